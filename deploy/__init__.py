@@ -1,0 +1,1 @@
+"""Changeover: zero-downtime deploys to Linux VMs behind an AWS load balancer."""

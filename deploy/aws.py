@@ -1,0 +1,153 @@
+"""The AWS account that an environment lives in: every API call goes through here."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+
+from deploy.errors import BadInput, BalancerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deploy.settings import Environment
+
+REFUSED_CREDENTIALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "RequestExpired",
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "AuthFailure",
+        "SignatureDoesNotMatch",
+    }
+)
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+
+
+class ApiError(BalancerError):
+    """AWS answered a call with an error; `code` is AWS's own word for it."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Account:
+    """Clients of one account and region, made on first use and shared by all threads."""
+
+    def __init__(self, environment: Environment) -> None:
+        """Take the environment's `aws:` keys; empty ones follow the AWS tools' own settings."""
+        self._aws = environment.aws
+        self._lock = threading.Lock()
+        self._clients: dict[str, Any] = {}
+        core = botocore.session.Session(profile=environment.aws.profile)
+        if environment.aws.credentials_file:
+            file = environment.path(environment.aws.credentials_file)
+            core.set_config_variable("credentials_file", str(file))
+        self._session_core = core
+
+    @property
+    def region(self) -> str:
+        """The region in force."""
+        return str(self._aws.region or self._session_core.get_config_variable("region") or "none")
+
+    def verify(self) -> str:
+        """Ask AWS who we are; raises BadInput when there are no credentials or they are refused."""
+        answer = self.call("sts", "get_caller_identity")
+        return str(answer["Arn"])
+
+    def call(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
+        """Make one API call; boto3's standard retries cover throttling and short outages."""
+        try:
+            answer: dict[str, Any] = getattr(self._client(service), operation)(**arguments)
+        except (BotoCoreError, ClientError) as error:
+            raise self._translated(error, service, operation) from error
+        return answer
+
+    def items(self, service: str, operation: str, key: str, **arguments: Any) -> Iterator[Any]:
+        """All items of a paged call, from every page."""
+        try:
+            for page in self._client(service).get_paginator(operation).paginate(**arguments):
+                yield from page[key]
+        except (BotoCoreError, ClientError) as error:
+            raise self._translated(error, service, operation) from error
+
+    def _client(self, service: str) -> Any:
+        with self._lock:
+            if service not in self._clients:
+                session = boto3.Session(
+                    botocore_session=self._session_core, region_name=self._aws.region
+                )
+                self._clients[service] = session.client(
+                    service,
+                    endpoint_url=self._aws.endpoint_url,
+                    config=Config(
+                        retries={"mode": "standard", "total_max_attempts": 6},
+                        connect_timeout=5,
+                        read_timeout=20,
+                        max_pool_connections=16,
+                    ),
+                )
+            return self._clients[service]
+
+    def _translated(  # noqa: PLR0911 - a table of errors
+        self, error: Exception, service: str, operation: str
+    ) -> BadInput | ApiError:
+        """Foreign errors, once, in words that say what to do next."""
+        where = f"AWS ({service}.{operation}, region {self.region})"
+        profile = f" of profile {self._aws.profile!r}" if self._aws.profile else ""
+        match error:
+            case ClientError():
+                code = str(error.response.get("Error", {}).get("Code", "unknown"))
+                said = str(error.response.get("Error", {}).get("Message", ""))
+                if code in REFUSED_CREDENTIALS:
+                    return BadInput(
+                        f"{where} refuses the credentials{profile}: {code}; renew them, "
+                        "for example with `aws sso login`, and run the same command again"
+                    )
+                if code in DENIED:
+                    return BadInput(f"{where} is not allowed{profile}: {said or code}")
+                return ApiError(f"{where}: {code}: {said}", code)
+            case NoCredentialsError() | PartialCredentialsError():
+                return BadInput(
+                    f"no AWS credentials{profile}: log in with `aws sso login`, set AWS_PROFILE, "
+                    "or name a profile in fabric.yaml under `aws:`"
+                )
+            case ProfileNotFound():
+                return BadInput(
+                    f"AWS profile {self._aws.profile!r} does not exist; "
+                    "`aws configure list-profiles` shows those that do"
+                )
+            case NoRegionError():
+                return BadInput("no AWS region: set `region:` under `aws:` in fabric.yaml")
+            case TokenRetrievalError() | CredentialRetrievalError():
+                return BadInput(f"AWS credentials{profile} could not be had: {error}")
+            case SSOError() | UnauthorizedSSOTokenError():
+                return BadInput(f"the AWS login{profile} is over: run `aws sso login`")
+            case EndpointConnectionError() | ConnectTimeoutError() if self._aws.endpoint_url:
+                return BadInput(
+                    f"the AWS API at {self._aws.endpoint_url} does not answer; if this is the lab, "
+                    "start it with `inv lab.up`"
+                )
+            case _:
+                return ApiError(f"{where}: {error}", type(error).__name__)

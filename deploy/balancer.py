@@ -1,0 +1,175 @@
+"""Target groups: their settings, their targets' health, out and in.
+
+Facts from the Application Load Balancer guide decide here: a group keys targets by (id, port);
+DeregisterTargets answers success for a target that is not registered; the state stays `draining`
+for the whole delay; `unused` after a registration never becomes healthy by waiting.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from deploy.aws import ApiError
+from deploy.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from deploy.aws import Account
+
+
+class State(enum.StrEnum):
+    """A target's state in AWS's own words (TargetHealthStateEnum)."""
+
+    INITIAL = "initial"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    UNHEALTHY_DRAINING = "unhealthy.draining"
+    UNUSED = "unused"
+    DRAINING = "draining"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, order=True)
+class Target:
+    """What a load balancer sends requests to: an instance id (or an address) and a port."""
+
+    id: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.id}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Health:
+    """A target's state with AWS's reason for it."""
+
+    state: State
+    reason: str = ""
+    description: str = ""
+
+    @property
+    def is_hopeless(self) -> bool:
+        """No waiting makes such a target healthy: no listener, or the instance is not running."""
+        return self.reason in {
+            "Target.NotInUse",
+            "Target.InvalidState",
+            "Target.IpUnusable",
+            "Target.HealthCheckDisabled",
+        }
+
+    @property
+    def may_receive(self) -> bool:
+        """Whether the load balancer may send new requests now or soon."""
+        return self.state not in {State.DRAINING, State.UNUSED, State.UNHEALTHY_DRAINING}
+
+    def __str__(self) -> str:
+        return f"{self.state} ({self.reason})" if self.reason else str(self.state)
+
+
+GONE = Health(State.UNUSED, "Target.NotRegistered", "Target is not registered")
+
+
+@dataclass(frozen=True)
+class TargetGroup:
+    """A target group's settings, as AWS has them; times in seconds."""
+
+    name: str
+    arn: str
+    port: int
+    target_type: str
+    protocol_version: str
+    load_balancers: tuple[str, ...]
+    health_path: str
+    health_port: str
+    matcher: str
+    interval_seconds: float
+    timeout_seconds: float
+    unhealthy_threshold: int
+    delay_seconds: float
+    slow_start_seconds: float
+    zonal: bool
+    """Cross-zone balancing is off: each availability zone must keep targets of its own."""
+
+
+class Balancer:
+    """The target groups of one account."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    def group(self, name: str) -> TargetGroup:
+        """A group's settings by its name or ARN; BadInput where it is absent or serves nobody."""
+        key = "TargetGroupArns" if name.startswith("arn:") else "Names"
+        try:
+            found = self._account.call("elbv2", "describe_target_groups", **{key: [name]})
+        except ApiError as error:
+            if error.code not in {"TargetGroupNotFound", "ValidationError"}:
+                raise
+            raise BadInput(
+                f"target group {name!r} does not exist in region {self._account.region} of this "
+                "account; check `target_group:` and the region under `aws:`"
+            ) from error
+        group = found["TargetGroups"][0]
+        if not group["LoadBalancerArns"]:
+            raise BadInput(
+                f"target group {name!r} belongs to no load balancer, so its targets can never be "
+                "healthy; add it to a listener's rule first"
+            )
+        return _parse_group(group, self._attributes(group["TargetGroupArn"]))
+
+    def _attributes(self, arn: str) -> dict[str, str]:
+        answer = self._account.call("elbv2", "describe_target_group_attributes", TargetGroupArn=arn)
+        return {item["Key"]: item["Value"] for item in answer["Attributes"]}
+
+    def health(self, group: TargetGroup) -> dict[Target, Health]:
+        """All targets of a group: one unfiltered call, whatever the number of hosts."""
+        answer = self._account.call("elbv2", "describe_target_health", TargetGroupArn=group.arn)
+        return parse_health(answer["TargetHealthDescriptions"], group.port)
+
+    def register(self, group: TargetGroup, targets: Iterable[Target]) -> None:
+        """Put targets in; returns at once, before the load balancer has checked them."""
+        self._write("register_targets", group, targets)
+
+    def deregister(self, group: TargetGroup, targets: Iterable[Target]) -> None:
+        """Take targets out; returns at once, before they have drained."""
+        self._write("deregister_targets", group, targets)
+
+    def _write(self, operation: str, group: TargetGroup, targets: Iterable[Target]) -> None:
+        listed = [{"Id": target.id, "Port": target.port} for target in sorted(targets)]
+        self._account.call("elbv2", operation, TargetGroupArn=group.arn, Targets=listed)
+
+
+def parse_health(descriptions: list[dict[str, Any]], group_port: int) -> dict[Target, Health]:
+    """DescribeTargetHealth's list by target; a state unknown to us counts as unavailable."""
+    found: dict[Target, Health] = {}
+    for item in descriptions:
+        given = item["TargetHealth"]
+        known = given["State"] in {state.value for state in State}
+        state = State(given["State"]) if known else State.UNAVAILABLE
+        health = Health(state, given.get("Reason", ""), given.get("Description", ""))
+        found[Target(item["Target"]["Id"], item["Target"].get("Port", group_port))] = health
+    return found
+
+
+def _parse_group(group: dict[str, Any], attributes: dict[str, str]) -> TargetGroup:
+    return TargetGroup(
+        name=group["TargetGroupName"],
+        arn=group["TargetGroupArn"],
+        port=group["Port"],
+        target_type=group.get("TargetType", "instance"),
+        protocol_version=group.get("ProtocolVersion", "HTTP1"),
+        load_balancers=tuple(group["LoadBalancerArns"]),
+        health_path=group.get("HealthCheckPath", "/"),
+        health_port=str(group.get("HealthCheckPort", "traffic-port")),
+        matcher=group.get("Matcher", {}).get("HttpCode") or "200",
+        interval_seconds=float(group["HealthCheckIntervalSeconds"]),
+        timeout_seconds=float(group["HealthCheckTimeoutSeconds"]),
+        unhealthy_threshold=int(group["UnhealthyThresholdCount"]),
+        delay_seconds=float(attributes.get("deregistration_delay.timeout_seconds", 300)),
+        slow_start_seconds=float(attributes.get("slow_start.duration_seconds", 0)),
+        zonal=attributes.get("load_balancing.cross_zone.enabled") == "false",
+    )

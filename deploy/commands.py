@@ -1,0 +1,270 @@
+"""What is typed on a host: builders that return words and run nothing.
+
+The only home of shell quoting. Every builder returns a POSIX sh script that expects to be root;
+`as_root` and `locked` wrap it for the SSH user.
+"""
+
+from __future__ import annotations
+
+from shlex import quote
+
+SHOWN = (
+    "LoadState,ActiveState,SubState,UnitFileState,MainPID,InvocationID,NRestarts,Result,"
+    "ExecMainStatus,ActiveEnterTimestamp"
+)
+LOCK_BUSY = 75
+
+
+def as_root(script: str) -> str:
+    """The script under sudo, which must never ask for a password."""
+    return f"sudo -n sh -c {quote(script)}"
+
+
+def locked(app: str, script: str, wait_seconds: int = 60) -> str:
+    """The script as root and under the app's lock on the host.
+
+    Every change goes through here: the remote commands of a killed workstation run on, and the
+    next one must wait for them. Exit code 75 (LOCK_BUSY) when the lock stays taken.
+    """
+    lock = f"/run/changeover-{app}.lock"
+    flock = f"exec flock -w {wait_seconds} -E {LOCK_BUSY} {quote(lock)} sh -c {quote(script)}"
+    return as_root(flock)
+
+
+def home(app: str) -> str:
+    """The app's folder on a host."""
+    return f"/srv/{app}"
+
+
+def release_path(app: str, release: str) -> str:
+    """Where a release lies, unpacked."""
+    return f"{home(app)}/releases/{release}"
+
+
+def survey_host() -> str:
+    """Facts about the host itself, as `key=value` lines."""
+    return "\n".join(
+        (
+            'echo "init=$(cat /proc/1/comm)"',
+            'echo "systemd=$(systemctl --version 2>/dev/null | head -n 1)"',
+            'echo "selinux=$(getenforce 2>/dev/null || true)"',
+            'd=/srv; [ -d "$d" ] || d=/; echo "free_kb=$(df -Pk "$d" | awk \'NR==2 {print $4}\')"',
+            'echo "now=$(date +%s)"',
+            "for t in flock ss tar gzip sha256sum systemd-analyze useradd curl python3; do",
+            '  command -v "$t" >/dev/null 2>&1 && echo "tool=$t"; done; true',
+        )
+    )
+
+
+def survey_app(
+    app: str, port: int, unit: str, user: str, replaces: str | None, environment_file: str | None
+) -> str:
+    """Facts about one app's slot on the host, as `<app>.key=value` lines."""
+    base, u = home(app), quote(unit)
+    lines = [
+        f'echo "{app}.link=$(readlink {base}/slots/{port} || true)"',
+        f"f=/etc/systemd/system/{u}",
+        f'[ -f "$f" ] && echo "{app}.unit_sha256=$(sha256sum < "$f" | cut -d" " -f1)"',
+        f'[ -f "$f" ] && sed -n \'s/^Environment=.*CHANGEOVER_UNIT=\\([0-9a-f]*\\).*/'
+        f'{app}.unit_digest=\\1/p\' "$f"',
+        f"systemctl show {u} -p {SHOWN} | sed 's/^/{app}.show./'",
+        f"pid=$(systemctl show {u} -p MainPID | cut -d= -f2)",
+        '[ "${pid:-0}" -gt 0 ] && tr "\\0" "\\n" < "/proc/$pid/environ" 2>/dev/null '
+        f"| sed -n 's/^CHANGEOVER_\\([A-Z]*\\)=/{app}.running.\\1=/p'",
+        f'for d in {base}/releases/*/; do [ -d "$d" ] && '
+        f'echo "{app}.release=$(basename "$d")"; done',
+        f'[ -f {base}/records/{port}.out ] && echo "{app}.out=$(cat {base}/records/{port}.out)"',
+        f"[ -f {base}/records/{port}.deployed ] && "
+        f'echo "{app}.deployed=$(cat {base}/records/{port}.deployed)"',
+        f'echo "{app}.group=$(id -gn {quote(user)} 2>/dev/null || true)"',
+        _listeners(app, port),
+    ]
+    if replaces:
+        shown = "LoadState,ActiveState,UnitFileState"
+        lines.append(f"systemctl show {quote(replaces)} -p {shown} | sed 's/^/{app}.replaces./'")
+    if environment_file:
+        stat = f"stat -L -c '%a %U' {quote(environment_file)} 2>/dev/null || true"
+        lines.append(f'echo "{app}.environment_file=$({stat})"')
+    return "\n".join(lines)
+
+
+def _listeners(app: str, port: int) -> str:
+    """`<app>.listener=<pid> <unit> <process name>` for each process that listens on the port."""
+    unit = r"sed -n 's/.*\/\([^/]*\.\(service\|scope\)\).*/\1/p' \"/proc/$p/cgroup\" | head -n 1"
+    unit = unit.replace('\\"', '"')
+    return (
+        f"ss -ltnpH 'sport = :{port}' | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u | "
+        "while read -r p; do "
+        f'echo "{app}.listener=$p $({unit}) $(cat "/proc/$p/comm")"; done; true'
+    )
+
+
+def listeners(app: str, port: int) -> str:
+    """The same question alone, for a slot that has just started."""
+    return _listeners(app, port)
+
+
+def prepare(app: str, user: str) -> str:
+    """Make the service's user and the app's folders; changes nothing where they are right."""
+    base, who = home(app), quote(user)
+    return "\n".join(
+        (
+            "set -e",
+            f"getent passwd {who} >/dev/null || useradd --system --user-group --no-create-home "
+            f"--home-dir /var/lib/{app} --shell /usr/sbin/nologin {who}",
+            f"group=$(id -gn {who})",
+            f"install -d -m 0755 {base} {base}/slots {base}/current",
+            f'install -d -m 0750 -g "$group" {base}/releases',
+            f"install -d -m 0700 {base}/records {base}/records/units",
+        )
+    )
+
+
+def receive_release(app: str, release: str, user: str, sha256: str) -> str:
+    """Read the release's archive from stdin, check it, unpack it, publish it by rename.
+
+    Nothing appears under the release's name before all of it is there.
+    """
+    final = release_path(app, release)
+    part = f"{home(app)}/releases/.{release}.part"
+    return "\n".join(
+        (
+            "set -e",
+            f"archive={quote(part + '.tgz')} part={quote(part)} final={quote(final)}",
+            'rm -rf "$part" "$archive"',
+            'trap \'rm -rf "$part" "$archive"\' EXIT',
+            'umask 077; cat > "$archive"',
+            f'echo "{sha256}  $archive" | sha256sum --check --quiet --strict >&2',
+            'if [ -e "$final" ]; then exit 0; fi',
+            'mkdir "$part"',
+            'tar -xzpf "$archive" -C "$part" --no-same-owner',
+            f'chown -R -h "root:$(id -gn {quote(user)})" "$part"',
+            'chmod 0750 "$part"',
+            'sync -f "$part" 2>/dev/null || sync',
+            'mv -T "$part" "$final"',
+        )
+    )
+
+
+def verify_unit(unit: str) -> str:
+    """Read a unit from stdin and let the host's own systemd judge it under its real name."""
+    return "\n".join(
+        (
+            "d=$(mktemp -d) || exit 1",
+            "trap 'rm -rf \"$d\"' EXIT",
+            f'cat > "$d"/{quote(unit)}',
+            f'systemd-analyze verify --man=no "$d"/{quote(unit)} 2>&1',
+        )
+    )
+
+
+def record_out(app: str, port: int, note: str) -> str:
+    """Write down, on the host, that its target is about to leave the load balancer."""
+    file = f"{home(app)}/records/{port}.out"
+    return (
+        f"set -e; install -d -m 0755 {home(app)}; install -d -m 0700 {home(app)}/records; "
+        f"printf '%s\\n' {quote(note)} > {file}.new && mv -T {file}.new {file}"
+    )
+
+
+def record_deployed(app: str, port: int, note: str) -> str:
+    """Write down what was deployed; the note that the target is out falls."""
+    file = f"{home(app)}/records/{port}.deployed"
+    return (
+        f"set -e; printf '%s\\n' {quote(note)} > {file}.new; mv -T {file}.new {file}; "
+        f"rm -f {home(app)}/records/{port}.out"
+    )
+
+
+def forget_out(app: str, port: int) -> str:
+    """The target is back: the note that it is out falls."""
+    return f"rm -f {home(app)}/records/{port}.out"
+
+
+def stop_unit(unit: str) -> str:
+    """Stop a unit and wait until its processes are gone."""
+    return f"systemctl stop {quote(unit)}"
+
+
+def retire_unit(unit: str) -> str:
+    """Stop a unit for good: it does not come back at the next boot."""
+    return f"systemctl disable --now --quiet {quote(unit)}"
+
+
+def revive_unit(unit: str) -> str:
+    """Undo `retire_unit`."""
+    name = quote(unit)
+    return f"systemctl reset-failed {name} 2>/dev/null; systemctl enable --now --quiet {name}"
+
+
+def switch_release(app: str, port: int, release: str) -> str:
+    """Point the slot's link at a release by rename, so that it never points nowhere."""
+    slots = f"{home(app)}/slots"
+    return (
+        f"set -e; test -d {quote(release_path(app, release))}; "
+        f"ln -sfnT {quote(f'../releases/{release}')} {slots}/.{port}.new; "
+        f"mv -T {slots}/.{port}.new {slots}/{port}"
+    )
+
+
+def install_unit(app: str, unit: str, release: str) -> str:
+    """Read a unit from stdin and install it by rename; a copy stays with the records."""
+    file, copy = f"/etc/systemd/system/{unit}", f"{home(app)}/records/units/{release}.{unit}"
+    return "\n".join(
+        (
+            "set -e",
+            f"new={quote(file + '.new')} file={quote(file)} copy={quote(copy)}",
+            'cat > "$copy"; install -m 0644 "$copy" "$new"; mv -T "$new" "$file"',
+            'if command -v restorecon >/dev/null 2>&1; then restorecon "$file"; fi',
+        )
+    )
+
+
+def start_unit(unit: str) -> str:
+    """Load, enable and start; the invocation that was started is printed."""
+    name = quote(unit)
+    return "\n".join(
+        (
+            "set -e",
+            "systemctl daemon-reload",
+            f"systemctl reset-failed {name} 2>/dev/null || true",
+            f"systemctl enable --quiet {name}",
+            f"systemctl start {name}",
+            f"systemctl show {name} -p {SHOWN}",
+        )
+    )
+
+
+def show_unit(unit: str) -> str:
+    """The unit's state as `Key=Value` lines."""
+    return f"systemctl show {quote(unit)} -p {SHOWN}"
+
+
+def journal(unit: str, lines: int) -> str:
+    """The last lines of the unit's journal."""
+    return f"journalctl --unit {quote(unit)} --lines {lines} --no-pager --output short-iso"
+
+
+def probe_with_curl(port: int, path: str, host: str, timeout_seconds: float) -> str:
+    """Ask the slot on the host itself; prints the status code, 000 where nobody answers."""
+    url = quote(f"http://127.0.0.1:{port}{path}")
+    return (
+        f"curl --silent --output /dev/null --write-out '%{{http_code}}' --max-time "
+        f"{timeout_seconds:g} --header {quote(f'Host: {host}')} {url} || true"
+    )
+
+
+def probe_with_python(port: int, path: str, host: str, timeout_seconds: float) -> str:
+    """The same question for hosts without curl."""
+    program = (
+        "import http.client as h, sys\n"
+        "p, u, t, n = sys.argv[1:]\n"
+        "try:\n"
+        "    c = h.HTTPConnection('127.0.0.1', int(p), timeout=float(t))\n"
+        "    c.request('GET', u, headers={'Host': n})\n"
+        "    print(c.getresponse().status)\n"
+        "except OSError:\n"
+        "    print('000')\n"
+    )
+    words = (program, str(port), path, f"{timeout_seconds:g}", host)
+    return "python3 -c " + " ".join(quote(word) for word in words)

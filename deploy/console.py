@@ -1,0 +1,313 @@
+"""Plan, live progress, report and status: on a terminal, or as plain lines in a CI log."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import IO, TYPE_CHECKING, Self, cast
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from deploy.balancer import State
+from deploy.report import (
+    MEANINGS,
+    BatchBegan,
+    Event,
+    ExitCode,
+    HostEnded,
+    Outcome,
+    Report,
+    StepBegan,
+    StepEnded,
+    Told,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deploy.overview import Overview, Row
+    from deploy.plan import Plan
+    from deploy.report import Failure
+
+ROWS_ON_SCREEN = 24
+QUIET_SECONDS = 5.0
+COLOURS = {
+    Outcome.DONE: "green",
+    Outcome.CURRENT: "green",
+    Outcome.BACK: "yellow",
+    Outcome.OUT: "bold red",
+    Outcome.WAITING: "dim",
+}
+
+
+class Screen:
+    """Where everything is said. A dead terminal (EIO, EPIPE) never raises: work goes on unseen."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.is_terminal = self._console.is_terminal and not self._console.is_dumb_terminal
+
+    def say(self, text: str, style: str = "") -> None:
+        """One or more lines on standard output."""
+        self._print(self._console, Text(text, style=style))
+
+    def complain(self, text: str) -> None:
+        """An error, on standard error."""
+        self._print(self._errors, Text(text, style="red"))
+
+    def show(self, thing: RenderableType) -> None:
+        """A table or group."""
+        self._print(self._console, thing)
+
+    def confirm(self, question: str) -> bool:
+        """Ask on a terminal; anywhere else the command itself is the decision."""
+        if not (self.is_terminal and sys.stdin.isatty()):
+            return True
+        try:
+            return self._console.input(f"{escape(question)} ").strip().lower() in {"y", "yes"}
+        except EOFError:
+            return False
+
+    @contextmanager
+    def busy(self, text: str) -> Iterator[None]:
+        """Something that takes more than a moment."""
+        shown: AbstractContextManager[object] = nullcontext()
+        if self.is_terminal:
+            shown = self._console.status(text)
+        else:
+            self.say(f"{_clock()} {text}")
+        with shown:
+            yield
+
+    def progress(self, plan: Plan) -> Watch:
+        """What listens to a run's events: a live table here, plain lines elsewhere."""
+        return LiveWatch(plan, self._console) if self.is_terminal else Watch(self)
+
+    @staticmethod
+    def _print(console: Console, thing: RenderableType) -> None:
+        try:
+            console.print(thing)
+        except (OSError, ValueError):
+            console.file = cast("IO[str]", _Nowhere())
+
+
+class _Nowhere:
+    """A file for a terminal that is gone."""
+
+    encoding = "utf-8"
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        return
+
+    @staticmethod
+    def isatty() -> bool:
+        return False
+
+
+def _clock() -> str:
+    return time.strftime("%H:%M:%S")
+
+
+class Watch:
+    """Plain timestamped lines, one for each step's end; long waits say so every few seconds."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._said: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def __call__(self, event: Event) -> None:
+        """Hear one event; called from every host's thread."""
+        match event:
+            case BatchBegan():
+                hosts = ", ".join(event.hosts)
+                self._line(f"batch {event.number} of {event.total}: {hosts}")
+            case StepBegan():
+                self._said[event.step.host.name] = time.monotonic()
+            case StepEnded():
+                end = f"FAILED: {event.error}" if event.error else f"{event.seconds:.1f} s"
+                health = f" [{event.health}]" if event.health else ""
+                self._line(f"{event.step.host.name}: {event.step}: {end}{health}")
+            case Told():
+                now = time.monotonic()
+                due = now - self._said.get(event.host, 0) >= QUIET_SECONDS
+                if due or event.text.startswith("|"):
+                    self._said[event.host] = now
+                    self._line(f"{event.host}: {event.text}")
+            case HostEnded():
+                self._line(f"{event.host}: {event.outcome}")
+
+    def _line(self, text: str) -> None:
+        self._screen.say(f"{_clock()} {text}")
+
+
+class LiveWatch(Watch):
+    """A table of hosts that is drawn anew four times a second, over one bar for the whole."""
+
+    def __init__(self, plan: Plan, console: Console) -> None:
+        self._plan = plan
+        self._lock = threading.Lock()
+        self._rows: dict[str, tuple[str, str, str]] = {
+            host.name: ("waiting", "", "") for host in plan.hosts
+        }
+        self._active: dict[str, float] = {}
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("steps"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._task = self._progress.add_task("deploying", total=len(plan.steps))
+        self._console = console
+        self._live = Live(
+            get_renderable=self._render, console=console, refresh_per_second=4, transient=True
+        )
+
+    def __enter__(self) -> Self:
+        self._guard(self._live.start)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._guard(self._live.stop)
+
+    @staticmethod
+    def _guard(act: object) -> None:
+        try:
+            act()  # type: ignore[operator]
+        except (OSError, ValueError):
+            return
+
+    def __call__(self, event: Event) -> None:
+        """Hear one event; called from every host's thread."""
+        with self._lock:
+            self._hear(event)
+
+    def _hear(self, event: Event) -> None:
+        match event:
+            case BatchBegan():
+                text = f"batch {event.number} of {event.total}"
+                self._progress.update(self._task, description=text)
+            case StepBegan():
+                host = event.step.host.name
+                self._active[host] = time.monotonic()
+                self._rows[host] = (str(event.step), "", self._rows[host][2])
+            case StepEnded():
+                host = event.step.host.name
+                detail = f"failed: {event.error}" if event.error else "done"
+                self._rows[host] = (str(event.step), detail, event.health)
+                self._progress.advance(self._task)
+            case Told():
+                step, _, health = self._rows[event.host]
+                self._rows[event.host] = (step, event.text, health)
+            case HostEnded():
+                self._active.pop(event.host, None)
+                health = self._rows[event.host][2]
+                self._rows[event.host] = (str(event.outcome), "", health)
+
+    def _render(self) -> RenderableType:
+        table = Table(box=None, padding=(0, 1), expand=True, show_header=True, header_style="dim")
+        table.add_column("host", no_wrap=True)
+        table.add_column("step", ratio=3, no_wrap=True, overflow="ellipsis")
+        table.add_column("", ratio=2, no_wrap=True, overflow="ellipsis")
+        table.add_column("target", ratio=1, no_wrap=True, overflow="ellipsis")
+        with self._lock:
+            names = sorted(self._rows, key=lambda name: name not in self._active)
+            shown = names[:ROWS_ON_SCREEN]
+            for name in sorted(shown):
+                step, detail, health = self._rows[name]
+                style = "" if name in self._active else "dim"
+                table.add_row(Text(name), Text(step), Text(detail), _health(health), style=style)
+            hidden = len(names) - len(shown)
+        parts: list[RenderableType] = [self._progress, table]
+        if hidden:
+            parts.append(Text(f"… and {hidden} more hosts", style="dim"))
+        return Group(*parts)
+
+
+def _health(text: str) -> Text:
+    state = text.partition(" ")[0]
+    colours = {State.HEALTHY: "green", State.UNHEALTHY: "red", State.DRAINING: "yellow"}
+    return Text(text, style=colours.get(State(state), "") if state in set(State) else "")
+
+
+def render_overview(overview: Overview) -> RenderableType:
+    """The status table; 80 columns hold it."""
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    for name in ("host", "app", "target", "unit", "release", "since", "restarts", ""):
+        table.add_column(name, overflow="fold", justify="right" if name == "restarts" else "left")
+    for row in overview.rows:
+        health = f"{row.state} {row.reason}".strip()
+        table.add_row(
+            row.host,
+            row.app,
+            _health(health),
+            Text(row.unit, style="" if row.unit == "active" else "red"),
+            row.release or "-",
+            _since(row.since),
+            str(row.restarts),
+            Text(*_verdict(row)),
+        )
+    notes = [Text(f"{row.host}: {row.note}") for row in overview.rows if row.note]
+    code = overview.exit_code
+    style = "green" if code is ExitCode.DONE else "red"
+    words = "all is well" if code is ExitCode.DONE else MEANINGS[code]
+    return Group(table, *notes, Text(f"{overview.environment}: {words}", style=style))
+
+
+def _verdict(row: Row) -> tuple[str, str]:
+    return ("current", "green") if row.current else ("not current", "yellow")
+
+
+def _since(text: str) -> str:
+    """`Sun 2026-11-22 21:20:01 UTC` without the day's name and the zone."""
+    words = text.split()
+    return " ".join(words[1:3]) if len(words) > 2 else "-"  # noqa: PLR2004 - day, date, time
+
+
+def render_report(report: Report, next_command: str) -> RenderableType:
+    """How it ended, once: each failure whole, each host's outcome, and what to type next."""
+    parts: list[RenderableType] = [_failure(failure) for failure in report.failures]
+    parts += [Text(f"{host}: {end}", style=COLOURS[end]) for host, end in report.outcomes.items()]
+    code = report.exit_code
+    releases = ", ".join(f"{app} {release}" for app, release in report.plan.releases.items())
+    if code is ExitCode.DONE:
+        verb = "is everywhere already" if report.plan.changes_nothing else "is everywhere"
+        parts.append(Text(f"{releases} {verb}, {report.seconds:.1f} s", style="bold green"))
+    else:
+        parts.append(Text(f"{MEANINGS[code]} (exit code {int(code)})", style="bold red"))
+        parts.append(Text(f"next: {next_command}"))
+    return Group(*parts)
+
+
+def _failure(failure: Failure) -> RenderableType:
+    lines = [Text(f"{failure.host}: {failure.step} failed", style="bold red"), Text(failure.error)]
+    if failure.exit_code is not None:
+        lines.append(Text(f"  exit code {failure.exit_code} of: {_short(failure.command)}"))
+    lines += [Text(f"  | {line}", style="dim") for line in failure.journal]
+    if failure.health:
+        lines.append(Text(f"  load balancer: {failure.health}"))
+    lines += [Text(f"  then: {step}") for step in failure.undone]
+    return Group(*lines)
+
+
+def _short(command: str, most: int = 200) -> str:
+    text = " ".join(command.split())
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,117 @@
+"""A YAML file as plain values, each remembering the file and line it came from.
+
+The project's own file alone is read: Fabric's loader would merge the user's home file and
+FABRIC_* variables into ours, and drop a duplicate key without a word.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from deploy.errors import BadInput
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Location = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """Plain values and, by their path in the document, where each was written."""
+
+    values: dict[str, Any]
+    places: dict[Location, str]
+
+    def place(self, location: Location) -> str:
+        """`file:line` of a value, or of the nearest thing around it."""
+        for length in range(len(location), -1, -1):
+            if location[:length] in self.places:
+                return self.places[location[:length]]
+        return "settings"
+
+    def below(self, *location: str) -> Document:
+        """The part under a key, with its places; empty where there is none."""
+        values: Any = self.values
+        for key in location:
+            values = values.get(key) if isinstance(values, dict) else None
+        depth = len(location)
+        places = {at[depth:]: text for at, text in self.places.items() if at[:depth] == location}
+        return Document(values if isinstance(values, dict) else {}, places)
+
+    def overlaid(self, other: Document) -> Document:
+        """This document with another's values over it, mapping by mapping."""
+        return Document(_merge(self.values, other.values), self.places | other.places)
+
+    def moved(self, *prefix: str) -> Document:
+        """The same values as the part under these keys of a larger document."""
+        values = self.values
+        for key in reversed(prefix):
+            values = {key: values}
+        return Document(values, {prefix + at: text for at, text in self.places.items()})
+
+
+def _merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for key, value in over.items():
+        old = merged.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = _merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def read(path: Path) -> Document:
+    """Read a YAML file whose top is a mapping.
+
+    Raises BadInput with file and line for what cannot be read, is no YAML or repeats a key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise BadInput(f"{path} does not exist") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} cannot be read: {error}") from error
+    try:
+        loaded = YAML(typ="rt").load(text)
+    except DuplicateKeyError as error:
+        problem = (error.problem or "a key stands twice").split(" with value")[0]
+        raise BadInput(f"{_mark(path, error)}: {problem}; keep one of the two") from error
+    except MarkedYAMLError as error:
+        raise BadInput(f"{_mark(path, error)}: no valid YAML: {error.problem}") from error
+    except YAMLError as error:
+        raise BadInput(f"{path}: no valid YAML: {error}") from error
+    if loaded is None:
+        loaded = CommentedMap()
+    if not isinstance(loaded, CommentedMap):
+        raise BadInput(f"{path}:1: must be a mapping of keys to values")
+    places: dict[Location, str] = {(): f"{path.name}:1"}
+    values = _plain(loaded, (), path.name, places)
+    return Document(values, places)
+
+
+def _mark(path: Path, error: MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    return f"{path.name}:{mark.line + 1}" if mark else path.name
+
+
+def _plain(node: Any, at: Location, file: str, places: dict[Location, str]) -> Any:
+    """Turn ruamel's round-trip types into Python's own, noting each line."""
+    if isinstance(node, CommentedMap):
+        for key in node:
+            line = node.lc.data[key][0] if key in node.lc.data else node.lc.line
+            places[(*at, str(key))] = f"{file}:{line + 1}"
+        return {str(key): _plain(node[key], (*at, str(key)), file, places) for key in node}
+    if isinstance(node, CommentedSeq):
+        for index in range(len(node)):
+            places[(*at, index)] = f"{file}:{node.lc.data[index][0] + 1}"
+        return [_plain(item, (*at, index), file, places) for index, item in enumerate(node)]
+    for kind in (bool, int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    return node

@@ -1,0 +1,162 @@
+"""One entry of a package, and the rules that every entry must keep before anything is written."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import re
+import stat
+import struct
+import tarfile
+import unicodedata
+import zipfile
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Protocol
+
+from deploy.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+# Bytes read at a time.
+CHUNK = 1 << 20
+
+# More would fill a host's inodes however few bytes they hold.
+MOST_ENTRIES = 200_000
+
+_LONGEST_PART_BYTES = 255
+
+
+class Source(Protocol):
+    """Bytes that come in order."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes; none at the end."""
+
+    def close(self) -> None:
+        """Let go of whatever lies behind."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file, folder or link of a package.
+
+    path: relative, with slashes, without `.` or `..`.
+    kind: stat.S_IFREG, S_IFDIR or S_IFLNK.
+    mode: permission bits, None where the archive carries no modes at all.
+    size: bytes of the contents, as the archive says; target: where a link points.
+    open: the contents, from their start; one at a time.
+    """
+
+    path: str
+    kind: int
+    mode: int | None
+    size: int
+    target: str
+    open: Callable[[], Source]
+
+
+@contextmanager
+def refusing(path: Path) -> Iterator[None]:
+    """Turn whatever a broken or unreadable package makes the readers raise into BadInput."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise BadInput(f"package {error.filename or path}: there is no such file") from error
+    except PermissionError as error:
+        raise BadInput(
+            f"package {error.filename or path}: you may not read it; "
+            "give yourself the right to, or name another package",
+        ) from error
+    except RuntimeError as error:
+        # zipfile's word for a password or an unknown way of compressing.
+        raise BadInput(
+            f"package {path.name}: {error}; make it again as a plain zip (deflate, no password)",
+        ) from error
+    except (
+        zipfile.BadZipFile,
+        gzip.BadGzipFile,
+        tarfile.TarError,
+        zlib.error,
+        lzma.LZMAError,
+        struct.error,
+        EOFError,
+        ValueError,
+        OverflowError,
+    ) as error:
+        raise _damaged(path, error) from error
+    except OSError as error:
+        # Readers raise it without a number for bad contents, the system with one.
+        if error.errno is None:
+            raise _damaged(path, error) from error
+        raise BadInput(f"package {path.name}: it cannot be read or repacked: {error}") from error
+
+
+def _damaged(path: Path, error: Exception) -> BadInput:
+    return BadInput(
+        f"package {path.name}: cut short or damaged ({error}); build or copy it again",
+    )
+
+
+def normalise(name: str, package: str) -> str:
+    """Check one name and write it plainly: `./a//b/` becomes `a/b`, the root itself ``."""
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
+        raise BadInput(
+            f"package {package}: the name {name!r} holds a control character or is no UTF-8; "
+            "rename that file",
+        )
+    if name.startswith("/") or re.match(r"[A-Za-z]:[\\/]", name):
+        raise BadInput(
+            f"package {package}: {name!r} is an absolute path; pack with paths relative "
+            "to the folder of the executable",
+        )
+    if "\\" in name:
+        raise BadInput(
+            f"package {package}: the name {name!r} holds a backslash; rename that file",
+        )
+    parts = [part for part in name.split("/") if part not in {"", "."}]
+    if ".." in parts:
+        raise BadInput(
+            f"package {package}: {name!r} leaves the package's folder by '..'; "
+            "pack with paths below the folder of the executable",
+        )
+    if any(len(part.encode()) > _LONGEST_PART_BYTES for part in parts):
+        raise BadInput(f"package {package}: a name is longer than 255 bytes: {name[:60]!r}…")
+    return "/".join(parts)
+
+
+def check_link(entry: Entry, package: str) -> None:
+    """Refuse a link that is absolute or leaves the package's folder.
+
+    `..` is taken at the target's start only: after another link it could climb from elsewhere.
+    """
+    parts = PurePosixPath(entry.target).parts
+    up = len(list(takewhile(lambda part: part == "..", parts)))
+    if not parts or parts[0] == "/" or up > entry.path.count("/") or ".." in parts[up:]:
+        raise BadInput(
+            f"package {package}: the link {entry.path!r} points to {entry.target!r}, outside of "
+            "the package's folder; pack the file itself, or link to a path below the folder",
+        )
+    normalise("/".join(parts[up:]), package)
+
+
+def too_big(package: str) -> BadInput:
+    """Give the refusal of a package that unpacks to more than the limit."""
+    return BadInput(
+        f"package {package}: it unpacks to more than the limit allows; "
+        "make it smaller, or raise max_unpacked_mb in the settings",
+    )
+
+
+def refuse_special(kind: int, path: str, package: str) -> None:
+    """Refuse what is neither file nor folder nor link."""
+    if kind not in {stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK}:
+        raise BadInput(
+            f"package {package}: {path!r} is a device, a pipe or a socket; "
+            "only files, folders and links inside the package can be deployed",
+        )

@@ -1,0 +1,187 @@
+"""Walks a plan: staging at once, then batch by batch, a thread for each host; events, report."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deploy import commands
+from deploy import plan as plans
+from deploy.errors import CommandFailed, DeployError
+from deploy.fleet import Stopped
+from deploy.report import (
+    BatchBegan,
+    Event,
+    Failure,
+    HostEnded,
+    Outcome,
+    Report,
+    StepBegan,
+    StepEnded,
+    Told,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deploy.fleet import Fleet
+    from deploy.plan import Lane, Plan
+    from deploy.steps import Step
+
+JOURNAL_LINES = 8
+LOOK_FOR_SIGNALS_SECONDS = 0.2
+
+
+@dataclass
+class Execution:
+    """One run of one plan. `signal` is the number of the signal that asked for an end, or 0."""
+
+    plan: Plan
+    fleet: Fleet
+    listen: Callable[[Event], None]
+    signal: int = 0
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    executed: list[str] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def stop(self, signal: int) -> None:
+        """Ask for an end: no new work starts; hosts that are out go back in first."""
+        self.signal = self.signal or signal
+        self.fleet.stop.set()
+
+    def run(self) -> Report:
+        """Do the plan; every failure is in the report, none is raised."""
+        began = time.monotonic()
+        self.fleet.tell = lambda host, text: self.listen(Told(host, text))
+        self.outcomes = {host.name: Outcome.WAITING for host in self.plan.hosts}
+        rolled = {lane.host.name for batch in self.plan.batches for lane in batch}
+        self._together([(lane, self._stage) for lane in self.plan.staging])
+        if not self.failures and not self.fleet.stop.is_set():
+            for name in self.outcomes:
+                if name not in rolled:
+                    self._ended(name, Outcome.CURRENT)
+            self._roll()
+        return Report(
+            plan=self.plan,
+            outcomes=dict(self.outcomes),
+            failures=tuple(self.failures),
+            executed=tuple(self.executed),
+            seconds=time.monotonic() - began,
+            signal=self.signal,
+        )
+
+    def _roll(self) -> None:
+        total = len(self.plan.batches)
+        for number, batch in enumerate(self.plan.batches, start=1):
+            if self.failures or self.fleet.stop.is_set():
+                return
+            self.listen(BatchBegan(number, total, tuple(lane.host.name for lane in batch)))
+            self._together([(lane, self._switch) for lane in batch])
+
+    def _together(self, work: list[tuple[Lane, Callable[[Lane], None]]]) -> None:
+        """Run lanes in threads and wait in short turns, so that signals are heard meanwhile."""
+        if not work:
+            return
+        with ThreadPoolExecutor(max_workers=min(64, len(work))) as pool:
+            waiting = {pool.submit(run, lane) for lane, run in work}
+            while waiting:
+                ended, waiting = wait(waiting, timeout=LOOK_FOR_SIGNALS_SECONDS)
+                for future in ended:
+                    future.result()
+
+    def _stage(self, lane: Lane) -> None:
+        """Nothing of this changes what serves, so a failure leaves the host as it was."""
+        for step in lane.steps:
+            if self.fleet.stop.is_set():
+                return
+            try:
+                self._do(step)
+            except DeployError as error:
+                self._failed(step, error, ())
+                return
+
+    def _switch(self, lane: Lane) -> None:
+        """One host, out and back in; where it stops, every app of it is left whole."""
+        for step in lane.steps:
+            if self.fleet.stop.is_set() and step is lane.steps[0]:
+                return
+            try:
+                self._do(step)
+            except Stopped:
+                self._recover(lane, step, still_runs=True)
+                self._ended(lane.host.name, Outcome.BACK)
+                return
+            except DeployError as error:
+                journal = self._journal(step)
+                undone, back = self._recover(lane, step, still_runs=False)
+                self._failed(step, error, undone, journal)
+                self._ended(lane.host.name, Outcome.BACK if back else Outcome.OUT)
+                return
+        self._ended(lane.host.name, Outcome.DONE)
+
+    def _recover(self, lane: Lane, step: Step, *, still_runs: bool) -> tuple[tuple[str, ...], bool]:
+        """Do the way back; the steps done, and whether every app of the host is in again."""
+        done: list[str] = []
+        for way in plans.recovery(lane, step, still_runs=still_runs):
+            try:
+                self._do(way, planned=False)
+            except DeployError as error:
+                done.append(f"{way}: failed: {error}")
+                return tuple(done), False
+            done.append(str(way))
+        return tuple(done), plans.goes_back(lane, step)
+
+    def _do(self, step: Step, *, planned: bool = True) -> None:
+        self.listen(StepBegan(step))
+        began = time.monotonic()
+        error: DeployError | None = None
+        try:
+            step.run(self.fleet)
+        except DeployError as raised:
+            error = raised
+        health = self.fleet.health(step.host, step.app)
+        seconds = time.monotonic() - began
+        self.listen(StepEnded(step, seconds, str(health or ""), str(error) if error else None))
+        if error:
+            raise error
+        if planned:
+            with self._lock:
+                self.executed.append(f"{step.host.name}: {step}")
+
+    def _journal(self, step: Step) -> tuple[str, ...]:
+        script = commands.journal(step.app.unit, JOURNAL_LINES)
+        try:
+            text = self.fleet.remote(step.host).ask(script, "journal").stdout
+        except DeployError:
+            return ()
+        return tuple(text.splitlines())
+
+    def _failed(
+        self,
+        step: Step,
+        error: DeployError,
+        undone: tuple[str, ...],
+        journal: tuple[str, ...] = (),
+    ) -> None:
+        failed = error.result if isinstance(error, CommandFailed) else None
+        failure = Failure(
+            host=step.host,
+            step=str(step),
+            error=str(error),
+            command=failed.command if failed else "",
+            exit_code=failed.exit_code if failed else None,
+            journal=journal,
+            health=str(self.fleet.health(step.host, step.app) or ""),
+            undone=undone,
+        )
+        with self._lock:
+            self.failures.append(failure)
+
+    def _ended(self, host: str, outcome: Outcome) -> None:
+        with self._lock:
+            self.outcomes[host] = outcome
+        self.listen(HostEnded(host, outcome))

@@ -1,0 +1,105 @@
+"""Whether the surveyed hosts and groups can take what is offered; refused before any change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deploy.offers import Offer
+    from deploy.settings import App
+    from deploy.survey import HostFacts, Slot, Survey
+
+NEEDED = ("flock", "ss", "tar", "gzip", "sha256sum", "systemd-analyze", "useradd")
+PACKAGE_OF = {"ss": "iproute2", "flock": "util-linux", "useradd": "passwd (shadow-utils)"}
+OLDEST_SYSTEMD = 240
+SPARE_KIB = 64 * 1024
+TARGET_TYPES = ("instance", "ip")
+
+
+def refuse_unfit(apps: tuple[App, ...], survey: Survey) -> None:
+    """Raise BadInput with one line for everything on the hosts that forbids a deploy."""
+    problems: list[str] = []
+    for app in apps:
+        group = survey.groups[app.name]
+        if group.target_type not in TARGET_TYPES:
+            problems.append(
+                f"target group {group.name} has targets of type {group.target_type!r}; hosts can "
+                "be deployed in groups of type instance or ip"
+            )
+    for facts in survey.hosts:
+        problems += _host(facts)
+        for app in apps:
+            problems += _slot(facts, app, survey)
+    if problems:
+        raise BadInput("\n".join(problems))
+
+
+def refuse_too_large(offers: tuple[Offer, ...], survey: Survey) -> None:
+    """Raise BadInput for hosts without the space for the archives and the unpacked releases."""
+    problems: list[str] = []
+    for facts in survey.hosts:
+        new = [
+            offer.package
+            for offer in offers
+            if offer.package.release.id not in facts.slots[offer.app.name].releases
+        ]
+        needed = sum(p.archive_bytes + p.release.size_bytes for p in new) // 1024 + SPARE_KIB
+        if new and facts.free_kb < needed:
+            problems.append(
+                f"{facts.host}: no space for the release: {facts.free_kb // 1024} MiB free under "
+                f"/srv, {needed // 1024} MiB needed; make room there"
+            )
+    if problems:
+        raise BadInput("\n".join(problems))
+
+
+def _host(facts: HostFacts) -> Iterator[str]:
+    if facts.init != "systemd":
+        yield f"{facts.host}: has no systemd (process 1 is {facts.init or 'unknown'})"
+        return
+    if facts.systemd < OLDEST_SYSTEMD:
+        yield (
+            f"{facts.host}: systemd {facts.systemd} is too old; {OLDEST_SYSTEMD} or newer is "
+            "needed (Amazon Linux 2023, Debian 11, Ubuntu 20.04)"
+        )
+    for tool in NEEDED:
+        if tool not in facts.tools:
+            package = PACKAGE_OF.get(tool, tool)
+            yield f"{facts.host}: has no `{tool}`; install the package {package}"
+
+
+def _slot(facts: HostFacts, app: App, survey: Survey) -> Iterator[str]:
+    slot, group, host = facts.slots[app.name], survey.groups[app.name], facts.host
+    target, health = survey.target(host, app), survey.health_of(host, app)
+    if health.reason == "Target.NotRegistered" and not slot.out:
+        yield (
+            f"{host}: is no target of group {group.name}; register it first: aws elbv2 "
+            f"register-targets --target-group-arn {group.arn} "
+            f"--targets Id={target.id},Port={target.port}"
+        )
+    elif health.is_hopeless:
+        yield f"{host}: target {target} of {group.name} is {health}: {health.description}"
+    ours = {app.unit, app.replaces}
+    for listener in slot.listeners:
+        if listener.unit not in ours:
+            yield (
+                f"{host}: port {app.port} of {app.name} is held by {listener}; stop it, choose "
+                "another port, or name its unit under `replaces:`"
+            )
+    if app.environment_file:
+        yield from _environment_file(facts, app, slot)
+
+
+def _environment_file(facts: HostFacts, app: App, slot: Slot) -> Iterator[str]:
+    mode = slot.environment_file.partition(" ")[0]
+    if not mode:
+        yield f"{facts.host}: environment_file {app.environment_file} does not exist"
+    elif int(mode, 8) & 0o077:
+        yield (
+            f"{facts.host}: environment_file {app.environment_file} has mode {mode}, so others "
+            f"can read its secrets; run there: sudo chmod 600 {app.environment_file}"
+        )

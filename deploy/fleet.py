@@ -1,0 +1,84 @@
+"""All that a step may touch: a host, its target, the shared feed, and a place to say so."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deploy.errors import DeployError
+from deploy.survey import target_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from deploy.balancer import Health, Target, TargetGroup
+    from deploy.desk import Desk
+    from deploy.feed import HealthFeed
+    from deploy.inventory import Host
+    from deploy.remote import Remote
+    from deploy.settings import App
+    from deploy.survey import UnitState
+
+
+class Stopped(DeployError):
+    """The operator asked for an end while a step was waiting."""
+
+
+def _silent(host: str, text: str) -> None:
+    del host, text
+
+
+@dataclass
+class Fleet:
+    """The seams of one rollout.
+
+    tell: hears what a host is doing right now, for the screen; moments: what one step found out
+    that a later step of the same host needs (monotonic seconds); stop: set when the operator
+    wants an end; started: each unit's state right after its start, the base to tell restarts by.
+    """
+
+    remotes: Mapping[str, Remote]
+    groups: Mapping[str, TargetGroup]
+    desk: Desk
+    feed: HealthFeed
+    propagation_seconds: float = 15.0
+    author: str = ""
+    tell: Callable[[str, str], None] = _silent
+    stop: threading.Event = field(default_factory=threading.Event)
+    moments: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    started: dict[tuple[str, str], UnitState] = field(default_factory=dict)
+
+    def remote(self, host: Host) -> Remote:
+        """The host's connection."""
+        return self.remotes[host.name]
+
+    def target(self, host: Host, app: App) -> Target:
+        """The host's target in the app's group."""
+        return target_of(self.groups[app.name], host, app)
+
+    def health(self, host: Host, app: App) -> Health | None:
+        """The target's newest known health, for the log; None before the first reading."""
+        reading = self.feed.latest(self.groups[app.name])
+        return reading.of(self.target(host, app)) if reading else None
+
+    def health_since(self, host: Host, app: App, moment: float, timeout_seconds: float) -> Health:
+        """The target's health as read at or after a moment; DeployError when AWS is silent."""
+        reading = self.feed.after(self.groups[app.name], moment, timeout_seconds)
+        if reading is None:
+            raise DeployError(
+                f"{host}: no answer from the load balancer's API on {app.target_group} in "
+                f"{timeout_seconds:g} s"
+            )
+        return reading.of(self.target(host, app))
+
+    def mark(self, host: Host, app: App, what: str) -> float:
+        """Remember that something happened now."""
+        now = time.monotonic()
+        self.moments[host.name, app.name, what] = now
+        return now
+
+    def marked(self, host: Host, app: App, what: str) -> float:
+        """When it happened; now where it did not."""
+        return self.moments.get((host.name, app.name, what), time.monotonic())

@@ -1,0 +1,154 @@
+"""Which hosts an environment has: from a list or from EC2 tags, each with its instance id."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from deploy.errors import BadInput
+from deploy.findings import nearest
+from deploy.settings import Hosts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from deploy.aws import Account
+    from deploy.settings import Environment
+
+
+@dataclass(frozen=True, order=True)
+class Host:
+    """A machine that we reach by SSH; `name` is what people call it."""
+
+    name: str
+    address: str
+    instance_id: str
+    zone: str = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def find(
+    environment: Environment, account: Account, resolve: Callable[[str], str]
+) -> tuple[Host, ...]:
+    """All hosts of the environment, by name.
+
+    `resolve` turns a listed name into an address. Raises BadInput for a name without an
+    instance, for tags that no running instance carries, and for hosts of an Auto Scaling group
+    (which may be replaced at any moment) unless `auto_scaling: ignore`.
+    """
+    if isinstance(environment.hosts, Hosts):
+        hosts = _tagged(environment, environment.hosts.tags, account)
+    else:
+        hosts = _listed(environment, environment.hosts, account, resolve)
+    if environment.auto_scaling == "refuse":
+        _refuse_auto_scaling(account, hosts)
+    return hosts
+
+
+def select(
+    hosts: Sequence[Host], only: Iterable[str] = (), skip: Iterable[str] = ()
+) -> tuple[Host, ...]:
+    """The hosts that `--hosts` and `--skip-host` leave; a name that is none is refused."""
+    names = [host.name for host in hosts]
+    only, skip = tuple(only), tuple(skip)
+    for name in (*only, *skip):
+        if name not in names:
+            hint = nearest(name, names) or f"; known: {', '.join(names)}"
+            raise BadInput(f"no host {name!r} in this environment{hint}")
+    chosen = tuple(h for h in hosts if (not only or h.name in only) and h.name not in skip)
+    if not chosen:
+        raise BadInput("--hosts and --skip-host leave no host to deploy to")
+    return chosen
+
+
+def _tagged(environment: Environment, tags: dict[str, str], account: Account) -> tuple[Host, ...]:
+    filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
+    filters.append({"Name": "instance-state-name", "Values": ["running"]})
+    found = [_host(item, environment.ssh.address) for item in _instances(account, filters)]
+    if not found:
+        wanted = ", ".join(f"{key}={value}" for key, value in tags.items())
+        raise BadInput(
+            f"{environment.name}: no running EC2 instance in region {account.region} carries the "
+            f"tags {wanted}; check `hosts: tags:` and the region under `aws:`"
+        )
+    names = [host.name for host in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise BadInput(
+                f"{environment.name}: {names.count(name)} instances have the Name tag {name!r}; "
+                "give each its own, so that messages can tell them apart"
+            )
+    return tuple(sorted(found))
+
+
+def _listed(
+    environment: Environment,
+    names: Sequence[str],
+    account: Account,
+    resolve: Callable[[str], str],
+) -> tuple[Host, ...]:
+    if not names:
+        raise BadInput(f"{environment.name}: hosts: is empty; list names, or give `tags:`")
+    for name in names:
+        if names.count(name) > 1:
+            raise BadInput(f"{environment.name}: hosts: {name!r} is listed twice")
+    addresses = {name: resolve(name) for name in names}
+    private = {a for a in addresses.values() if ipaddress.ip_address(a).is_private}
+    by_address: dict[str, dict[str, Any]] = {}
+    for filter_name, wanted in (
+        ("private-ip-address", private),
+        ("ip-address", set(addresses.values()) - private),
+    ):
+        if wanted:
+            filters = [{"Name": filter_name, "Values": sorted(wanted)}]
+            for item in _instances(account, filters):
+                by_address[item.get("PrivateIpAddress", "")] = item
+                by_address[item.get("PublicIpAddress", "")] = item
+    missing = [name for name in names if addresses[name] not in by_address]
+    if missing:
+        listed = ", ".join(f"{name} ({addresses[name]})" for name in missing)
+        raise BadInput(
+            f"{environment.name}: no EC2 instance in region {account.region} has the address of "
+            f"{listed}; check the name, the region and the account"
+        )
+    return tuple(
+        Host(
+            name,
+            addresses[name],
+            by_address[addresses[name]]["InstanceId"],
+            by_address[addresses[name]].get("Placement", {}).get("AvailabilityZone", ""),
+        )
+        for name in names
+    )
+
+
+def _instances(account: Account, filters: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    pages = account.items("ec2", "describe_instances", "Reservations", Filters=filters)
+    return [item for reservation in pages for item in reservation["Instances"]]
+
+
+def _host(item: dict[str, Any], which: str) -> Host:
+    tags = {tag["Key"]: tag["Value"] for tag in item.get("Tags", [])}
+    address = item.get("PublicIpAddress" if which == "public" else "PrivateIpAddress")
+    name = tags.get("Name") or item["InstanceId"]
+    if not address:
+        raise BadInput(f"{name} ({item['InstanceId']}) has no {which} address to connect to")
+    zone = item.get("Placement", {}).get("AvailabilityZone", "")
+    return Host(name, address, item["InstanceId"], zone)
+
+
+def _refuse_auto_scaling(account: Account, hosts: Sequence[Host]) -> None:
+    ids = {host.instance_id: host.name for host in hosts}
+    members = account.items(
+        "autoscaling", "describe_auto_scaling_instances", "AutoScalingInstances"
+    )
+    for member in members:
+        if member["InstanceId"] in ids:
+            raise BadInput(
+                f"{ids[member['InstanceId']]} belongs to the Auto Scaling group "
+                f"{member['AutoScalingGroupName']!r}, which may replace it in the middle of a "
+                "deploy; suspend its processes and set `auto_scaling: ignore` to go on regardless"
+            )

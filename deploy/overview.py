@@ -1,0 +1,114 @@
+"""What runs where: a survey as rows for people, JSON for machines, and one exit code. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from deploy.balancer import State
+from deploy.report import ExitCode
+
+if TYPE_CHECKING:
+    from deploy.settings import App, Environment
+    from deploy.survey import HostFacts, Slot, Survey
+
+
+@dataclass(frozen=True)
+class Row:
+    """One app on one host. `current`: record, link, unit on disk and running process agree."""
+
+    host: str
+    app: str
+    target: str
+    state: str
+    reason: str
+    unit: str
+    release: str
+    since: str
+    restarts: int
+    current: bool
+    note: str = ""
+
+    @property
+    def is_well(self) -> bool:
+        """In service, running, and what was last deployed."""
+        return self.state == State.HEALTHY and self.unit == "active" and self.current
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The rows of an environment, hosts in their order, apps within."""
+
+    environment: str
+    rows: tuple[Row, ...]
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether an app runs in more than one release."""
+        releases: dict[str, set[str]] = {}
+        for row in self.rows:
+            releases.setdefault(row.app, set()).add(row.release)
+        return any(len(found) > 1 for found in releases.values())
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """DONE only when all is well; otherwise what is worst."""
+        if any(row.state != State.HEALTHY for row in self.rows):
+            return ExitCode.OUT_OF_SERVICE
+        if self.is_mixed:
+            return ExitCode.MIXED
+        return ExitCode.DONE if all(row.is_well for row in self.rows) else ExitCode.FAILED
+
+    def as_json(self) -> str:
+        """For scripts: the rows, and what they come to."""
+        body = {
+            "environment": self.environment,
+            "well": self.exit_code is ExitCode.DONE,
+            "mixed": self.is_mixed,
+            "exit_code": int(self.exit_code),
+            "hosts": [asdict(row) for row in self.rows],
+        }
+        return json.dumps(body, indent=2)
+
+
+def overview(environment: Environment, survey: Survey) -> Overview:
+    """A survey told host by host; hosts that could not be read are rows too."""
+    rows = [_row(facts, app, survey) for facts in survey.hosts for app in environment.apps]
+    rows += [
+        Row(name, app.name, "", "unknown", "", "unknown", "", "", 0, current=False, note=why)
+        for name, why in survey.unreachable.items()
+        for app in environment.apps
+    ]
+    return Overview(environment.name, tuple(sorted(rows, key=lambda row: (row.host, row.app))))
+
+
+def _row(facts: HostFacts, app: App, survey: Survey) -> Row:
+    slot, health = facts.slots[app.name], survey.health_of(facts.host, app)
+    return Row(
+        host=facts.host.name,
+        app=app.name,
+        target=str(survey.target(facts.host, app)),
+        state=str(health.state),
+        reason=health.reason,
+        unit=slot.unit.active if slot.unit.is_loaded else "absent",
+        release=slot.running_release,
+        since=slot.unit.since,
+        restarts=slot.unit.restarts,
+        current=agrees(slot),
+        note=f"{app.replaces} runs" if slot.replaces.is_running else "",
+    )
+
+
+def agrees(slot: Slot) -> bool:
+    """Whether the record, the link, the unit on disk and the running process tell one release."""
+    try:
+        recorded = str(json.loads(slot.deployed)["release"])
+    except (ValueError, KeyError, TypeError):
+        return False
+    return (
+        recorded == slot.link == slot.running_release
+        and bool(slot.running_unit)
+        and slot.running_unit == slot.unit_digest
+        and slot.unit.enabled == "enabled"
+    )

@@ -1,0 +1,293 @@
+"""(settings, packages, survey) → plan: what will be done, as data. Decides, touches nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deploy import capacity, steps
+from deploy.balancer import State
+from deploy.proof import ProveCurrent, ProveRelease, ProveRevived
+
+if TYPE_CHECKING:
+    from deploy.balancer import TargetGroup
+    from deploy.inventory import Host
+    from deploy.offers import Offer
+    from deploy.settings import App, Environment
+    from deploy.steps import Step
+    from deploy.survey import HostFacts, Slot, Survey
+    from deploy.units import RenderedUnit
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One host's steps, in order."""
+
+    host: Host
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a deploy does: everything is staged first, then batch by batch.
+
+    seconds: an estimate of the whole, from the settings' waits alone.
+    """
+
+    environment: str
+    releases: dict[str, str]
+    policy: str
+    hosts: tuple[Host, ...]
+    staging: tuple[Lane, ...]
+    batches: tuple[tuple[Lane, ...], ...]
+    warnings: tuple[str, ...]
+    seconds: float
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps, in the order in which they are printed."""
+        lanes = [*self.staging, *(lane for batch in self.batches for lane in batch)]
+        return tuple(step for lane in lanes for step in lane.steps)
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether every host is current: such a plan only proves."""
+        return not self.batches
+
+    def __str__(self) -> str:
+        releases = ", ".join(f"{app} {release}" for app, release in self.releases.items())
+        count = f"{len(self.hosts)} host{'s' if len(self.hosts) > 1 else ''}"
+        lines = [f"Deploy {releases} to {self.environment}: {count}, {self.policy}"]
+        lines += [f"Warning: {text}" for text in self.warnings]
+        if self.staging:
+            lines.append("Before anything leaves the load balancer, on all hosts at once:")
+            lines += [_line(step) for lane in self.staging for step in lane.steps]
+        for number, batch in enumerate(self.batches, start=1):
+            names = ", ".join(lane.host.name for lane in batch)
+            lines.append(f"Batch {number} of {len(self.batches)}: {names}")
+            lines += [_line(step) for lane in batch for step in lane.steps]
+        if self.changes_nothing:
+            lines.append("Every host is current: nothing is changed.")
+        else:
+            lines.append(f"Waits from settings alone: about {self.seconds:.0f} s.")
+        return "\n".join(lines)
+
+
+def _line(step: Step) -> str:
+    return f"  {step.host.name}: {step}"
+
+
+def make(
+    environment: Environment,
+    offers: tuple[Offer, ...],
+    survey: Survey,
+    *,
+    allow_downtime: bool = False,
+) -> Plan:
+    """The plan for these offers on the surveyed hosts.
+
+    Raises BadInput for a plan that would leave nothing in service.
+    """
+    staging: list[Lane] = []
+    todo: dict[str, tuple[Offer, ...]] = {}
+    for facts in survey.hosts:
+        due = tuple(o for o in offers if not _is_current(o, facts, survey))
+        if due:
+            todo[facts.host.name] = due
+        prepared = [step for offer in offers for step in _staged(offer, facts, survey, due)]
+        if prepared:
+            staging.append(Lane(facts.host, tuple(prepared)))
+    order = [facts for facts in survey.hosts if facts.host.name in todo]
+    order.sort(key=lambda facts: capacity.precedence(environment.rollout, facts, survey, offers))
+    batches = tuple(
+        tuple(Lane(f.host, _rolled(todo[f.host.name], f, survey, environment)) for f in batch)
+        for batch in capacity.batches(environment.rollout.batch, order, len(survey.hosts))
+    )
+    hosts_by_batch = [[lane.host for lane in batch] for batch in batches]
+    apps = tuple(offer.app for offer in offers)
+    capacity.refuse_outage(apps, survey, hosts_by_batch, allow_downtime=allow_downtime)
+    return Plan(
+        environment=environment.name,
+        releases={offer.app.name: offer.package.release.id for offer in offers},
+        policy=f"rolling, batch {environment.rollout.batch}, drain {environment.rollout.drain}",
+        hosts=tuple(facts.host for facts in survey.hosts),
+        staging=tuple(staging),
+        batches=batches,
+        warnings=warnings(environment, apps, survey),
+        seconds=_estimate(batches, survey),
+    )
+
+
+def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) -> tuple[str, ...]:
+    """What the operator should know before saying yes."""
+    found: list[str] = []
+    for app in apps:
+        group = survey.groups[app.name]
+        least = 2 * app.longest_request_seconds
+        if group.delay_seconds < least:
+            found.append(
+                f"{group.name}: the deregistration delay of {group.delay_seconds:g} s is under "
+                f"twice the longest request of {app.name} ({least:g} s); requests may be cut"
+            )
+        if not any(health.state is State.HEALTHY for health in survey.health[app.name].values()):
+            found.append(f"{group.name}: no target is healthy now, so nothing guards capacity")
+        if group.interval_seconds * group.unhealthy_threshold > 120:  # noqa: PLR2004 - minutes
+            found.append(
+                f"{group.name}: a sick target is noticed only after "
+                f"{group.interval_seconds * group.unhealthy_threshold:g} s of failed checks"
+            )
+    enforcing = [f.host.name for f in survey.hosts if f.selinux.lower() == "enforcing"]
+    if enforcing:
+        found.append(
+            f"SELinux is enforcing on {', '.join(enforcing)}: a service under /srv may be refused "
+            "what its policy does not allow; watch the audit log"
+        )
+    if environment.auto_scaling == "ignore":
+        found.append("auto_scaling: ignore: a scaling group may replace hosts meanwhile")
+    return tuple(found)
+
+
+def recovery(lane: Lane, failed: Step, *, still_runs: bool) -> tuple[Step, ...]:
+    """What is done for a lane that stops at a step, so that every app of it ends whole.
+
+    An app whose old release was not touched goes back in; one that was already proven goes in;
+    the one that failed goes out, or gives its place back to the unit that it replaced.
+    `still_runs`: the lane was stopped by the operator, so no app of it counts as failed.
+    """
+    began = lane.steps[: lane.steps.index(failed) + 1]
+    apps = dict.fromkeys(step.app.name for step in lane.steps)
+    found: list[Step] = []
+    for name in apps:
+        mine = [step for step in began if step.app.name == name]
+        kinds = {type(step) for step in mine}
+        whole = [step for step in lane.steps if step.app.name == name]
+        app = whole[0].app
+        back = (
+            steps.RegisterTarget(lane.host, app),
+            steps.WaitHealthy(lane.host, app),
+            steps.ForgetOut(lane.host, app),
+        )
+        touched = kinds & {steps.StopUnit, steps.RetireUnit, steps.SwitchRelease}
+        failed_here = failed.app.name == name and not still_runs
+        if not touched:
+            found += back if steps.DeregisterTarget in kinds else ()
+        elif not failed_here and ProveRelease in kinds:
+            found += whole[len(mine) :]
+        else:
+            if steps.RegisterTarget in kinds:
+                found.append(steps.DeregisterTarget(lane.host, app))
+            retired = [step for step in mine if isinstance(step, steps.RetireUnit)]
+            proof = next(step for step in whole if isinstance(step, ProveRelease))
+            if retired:
+                unit = retired[0].unit
+                found.append(steps.ReviveUnit(lane.host, app, unit))
+                found.append(ProveRevived(lane.host, app, unit, proof.path, proof.expect))
+                found += back
+    return tuple(found)
+
+
+def goes_back(lane: Lane, failed: Step) -> bool:
+    """Whether the recovery of a failed lane leaves every app of the host in service.
+
+    The failed app stays out once its old release was touched, unless the unit that it replaced
+    took its place back.
+    """
+    began = lane.steps[: lane.steps.index(failed) + 1]
+    kinds = {type(step) for step in began if step.app.name == failed.app.name}
+    touched = kinds & {steps.StopUnit, steps.SwitchRelease}
+    return not touched or steps.RetireUnit in kinds
+
+
+def _is_current(offer: Offer, facts: HostFacts, survey: Survey) -> bool:
+    """The record, the link, the unit on disk, the running process and the target all agree."""
+    slot, unit = facts.slots[offer.app.name], offer.units[facts.host.name]
+    health = survey.health_of(facts.host, offer.app)
+    return runs(slot, offer.package.release.id, unit) and health.state is State.HEALTHY
+
+
+def runs(slot: Slot, release: str, unit: RenderedUnit) -> bool:
+    """Whether the slot's running process is this release under this unit, at rest and at boot."""
+    return (
+        slot.unit.active == "active"
+        and slot.unit.enabled == "enabled"
+        and slot.link == release == slot.running_release
+        and slot.running_unit == unit.digest
+        and slot.unit_sha256 == hashlib.sha256(unit.text.encode()).hexdigest()
+    )
+
+
+def _staged(offer: Offer, facts: HostFacts, survey: Survey, due: tuple[Offer, ...]) -> list[Step]:
+    app, host, release = offer.app, facts.host, offer.package.release.id
+    unit = offer.units[host.name]
+    if offer not in due:
+        path, expect = question(app, survey.groups[app.name])
+        return [ProveCurrent(host, app, release, path, expect)]
+    found: list[Step] = [steps.PrepareHost(host, app)]
+    if release not in facts.slots[app.name].releases:
+        found.append(steps.UploadRelease(host, app, offer.package))
+    found.append(steps.VerifyUnit(host, app, unit.name, offer.checks[host.name]))
+    return found
+
+
+def question(app: App, group: TargetGroup) -> tuple[str, str]:
+    """Path and expected codes of the local probe: the app's, or else the group's own check."""
+    return app.health.path or group.health_path, app.health.expect or group.matcher
+
+
+def _rolled(
+    due: tuple[Offer, ...], facts: HostFacts, survey: Survey, environment: Environment
+) -> tuple[Step, ...]:
+    """One host's rolling steps; the apps' drains, and their ways back in, overlap."""
+    out: list[Step] = []
+    drains: list[Step] = []
+    switch: list[Step] = []
+    enrol: list[Step] = []
+    see: list[Step] = []
+    host = facts.host
+    for offer in due:
+        app, group, slot = offer.app, survey.groups[offer.app.name], facts.slots[offer.app.name]
+        release, unit = offer.package.release.id, offer.units[host.name]
+        if survey.health_of(host, app).reason != "Target.NotRegistered":
+            out.append(steps.DeregisterTarget(host, app))
+            seconds = max(group.delay_seconds, environment.propagation_seconds)
+            drains.append(steps.WaitDrained(host, app, seconds))
+        if app.replaces and (slot.replaces.is_running or slot.replaces.enabled == "enabled"):
+            switch.append(steps.RetireUnit(host, app, app.replaces))
+        if slot.unit.is_loaded:
+            switch.append(steps.StopUnit(host, app))
+        path, expect = question(app, group)
+        switch += [
+            steps.SwitchRelease(host, app, release),
+            steps.InstallUnit(host, app, release, unit),
+            steps.StartUnit(host, app),
+            steps.ShowJournal(host, app),
+            ProveRelease(host, app, release, path, expect),
+        ]
+        enrol.append(steps.RegisterTarget(host, app))
+        see.append(steps.WaitHealthy(host, app))
+        soak = max(environment.rollout.soak_seconds, group.slow_start_seconds)
+        if soak:
+            see.append(steps.Soak(host, app, soak))
+        see.append(steps.RecordDeployed(host, app, release))
+    return (*out, *drains, *switch, *enrol, *see)
+
+
+def _estimate(batches: tuple[tuple[Lane, ...], ...], survey: Survey) -> float:
+    """Seconds of waiting that the settings ask for; hosts of a batch wait together."""
+    total = 0.0
+    for batch in batches:
+        longest = 0.0
+        for lane in batch:
+            waits = [step.seconds for step in lane.steps if isinstance(step, steps.WaitDrained)]
+            soaks = [step.seconds for step in lane.steps if isinstance(step, steps.Soak)]
+            proofs = [s.app.prove_seconds for s in lane.steps if isinstance(s, ProveRelease)]
+            checks = [
+                survey.groups[s.app.name].interval_seconds
+                for s in lane.steps
+                if isinstance(s, steps.WaitHealthy)
+            ]
+            parts = (waits, [sum(proofs)], checks, soaks)
+            longest = max(longest, sum(max(part, default=0.0) for part in parts))
+        total += longest
+    return total

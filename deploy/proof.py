@@ -1,0 +1,161 @@
+"""Proving a release: it answers on its own host, the answer is its own, and it stays up."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deploy import commands, matcher
+from deploy.errors import DeployError
+from deploy.steps import OnHost
+from deploy.survey import UnitState, parse_listeners, parse_show
+
+if TYPE_CHECKING:
+    from deploy.fleet import Fleet
+
+LOOK_SECONDS = 0.2
+STAY_LOOK_SECONDS = 1.0
+
+
+class NotProven(DeployError):
+    """A started release did not answer, or did not stay."""
+
+
+@dataclass(frozen=True)
+class ProveRelease(OnHost):
+    """A started release answers locally and stays up, or does not reach the load balancer."""
+
+    release: str
+    path: str
+    expect: str
+
+    def run(self, fleet: Fleet) -> None:
+        """Answered, by the slot's own process, of this very release, then unrestarted.
+
+        NotProven says which of these failed, with the unit's state.
+        """
+        state = self._wait_for_answer(fleet)
+        self._see_own_listener(fleet)
+        self._see_own_release(fleet, state)
+        self._see_it_stay(fleet)
+
+    def __str__(self) -> str:
+        return (
+            f"prove {self.release}: GET :{self.app.port}{self.path} gives {self.expect}, "
+            f"then up {self.app.prove_seconds:g} s"
+        )
+
+    def _ask(self, fleet: Fleet) -> int | None:
+        header = self.app.health.host or f"{self.host.address}:{self.app.port}"
+        seconds = self.app.health.timeout_seconds
+        return fleet.remote(self.host).probe(self.app.port, self.path, header, seconds)
+
+    def _look(self, fleet: Fleet) -> UnitState:
+        result = fleet.remote(self.host).ask(commands.show_unit(self.app.unit), "unit's state")
+        return parse_show(result.stdout)
+
+    def _steady(self, fleet: Fleet, state: UnitState) -> None:
+        """Raise when the unit failed, restarted, or is another invocation than we started."""
+        unit, key = self.app.unit, (self.host.name, self.app.name)
+        started = fleet.started.setdefault(key, state)
+        if state.active in {"failed", "inactive"}:
+            raise NotProven(f"{self.host}: {unit} is {state.active} (result: {state.result})")
+        if state.restarts > started.restarts or state.invocation != started.invocation:
+            raise NotProven(
+                f"{self.host}: {unit} ended and was restarted by systemd: it does not stay up"
+            )
+        if state.sub == "auto-restart":
+            raise NotProven(f"{self.host}: {unit} ended (result: {state.result})")
+
+    def _wait_for_answer(self, fleet: Fleet) -> UnitState:
+        expected = matcher.parse(self.expect)
+        began = time.monotonic()
+        limit = self.app.start_timeout_seconds
+        while True:
+            code = self._ask(fleet)
+            state = self._look(fleet)
+            self._steady(fleet, state)
+            if code is not None and expected.matches(code):
+                fleet.mark(self.host, self.app, "answered")
+                return state
+            said = "no answer" if code is None else f"answer {code}, not {self.expect}"
+            gone = time.monotonic() - began
+            if gone > limit:
+                raise NotProven(
+                    f"{self.host}: {self.app.unit} gave {said} on port {self.app.port}"
+                    f"{self.path} for {limit} s"
+                )
+            fleet.tell(self.host.name, f"{said} yet, {gone:.0f} of {limit} s")
+            time.sleep(LOOK_SECONDS)
+
+    def _see_own_listener(self, fleet: Fleet) -> None:
+        script = commands.listeners(self.app.name, self.app.port)
+        text = fleet.remote(self.host).ask(script, "listeners").stdout
+        found = parse_listeners([line.partition("=")[2] for line in text.splitlines()])
+        foreign = [listener for listener in found if listener.unit != self.app.unit]
+        if not found or foreign:
+            who = ", ".join(str(listener) for listener in foreign) or "no process that ss can see"
+            raise NotProven(
+                f"{self.host}: port {self.app.port} is answered by {who}, not by {self.app.unit}"
+            )
+
+    def _see_own_release(self, fleet: Fleet, state: UnitState) -> None:
+        script = (
+            f'tr "\\0" "\\n" < /proc/{state.main_pid}/environ | '
+            "sed -n 's/^CHANGEOVER_RELEASE=//p'"
+        )
+        running = fleet.remote(self.host).ask(script, "running release").stdout.strip()
+        if running != self.release:
+            raise NotProven(
+                f"{self.host}: {self.app.unit} runs {running or 'no release of ours'}, not "
+                f"{self.release}"
+            )
+
+    def _see_it_stay(self, fleet: Fleet) -> None:
+        """No restart over `prove_seconds` from the first answer, then asked once more."""
+        end = fleet.marked(self.host, self.app, "answered") + self.app.prove_seconds
+        while (left := end - time.monotonic()) > 0:
+            gone = self.app.prove_seconds - left
+            fleet.tell(self.host.name, f"proving, up {gone:.0f} of {self.app.prove_seconds:g} s")
+            time.sleep(min(left, STAY_LOOK_SECONDS))
+            self._steady(fleet, self._look(fleet))
+        self._steady(fleet, self._look(fleet))
+        code = self._ask(fleet)
+        if code is None or not matcher.parse(self.expect).matches(code):
+            raise NotProven(
+                f"{self.host}: {self.app.unit} answered first and then gave "
+                f"{code or 'no answer'} on {self.path} after {self.app.prove_seconds:g} s"
+            )
+
+
+@dataclass(frozen=True)
+class ProveCurrent(ProveRelease):
+    """A host that already runs the release proves it and is left alone."""
+
+    def __str__(self) -> str:
+        return f"already current: {super().__str__()}"
+
+
+@dataclass(frozen=True)
+class ProveRevived(OnHost):
+    """The unit of before answers again on the app's port."""
+
+    unit: str
+    path: str
+    expect: str
+
+    def run(self, fleet: Fleet) -> None:
+        """Any answer that the load balancer would take."""
+        expected, began = matcher.parse(self.expect), time.monotonic()
+        header = self.app.health.host or f"{self.host.address}:{self.app.port}"
+        while time.monotonic() - began < self.app.start_timeout_seconds:
+            remote = fleet.remote(self.host)
+            code = remote.probe(self.app.port, self.path, header, self.app.health.timeout_seconds)
+            if code is not None and expected.matches(code):
+                return
+            time.sleep(LOOK_SECONDS)
+        raise NotProven(f"{self.host}: {self.unit} was started again and does not answer")
+
+    def __str__(self) -> str:
+        return f"prove that {self.unit} answers again on :{self.app.port}{self.path}"

@@ -1,0 +1,108 @@
+"""What a package is called: its name, its version, and the id that a host knows it by."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from deploy.errors import BadInput
+
+SUFFIXES = (".tar.gz", ".tgz", ".nupkg", ".zip")
+
+# A version becomes part of a folder's name, beside a dash and twelve digits; 255 bytes is the end.
+LONGEST_VERSION = 64
+
+_NAME_AND_VERSION = re.compile(
+    r"(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*?)"
+    r"\.(?P<version>[0-9]+(?:\.[0-9]+){1,3}"
+    r"(?:-[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
+    r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?)",
+)
+# `web-1.2.3` would read as version 2.3 of `web-1`, `web.v1.2.3` as version 2.3 of `web.v1`.
+_SWALLOWED = re.compile(r"(?P<name>.*?)(?P<joint>[-_][0-9]+|[._-]v[0-9]+)", re.IGNORECASE)
+
+VersionKey = tuple[tuple[int, ...], tuple[int, tuple[tuple[int, int, str], ...]]]
+
+
+@dataclass(frozen=True)
+class Release:
+    """A package as a host will hold it.
+
+    name, version: from the package's file name.
+    digest: 64 hex digits over paths, executability and contents, whatever the archive's kind.
+    files: how many files; size_bytes: their bytes, unpacked.
+    """
+
+    name: str
+    version: str
+    digest: str
+    files: int
+    size_bytes: int
+
+    @property
+    def id(self) -> str:
+        """The folder's name on a host: the version, and enough of the digest to tell rebuilds."""
+        return f"{self.version}-{self.digest[:12]}"
+
+
+def stem(file_name: str) -> str:
+    """Cut a package's suffix off its file name; a folder's name stays as it is."""
+    for suffix in SUFFIXES:
+        if file_name.lower().endswith(suffix):
+            return file_name[: -len(suffix)]
+    return file_name
+
+
+def parse_name(file_name: str) -> tuple[str, str]:
+    """Name and version from `web.1.2.3.zip` or `My.App.1.2.3-beta.1.nupkg`, as Octopus names them.
+
+    The version is the leftmost run of two to four dotted numbers that reaches the end, with an
+    optional -prerelease and +build. BadInput names the file and shows a right name.
+    """
+    base = stem(file_name)
+    match = _NAME_AND_VERSION.fullmatch(base)
+    if match is None or not re.search("[A-Za-z]", match["name"]):
+        raise BadInput(
+            f"package {file_name!r}: its name holds no name and version; call it like "
+            f"{_right_name(file_name, base)} (name, dot, version of two to four numbers)",
+        )
+    name, version = match["name"], match["version"]
+    if _SWALLOWED.fullmatch(name):
+        raise BadInput(
+            f"package {file_name!r}: it is not clear where the name ends and the version starts; "
+            f"call it like {_right_name(file_name, base)} (a dot between name and version)",
+        )
+    if len(version) > LONGEST_VERSION:
+        raise BadInput(
+            f"package {file_name!r}: the version has {len(version)} characters, "
+            f"at most {LONGEST_VERSION} fit; shorten it like web.1.2.3-beta.1.zip",
+        )
+    return name, version
+
+
+def version_key(version: str) -> VersionKey:
+    """Sort as SemVer does: numbers as numbers, a prerelease before its release.
+
+    Up to four numbers, absent ones being 0; build metadata (+…) is ignored.
+    """
+    core, _, _ = version.partition("+")
+    numbers, _, prerelease = core.partition("-")
+    parts = [int(number) for number in numbers.split(".")]
+    padded = tuple(parts + [0] * (4 - len(parts)))
+    if not prerelease:
+        return padded, (1, ())
+    return padded, (0, tuple(_identifier_key(word) for word in prerelease.split(".")))
+
+
+def _identifier_key(word: str) -> tuple[int, int, str]:
+    return (0, int(word), "") if word.isdecimal() else (1, 0, word)
+
+
+def _right_name(file_name: str, base: str) -> str:
+    suffix = file_name[len(base) :] or ".zip"
+    guess = re.fullmatch(
+        r"(?P<name>[A-Za-z_][A-Za-z_.-]*?)[._-]?v?(?P<version>[0-9]+(\.[0-9]+)+)", base
+    )
+    if guess is None:
+        return f"web.1.2.3{suffix}"
+    return f"{guess['name']}.{guess['version']}{suffix}"

@@ -1,0 +1,297 @@
+"""One host over SSH: connect, run, send, ask its slot. Fabric and paramiko live here alone."""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import paramiko
+from fabric import Config, Connection
+from invoke.exceptions import CommandTimedOut
+
+from deploy import commands
+from deploy.errors import BadInput, CommandFailed, CommandResult, RemoteError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from deploy.inventory import Host
+    from deploy.settings import Environment
+
+CHUNK_BYTES = 256 * 1024
+
+# A refused channel is an answer to us; without a handler, logging would print it as a warning.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+
+class UnknownHostKey(paramiko.SSHException):
+    """The host showed a key that no known_hosts file has."""
+
+
+class Strict(paramiko.MissingHostKeyPolicy):
+    """Nobody is trusted unproven: an unknown key ends the connection."""
+
+    def missing_host_key(
+        self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
+    ) -> None:
+        """Refuse, with the fingerprint to compare."""
+        del client, hostname
+        raise UnknownHostKey(f"{key.get_name()} {key.fingerprint}")
+
+
+class _Forwarded(http.client.HTTPConnection):
+    """HTTP over a channel of the SSH connection."""
+
+    def __init__(self, channel: paramiko.Channel, timeout_seconds: float) -> None:
+        super().__init__("127.0.0.1", timeout=timeout_seconds)
+        channel.settimeout(timeout_seconds)
+        self.sock: Any = channel
+
+
+def resolve(environment: Environment, name: str) -> str:
+    """A listed host's address, through the user's ssh config and the resolver."""
+    configured = _config(environment).base_ssh_config.lookup(name).get("hostname", name)
+    try:
+        found = socket.getaddrinfo(configured, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise BadInput(
+            f"host {name!r} has no address ({error.strerror}); check the name under `hosts:`"
+        ) from error
+    return str(found[0][4][0])
+
+
+class Remote:
+    """A host's one connection; its methods are called from one thread at a time."""
+
+    def __init__(self, host: Host, environment: Environment) -> None:
+        self.host = host
+        self._environment = environment
+        self._lock = threading.Lock()
+        self._forwarding_refused = False
+        ssh = environment.ssh
+        connect = dict(environment.fabric.get("connect_kwargs") or {})
+        if ssh.key_files:
+            connect["key_filename"] = [str(environment.path(file)) for file in ssh.key_files]
+            connect.setdefault("look_for_keys", False)
+        connect.setdefault("banner_timeout", ssh.connect_timeout_seconds)
+        connect.setdefault("auth_timeout", ssh.connect_timeout_seconds)
+        config = _config(environment)
+        listed = host.name in config.base_ssh_config.get_hostnames()
+        self._connection = Connection(
+            host=host.name if listed else host.address,
+            user=ssh.user,
+            port=ssh.port,
+            config=config,
+            connect_timeout=ssh.connect_timeout_seconds,
+            connect_kwargs=connect,
+        )
+        self._trust()
+
+    def _trust(self) -> None:
+        """Trust the keys of the user's and the project's known_hosts, and no other."""
+        client = self._connection.client
+        client.set_missing_host_key_policy(Strict())
+        client.load_system_host_keys()
+        for name in self._environment.ssh.known_hosts:
+            file = self._environment.path(name)
+            try:
+                client.load_host_keys(str(file))
+            except OSError as error:
+                raise BadInput(
+                    f"{self._environment.name}: ssh: known_hosts: {file} cannot be read: "
+                    f"{error.strerror}"
+                ) from error
+
+    def connect(self) -> None:
+        """Open the connection; BadInput says why a host cannot be reached or trusted."""
+        if self._connection.is_connected:
+            return
+        who = f"{self.host.name} ({self._connection.host})"
+        port = self._connection.port
+        try:
+            self._connection.open()
+        except UnknownHostKey as error:
+            raise BadInput(
+                f"{who}: unknown host key {error}; compare it with the host's own, then add it: "
+                f"ssh-keyscan -p {port} {self._connection.host} >> ~/.ssh/known_hosts"
+            ) from error
+        except paramiko.BadHostKeyException as error:
+            raise BadInput(
+                f"{who}: the host key is not the known one: it shows {error.key.fingerprint}, "
+                f"known is {error.expected_key.fingerprint}; if the host was rebuilt, remove the "
+                f"old key: ssh-keygen -R {self._connection.host}"
+            ) from error
+        except paramiko.AuthenticationException as error:
+            raise BadInput(
+                f"{who}: refuses user {self._connection.user!r} with the keys offered; check "
+                "`ssh: user:` and `ssh: key_files:`, or your agent (ssh-add -l)"
+            ) from error
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise BadInput(
+                f"{who}: no SSH connection on port {port}: {error or type(error).__name__}; "
+                "check that the host runs and that your network reaches it"
+            ) from error
+        transport = self._connection.client.get_transport()
+        if transport:
+            transport.set_keepalive(15)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+    def ask(self, script: str, what: str, timeout_seconds: float = 30) -> CommandResult:
+        """Run a reading script as root; any exit code is an answer."""
+        return self._run(commands.as_root(script), what, timeout_seconds)
+
+    def change(self, app: str, script: str, what: str, timeout_seconds: float = 60) -> str:
+        """Run a changing script as root under the app's lock; its output.
+
+        Raises CommandFailed for any exit code but 0.
+        """
+        command = commands.locked(app, script)
+        return self._checked(self._run(command, what, timeout_seconds + 60), what)
+
+    def send(
+        self,
+        app: str,
+        script: str,
+        what: str,
+        source: BinaryIO,
+        sent: Callable[[int], None] = lambda _: None,
+    ) -> str:
+        """Run a changing script with `source` as its stdin; `sent` hears of every chunk's bytes.
+
+        A stream over an exec channel, not SFTP: faster, checked by the script, published whole.
+        """
+        return self._checked(self._stream(commands.locked(app, script), what, source, sent), what)
+
+    def judge(self, script: str, what: str, source: BinaryIO) -> CommandResult:
+        """Run a reading script with `source` as its stdin; any exit code is an answer."""
+        return self._stream(commands.as_root(script), what, source, lambda _: None)
+
+    def probe(self, port: int, path: str, host_header: str, timeout_seconds: float) -> int | None:
+        """The status code that the host's own port answers to GET, or None where nobody does.
+
+        Through the SSH connection; where sshd forbids forwarding, by curl or python3 there.
+        """
+        if not self._forwarding_refused:
+            code = self._probe_forwarded(port, path, host_header, timeout_seconds)
+            if not self._forwarding_refused:
+                return code
+        for build in (commands.probe_with_curl, commands.probe_with_python):
+            script = build(port, path, host_header, timeout_seconds)
+            answer = self._run(script, "probe", timeout_seconds + 10).stdout.strip()
+            if answer.isdigit():
+                return int(answer) or None
+        raise RemoteError(
+            f"{self.host}: sshd forbids forwarding and neither curl nor python3 is there to ask "
+            f"port {port}; install curl on the host"
+        )
+
+    def _probe_forwarded(
+        self, port: int, path: str, host_header: str, timeout_seconds: float
+    ) -> int | None:
+        transport = self._transport()
+        try:
+            channel = transport.open_channel(
+                "direct-tcpip", ("127.0.0.1", port), ("127.0.0.1", 0), timeout=timeout_seconds
+            )
+        except paramiko.ChannelException as error:
+            prohibited = 1
+            self._forwarding_refused = error.code == prohibited
+            return None
+        except (paramiko.SSHException, OSError, EOFError):
+            return None
+        try:
+            connection = _Forwarded(channel, timeout_seconds)
+            connection.request("GET", path, headers={"Host": host_header, "Connection": "close"})
+            return connection.getresponse().status
+        except (http.client.HTTPException, OSError, EOFError):
+            return None
+        finally:
+            channel.close()
+
+    def _transport(self) -> paramiko.Transport:
+        self.connect()
+        transport: paramiko.Transport | None = self._connection.client.get_transport()
+        if transport is None:
+            raise RemoteError(f"{self.host}: the SSH connection is gone")
+        return transport
+
+    def _checked(self, result: CommandResult, what: str) -> str:
+        if result.exit_code == commands.LOCK_BUSY:
+            raise RemoteError(
+                f"{self.host}: {what}: another command of a deploy still runs there and holds "
+                "the app's lock; look with `ps -ef | grep flock` and try again when it is done"
+            )
+        if result.exit_code:
+            raise CommandFailed(self.host.name, what, result)
+        return result.stdout
+
+    def _run(self, command: str, what: str, timeout_seconds: float) -> CommandResult:
+        with self._lock:
+            self.connect()
+            started = time.monotonic()
+            try:
+                result = self._connection.run(
+                    command, hide=True, warn=True, in_stream=False, timeout=timeout_seconds
+                )
+            except CommandTimedOut as error:
+                raise RemoteError(
+                    f"{self.host}: {what}: no end after {timeout_seconds:g} s"
+                ) from error
+            except (paramiko.SSHException, OSError, EOFError) as error:
+                raise RemoteError(f"{self.host}: {what}: the connection broke: {error}") from error
+            seconds = time.monotonic() - started
+            return CommandResult(command, result.exited, result.stdout, result.stderr, seconds)
+
+    def _stream(
+        self, command: str, what: str, source: BinaryIO, sent: Callable[[int], None]
+    ) -> CommandResult:
+        with self._lock:
+            started = time.monotonic()
+            try:
+                channel = self._transport().open_session()
+                channel.settimeout(120)
+                channel.exec_command(command)
+                try:
+                    while chunk := source.read(CHUNK_BYTES):
+                        channel.sendall(chunk)
+                        sent(len(chunk))
+                    channel.shutdown_write()
+                except OSError:
+                    # The command ended before it read all: its exit code and stderr say why.
+                    if not channel.exit_status_ready() and not channel.closed:
+                        raise
+                out = channel.makefile("rb").read().decode(errors="replace")
+                err = channel.makefile_stderr("rb").read().decode(errors="replace")
+                code = channel.recv_exit_status()
+                channel.close()
+            except (paramiko.SSHException, OSError, EOFError) as error:
+                raise RemoteError(
+                    f"{self.host}: {what}: the connection broke: {error or 'no answer'}"
+                ) from error
+            return CommandResult(command, code, out, err, time.monotonic() - started)
+
+
+def _config(environment: Environment) -> Config:
+    """Fabric's own keys of the project's file and the user's ssh config; nothing else is read."""
+    own = {key: value for key, value in environment.fabric.items() if key != "connect_kwargs"}
+    config = Config(overrides=own, lazy=True)
+    if environment.fabric.get("load_ssh_configs", True):
+        config.load_ssh_config()
+    return config
+
+
+def read_key_files(environment: Environment) -> None:
+    """Refuse key files that are not there, before any connection is tried."""
+    for name in environment.ssh.key_files:
+        file: Path = environment.path(name)
+        if not file.is_file():
+            raise BadInput(f"{environment.name}: ssh: key_files: {file} does not exist")

@@ -1,0 +1,135 @@
+"""What happened: events while it happens, outcomes and the exit code when it is over. Pure."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deploy.inventory import Host
+    from deploy.plan import Plan
+    from deploy.steps import Step
+
+
+class ExitCode(enum.IntEnum):
+    """The exit codes of every command; docs/exit-codes.md holds the same table."""
+
+    DONE = 0
+    FAILED = 1
+    BAD_INPUT = 2
+    LOCKED = 3
+    MIXED = 4
+    OUT_OF_SERVICE = 5
+    HANGUP = 129
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+MEANINGS: dict[ExitCode, str] = {
+    ExitCode.DONE: "done; for `inv status`: all is well",
+    ExitCode.FAILED: "failed; the fleet is whole, on one release",
+    ExitCode.BAD_INPUT: "bad input or usage; nothing was changed",
+    ExitCode.LOCKED: "another deploy holds the environment",
+    ExitCode.MIXED: "the fleet serves, on more than one release",
+    ExitCode.OUT_OF_SERVICE: "hosts are out of service",
+    ExitCode.HANGUP: "ended by SIGHUP: the terminal closed",
+    ExitCode.INTERRUPTED: "ended by SIGINT: Ctrl-C",
+    ExitCode.TERMINATED: "ended by SIGTERM",
+}
+
+
+class Outcome(enum.StrEnum):
+    """How it ended for one host."""
+
+    WAITING = "not reached"
+    CURRENT = "already current"
+    DONE = "deployed"
+    BACK = "back on what it ran"
+    OUT = "out of the load balancer"
+
+
+@dataclass(frozen=True)
+class BatchBegan:
+    """A batch starts; number from 1."""
+
+    number: int
+    total: int
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StepBegan:
+    """A step starts on its host."""
+
+    step: Step
+
+
+@dataclass(frozen=True)
+class StepEnded:
+    """A step ended; seconds of wall time; error: None when it did what it says."""
+
+    step: Step
+    seconds: float
+    health: str
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a host is doing within its step."""
+
+    host: str
+    text: str
+
+
+@dataclass(frozen=True)
+class HostEnded:
+    """A host's part is over."""
+
+    host: str
+    outcome: Outcome
+
+
+Event = BatchBegan | StepBegan | StepEnded | Told | HostEnded
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a host's part failed: data for one paragraph of the report."""
+
+    host: Host
+    step: str
+    error: str
+    command: str = ""
+    exit_code: int | None = None
+    journal: tuple[str, ...] = ()
+    health: str = ""
+    undone: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """A rollout that is over; seconds of wall time; signal: the number that ended it, or 0."""
+
+    plan: Plan
+    outcomes: dict[str, Outcome]
+    failures: tuple[Failure, ...] = ()
+    executed: tuple[str, ...] = ()
+    seconds: float = 0.0
+    signal: int = 0
+    running: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """By signal first, then by what is worst for the fleet."""
+        if self.signal:
+            return ExitCode(128 + self.signal)
+        if Outcome.OUT in self.outcomes.values():
+            return ExitCode.OUT_OF_SERVICE
+        if not self.failures:
+            return ExitCode.DONE
+        new = {Outcome.DONE, Outcome.CURRENT}
+        if any(outcome in new for outcome in self.outcomes.values()):
+            return ExitCode.MIXED
+        return ExitCode.FAILED

@@ -1,0 +1,148 @@
+"""What a command works with: settings, account, hosts and connections, opened and closed as one."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from deploy import fitness, inventory, offers, plan, remote, settings, survey
+from deploy.aws import Account
+from deploy.balancer import Balancer
+from deploy.desk import Desk
+from deploy.errors import BadInput
+from deploy.feed import HealthFeed
+from deploy.findings import nearest
+from deploy.fleet import Fleet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from deploy.balancer import TargetGroup
+    from deploy.inventory import Host
+    from deploy.offers import Offer
+    from deploy.plan import Plan
+    from deploy.remote import Remote
+    from deploy.settings import App, Environment
+    from deploy.survey import Survey
+
+
+class Session:
+    """One environment, verified and connected: credentials, groups and hosts are known good.
+
+    Opening raises BadInput for whatever is wrong, before anything is changed.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        only: Iterable[str] = (),
+        skip: Iterable[str] = (),
+    ) -> None:
+        self.environment = environment
+        self._only, self._skip = tuple(only), tuple(skip)
+        self._stack = ExitStack()
+        self.hosts: tuple[Host, ...] = ()
+        self.groups: dict[str, TargetGroup] = {}
+        self.remotes: dict[str, Remote] = {}
+
+    def __enter__(self) -> Self:
+        environment = self.environment
+        remote.read_key_files(environment)
+        account = Account(environment)
+        self.caller = account.verify()
+        self.balancer = Balancer(account)
+        self.groups = {app.name: self.balancer.group(app.target_group) for app in environment.apps}
+        found = inventory.find(environment, account, lambda name: remote.resolve(environment, name))
+        self.hosts = inventory.select(found, self._only, self._skip)
+        for host in self.hosts:
+            connection = remote.Remote(host, environment)
+            self._stack.callback(connection.close)
+            self.remotes[host.name] = connection
+        workspace = self._stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="changeover-", ignore_cleanup_errors=True)
+        )
+        self.workspace = Path(workspace)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def survey(self, *, allow_unreachable: bool = False) -> Survey:
+        """Look at every host and group."""
+        return survey.gather(
+            self.environment,
+            self.remotes,
+            self.balancer,
+            self.groups,
+            allow_unreachable=allow_unreachable,
+        )
+
+    def plan(self, seen: Survey, wanted: str | None, *, allow_downtime: bool) -> Plan:
+        """From packages and a survey to a plan; BadInput for what cannot go well."""
+        apps = self.environment.apps
+        if wanted is not None and len(apps) > 1:
+            names = ", ".join(app.name for app in apps)
+            raise BadInput(f"--package is for one app: say which with --app ({names})")
+        fitness.refuse_unfit(apps, seen)
+        offered: list[Offer] = []
+        for app in apps:
+            path = offers.choose(self.environment, app, wanted)
+            package, words = offers.prepare(app, path, self.workspace)
+            offered.append(offers.offer(self.environment, app, package, words, seen))
+        fitness.refuse_too_large(tuple(offered), seen)
+        return plan.make(self.environment, tuple(offered), seen, allow_downtime=allow_downtime)
+
+    def fleet(self) -> Fleet:
+        """The seams for an execution; its feed polls until the session ends."""
+        feed = HealthFeed(self.balancer, self.groups.values(), self.environment.poll_seconds)
+        return Fleet(
+            remotes=self.remotes,
+            groups=self.groups,
+            desk=Desk(self.balancer),
+            feed=self._stack.enter_context(feed),
+            propagation_seconds=self.environment.propagation_seconds,
+            author=author(),
+        )
+
+
+def load(file: Path, environment: str, app: str | None, batch: str | None) -> Environment:
+    """The settings with the command line's `--app` and `--batch` over them."""
+    loaded = settings.load(file, environment)
+    if app is not None:
+        loaded = _only_app(loaded, app)
+    if batch is not None:
+        try:
+            sizes: list[int | str] = [
+                int(size) if size.strip().lstrip("-").isdigit() else size.strip()
+                for size in batch.split(",")
+            ]
+            parsed = settings.Batch.parse(sizes)
+        except ValueError as error:
+            raise BadInput(f"--batch {batch}: {error}") from error
+        rollout = loaded.rollout.model_copy(update={"batch": parsed})
+        loaded = loaded.model_copy(update={"rollout": rollout})
+    return loaded
+
+
+def _only_app(environment: Environment, name: str) -> Environment:
+    chosen: tuple[App, ...] = tuple(app for app in environment.apps if app.name == name)
+    if not chosen:
+        known = [app.name for app in environment.apps]
+        hint = nearest(name, known) or f"; known: {', '.join(known)}"
+        raise BadInput(f"{environment.name}: no app {name!r}{hint}")
+    return environment.model_copy(update={"apps": chosen})
+
+
+def author() -> str:
+    """Who deploys, from where: for the records on the hosts."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"uid {os.getuid()}"
+    return f"{user}@{platform.node()}"

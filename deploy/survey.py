@@ -1,0 +1,261 @@
+"""A read-only look at hosts and target groups: queries, parsers, one frozen Survey."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deploy import commands
+from deploy.balancer import GONE, Health, Target, TargetGroup
+from deploy.errors import BadInput, DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deploy.balancer import Balancer
+    from deploy.inventory import Host
+    from deploy.remote import Remote
+    from deploy.settings import App, Environment
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """What `systemctl show` says; an absent unit is `not-found` and `inactive`."""
+
+    load: str = "not-found"
+    active: str = "inactive"
+    sub: str = "dead"
+    enabled: str = ""
+    main_pid: int = 0
+    invocation: str = ""
+    restarts: int = 0
+    result: str = ""
+    since: str = ""
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether systemd knows the unit."""
+        return self.load == "loaded"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its processes run or are about to."""
+        return self.active in {"active", "activating", "reloading"}
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A process that listens on the slot's port, and the unit that it belongs to."""
+
+    pid: int
+    unit: str
+    process: str
+
+    def __str__(self) -> str:
+        return f"{self.unit or self.process} (pid {self.pid}, {self.process})"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One app on one host, as it is.
+
+    link: the release that the slot points to; unit_digest: the unit on disk; running_release,
+    running_unit: what the running process itself was started with, by its environment; out: our
+    note that its target was taken out; deployed: the last record, JSON; group: the service
+    user's group, empty if there is no such user.
+    """
+
+    unit: UnitState = UnitState()
+    link: str = ""
+    unit_sha256: str = ""
+    unit_digest: str = ""
+    running_release: str = ""
+    running_unit: str = ""
+    releases: tuple[str, ...] = ()
+    out: str = ""
+    deployed: str = ""
+    group: str = ""
+    listeners: tuple[Listener, ...] = ()
+    replaces: UnitState = UnitState()
+    environment_file: str = ""
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """A host as it is; `free_kb` is the space under /srv in KiB."""
+
+    host: Host
+    init: str
+    systemd: int
+    selinux: str
+    free_kb: int
+    tools: frozenset[str]
+    slots: dict[str, Slot]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Everything a plan is made from: hosts in their order, groups and health by app."""
+
+    hosts: tuple[HostFacts, ...]
+    groups: dict[str, TargetGroup]
+    health: dict[str, dict[Target, Health]]
+    unreachable: dict[str, str] = field(default_factory=dict)
+    """Hosts that could not be read, by name, with the reason (only where that is allowed)."""
+
+    def target(self, host: Host, app: App) -> Target:
+        """The host's target in the app's group: by instance, or by address for `ip` groups."""
+        return target_of(self.groups[app.name], host, app)
+
+    def health_of(self, host: Host, app: App) -> Health:
+        """The load balancer's word on the host's target."""
+        return self.health[app.name].get(self.target(host, app), GONE)
+
+
+def target_of(group: TargetGroup, host: Host, app: App) -> Target:
+    """The host's target in a group: by instance, or by address for `ip` groups."""
+    return Target(host.address if group.target_type == "ip" else host.instance_id, app.port)
+
+
+def gather(
+    environment: Environment,
+    remotes: Mapping[str, Remote],
+    balancer: Balancer,
+    groups: dict[str, TargetGroup],
+    *,
+    allow_unreachable: bool = False,
+) -> Survey:
+    """Read every host and every group, in parallel.
+
+    Raises BadInput naming every host that cannot be read, unless `allow_unreachable`.
+    """
+    with ThreadPoolExecutor(max_workers=min(32, len(remotes) + len(groups))) as pool:
+        health = {name: pool.submit(balancer.health, group) for name, group in groups.items()}
+        looks = {name: pool.submit(look, remotes[name], environment) for name in remotes}
+        facts: list[HostFacts] = []
+        refused: dict[str, str] = {}
+        for name, future in looks.items():
+            try:
+                facts.append(future.result())
+            except DeployError as error:
+                refused[name] = str(error)
+        if refused and not allow_unreachable:
+            raise BadInput("\n".join(refused.values()))
+        found = {name: future.result() for name, future in health.items()}
+    return Survey(tuple(facts), groups, found, refused)
+
+
+def look(remote: Remote, environment: Environment) -> HostFacts:
+    """One host's facts in one command; BadInput where it is not fit to be asked."""
+    parts = [commands.survey_host()]
+    parts += [
+        commands.survey_app(
+            app.name, app.port, app.unit, app.service_user, app.replaces, app.environment_file
+        )
+        for app in environment.apps
+    ]
+    result = remote.ask("\n".join([*parts, "true"]), "survey")
+    if result.exit_code:
+        said = (result.stderr.strip() or result.stdout.strip()).splitlines()
+        why = said[-1].strip() if said else f"exit code {result.exit_code}"
+        raise BadInput(
+            f"{remote.host}: sudo without a password does not work for the SSH user: {why}; "
+            "allow it in /etc/sudoers.d, for example `ec2-user ALL=(ALL) NOPASSWD: ALL`"
+        )
+    return parse_host(remote.host, result.stdout, [app.name for app in environment.apps])
+
+
+def parse_host(host: Host, text: str, apps: list[str]) -> HostFacts:
+    """The survey's `key=value` lines; lines that are none are passed over."""
+    values: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        key, separator, value = line.partition("=")
+        if separator:
+            values.setdefault(key, []).append(value.strip())
+
+    def first(key: str) -> str:
+        return values.get(key, [""])[0]
+
+    words = first("systemd").split()
+    return HostFacts(
+        host=host,
+        init=first("init"),
+        systemd=number(words[1]) if len(words) > 1 else 0,
+        selinux=first("selinux"),
+        free_kb=number(first("free_kb")),
+        tools=frozenset(values.get("tool", [])),
+        slots={app: _parse_slot(app, values) for app in apps},
+    )
+
+
+def _parse_slot(app: str, values: dict[str, list[str]]) -> Slot:
+    def first(key: str) -> str:
+        return values.get(f"{app}.{key}", [""])[0]
+
+    def shown(part: str) -> UnitState:
+        prefix = f"{app}.{part}."
+        return parse_unit(
+            {
+                key.removeprefix(prefix): found[0]
+                for key, found in values.items()
+                if key.startswith(prefix)
+            }
+        )
+
+    return Slot(
+        unit=shown("show"),
+        link=first("link").rpartition("/")[2],
+        unit_sha256=first("unit_sha256"),
+        unit_digest=first("unit_digest"),
+        running_release=first("running.RELEASE"),
+        running_unit=first("running.UNIT"),
+        releases=tuple(values.get(f"{app}.release", [])),
+        out=first("out"),
+        deployed=first("deployed"),
+        group=first("group"),
+        listeners=parse_listeners(values.get(f"{app}.listener", [])),
+        replaces=shown("replaces"),
+        environment_file=first("environment_file"),
+    )
+
+
+def parse_unit(shown: Mapping[str, str]) -> UnitState:
+    """`systemctl show`'s pairs; older systemds leave some out (NRestarts before 235)."""
+    return UnitState(
+        load=shown.get("LoadState", "not-found"),
+        active=shown.get("ActiveState", "inactive"),
+        sub=shown.get("SubState", "dead"),
+        enabled=shown.get("UnitFileState", ""),
+        main_pid=number(shown.get("MainPID", "")),
+        invocation=shown.get("InvocationID", ""),
+        restarts=number(shown.get("NRestarts", "")),
+        result=shown.get("Result", ""),
+        since=shown.get("ActiveEnterTimestamp", ""),
+    )
+
+
+def parse_show(text: str) -> UnitState:
+    """`systemctl show`'s output as printed."""
+    return parse_unit(dict(line.split("=", 1) for line in text.splitlines() if "=" in line))
+
+
+def parse_listeners(lines: list[str]) -> tuple[Listener, ...]:
+    """`<pid> <unit> <process>` lines; a process outside any unit has two words."""
+    found: list[Listener] = []
+    for line in lines:
+        words = line.split()
+        if words and words[0].isdigit():
+            unit = words[1] if len(words) > 2 else ""  # noqa: PLR2004 - pid, unit, process
+            found.append(Listener(int(words[0]), unit, words[-1] if len(words) > 1 else ""))
+    return tuple(found)
+
+
+def number(text: str) -> int:
+    """Leading digits as a number; 0 where there are none."""
+    digits = ""
+    for character in text.strip():
+        if not character.isdigit():
+            break
+        digits += character
+    return int(digits or 0)

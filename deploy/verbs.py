@@ -1,0 +1,107 @@
+"""The operator's verbs, each a pipeline; tasks.py puts options in front of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from deploy import console, overview, session
+from deploy.executor import Execution
+from deploy.report import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import FrameType
+
+    from deploy.console import Screen
+    from deploy.session import Session
+
+
+def deploy(
+    file: Path,
+    environment: str,
+    *,
+    app: str | None = None,
+    package: str | None = None,
+    hosts: str = "",
+    skip_host: str = "",
+    batch: str | None = None,
+    dry_run: bool = False,
+    yes: bool = False,
+    allow_downtime: bool = False,
+) -> ExitCode:
+    """Settings → survey → plan → execute → report."""
+    screen = console.Screen()
+    loaded = session.load(file, environment, app, batch)
+    with session.Session(loaded, only=split(hosts), skip=split(skip_host)) as opened:
+        with screen.busy(f"looking at {len(opened.hosts)} hosts of {environment}"):
+            seen = opened.survey()
+        with screen.busy("reading packages and planning"):
+            plan = opened.plan(seen, package, allow_downtime=allow_downtime)
+        screen.say(str(plan))
+        if dry_run:
+            screen.say("Dry run: nothing was changed.")
+            return ExitCode.DONE
+        if not (yes or plan.changes_nothing or screen.confirm(f"Deploy to {environment}? [y/N]")):
+            screen.say("Nothing was changed.")
+            return ExitCode.DONE
+        with screen.progress(plan) as watch:
+            execution = Execution(plan, opened.fleet(), watch)
+            with _signals(execution, screen):
+                report = execution.run()
+        _show_fleet(opened, screen)
+        again = f"inv deploy --env {environment}" + (f" --package {package}" if package else "")
+        screen.show(console.render_report(report, again))
+        return report.exit_code
+
+
+def status(file: Path, environment: str, *, app: str | None, as_json: bool) -> ExitCode:
+    """Settings → survey → overview."""
+    screen = console.Screen()
+    loaded = session.load(file, environment, app, None)
+    with session.Session(loaded) as opened:
+        seen = opened.survey(allow_unreachable=True)
+        told = overview.overview(loaded, seen)
+    if as_json:
+        screen.say(told.as_json())
+    else:
+        screen.show(console.render_overview(told))
+    return told.exit_code
+
+
+def split(names: str) -> tuple[str, ...]:
+    """`a,b` as a list of names."""
+    return tuple(name.strip() for name in names.split(",") if name.strip())
+
+
+def _show_fleet(opened: Session, screen: Screen) -> None:
+    """What runs where, asked anew."""
+    seen = opened.survey(allow_unreachable=True)
+    screen.show(console.render_overview(overview.overview(opened.environment, seen)))
+
+
+@contextmanager
+def _signals(execution: Execution, screen: Screen) -> Iterator[None]:
+    """The first signal asks for an end; a second SIGINT, and nothing else, ends at once."""
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        del frame
+        if execution.signal and number == signal.SIGINT:
+            screen.complain("Ended at once; hosts may be out: see `inv status`.")
+            os._exit(int(ExitCode.INTERRUPTED))
+        screen.complain(
+            "Stopping: no new host starts, and those that are out go back in. Ctrl-C once more "
+            "ends at once and leaves them out."
+        )
+        execution.stop(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, hear) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,150 @@
+"""Small values of every kind that the fast tests share: each argument has a harmless default."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deploy.balancer import GONE, Health, State, Target, TargetGroup
+from deploy.inventory import Host
+from deploy.offers import Offer
+from deploy.package import Package
+from deploy.release import Release
+from deploy.settings import App, Environment
+from deploy.survey import HostFacts, Slot, Survey, UnitState
+from deploy.units import RenderedUnit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+OLD, NEW = "1.0.0-aaaaaaaaaaaa", "2.0.0-bbbbbbbbbbbb"
+HEALTHY = Health(State.HEALTHY)
+UNHEALTHY = Health(State.UNHEALTHY, "Target.ResponseCodeMismatch", "Health checks failed")
+TOOLS = frozenset({"flock", "ss", "tar", "gzip", "sha256sum", "systemd-analyze", "useradd"})
+RUNNING = UnitState("loaded", "active", "running", "enabled", 100, "invocation-1")
+
+
+def app(name: str = "web", port: int = 5000, **settings: Any) -> App:
+    """An app whose group is `<name>-lab`."""
+    given = {"package": f"{name}.*.zip", "target_group": f"{name}-lab"} | settings
+    return App(name=name, ports=(port,), **given)
+
+
+def environment(*apps: App, batch: Any = 1, rollout: Any = None, **settings: Any) -> Environment:
+    """The environment `lab` with one listed host; `batch` as it stands in the settings."""
+    given: dict[str, Any] = {"hosts": ("host-1",), "root": Path("/nowhere")} | settings
+    given["rollout"] = {"batch": batch} | (rollout or {})
+    return Environment.model_validate({"name": "lab", "apps": list(apps or (app(),)), **given})
+
+
+def host(number: int = 1, zone: str = "eu-west-1a") -> Host:
+    """`host-<number>` with an address and an instance id that tell the number."""
+    return Host(f"host-{number}", f"10.0.0.{number}", f"i-{number:017x}", zone)
+
+
+def group(name: str = "web-lab", **settings: Any) -> TargetGroup:
+    """An `instance` group with a delay of 10 s, behind a load balancer."""
+    given: dict[str, Any] = {
+        "arn": f"arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/{name}/1",
+        "port": 5000,
+        "target_type": "instance",
+        "protocol_version": "HTTP1",
+        "load_balancers": ("arn:alb",),
+        "health_path": "/health",
+        "health_port": "traffic-port",
+        "matcher": "200",
+        "interval_seconds": 5.0,
+        "timeout_seconds": 2.0,
+        "unhealthy_threshold": 2,
+        "delay_seconds": 10.0,
+        "slow_start_seconds": 0.0,
+        "zonal": False,
+    }
+    return TargetGroup(name=name, **(given | settings))
+
+
+def unit(name: str = "web@5000.service", text: str = "[Service]\n") -> RenderedUnit:
+    """A rendered unit whose digest follows from its text."""
+    return RenderedUnit(name, text, hashlib.sha256(text.encode()).hexdigest()[:12])
+
+
+def slot(release: str = OLD, rendered: RenderedUnit | None = None, **settings: Any) -> Slot:
+    """A slot that runs a release, at rest: record, link, unit and process agree."""
+    own = rendered or unit()
+    given: dict[str, Any] = {
+        "unit": RUNNING,
+        "link": release,
+        "unit_sha256": hashlib.sha256(own.text.encode()).hexdigest(),
+        "unit_digest": own.digest,
+        "running_release": release,
+        "running_unit": own.digest,
+        "releases": (release,),
+        "deployed": json.dumps({"release": release}),
+        "group": "web",
+    }
+    return Slot(**(given | settings))
+
+
+def facts(
+    number: int = 1,
+    slots: Mapping[str, Slot] | None = None,
+    zone: str = "eu-west-1a",
+    **settings: Any,
+) -> HostFacts:
+    """A fit Debian 12 host with 10 GiB free; nothing is deployed unless `slots` says so."""
+    given: dict[str, Any] = {
+        "init": "systemd",
+        "systemd": 252,
+        "selinux": "",
+        "free_kb": 10 * 1024 * 1024,
+        "tools": TOOLS,
+    }
+    own = dict(slots) if slots is not None else {"web": Slot()}
+    return HostFacts(host=host(number, zone), slots=own, **(given | settings))
+
+
+def survey(
+    hosts: Iterable[HostFacts] = (),
+    health: Mapping[str, Health] | None = None,
+    apps: Iterable[App] = (),
+    **settings: Any,
+) -> Survey:
+    """A survey of these hosts (default: one) whose targets are healthy but where told otherwise.
+
+    `health` is by host name, for every app; `settings` are the groups'.
+    """
+    seen, served = tuple(hosts) or (facts(),), tuple(apps) or (app(),)
+    told = health or {}
+    groups = {each.name: group(each.target_group, **settings) for each in served}
+    found: dict[str, dict[Target, Health]] = {}
+    for each in served:
+        states = {
+            Target(one.host.instance_id, each.port): told.get(one.host.name, HEALTHY)
+            for one in seen
+        }
+        found[each.name] = {target: state for target, state in states.items() if state != GONE}
+    return Survey(seen, groups, found)
+
+
+def package(name: str = "web", release: str = NEW, size_bytes: int = 1_000_000) -> Package:
+    """A package whose release has this id; nothing of it is on the disk."""
+    version, _, start = release.rpartition("-")
+    return Package(
+        path=Path(f"/builds/{name}.{version}.zip"),
+        release=Release(name, version, start.ljust(64, "0"), 1, size_bytes),
+        archive=Path(f"/workspace/{name}.tar.gz"),
+        archive_sha256="0" * 64,
+        archive_bytes=size_bytes,
+        files=frozenset({name}),
+        manifest="",
+    )
+
+
+def offer(of: App, hosts: Iterable[HostFacts], release: str = NEW, text: str = "") -> Offer:
+    """What a deploy of this release offers each host; `text` is the unit's."""
+    rendered = unit(of.unit, text or f"[Service]\n# {release}\n")
+    units = {one.host.name: rendered for one in hosts}
+    checks = dict.fromkeys(units, rendered.text)
+    return Offer(of, package(of.name, release), units, checks)

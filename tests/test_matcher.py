@@ -1,0 +1,53 @@
+"""The matcher reads what a target group says, and refuses the rest with a clear word."""
+
+from __future__ import annotations
+
+import pytest
+
+from deploy import matcher
+from deploy.errors import BadInput
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted", "refused"),
+    [
+        ("200", [200], [199, 201, 404, 503]),
+        ("200-299", [200, 204, 299], [199, 300]),
+        ("200,302", [200, 302], [201, 301, 303]),
+        ("200-204, 301", [200, 204, 301], [205, 300]),
+        ("499", [499], [498, 500]),
+    ],
+)
+def test_matches_what_the_target_group_would(
+    text: str, accepted: list[int], refused: list[int]
+) -> None:
+    read = matcher.parse(text)
+    assert [read.matches(code) for code in accepted] == [True] * len(accepted)
+    assert [read.matches(code) for code in refused] == [False] * len(refused)
+
+
+@pytest.mark.parametrize("text", ["200", "200-299", "200,302", "200-204,301"])
+def test_prints_as_it_was_written(text: str) -> None:
+    assert str(matcher.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no status code"),
+        ("ok", "'ok' is no status code"),
+        ("200,", "'' is no status code"),
+        ("2xx", "no status code"),
+        ("20", "no status code"),
+        ("200-", "no status code"),
+        ("299-200", "the lower code first"),
+        ("500", "between 200 and 499"),
+        ("200-599", "between 200 and 499"),
+        ("100", "between 200 and 499"),
+        ("२००", "no status code"),
+    ],
+)
+def test_refuses_what_no_target_group_takes(text: str, said: str) -> None:
+    with pytest.raises(BadInput, match="matcher") as refusal:
+        matcher.parse(text)
+    assert said in str(refusal.value)

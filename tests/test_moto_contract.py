@@ -1,0 +1,360 @@
+"""What the lab takes for granted about moto, so that an upgrade of it fails here and loudly."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, HTTPClientError
+from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup
+
+from lab import aws
+from lab.api import REGION, Api, Moto, replaced
+from lab.knobs import Calls, Events, Knobs
+from lab.reconciler import Reconciler
+from lab.targets import Outcome, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lab.dataplane import Server
+
+HOSTS = [{"name": f"host-{number}", "address": f"10.88.0.{number}"} for number in (11, 12)]
+BOGUS = "i-00000000000000000"
+
+
+class PaperPlane:
+    """A data plane on paper: what it was last told, by backend."""
+
+    def __init__(self) -> None:
+        self.wanted: dict[str, dict[str, Server]] = {}
+
+    def apply(self, backend: str, wanted: Mapping[str, Server]) -> None:
+        self.wanted[backend] = dict(wanted)
+
+    def serving(self, backend: str) -> set[str]:
+        return {one.address for one in self.wanted.get(backend, {}).values() if one.takes_new}
+
+
+class Account:
+    """The lab's API without HAProxy: its checks end when and how a test says."""
+
+    def __init__(self) -> None:
+        self.knobs, self.calls, self.events, self.plane = Knobs(), Calls(), Events(), PaperPlane()
+        self.api = Api(self.knobs, self.calls)
+        self.reconciler = Reconciler(Moto(), self.plane, self.knobs, self.events)
+        self.instances: dict[str, str] = {}
+        self._round = 0
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            region_name=REGION,
+            endpoint_url=self.api.url,
+            aws_access_key_id="lab",
+            aws_secret_access_key="lab",
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    def reset(self) -> None:
+        self.knobs.reset()
+        aws.restore(self.api)
+        self.reconciler.reset(aws.registrations(self.instances))
+        self.calls.clear()
+
+    def check(self, outcome: Outcome) -> None:
+        """Let every check that is due now end so."""
+        self._round += 1
+        for check in self.reconciler.due_checks(time.time() + 3600 * self._round):
+            self.reconciler.record(check, outcome)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Account]:
+    account = Account()
+    with replaced(account.reconciler):
+        account.api.start()
+        account.instances = aws.set_up(account.api, "10.88.0.0/24", HOSTS)
+        yield account
+        account.api.stop()
+
+
+@pytest.fixture
+def account(running: Account) -> Account:
+    running.reset()
+    return running
+
+
+@pytest.fixture
+def elb(account: Account) -> Any:
+    return account.client("elbv2")
+
+
+def arn(elb: Any, name: str = "web-lab") -> str:
+    return str(elb.describe_target_groups(Names=[name])["TargetGroups"][0]["TargetGroupArn"])
+
+
+def health(elb: Any, group: str = "web-lab", **parameters: Any) -> dict[tuple[str, int], Any]:
+    answer = elb.describe_target_health(TargetGroupArn=arn(elb, group), **parameters)
+    return {
+        (one["Target"]["Id"], one["Target"]["Port"]): (
+            one["TargetHealth"]["State"],
+            one["TargetHealth"].get("Reason"),
+        )
+        for one in answer["TargetHealthDescriptions"]
+    }
+
+
+def code(error: pytest.ExceptionInfo[ClientError]) -> str:
+    return str(error.value.response["Error"]["Code"])
+
+
+@pytest.mark.parametrize(
+    ("function", "parameters"),
+    [
+        (FakeTargetGroup.register, ["self", "targets"]),
+        (FakeTargetGroup.deregister, ["self", "targets"]),
+        (ELBv2Backend.describe_target_health, ["self", "target_group_arn", "targets"]),
+        (
+            FakeHealthStatus.__init__,
+            ["self", "instance_id", "port", "health_port", "status", "reason", "description"],
+        ),
+    ],
+)
+def test_the_functions_we_replace_are_still_there(function: Any, parameters: list[str]) -> None:
+    assert list(inspect.signature(function).parameters) == parameters
+
+
+def test_moto_s_own_functions_come_back() -> None:
+    before = FakeTargetGroup.register
+    with replaced(Reconciler(Moto(), PaperPlane(), Knobs(), Events())):
+        assert FakeTargetGroup.register is not before
+    assert FakeTargetGroup.register is before
+
+
+def test_instances_are_found_by_tag_with_the_hosts_own_addresses(account: Account) -> None:
+    answer = account.client("ec2").describe_instances(
+        Filters=[{"Name": "tag:Environment", "Values": ["lab"]}]
+    )
+    found = {
+        next(tag["Value"] for tag in one["Tags"] if tag["Key"] == "Name"): one
+        for reservation in answer["Reservations"]
+        for one in reservation["Instances"]
+    }
+    assert {name: one["PrivateIpAddress"] for name, one in found.items()} == {
+        host["name"]: host["address"] for host in HOSTS
+    }
+    assert {name: one["InstanceId"] for name, one in found.items()} == account.instances
+    assert {one["Placement"]["AvailabilityZone"] for one in found.values()} == {aws.ZONE}
+
+
+def test_who_am_i_and_no_auto_scaling(account: Account) -> None:
+    assert account.client("sts").get_caller_identity()["Account"].isdigit()
+    answer = account.client("autoscaling").describe_auto_scaling_instances(
+        InstanceIds=list(account.instances.values())
+    )
+    assert answer["AutoScalingInstances"] == []
+
+
+def test_groups_tell_their_checks_and_delay(elb: Any) -> None:
+    (group,) = elb.describe_target_groups(Names=["web-lab"])["TargetGroups"]
+    assert {name: group[name] for name in aws.HEALTH_CHECK} == aws.HEALTH_CHECK
+    assert group["TargetType"] == "instance"
+    assert len(group["LoadBalancerArns"]) == 1
+    attributes = elb.describe_target_group_attributes(TargetGroupArn=group["TargetGroupArn"])
+    pairs = {one["Key"]: one["Value"] for one in attributes["Attributes"]}
+    assert pairs["deregistration_delay.timeout_seconds"] == "10"
+    (orphan,) = elb.describe_target_groups(Names=["orphan-lab"])["TargetGroups"]
+    assert orphan["LoadBalancerArns"] == []
+
+
+def test_a_group_that_is_not_there_says_so(elb: Any) -> None:
+    with pytest.raises(ClientError) as error:
+        elb.describe_target_groups(Names=["nowhere"])
+    assert code(error) == "TargetGroupNotFound"
+
+
+def test_targets_pass_are_taken_out_and_come_back(account: Account, elb: Any) -> None:
+    first, second = ((one, 5000) for one in account.instances.values())
+    new = ("initial", "Elb.RegistrationInProgress")
+    assert health(elb) == {first: new, second: new}
+    assert account.plane.serving("web-lab") == set()
+    account.check(Outcome(status=200))
+    assert health(elb) == {first: ("healthy", None), second: ("healthy", None)}
+    assert account.plane.serving("web-lab") == {"10.88.0.11", "10.88.0.12"}
+
+    target = {"Id": first[0], "Port": first[1]}
+    elb.deregister_targets(TargetGroupArn=arn(elb), Targets=[target])
+    draining = ("draining", "Target.DeregistrationInProgress")
+    assert health(elb) == {first: draining, second: ("healthy", None)}
+    assert account.plane.serving("web-lab") == {"10.88.0.12"}
+    assert len(account.plane.wanted["web-lab"]) == 2
+
+    account.reconciler.advance(time.time() + 11)
+    assert health(elb) == {second: ("healthy", None)}
+    assert health(elb, Targets=[target]) == {first: ("unused", "Target.NotRegistered")}
+    assert len(account.plane.wanted["web-lab"]) == 1
+
+    elb.register_targets(TargetGroupArn=arn(elb), Targets=[target])
+    assert health(elb)[first] == new
+    account.check(Outcome(reason=Reason.FAILED))
+    account.check(Outcome(reason=Reason.FAILED))
+    assert health(elb)[first] == ("unhealthy", "Target.FailedHealthChecks")
+
+
+def test_lag_lets_new_requests_through_and_a_return_ends_the_drain(
+    account: Account, elb: Any
+) -> None:
+    account.check(Outcome(status=200))
+    account.knobs.update({"propagation_lag_seconds": 5})
+    target = {"Id": account.instances["host-11"]}
+    elb.deregister_targets(TargetGroupArn=arn(elb), Targets=[target])
+    assert account.plane.serving("web-lab") == {"10.88.0.11", "10.88.0.12"}
+    account.reconciler.advance(time.time() + 6)
+    assert account.plane.serving("web-lab") == {"10.88.0.12"}
+    elb.register_targets(TargetGroupArn=arn(elb), Targets=[target])
+    assert health(elb)[target["Id"], 5000][0] == "initial"
+    account.reconciler.advance(time.time() + 11)
+    assert health(elb)[target["Id"], 5000][0] == "initial"
+
+
+def test_ports_and_groups_are_targets_of_their_own(account: Account, elb: Any) -> None:
+    account.check(Outcome(status=200))
+    one = account.instances["host-11"]
+    elb.register_targets(TargetGroupArn=arn(elb), Targets=[{"Id": one, "Port": 5001}])
+    assert health(elb)[one, 5001][0] == "initial"
+    elb.deregister_targets(TargetGroupArn=arn(elb), Targets=[{"Id": one}])
+    assert health(elb)[one, 5000][0] == "draining"
+    assert health(elb)[one, 5001][0] == "initial"
+    assert health(elb, "admin-lab")[one, 5100][0] == "healthy"
+
+
+def test_unknown_targets_are_refused_in_and_passed_over_out(account: Account, elb: Any) -> None:
+    with pytest.raises(ClientError) as error:
+        elb.register_targets(TargetGroupArn=arn(elb), Targets=[{"Id": BOGUS}])
+    assert code(error) == "InvalidTarget"
+    before = health(elb)
+    elb.deregister_targets(TargetGroupArn=arn(elb), Targets=[{"Id": BOGUS}])
+    elb.deregister_targets(
+        TargetGroupArn=arn(elb), Targets=[{"Id": account.instances["host-11"], "Port": 9}]
+    )
+    assert health(elb) == before
+
+
+def test_unused_says_why(account: Account, elb: Any) -> None:
+    account.check(Outcome(status=200))
+    one = account.instances["host-12"]
+    elb.register_targets(TargetGroupArn=arn(elb, "orphan-lab"), Targets=[{"Id": one}])
+    assert health(elb, "orphan-lab") == {(one, 5000): ("unused", "Target.NotInUse")}
+    ec2 = account.client("ec2")
+    ec2.stop_instances(InstanceIds=[one])
+    account.reconciler.advance(time.time())
+    assert health(elb)[one, 5000] == ("unused", "Target.InvalidState")
+    assert account.plane.serving("web-lab") == {"10.88.0.11"}
+    ec2.start_instances(InstanceIds=[one])
+    account.reconciler.advance(time.time())
+    assert health(elb)[one, 5000] == ("initial", "Elb.RegistrationInProgress")
+
+
+def test_changes_of_a_group_count_at_once(account: Account, elb: Any) -> None:
+    elb.modify_target_group(
+        TargetGroupArn=arn(elb),
+        HealthCheckIntervalSeconds=7,
+        HealthCheckPath="/alive",
+        Matcher={"HttpCode": "200-299"},
+    )
+    delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "0"}
+    elb.modify_target_group_attributes(TargetGroupArn=arn(elb), Attributes=[delay])
+    group = Moto().groups()["web-lab"]
+    assert (group.checks.interval_seconds, group.checks.path) == (7, "/alive")
+    assert (group.checks.matcher, group.delay_seconds) == ("200-299", 0)
+    one = account.instances["host-11"]
+    elb.deregister_targets(TargetGroupArn=arn(elb), Targets=[{"Id": one}])
+    assert (one, 5000) not in health(elb)
+
+
+def test_a_check_from_before_a_drain_does_not_count_after_it(account: Account, elb: Any) -> None:
+    checks = account.reconciler.due_checks(time.time())
+    target = {"Id": account.instances["host-11"]}
+    elb.deregister_targets(TargetGroupArn=arn(elb), Targets=[target])
+    elb.register_targets(TargetGroupArn=arn(elb), Targets=[target])
+    for check in checks:
+        account.reconciler.record(check, Outcome(status=200))
+    assert health(elb)[target["Id"], 5000][0] == "initial"
+    assert health(elb)[account.instances["host-12"], 5000][0] == "healthy"
+
+
+def test_every_transition_is_written_down(account: Account, elb: Any) -> None:
+    last = account.events.since(0)[-1].seq
+    account.check(Outcome(status=200))
+    one = account.instances["host-11"]
+    elb.deregister_targets(TargetGroupArn=arn(elb), Targets=[{"Id": one}])
+    account.reconciler.advance(time.time() + 11)
+    steps = [
+        (event.as_dict()["from"], event.as_dict()["to"])
+        for event in account.events.since(last)
+        if (event.group, event.id, event.port) == ("web-lab", one, 5000)
+    ]
+    assert steps == [("initial", "healthy"), ("healthy", "draining"), ("draining", "unused")]
+
+
+def test_calls_are_counted_by_operation(account: Account, elb: Any) -> None:
+    health(elb)
+    account.client("ec2").describe_instances()
+    account.client("sts").get_caller_identity()
+    counts = account.calls.counts()
+    assert counts == {
+        "DescribeTargetGroups": 1,
+        "DescribeTargetHealth": 1,
+        "DescribeInstances": 1,
+        "GetCallerIdentity": 1,
+    }
+
+
+def test_throttled_calls_arrive_as_aws_s_error(account: Account, elb: Any) -> None:
+    group = arn(elb)
+    account.knobs.update({"throttle": True})
+    answers = []
+    for _ in range(40):
+        try:
+            elb.deregister_targets(TargetGroupArn=group, Targets=[{"Id": BOGUS}])
+        except ClientError as error:
+            answers.append(error.response["Error"]["Code"])
+    assert 0 < len(answers) <= 20
+    assert set(answers) == {"ThrottlingException"}
+    assert account.client("ec2").describe_instances()["Reservations"]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [
+        ("sts", "get_caller_identity"),
+        ("elbv2", "describe_target_groups"),
+        ("ec2", "describe_instances"),
+        ("autoscaling", "describe_auto_scaling_instances"),
+        ("ssm", "describe_parameters"),
+        ("secretsmanager", "list_secrets"),
+        ("s3", "list_buckets"),
+    ],
+)
+def test_an_error_arrives_with_its_code_in_every_protocol(
+    account: Account, service: str, operation: str
+) -> None:
+    account.knobs.update({"api_error": "ExpiredToken"})
+    with pytest.raises(ClientError) as error:
+        getattr(account.client(service), operation)()
+    assert code(error) == "ExpiredToken"
+
+
+def test_an_api_that_is_down_closes_connections_without_an_answer(
+    account: Account, elb: Any
+) -> None:
+    account.knobs.update({"api_down": True})
+    with pytest.raises(HTTPClientError):
+        elb.describe_target_groups()
+    account.knobs.update({"api_down": False})
+    assert elb.describe_target_groups()["TargetGroups"]

@@ -1,0 +1,581 @@
+"""A package of any kind becomes the same release; an unsafe or broken one leaves nothing behind."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import stat
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deploy import entries
+from deploy.errors import BadInput
+from deploy.package import Package, choose, names, open_package
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CONTENTS = {
+    "web": b"#!/usr/bin/env python3\n",
+    "appsettings.json": b"{}",
+    "wwwroot/css/site.css": b"body {}\n" * 1000,
+    "wwwroot/a name with spaces.txt": b"",
+    "wwwroot/\u00fcber.txt": "\u00fc".encode(),
+}
+
+
+def opened(path: Path, **options: Any) -> Package:
+    workspace = path.parent / "workspace"
+    workspace.mkdir(exist_ok=True)
+    defaults: dict[str, Any] = {
+        "executables": ("web",),
+        "max_unpacked_bytes": 10_000_000,
+        "workspace": workspace,
+    }
+    return open_package(path, **(defaults | options))
+
+
+def folder(at: Path, contents: dict[str, bytes] = CONTENTS) -> Path:
+    root = at / "web.1.2.3"
+    for name, data in contents.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+        (root / name).chmod(0o644)
+    return root
+
+
+def unix_zip(at: Path, contents: dict[str, bytes] = CONTENTS, mode: int = 0o100644) -> Path:
+    with zipfile.ZipFile(at / "web.1.2.3.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in reversed(contents.items()):
+            info = zipfile.ZipInfo(name, (1999, 1, 1, 0, 0, 0))
+            info.create_system, info.external_attr = 3, mode << 16
+            archive.writestr(info, data)
+    return at / "web.1.2.3.zip"
+
+
+def windows_zip(at: Path, contents: dict[str, bytes] = CONTENTS) -> Path:
+    """No modes at all, and backslashes."""
+    with zipfile.ZipFile(at / "web.1.2.3.zip", "w") as archive:
+        for name, data in contents.items():
+            info = zipfile.ZipInfo(name.replace("/", "\\"))
+            info.create_system = 0
+            archive.writestr(info, data)
+            info.external_attr = 0x20
+    return at / "web.1.2.3.zip"
+
+
+def nupkg(at: Path, contents: dict[str, bytes] = CONTENTS) -> Path:
+    metadata = {
+        "[Content_Types].xml": b"<Types/>",
+        "_rels/.rels": b"<Relationships/>",
+        "web.nuspec": b"<package/>",
+        "package/services/metadata/core-properties/1.psmdcp": b"<coreProperties/>",
+    }
+    with zipfile.ZipFile(at / "web.1.2.3.nupkg", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in (metadata | contents).items():
+            info = zipfile.ZipInfo(name.replace(" ", "%20").replace("\u00fc", "%C3%BC"))
+            info.external_attr = 0
+            archive.writestr(info, data)
+            info.external_attr = 0
+    return at / "web.1.2.3.nupkg"
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.mtime = kind, target, hash(name) % 10**9
+    return info
+
+
+def tar(at: Path, *members: tuple[tarfile.TarInfo, bytes], name: str = "web.1.2.3.tar.gz") -> Path:
+    with tarfile.open(at / name, "w:gz") as archive:
+        for info, data in members:
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return at / name
+
+
+def tar_of(at: Path, contents: dict[str, bytes] = CONTENTS, name: str = "web.1.2.3.tar.gz") -> Path:
+    backwards = sorted(contents, reverse=True)
+    return tar(at, *[(member(f"./{path}"), contents[path]) for path in backwards], name=name)
+
+
+def tgz(at: Path) -> Path:
+    return tar_of(at, name="web.1.2.3.tgz")
+
+
+KINDS = [folder, unix_zip, windows_zip, nupkg, tar_of, tgz]
+
+
+@pytest.mark.parametrize("make", KINDS)
+def test_every_kind_of_package_is_the_same_release(
+    tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    (tmp_path / "reference").mkdir()
+    reference = opened(folder(tmp_path / "reference"))
+    package = opened(make(tmp_path))
+    assert package.release == reference.release
+    assert package.archive_sha256 == reference.archive_sha256
+    assert package.files == frozenset(CONTENTS)
+    assert package.release.files == len(CONTENTS)
+    assert package.release.size_bytes == sum(map(len, CONTENTS.values()))
+
+
+@pytest.mark.parametrize("make", KINDS)
+def test_the_archive_is_normalised_and_its_figures_true(
+    tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    package = opened(make(tmp_path))
+    data = package.archive.read_bytes()
+    assert (hashlib.sha256(data).hexdigest(), len(data)) == (
+        package.archive_sha256,
+        package.archive_bytes,
+    )
+    with tarfile.open(package.archive) as archive:
+        members = archive.getmembers()
+        order = [found.name for found in members]
+        assert order == sorted(order)
+        assert {found.name: found.mode for found in members} == {
+            "web": 0o750,
+            "appsettings.json": 0o640,
+            "wwwroot": 0o750,
+            "wwwroot/css": 0o750,
+            "wwwroot/css/site.css": 0o640,
+            "wwwroot/a name with spaces.txt": 0o640,
+            "wwwroot/\u00fcber.txt": 0o640,
+        }
+        assert {(found.mtime, found.uid, found.gid, found.uname) for found in members} == {
+            (0, 0, 0, "")
+        }
+        for name, contents in CONTENTS.items():
+            read = archive.extractfile(name)
+            assert read is not None
+            assert read.read() == contents
+    assert package.manifest.splitlines() == [
+        f"{hashlib.sha256(CONTENTS[name]).hexdigest()}  {name}" for name in sorted(CONTENTS)
+    ]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        CONTENTS | {"appsettings.json": b"[]"},
+        CONTENTS | {"another": b""},
+        {name: data for name, data in CONTENTS.items() if name != "appsettings.json"},
+        {name.replace("css/site", "site"): data for name, data in CONTENTS.items()},
+    ],
+)
+def test_another_content_is_another_release(tmp_path: Path, changed: dict[str, bytes]) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
+    other.mkdir()
+    assert opened(unix_zip(one)).release.id != opened(unix_zip(other, changed)).release.id
+
+
+@pytest.mark.parametrize("make", KINDS)
+def test_the_names_alone_are_those_of_the_package(
+    tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    path = make(tmp_path)
+    workspace = tmp_path / "empty"
+    workspace.mkdir()
+    assert names(path, max_unpacked_bytes=10**6, workspace=workspace) == opened(path).files
+    assert list(workspace.iterdir()) == []
+
+
+def modes(package: Package) -> dict[str, int]:
+    with tarfile.open(package.archive) as archive:
+        return {found.name: found.mode for found in archive.getmembers() if found.isreg()}
+
+
+def test_an_executable_bit_of_the_package_is_kept_and_tells_releases_apart(tmp_path: Path) -> None:
+    plain, marked = member("tool"), member("tool")
+    marked.mode = 0o744
+    web = (member("web"), b"web")
+    (tmp_path / "other").mkdir()
+    one, other = (
+        opened(tar(tmp_path, web, (plain, b"x"))),
+        opened(tar(tmp_path / "other", web, (marked, b"x"))),
+    )
+    assert modes(one) == {"web": 0o750, "tool": 0o640}
+    assert modes(other) == {"web": 0o750, "tool": 0o750}
+    assert one.release.id != other.release.id
+
+
+def test_programs_are_recognised_only_where_the_archive_has_no_modes(tmp_path: Path) -> None:
+    contents = {"web": b"w", "createdump": b"\x7fELF\x02", "run.sh": b"#!/bin/sh\n", "a.dll": b"MZ"}
+    assert modes(opened(windows_zip(tmp_path, contents))) == {
+        "web": 0o750,
+        "createdump": 0o750,
+        "run.sh": 0o750,
+        "a.dll": 0o640,
+    }
+    assert modes(opened(unix_zip(tmp_path, contents))) == {
+        "web": 0o750,
+        "createdump": 0o640,
+        "run.sh": 0o640,
+        "a.dll": 0o640,
+    }
+
+
+def test_links_inside_are_kept_and_lead_to_the_executable(tmp_path: Path) -> None:
+    package = opened(
+        tar(
+            tmp_path,
+            (member("bin/real"), b"web"),
+            (member("web", tarfile.SYMTYPE, "bin/real"), b""),
+            (member("bin/up", tarfile.SYMTYPE, "../bin/./real"), b""),
+        )
+    )
+    assert package.files == {"bin/real", "web", "bin/up"}
+    with tarfile.open(package.archive) as archive:
+        assert archive.getmember("web").linkname == "bin/real"
+        assert archive.getmember("bin/real").mode == 0o750
+    assert package.manifest.count("\n") == 1
+
+
+def test_a_link_in_a_folder_and_in_a_zip_are_one_release(tmp_path: Path) -> None:
+    root = folder(tmp_path, {"real": b"web"})
+    (root / "web").symlink_to("real")
+    zipped = unix_zip(tmp_path, {"real": b"web"})
+    with zipfile.ZipFile(zipped, "a") as archive:
+        info = zipfile.ZipInfo("web")
+        info.create_system, info.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(info, "real")
+    assert opened(root).release == opened(zipped).release
+
+
+def test_an_empty_folder_counts_and_is_kept(tmp_path: Path) -> None:
+    root = folder(tmp_path, {"web": b"w"})
+    before = opened(root).release
+    (root / "uploads").mkdir()
+    after = opened(root)
+    assert after.release.id != before.id
+    with tarfile.open(after.archive) as archive:
+        assert archive.getmember("uploads").isdir()
+
+
+def test_case_and_a_folder_on_top_are_the_builds_own_business(tmp_path: Path) -> None:
+    package = opened(unix_zip(tmp_path, {"web": b"1", "Web": b"2", "publish/web": b"3"}))
+    assert package.files == {"web", "Web", "publish/web"}
+
+
+def test_a_folder_called_package_in_a_nupkg_is_content(tmp_path: Path) -> None:
+    assert "package/x.txt" in opened(nupkg(tmp_path, {"web": b"", "package/x.txt": b""})).files
+
+
+def refused(path: Path, *said: str, **options: Any) -> None:
+    """One sentence that names the package and says it all; nothing is left in the workspace."""
+    with pytest.raises(BadInput) as refusal:
+        opened(path, **options)
+    for words in (path.name, *said):
+        assert words in str(refusal.value)
+    assert list((path.parent / "workspace").iterdir()) == []
+
+
+@pytest.mark.parametrize("make", [unix_zip, tar_of, nupkg])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("../evil", "leaves the package's folder"),
+        ("a/../../evil", "leaves the package's folder"),
+        ("a/..", "leaves the package's folder"),
+        ("new\nline", "control character"),
+        ("bell\x07", "control character"),
+        ("n" * 256, "longer than 255 bytes"),
+    ],
+)
+def test_unsafe_names_are_refused(
+    tmp_path: Path,
+    make: Callable[[Path, dict[str, bytes]], Path],
+    name: str,
+    said: str,
+) -> None:
+    refused(make(tmp_path, CONTENTS | {name: b""}), said)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "C:/evil", "C:\\evil", "\\\\server\\evil", "//x"])
+def test_absolute_paths_are_refused(tmp_path: Path, name: str) -> None:
+    refused(unix_zip(tmp_path, CONTENTS | {name: b""}), "absolute path")
+    if "\\" not in name:
+        refused(tar(tmp_path, (member(name), b"")), "absolute path")
+
+
+@pytest.mark.parametrize("name", ["..\\evil", "a\\..\\..\\evil"])
+def test_backslashes_hide_no_way_out(tmp_path: Path, name: str) -> None:
+    refused(unix_zip(tmp_path, CONTENTS | {name: b""}), "leaves the package's folder")
+    refused(tar(tmp_path, (member(name), b"")), "backslash")
+
+
+@pytest.mark.parametrize("name", ["%2e%2e/evil", "..%5cevil", "%2fevil", "a%00b"])
+def test_a_nupkgs_escapes_hide_nothing(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadInput):
+        opened(nupkg(tmp_path, CONTENTS | {name: b""}))
+
+
+def test_a_nul_in_a_zips_name_is_refused(tmp_path: Path) -> None:
+    path = unix_zip(tmp_path, CONTENTS | {"aXb": b""})
+    path.write_bytes(path.read_bytes().replace(b"aXb", b"a\0b"))
+    refused(path, "control character")
+
+
+def test_a_name_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
+    refused(tar(tmp_path, (member("caf\udce9"), b"")), "no UTF-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("link", "/etc/passwd"),
+        ("link", ".."),
+        ("link", "../other"),
+        ("a/link", "../../x"),
+        ("a/link", "b/../../../x"),
+        ("link", "a/../web"),
+        ("link", ""),
+    ],
+)
+def test_links_out_of_the_tree_are_refused(tmp_path: Path, name: str, target: str) -> None:
+    refused(
+        tar(tmp_path, (member("web"), b""), (member(name, tarfile.SYMTYPE, target), b"")),
+        "outside of the package's folder",
+    )
+    if target:
+        root = folder(tmp_path)
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).symlink_to(target)
+        refused(root, "outside of the package's folder")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (tarfile.LNKTYPE, "hard link"),
+        (tarfile.CHRTYPE, "device"),
+        (tarfile.BLKTYPE, "device"),
+        (tarfile.FIFOTYPE, "pipe"),
+    ],
+)
+def test_what_is_no_file_is_refused(tmp_path: Path, kind: bytes, said: str) -> None:
+    refused(tar(tmp_path, (member("web"), b""), (member("odd", kind, "web"), b"")), said)
+
+
+def test_a_pipe_in_a_folder_and_in_a_zip_is_refused(tmp_path: Path) -> None:
+    root = folder(tmp_path)
+    os.mkfifo(root / "pipe")
+    refused(root, "'pipe' is a device, a pipe or a socket")
+    refused(unix_zip(tmp_path, mode=stat.S_IFIFO | 0o644), "a device, a pipe or a socket")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("web", "web"), ("web", "./web"), ("a//b", "a/b"), ("web", "web/config"), ("a/b/c", "a/b")],
+)
+def test_duplicate_names_are_refused(tmp_path: Path, first: str, second: str) -> None:
+    twice = tar(tmp_path, (member("web2"), b""), (member(first), b"1"), (member(second), b"2"))
+    refused(twice, "build it again with one", executables=())
+
+
+def test_duplicate_names_in_a_zip_are_refused(tmp_path: Path) -> None:
+    path = unix_zip(tmp_path, CONTENTS | {"wwwroot\\css\\site.css": b"other"})
+    refused(path, "'wwwroot/css/site.css' is in it twice")
+
+
+def test_a_file_below_a_link_is_refused(tmp_path: Path) -> None:
+    link = member("inside", tarfile.SYMTYPE, "wwwroot")
+    refused(
+        tar(tmp_path, (member("web"), b""), (link, b""), (member("inside/x"), b"")),
+        "a file or link and a folder at once",
+    )
+
+
+@pytest.mark.parametrize("make", [unix_zip, tar_of, nupkg])
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.9, 0.999])
+def test_an_archive_cut_short_is_refused(
+    tmp_path: Path, make: Callable[[Path], Path], share: float
+) -> None:
+    path = make(tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    refused(path, "cut short or damaged")
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 5])
+def test_a_tar_cut_before_its_compression_is_refused(tmp_path: Path, blocks: int) -> None:
+    path = tar_of(tmp_path, {"web": b"w" * 600, "other": b"o" * 600})
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[: 512 * blocks]))
+    refused(path, "cut short or damaged")
+
+
+def test_a_tar_with_something_after_its_end_is_refused(tmp_path: Path) -> None:
+    path = tar_of(tmp_path)
+    data = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(data + data))
+    refused(path, "something after the end")
+
+
+def test_a_wrong_checksum_is_refused(tmp_path: Path) -> None:
+    path = unix_zip(tmp_path, {"web": b"w", "data": bytes(range(256)) * 8})
+    with zipfile.ZipFile(path) as archive:
+        crc = archive.getinfo("data").CRC.to_bytes(4, "little")
+    path.write_bytes(path.read_bytes().replace(crc, bytes(4)))
+    refused(path, "cut short or damaged")
+
+
+def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
+    path = unix_zip(tmp_path, {"web": b"w"})
+    data = bytearray(path.read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(mark) + offset] |= 1
+    path.write_bytes(bytes(data))
+    refused(path, "encrypted")
+
+
+def test_a_rare_compression_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "web.1.2.3.zip", "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("web", bytes(1000))
+    refused(tmp_path / "web.1.2.3.zip", "compressed in a rare way")
+
+
+@pytest.mark.parametrize("make", [folder, unix_zip, tar_of])
+def test_more_than_the_limit_is_refused(tmp_path: Path, make: Callable[..., Path]) -> None:
+    path = make(tmp_path, CONTENTS | {"zeros": bytes(2_000_000)})
+    refused(path, "more than the limit", max_unpacked_bytes=1_000_000)
+    exact = sum(map(len, CONTENTS.values())) + 2_000_000
+    assert opened(path, max_unpacked_bytes=exact).release.size_bytes == exact
+
+
+def test_a_zip_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
+    path = unix_zip(tmp_path, {"web": bytes(5_000_000)})
+    true, lie = (5_000_000).to_bytes(4, "little"), (10).to_bytes(4, "little")
+    path.write_bytes(path.read_bytes().replace(true, lie))
+    refused(path, "cut short or damaged", max_unpacked_bytes=1000)
+
+
+def test_a_tar_whose_header_is_the_bomb_is_refused(tmp_path: Path) -> None:
+    info = member("web")
+    info.name = "n" * 5_000_000
+    with tarfile.open(tmp_path / "web.1.2.3.tgz", "w:gz", format=tarfile.GNU_FORMAT) as archive:
+        archive.addfile(info)
+    refused(tmp_path / "web.1.2.3.tgz", "impossible size", max_unpacked_bytes=1000)
+
+
+def test_more_entries_than_a_host_should_hold_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.package.MOST_ENTRIES", 3)
+    refused(unix_zip(tmp_path), "more than the limit")
+    assert entries.MOST_ENTRIES > 100_000
+
+
+def test_an_empty_package_is_refused(tmp_path: Path) -> None:
+    refused(unix_zip(tmp_path, {}), "no files")
+    refused(tar(tmp_path, (member("uploads", tarfile.DIRTYPE), b"")), "no files")
+    (tmp_path / "web.1.2.3").mkdir()
+    refused(tmp_path / "web.1.2.3", "no files")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("Web", "did you mean 'web'?"),
+        ("wbe", "did you mean 'web'?"),
+        ("bin/web", "did you mean 'web'?"),
+        ("site.css", "did you mean 'wwwroot/css/site.css'?"),
+        ("wwwroot", "'wwwroot' is not in it"),
+        ("nothing-alike-at-all", "it holds appsettings.json, web"),
+        ("../web", "'../web' is not in it"),
+    ],
+)
+def test_an_absent_executable_is_refused_with_the_nearest_name(
+    tmp_path: Path, wanted: str, said: str
+) -> None:
+    refused(unix_zip(tmp_path), said, executables=("web", wanted))
+
+
+def test_no_package_at_all_is_refused(tmp_path: Path) -> None:
+    refused(tmp_path / "web.1.2.3.zip", "no such file")
+    (tmp_path / "web.1.2.3.zip").write_bytes(b"this is no zip")
+    refused(tmp_path / "web.1.2.3.zip", "cut short or damaged")
+    (tmp_path / "web.1.2.3").write_bytes(b"this is no folder")
+    refused(tmp_path / "web.1.2.3", "no kind of package")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_package_is_refused(tmp_path: Path) -> None:
+    path = unix_zip(tmp_path)
+    path.chmod(0)
+    refused(path, "you may not read it")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_damaged_archive_is_refused_or_harmless(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    is_tar = data.draw(st.booleans())
+    path = (tar_of if is_tar else unix_zip)(tmp_path_factory.mktemp("fuzz"))
+    whole = bytearray(gzip.decompress(path.read_bytes()) if is_tar else path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(gzip.compress(whole, 1) if is_tar else bytes(whole))
+    try:
+        opened(path)
+    except BadInput:
+        assert list((path.parent / "workspace").iterdir()) == []
+
+
+def make_empty(at: Path, *there: str) -> None:
+    for name in there:
+        (at / name).mkdir() if name.endswith("/") else (at / name).touch()
+
+
+@pytest.mark.parametrize(
+    ("there", "pattern", "app", "chosen"),
+    [
+        (["web.1.9.0.zip", "web.1.10.0.zip"], "*.zip", None, "web.1.10.0.zip"),
+        (["web.2.0.0-rc.1.zip", "web.2.0.0.zip"], "web.*", None, "web.2.0.0.zip"),
+        (["web.1.0.0.zip", "admin.2.0.0.zip"], "*", "web", "web.1.0.0.zip"),
+        (["web.1.0.0.zip", "web.1.1.0/"], "web.*", "web", "web.1.1.0"),
+        (["web.1.0.0.zip", "README.md", "web.9.9.9", "web.zip"], "*", None, "web.1.0.0.zip"),
+        (["web.1.0.0.zip"], "web.1.0.0.zip", None, "web.1.0.0.zip"),
+    ],
+)
+def test_the_newest_package_is_chosen(
+    tmp_path: Path, there: list[str], pattern: str, app: str | None, chosen: str
+) -> None:
+    make_empty(tmp_path, *there)
+    assert choose(pattern, tmp_path, app) == tmp_path / chosen
+    assert choose(str(tmp_path / pattern), Path("/elsewhere"), app) == tmp_path / chosen
+
+
+@pytest.mark.parametrize(
+    ("there", "pattern", "app", "said"),
+    [
+        ([], "web.*.zip", None, ["'web.*.zip'", "is empty"]),
+        ([], "packages/web.*.zip", None, ["there is no folder", "packages"]),
+        (["admin.1.0.0.zip"], "web.*.zip", None, ["'web.*.zip'", "holds admin.1.0.0.zip"]),
+        (["admin.1.0.0.zip"], "*.zip", "web", ["none of 'web'", "only of admin"]),
+        (["web.1.0.0.zip", "web.1.0.0.tgz"], "web.*", None, ["same version", "web.1.0.0.tgz"]),
+        (["web.1.0.0+a.zip", "web.1.0.0+b.zip"], "*", None, ["same version"]),
+        (["web.1.0.0.zip", "admin.1.0.0.zip"], "*", None, ["several names", "admin, web"]),
+        (["web.zip"], "*", None, ["'web.zip'", "web.1.2.3.zip"]),
+        (["README.md"], "*", None, ["'README.md'", "web.1.2.3"]),
+        ([f"{number}.txt" for number in range(7)], "*.zip", None, ["0.txt", "and 2 more"]),
+    ],
+)
+def test_no_clear_choice_is_refused(
+    tmp_path: Path, there: list[str], pattern: str, app: str | None, said: list[str]
+) -> None:
+    make_empty(tmp_path, *there)
+    with pytest.raises(BadInput) as refusal:
+        choose(pattern, tmp_path, app)
+    for words in said:
+        assert words in str(refusal.value)
