@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invoke import Collection, Exit, task
+
+from deploy import usage
 from lab.tasks import namespace as lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+usage.exit_with_two()
 
 PROJECT = Path(__file__).parent
 SETTINGS = "fabric.yaml"
@@ -32,7 +35,8 @@ def _verb(body: Callable[..., Any]) -> Callable[..., None]:
             raise Exit(str(error), code=error.exit_code) from error
         except KeyboardInterrupt:
             raise Exit("Interrupted; nothing was changed.", code=130) from None
-        sys.stdout.flush()
+        finally:
+            usage.settle()
         if code:
             raise Exit(code=code)
 

@@ -69,11 +69,20 @@ class Account:
     @property
     def region(self) -> str:
         """The region in force."""
-        return str(self._aws.region or self._session_core.get_config_variable("region") or "none")
+        try:
+            default = self._session_core.get_config_variable("region")
+        except ProfileNotFound:  # told by whoever makes a call
+            default = None
+        return str(self._aws.region or default or "none")
 
     def verify(self) -> str:
-        """Ask AWS who we are; raises BadInput when there are no credentials or they are refused."""
-        answer = self.call("sts", "get_caller_identity")
+        """Ask AWS who we are; BadInput when it refuses the credentials or cannot be reached."""
+        try:
+            answer = self.call("sts", "get_caller_identity")
+        except ApiError as error:
+            raise BadInput(
+                f"{error}; check the region under `aws:` in fabric.yaml, and your network"
+            ) from error
         return str(answer["Arn"])
 
     def call(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import IO, TYPE_CHECKING, Self, cast
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Self, TextIO, cast
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -47,25 +47,58 @@ COLOURS = {
 }
 
 
+class _Unbreakable:
+    """A standard stream whose reader may vanish (EIO, EPIPE): writing to it never raises.
+
+    Rich would end the process on a broken pipe, and draws from threads that nobody guards.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self.encoding = file.encoding or "utf-8"
+
+    def write(self, text: str) -> int:
+        try:
+            return self._file.write(text)
+        except UnicodeEncodeError:
+            return self.write(text.encode(self.encoding, "replace").decode(self.encoding))
+        except (OSError, ValueError):
+            return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._file.flush()
+
+    def isatty(self) -> bool:
+        return self._file.isatty()
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+
+def _console(file: TextIO) -> Console:
+    return Console(file=cast("IO[str]", _Unbreakable(file)), highlight=False, soft_wrap=True)
+
+
 class Screen:
     """Where everything is said. A dead terminal (EIO, EPIPE) never raises: work goes on unseen."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False, soft_wrap=True)
-        self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._console = _console(sys.stdout)
+        self._errors = _console(sys.stderr)
         self.is_terminal = self._console.is_terminal and not self._console.is_dumb_terminal
 
     def say(self, text: str, style: str = "") -> None:
         """One or more lines on standard output."""
-        self._print(self._console, Text(text, style=style))
+        self._console.print(Text(text, style=style))
 
     def complain(self, text: str) -> None:
         """An error, on standard error."""
-        self._print(self._errors, Text(text, style="red"))
+        self._errors.print(Text(text, style="red"))
 
     def show(self, thing: RenderableType) -> None:
         """A table or group."""
-        self._print(self._console, thing)
+        self._console.print(thing)
 
     def confirm(self, question: str) -> bool:
         """Ask on a terminal; anywhere else the command itself is the decision."""
@@ -79,40 +112,16 @@ class Screen:
     @contextmanager
     def busy(self, text: str) -> Iterator[None]:
         """Something that takes more than a moment."""
-        shown: AbstractContextManager[object] = nullcontext()
-        if self.is_terminal:
-            shown = self._console.status(text)
-        else:
+        if not self.is_terminal:
             self.say(f"{_clock()} {text}")
-        with shown:
+            yield
+            return
+        with self._console.status(text):
             yield
 
     def progress(self, plan: Plan) -> Watch:
         """What listens to a run's events: a live table here, plain lines elsewhere."""
         return LiveWatch(plan, self._console) if self.is_terminal else Watch(self)
-
-    @staticmethod
-    def _print(console: Console, thing: RenderableType) -> None:
-        try:
-            console.print(thing)
-        except (OSError, ValueError):
-            console.file = cast("IO[str]", _Nowhere())
-
-
-class _Nowhere:
-    """A file for a terminal that is gone."""
-
-    encoding = "utf-8"
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        return
-
-    @staticmethod
-    def isatty() -> bool:
-        return False
 
 
 def _clock() -> str:
@@ -182,18 +191,11 @@ class LiveWatch(Watch):
         )
 
     def __enter__(self) -> Self:
-        self._guard(self._live.start)
+        self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._guard(self._live.stop)
-
-    @staticmethod
-    def _guard(act: object) -> None:
-        try:
-            act()  # type: ignore[operator]
-        except (OSError, ValueError):
-            return
+        self._live.stop()
 
     def __call__(self, event: Event) -> None:
         """Hear one event; called from every host's thread."""

@@ -60,11 +60,11 @@ class Execution:
         self.outcomes = {host.name: Outcome.WAITING for host in self.plan.hosts}
         rolled = {lane.host.name for batch in self.plan.batches for lane in batch}
         self._together([(lane, self._stage) for lane in self.plan.staging])
-        if not self.failures and not self.fleet.stop.is_set():
-            for name in self.outcomes:
-                if name not in rolled:
-                    self._ended(name, Outcome.CURRENT)
-            self._roll()
+        unproven = {failure.host.name for failure in self.failures}
+        for name in self.outcomes:
+            if name not in rolled | unproven:
+                self._ended(name, Outcome.CURRENT)
+        self._roll()
         return Report(
             plan=self.plan,
             outcomes=dict(self.outcomes),

@@ -1,0 +1,47 @@
+# `make demo` shows it, `make test` proves it; both install what they need first.
+.DEFAULT_GOAL := help
+.PHONY: help demo check test bench clean debian-packages
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+VENV := .venv/stamp
+
+help:
+	@echo "make demo    4 hosts, a deploy under load, no failed request (about 3 minutes)"
+	@echo "make check   format, lint, types and the tests without the lab (seconds)"
+	@echo "make test    make check, then the promises on the lab's real hosts"
+	@echo "make bench   this project and its peers at the same job"
+	@echo "make clean   take the lab down, remove what was made here"
+
+# python3-venv first: without it Debian's Python leaves half a virtual environment behind.
+$(VENV): requirements.lock requirements-dev.lock
+	@scripts/debian-packages python
+	@python=$$(scripts/python) && echo "making .venv with $$python" && \
+	    "$$python" -m venv --clear .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	@touch $@
+
+debian-packages:
+	@scripts/debian-packages lab
+
+demo: debian-packages $(VENV)
+	@$(BIN)/python -m lab.demo
+
+check: $(VENV)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy deploy lab bench tasks.py tests/*.py
+	$(BIN)/mypy tests/lab  # apart: two conftest.py in one run are one too many for it
+	$(BIN)/pytest -m "not lab"
+
+# A recipe line of its own, not a prerequisite: the lab's tests come last, their summary too.
+test: debian-packages check
+	$(BIN)/pytest -m lab
+
+bench: debian-packages $(VENV)
+	@$(BIN)/python -m bench
+
+clean:
+	@if [ -x $(BIN)/inv ]; then $(BIN)/inv lab.down; fi
+	rm -rf .venv .lab .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,77 @@
+"""The command line's own promises: usage errors end with 2, a reader that leaves changes nothing.
+
+Cheap to import: tasks.py does so on every start.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from invoke import Program
+from invoke.exceptions import Exit, ParseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+USAGE_ERROR = 2
+
+
+def exit_with_two() -> None:
+    """Let Invoke end with 2 for an unknown option or task, or a missing value.
+
+    `inv` is Invoke's own program and ends such errors with 1, which here means that a deploy
+    failed. It loads tasks.py before it parses the tasks' arguments, so a tasks.py that calls
+    this is in time; Invoke then prints the message of an Exit as it would that of a ParseError.
+    """
+    for name in ("parse_tasks", "parse_cleanup"):
+        body = getattr(Program, name)
+        if not hasattr(body, "__wrapped__"):
+            setattr(Program, name, _translated(body))
+
+
+def _translated(body: Callable[[Program], None]) -> Callable[[Program], None]:
+    @functools.wraps(body)
+    def run(program: Program) -> None:
+        try:
+            body(program)
+        except ParseError as error:
+            raise Exit(_message(program, error), code=USAGE_ERROR) from error
+
+    return run
+
+
+def _message(program: Program, error: ParseError) -> str:
+    """Invoke's message, the options that the task does not have, and where to look next.
+
+    A misspelt option alone would go unnamed: Invoke takes it for a required option's value.
+    """
+    from deploy.findings import nearest  # noqa: PLC0415 - only for those who need it
+
+    task: Any = error.context
+    if not getattr(task, "name", None):
+        return f"{error}\nSee `inv --list`."
+    known = {*task.flags, *program.initial_context.flags}
+    given = [word.partition("=")[0] for word in program.argv if word.startswith("--")]
+    unknown = [
+        f"inv {task.name} has no option {word}{nearest(word, task.flags)}\n"
+        for word in given
+        if word not in known and word not in task.inverse_flags
+    ]
+    return f"{''.join(unknown)}{error}\nSee `inv --help {task.name}`."
+
+
+def settle() -> None:
+    """Flush what was said; a reader that is gone (`inv status | head -1`) is no error.
+
+    Python would try again at its end, complain, and turn the exit code into 120.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)

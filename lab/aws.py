@@ -1,0 +1,103 @@
+"""The AWS account that the lab pretends to have: network, instances, groups and listeners.
+
+Made through the API as anyone would make it, so that what boto3 refuses is refused here too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lab.targets import Key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lab.api import Api
+
+ZONE = "eu-west-1a"
+IMAGE = "ami-12c6146b"  # one that moto knows; listing its 1300 takes longer than the rest
+LISTENERS = {"web": "web-lab", "admin": "admin-lab"}
+PORTS = {"web-lab": 5000, "admin-lab": 5100, "orphan-lab": 5000}
+DELAY_SECONDS = 10
+HEALTH_CHECK: dict[str, Any] = {
+    "HealthCheckProtocol": "HTTP",
+    "HealthCheckPort": "traffic-port",
+    "HealthCheckPath": "/health",
+    "HealthCheckIntervalSeconds": 5,
+    "HealthCheckTimeoutSeconds": 2,
+    "HealthyThresholdCount": 2,
+    "UnhealthyThresholdCount": 2,
+    "Matcher": {"HttpCode": "200"},
+}
+
+
+def short_name(container: str) -> str:
+    """`bookworm-1`, as people call the host in container `changeover-<lab id>-bookworm-1`."""
+    return container.split("-", 2)[-1]
+
+
+def set_up(api: Api, subnet: str, hosts: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Make the network, one instance per host (`name`, `address`), groups and listeners.
+
+    Gives instance ids by host name. Nothing is registered yet.
+    """
+    ec2, elb = api.client("ec2"), api.client("elbv2")
+    vpc = ec2.create_vpc(CidrBlock=subnet)["Vpc"]["VpcId"]
+    subnet_id = ec2.create_subnet(VpcId=vpc, CidrBlock=subnet, AvailabilityZone=ZONE)["Subnet"][
+        "SubnetId"
+    ]
+    instances = {
+        host["name"]: ec2.run_instances(
+            ImageId=IMAGE,
+            InstanceType="t3.micro",
+            MinCount=1,
+            MaxCount=1,
+            SubnetId=subnet_id,
+            PrivateIpAddress=host["address"],
+            TagSpecifications=[
+                {
+                    "ResourceType": "instance",
+                    "Tags": [
+                        {"Key": "Name", "Value": short_name(host["name"])},
+                        {"Key": "Environment", "Value": "lab"},
+                    ],
+                }
+            ],
+        )["Instances"][0]["InstanceId"]
+        for host in hosts
+    }
+    groups = {
+        name: elb.create_target_group(
+            Name=name, Protocol="HTTP", Port=port, VpcId=vpc, TargetType="instance", **HEALTH_CHECK
+        )["TargetGroups"][0]["TargetGroupArn"]
+        for name, port in PORTS.items()
+    }
+    balancer = elb.create_load_balancer(Name="lab", Subnets=[subnet_id], Type="application")
+    for number, group in enumerate(LISTENERS.values()):
+        elb.create_listener(
+            LoadBalancerArn=balancer["LoadBalancers"][0]["LoadBalancerArn"],
+            Protocol="HTTP",
+            Port=80 + number,
+            DefaultActions=[{"Type": "forward", "TargetGroupArn": groups[group]}],
+        )
+    restore(api)
+    return instances
+
+
+def restore(api: Api) -> None:
+    """Put every group's health check and deregistration delay back to the lab's own."""
+    elb = api.client("elbv2")
+    for group in elb.describe_target_groups(Names=list(PORTS))["TargetGroups"]:
+        arn = group["TargetGroupArn"]
+        elb.modify_target_group(TargetGroupArn=arn, **HEALTH_CHECK)
+        delay = {"Key": "deregistration_delay.timeout_seconds", "Value": str(DELAY_SECONDS)}
+        elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[delay])
+
+
+def registrations(instances: Mapping[str, str]) -> list[Key]:
+    """Every host in every group that has a listener, on the group's port."""
+    return [
+        Key(group, instance, PORTS[group])
+        for group in LISTENERS.values()
+        for instance in instances.values()
+    ]

@@ -1,0 +1,218 @@
+"""The way that requests and health checks really take: HAProxy, and a plain HTTP probe.
+
+HAProxy runs as a child that dies with the lab's server. Its listening sockets are opened here and
+handed over, so no port is ever taken between choosing and binding it. Servers are added and
+removed at run time over its own socket: a reload would hide what the lab is there to show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from deploy.errors import DeployError
+from lab.targets import Outcome, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+USER_AGENT = "ELB-HealthChecker/2.0"
+SOCKET_NAME = "haproxy.sock"
+
+# Retries and redispatches would mask the failures that the lab is there to count. Clients' idle
+# connections outlive any run: closing them is the load balancer's doing, not the deploy's.
+CONFIG_HEAD = f"""\
+global
+  stats socket unix@{SOCKET_NAME} mode 600 level admin
+  maxconn 3000
+  nbthread 1
+
+defaults
+  mode http
+  retries 0
+  no option redispatch
+  option idle-close-on-response
+  option http-keep-alive
+  http-reuse safe
+  timeout connect 5s
+  timeout server 60s
+  timeout queue 5s
+  timeout client 2h
+  timeout http-keep-alive 2h
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One target as HAProxy should have it; `takes_new` requests, or finishes what it has."""
+
+    address: str
+    port: int
+    takes_new: bool
+
+
+class Plane(Protocol):
+    """What the reconciler asks of a data plane; tests have one without HAProxy."""
+
+    def apply(self, backend: str, wanted: Mapping[str, Server]) -> None:
+        """Make the backend's servers as wanted, by name; those not wanted any more are cut off."""
+
+
+class PlaneError(DeployError):
+    """HAProxy did not start, died, or refused a command."""
+
+
+def config(listeners: Mapping[str, str], descriptors: Mapping[str, int]) -> str:
+    """HAProxy's configuration: one frontend per listener, its backend named by the group."""
+    parts = [CONFIG_HEAD]
+    parts.extend(
+        f"frontend {name}\n  bind fd@{descriptors[name]}\n  default_backend {group}\n"
+        for name, group in listeners.items()
+    )
+    parts.extend(f"backend {group}\n  balance roundrobin\n" for group in listeners.values())
+    return "\n".join(parts)
+
+
+class HAProxy:
+    """The load balancer's data plane; `ports` maps each listener to its port on 127.0.0.1."""
+
+    def __init__(self, folder: Path, listeners: Mapping[str, str]) -> None:
+        """Take a folder for its files, and the target group behind each listener by name."""
+        self.ports: dict[str, int] = {}
+        self._folder = folder
+        self._listeners = dict(listeners)
+        self._modes: dict[str, dict[str, str]] = {group: {} for group in listeners.values()}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder_fd = -1
+
+    def start(self) -> None:
+        """Start HAProxy and wait until it answers; raises PlaneError with its own words."""
+        sockets = {name: socket.create_server(("127.0.0.1", 0)) for name in self._listeners}
+        descriptors = {name: one.fileno() for name, one in sockets.items()}
+        self.ports = {name: one.getsockname()[1] for name, one in sockets.items()}
+        (self._folder / "haproxy.cfg").write_text(config(self._listeners, descriptors))
+        (self._folder / SOCKET_NAME).unlink(missing_ok=True)
+        # A checkout's path may be longer than a unix socket's address can be: HAProxy gets the
+        # name relative to its folder, and we reach it through the folder's descriptor.
+        self._folder_fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        with (self._folder / "haproxy.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", "haproxy", "-db", "-f", "haproxy.cfg"],
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=list(descriptors.values()),
+            )
+        for one in sockets.values():
+            one.close()
+        self._wait_until_it_answers()
+
+    def stop(self) -> None:
+        """End HAProxy; harmless when it is gone already."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        if self._folder_fd >= 0:
+            os.close(self._folder_fd)
+            self._folder_fd = -1
+
+    def is_running(self) -> bool:
+        """Whether the child is alive."""
+        return self._process is not None and self._process.poll() is None
+
+    def apply(self, backend: str, wanted: Mapping[str, Server]) -> None:
+        """See Plane; a group that no listener of ours leads to is ignored."""
+        if not self.is_running():
+            raise PlaneError("haproxy died; see haproxy.log in the lab's state folder")
+        if backend not in self._modes:
+            return
+        modes = self._modes[backend]
+        for name, server in wanted.items():
+            if name not in modes:
+                # Without pool-max-conn a dynamic server pools no connections, and races between
+                # keep-alive and shutdown would never be seen.
+                self.command(
+                    f"add server {backend}/{name} {server.address}:{server.port} pool-max-conn 100",
+                    expect="New server registered",
+                )
+                modes[name] = "maint"
+            mode = "ready" if server.takes_new else "drain"
+            if modes[name] != mode and (mode, modes[name]) != ("drain", "maint"):
+                self.command(f"set server {backend}/{name} state {mode}")
+                modes[name] = mode
+        for name in modes.keys() - wanted.keys():
+            self._remove(backend, name)
+
+    def command(self, words: str, expect: str = "") -> str:
+        """Send one command to HAProxy's socket; raises PlaneError unless it answers as expected."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(5)
+            try:
+                connection.connect(f"/proc/self/fd/{self._folder_fd}/{SOCKET_NAME}")
+                connection.sendall(words.encode() + b"\n")
+                answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode().strip()
+            except OSError as error:
+                raise PlaneError(f"haproxy does not answer on its socket: {error}") from error
+        if (expect and expect not in answer) or (not expect and answer and words[:4] == "set "):
+            raise PlaneError(f"haproxy refused `{words}`: {answer}")
+        return answer
+
+    def _remove(self, backend: str, name: str) -> None:
+        # Deleting is refused while a connection is still being torn down: tried again next time.
+        modes = self._modes[backend]
+        if modes[name] != "leaving":
+            self.command(f"shutdown sessions server {backend}/{name}")
+            self.command(f"set server {backend}/{name} state maint")
+            modes[name] = "leaving"
+        if "Server deleted" in self.command(f"del server {backend}/{name}"):
+            del modes[name]
+
+    def _wait_until_it_answers(self) -> None:
+        for _ in range(100):
+            try:
+                self.command("show version")
+            except PlaneError:
+                if not self.is_running():
+                    break
+                try:
+                    assert self._process is not None  # noqa: S101 - set by our only caller
+                    self._process.wait(0.05)
+                except subprocess.TimeoutExpired:
+                    continue
+            else:
+                return
+        said = (self._folder / "haproxy.log").read_text().strip()
+        self.stop()
+        raise PlaneError(f"haproxy did not start: {said or 'it said nothing'}")
+
+
+async def probe(address: str, port: int, path: str, timeout_seconds: float) -> Outcome:
+    """Ask a target how it is, as the load balancer does: one GET on a connection of its own."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            return Outcome(status=await _status(address, port, path))
+    except TimeoutError:
+        return Outcome(reason=Reason.TIMEOUT)
+    except (OSError, ValueError, IndexError):
+        return Outcome(reason=Reason.FAILED)
+
+
+async def _status(address: str, port: int, path: str) -> int:
+    reader, writer = await asyncio.open_connection(address, port)
+    try:
+        writer.write(
+            f"GET {path} HTTP/1.1\r\nHost: {address}:{port}\r\nUser-Agent: {USER_AGENT}\r\n"
+            "Connection: close\r\nAccept-Encoding: gzip, compressed\r\n\r\n".encode()
+        )
+        version, status = (await reader.readline()).split()[:2]
+        if not version.startswith(b"HTTP/1."):
+            raise ValueError(version)
+        return int(status)
+    finally:
+        writer.close()

@@ -1,0 +1,125 @@
+"""What a test can turn while the lab runs, and what the lab writes down meanwhile."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, fields
+from threading import Lock
+from typing import Any
+
+from deploy.errors import BadInput
+
+
+@dataclass
+class Knobs:
+    """The lab's settings of the moment; durations in seconds.
+
+    propagation_lag_seconds    so long a deregistered target still gets new requests; not divided
+    time_divisor               divides health check intervals and timeouts
+    delay_divisor              divides the deregistration delay
+    first_check_delay_seconds  between a registration and its first health check; not divided
+    throttle                   ELB calls are throttled at AWS's token bucket rates
+    api_error                  an AWS error code that every API call is answered with
+    api_down                   API connections are closed without an answer
+    """
+
+    propagation_lag_seconds: float = 0.0
+    time_divisor: float = 1.0
+    delay_divisor: float = 1.0
+    first_check_delay_seconds: float = 0.0
+    throttle: bool = False
+    api_error: str | None = None
+    api_down: bool = False
+
+    def update(self, values: dict[str, Any]) -> None:
+        """Set the named knobs, all or none; raises BadInput for a wrong name, type or value."""
+        checked = {name: self._checked(name, value) for name, value in values.items()}
+        for name, value in checked.items():
+            setattr(self, name, value)
+
+    def reset(self) -> None:
+        """Every knob back to its default."""
+        self.update(asdict(Knobs()))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the knobs as JSON would have them."""
+        return asdict(self)
+
+    @staticmethod
+    def _checked(name: str, value: Any) -> Any:
+        known = {field.name: field.default for field in fields(Knobs)}
+        if name not in known:
+            raise BadInput(f"{name}: no such knob of the lab; there are {', '.join(known)}")
+        if name == "api_error":
+            if value is None or (isinstance(value, str) and value.isalnum()):
+                return value
+            raise BadInput(f"{name}: {value!r} is no AWS error code; give one such as ExpiredToken")
+        if isinstance(known[name], bool):
+            if isinstance(value, bool):
+                return value
+            raise BadInput(f"{name}: {value!r} is neither true nor false")
+        lowest = 0.1 if name.endswith("_divisor") else 0.0
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < lowest:
+            raise BadInput(f"{name}: {value!r} is no number of at least {lowest:g}")
+        return float(value)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A target's step from one state to the next; `at` in unix seconds."""
+
+    seq: int
+    at: float
+    group: str
+    id: str
+    port: int
+    before: str
+    after: str
+    reason: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the event in the words of the control API, `from` and `to` among them."""
+        values = asdict(self)
+        values["from"], values["to"] = values.pop("before"), values.pop("after")
+        return values
+
+
+class Events:
+    """The log of all transitions, numbered from 1."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._lock = Lock()
+
+    def add(self, at: float, key: tuple[str, str, int], before: str, after: str, why: str) -> None:
+        """Write one transition down; the key is (group, id, port)."""
+        with self._lock:
+            self._events.append(Event(len(self._events) + 1, at, *key, before, after, why))
+
+    def since(self, seq: int) -> list[Event]:
+        """All events numbered above `seq`, oldest first."""
+        with self._lock:
+            return self._events[max(seq, 0) :]
+
+
+class Calls:
+    """How often each API operation was called, answered or not."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._lock = Lock()
+
+    def add(self, operation: str) -> None:
+        """Count one call."""
+        with self._lock:
+            self._counts[operation] += 1
+
+    def counts(self) -> dict[str, int]:
+        """All counts so far."""
+        with self._lock:
+            return dict(self._counts)
+
+    def clear(self) -> None:
+        """Begin at zero again."""
+        with self._lock:
+            self._counts.clear()

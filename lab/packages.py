@@ -1,0 +1,132 @@
+"""Packages of the sample service, as a build would leave them behind."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import shutil
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Any, Literal
+
+Form = Literal["zip", "nupkg", "tar.gz", "folder"]
+
+SAMPLE = Path(__file__).with_name("sample") / "web"
+BEHAVIOURS = frozenset(
+    {
+        "start_seconds",
+        "sick",
+        "crash_at_once",
+        "crash_after_seconds",
+        "answer_500",
+        "never_listen",
+        "drop_in_flight",
+        "notify",
+        "listen_port",
+    }
+)
+PADDING_FILES = 10
+WINDOWS_ARCHIVE = 0x20  # the attribute of an ordinary file; the upper half, Unix modes, is 0
+WHEN = (2026, 1, 2, 3, 4, 6)
+"""Every file's time: the same call makes the same package, byte for byte."""
+
+
+def build(
+    folder: Path,
+    name: str,
+    version: str,
+    *,
+    form: Form = "zip",
+    size_mb: float = 0,
+    windows: bool = False,
+    **behaviour: Any,
+) -> Path:
+    """Write `<folder>/<name>.<version>.<form>` and return its path; what was there is replaced.
+
+    `size_mb` adds that much data that does not compress, in megabytes; `windows` writes a zip as
+    Windows does, without modes and with backslashes. The rest is how the service behaves, by the
+    keys of BEHAVIOURS (see sample/web). Raises ValueError for a behaviour it does not know.
+    """
+    unknown = set(behaviour) - BEHAVIOURS
+    if unknown:
+        raise ValueError(f"unknown behaviour {sorted(unknown)}; known: {sorted(BEHAVIOURS)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    files = _contents(name, version, size_mb, behaviour)
+    path = folder / (f"{name}.{version}" if form == "folder" else f"{name}.{version}.{form}")
+    if form == "folder":
+        _write_folder(path, name, files)
+    elif form == "tar.gz":
+        _write_tar(path, name, files)
+    else:
+        if form == "nupkg":
+            files |= _nuget_files(name, version)
+        _write_zip(path, name, files, windows=windows)
+    return path
+
+
+def _contents(
+    name: str, version: str, size_mb: float, behaviour: dict[str, Any]
+) -> dict[str, bytes]:
+    files = {
+        name: SAMPLE.read_bytes(),
+        "version.txt": f"{version}\n".encode(),
+        "behaviour.json": (json.dumps(behaviour, sort_keys=True) + "\n").encode(),
+        "wwwroot/index.html": f"<!doctype html><title>{name} {version}</title>\n".encode(),
+        "wwwroot/css/site.css": b"body { margin: 2em; }\n",
+    }
+    size = int(size_mb * 1_000_000 / PADDING_FILES)
+    if size:
+        noise = random.Random(f"{name} {version}")  # noqa: S311  # repeatable, not secret
+        for number in range(PADDING_FILES):
+            files[f"lib/part{number}.bin"] = noise.randbytes(size)
+    return files
+
+
+def _nuget_files(name: str, version: str) -> dict[str, bytes]:
+    """What every .nupkg has beside its content."""
+    return {
+        f"{name}.nuspec": (
+            '<?xml version="1.0"?><package><metadata>'
+            f"<id>{name}</id><version>{version}</version>"
+            "</metadata></package>\n"
+        ).encode(),
+        "_rels/.rels": b'<?xml version="1.0"?><Relationships/>\n',
+        "[Content_Types].xml": b'<?xml version="1.0"?><Types/>\n',
+    }
+
+
+def _mode(path: str, name: str) -> int:
+    return 0o755 if path == name else 0o644
+
+
+def _write_zip(path: Path, name: str, files: dict[str, bytes], *, windows: bool) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for inside, data in files.items():
+            entry = zipfile.ZipInfo(inside.replace("/", "\\") if windows else inside, WHEN)
+            entry.create_system = 0 if windows else 3
+            unix = (0o100000 | _mode(inside, name)) << 16
+            entry.external_attr = WINDOWS_ARCHIVE if windows else unix
+            is_noise = inside.endswith(".bin")
+            entry.compress_type = zipfile.ZIP_STORED if is_noise else zipfile.ZIP_DEFLATED
+            archive.writestr(entry, data)
+
+
+def _write_tar(path: Path, name: str, files: dict[str, bytes]) -> None:
+    with tarfile.open(path, "w:gz", compresslevel=1) as archive:
+        for inside, data in files.items():
+            entry = tarfile.TarInfo(inside)
+            entry.size = len(data)
+            entry.mode = _mode(inside, name)
+            archive.addfile(entry, io.BytesIO(data))
+
+
+def _write_folder(path: Path, name: str, files: dict[str, bytes]) -> None:
+    if path.exists():
+        shutil.rmtree(path)
+    for inside, data in files.items():
+        target = path / inside
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        target.chmod(_mode(inside, name))

@@ -1,0 +1,261 @@
+"""What keeps targets, health checks and the data plane in step.
+
+One lock guards it all. API calls come in on threads of the AWS server, time passes and checks end
+on the event loop. A change reaches the data plane before the API may tell of it: whoever reads
+`healthy` can rely on requests being sent there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, replace
+from threading import RLock
+from typing import TYPE_CHECKING, Protocol
+
+from lab import targets
+from lab.dataplane import Plane, PlaneError, Server, probe
+from lab.targets import Checks, Key, Outcome, Reason, State, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from lab.knobs import Events, Knobs
+
+TICK_SECONDS = 0.05
+SHORTEST_TIMEOUT_SECONDS = 0.25
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Group:
+    """A target group as the AWS API has it now, in AWS's seconds."""
+
+    name: str
+    port: int
+    target_type: str
+    in_use: bool
+    delay_seconds: float
+    checks: Checks
+
+
+@dataclass(frozen=True)
+class Machine:
+    """An instance: where it is and whether it runs."""
+
+    address: str
+    running: bool
+
+
+class World(Protocol):
+    """What the reconciler reads from the AWS side."""
+
+    def groups(self) -> Mapping[str, Group]:
+        """All target groups by name."""
+
+    def machines(self) -> Mapping[str, Machine]:
+        """All instances by id."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A health check that is due."""
+
+    target: Target
+    address: str
+    port: int
+    checks: Checks
+
+
+class Reconciler:
+    """All targets of the lab; every public method may be called from any thread."""
+
+    def __init__(self, world: World, plane: Plane, knobs: Knobs, events: Events) -> None:
+        self.lock = RLock()
+        self._world = world
+        self._plane = plane
+        self._knobs = knobs
+        self._events = events
+        self._targets: dict[Key, Target] = {}
+        self._checking: set[tuple[Key, int]] = set()
+        self._registrations = 0
+
+    def register(self, keys: Iterable[Key], now: float | None = None) -> None:
+        """Register targets; raises StillDraining for an `ip` one that has not left yet."""
+        now = time.time() if now is None else now
+        with self.lock:
+            groups = self._world.groups()
+            wanted: dict[Key, Target] = {}
+            for key in keys:
+                self._registrations += 1
+                wanted[key] = targets.register(
+                    key,
+                    self._targets.get(key),
+                    now,
+                    registration=self._registrations,
+                    first_check_delay_seconds=self._knobs.first_check_delay_seconds,
+                    target_type=groups[key.group].target_type,
+                )
+            for key, target in wanted.items():
+                self._store(key, target, now)
+            self.advance(now)
+
+    def deregister(self, keys: Iterable[Key], now: float | None = None) -> None:
+        """Let targets drain; ones that are not registered are passed over, as AWS does."""
+        now = time.time() if now is None else now
+        with self.lock:
+            groups = self._world.groups()
+            serving = self._serving(now)
+            for key in keys:
+                target = self._targets.get(key)
+                if target is None:
+                    continue
+                left = targets.deregister(
+                    target,
+                    now,
+                    delay_seconds=groups[key.group].delay_seconds / self._knobs.delay_divisor,
+                    lag_seconds=self._knobs.propagation_lag_seconds,
+                    serving=key in serving,
+                )
+                self._store(key, left, now)
+            self.advance(now)
+
+    def reset(self, keys: Iterable[Key], now: float | None = None) -> None:
+        """Forget every registration and drain, then register these afresh."""
+        now = time.time() if now is None else now
+        with self.lock:
+            for key in list(self._targets):
+                self._store(key, None, now)
+            self.register(keys, now)
+
+    def targets(self, group: str) -> list[Target]:
+        """All of a group's targets: the registered and the draining."""
+        with self.lock:
+            return [one for key, one in self._targets.items() if key.group == group]
+
+    def advance(self, now: float) -> None:
+        """Let time pass: delays end, groups come into use, the data plane follows."""
+        with self.lock:
+            groups, machines = self._world.groups(), self._world.machines()
+            after: dict[Key, Target | None] = {}
+            for key, target in self._targets.items():
+                group = groups.get(key.group)
+                machine = machines.get(key.id)
+                after[key] = None
+                if group is not None:
+                    is_up = group.target_type == "ip" or (machine is not None and machine.running)
+                    after[key] = targets.elapsed(target, now, in_use=group.in_use, running=is_up)
+            self._publish(after, now)
+
+    def due_checks(self, now: float) -> list[Check]:
+        """Hand out the checks that are due now; each must come back through `record`."""
+        due = []
+        with self.lock:
+            groups, machines = self._world.groups(), self._world.machines()
+            for key, target in self._targets.items():
+                group = groups.get(key.group)
+                if group is None or (key, target.registration) in self._checking:
+                    continue
+                checks = self._divided(group.checks)
+                if targets.is_check_due(target, checks, now):
+                    machine = machines.get(key.id)
+                    address = machine.address if machine is not None else key.id
+                    due.append(Check(target, address, checks.port or key.port, checks))
+            for check in due:
+                key = check.target.key
+                self._targets[key] = replace(check.target, checked_at=now)
+                self._checking.add((key, check.target.registration))
+        return due
+
+    def record(self, check: Check, outcome: Outcome, now: float | None = None) -> None:
+        """Count a check's outcome, unless the target has left and come back meanwhile."""
+        now = time.time() if now is None else now
+        key = check.target.key
+        with self.lock:
+            self._checking.discard((key, check.target.registration))
+            target = self._targets.get(key)
+            if target is not None and target.registration == check.target.registration:
+                self._publish({key: targets.checked(target, outcome, check.checks)}, now)
+
+    async def run(self) -> None:
+        """Tick for ever; raises PlaneError when the data plane is lost."""
+        running: set[asyncio.Task[None]] = set()
+        while True:
+            now = time.time()
+            self.advance(now)
+            for check in self.due_checks(now):
+                task = asyncio.create_task(self._check(check))
+                running.add(task)
+                task.add_done_callback(running.discard)
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def _check(self, check: Check) -> None:
+        outcome = Outcome(reason=Reason.FAILED)
+        try:
+            outcome = await probe(
+                check.address, check.port, check.checks.path, check.checks.timeout_seconds
+            )
+        finally:
+            try:
+                self.record(check, outcome)
+            except PlaneError:
+                log.exception("%s: its check was not recorded", check.target.key)
+
+    def _divided(self, checks: Checks) -> Checks:
+        divisor = self._knobs.time_divisor
+        return replace(
+            checks,
+            interval_seconds=checks.interval_seconds / divisor,
+            timeout_seconds=max(checks.timeout_seconds / divisor, SHORTEST_TIMEOUT_SECONDS),
+        )
+
+    def _serving(self, now: float) -> set[Key]:
+        by_group: dict[str, list[Target]] = {}
+        for key, target in self._targets.items():
+            by_group.setdefault(key.group, []).append(target)
+        return {key for group in by_group.values() for key in targets.serving(group, now)}
+
+    def _publish(self, after: Mapping[Key, Target | None], now: float) -> None:
+        # New states are kept only when the data plane has followed; no reader gets in between.
+        before = dict(self._targets)
+        for key, target in after.items():
+            if target is None:
+                self._targets.pop(key, None)
+            else:
+                self._targets[key] = target
+        try:
+            self._follow(now)
+        except PlaneError:
+            self._targets = before
+            raise
+        for key, target in after.items():
+            self._log(key, before.get(key), target, now)
+
+    def _follow(self, now: float) -> None:
+        machines = self._world.machines()
+        serving = self._serving(now)
+        wanted: dict[str, dict[str, Server]] = {name: {} for name in self._world.groups()}
+        for key, target in self._targets.items():
+            if target.state is not State.UNUSED:
+                machine = machines.get(key.id)
+                wanted.setdefault(key.group, {})[f"{key.id}_{key.port}"] = Server(
+                    machine.address if machine is not None else key.id, key.port, key in serving
+                )
+        for group, servers in wanted.items():
+            self._plane.apply(group, servers)
+
+    def _store(self, key: Key, target: Target | None, now: float) -> None:
+        self._log(key, self._targets.get(key), target, now)
+        if target is None:
+            self._targets.pop(key, None)
+        else:
+            self._targets[key] = target
+
+    def _log(self, key: Key, before: Target | None, after: Target | None, now: float) -> None:
+        was = (before.state, before.reason) if before else (State.UNUSED, Reason.NOT_REGISTERED)
+        is_now = (after.state, after.reason) if after else (State.UNUSED, Reason.NOT_REGISTERED)
+        if was != is_now:
+            address = (key.group, key.id, key.port)
+            self._events.add(now, address, was[0].value, is_now[0].value, is_now[1].value)

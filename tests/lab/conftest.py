@@ -1,0 +1,76 @@
+"""The lab's fixtures: one fleet for the whole run, and a project like a user's on top of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from project import ROOT, Project, set_delay
+
+from deploy.errors import BadInput
+from lab.fleet import FOLDER, Lab
+
+SUITES = ("bookworm", "trixie")
+DELAY_SECONDS = 3
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever lies in this folder needs the lab."""
+    for item in items:
+        if Path(__file__).parent in Path(item.path).parents:
+            item.add_marker(pytest.mark.lab)
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Iterator[Lab]:
+    """Four hosts, Debian 12 and 13 in turn; a lab that ran before is left running."""
+    try:
+        Lab.attach(ROOT)
+        was_running = True
+    except BadInput:
+        was_running = False
+    lab = Lab.up(ROOT, 4, SUITES, say=lambda line: print(line, file=sys.stderr))
+    yield lab
+    if not was_running:
+        lab.down()
+
+
+@pytest.fixture
+def lab(fleet: Lab) -> Lab:
+    """The fleet with nothing deployed, checks every second and a short deregistration delay."""
+    fleet.reset()
+    fleet.knobs(time_divisor=5)
+    set_delay(fleet, "web-lab", DELAY_SECONDS)
+    set_delay(fleet, "admin-lab", DELAY_SECONDS)
+    return fleet
+
+
+@pytest.fixture
+def project(tmp_path: Path, lab: Lab) -> Project:
+    """A project whose environment `lab` is the running lab, with short waits."""
+    made = Project(tmp_path, lab)
+    web = {
+        "package": "packages/web.*",
+        "command": "web --port {port}",
+        "ports": [5000],
+        "target_group": "web-lab",
+        "longest_request_seconds": 1.5,
+        "prove_seconds": 1.5,
+        "start_timeout_seconds": 8,
+        "healthy_timeout_seconds": 20,
+    }
+    made.settings = {
+        "deploy": {
+            "apps": {"web": web},
+            "environments": {
+                "lab": {
+                    "from": str(ROOT / FOLDER / "environment.yaml"),
+                    "propagation_seconds": 2,
+                }
+            },
+        }
+    }
+    made.configure()
+    return made

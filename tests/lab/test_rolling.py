@@ -1,0 +1,192 @@
+"""P1, P2, P3, P6 on real hosts under load, and what must lose requests so that zeros mean much."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from project import Project, set_delay, until
+
+from lab.fleet import Lab
+from lab.load import Load
+
+RATE = 150
+
+
+def test_p1_a_good_deploy_loses_no_request_and_p6_does_what_it_printed(
+    project: Project, lab: Lab
+) -> None:
+    project.install("1.0.0")
+    project.build("2.0.0", start_seconds=1, size_mb=5)
+    lab.knobs(propagation_lag_seconds=1)
+    set_delay(lab, "web-lab", 5)
+    planned = project.deploy("2.0.0", "--dry-run")
+    assert planned.code == 0
+    assert set(project.releases().values()) == {"1.0.0"}, "a dry run changed something"
+    with Load(lab.url("web"), rate=RATE, slow_share=0.02, slow_seconds=2.0) as load:
+        ran = project.deploy("2.0.0")
+    assert ran.code == 0, ran.output
+    assert load.result.failed == 0, load.result.failures
+    assert set(load.result.by_version) == {"1.0.0", "2.0.0"}
+    assert load.result.requests > 20 * RATE
+
+    printed = [line.strip() for line in planned.stdout.splitlines() if line.startswith("  ")]
+    assert printed
+    assert by_host(ran.steps()) == by_host(printed)
+    assert set(project.releases().values()) == {"2.0.0"}
+
+
+def by_host(steps: list[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for step in steps:
+        host, _, text = step.partition(": ")
+        found.setdefault(host, []).append(text)
+    return found
+
+
+def test_p2_a_plan_that_leaves_nothing_in_service_is_refused(project: Project, lab: Lab) -> None:
+    project.install("1.0.0")
+    project.build("2.0.0")
+    before = len(lab.events())
+    ran = project.deploy("2.0.0", "--batch", "100%")
+    assert ran.code == 2, ran.output
+    assert "would leave no target of web-lab in service" in ran.output
+    assert "--allow-downtime" in ran.output
+    assert len(lab.events()) == before
+    assert set(project.releases().values()) == {"1.0.0"}
+
+
+BAD = {
+    "crashes at once": ({"crash_at_once": True}, "web@5000.service"),
+    "crashes after a second": ({"crash_after_seconds": 1}, "does not stay up"),
+    "is sick": ({"sick": True}, "answer 503, not 200"),
+    "never listens": ({"never_listen": True}, "no answer on port 5000"),
+    "listens elsewhere": ({"listen_port": 5999}, "no answer on port 5000"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_p3_a_bad_release_never_reaches_the_load_balancer(
+    project: Project, lab: Lab, name: str
+) -> None:
+    """It stops at the first batch, loses nothing, and says why, where and what next."""
+    behaviour, words = BAD[name]
+    project.web["start_timeout_seconds"] = 4
+    project.configure()
+    project.install("1.0.0")
+    project.build("2.0.0", **behaviour)
+    lab.knobs(propagation_lag_seconds=1)
+    seen = lab.events()[-1]["seq"]
+    with Load(lab.url("web"), rate=RATE, slow_share=0.02) as load:
+        ran = project.deploy("2.0.0")
+    assert ran.code == 5, ran.output
+    assert load.result.failed == 0, load.result.failures
+    assert set(load.result.by_version) == {"1.0.0"}
+    assert words in ran.output
+    assert "| " in ran.output, "the journal's last lines are missing"
+    assert "next: inv deploy --env lab" in ran.output
+    moved = {event["id"] for event in lab.events(seen)}
+    assert len(moved) == 1, "more than one host was touched"
+    assert not any(event["to"] in {"initial", "healthy"} for event in lab.events(seen))
+    out = [row for row in project.status()["hosts"] if row["state"] != "healthy"]
+    assert len(out) == 1
+
+
+def test_a_release_that_crashes_after_three_seconds_is_caught_by_the_default_proof(
+    project: Project, lab: Lab
+) -> None:
+    """With `prove_seconds` as it comes; the next good deploy takes the host left out back in."""
+    del project.web["prove_seconds"]
+    project.configure()
+    project.install("1.0.0")
+    project.build("2.0.0", crash_after_seconds=3)
+    seen = lab.events()[-1]["seq"]
+    ran = project.deploy("2.0.0")
+    assert ran.code == 5, ran.output
+    assert not any(event["to"] in {"initial", "healthy"} for event in lab.events(seen))
+
+    project.build("2.0.1")
+    with Load(lab.url("web"), rate=RATE) as load:
+        again = project.deploy("2.0.1")
+    assert again.code == 0, again.output
+    assert load.result.failed == 0, load.result.failures
+    assert set(project.releases().values()) == {"2.0.1"}
+    assert project.status()["well"]
+
+
+def test_an_executable_that_is_missing_is_refused_before_any_change(project: Project) -> None:
+    project.install("1.0.0")
+    project.build("2.0.0")
+    project.web["command"] = "./wbe --port {port}"
+    project.configure()
+    ran = project.deploy("2.0.0")
+    assert ran.code == 2, ran.output
+    assert "wbe" in ran.output
+    assert "'web'" in ran.output
+    assert set(project.releases().values()) == {"1.0.0"}
+
+
+# Controls: each of these must lose requests, or the zeros above mean nothing.
+
+
+@pytest.fixture
+def serving(project: Project, lab: Lab) -> Lab:
+    project.install("1.0.0")
+    return lab
+
+
+def test_control_a_restart_without_deregistering_loses_requests(serving: Lab) -> None:
+    with Load(serving.url("web"), rate=RATE) as load:
+        for host in serving.hosts:
+            serving.shell(host, "systemctl restart web@5000.service")
+    assert load.result.failed > 0
+
+
+def test_control_a_killed_target_loses_requests(serving: Lab) -> None:
+    with Load(serving.url("web"), rate=RATE) as load:
+        serving.shell(serving.hosts[0], "systemctl kill -s KILL web@5000.service")
+        until("the target's restart", lambda: load_saw(serving))
+    assert load.result.failed > 0
+
+
+def load_saw(lab: Lab) -> bool:
+    shown = lab.shell(lab.hosts[0], "systemctl show web@5000.service -p NRestarts --value")
+    return int(shown.strip() or 0) > 0
+
+
+def deregister(lab: Lab, host_index: int = 0) -> None:
+    elb = lab.client("elbv2")
+    arn = elb.describe_target_groups(Names=["web-lab"])["TargetGroups"][0]["TargetGroupArn"]
+    target = {"Id": lab.hosts[host_index].instance_id, "Port": 5000}
+    elb.deregister_targets(TargetGroupArn=arn, Targets=[target])
+
+
+def test_control_propagation_lag_without_a_floor_loses_requests(serving: Lab) -> None:
+    """Deregistered, and stopped as soon as the API says `draining`."""
+    serving.knobs(propagation_lag_seconds=1.5)
+    with Load(serving.url("web"), rate=RATE) as load, ThreadPoolExecutor(1) as pool:
+        deregister(serving)
+        stop = pool.submit(serving.shell, serving.hosts[0], "systemctl stop web@5000.service")
+        stop.result()
+        until("the drain's end", lambda: gone(serving), 20)
+    assert load.result.failed > 0
+
+
+def test_control_an_app_that_drops_its_work_loses_requests(project: Project, lab: Lab) -> None:
+    """Stopped at `draining` with slow requests in flight and an app that does not finish them."""
+    project.install("1.0.0", drop_in_flight=True)
+    with Load(lab.url("web"), rate=RATE, slow_share=0.2, slow_seconds=2.0) as load:
+        until("slow requests in flight", lambda: in_flight(lab) > 0)
+        deregister(lab)
+        lab.shell(lab.hosts[0], "systemctl stop web@5000.service")
+        until("the drain's end", lambda: gone(lab), 20)
+    assert load.result.failed > 0
+
+
+def in_flight(lab: Lab) -> int:
+    shown = lab.shell(lab.hosts[0], "ss -tnH state established '( sport = :5000 )' | wc -l")
+    return int(shown.strip())
+
+
+def gone(lab: Lab) -> bool:
+    return "draining" not in lab.health("web-lab").values()

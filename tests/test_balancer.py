@@ -1,0 +1,432 @@
+"""The load balancer's API: parsed, its errors translated once, its budget respected."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, cast
+
+import boto3
+import builders
+import pytest
+from botocore.exceptions import (
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    ReadTimeoutError,
+    SSOTokenLoadError,
+    UnauthorizedSSOTokenError,
+)
+from botocore.stub import Stubber
+
+from deploy import balancer
+from deploy.aws import Account, ApiError
+from deploy.balancer import GONE, Balancer, Health, State, Target
+from deploy.desk import Desk
+from deploy.errors import BadInput, BalancerError, DeployError
+from deploy.feed import HealthFeed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from deploy.balancer import TargetGroup
+
+ARN = builders.group().arn
+ANSWER_SECONDS = 5.0
+DESCRIBED = {
+    "TargetGroupName": "web-lab",
+    "TargetGroupArn": ARN,
+    "Port": 5000,
+    "TargetType": "instance",
+    "ProtocolVersion": "HTTP1",
+    "LoadBalancerArns": ["arn:alb"],
+    "HealthCheckPath": "/health",
+    "HealthCheckPort": "traffic-port",
+    "Matcher": {"HttpCode": "200-299"},
+    "HealthCheckIntervalSeconds": 5,
+    "HealthCheckTimeoutSeconds": 2,
+    "UnhealthyThresholdCount": 2,
+}
+
+
+@pytest.fixture
+def stubbed(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Balancer, Stubber]]:
+    account = Account(builders.environment(aws={"region": "eu-west-1"}))
+    client = boto3.client(
+        "elbv2", region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x"
+    )
+    monkeypatch.setattr(account, "_client", lambda _: client)
+    with Stubber(client) as stubber:
+        yield Balancer(account), stubber
+        stubber.assert_no_pending_responses()
+
+
+def attributes(**values: str) -> dict[str, Any]:
+    return {"Attributes": [{"Key": key, "Value": value} for key, value in values.items()]}
+
+
+def test_a_groups_settings_are_read(stubbed: tuple[Balancer, Stubber]) -> None:
+    asked, stubber = stubbed
+    given = {
+        "deregistration_delay.timeout_seconds": "10",
+        "slow_start.duration_seconds": "30",
+        "load_balancing.cross_zone.enabled": "false",
+    }
+    stubber.add_response(
+        "describe_target_groups", {"TargetGroups": [DESCRIBED]}, {"Names": ["web-lab"]}
+    )
+    stubber.add_response(
+        "describe_target_group_attributes", attributes(**given), {"TargetGroupArn": ARN}
+    )
+    assert asked.group("web-lab") == builders.group(
+        matcher="200-299", slow_start_seconds=30.0, zonal=True
+    )
+
+
+def test_a_group_may_be_named_by_arn_and_defaults_are_awss(
+    stubbed: tuple[Balancer, Stubber],
+) -> None:
+    asked, stubber = stubbed
+    bare = {key: value for key, value in DESCRIBED.items() if key not in {"Matcher", "TargetType"}}
+    stubber.add_response(
+        "describe_target_groups", {"TargetGroups": [bare]}, {"TargetGroupArns": [ARN]}
+    )
+    stubber.add_response("describe_target_group_attributes", attributes())
+    found = asked.group(ARN)
+    assert (found.matcher, found.delay_seconds, found.target_type) == ("200", 300.0, "instance")
+    assert not found.zonal
+
+
+def test_a_group_that_does_not_exist_names_the_region(stubbed: tuple[Balancer, Stubber]) -> None:
+    asked, stubber = stubbed
+    stubber.add_client_error("describe_target_groups", "TargetGroupNotFound")
+    with pytest.raises(BadInput) as refused:
+        asked.group("wbe-lab")
+    assert str(refused.value) == (
+        "target group 'wbe-lab' does not exist in region eu-west-1 of this account; check "
+        "`target_group:` and the region under `aws:`"
+    )
+
+
+def test_a_group_without_a_load_balancer_is_refused(stubbed: tuple[Balancer, Stubber]) -> None:
+    asked, stubber = stubbed
+    orphan = DESCRIBED | {"LoadBalancerArns": []}
+    stubber.add_response("describe_target_groups", {"TargetGroups": [orphan]})
+    with pytest.raises(BadInput, match="'web-lab' belongs to no load balancer"):
+        asked.group("web-lab")
+
+
+def test_health_is_asked_for_all_targets_at_once(stubbed: tuple[Balancer, Stubber]) -> None:
+    asked, stubber = stubbed
+    answer = [
+        {"Target": {"Id": "i-1", "Port": 5000}, "TargetHealth": {"State": "healthy"}},
+        {
+            "Target": {"Id": "i-2"},
+            "TargetHealth": {
+                "State": "unused",
+                "Reason": "Target.NotInUse",
+                "Description": "No listener",
+            },
+        },
+        {"Target": {"Id": "i-3", "Port": 5001}, "TargetHealth": {"State": "a new one"}},
+    ]
+    stubber.add_response(
+        "describe_target_health", {"TargetHealthDescriptions": answer}, {"TargetGroupArn": ARN}
+    )
+    found = asked.health(builders.group())
+    assert found == {
+        Target("i-1", 5000): Health(State.HEALTHY),
+        Target("i-2", 5000): Health(State.UNUSED, "Target.NotInUse", "No listener"),
+        Target("i-3", 5001): Health(State.UNAVAILABLE),
+    }
+    assert found[Target("i-2", 5000)].is_hopeless
+
+
+def test_writes_name_id_and_port(stubbed: tuple[Balancer, Stubber]) -> None:
+    asked, stubber = stubbed
+    expected = {
+        "TargetGroupArn": ARN,
+        "Targets": [{"Id": "i-1", "Port": 5000}, {"Id": "i-2", "Port": 5000}],
+    }
+    stubber.add_response("register_targets", {}, expected)
+    stubber.add_response("deregister_targets", {}, expected)
+    both = {Target("i-2", 5000), Target("i-1", 5000)}
+    asked.register(builders.group(), both)
+    asked.deregister(builders.group(), both)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "expected"),
+    [
+        ("ExpiredToken", BadInput, "refuses the credentials: ExpiredToken; renew them"),
+        ("InvalidClientTokenId", BadInput, "refuses the credentials: InvalidClientTokenId"),
+        ("AccessDenied", BadInput, "is not allowed: said"),
+        ("Throttling", ApiError, "Throttling: said"),
+        ("InternalFailure", ApiError, "InternalFailure: said"),
+    ],
+)
+def test_awss_errors_are_translated_once(
+    code: str, kind: type[DeployError], expected: str, stubbed: tuple[Balancer, Stubber]
+) -> None:
+    asked, stubber = stubbed
+    stubber.add_client_error("describe_target_health", code, "said")
+    with pytest.raises(kind) as refused:
+        asked.health(builders.group())
+    start = "AWS (elbv2.describe_target_health, region eu-west-1)"
+    assert str(refused.value).startswith(start)
+    assert expected in str(refused.value)
+    assert refused.value.__cause__ is not None
+
+
+@pytest.mark.parametrize(
+    ("raised", "aws", "kind", "expected"),
+    [
+        (NoCredentialsError(), {}, BadInput, "no AWS credentials: log in with `aws sso login`"),
+        (
+            PartialCredentialsError(provider="env", cred_var="x"),
+            {},
+            BadInput,
+            "no AWS credentials",
+        ),
+        (NoRegionError(), {}, BadInput, "no AWS region: set `region:` under `aws:`"),
+        (UnauthorizedSSOTokenError(), {}, BadInput, "run `aws sso login`"),
+        (SSOTokenLoadError(error_msg="x"), {}, BadInput, "run `aws sso login`"),
+        (ProfileNotFound(profile="prod"), {}, BadInput, "`aws configure list-profiles` shows"),
+        (
+            EndpointConnectionError(endpoint_url="http://127.0.0.1:1"),
+            {"endpoint_url": "http://127.0.0.1:1"},
+            BadInput,
+            "the AWS API at http://127.0.0.1:1 does not answer; if this is the lab, start it with "
+            "`inv lab.up`",
+        ),
+        (
+            ConnectTimeoutError(endpoint_url="http://127.0.0.1:1"),
+            {"endpoint_url": "http://127.0.0.1:1"},
+            BadInput,
+            "does not answer",
+        ),
+        (EndpointConnectionError(endpoint_url="https://x"), {}, ApiError, "Could not connect"),
+        (ReadTimeoutError(endpoint_url="https://x"), {}, ApiError, "Read timeout"),
+    ],
+)
+def test_botocores_errors_are_translated_too(
+    raised: Exception,
+    aws: dict[str, str],
+    kind: type[DeployError],
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    account = Account(builders.environment(aws={"region": "eu-west-1"} | aws))
+
+    def fail(_: str) -> Any:
+        raise raised
+
+    monkeypatch.setattr(account, "_client", fail)
+    for attempt in (
+        lambda: account.call("elbv2", "describe_target_groups"),
+        lambda: list(account.items("ec2", "describe_instances", "Reservations")),
+    ):
+        with pytest.raises(kind) as refused:
+            attempt()
+        assert expected in str(refused.value)
+        assert refused.value.__cause__ is raised
+
+
+@pytest.mark.parametrize("region", [{}, {"region": "eu-west-1"}])
+def test_a_profile_that_does_not_exist_is_told_by_name(
+    region: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    account = Account(builders.environment(aws={"profile": "nobody"} | region))
+    with pytest.raises(BadInput, match="AWS profile 'nobody' does not exist"):
+        account.verify()
+
+
+def test_an_api_that_cannot_be_reached_at_the_door_is_bad_input(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    account = Account(builders.environment(aws={"region": "eu-wset-1"}))
+
+    def fail(_: str) -> Any:
+        raise EndpointConnectionError(endpoint_url="https://sts.eu-wset-1")
+
+    monkeypatch.setattr(account, "_client", fail)
+    with pytest.raises(BadInput, match="check the region under `aws:`"):
+        account.verify()
+
+
+@pytest.mark.parametrize(
+    ("health", "hopeless", "receives"),
+    [
+        (Health(State.HEALTHY), False, True),
+        (Health(State.INITIAL, "Elb.RegistrationInProgress"), False, True),
+        (Health(State.UNHEALTHY, "Target.Timeout"), False, True),
+        (Health(State.UNAVAILABLE, "Target.HealthCheckDisabled"), True, True),
+        (Health(State.UNUSED, "Target.InvalidState"), True, False),
+        (Health(State.UNUSED, "Target.IpUnusable"), True, False),
+        (Health(State.DRAINING, "Target.DeregistrationInProgress"), False, False),
+        (GONE, False, False),
+    ],
+    ids=str,
+)
+def test_state_and_reason_decide(health: Health, hopeless: bool, receives: bool) -> None:
+    assert (health.is_hopeless, health.may_receive) == (hopeless, receives)
+
+
+class Fake:
+    """A balancer that counts its calls, and answers, waits or fails as told."""
+
+    def __init__(self) -> None:
+        self.polls = 0
+        self.writes: list[tuple[str, set[Target]]] = []
+        self.error: DeployError | None = None
+        self.healths: dict[Target, Health] = {Target("i-1", 5000): Health(State.HEALTHY)}
+
+    def health(self, group: TargetGroup) -> dict[Target, Health]:
+        del group
+        self.polls += 1
+        if self.error:
+            raise self.error
+        return dict(self.healths)
+
+    def register(self, group: TargetGroup, targets: Iterable[Target]) -> None:
+        self._write("register", group, targets)
+
+    def deregister(self, group: TargetGroup, targets: Iterable[Target]) -> None:
+        self._write("deregister", group, targets)
+
+    def _write(self, action: str, group: TargetGroup, targets: Iterable[Target]) -> None:
+        self.writes.append((f"{action} {group.name}", set(targets)))
+        if self.error:
+            raise self.error
+
+
+def fed(fake: Fake, tick_seconds: float) -> HealthFeed:
+    return HealthFeed(cast("Balancer", fake), [builders.group()], tick_seconds)
+
+
+def test_one_call_feeds_everybody_who_waits() -> None:
+    fake, group = Fake(), builders.group()
+    with fed(fake, 60.0) as feed, ThreadPoolExecutor(50) as pool:
+        moment = time.monotonic() + 0.1
+        found = list(pool.map(lambda _: feed.after(group, moment, ANSWER_SECONDS), range(50)))
+    assert fake.polls <= 2
+    assert all(reading and reading.at >= moment for reading in found)
+    assert all(
+        reading and reading.of(Target("i-1", 5000)).state is State.HEALTHY for reading in found
+    )
+    assert all(reading and reading.of(Target("i-9", 5000)) == GONE for reading in found)
+
+
+def test_a_deadline_is_polled_out_of_turn() -> None:
+    fake, group = Fake(), builders.group()
+    with fed(fake, 60.0) as feed:
+        began = time.monotonic()
+        reading = feed.after(group, began + 0.1, ANSWER_SECONDS)
+        assert reading is not None
+        assert reading.at - began < ANSWER_SECONDS
+
+
+def test_polls_are_no_more_than_the_tick_asks_for() -> None:
+    fake, group = Fake(), builders.group()
+    with fed(fake, 60.0) as feed:
+        assert feed.after(group, 0.0, ANSWER_SECONDS)
+        for _ in range(5):
+            assert feed.latest(group)
+        assert fake.polls == 1
+
+
+def test_an_error_reaches_those_who_wait_and_passes() -> None:
+    fake, group = Fake(), builders.group()
+    fake.error = BalancerError("throttled")
+    with fed(fake, 0.05) as feed:
+        with pytest.raises(BalancerError, match="throttled"):
+            feed.after(group, time.monotonic(), ANSWER_SECONDS)
+        fake.error = None
+        end = time.monotonic() + ANSWER_SECONDS
+        while feed.latest(group) is None and time.monotonic() < end:
+            threading.Event().wait(0.01)
+        assert feed.after(group, time.monotonic(), ANSWER_SECONDS)
+
+
+def test_a_silent_api_is_none_and_closing_frees_those_who_wait() -> None:
+    class Hanging(Fake):
+        def __init__(self) -> None:
+            super().__init__()
+            self.go = threading.Event()
+
+        def health(self, group: TargetGroup) -> dict[Target, Health]:
+            assert self.go.wait(ANSWER_SECONDS)
+            return super().health(group)
+
+    fake, group = Hanging(), builders.group()
+    with ThreadPoolExecutor(1) as pool:
+        with fed(fake, 0.1) as feed:
+            assert feed.latest(group) is None
+            assert feed.after(group, time.monotonic(), 0.05) is None
+            waiting = pool.submit(feed.after, group, time.monotonic() + 60, 60.0)
+            fake.go.set()
+        assert waiting.result(ANSWER_SECONDS) is None
+
+
+def submit(fake: Fake, count: int, action: str = "deregister") -> list[Exception | None]:
+    """So many hosts ask at the same moment; what each was told."""
+    desk, group = Desk(cast("Balancer", fake)), builders.group()
+    together = threading.Barrier(count)
+
+    def ask(number: int) -> Exception | None:
+        together.wait(ANSWER_SECONDS)
+        try:
+            getattr(desk, action)(group, Target(f"i-{number}", 5000))
+        except DeployError as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(ask, range(count)))
+
+
+@pytest.mark.parametrize("action", ["register", "deregister"])
+def test_hosts_that_act_together_cost_one_call(
+    action: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Desk, "GATHER_SECONDS", 0.4)
+    fake = Fake()
+    assert submit(fake, 20, action) == [None] * 20
+    assert fake.writes == [(f"{action} web-lab", {Target(f"i-{n}", 5000) for n in range(20)})]
+
+
+def test_a_failed_call_reaches_every_host_it_was_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Desk, "GATHER_SECONDS", 0.4)
+    fake = Fake()
+    fake.error = ApiError("throttled", "Throttling")
+    found = submit(fake, 5)
+    assert len(fake.writes) == 1
+    assert [str(error) for error in found] == [
+        f"deregister i-{number}:5000 (web-lab): throttled" for number in range(5)
+    ]
+
+
+def test_the_desk_works_again_after_a_failure() -> None:
+    fake = Fake()
+    desk, group, target = Desk(cast("Balancer", fake)), builders.group(), Target("i-1", 5000)
+    fake.error = ApiError("throttled", "Throttling")
+    with pytest.raises(BalancerError):
+        desk.register(group, target)
+    fake.error = None
+    desk.register(group, target)
+    desk.deregister(group, target)
+    assert [action for action, _ in fake.writes] == [
+        "register web-lab",
+        "register web-lab",
+        "deregister web-lab",
+    ]
+
+
+def test_parsing_is_pure() -> None:
+    assert balancer.parse_health([], 5000) == {}

@@ -1,0 +1,131 @@
+"""Capacity is arithmetic: no plan leaves a group, or a zone of it, with nobody in service."""
+
+from __future__ import annotations
+
+import builders
+import pytest
+from builders import HEALTHY, UNHEALTHY
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy import capacity
+from deploy.balancer import State
+from deploy.errors import BadInput
+from deploy.settings import Batch, Rollout
+from deploy.survey import Slot
+
+SIZE = st.one_of(st.integers(1, 12), st.integers(1, 100).map(lambda share: f"{share}%"))
+WEB = builders.app()
+
+
+@given(ramp=st.lists(SIZE, min_size=1, max_size=4), fleet=st.integers(1, 40), todo=st.integers())
+def test_batches_hold_every_host_once_and_in_order(
+    ramp: list[int | str], fleet: int, todo: int
+) -> None:
+    hosts = [builders.facts(number) for number in range(abs(todo) % fleet + 1)]
+    cut = capacity.batches(Batch.parse(ramp), hosts, fleet)
+    assert [facts for batch in cut for facts in batch] == hosts
+    assert all(cut)
+    assert len(cut[0]) <= Batch.parse(ramp).hosts(0, fleet)
+
+
+def test_a_percentage_is_of_the_whole_fleet_even_where_few_are_left() -> None:
+    hosts = [builders.facts(number) for number in range(3)]
+    cut = capacity.batches(Batch.parse("25%"), hosts, 8)
+    assert [len(batch) for batch in cut] == [2, 1]
+
+
+@given(
+    healthy=st.lists(st.booleans(), min_size=1, max_size=8),
+    zones=st.lists(st.sampled_from("ab"), min_size=8, max_size=8),
+    size=SIZE,
+    zonal=st.booleans(),
+)
+def test_a_plan_that_is_not_refused_never_leaves_nobody(
+    healthy: list[bool], zones: list[str], size: int | str, zonal: bool
+) -> None:
+    hosts = [builders.facts(n, zone=zones[n]) for n in range(len(healthy))]
+    health = {f"host-{n}": HEALTHY if well else UNHEALTHY for n, well in enumerate(healthy)}
+    seen = builders.survey(hosts, health, zonal=zonal)
+    cut = [
+        [facts.host for facts in batch]
+        for batch in capacity.batches(Batch.parse(size), hosts, len(hosts))
+    ]
+    try:
+        capacity.refuse_outage((WEB,), seen, cut, allow_downtime=False)
+    except BadInput:
+        assert len(cut[0]) > 0
+        return
+    serving = {facts.host for facts, well in zip(hosts, healthy, strict=True) if well}
+    for batch in cut:
+        left = serving - set(batch)
+        assert left or not any(healthy)
+        if zonal:
+            assert {host.zone for host in serving} == {host.zone for host in left} or (
+                not any(healthy)
+            )
+        serving |= set(batch)
+
+
+def refusal(count: int, size: int | str) -> str:
+    hosts = [builders.facts(number) for number in range(1, count + 1)]
+    cut = [
+        [facts.host for facts in batch]
+        for batch in capacity.batches(Batch.parse(size), hosts, count)
+    ]
+    with pytest.raises(BadInput) as refused:
+        capacity.refuse_outage((WEB,), builders.survey(hosts), cut, allow_downtime=False)
+    return str(refused.value)
+
+
+def test_one_host_alone_is_refused_with_the_ways_out() -> None:
+    assert refusal(1, 1) == (
+        "batch 1 (1 of 1 hosts) would leave no target of web-lab in service (1 healthy now); make "
+        "`batch` smaller, add a host, or accept the outage with --allow-downtime"
+    )
+
+
+def test_the_whole_fleet_at_once_is_refused() -> None:
+    assert refusal(4, "100%").startswith("batch 1 (4 of 4 hosts) would leave no target of web-lab")
+
+
+def test_a_zone_with_one_host_is_refused_where_zones_stand_alone() -> None:
+    hosts = [builders.facts(1), builders.facts(2), builders.facts(3, zone="eu-west-1b")]
+    cut = [[facts.host] for facts in hosts]
+    seen = builders.survey(hosts)
+    capacity.refuse_outage((WEB,), seen, cut, allow_downtime=False)
+    with pytest.raises(BadInput, match="batch 3 would leave zone eu-west-1b of web-lab without"):
+        capacity.refuse_outage(
+            (WEB,), builders.survey(hosts, zonal=True), cut, allow_downtime=False
+        )
+
+
+def test_the_outage_can_be_accepted_and_a_dead_group_guards_nothing() -> None:
+    hosts = [builders.facts(1)]
+    cut = [[hosts[0].host]]
+    capacity.refuse_outage((WEB,), builders.survey(hosts), cut, allow_downtime=True)
+    sick = builders.survey(hosts, {"host-1": UNHEALTHY})
+    capacity.refuse_outage((WEB,), sick, cut, allow_downtime=False)
+
+
+def test_an_outage_of_any_app_of_the_batch_is_refused() -> None:
+    apps = (WEB, builders.app("admin", 5100))
+    hosts = [builders.facts(n, {"web": Slot(), "admin": Slot()}) for n in (1, 2)]
+    seen = builders.survey(hosts, apps=apps)
+    target = seen.target(hosts[1].host, apps[1])
+    seen.health["admin"][target] = UNHEALTHY
+    with pytest.raises(BadInput, match="no target of admin-lab in service"):
+        capacity.refuse_outage(apps, seen, [[f.host] for f in hosts], allow_downtime=False)
+
+
+@pytest.mark.parametrize(
+    ("batch", "first"), [(1, "host-3"), (2, "host-3"), ("25%", "host-1"), ([1, "50%"], "host-1")]
+)
+def test_unhealthy_hosts_go_first_but_a_canary_is_healthy(batch: object, first: str) -> None:
+    hosts = [builders.facts(number) for number in (3, 1, 2)]
+    seen = builders.survey(hosts, {"host-3": UNHEALTHY})
+    offers = (builders.offer(WEB, hosts),)
+    rollout = Rollout(batch=Batch.parse(batch))
+    ordered = sorted(hosts, key=lambda f: capacity.precedence(rollout, f, seen, offers))
+    assert ordered[0].host.name == first
+    assert seen.health_of(ordered[0].host, WEB).state in {State.HEALTHY, State.UNHEALTHY}

@@ -1,0 +1,221 @@
+"""What is said, on a terminal, in a log and to nobody: a dead terminal never ends the work."""
+
+from __future__ import annotations
+
+import errno
+import io
+import threading
+from typing import TYPE_CHECKING, cast
+
+import builders
+import pytest
+from builders import NEW
+from rich.console import Console
+
+from deploy import console, overview, plan
+from deploy.report import (
+    BatchBegan,
+    Failure,
+    HostEnded,
+    Outcome,
+    Report,
+    StepBegan,
+    StepEnded,
+    Told,
+)
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from deploy.console import Screen
+    from deploy.plan import Plan
+    from deploy.report import Event
+
+
+def printed(thing: RenderableType, width: int = 100) -> str:
+    file = io.StringIO()
+    Console(file=file, width=width, soft_wrap=True).print(thing)
+    return file.getvalue()
+
+
+def made(hosts: int = 2) -> Plan:
+    facts = [builders.facts(n, {"web": builders.slot()}) for n in range(1, hosts + 1)]
+    offers = (builders.offer(builders.app(), facts),)
+    return plan.make(builders.environment(), offers, builders.survey(facts))
+
+
+class Heard:
+    """A screen that keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text.partition(" ")[2])
+
+
+class Dead(io.StringIO):
+    """A terminal that is gone."""
+
+    def __init__(self, code: int, *, terminal: bool) -> None:
+        super().__init__()
+        self._code, self._terminal = code, terminal
+        self.tried = threading.Event()
+
+    def write(self, text: str) -> int:
+        del text
+        self.tried.set()
+        raise OSError(self._code, "gone")
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+
+def heard(*events: Event) -> list[str]:
+    screen = Heard()
+    with console.Watch(cast("Screen", screen)) as watch:
+        for event in events:
+            watch(event)
+    return screen.lines
+
+
+def test_a_log_gets_one_line_for_each_steps_end() -> None:
+    step = made().batches[0][0].steps[0]
+    assert heard(
+        BatchBegan(1, 2, ("host-1",)),
+        StepBegan(step),
+        StepEnded(step, 1.25, "draining"),
+        StepEnded(step, 0.5, "", "host-1: no"),
+        HostEnded("host-1", Outcome.DONE),
+    ) == [
+        "batch 1 of 2: host-1",
+        "host-1: deregister from web-lab: 1.2 s [draining]",
+        "host-1: deregister from web-lab: FAILED: host-1: no",
+        "host-1: deployed",
+    ]
+
+
+def test_a_log_hears_of_a_long_wait_only_now_and_then_but_of_every_journal_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    step = made().batches[0][0].steps[0]
+    waits = [Told("host-1", f"draining, {second} s") for second in range(100)]
+    lines = [Told("host-1", "| started"), Told("host-1", "| listening")]
+    assert heard(StepBegan(step), *waits, *lines) == ["host-1: | started", "host-1: | listening"]
+    monkeypatch.setattr(console, "QUIET_SECONDS", 0.0)
+    assert heard(StepBegan(step), waits[7]) == ["host-1: draining, 7 s"]
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EPIPE])
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_dead_terminal_never_raises(
+    code: int, terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    out, err = Dead(code, terminal=terminal), Dead(code, terminal=terminal)
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setattr("sys.stderr", err)
+    screen = console.Screen()
+    assert screen.is_terminal is terminal
+    found = made()
+    step = found.batches[0][0].steps[0]
+    with screen.busy("looking"):
+        screen.say("a")
+    for _ in range(2):
+        screen.complain("b")
+    with screen.progress(found) as watch:
+        for event in (BatchBegan(1, 2, ("host-1",)), StepBegan(step), StepEnded(step, 1.0, "")):
+            watch(event)
+        screen.say("c")
+    screen.show("d")
+    assert out.tried.is_set()
+    assert err.tried.is_set()
+
+
+def test_a_stream_that_knows_few_letters_gets_what_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, "ascii", write_through=True))
+    console.Screen().say("Z\u00fcrich, 3 hosts")
+    assert raw.getvalue() == b"Z?rich, 3 hosts\n"
+
+
+def test_the_live_table_shows_active_hosts_first_and_counts_the_rest() -> None:
+    found = made(30)
+    file = io.StringIO()
+    live = console.LiveWatch(found, Console(file=file, width=120, force_terminal=True))
+    step = found.batches[0][0].steps[1]
+    last = found.staging[-1].steps[0]
+    for event in (
+        BatchBegan(1, 30, ("host-1",)),
+        StepBegan(step),
+        StepBegan(last),
+        Told("host-1", "draining, 3 of 15 s"),
+        StepEnded(last, 1.0, "healthy"),
+    ):
+        live(event)
+    text = printed(live._render(), 120)
+    assert "draining, 3 of 15 s" in text
+    assert "batch 1 of 30" in text
+    assert f"/{len(found.steps)}" in text
+    assert "host-30" in text
+    assert "… and 6 more hosts" in text
+
+
+def test_a_failure_is_told_once_and_whole() -> None:
+    found = made()
+    failure = Failure(
+        host=builders.host(1),
+        step="start web@5000.service",
+        error="host-1: starting web@5000.service ended with exit code 1: [no] such thing",
+        command="sudo -n sh -c '" + "x" * 500 + "'",
+        exit_code=1,
+        journal=("web[1]: [bold]boom",),
+        health="unused (Target.NotRegistered)",
+        undone=("register in web-lab",),
+    )
+    outcomes = {"host-1": Outcome.OUT, "host-2": Outcome.WAITING}
+    text = printed(console.render_report(Report(found, outcomes, (failure,)), "inv deploy -e x"))
+    for part in (
+        "host-1: start web@5000.service failed",
+        "ended with exit code 1: [no] such thing",
+        "  exit code 1 of: sudo -n sh -c 'xxx",
+        "  | web[1]: [bold]boom",
+        "  load balancer: unused (Target.NotRegistered)",
+        "  then: register in web-lab",
+        "host-1: out of the load balancer",
+        "host-2: not reached",
+        "hosts are out of service (exit code 5)",
+        "next: inv deploy -e x",
+    ):
+        assert text.count(part) == 1
+    assert "x" * 300 not in text
+
+
+def test_success_is_one_line() -> None:
+    outcomes = {"host-1": Outcome.DONE, "host-2": Outcome.DONE}
+    text = printed(console.render_report(Report(made(), outcomes, seconds=61.04), "inv deploy"))
+    assert text.splitlines()[-1] == f"web {NEW} is everywhere, 61.0 s"
+    assert "next:" not in text
+
+
+def test_the_status_table_tells_state_reason_and_whether_current() -> None:
+    hosts = [builders.facts(1, {"web": builders.slot()}), builders.facts(2)]
+    seen = builders.survey(hosts, {"host-2": builders.UNHEALTHY})
+    told = overview.overview(builders.environment(), seen)
+    text = printed(console.render_overview(told), 200)
+    first, second = (line.split() for line in text.splitlines()[1:3])
+    assert first[:4] == ["host-1", "web", "healthy", "active"]
+    assert first[-1] == "current"
+    assert second[:5] == ["host-2", "web", "unhealthy", "Target.ResponseCodeMismatch", "absent"]
+    assert second[-2:] == ["not", "current"]
+    assert text.splitlines()[-1] == "lab: hosts are out of service"
+
+
+def test_all_is_well_is_said_so() -> None:
+    hosts = [builders.facts(1, {"web": builders.slot()})]
+    told = overview.overview(builders.environment(), builders.survey(hosts))
+    assert printed(console.render_overview(told)).splitlines()[-1] == "lab: all is well"
+
+
+def test_without_a_terminal_the_command_is_the_decision() -> None:
+    assert console.Screen().confirm("Deploy?")

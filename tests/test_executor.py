@@ -1,0 +1,304 @@
+"""A plan is walked as printed: batch by batch, stopped by a failure, ended whole by a signal."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import builders
+import pytest
+from builders import NEW
+
+from deploy import plan as plans
+from deploy import proof, steps
+from deploy.errors import CommandFailed, CommandResult, DeployError
+from deploy.executor import Execution
+from deploy.fleet import Stopped
+from deploy.proof import ProveCurrent
+from deploy.report import BatchBegan, Event, ExitCode, HostEnded, Outcome, Report, StepEnded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from deploy.balancer import Health
+    from deploy.fleet import Fleet
+    from deploy.inventory import Host
+    from deploy.plan import Lane, Plan
+    from deploy.settings import App
+    from deploy.steps import Step
+    from deploy.survey import HostFacts, Slot
+
+PATIENCE_SECONDS = 5.0
+
+
+Run = Any
+Acts = dict[str, "Callable[[Execution], None]"]
+
+
+class PaperFleet:
+    """A fleet on paper: steps only note that they were done, or act as the test says.
+
+    `acts` is by the start of a step's printed line, such as `host-1: stop`.
+    """
+
+    def __init__(self, acts: Acts) -> None:
+        self.acts, self.done = acts, list[str]()
+        self.stop = threading.Event()
+        self.tell: Callable[[str, str], None] = lambda _host, _text: None
+        self.execution: Execution | None = None
+        self._lock = threading.Lock()
+
+    def do(self, step: Step) -> None:
+        line = f"{step.host.name}: {step}"
+        for start, act in self.acts.items():
+            if line.startswith(start):
+                assert self.execution
+                act(self.execution)
+        with self._lock:
+            self.done.append(line)
+
+    def health(self, host: Host, app: App) -> Health:
+        del host, app
+        return builders.HEALTHY
+
+    def remote(self, host: Host) -> PaperFleet:
+        del host
+        return self
+
+    def ask(self, script: str, what: str) -> CommandResult:
+        assert what == "journal"
+        return CommandResult(script, 0, "first\nlast\n", "")
+
+
+def made(hosts: Iterable[HostFacts], *apps: App, **environment: Any) -> Plan:
+    served, listed = apps or (builders.app(),), list(hosts)
+    offers = tuple(builders.offer(app, listed) for app in served)
+    return plans.make(
+        builders.environment(*served, **environment),
+        offers,
+        builders.survey(listed, apps=served),
+        allow_downtime=True,
+    )
+
+
+def old(count: int) -> list[HostFacts]:
+    slots: dict[str, Slot] = {"web": builders.slot()}
+    return [builders.facts(number, slots) for number in range(1, count + 1)]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A rollout that is over, with all that was heard and done."""
+
+    report: Report
+    events: list[Event]
+    done: list[str]
+
+
+KINDS = [
+    kind
+    for module in (steps, proof)
+    for kind in vars(module).values()
+    if isinstance(kind, type) and issubclass(kind, steps.OnHost) and kind is not steps.OnHost
+]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    """Walk a real plan, ways back included, on a paper fleet."""
+    for kind in KINDS:
+        monkeypatch.setattr(kind, "run", lambda step, fleet: fleet.do(step))
+
+    def execute(plan: Plan, acts: Acts | None = None) -> Ran:
+        events: list[Event] = []
+        fleet = PaperFleet(acts or {})
+        fleet.execution = Execution(plan, cast("Fleet", fleet), events.append)
+        return Ran(fleet.execution.run(), events, fleet.done)
+
+    return execute
+
+
+def fail(_: object) -> None:
+    raise DeployError("it broke")
+
+
+def stop(execution: Execution) -> None:
+    execution.stop(signal.SIGINT)
+    raise Stopped("stopped while draining")
+
+
+def on(lines: Iterable[str], host: str) -> list[str]:
+    return [line for line in lines if line.startswith(f"{host}:")]
+
+
+def test_the_steps_done_are_the_steps_printed(run: Run) -> None:
+    plan = made(old(3), batch=2)
+    ran = run(plan)
+    assert ran.report.exit_code is ExitCode.DONE
+    assert sorted(ran.report.executed) == sorted(ran.done)
+    printed = [line.strip() for line in str(plan).splitlines() if line.startswith("  ")]
+    for number in (1, 2, 3):
+        assert on(ran.done, f"host-{number}") == on(printed, f"host-{number}")
+    assert sorted(printed) == sorted(ran.done)
+    assert ran.report.outcomes == dict.fromkeys(("host-1", "host-2", "host-3"), Outcome.DONE)
+
+
+def test_all_hosts_are_staged_before_the_first_leaves(run: Run) -> None:
+    ran = run(made(old(4)))
+    first_out = next(n for n, line in enumerate(ran.done) if "deregister" in line)
+    assert len([line for line in ran.done[:first_out] if "verify" in line]) == 4
+    assert not any("upload" in line for line in ran.done[first_out:])
+
+
+def test_a_batch_works_together_and_the_next_waits_for_all_of_it(run: Run) -> None:
+    together = threading.Barrier(2)
+
+    def meet(_: object) -> None:
+        together.wait(PATIENCE_SECONDS)
+
+    ran = run(
+        made(old(4), batch=2),
+        {f"host-{number}: drain": meet for number in (1, 2, 3, 4)},
+    )
+    assert ran.report.exit_code is ExitCode.DONE
+    starts = [event.hosts for event in ran.events if isinstance(event, BatchBegan)]
+    assert starts == [("host-1", "host-2"), ("host-3", "host-4")]
+    second = next(
+        n
+        for n, event in enumerate(ran.events)
+        if isinstance(event, BatchBegan) and event.number == 2
+    )
+    ended = {event.host for event in ran.events[:second] if isinstance(event, HostEnded)}
+    assert ended == {"host-1", "host-2"}
+
+
+def test_a_failure_stops_the_next_batch_and_lets_this_one_finish(run: Run) -> None:
+    ran = run(made(old(4), batch=2), {"host-1: prove": fail})
+    assert ran.report.outcomes == {
+        "host-1": Outcome.OUT,
+        "host-2": Outcome.DONE,
+        "host-3": Outcome.WAITING,
+        "host-4": Outcome.WAITING,
+    }
+    assert ran.report.exit_code is ExitCode.OUT_OF_SERVICE
+    assert not any("host-3: deregister" in line for line in ran.done)
+
+
+def test_a_failure_in_staging_changes_nothing(run: Run) -> None:
+    ran = run(made(old(2)), {"host-2: upload": fail})
+    assert ran.report.exit_code is ExitCode.FAILED
+    assert set(ran.report.outcomes.values()) == {Outcome.WAITING}
+    assert not any("deregister" in line or "verify" in line for line in on(ran.done, "host-2"))
+    assert not any("deregister" in line for line in ran.done)
+
+
+def test_a_failure_in_staging_of_a_half_done_fleet_leaves_it_mixed(run: Run) -> None:
+    unit = builders.unit(text=f"[Service]\n# {NEW}\n")
+    hosts = [builders.facts(9, {"web": builders.slot(NEW, unit)}), *old(1)]
+    plan = made(hosts)
+    assert isinstance(plan.staging[0].steps[0], ProveCurrent)
+    assert run(plan).report.outcomes["host-9"] is Outcome.CURRENT
+    ran = run(plan, {"host-1: upload": fail})
+    assert ran.report.exit_code is ExitCode.MIXED
+    ran = run(plan, {"host-9: already": fail})
+    assert ran.report.outcomes["host-9"] is Outcome.WAITING
+    assert ran.report.exit_code is ExitCode.FAILED
+
+
+STEPS = [
+    ("deregister", ["register", "wait", "note"], Outcome.BACK),
+    ("drain", ["register", "wait", "note"], Outcome.BACK),
+    ("stop", [], Outcome.OUT),
+    ("switch", [], Outcome.OUT),
+    ("install", [], Outcome.OUT),
+    ("daemon-reload", [], Outcome.OUT),
+    ("prove", [], Outcome.OUT),
+    ("register", ["deregister"], Outcome.OUT),
+    ("wait", ["deregister"], Outcome.OUT),
+    ("record", ["deregister"], Outcome.OUT),
+]
+
+
+@pytest.mark.parametrize(("failing", "way_back", "outcome"), STEPS)
+def test_wherever_it_fails_the_host_is_left_as_told(
+    failing: str, way_back: list[str], outcome: Outcome, run: Run
+) -> None:
+    failed: list[str] = []
+
+    def once(_: object) -> None:
+        if not failed:
+            failed.append("yes")
+            raise DeployError("it broke")
+
+    ran = run(made(old(2)), {f"host-1: {failing}": once})
+    assert ran.report.outcomes["host-1"] is outcome
+    failure = ran.report.failures[0]
+    assert [step.split()[0] for step in failure.undone] == way_back
+    assert failure.step.startswith(failing)
+    assert failure.error == "it broke"
+    assert failure.journal == ("first", "last")
+    assert failure.health == "healthy"
+    assert ran.report.outcomes["host-2"] is Outcome.WAITING
+
+
+def test_a_way_back_that_fails_is_told_and_the_host_counts_as_out(run: Run) -> None:
+    ran = run(made(old(2)), {"host-1: drain": fail, "host-1: wait": fail})
+    assert ran.report.outcomes["host-1"] is Outcome.OUT
+    assert ran.report.failures[0].undone == (
+        "register in web-lab",
+        "wait until healthy in web-lab: failed: it broke",
+    )
+    assert ran.report.exit_code is ExitCode.OUT_OF_SERVICE
+
+
+def test_a_failed_command_is_kept_as_data(run: Run) -> None:
+    def command(_: object) -> None:
+        raise CommandFailed("host-1", "stopping", CommandResult("systemctl stop", 7, "", "no\n"))
+
+    failure = run(made(old(2)), {"host-1: stop": command}).report.failures[0]
+    assert (failure.command, failure.exit_code) == ("systemctl stop", 7)
+    assert failure.error == "host-1: stopping ended with exit code 7: no"
+
+
+def test_a_stop_while_draining_puts_the_host_back_and_starts_no_other(run: Run) -> None:
+    ran = run(made(old(3)), {"host-1: drain": stop})
+    assert ran.report.outcomes["host-1"] is Outcome.BACK
+    assert ran.report.exit_code is ExitCode.INTERRUPTED
+    assert ran.report.failures == ()
+    assert [line.split()[1] for line in on(ran.done, "host-1")[-3:]] == ["register", "wait", "note"]
+    assert not any("deregister" in line for line in ran.done if not line.startswith("host-1"))
+
+
+def test_a_stop_after_the_switch_takes_the_host_to_its_proven_end(run: Run) -> None:
+    ran = run(made(old(2)), {"host-1: prove": lambda execution: execution.stop(signal.SIGTERM)})
+    assert ran.report.outcomes == {"host-1": Outcome.DONE, "host-2": Outcome.WAITING}
+    assert ran.report.exit_code is ExitCode.TERMINATED
+    assert on(ran.done, "host-1")[-1].startswith("host-1: record")
+
+
+def test_a_stop_while_staging_starts_nothing(run: Run) -> None:
+    ran = run(made(old(2)), {"host-1: prepare": lambda execution: execution.stop(signal.SIGHUP)})
+    assert ran.report.exit_code is ExitCode.HANGUP
+    assert not any("deregister" in line for line in ran.done)
+
+
+def test_the_first_signal_names_the_end(run: Run) -> None:
+    def both(execution: Execution) -> None:
+        execution.stop(signal.SIGINT)
+        execution.stop(signal.SIGTERM)
+
+    assert run(made(old(2)), {"host-1: stop": both}).report.exit_code is ExitCode.INTERRUPTED
+
+
+def test_every_step_that_began_is_heard_to_end(run: Run) -> None:
+    ran = run(made(old(2)), {"host-1: prove": fail})
+    ended = [event for event in ran.events if isinstance(event, StepEnded)]
+    assert [event.error for event in ended if event.error] == ["it broke"]
+    assert all(event.health == "healthy" for event in ended)
+
+
+def test_lanes_are_of_one_host() -> None:
+    lanes: list[Lane] = [lane for batch in made(old(3), batch=2).batches for lane in batch]
+    assert all(step.host == lane.host for lane in lanes for step in lane.steps)

@@ -1,0 +1,35 @@
+"""One table of exit codes in the code, one in the docs: they say the same."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+
+from deploy import errors
+from deploy.report import MEANINGS, ExitCode
+
+DOCS = Path(__file__).parent.parent / "docs" / "exit-codes.md"
+
+
+def test_the_docs_hold_the_codes_table() -> None:
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", DOCS.read_text(), re.MULTILINE)
+    assert [(int(code), meaning) for code, meaning in rows] == [
+        (int(code), MEANINGS[code]) for code in ExitCode
+    ]
+
+
+def test_every_code_has_a_meaning_and_errors_use_them() -> None:
+    assert set(MEANINGS) == set(ExitCode)
+    assert errors.DeployError.exit_code == ExitCode.FAILED
+    assert errors.BadInput.exit_code == ExitCode.BAD_INPUT
+    assert errors.Locked.exit_code == ExitCode.LOCKED
+
+
+def test_signals_have_the_shells_codes() -> None:
+    for number, code in (
+        (signal.SIGHUP, ExitCode.HANGUP),
+        (signal.SIGINT, ExitCode.INTERRUPTED),
+        (signal.SIGTERM, ExitCode.TERMINATED),
+    ):
+        assert int(code) == 128 + number

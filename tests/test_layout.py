@@ -1,0 +1,100 @@
+"""The shape of the code: imports point one way, each library has one home, the CLI loads fast."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DEPLOY = ROOT / "deploy"
+
+# Each module may import those of earlier lines only, annotations included.
+LAYERS = (
+    ("__init__", "commands", "errors", "findings"),
+    ("document", "entries", "matcher", "release", "units", "usage"),
+    ("archive", "bundle", "settings"),
+    ("aws", "package"),
+    ("balancer", "inventory"),
+    ("desk", "feed", "remote"),
+    ("survey",),
+    ("fleet", "offers"),
+    ("capacity", "fitness", "steps"),
+    ("proof",),
+    ("plan",),
+    ("report", "session"),
+    ("executor", "overview"),
+    ("console",),
+    ("verbs",),
+)
+HOMES = {
+    "boto3": {"aws"},
+    "botocore": {"aws"},
+    "fabric": {"remote"},
+    "paramiko": {"remote"},
+    "invoke": {"remote", "usage"},
+    "rich": {"console"},
+    "jinja2": {"units"},
+    "pydantic": {"settings"},
+    "ruamel": {"document"},
+}
+MODULES = sorted(path.stem for path in DEPLOY.glob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    """The dotted names that a file imports anywhere in it: `deploy.errors`, `rich.text`."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def of_deploy(path: Path) -> set[str]:
+    """The modules of deploy/ that a file imports."""
+    names = {name.split(".")[1] for name in imports(path) if name.startswith("deploy.")}
+    assert names <= set(MODULES)
+    return names
+
+
+def test_every_module_has_its_layer() -> None:
+    assert sorted(name for layer in LAYERS for name in layer) == MODULES
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_downwards_only(module: str) -> None:
+    place = next(number for number, layer in enumerate(LAYERS) if module in layer)
+    below = {name for layer in LAYERS[:place] for name in layer}
+    assert of_deploy(DEPLOY / f"{module}.py") <= below
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_third_party_library_lives_in_one_place(module: str) -> None:
+    tops = {name.partition(".")[0] for name in imports(DEPLOY / f"{module}.py")}
+    foreign = tops - set(sys.stdlib_module_names) - {"deploy"}
+    assert foreign <= set(HOMES)
+    for library in foreign:
+        assert module in HOMES[library]
+
+
+def test_deploy_never_imports_the_lab_and_the_lab_only_its_errors() -> None:
+    for path in DEPLOY.glob("*.py"):
+        assert not any(name.partition(".")[0] == "lab" for name in imports(path))
+    for path in (ROOT / "lab").glob("*.py"):
+        assert of_deploy(path) <= {"errors"}
+
+
+def test_the_list_of_tasks_loads_nothing_heavy() -> None:
+    program = "import sys, tasks; print(*{name.partition('.')[0] for name in sys.modules})"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = set(ended.stdout.split())
+    heavy = {"boto3", "botocore", "fabric", "paramiko", "rich", "pydantic", "jinja2", "ruamel"}
+    assert not loaded & (heavy | {"moto", "aiohttp"})

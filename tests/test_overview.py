@@ -1,0 +1,106 @@
+"""`inv status`: well only when every target, unit and record say so."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import builders
+import pytest
+from builders import NEW, OLD
+
+from deploy import overview
+from deploy.balancer import GONE, Health, State
+from deploy.report import ExitCode
+from deploy.survey import HostFacts, Slot, Survey, UnitState
+
+
+def told(hosts: list[HostFacts], health: dict[str, Health] | None = None) -> overview.Overview:
+    return overview.overview(builders.environment(), builders.survey(hosts, health))
+
+
+def running(number: int, release: str = OLD, **slot: Any) -> HostFacts:
+    return builders.facts(number, {"web": builders.slot(release, **slot)})
+
+
+def test_all_is_well() -> None:
+    found = told([running(2), running(1)])
+    assert found.exit_code is ExitCode.DONE
+    assert [row.host for row in found.rows] == ["host-1", "host-2"]
+    assert all(row.is_well and row.release == OLD for row in found.rows)
+
+
+@pytest.mark.parametrize(
+    "health",
+    [GONE, builders.UNHEALTHY, Health(State.INITIAL), Health(State.DRAINING), Health(State.UNUSED)],
+    ids=str,
+)
+def test_a_target_that_does_not_serve_is_out_of_service(health: Health) -> None:
+    found = told([running(1), running(2)], {"host-2": health})
+    assert found.exit_code is ExitCode.OUT_OF_SERVICE
+    assert (found.rows[1].state, found.rows[1].reason) == (health.state, health.reason)
+
+
+def test_two_releases_are_mixed_and_that_is_less_bad_than_out() -> None:
+    assert told([running(1), running(2, NEW)]).exit_code is ExitCode.MIXED
+    sick = {"host-1": builders.UNHEALTHY}
+    assert told([running(1), running(2, NEW)], sick).exit_code is ExitCode.OUT_OF_SERVICE
+
+
+DIFFERENCES: dict[str, dict[str, Any]] = {
+    "no record": {"deployed": ""},
+    "a record that is no JSON": {"deployed": "{"},
+    "a record that is a list": {"deployed": "[]"},
+    "a record of another release": {"deployed": json.dumps({"release": NEW})},
+    "a link to another release": {"link": NEW},
+    "a unit that was edited since": {"unit_digest": "0" * 12},
+    "a process without a unit of ours": {"running_unit": "", "unit_digest": ""},
+    "a unit that is not enabled": {"unit": UnitState("loaded", "active", "running", "disabled")},
+}
+
+
+@pytest.mark.parametrize("difference", DIFFERENCES.values(), ids=DIFFERENCES)
+def test_what_does_not_agree_is_not_current(difference: dict[str, Any]) -> None:
+    found = told([running(1, **difference)])
+    assert not found.rows[0].current
+    assert found.exit_code is ExitCode.FAILED
+
+
+def test_a_bare_host_and_a_unit_of_before_are_told_as_they_are() -> None:
+    app = builders.app(replaces="legacy.service")
+    legacy = UnitState("loaded", "active", "running", "enabled")
+    hosts = [builders.facts(1, {"web": Slot(replaces=legacy)})]
+    row = overview.overview(builders.environment(app), builders.survey(hosts)).rows[0]
+    assert (row.unit, row.release, row.note) == ("absent", "", "legacy.service runs")
+
+
+def test_a_host_that_cannot_be_read_is_a_row_too() -> None:
+    seen = builders.survey([running(1)])
+    partly = Survey(seen.hosts, seen.groups, seen.health, {"host-2": "host-2: no SSH connection"})
+    found = overview.overview(builders.environment(), partly)
+    assert (found.rows[1].host, found.rows[1].state) == ("host-2", "unknown")
+    assert found.rows[1].note == "host-2: no SSH connection"
+    assert found.exit_code is ExitCode.OUT_OF_SERVICE
+
+
+def test_machines_get_the_same_as_people() -> None:
+    body = json.loads(told([running(1), running(2, NEW)]).as_json())
+    assert (body["environment"], body["well"], body["mixed"], body["exit_code"]) == (
+        "lab",
+        False,
+        True,
+        4,
+    )
+    assert body["hosts"][0] == {
+        "host": "host-1",
+        "app": "web",
+        "target": "i-00000000000000001:5000",
+        "state": "healthy",
+        "reason": "",
+        "unit": "active",
+        "release": OLD,
+        "since": "",
+        "restarts": 0,
+        "current": True,
+        "note": "",
+    }

@@ -1,0 +1,336 @@
+"""(settings, packages, survey) → plan: every decision is a value that is compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import builders
+import pytest
+from builders import HEALTHY, NEW, OLD, UNHEALTHY
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy import plan, steps
+from deploy.balancer import GONE
+from deploy.errors import BadInput
+from deploy.proof import ProveCurrent, ProveRelease, ProveRevived
+from deploy.survey import Slot, UnitState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deploy.balancer import Health
+    from deploy.plan import Lane, Plan
+    from deploy.settings import App
+    from deploy.survey import HostFacts
+
+WEB, ADMIN = builders.app(), builders.app("admin", 5100)
+NEW_UNIT = builders.unit(text=f"[Service]\n# {NEW}\n")
+ROLLED = [
+    "DeregisterTarget",
+    "WaitDrained",
+    "StopUnit",
+    "SwitchRelease",
+    "InstallUnit",
+    "StartUnit",
+    "ShowJournal",
+    "ProveRelease",
+    "RegisterTarget",
+    "WaitHealthy",
+    "RecordDeployed",
+]
+
+
+def names(found: Sequence[object]) -> list[str]:
+    return [type(step).__name__ for step in found]
+
+
+def old(*numbers: int, app: App = WEB) -> list[HostFacts]:
+    return [builders.facts(n, {app.name: builders.slot()}) for n in numbers]
+
+
+def made(
+    hosts: list[HostFacts],
+    health: dict[str, Health] | None = None,
+    apps: tuple[App, ...] = (WEB,),
+    group: dict[str, Any] | None = None,
+    *,
+    allow_downtime: bool = False,
+    **environment: Any,
+) -> Plan:
+    seen = builders.survey(hosts, health, apps, **(group or {}))
+    offers = tuple(builders.offer(app, hosts) for app in apps)
+    own = builders.environment(*apps, **environment)
+    return plan.make(own, offers, seen, allow_downtime=allow_downtime)
+
+
+def lane_of(apps: tuple[App, ...] = (WEB,), **slots: Slot) -> Lane:
+    own = {app.name: slots.get(app.name, builders.slot()) for app in apps}
+    found = made([builders.facts(n, own) for n in (1, 2)], apps=apps)
+    return found.batches[0][0]
+
+
+def test_one_host_goes_out_is_switched_proven_and_comes_back() -> None:
+    found = made(old(1, 2))
+    assert [[lane.host.name for lane in batch] for batch in found.batches] == [
+        ["host-1"],
+        ["host-2"],
+    ]
+    assert names(found.batches[0][0].steps) == ROLLED
+
+
+def test_everything_is_staged_on_all_hosts_before_the_first_leaves() -> None:
+    found = made(old(1, 2, 3))
+    assert [lane.host.name for lane in found.staging] == ["host-1", "host-2", "host-3"]
+    for lane in found.staging:
+        assert names(lane.steps) == ["PrepareHost", "UploadRelease", "VerifyUnit"]
+    assert not any(isinstance(step, steps.DeregisterTarget) for step in found.steps[:9])
+
+
+def test_a_release_that_is_there_is_not_sent_again() -> None:
+    hosts = [builders.facts(n, {"web": builders.slot(releases=(OLD, NEW))}) for n in (1, 2)]
+    assert names(made(hosts).staging[0].steps) == ["PrepareHost", "VerifyUnit"]
+
+
+def test_a_fresh_host_has_nothing_to_stop_and_one_that_is_out_nothing_to_drain() -> None:
+    found = made([builders.facts(1), *old(2)], {"host-1": GONE})
+    first = next(lane for batch in found.batches for lane in batch if lane.host.name == "host-1")
+    missing = {"DeregisterTarget", "WaitDrained", "StopUnit"}
+    assert names(first.steps) == [name for name in ROLLED if name not in missing]
+
+
+def test_a_drain_lasts_the_groups_delay_and_never_less_than_propagation() -> None:
+    for propagation, expected in ((2.0, 10.0), (15.0, 15.0)):
+        found = made(old(1, 2), propagation_seconds=propagation)
+        drains = [step for step in found.steps if isinstance(step, steps.WaitDrained)]
+        assert [step.seconds for step in drains] == [expected, expected]
+
+
+def test_a_soak_covers_the_groups_slow_start() -> None:
+    for soak, slow_start, expected in ((3.0, 0.0, 3.0), (3.0, 30.0, 30.0), (0.0, 30.0, 30.0)):
+        rollout = {"soak_seconds": soak}
+        found = made(old(1, 2), group={"slow_start_seconds": slow_start}, rollout=rollout)
+        soaks = [step for step in found.steps if isinstance(step, steps.Soak)]
+        assert [step.seconds for step in soaks] == [expected, expected]
+
+
+def test_current_hosts_are_proven_and_left_alone() -> None:
+    current = {"web": builders.slot(NEW, NEW_UNIT)}
+    found = made([builders.facts(1, current), *old(2)])
+    assert names(found.staging[0].steps) == ["ProveCurrent"]
+    assert [[lane.host.name for lane in batch] for batch in found.batches] == [["host-2"]]
+    everywhere = made([builders.facts(n, current) for n in (1, 2)])
+    assert everywhere.changes_nothing
+    assert str(everywhere).endswith("Every host is current: nothing is changed.")
+
+
+DIFFERENCES: dict[str, dict[str, Any]] = {
+    "another release runs": {"running_release": OLD},
+    "the link points elsewhere": {"link": OLD},
+    "the process was started with another unit": {"running_unit": "0" * 12},
+    "the unit on disk was edited": {"unit_sha256": "0" * 64},
+    "the unit is not enabled": {"unit": UnitState("loaded", "active", "running", "disabled")},
+    "the unit does not run": {"unit": UnitState("loaded", "failed", "failed", "enabled")},
+}
+
+
+@pytest.mark.parametrize("difference", DIFFERENCES.values(), ids=DIFFERENCES)
+def test_a_host_counts_as_current_only_when_everything_agrees(difference: dict[str, Any]) -> None:
+    differing = {"web": builders.slot(NEW, NEW_UNIT, **difference)}
+    found = made([builders.facts(1, differing), *old(2)])
+    assert "host-1" in {lane.host.name for batch in found.batches for lane in batch}
+
+
+def test_a_current_release_that_is_sick_is_deployed_again() -> None:
+    current = {"web": builders.slot(NEW, NEW_UNIT)}
+    found = made([builders.facts(1, current), *old(2)], {"host-1": UNHEALTHY})
+    assert found.batches[0][0].host.name == "host-1"
+
+
+def test_a_changed_unit_alone_is_deployed_without_an_upload() -> None:
+    slot = builders.slot(NEW, builders.unit(text="[Service]\n# another setting\n"))
+    found = made([builders.facts(n, {"web": slot}) for n in (1, 2)])
+    assert len(found.batches) == 2
+    assert not any(isinstance(step, steps.UploadRelease) for step in found.steps)
+
+
+@pytest.mark.parametrize(
+    ("replaced", "retires"),
+    [
+        (UnitState("loaded", "active", "running", "enabled"), True),
+        (UnitState("loaded", "inactive", "dead", "enabled"), True),
+        (UnitState("loaded", "active", "running", "disabled"), True),
+        (UnitState("loaded", "inactive", "dead", "disabled"), False),
+        (UnitState(), False),
+    ],
+)
+def test_the_unit_of_before_is_retired_where_it_runs_or_would_at_boot(
+    replaced: UnitState, retires: bool
+) -> None:
+    app = builders.app(replaces="legacy.service")
+    hosts = [builders.facts(n, {"web": Slot(replaces=replaced)}) for n in (1, 2)]
+    found = names(made(hosts, apps=(app,)).batches[0][0].steps)
+    assert ("RetireUnit" in found) is retires
+    if retires:
+        assert found.index("WaitDrained") < found.index("RetireUnit") < found.index("StartUnit")
+
+
+def test_two_apps_of_a_host_drain_together_and_are_switched_in_turn() -> None:
+    found = names(lane_of((WEB, ADMIN)).steps)
+    assert found[:4] == ["DeregisterTarget"] * 2 + ["WaitDrained"] * 2
+    assert found[-6:] == ["RegisterTarget"] * 2 + ["WaitHealthy", "RecordDeployed"] * 2
+
+
+def test_only_the_app_that_is_due_leaves_the_load_balancer() -> None:
+    admin_unit = builders.unit(ADMIN.unit, f"[Service]\n# {NEW}\n")
+    slots = {"web": builders.slot(), "admin": builders.slot(NEW, admin_unit)}
+    found = made([builders.facts(n, slots) for n in (1, 2)], apps=(WEB, ADMIN))
+    assert {step.app.name for batch in found.batches for lane in batch for step in lane.steps} == {
+        "web"
+    }
+
+
+def test_a_plan_that_leaves_nobody_is_refused_unless_accepted() -> None:
+    with pytest.raises(BadInput, match="would leave no target of web-lab in service"):
+        made(old(1))
+    assert made(old(1), allow_downtime=True).batches
+    with pytest.raises(BadInput, match="batch 1 \\(2 of 2 hosts\\)"):
+        made(old(1, 2), batch="100%")
+
+
+def test_the_plan_prints_every_step_once_with_its_host() -> None:
+    found = made(old(1, 2, 3), batch=2)
+    lines = str(found).splitlines()
+    assert lines[0] == f"Deploy web {NEW} to lab: 3 hosts, rolling, batch 2, drain wait"
+    assert [line for line in lines if line.startswith("  ")] == [
+        f"  {step.host.name}: {step}" for step in found.steps
+    ]
+    assert "Batch 1 of 2: host-1, host-2" in lines
+
+
+def test_the_estimate_is_the_waits_of_each_batch() -> None:
+    found = made(old(1, 2, 3), batch=2, propagation_seconds=0.0)
+    # 10 s of delay, 5 s of proof and one check every 5 s, in each of two batches
+    assert found.seconds == 40
+    assert str(found).endswith("Waits from settings alone: about 40 s.")
+
+
+def warnings(group: dict[str, Any], **settings: Any) -> tuple[str, ...]:
+    apps = (builders.app(**settings),)
+    return plan.warnings(builders.environment(*apps), apps, builders.survey(apps=apps, **group))
+
+
+def test_a_delay_under_twice_the_longest_request_is_a_warning() -> None:
+    said = warnings({"delay_seconds": 59.0})
+    assert said == (
+        "web-lab: the deregistration delay of 59 s is under twice the longest request of web "
+        "(60 s); requests may be cut",
+    )
+    assert warnings({"delay_seconds": 60.0}) == ()
+
+
+def test_other_dangers_are_warnings_too() -> None:
+    slow = warnings({"delay_seconds": 60.0, "interval_seconds": 61.0})
+    assert "noticed only after 122 s" in slow[0]
+    sick = builders.survey(health={"host-1": UNHEALTHY}, delay_seconds=60.0)
+    assert "no target is healthy" in plan.warnings(builders.environment(), (WEB,), sick)[0]
+    strict = builders.survey([builders.facts(selinux="Enforcing")], delay_seconds=60.0)
+    ignoring = builders.environment(auto_scaling="ignore")
+    said = plan.warnings(ignoring, (WEB,), strict)
+    assert "SELinux is enforcing on host-1" in said[0]
+    assert "auto_scaling: ignore" in said[1]
+
+
+def test_the_local_question_is_the_groups_unless_the_app_has_its_own() -> None:
+    assert plan.question(WEB, builders.group()) == ("/health", "200")
+    own = builders.app(health={"path": "/ready", "expect": "200-299"})
+    assert plan.question(own, builders.group()) == ("/ready", "200-299")
+
+
+BACK = ["RegisterTarget", "WaitHealthy", "ForgetOut"]
+
+
+@pytest.mark.parametrize(
+    ("failing", "expected", "back"),
+    [
+        ("DeregisterTarget", BACK, True),
+        ("WaitDrained", BACK, True),
+        ("StopUnit", [], False),
+        ("SwitchRelease", [], False),
+        ("InstallUnit", [], False),
+        ("StartUnit", [], False),
+        ("ProveRelease", [], False),
+        ("RegisterTarget", ["DeregisterTarget"], False),
+        ("WaitHealthy", ["DeregisterTarget"], False),
+        ("RecordDeployed", ["DeregisterTarget"], False),
+    ],
+)
+def test_where_a_lane_fails_decides_its_way_back(
+    failing: str, expected: list[str], back: bool
+) -> None:
+    lane = lane_of()
+    failed = next(step for step in lane.steps if type(step).__name__ == failing)
+    assert names(plan.recovery(lane, failed, still_runs=False)) == expected
+    assert plan.goes_back(lane, failed) is back
+
+
+@pytest.mark.parametrize("failing", ["RetireUnit", "StartUnit", "ProveRelease", "WaitHealthy"])
+def test_a_unit_of_before_gets_its_place_back(failing: str) -> None:
+    app = builders.app(replaces="legacy.service")
+    legacy = UnitState("loaded", "active", "running", "enabled")
+    lane = lane_of((app,), web=Slot(replaces=legacy))
+    failed = next(step for step in lane.steps if type(step).__name__ == failing)
+    found = plan.recovery(lane, failed, still_runs=False)
+    out = ["DeregisterTarget"] if failing == "WaitHealthy" else []
+    assert names(found) == [*out, "ReviveUnit", "ProveRevived", *BACK]
+    assert any(isinstance(step, ProveRevived) and step.unit == app.replaces for step in found)
+    assert plan.goes_back(lane, failed)
+
+
+def test_a_stopped_lane_goes_back_in_on_what_it_runs() -> None:
+    lane = lane_of((WEB, ADMIN))
+    drain = next(step for step in lane.steps if isinstance(step, steps.WaitDrained))
+    found = plan.recovery(lane, drain, still_runs=True)
+    assert names(found) == BACK * 2
+    assert [step.app.name for step in found] == ["web"] * 3 + ["admin"] * 3
+
+
+def test_when_the_first_app_fails_the_untouched_one_goes_back() -> None:
+    lane = lane_of((WEB, ADMIN))
+    failed = next(step for step in lane.steps if isinstance(step, ProveRelease))
+    found = plan.recovery(lane, failed, still_runs=False)
+    assert [(step.app.name, type(step).__name__) for step in found] == [
+        ("admin", name) for name in BACK
+    ]
+
+
+def test_when_the_second_app_fails_the_proven_one_goes_in() -> None:
+    lane = lane_of((WEB, ADMIN))
+    failed = [step for step in lane.steps if isinstance(step, ProveRelease)][1]
+    found = plan.recovery(lane, failed, still_runs=False)
+    assert [(step.app.name, type(step).__name__) for step in found] == [
+        ("web", name) for name in ("RegisterTarget", "WaitHealthy", "RecordDeployed")
+    ]
+
+
+@given(data=st.data())
+def test_whatever_fails_no_unproven_release_is_registered(data: st.DataObject) -> None:
+    lane = lane_of((WEB, ADMIN))
+    failed = data.draw(st.sampled_from(lane.steps))
+    done = lane.steps[: lane.steps.index(failed)]
+    way = plan.recovery(lane, failed, still_runs=False)
+    for enrolled in (step for step in way if isinstance(step, steps.RegisterTarget)):
+        mine = [step for step in done if step.app == enrolled.app]
+        touched = any(isinstance(step, steps.SwitchRelease) for step in mine)
+        assert not touched or any(isinstance(step, ProveRelease) for step in mine)
+
+
+@given(states=st.lists(st.sampled_from([HEALTHY, UNHEALTHY, GONE]), min_size=1, max_size=6))
+def test_every_step_stands_in_one_lane_of_its_own_host(states: list[Health]) -> None:
+    hosts = [builders.facts(n, {"web": builders.slot(out="{}")}) for n in range(1, len(states) + 1)]
+    health = {f"host-{n}": state for n, state in enumerate(states, start=1)}
+    found = made(hosts, health, allow_downtime=True)
+    lanes = [*found.staging, *(lane for batch in found.batches for lane in batch)]
+    assert all(step.host == lane.host for lane in lanes for step in lane.steps)
+    assert sum(len(lane.steps) for lane in lanes) == len(found.steps)
+    assert not any(isinstance(step, ProveCurrent) for step in found.steps)

@@ -1,0 +1,85 @@
+"""The exit code says what a rollout left behind: by signal first, then by what is worst."""
+
+from __future__ import annotations
+
+import signal
+
+import builders
+import pytest
+
+from deploy import plan
+from deploy.report import ExitCode, Failure, Outcome, Report
+
+FAILED = (Failure(builders.host(1), "stop web@5000.service", "host-1: no"),)
+DONE, CURRENT, BACK, OUT, WAITING = (
+    Outcome.DONE,
+    Outcome.CURRENT,
+    Outcome.BACK,
+    Outcome.OUT,
+    Outcome.WAITING,
+)
+
+
+def report(*outcomes: Outcome, failures: tuple[Failure, ...] = (), number: int = 0) -> Report:
+    """A rollout over as many hosts; those that are current were so from the start."""
+    app = builders.app()
+    release = {
+        outcome: builders.slot(builders.NEW if outcome is CURRENT else builders.OLD)
+        for outcome in Outcome
+    }
+    hosts = [
+        builders.facts(index, {"web": release[outcome]})
+        for index, outcome in enumerate(outcomes, start=1)
+    ]
+    rolled = [facts for facts, end in zip(hosts, outcomes, strict=True) if end is not CURRENT]
+    made = plan.make(
+        builders.environment(app),
+        (builders.offer(app, rolled),) if rolled else (),
+        builders.survey(rolled or hosts),
+        allow_downtime=True,
+    )
+    ended = {facts.host.name: end for facts, end in zip(hosts, outcomes, strict=True)}
+    return Report(made, ended, failures, signal=number)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [
+        ((DONE, DONE), ExitCode.DONE),
+        ((CURRENT, CURRENT), ExitCode.DONE),
+        ((CURRENT, DONE), ExitCode.DONE),
+    ],
+)
+def test_all_on_the_new_release_is_done(outcomes: tuple[Outcome, ...], code: ExitCode) -> None:
+    assert report(*outcomes).exit_code is code
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [
+        ((WAITING, WAITING), ExitCode.FAILED),
+        ((BACK, WAITING), ExitCode.FAILED),
+        ((CURRENT, CURRENT), ExitCode.FAILED),
+        ((DONE, BACK), ExitCode.MIXED),
+        ((DONE, WAITING), ExitCode.MIXED),
+        ((CURRENT, WAITING), ExitCode.MIXED),
+        ((OUT, WAITING), ExitCode.OUT_OF_SERVICE),
+        ((DONE, OUT), ExitCode.OUT_OF_SERVICE),
+    ],
+)
+def test_a_failure_is_told_by_what_the_fleet_is_left_with(
+    outcomes: tuple[Outcome, ...], code: ExitCode
+) -> None:
+    assert report(*outcomes, failures=FAILED).exit_code is code
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGHUP, ExitCode.HANGUP),
+        (signal.SIGINT, ExitCode.INTERRUPTED),
+        (signal.SIGTERM, ExitCode.TERMINATED),
+    ],
+)
+def test_a_signal_is_told_before_anything_else(number: int, code: ExitCode) -> None:
+    assert report(DONE, OUT, failures=FAILED, number=number).exit_code is code

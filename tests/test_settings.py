@@ -1,0 +1,428 @@
+"""Bad input stops at the door: each wrong setting gets `file:line: env: key: problem; remedy`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy import session, settings
+from deploy.errors import BadInput
+from deploy.settings import Batch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE = """\
+deploy:
+  apps:
+    web:
+      package: packages/web.*.zip
+      ports: [5000]
+      target_group: web-lab
+      longest_request_seconds: 4
+  environments:
+    lab:
+      hosts: [one, two]
+      rollout:
+        batch: 1
+"""
+SIZE = "no batch size; write a count (2) or a percentage (25%)"
+PORT = "must be a port, a whole number from 1 to 65535, not"
+
+
+def loaded(folder: Path, text: str, environment: str = "lab") -> settings.Environment:
+    file = folder / "fabric.yaml"
+    file.write_text(text)
+    return settings.load(file, environment)
+
+
+def with_key(key: str) -> tuple[str, str]:
+    """A change that puts a key of the app's on line 5."""
+    return "      ports:", f"      {key}\n      ports:"
+
+
+def in_environment(key: str) -> tuple[str, str]:
+    """A change that puts a key of the environment's on line 10."""
+    return "      hosts:", f"      {key}\n      hosts:"
+
+
+BAD: dict[str, tuple[tuple[str, str], str]] = {
+    "port 0": (("[5000]", "[0]"), f"5: lab: apps.web.ports.0: {PORT} 0"),
+    "port too high": (("[5000]", "[70000]"), f"5: lab: apps.web.ports.0: {PORT} 70000"),
+    "port in quotes": (("[5000]", '["5000"]'), f"5: lab: apps.web.ports.0: {PORT} '5000'"),
+    "port a word": (("[5000]", "[http]"), f"5: lab: apps.web.ports.0: {PORT} 'http'"),
+    "port a truth": (("[5000]", "[true]"), f"5: lab: apps.web.ports.0: {PORT} True"),
+    "port no list": (("[5000]", "5000"), "5: lab: apps.web.ports: must be a list such as [a, b]"),
+    "no ports": (("[5000]", "[]"), "5: lab: apps.web.ports: is empty"),
+    "two ports": (("[5000]", "[5000, 5001]"), "5: lab: apps.web.ports: one port is needed"),
+    "batch 0": (("batch: 1", "batch: 0"), "12: lab: rollout.batch: a batch of 0 deploys nothing"),
+    "batch 0%": (("batch: 1", "batch: 0%"), "12: lab: rollout.batch: a batch of 0% deploys noth"),
+    "batch 101%": (
+        ("batch: 1", "batch: 101%"),
+        "12: lab: rollout.batch: 101% is more than the whole fleet; at most 100% is possible",
+    ),
+    "batch negative": (
+        ("batch: 1", "batch: -1"),
+        "12: lab: rollout.batch: a batch of -1 deploys nothing; at least 1 is needed",
+    ),
+    "batch a negative share": (
+        ("batch: 1", "batch: -5%"),
+        "12: lab: rollout.batch: a batch of -5% deploys nothing; at least 1 is needed",
+    ),
+    "batch broken": (("batch: 1", "batch: 1.5"), f"12: lab: rollout.batch: 1.5 is {SIZE}"),
+    "batch a truth": (("batch: 1", "batch: true"), f"12: lab: rollout.batch: True is {SIZE}"),
+    "batch a word": (("batch: 1", "batch: all"), f"12: lab: rollout.batch: 'all' is {SIZE}"),
+    "batch empty": (("batch: 1", "batch:"), f"12: lab: rollout.batch: None is {SIZE}"),
+    "empty ramp": (
+        ("batch: 1", "batch: []"),
+        "12: lab: rollout.batch: a ramp needs at least one batch size, such as [1, 25%]",
+    ),
+    "ramp with a 0": (("batch: 1", "batch: [1, 0]"), "12: lab: rollout.batch: a batch of 0 depl"),
+    "unknown key of an environment": (
+        ("rollout:", "rolout:"),
+        "11: lab: rolout: unknown key; did you mean 'rollout'?",
+    ),
+    "unknown key of an app": (
+        with_key("executible: [x]"),
+        "5: lab: apps.web.executible: unknown key; did you mean 'executables'?",
+    ),
+    "unknown key of the rollout": (
+        ("batch: 1", "bach: 1"),
+        "12: lab: rollout.bach: unknown key; did you mean 'batch'?",
+    ),
+    "unknown key of health": (
+        with_key("health: {pth: /x}"),
+        "5: lab: apps.web.health.pth: unknown key; did you mean 'path'?",
+    ),
+    "unknown key of aws": (
+        in_environment("aws: {regoin: x}"),
+        "10: lab: aws.regoin: unknown key; did you mean 'region'?",
+    ),
+    "unknown key like nothing": (in_environment("zzz: 1"), "10: lab: zzz: unknown key"),
+    "unknown key of deploy": (
+        ("  environments:", "  enviroments:"),
+        "8: deploy.enviroments: unknown; did you mean 'environments'?",
+    ),
+    "a key that the file cannot give": (
+        in_environment("root: /"),
+        "10: lab: root: unknown key",
+    ),
+    "an app's second name": (with_key("name: x"), "5: lab: apps.web.name: unknown key"),
+    "duplicate key": (
+        ("      ports: [5000]", "      ports: [5000]\n      ports: [5001]"),
+        '6: found duplicate key "ports"; keep one of the two',
+    ),
+    "seconds a word": (
+        ("seconds: 4", "seconds: soon"),
+        "7: lab: apps.web.longest_request_seconds: must be a number, not 'soon'",
+    ),
+    "seconds negative": (
+        ("seconds: 4", "seconds: -4"),
+        "7: lab: apps.web.longest_request_seconds: must be greater than or equal to 0, not -4",
+    ),
+    "seconds not whole": (
+        with_key("start_timeout_seconds: 1.5"),
+        "5: lab: apps.web.start_timeout_seconds: must be a whole number, not 1.5",
+    ),
+    "a variable that is a number": (
+        with_key("environment: {A: 1}"),
+        '5: lab: apps.web.environment.A: must be text: write "1" in quotes',
+    ),
+    "a variable that is a truth": (
+        with_key("environment: {A: true}"),
+        '5: lab: apps.web.environment.A: must be text: write "true" in quotes',
+    ),
+    "an empty variable": (
+        with_key("environment: {A: }"),
+        "5: lab: apps.web.environment.A: must be text, not empty",
+    ),
+    "variables as a list": (
+        with_key("environment: [A=1]"),
+        "5: lab: apps.web.environment: must be a mapping of keys to values",
+    ),
+    "no package": (
+        ("      package: packages/web.*.zip\n", ""),
+        "3: lab: apps.web.package: is missing",
+    ),
+    "no target group": (
+        ("      target_group: web-lab\n", ""),
+        "3: lab: apps.web.target_group: is missing",
+    ),
+    "no hosts": (("      hosts: [one, two]\n", ""), "9: lab: hosts: is missing"),
+    "an empty list of hosts": (("[one, two]", "[]"), "10: lab: hosts: is empty"),
+    "hosts as a word": (
+        ("[one, two]", "one"),
+        "10: lab: hosts: must be a list of host names, or `tags:` that EC2 instances carry",
+    ),
+    "a host that is a number": (
+        ("[one, two]", "[one, 2]"),
+        '10: lab: hosts.1: must be text: write "2" in quotes',
+    ),
+    "no tags": (
+        ("[one, two]", "{tags: {}}"),
+        "10: lab: hosts.tags: at least one tag is needed, or every instance would be deployed to",
+    ),
+    "misspelt tags": (
+        ("[one, two]", "{tags: {A: b}, tgs: {}}"),
+        "10: lab: hosts.tgs: unknown key; did you mean 'tags'?",
+    ),
+    "an app's name": (
+        ("    web:", "    Web_1:"),
+        "3: lab: apps.Web_1.name: must be lower-case letters, digits and dashes",
+    ),
+    "strategy": (("batch: 1", "strategy: fast"), "12: lab: rollout.strategy: must be 'rolling'"),
+    "drain": (("batch: 1", "drain: never"), "12: lab: rollout.drain: must be 'wait'"),
+    "rollout a number": (
+        ("rollout:\n        batch: 1", "rollout: 3"),
+        "11: lab: rollout: must be a mapping of keys to values, not 3",
+    ),
+    "unit type": (
+        with_key("type: forking"),
+        "5: lab: apps.web.type: must be 'exec', 'notify' or 'simple', not 'forking'",
+    ),
+    "health path": (
+        with_key("health: {path: health}"),
+        "5: lab: apps.web.health.path: must be a URL's path such as /health",
+    ),
+    "expect a number": (
+        with_key("health: {expect: 200}"),
+        '5: lab: apps.web.health.expect: must be text: write "200" in quotes',
+    ),
+    "expect no code": (
+        with_key('health: {expect: "20x"}'),
+        "5: lab: apps.web.health.expect: matcher '20x': '20x' is no status code; write codes",
+    ),
+    "environment file": (
+        with_key("environment_file: etc/web"),
+        "5: lab: apps.web.environment_file: must be an absolute path on the host",
+    ),
+    "replaces": (
+        with_key("replaces: web"),
+        "5: lab: apps.web.replaces: must be a unit's name such as web.service, not 'web'",
+    ),
+    "user": (with_key("user: a b"), "5: lab: apps.web.user: must be lower-case letters, digits"),
+    "auto scaling": (
+        in_environment("auto_scaling: maybe"),
+        "10: lab: auto_scaling: must be 'refuse' or 'ignore', not 'maybe'",
+    ),
+    "poll 0": (
+        in_environment("poll_seconds: 0"),
+        "10: lab: poll_seconds: must be greater than or equal to 0.05, not 0",
+    ),
+    "key files no list": (
+        in_environment("ssh: {key_files: a}"),
+        "10: lab: ssh.key_files: must be a list such as [a, b], not 'a'",
+    ),
+    "aws a word": (
+        in_environment("aws: eu-west-1"),
+        "10: lab: aws: must be a mapping of keys to values, not 'eu-west-1'",
+    ),
+    "unknown app": (
+        in_environment("apps: {wbe: {}}"),
+        "10: lab: apps: unknown app 'wbe'; did you mean 'web'?",
+    ),
+    "apps as a list": (
+        in_environment("apps: [web]"),
+        "10: lab: apps: must be a mapping of names to settings",
+    ),
+    "apps empty": (in_environment("apps: {}"), "10: lab: apps: is empty"),
+    "an app that is a number": (
+        in_environment("apps: {web: 3}"),
+        "10: lab: apps.web: must be a mapping of keys to values",
+    ),
+    "the base's apps as a list": (
+        ("  apps:\n    web:", "  apps:\n    - web:"),
+        "2: apps: must be a mapping of keys to values",
+    ),
+    "an environment that is a number": (
+        ("lab:\n      hosts: [one, two]\n      rollout:\n        batch: 1", "lab: 3"),
+        "9: lab: must be a mapping of keys to values",
+    ),
+    "two apps on one port": (
+        (
+            "  environments:",
+            "    two: {package: a.*.zip, ports: [5000], target_group: x}\n  environments:",
+        ),
+        "10: lab: apps: apps web and two share port 5000",
+    ),
+    "two apps in one group": (
+        (
+            "  environments:",
+            "    two: {package: a.*.zip, ports: [1], target_group: web-lab}\n  environments:",
+        ),
+        "10: lab: apps: apps web and two share target group 'web-lab'",
+    ),
+    "the lab is not running": (
+        in_environment("from: .lab/environment.yaml"),
+        "10: lab: from: .lab/environment.yaml does not exist; the lab is not running: "
+        "start it with `inv lab.up`",
+    ),
+    "from a number": (in_environment("from: 3"), "10: lab: from: must be the path of a YAML file"),
+    "no YAML": (("[one, two]", "[one, two"), "11: no valid YAML: "),
+    "a tab": (("      hosts:", "\thosts:"), "10: no valid YAML: "),
+}
+
+
+@pytest.mark.parametrize(("change", "expected"), BAD.values(), ids=BAD)
+def test_bad_input_is_told_with_file_line_environment_and_key(
+    change: tuple[str, str], expected: str, tmp_path: Path
+) -> None:
+    old, new = change
+    assert old in FILE
+    with pytest.raises(BadInput) as refused:
+        loaded(tmp_path, FILE.replace(old, new, 1))
+    assert str(refused.value).startswith(f"fabric.yaml:{expected}") or (
+        f"\nfabric.yaml:{expected}" in str(refused.value)
+    )
+    assert refused.value.exit_code == 2
+
+
+def test_all_findings_are_told_at_once(tmp_path: Path) -> None:
+    text = FILE.replace("[5000]", "[0]").replace("batch: 1", "batch: 0")
+    with pytest.raises(BadInput) as refused:
+        loaded(tmp_path, text)
+    assert len(str(refused.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ("lba", "fabric.yaml:8: no environment 'lba'; did you mean 'lab'?"),
+        ("prod", "fabric.yaml:8: no environment 'prod'; known: lab"),
+    ],
+)
+def test_an_unknown_environment_names_the_nearest_or_all(
+    environment: str, expected: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInput) as refused:
+        loaded(tmp_path, FILE, environment)
+    assert str(refused.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "fabric.yaml:1: deploy: is missing; it holds `apps:` and `environments:`"),
+        ("user: x\n", "fabric.yaml:1: deploy: is missing"),
+        ("deploy:\n  apps: {}\n", "fabric.yaml:1: no environment 'lab'; known: none"),
+        ("- 1\n", "fabric.yaml:1: must be a mapping of keys to values"),
+    ],
+)
+def test_a_file_that_holds_no_settings_is_refused(text: str, expected: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput) as refused:
+        loaded(tmp_path, text)
+    assert expected in str(refused.value)
+
+
+def test_a_missing_or_unreadable_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"none\.yaml does not exist"):
+        settings.load(tmp_path / "none.yaml", "lab")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(BadInput, match=r"binary\.yaml cannot be read"):
+        settings.load(tmp_path / "binary.yaml", "lab")
+    with pytest.raises(BadInput, match="cannot be read"):
+        settings.load(tmp_path, "lab")
+
+
+def test_an_environments_apps_are_merged_over_the_base(tmp_path: Path) -> None:
+    text = FILE.replace("[5000]", "[5000]\n      environment: {A: a, B: b}") + (
+        "      apps: {web: {target_group: other, environment: {B: c}}}\n"
+    )
+    web = loaded(tmp_path, text).apps[0]
+    assert (web.target_group, web.environment) == ("other", {"A": "a", "B": "c"})
+
+
+def test_an_environment_without_apps_has_all_of_them(tmp_path: Path) -> None:
+    other = "    two: {package: a.*.zip, ports: [1], target_group: x}\n  environments:"
+    text = FILE.replace("  environments:", other)
+    assert [app.name for app in loaded(tmp_path, text).apps] == ["web", "two"]
+    text += "      apps: {two: }\n"
+    assert [app.name for app in loaded(tmp_path, text).apps] == ["two"]
+
+
+def test_an_included_file_is_under_the_environments_own_keys(tmp_path: Path) -> None:
+    (tmp_path / "fleet.yaml").write_text("poll_seconds: 0.25\naws: {region: r, profile: p}\n")
+    text = FILE.replace("hosts:", "from: fleet.yaml\n      aws: {profile: mine}\n      hosts:")
+    environment = loaded(tmp_path, text)
+    assert environment.poll_seconds == 0.25
+    assert (environment.aws.region, environment.aws.profile) == ("r", "mine")
+
+
+def test_an_error_in_an_included_file_names_that_file(tmp_path: Path) -> None:
+    (tmp_path / "fleet.yaml").write_text("\npoll_seconds: soon\n")
+    with pytest.raises(BadInput) as refused:
+        loaded(tmp_path, FILE.replace("hosts:", "from: fleet.yaml\n      hosts:"))
+    assert str(refused.value) == "fleet.yaml:2: lab: poll_seconds: must be a number, not 'soon'"
+
+
+def test_fabrics_own_keys_are_kept_for_fabric_and_paths_start_at_the_file(tmp_path: Path) -> None:
+    environment = loaded(tmp_path, "user: me\nconnect_kwargs: {compress: true}\n" + FILE)
+    assert environment.fabric == {"user": "me", "connect_kwargs": {"compress": True}}
+    assert environment.path("keys/one") == tmp_path.resolve() / "keys/one"
+    assert environment.path("/etc/key").as_posix() == "/etc/key"
+
+
+def test_a_stop_is_given_longer_than_the_longest_request(tmp_path: Path) -> None:
+    web = loaded(tmp_path, FILE).apps[0]
+    assert web.stop_seconds > web.longest_request_seconds
+    assert (web.unit, web.service_user, web.port) == ("web@5000.service", "web", 5000)
+
+
+@pytest.mark.parametrize(
+    ("batch", "fleet", "expected"),
+    [
+        (1, 4, [1, 1]),
+        (9, 4, [9]),
+        ("25%", 4, [1, 1]),
+        ("25%", 7, [1, 1]),
+        ("50%", 5, [2, 2]),
+        ("1%", 5, [1]),
+        ("100%", 5, [5]),
+        ([1, "25%", "50%"], 8, [1, 2, 4, 4]),
+        (["10%", 3], 2, [1, 3, 3]),
+    ],
+)
+def test_a_percentage_rounds_down_to_at_least_one_and_the_last_entry_repeats(
+    batch: object, fleet: int, expected: list[int]
+) -> None:
+    sizes = Batch.parse(batch)
+    assert [sizes.hosts(index, fleet) for index in range(len(expected))] == expected
+
+
+@given(percent=st.integers(1, 100), fleet=st.integers(1, 2000))
+def test_a_percentage_never_takes_more_than_its_share(percent: int, fleet: int) -> None:
+    size = Batch.parse(f"{percent}%").hosts(0, fleet)
+    assert size >= 1
+    assert size == 1 or size * 100 <= fleet * percent
+    assert (size + 1) * 100 > fleet * percent
+
+
+def test_the_command_lines_app_and_batch_win(tmp_path: Path) -> None:
+    (tmp_path / "fabric.yaml").write_text(FILE)
+    chosen = session.load(tmp_path / "fabric.yaml", "lab", "web", "1, 25%,50%")
+    assert chosen.rollout.batch.sizes == ("1", "25%", "50%")
+    assert [app.name for app in chosen.apps] == ["web"]
+
+
+@pytest.mark.parametrize(
+    ("app", "batch", "expected"),
+    [
+        ("wbe", None, "lab: no app 'wbe'; did you mean 'web'?"),
+        ("zzz", None, "lab: no app 'zzz'; known: web"),
+        (None, "0", "--batch 0: a batch of 0 deploys nothing; at least 1 is needed"),
+        (None, "101%", "--batch 101%: 101% is more than the whole fleet; at most 100% is possible"),
+        (None, "-1", "--batch -1: a batch of -1 deploys nothing; at least 1 is needed"),
+        (None, "all", f"--batch all: 'all' is {SIZE}"),
+        (None, "", f"--batch : '' is {SIZE}"),
+    ],
+)
+def test_a_bad_option_is_told_with_its_name(
+    app: str | None, batch: str | None, expected: str, tmp_path: Path
+) -> None:
+    (tmp_path / "fabric.yaml").write_text(FILE)
+    with pytest.raises(BadInput) as refused:
+        session.load(tmp_path / "fabric.yaml", "lab", app, batch)
+    assert str(refused.value) == expected

@@ -1,0 +1,68 @@
+"""`inv`, as it is typed: usage errors end with 2 and say what would be right."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def inv(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "invoke", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("deploy", "--enviroment", "lab"), "has no option --enviroment; did you mean '--env'?"),
+        (("deploy",), "'deploy' did not receive required positional arguments: 'env'"),
+        (("deploy", "--env"), "needed value and was not given one"),
+        (("deploy", "--env", "lab", "--dryrun"), "did you mean '--dry-run'?"),
+        (("deplyo", "--env", "lab"), "No idea what 'deplyo' is!"),
+        (("--help", "deplyo"), "No idea what 'deplyo' is!"),
+        (("deploy", "--env", "lba"), "no environment 'lba'; did you mean 'lab'?"),
+        (("--dry", "deploy", "--env", "lab"), "use --dry-run"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_usage_error_ends_with_2_and_invokes_message(words: tuple[str, ...], said: str) -> None:
+    ended = inv(*words)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_what_is_right_stays_0() -> None:
+    listed = inv("--list")
+    assert listed.returncode == 0
+    assert "deploy" in listed.stdout
+
+
+def test_a_reader_that_is_gone_does_not_change_the_exit_code() -> None:
+    buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    read, write = os.pipe()
+    os.close(read)
+    program = "from deploy import usage; print('said'); usage.settle()"
+    with os.fdopen(write, "w") as stdout:
+        ended = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            env=buffered,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=60,
+        )
+    assert (ended.returncode, ended.stderr) == (0, b"")
