@@ -36,7 +36,7 @@ check: $(VENV)
 
 # A recipe line of its own, not a prerequisite: the lab's tests come last, their summary too.
 test: debian-packages check
-	$(BIN)/pytest -m lab
+	$(BIN)/pytest -m lab -n 2 --dist worksteal
 
 bench: debian-packages $(VENV)
 	@$(BIN)/python -m bench

@@ -29,37 +29,45 @@ def batches(
     return tuple(cut)
 
 
-def precedence(
-    rollout: Rollout, facts: HostFacts, survey: Survey, offers: tuple[Offer, ...]
-) -> tuple[int, str]:
-    """Unhealthy hosts first, since they cost no capacity; but a canary is a healthy host."""
-    healthy = all(
-        survey.health_of(facts.host, offer.app).state is State.HEALTHY for offer in offers
-    )
+def order(
+    rollout: Rollout, due: Sequence[HostFacts], survey: Survey, offers: tuple[Offer, ...]
+) -> tuple[HostFacts, ...]:
+    """Unhealthy hosts first, since they cost no capacity; before them a canary, which is healthy.
+
+    A percentage or a ramp asks for a canary: a host that shows what the release does in service.
+    """
+
+    def is_healthy(facts: HostFacts) -> bool:
+        return all(survey.health_of(facts.host, o.app).state is State.HEALTHY for o in offers)
+
+    found = sorted(due, key=lambda facts: (is_healthy(facts), facts.host.name))
     sizes = rollout.batch.sizes
-    has_canary = len(sizes) > 1 or sizes[0].endswith("%")
-    return (int(healthy != has_canary), facts.host.name)
+    if len(sizes) > 1 or sizes[0].endswith("%"):
+        canary = next((facts for facts in found if is_healthy(facts)), None)
+        if canary:
+            found.remove(canary)
+            found.insert(0, canary)
+    return tuple(found)
 
 
 def refuse_outage(
-    apps: tuple[App, ...],
-    survey: Survey,
-    batches_of_hosts: list[list[Host]],
-    *,
-    allow_downtime: bool,
+    switched: Sequence[tuple[App, list[list[Host]]]], survey: Survey, *, allow_downtime: bool
 ) -> None:
     """Refuse a plan in which a batch leaves a group, or a zone of a zonal group, with nobody.
 
+    `switched`: for each app, the hosts of each batch on which that app is switched.
     A group that has no healthy target now cannot lose its last one: the plan goes, with a warning.
     """
     if allow_downtime:
         return
-    for app in apps:
+    for app, batches_of_hosts in switched:
         zones = {survey.target(f.host, app): f.host.zone for f in survey.hosts}
         serving = {t for t, h in survey.health[app.name].items() if h.state is State.HEALTHY}
         if not serving:
             continue
         for number, hosts in enumerate(batches_of_hosts, start=1):
+            if not hosts:
+                continue
             out = {survey.target(host, app) for host in hosts}
             _refuse_batch(app, survey, number, len(hosts), serving, out, zones)
             serving |= out

@@ -228,7 +228,7 @@ def start_unit(unit: str) -> str:
             "set -e",
             "systemctl daemon-reload",
             f"systemctl reset-failed {name} 2>/dev/null || true",
-            f"systemctl enable --quiet {name}",
+            f"systemctl enable --quiet --no-reload {name}",
             f"systemctl start {name}",
             f"systemctl show {name} -p {SHOWN}",
         )

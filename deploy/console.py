@@ -150,7 +150,8 @@ class Watch:
             case StepBegan():
                 self._said[event.step.host.name] = time.monotonic()
             case StepEnded():
-                end = f"FAILED: {event.error}" if event.error else f"{event.seconds:.1f} s"
+                end = "stopped" if event.stopped else f"{event.seconds:.1f} s"
+                end = f"FAILED: {event.error}" if event.error else end
                 health = f" [{event.health}]" if event.health else ""
                 self._line(f"{event.step.host.name}: {event.step}: {end}{health}")
             case Told():
@@ -213,7 +214,8 @@ class LiveWatch(Watch):
                 self._rows[host] = (str(event.step), "", self._rows[host][2])
             case StepEnded():
                 host = event.step.host.name
-                detail = f"failed: {event.error}" if event.error else "done"
+                detail = "stopped" if event.stopped else "done"
+                detail = f"failed: {event.error}" if event.error else detail
                 self._rows[host] = (str(event.step), detail, event.health)
                 self._progress.advance(self._task)
             case Told():
@@ -252,22 +254,23 @@ def _health(text: str) -> Text:
 
 def render_overview(overview: Overview) -> RenderableType:
     """The status table; 80 columns hold it."""
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    for name in ("host", "app", "target", "unit", "release", "since", "restarts", ""):
-        table.add_column(name, overflow="fold", justify="right" if name == "restarts" else "left")
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    for name in ("host", "app", "target", "release", "since", "state"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    notes: list[Text] = []
     for row in overview.rows:
-        health = f"{row.state} {row.reason}".strip()
         table.add_row(
             row.host,
             row.app,
-            _health(health),
-            Text(row.unit, style="" if row.unit == "active" else "red"),
+            _health(row.state),
             row.release or "-",
             _since(row.since),
-            str(row.restarts),
             Text(*_verdict(row)),
         )
-    notes = [Text(f"{row.host}: {row.note}") for row in overview.rows if row.note]
+        restarts = f"{row.restarts} restarts" if row.restarts else ""
+        said = "; ".join(text for text in (row.reason, restarts, row.note) if text)
+        if said:
+            notes.append(Text(f"{row.host} {row.app}: {said}"))
     code = overview.exit_code
     style = "green" if code is ExitCode.DONE else "red"
     words = "all is well" if code is ExitCode.DONE else MEANINGS[code]
@@ -275,13 +278,17 @@ def render_overview(overview: Overview) -> RenderableType:
 
 
 def _verdict(row: Row) -> tuple[str, str]:
+    if row.unit != "active":
+        return (row.unit, "red")
     return ("current", "green") if row.current else ("not current", "yellow")
 
 
 def _since(text: str) -> str:
-    """`Sun 2026-11-22 21:20:01 UTC` without the day's name and the zone."""
+    """`11-22 21:20:01` of `Sun 2026-11-22 21:20:01 UTC`."""
     words = text.split()
-    return " ".join(words[1:3]) if len(words) > 2 else "-"  # noqa: PLR2004 - day, date, time
+    if len(words) < 3:  # noqa: PLR2004 - day, date, time
+        return "-"
+    return f"{words[1].partition('-')[2]} {words[2]}"
 
 
 def render_report(report: Report, next_command: str) -> RenderableType:

@@ -31,7 +31,7 @@ class Desk:
     (ELB API throttling guide); a batch of 50 hosts must not be 50 calls.
     """
 
-    GATHER_SECONDS = 0.05
+    GATHER_SECONDS = 0.02
 
     def __init__(self, balancer: Balancer) -> None:
         self._writes: dict[str, Callable[[TargetGroup, Iterable[Target]], None]] = {
@@ -63,6 +63,9 @@ class Desk:
                 self._writes[action](group, pending.targets)
             except DeployError as error:
                 pending.error = error
+            except BaseException as error:
+                pending.error = BalancerError(f"{type(error).__name__}: {error}")
+                raise
             finally:
                 pending.done.set()
         pending.done.wait()

@@ -111,15 +111,18 @@ class Execution:
                 return
             try:
                 self._do(step)
-            except Stopped:
-                self._recover(lane, step, still_runs=True)
-                self._ended(lane.host.name, Outcome.BACK)
+            except Stopped as error:
+                undone, back = self._recover(lane, step, still_runs=True)
+                if not back:
+                    self._failed(step, error, undone)
+                self._ended(lane.host.name, Outcome.BACK if back else Outcome.OUT)
                 return
             except DeployError as error:
                 journal = self._journal(step)
                 undone, back = self._recover(lane, step, still_runs=False)
                 self._failed(step, error, undone, journal)
-                self._ended(lane.host.name, Outcome.BACK if back else Outcome.OUT)
+                served = Outcome.DONE if plans.is_deployed(step) else Outcome.BACK
+                self._ended(lane.host.name, served if back else Outcome.OUT)
                 return
         self._ended(lane.host.name, Outcome.DONE)
 
@@ -143,9 +146,16 @@ class Execution:
             step.run(self.fleet)
         except DeployError as raised:
             error = raised
+        except Exception as raised:  # noqa: BLE001 - a defect of ours may not leave a host behind
+            error = DeployError(
+                f"{step.host}: {step}: a defect in Changeover: {type(raised).__name__}: {raised}"
+            )
+            error.__cause__ = raised
         health = self.fleet.health(step.host, step.app)
         seconds = time.monotonic() - began
-        self.listen(StepEnded(step, seconds, str(health or ""), str(error) if error else None))
+        stopped = isinstance(error, Stopped)
+        said = str(error) if error and not stopped else None
+        self.listen(StepEnded(step, seconds, str(health or ""), said, stopped))
         if error:
             raise error
         if planned:

@@ -67,15 +67,19 @@ class HealthFeed:
         with self._changed:
             return self._readings.get(group.arn)
 
-    def after(self, group: TargetGroup, moment: float, timeout_seconds: float) -> Reading | None:
+    def after(
+        self, group: TargetGroup, moment: float, timeout_seconds: float, *, at_once: bool = True
+    ) -> Reading | None:
         """The first reading whose call began at or after this monotonic moment.
 
+        `at_once`: a poll is made at that moment, out of turn; otherwise the next tick's serves.
         None when none came in time; raises the API's error when calls since then failed.
         """
         limit = time.monotonic() + timeout_seconds
         with self._changed:
-            self._deadlines[group.arn].append(moment)
-            self._changed.notify_all()
+            if at_once:
+                self._deadlines[group.arn].append(moment)
+                self._changed.notify_all()
             while True:
                 reading = self._readings.get(group.arn)
                 if reading and reading.at >= moment:

@@ -63,15 +63,36 @@ class Fleet:
         reading = self.feed.latest(self.groups[app.name])
         return reading.of(self.target(host, app)) if reading else None
 
-    def health_since(self, host: Host, app: App, moment: float, timeout_seconds: float) -> Health:
-        """The target's health as read at or after a moment; DeployError when AWS is silent."""
-        reading = self.feed.after(self.groups[app.name], moment, timeout_seconds)
-        if reading is None:
-            raise DeployError(
-                f"{host}: no answer from the load balancer's API on {app.target_group} in "
-                f"{timeout_seconds:g} s"
-            )
-        return reading.of(self.target(host, app))
+    def health_since(
+        self,
+        host: Host,
+        app: App,
+        moment: float,
+        timeout_seconds: float,
+        *,
+        at_once: bool = True,
+    ) -> Health:
+        """The target's health as read at or after a moment: by a poll made for it, or by the next.
+
+        An API that fails is asked again until the time is up; then its error is raised, or
+        DeployError where it kept silent.
+        """
+        group, limit = self.groups[app.name], time.monotonic() + timeout_seconds
+        while True:
+            try:
+                reading = self.feed.after(group, moment, limit - time.monotonic(), at_once=at_once)
+            except DeployError as error:
+                moment, at_once = time.monotonic(), False
+                if moment >= limit:
+                    raise
+                self.tell(host.name, f"the AWS API fails, asked again: {error}")
+                continue
+            if reading is None:
+                raise DeployError(
+                    f"{host}: no answer from the load balancer's API on {app.target_group} in "
+                    f"{timeout_seconds:g} s"
+                )
+            return reading.of(self.target(host, app))
 
     def mark(self, host: Host, app: App, what: str) -> float:
         """Remember that something happened now."""

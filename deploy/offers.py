@@ -118,7 +118,10 @@ def offer(
         staged = f"/srv/{app.name}/releases/{release}"
         checks[facts.host.name] = units.for_verification(unit, staged)
         if template:
-            warnings = tuple(f"{app.template}: {text}" for text in units.lint(unit.text))
+            warnings = tuple(
+                f"{app.template}: {text}"
+                for text in units.lint(unit.text, app.longest_request_seconds)
+            )
     return Offer(app, package, rendered, checks, warnings)
 
 

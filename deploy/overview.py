@@ -60,6 +60,14 @@ class Overview:
             return ExitCode.MIXED
         return ExitCode.DONE if all(row.is_well for row in self.rows) else ExitCode.FAILED
 
+    def versions(self) -> dict[str, str]:
+        """The version that most of an app's hosts run, by app; empty where none runs."""
+        found: dict[str, list[str]] = {}
+        for row in self.rows:
+            if row.release:
+                found.setdefault(row.app, []).append(row.release.rpartition("-")[0])
+        return {app: max(versions, key=versions.count) for app, versions in found.items()}
+
     def as_json(self) -> str:
         """For scripts: the rows, and what they come to."""
         body = {

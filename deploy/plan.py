@@ -27,6 +27,10 @@ class Lane:
     host: Host
     steps: tuple[Step, ...]
 
+    def switches(self, app: App) -> bool:
+        """Whether the app has steps in this lane."""
+        return any(step.app.name == app.name for step in self.steps)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -98,15 +102,18 @@ def make(
         prepared = [step for offer in offers for step in _staged(offer, facts, survey, due)]
         if prepared:
             staging.append(Lane(facts.host, tuple(prepared)))
-    order = [facts for facts in survey.hosts if facts.host.name in todo]
-    order.sort(key=lambda facts: capacity.precedence(environment.rollout, facts, survey, offers))
+    due_hosts = [facts for facts in survey.hosts if facts.host.name in todo]
+    order = capacity.order(environment.rollout, due_hosts, survey, offers)
     batches = tuple(
         tuple(Lane(f.host, _rolled(todo[f.host.name], f, survey, environment)) for f in batch)
         for batch in capacity.batches(environment.rollout.batch, order, len(survey.hosts))
     )
-    hosts_by_batch = [[lane.host for lane in batch] for batch in batches]
     apps = tuple(offer.app for offer in offers)
-    capacity.refuse_outage(apps, survey, hosts_by_batch, allow_downtime=allow_downtime)
+    switched = [
+        (app, [[lane.host for lane in batch if lane.switches(app)] for batch in batches])
+        for app in apps
+    ]
+    capacity.refuse_outage(switched, survey, allow_downtime=allow_downtime)
     return Plan(
         environment=environment.name,
         releases={offer.app.name: offer.package.release.id for offer in offers},
@@ -114,7 +121,10 @@ def make(
         hosts=tuple(facts.host for facts in survey.hosts),
         staging=tuple(staging),
         batches=batches,
-        warnings=warnings(environment, apps, survey),
+        warnings=(
+            *warnings(environment, apps, survey),
+            *(text for offer in offers for text in offer.warnings),
+        ),
         seconds=_estimate(batches, survey),
     )
 
@@ -169,7 +179,8 @@ def recovery(lane: Lane, failed: Step, *, still_runs: bool) -> tuple[Step, ...]:
             steps.ForgetOut(lane.host, app),
         )
         touched = kinds & {steps.StopUnit, steps.RetireUnit, steps.SwitchRelease}
-        failed_here = failed.app.name == name and not still_runs
+        is_recorded = isinstance(failed, steps.RecordDeployed)
+        failed_here = failed.app.name == name and not still_runs and not is_recorded
         if not touched:
             found += back if steps.DeregisterTarget in kinds else ()
         elif not failed_here and ProveRelease in kinds:
@@ -187,6 +198,11 @@ def recovery(lane: Lane, failed: Step, *, still_runs: bool) -> tuple[Step, ...]:
     return tuple(found)
 
 
+def is_deployed(failed: Step) -> bool:
+    """Whether the failed step is only the record: the release is proven, and in service."""
+    return isinstance(failed, steps.RecordDeployed)
+
+
 def goes_back(lane: Lane, failed: Step) -> bool:
     """Whether the recovery of a failed lane leaves every app of the host in service.
 
@@ -196,7 +212,7 @@ def goes_back(lane: Lane, failed: Step) -> bool:
     began = lane.steps[: lane.steps.index(failed) + 1]
     kinds = {type(step) for step in began if step.app.name == failed.app.name}
     touched = kinds & {steps.StopUnit, steps.SwitchRelease}
-    return not touched or steps.RetireUnit in kinds
+    return not touched or steps.RetireUnit in kinds or is_deployed(failed)
 
 
 def _is_current(offer: Offer, facts: HostFacts, survey: Survey) -> bool:

@@ -14,7 +14,7 @@ from deploy.survey import UnitState, parse_listeners, parse_show
 if TYPE_CHECKING:
     from deploy.fleet import Fleet
 
-LOOK_SECONDS = 0.2
+ASK_SECONDS = 0.05
 STAY_LOOK_SECONDS = 1.0
 
 
@@ -72,22 +72,26 @@ class ProveRelease(OnHost):
         expected = matcher.parse(self.expect)
         began = time.monotonic()
         limit = self.app.start_timeout_seconds
+        looked = began - STAY_LOOK_SECONDS
         while True:
             code = self._ask(fleet)
-            state = self._look(fleet)
-            self._steady(fleet, state)
-            if code is not None and expected.matches(code):
+            has_answered = code is not None and expected.matches(code)
+            now = time.monotonic()
+            if has_answered:
                 fleet.mark(self.host, self.app, "answered")
+            if has_answered or now - looked >= STAY_LOOK_SECONDS:
+                state, looked = self._look(fleet), now
+                self._steady(fleet, state)
+            if has_answered:
                 return state
             said = "no answer" if code is None else f"answer {code}, not {self.expect}"
-            gone = time.monotonic() - began
-            if gone > limit:
+            if now - began > limit:
                 raise NotProven(
                     f"{self.host}: {self.app.unit} gave {said} on port {self.app.port}"
                     f"{self.path} for {limit} s"
                 )
-            fleet.tell(self.host.name, f"{said} yet, {gone:.0f} of {limit} s")
-            time.sleep(LOOK_SECONDS)
+            fleet.tell(self.host.name, f"{said} yet, {now - began:.0f} of {limit} s")
+            time.sleep(ASK_SECONDS)
 
     def _see_own_listener(self, fleet: Fleet) -> None:
         script = commands.listeners(self.app.name, self.app.port)
@@ -119,7 +123,8 @@ class ProveRelease(OnHost):
             gone = self.app.prove_seconds - left
             fleet.tell(self.host.name, f"proving, up {gone:.0f} of {self.app.prove_seconds:g} s")
             time.sleep(min(left, STAY_LOOK_SECONDS))
-            self._steady(fleet, self._look(fleet))
+            if left > STAY_LOOK_SECONDS:
+                self._steady(fleet, self._look(fleet))
         self._steady(fleet, self._look(fleet))
         code = self._ask(fleet)
         if code is None or not matcher.parse(self.expect).matches(code):
@@ -154,7 +159,7 @@ class ProveRevived(OnHost):
             code = remote.probe(self.app.port, self.path, header, self.app.health.timeout_seconds)
             if code is not None and expected.matches(code):
                 return
-            time.sleep(LOOK_SECONDS)
+            time.sleep(ASK_SECONDS)
         raise NotProven(f"{self.host}: {self.unit} was started again and does not answer")
 
     def __str__(self) -> str:

@@ -67,12 +67,16 @@ class StepBegan:
 
 @dataclass(frozen=True)
 class StepEnded:
-    """A step ended; seconds of wall time; error: None when it did what it says."""
+    """A step ended; seconds of wall time; error: None when it did what it says.
+
+    stopped: the operator asked for an end while it waited, which is no error.
+    """
 
     step: Step
     seconds: float
     health: str
     error: str | None = None
+    stopped: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ import getpass
 import os
 import platform
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -57,8 +59,15 @@ class Session:
         account = Account(environment)
         self.caller = account.verify()
         self.balancer = Balancer(account)
-        self.groups = {app.name: self.balancer.group(app.target_group) for app in environment.apps}
-        found = inventory.find(environment, account, lambda name: remote.resolve(environment, name))
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            groups = {
+                app.name: pool.submit(self.balancer.group, app.target_group)
+                for app in environment.apps
+            }
+            resolve = partial(remote.resolve, environment)
+            find = pool.submit(inventory.find, environment, account, resolve)
+            self.groups = {name: future.result() for name, future in groups.items()}
+            found = find.result()
         self.hosts = inventory.select(found, self._only, self._skip)
         for host in self.hosts:
             connection = remote.Remote(host, environment)

@@ -307,7 +307,9 @@ class WaitHealthy(OnHost):
         began = moment = fleet.marked(self.host, self.app, "registered")
         limit = self.app.healthy_timeout_seconds
         while True:
-            health = fleet.health_since(self.host, self.app, moment, SILENT_API_SECONDS)
+            health = fleet.health_since(
+                self.host, self.app, moment, SILENT_API_SECONDS, at_once=moment == began
+            )
             gone = time.monotonic() - began
             if health.state is State.HEALTHY:
                 fleet.mark(self.host, self.app, "healthy")
@@ -338,7 +340,9 @@ class Soak(OnHost):
         while (gone := time.monotonic() - began) < self.seconds:
             fleet.tell(self.host.name, f"soaking, {gone:.0f} of {self.seconds:g} s")
             moment = time.monotonic()
-            health = fleet.health_since(self.host, self.app, moment, SILENT_API_SECONDS)
+            health = fleet.health_since(
+                self.host, self.app, moment, SILENT_API_SECONDS, at_once=False
+            )
             if health.state is not State.HEALTHY:
                 raise BalancerError(f"{self.host}: target became {health} while soaking")
             if fleet.stop.wait(0.1):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from deploy.console import Screen
+    from deploy.report import Report
     from deploy.session import Session
 
 
@@ -48,13 +49,14 @@ def deploy(
         if not (yes or plan.changes_nothing or screen.confirm(f"Deploy to {environment}? [y/N]")):
             screen.say("Nothing was changed.")
             return ExitCode.DONE
-        with screen.progress(plan) as watch:
-            execution = Execution(plan, opened.fleet(), watch)
-            with _signals(execution, screen):
+        watch = screen.progress(plan)
+        execution = Execution(plan, opened.fleet(), watch)
+        with _signals(execution, screen):
+            with watch:
                 report = execution.run()
-        _show_fleet(opened, screen)
-        again = f"inv deploy --env {environment}" + (f" --package {package}" if package else "")
-        screen.show(console.render_report(report, again))
+            _show_fleet(opened, screen)
+            before = overview.overview(loaded, seen).versions()
+            screen.show(console.render_report(report, next_steps(environment, report, before)))
         return report.exit_code
 
 
@@ -70,6 +72,23 @@ def status(file: Path, environment: str, *, app: str | None, as_json: bool) -> E
     else:
         screen.show(console.render_overview(told))
     return told.exit_code
+
+
+def next_steps(environment: str, report: Report, before: dict[str, str]) -> str:
+    """What to type after a rollout that did not end well; `before`: the version that ran, by app.
+
+    A release that failed is not offered again: mended, or what ran before.
+    """
+    command = f"inv deploy --env {environment}"
+    if not report.failures:
+        return f"{command}, to go on"
+    back = [
+        f"{command} --app {app} --package {version}"
+        for app, version in before.items()
+        if app in report.plan.releases and version
+    ]
+    mended = "mend what failed and deploy again"
+    return f"{mended}; or take all hosts back: {' and '.join(back)}" if back else mended
 
 
 def split(names: str) -> tuple[str, ...]:
@@ -93,8 +112,8 @@ def _signals(execution: Execution, screen: Screen) -> Iterator[None]:
             screen.complain("Ended at once; hosts may be out: see `inv status`.")
             os._exit(int(ExitCode.INTERRUPTED))
         screen.complain(
-            "Stopping: no new host starts, and those that are out go back in. Ctrl-C once more "
-            "ends at once and leaves them out."
+            "Stopping: no new host starts; one that drains goes back in, one further on is seen "
+            "through. Ctrl-C once more ends at once and leaves them as they are."
         )
         execution.stop(number)
 

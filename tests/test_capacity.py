@@ -52,7 +52,7 @@ def test_a_plan_that_is_not_refused_never_leaves_nobody(
         for batch in capacity.batches(Batch.parse(size), hosts, len(hosts))
     ]
     try:
-        capacity.refuse_outage((WEB,), seen, cut, allow_downtime=False)
+        capacity.refuse_outage([(WEB, cut)], seen, allow_downtime=False)
     except BadInput:
         assert len(cut[0]) > 0
         return
@@ -74,7 +74,7 @@ def refusal(count: int, size: int | str) -> str:
         for batch in capacity.batches(Batch.parse(size), hosts, count)
     ]
     with pytest.raises(BadInput) as refused:
-        capacity.refuse_outage((WEB,), builders.survey(hosts), cut, allow_downtime=False)
+        capacity.refuse_outage([(WEB, cut)], builders.survey(hosts), allow_downtime=False)
     return str(refused.value)
 
 
@@ -93,19 +93,19 @@ def test_a_zone_with_one_host_is_refused_where_zones_stand_alone() -> None:
     hosts = [builders.facts(1), builders.facts(2), builders.facts(3, zone="eu-west-1b")]
     cut = [[facts.host] for facts in hosts]
     seen = builders.survey(hosts)
-    capacity.refuse_outage((WEB,), seen, cut, allow_downtime=False)
+    capacity.refuse_outage([(WEB, cut)], seen, allow_downtime=False)
     with pytest.raises(BadInput, match="batch 3 would leave zone eu-west-1b of web-lab without"):
         capacity.refuse_outage(
-            (WEB,), builders.survey(hosts, zonal=True), cut, allow_downtime=False
+            [(WEB, cut)], builders.survey(hosts, zonal=True), allow_downtime=False
         )
 
 
 def test_the_outage_can_be_accepted_and_a_dead_group_guards_nothing() -> None:
     hosts = [builders.facts(1)]
     cut = [[hosts[0].host]]
-    capacity.refuse_outage((WEB,), builders.survey(hosts), cut, allow_downtime=True)
+    capacity.refuse_outage([(WEB, cut)], builders.survey(hosts), allow_downtime=True)
     sick = builders.survey(hosts, {"host-1": UNHEALTHY})
-    capacity.refuse_outage((WEB,), sick, cut, allow_downtime=False)
+    capacity.refuse_outage([(WEB, cut)], sick, allow_downtime=False)
 
 
 def test_an_outage_of_any_app_of_the_batch_is_refused() -> None:
@@ -114,8 +114,9 @@ def test_an_outage_of_any_app_of_the_batch_is_refused() -> None:
     seen = builders.survey(hosts, apps=apps)
     target = seen.target(hosts[1].host, apps[1])
     seen.health["admin"][target] = UNHEALTHY
+    cut = [[facts.host] for facts in hosts]
     with pytest.raises(BadInput, match="no target of admin-lab in service"):
-        capacity.refuse_outage(apps, seen, [[f.host] for f in hosts], allow_downtime=False)
+        capacity.refuse_outage([(app, cut) for app in apps], seen, allow_downtime=False)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +127,13 @@ def test_unhealthy_hosts_go_first_but_a_canary_is_healthy(batch: object, first: 
     seen = builders.survey(hosts, {"host-3": UNHEALTHY})
     offers = (builders.offer(WEB, hosts),)
     rollout = Rollout(batch=Batch.parse(batch))
-    ordered = sorted(hosts, key=lambda f: capacity.precedence(rollout, f, seen, offers))
+    ordered = capacity.order(rollout, hosts, seen, offers)
     assert ordered[0].host.name == first
-    assert seen.health_of(ordered[0].host, WEB).state in {State.HEALTHY, State.UNHEALTHY}
+    sick = [seen.health_of(facts.host, WEB).state is not State.HEALTHY for facts in ordered]
+    assert sick.index(True) == (first != "host-3"), "after the canary, the unhealthy host"
+
+
+def test_an_app_that_is_current_on_a_host_of_the_batch_counts_as_serving_there() -> None:
+    hosts = [builders.facts(n) for n in (1, 2)]
+    seen = builders.survey(hosts, {"host-2": UNHEALTHY})
+    capacity.refuse_outage([(WEB, [[], [hosts[1].host]])], seen, allow_downtime=False)

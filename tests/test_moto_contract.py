@@ -146,9 +146,10 @@ def test_instances_are_found_by_tag_with_the_hosts_own_addresses(account: Accoun
         for one in reservation["Instances"]
     }
     assert {name: one["PrivateIpAddress"] for name, one in found.items()} == {
-        host["name"]: host["address"] for host in HOSTS
+        aws.short_name(host["name"]): host["address"] for host in HOSTS
     }
-    assert {name: one["InstanceId"] for name, one in found.items()} == account.instances
+    ids = {aws.short_name(name): instance for name, instance in account.instances.items()}
+    assert {name: one["InstanceId"] for name, one in found.items()} == ids
     assert {one["Placement"]["AvailabilityZone"] for one in found.values()} == {aws.ZONE}
 
 

@@ -262,7 +262,7 @@ BACK = ["RegisterTarget", "WaitHealthy", "ForgetOut"]
         ("ProveRelease", [], False),
         ("RegisterTarget", ["DeregisterTarget"], False),
         ("WaitHealthy", ["DeregisterTarget"], False),
-        ("RecordDeployed", ["DeregisterTarget"], False),
+        ("RecordDeployed", [], True),
     ],
 )
 def test_where_a_lane_fails_decides_its_way_back(

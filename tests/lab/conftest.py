@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,13 +26,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def fleet() -> Iterator[Lab]:
-    """Four hosts, Debian 12 and 13 in turn; a lab that ran before is left running."""
+    """Four hosts, Debian 12 and 13 in turn; a lab that ran before is left running.
+
+    Each of pytest-xdist's workers has a lab of its own.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    root = ROOT / FOLDER / "workers" / worker if worker else ROOT
+    root.mkdir(parents=True, exist_ok=True)
     try:
-        Lab.attach(ROOT)
+        Lab.attach(root)
         was_running = True
     except BadInput:
         was_running = False
-    lab = Lab.up(ROOT, 4, SUITES, say=lambda line: print(line, file=sys.stderr))
+    lab = Lab.up(root, 4, SUITES, say=lambda line: print(line, file=sys.stderr))
     yield lab
     if not was_running:
         lab.down()
@@ -66,7 +73,7 @@ def project(tmp_path: Path, lab: Lab) -> Project:
             "apps": {"web": web},
             "environments": {
                 "lab": {
-                    "from": str(ROOT / FOLDER / "environment.yaml"),
+                    "from": str(lab.folder / "environment.yaml"),
                     "propagation_seconds": 2,
                 }
             },

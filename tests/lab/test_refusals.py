@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from project import ROOT, Project, until
+from project import Project, until
 
 from lab.fleet import Lab
 
@@ -28,7 +28,7 @@ def first_host(command: str) -> Change:
 
 def known_hosts(project: Project, text: Callable[[str], str]) -> None:
     file = project.folder / "known_hosts"
-    file.write_text(text((ROOT / ".lab" / "known_hosts").read_text()))
+    file.write_text(text((project.lab.folder / "known_hosts").read_text()))
     project.environment["ssh"] = {"known_hosts": ["known_hosts"]}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from project import Project, set_delay, until
@@ -23,11 +25,16 @@ def test_p1_a_good_deploy_loses_no_request_and_p6_does_what_it_printed(
     planned = project.deploy("2.0.0", "--dry-run")
     assert planned.code == 0
     assert set(project.releases().values()) == {"1.0.0"}, "a dry run changed something"
+    calls, began = lab.calls()["DescribeTargetHealth"], time.monotonic()
     with Load(lab.url("web"), rate=RATE, slow_share=0.02, slow_seconds=2.0) as load:
         ran = project.deploy("2.0.0")
     assert ran.code == 0, ran.output
     assert load.result.failed == 0, load.result.failures
     assert set(load.result.by_version) == {"1.0.0", "2.0.0"}
+    ticks = (time.monotonic() - began) / 0.2
+    prompt_polls_of_a_host = 3  # deregistered, drained, registered
+    polled = lab.calls()["DescribeTargetHealth"] - calls
+    assert polled <= ticks + prompt_polls_of_a_host * len(lab.hosts)
     assert load.result.requests > 20 * RATE
 
     printed = [line.strip() for line in planned.stdout.splitlines() if line.startswith("  ")]
@@ -56,9 +63,9 @@ def test_p2_a_plan_that_leaves_nothing_in_service_is_refused(project: Project, l
     assert set(project.releases().values()) == {"1.0.0"}
 
 
-BAD = {
+BAD: dict[str, tuple[dict[str, Any], str]] = {
     "crashes at once": ({"crash_at_once": True}, "web@5000.service"),
-    "crashes after a second": ({"crash_after_seconds": 1}, "does not stay up"),
+    "crashes after a second": ({"crash_after_seconds": 1}, "web@5000.service ended"),
     "is sick": ({"sick": True}, "answer 503, not 200"),
     "never listens": ({"never_listen": True}, "no answer on port 5000"),
     "listens elsewhere": ({"listen_port": 5999}, "no answer on port 5000"),
