@@ -110,7 +110,8 @@ def prepare(app: str, user: str) -> str:
     return "\n".join(
         (
             "set -e",
-            f"getent passwd {who} >/dev/null || useradd --system --user-group --no-create-home "
+            f"group=--user-group; getent group {who} >/dev/null && group='--gid {who}'",
+            f"getent passwd {who} >/dev/null || useradd --system $group --no-create-home "
             f"--home-dir /var/lib/{app} --shell /usr/sbin/nologin {who}",
             f"group=$(id -gn {who})",
             f"install -d -m 0755 {base} {base}/slots {base}/current",
@@ -197,11 +198,15 @@ def revive_unit(unit: str) -> str:
     return f"systemctl reset-failed {name} 2>/dev/null; systemctl enable --now --quiet {name}"
 
 
-def switch_release(app: str, port: int, release: str) -> str:
-    """Point the slot's link at a release by rename, so that it never points nowhere."""
+def switch_release(app: str, port: int, release: str, user: str) -> str:
+    """Point the slot's link at a release by rename, so that it never points nowhere.
+
+    The release may have been unpacked for another user than the one it will run as now.
+    """
     slots = f"{home(app)}/slots"
     return (
         f"set -e; test -d {quote(release_path(app, release))}; "
+        f'chgrp -R -h "$(id -gn {quote(user)})" {quote(release_path(app, release))}; '
         f"ln -sfnT {quote(f'../releases/{release}')} {slots}/.{port}.new; "
         f"mv -T {slots}/.{port}.new {slots}/{port}"
     )
@@ -249,8 +254,8 @@ def probe_with_curl(port: int, path: str, host: str, timeout_seconds: float) -> 
     """Ask the slot on the host itself; prints the status code, 000 where nobody answers."""
     url = quote(f"http://127.0.0.1:{port}{path}")
     return (
-        f"curl --silent --output /dev/null --write-out '%{{http_code}}' --max-time "
-        f"{timeout_seconds:g} --header {quote(f'Host: {host}')} {url} || true"
+        f"curl --silent --globoff --noproxy '*' --output /dev/null --write-out '%{{http_code}}' "
+        f"--max-time {timeout_seconds:g} --header {quote(f'Host: {host}')} {url} || true"
     )
 
 

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from deploy.aws import ApiError
 from deploy.errors import BalancerError, DeployError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class _Pending:
 
     targets: set[Target] = field(default_factory=set)
     done: threading.Event = field(default_factory=threading.Event)
-    error: DeployError | None = None
+    errors: dict[Target, DeployError] = field(default_factory=dict)
 
 
 class Desk:
@@ -60,16 +61,30 @@ class Desk:
             with self._lock:
                 del self._pending[key]
             try:
-                self._writes[action](group, pending.targets)
-            except DeployError as error:
-                pending.error = error
+                self._write(action, group, pending)
             except BaseException as error:
-                pending.error = BalancerError(f"{type(error).__name__}: {error}")
+                failed = BalancerError(f"{type(error).__name__}: {error}")
+                pending.errors = dict.fromkeys(pending.targets, failed)
                 raise
             finally:
                 pending.done.set()
         pending.done.wait()
-        if pending.error:
-            raise BalancerError(f"{action} {target} ({group.name}): {pending.error}") from (
-                pending.error
-            )
+        refused = pending.errors.get(target)
+        if refused:
+            raise BalancerError(f"{action} {target} ({group.name}): {refused}") from refused
+
+    def _write(self, action: str, group: TargetGroup, pending: _Pending) -> None:
+        """All in one call; where AWS refuses it for one of them (InvalidTarget), each alone."""
+        write = self._writes[action]
+        try:
+            write(group, pending.targets)
+        except DeployError as error:
+            one_is_wrong = isinstance(error, ApiError) and error.code == "InvalidTarget"
+            if len(pending.targets) == 1 or not one_is_wrong:
+                pending.errors = dict.fromkeys(pending.targets, error)
+                return
+            for target in sorted(pending.targets):
+                try:
+                    write(group, [target])
+                except DeployError as own:
+                    pending.errors[target] = own

@@ -129,14 +129,18 @@ class Execution:
     def _recover(self, lane: Lane, step: Step, *, still_runs: bool) -> tuple[tuple[str, ...], bool]:
         """Do the way back; the steps done, and whether every app of the host is in again."""
         done: list[str] = []
+        lost: set[str] = set()
         for way in plans.recovery(lane, step, still_runs=still_runs):
+            if way.app.name in lost:
+                continue
             try:
                 self._do(way, planned=False)
             except DeployError as error:
                 done.append(f"{way}: failed: {error}")
-                return tuple(done), False
-            done.append(str(way))
-        return tuple(done), plans.goes_back(lane, step)
+                lost.add(way.app.name)
+            else:
+                done.append(str(way))
+        return tuple(done), not lost and plans.goes_back(lane, step)
 
     def _do(self, step: Step, *, planned: bool = True) -> None:
         self.listen(StepBegan(step))

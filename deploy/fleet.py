@@ -101,5 +101,5 @@ class Fleet:
         return now
 
     def marked(self, host: Host, app: App, what: str) -> float:
-        """When it happened; now where it did not."""
-        return self.moments.get((host.name, app.name, what), time.monotonic())
+        """When it happened; where it did not, now counts, and is remembered."""
+        return self.moments.setdefault((host.name, app.name, what), time.monotonic())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy import package as packages
@@ -12,8 +13,6 @@ from deploy import units
 from deploy.errors import BadInput
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from deploy.package import Package
     from deploy.settings import App, Environment
     from deploy.survey import Survey
@@ -43,16 +42,11 @@ def choose(environment: Environment, app: App, wanted: str | None) -> Path:
     """
     if wanted is None:
         return packages.choose(app.package, environment.root)
-    path = environment.path(wanted)
-    if path.exists():
-        return path
+    for path in (Path(wanted).expanduser(), environment.path(wanted)):
+        if path.exists():
+            return path.resolve()
     if "/" not in wanted and wanted[:1].isdigit():
-        pattern = environment.path(app.package)
-        found = [
-            path
-            for path in pattern.parent.glob(pattern.name)
-            if releases.stem(path.name).endswith(f".{wanted}")
-        ]
+        found = packages.of_version(app.package, environment.root, wanted)
         if len(found) == 1:
             return found[0]
         state = "several packages have" if found else "no package has"

@@ -49,9 +49,7 @@ def choose(pattern: str, base: Path, name: str | None = None) -> Path:
     when two share the newest version, or when several names match and none was asked for.
     """
     whole = base / Path(pattern).expanduser()
-    matches = (
-        [whole] if whole.exists() else [Path(found) for found in sorted(glob.glob(str(whole)))]  # noqa: PTH207 - the pattern may be absolute
-    )
+    matches = _matching(whole)
     if not matches:
         raise BadInput(
             f"package {pattern!r}: nothing in {base} matches; {_what_is_there(whole.parent)}",
@@ -79,6 +77,18 @@ def choose(pattern: str, base: Path, name: str | None = None) -> Path:
             "are of the same version; remove one, or name one with --package",
         )
     return best[0]
+
+
+def of_version(pattern: str, base: Path, version: str) -> list[Path]:
+    """The packages that match the glob `pattern` and are of exactly this version."""
+    matches = _matching(base / Path(pattern).expanduser())
+    return [path for path in matches if (parsed := _parsed(path)) and parsed[1] == version]
+
+
+def _matching(whole: Path) -> list[Path]:
+    if whole.exists():
+        return [whole]
+    return [Path(found) for found in sorted(glob.glob(str(whole)))]  # noqa: PTH207 - it may be absolute
 
 
 def open_package(

@@ -161,12 +161,14 @@ def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) ->
 def recovery(lane: Lane, failed: Step, *, still_runs: bool) -> tuple[Step, ...]:
     """What is done for a lane that stops at a step, so that every app of it ends whole.
 
-    An app whose old release was not touched goes back in; one that was already proven goes in;
+    An app whose old release was not touched goes back in, and is seen to be as healthy as it
+    was; one that did not serve before does not serve now; one that was already proven goes in;
     the one that failed goes out, or gives its place back to the unit that it replaced.
     `still_runs`: the lane was stopped by the operator, so no app of it counts as failed.
     """
     began = lane.steps[: lane.steps.index(failed) + 1]
     apps = dict.fromkeys(step.app.name for step in lane.steps)
+    registered: list[Step] = []
     found: list[Step] = []
     for name in apps:
         mine = [step for step in began if step.app.name == name]
@@ -182,7 +184,9 @@ def recovery(lane: Lane, failed: Step, *, still_runs: bool) -> tuple[Step, ...]:
         is_recorded = isinstance(failed, steps.RecordDeployed)
         failed_here = failed.app.name == name and not still_runs and not is_recorded
         if not touched:
-            found += back if steps.DeregisterTarget in kinds else ()
+            out = [step for step in mine if isinstance(step, steps.DeregisterTarget)]
+            registered += back[:1] if out else ()
+            found += back[1:] if out and out[0].was_healthy else back[2:] if out else ()
         elif not failed_here and ProveRelease in kinds:
             found += whole[len(mine) :]
         else:
@@ -195,7 +199,7 @@ def recovery(lane: Lane, failed: Step, *, still_runs: bool) -> tuple[Step, ...]:
                 found.append(steps.ReviveUnit(lane.host, app, unit))
                 found.append(ProveRevived(lane.host, app, unit, proof.path, proof.expect))
                 found += back
-    return tuple(found)
+    return (*registered, *found)
 
 
 def is_deployed(failed: Step) -> bool:
@@ -212,7 +216,9 @@ def goes_back(lane: Lane, failed: Step) -> bool:
     began = lane.steps[: lane.steps.index(failed) + 1]
     kinds = {type(step) for step in began if step.app.name == failed.app.name}
     touched = kinds & {steps.StopUnit, steps.SwitchRelease}
-    return not touched or steps.RetireUnit in kinds or is_deployed(failed)
+    if not touched:
+        return steps.DeregisterTarget in kinds
+    return steps.RetireUnit in kinds or is_deployed(failed)
 
 
 def _is_current(offer: Offer, facts: HostFacts, survey: Survey) -> bool:
@@ -264,8 +270,11 @@ def _rolled(
     for offer in due:
         app, group, slot = offer.app, survey.groups[offer.app.name], facts.slots[offer.app.name]
         release, unit = offer.package.release.id, offer.units[host.name]
-        if survey.health_of(host, app).reason != "Target.NotRegistered":
-            out.append(steps.DeregisterTarget(host, app))
+        health = survey.health_of(host, app)
+        if health.may_receive:
+            is_healthy = health.state is State.HEALTHY
+            out.append(steps.DeregisterTarget(host, app, was_healthy=is_healthy))
+        if health.reason != "Target.NotRegistered":
             seconds = max(group.delay_seconds, environment.propagation_seconds)
             drains.append(steps.WaitDrained(host, app, seconds))
         if app.replaces and (slot.replaces.is_running or slot.replaces.enabled == "enabled"):

@@ -96,7 +96,8 @@ class ProveRelease(OnHost):
     def _see_own_listener(self, fleet: Fleet) -> None:
         script = commands.listeners(self.app.name, self.app.port)
         text = fleet.remote(self.host).ask(script, "listeners").stdout
-        found = parse_listeners([line.partition("=")[2] for line in text.splitlines()])
+        lines = [line.partition("=") for line in text.splitlines()]
+        found = parse_listeners([said for key, _, said in lines if key.endswith(".listener")])
         foreign = [listener for listener in found if listener.unit != self.app.unit]
         if not found or foreign:
             who = ", ".join(str(listener) for listener in foreign) or "no process that ss can see"
@@ -107,9 +108,11 @@ class ProveRelease(OnHost):
     def _see_own_release(self, fleet: Fleet, state: UnitState) -> None:
         script = (
             f'tr "\\0" "\\n" < /proc/{state.main_pid}/environ | '
-            "sed -n 's/^CHANGEOVER_RELEASE=//p'"
+            "sed -n 's/^CHANGEOVER_RELEASE=/running=/p'"
         )
-        running = fleet.remote(self.host).ask(script, "running release").stdout.strip()
+        said = fleet.remote(self.host).ask(script, "running release").stdout.splitlines()
+        found = [line for line in said if line.startswith("running=")]
+        running = found[0].removeprefix("running=") if found else ""
         if running != self.release:
             raise NotProven(
                 f"{self.host}: {self.app.unit} runs {running or 'no release of ours'}, not "

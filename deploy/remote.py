@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import paramiko
 from fabric import Config, Connection
 from invoke.exceptions import CommandTimedOut
+from paramiko.hostkeys import InvalidHostKey
 
 from deploy import commands
 from deploy.errors import BadInput, CommandFailed, CommandResult, RemoteError
+from deploy.settings import Hosts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from deploy.settings import Environment
 
 CHUNK_BYTES = 256 * 1024
+NO_EXIT_CODE = -1  # paramiko's word for a peer that went away
 
 # A refused channel is an answer to us; without a handler, logging would print it as a warning.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -81,8 +84,12 @@ class Remote:
             connect.setdefault("look_for_keys", False)
         connect.setdefault("banner_timeout", ssh.connect_timeout_seconds)
         connect.setdefault("auth_timeout", ssh.connect_timeout_seconds)
+        # paramiko waits an hour for a channel of a host that froze.
+        connect.setdefault("channel_timeout", ssh.connect_timeout_seconds)
         config = _config(environment)
-        listed = host.name in config.base_ssh_config.get_hostnames()
+        # A listed name is connected to as the user would: ssh config and known_hosts go by it.
+        listed = not isinstance(environment.hosts, Hosts)
+        listed = listed or host.name in config.base_ssh_config.get_hostnames()
         self._connection = Connection(
             host=host.name if listed else host.address,
             user=ssh.user,
@@ -100,7 +107,10 @@ class Remote:
             connections.append(connections[-1].gateway)
         for connection in connections:
             connection.client.set_missing_host_key_policy(Strict())
-            connection.client.load_system_host_keys()
+            try:
+                connection.client.load_system_host_keys()
+            except (UnicodeDecodeError, InvalidHostKey) as error:
+                raise BadInput(f"~/.ssh/known_hosts cannot be read: {error}") from error
             self._load_known_hosts(connection.client)
 
     def _load_known_hosts(self, client: paramiko.SSHClient) -> None:
@@ -108,10 +118,9 @@ class Remote:
             file = self._environment.path(name)
             try:
                 client.load_host_keys(str(file))
-            except OSError as error:
+            except (OSError, UnicodeDecodeError, InvalidHostKey) as error:
                 raise BadInput(
-                    f"{self._environment.name}: ssh: known_hosts: {file} cannot be read: "
-                    f"{error.strerror}"
+                    f"{self._environment.name}: ssh: known_hosts: {file} cannot be read: {error}"
                 ) from error
 
     def connect(self) -> None:
@@ -193,7 +202,8 @@ class Remote:
                 return code
         for build in (commands.probe_with_curl, commands.probe_with_python):
             script = build(port, path, host_header, timeout_seconds)
-            answer = self._run(script, "probe", timeout_seconds + 10).stdout.strip()
+            said = self._run(script, "probe", timeout_seconds + 10).stdout.split()
+            answer = said[-1] if said else ""  # before it, a shell's start-up files may speak
             if answer.isdigit():
                 return int(answer) or None
         raise RemoteError(
@@ -219,7 +229,7 @@ class Remote:
             connection = _Forwarded(channel, timeout_seconds)
             connection.request("GET", path, headers={"Host": host_header, "Connection": "close"})
             return connection.getresponse().status
-        except (http.client.HTTPException, OSError, EOFError):
+        except (http.client.HTTPException, OSError, EOFError, ValueError):
             return None
         finally:
             channel.close()
@@ -241,6 +251,11 @@ class Remote:
             raise CommandFailed(self.host.name, what, result)
         return result.stdout
 
+    def _broken(self, what: str, why: str) -> RemoteError:
+        """Close what is left of the connection, so that the next command opens a new one."""
+        self._connection.close()
+        return RemoteError(f"{self.host}: {what}: the connection broke: {why}")
+
     def _run(self, command: str, what: str, timeout_seconds: float) -> CommandResult:
         with self._lock:
             self.connect()
@@ -254,7 +269,9 @@ class Remote:
                     f"{self.host}: {what}: no end after {timeout_seconds:g} s"
                 ) from error
             except (paramiko.SSHException, OSError, EOFError) as error:
-                raise RemoteError(f"{self.host}: {what}: the connection broke: {error}") from error
+                raise self._broken(what, str(error)) from error
+            if result.exited == NO_EXIT_CODE:
+                raise self._broken(what, "no exit code came back")
             seconds = time.monotonic() - started
             return CommandResult(command, result.exited, result.stdout, result.stderr, seconds)
 
@@ -281,9 +298,9 @@ class Remote:
                 code = channel.recv_exit_status()
                 channel.close()
             except (paramiko.SSHException, OSError, EOFError) as error:
-                raise RemoteError(
-                    f"{self.host}: {what}: the connection broke: {error or 'no answer'}"
-                ) from error
+                raise self._broken(what, str(error) or "no answer") from error
+            if code == NO_EXIT_CODE:
+                raise self._broken(what, "no exit code came back")
             return CommandResult(command, code, out, err, time.monotonic() - started)
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from deploy import fitness, inventory, offers, plan, remote, settings, survey
+from deploy import fitness, inventory, offers, plan, project, remote, settings, survey
 from deploy.aws import Account
 from deploy.balancer import Balancer
 from deploy.desk import Desk
@@ -122,7 +122,7 @@ class Session:
 
 def load(file: Path, environment: str, app: str | None, batch: str | None) -> Environment:
     """The settings with the command line's `--app` and `--batch` over them."""
-    loaded = settings.load(file, environment)
+    loaded = project.load(file, environment)
     if app is not None:
         loaded = _only_app(loaded, app)
     if batch is not None:

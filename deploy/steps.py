@@ -115,7 +115,9 @@ class VerifyUnit(OnHost):
 
 @dataclass(frozen=True)
 class DeregisterTarget(OnHost):
-    """Out: no new requests for this host."""
+    """Out: no new requests for this host. `was_healthy`: whether it served before."""
+
+    was_healthy: bool = field(default=True, repr=False)
 
     def run(self, fleet: Fleet) -> None:
         """Write it down on the host, deregister, and see that AWS took it.
@@ -229,7 +231,9 @@ class SwitchRelease(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """By rename: the link never points nowhere."""
-        script = commands.switch_release(self.app.name, self.app.port, self.release)
+        script = commands.switch_release(
+            self.app.name, self.app.port, self.release, self.app.service_user
+        )
         fleet.remote(self.host).change(self.app.name, script, "switching the release")
 
     def __str__(self) -> str:

@@ -69,6 +69,8 @@ def settle() -> None:
     Python would try again at its end, complain, and turn the exit code into 120.
     """
     for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            continue
         try:
             stream.flush()
         except (OSError, ValueError):

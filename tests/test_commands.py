@@ -34,7 +34,7 @@ SCRIPTS = {
     "stop_unit": commands.stop_unit("web@5000.service"),
     "retire_unit": commands.retire_unit("old.service"),
     "revive_unit": commands.revive_unit("old.service"),
-    "switch_release": commands.switch_release("web", 5000, "1.0.0-a"),
+    "switch_release": commands.switch_release("web", 5000, "1.0.0-a", "web"),
     "install_unit": commands.install_unit("web", "web@5000.service", "1.0.0-a"),
     "start_unit": commands.start_unit("web@5000.service"),
     "show_unit": commands.show_unit("web@5000.service"),
@@ -79,10 +79,10 @@ def test_a_switch_is_by_rename_and_only_to_a_release_that_is_there(tmp_path: Pat
     for name in ("releases/1.0.0-a", "releases/2.0.0-b", "slots"):
         (home / name).mkdir(parents=True)
     for release in ("1.0.0-a", "2.0.0-b"):
-        script = moved(commands.switch_release("web", 5000, release), tmp_path)
+        script = moved(commands.switch_release("web", 5000, release, "root"), tmp_path)
         assert run(script).returncode == 0
         assert (home / "slots/5000").readlink().as_posix() == f"../releases/{release}"
-    script = moved(commands.switch_release("web", 5000, "3.0.0-c"), tmp_path)
+    script = moved(commands.switch_release("web", 5000, "3.0.0-c", "root"), tmp_path)
     assert run(script).returncode != 0
     assert (home / "slots/5000").resolve().name == "2.0.0-b"
     assert [entry.name for entry in (home / "slots").iterdir()] == ["5000"]

@@ -10,7 +10,7 @@ import pytest
 from test_layout import HOMES, LAYERS, MODULES
 
 import tasks
-from deploy import settings
+from deploy import project
 from deploy.settings import Environment, Strict
 
 ROOT = Path(__file__).parent.parent
@@ -49,7 +49,7 @@ def reference(tmp_path: Path) -> Environment:
     comment = re.compile(r"^( *)# ( *[a-z_]+: ?.*)$", re.MULTILINE)
     file = tmp_path / "fabric.yaml"
     file.write_text(comment.sub(r"\1\2", page("fabric.yaml")))
-    return settings.load(file, "prod")
+    return project.load(file, "prod")
 
 
 def test_every_key_that_fabric_yaml_comments_on_is_a_setting(reference: Environment) -> None:
@@ -73,7 +73,7 @@ def test_the_settings_shown_on_a_page_load(name: str, tmp_path: Path) -> None:
     least = "" if "environments:" in shown[1] else "  environments:\n    prod: {hosts: [web-1]}\n"
     file = tmp_path / "fabric.yaml"
     file.write_text(shown[1] + least)
-    assert [app.name for app in settings.load(file, "prod").apps] == ["web"]
+    assert [app.name for app in project.load(file, "prod").apps] == ["web"]
 
 
 def test_the_table_of_deploys_options_is_whole() -> None:

@@ -17,7 +17,7 @@ LAYERS = (
     ("__init__", "commands", "errors", "findings"),
     ("document", "entries", "matcher", "release", "units", "usage"),
     ("archive", "bundle", "settings"),
-    ("aws", "package"),
+    ("aws", "package", "project"),
     ("balancer", "inventory"),
     ("desk", "feed", "remote"),
     ("survey",),
@@ -38,7 +38,7 @@ HOMES = {
     "invoke": {"remote", "usage"},
     "rich": {"console"},
     "jinja2": {"units"},
-    "pydantic": {"settings"},
+    "pydantic": {"project", "settings"},
     "ruamel": {"document"},
 }
 MODULES = sorted(path.stem for path in DEPLOY.glob("*.py"))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy import plan, steps
-from deploy.balancer import GONE
+from deploy.balancer import GONE, Health, State
 from deploy.errors import BadInput
 from deploy.proof import ProveCurrent, ProveRelease, ProveRevived
 from deploy.survey import Slot, UnitState
@@ -291,8 +291,36 @@ def test_a_stopped_lane_goes_back_in_on_what_it_runs() -> None:
     lane = lane_of((WEB, ADMIN))
     drain = next(step for step in lane.steps if isinstance(step, steps.WaitDrained))
     found = plan.recovery(lane, drain, still_runs=True)
-    assert names(found) == BACK * 2
-    assert [step.app.name for step in found] == ["web"] * 3 + ["admin"] * 3
+    assert names(found) == [BACK[0]] * 2 + BACK[1:] * 2
+    apps = [step.app.name for step in found]
+    assert apps == ["web", "admin", "web", "web", "admin", "admin"]
+
+
+def test_a_host_that_did_not_serve_before_is_not_put_in_on_the_way_back() -> None:
+    """P3: a release that failed and still drains does not come back by a Ctrl-C."""
+    host = builders.facts(1, {"web": builders.slot()})
+    draining = Health(State.DRAINING, "Target.DeregistrationInProgress")
+    seen = builders.survey([host], {"host-1": draining})
+    made = plan.make(
+        builders.environment(), (builders.offer(WEB, [host]),), seen, allow_downtime=True
+    )
+    lane = made.batches[0][0]
+    assert "DeregisterTarget" not in names(lane.steps)
+    drain = next(step for step in lane.steps if isinstance(step, steps.WaitDrained))
+    assert plan.recovery(lane, drain, still_runs=True) == ()
+    assert not plan.goes_back(lane, drain)
+
+
+def test_a_host_that_was_unhealthy_goes_back_in_without_a_wait_for_health() -> None:
+    host = builders.facts(1, {"web": builders.slot()})
+    seen = builders.survey([host], {"host-1": builders.UNHEALTHY})
+    made = plan.make(
+        builders.environment(), (builders.offer(WEB, [host]),), seen, allow_downtime=True
+    )
+    lane = made.batches[0][0]
+    drain = next(step for step in lane.steps if isinstance(step, steps.WaitDrained))
+    way = plan.recovery(lane, drain, still_runs=True)
+    assert names(way) == ["RegisterTarget", "ForgetOut"]
 
 
 def test_when_the_first_app_fails_the_untouched_one_goes_back() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import session, settings
+from deploy import project, session, settings
 from deploy.errors import BadInput
 from deploy.settings import Batch
 
@@ -36,7 +36,7 @@ PORT = "must be a port, a whole number from 1 to 65535, not"
 def loaded(folder: Path, text: str, environment: str = "lab") -> settings.Environment:
     file = folder / "fabric.yaml"
     file.write_text(text)
-    return settings.load(file, environment)
+    return project.load(file, environment)
 
 
 def with_key(key: str) -> tuple[str, str]:
@@ -319,12 +319,12 @@ def test_a_file_that_holds_no_settings_is_refused(text: str, expected: str, tmp_
 
 def test_a_missing_or_unreadable_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"none\.yaml does not exist"):
-        settings.load(tmp_path / "none.yaml", "lab")
+        project.load(tmp_path / "none.yaml", "lab")
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(BadInput, match=r"binary\.yaml cannot be read"):
-        settings.load(tmp_path / "binary.yaml", "lab")
+        project.load(tmp_path / "binary.yaml", "lab")
     with pytest.raises(BadInput, match="cannot be read"):
-        settings.load(tmp_path, "lab")
+        project.load(tmp_path, "lab")
 
 
 def test_an_environments_apps_are_merged_over_the_base(tmp_path: Path) -> None:

@@ -57,27 +57,4 @@ def lab(fleet: Lab) -> Lab:
 @pytest.fixture
 def project(tmp_path: Path, lab: Lab) -> Project:
     """A project whose environment `lab` is the running lab, with short waits."""
-    made = Project(tmp_path, lab)
-    web = {
-        "package": "packages/web.*",
-        "command": "web --port {port}",
-        "ports": [5000],
-        "target_group": "web-lab",
-        "longest_request_seconds": 1.5,
-        "prove_seconds": 1.5,
-        "start_timeout_seconds": 8,
-        "healthy_timeout_seconds": 20,
-    }
-    made.settings = {
-        "deploy": {
-            "apps": {"web": web},
-            "environments": {
-                "lab": {
-                    "from": str(lab.folder / "environment.yaml"),
-                    "propagation_seconds": 2,
-                }
-            },
-        }
-    }
-    made.configure()
-    return made
+    return Project.on(tmp_path, lab)
