@@ -122,27 +122,30 @@ def prepare(app: str, user: str) -> str:
 
 
 def receive_release(app: str, release: str, user: str, sha256: str) -> str:
-    """Read the release's archive from stdin, check it, unpack it, publish it by rename.
+    """Read the release's archive from stdin, unpack and check it, publish it by rename.
 
-    Nothing appears under the release's name before all of it is there.
+    Unpacked while it arrives, its digest taken beside it. Nothing appears under the release's
+    name before all of it is there, right and on disk.
     """
     final = release_path(app, release)
     part = f"{home(app)}/releases/.{release}.part"
     return "\n".join(
         (
             "set -e",
-            f"archive={quote(part + '.tgz')} part={quote(part)} final={quote(final)}",
-            'rm -rf "$part" "$archive"',
-            'trap \'rm -rf "$part" "$archive"\' EXIT',
-            'umask 077; cat > "$archive"',
-            f'echo "{sha256}  $archive" | sha256sum --check --quiet --strict >&2',
-            'if [ -e "$final" ]; then exit 0; fi',
-            'mkdir "$part"',
-            'tar -xzpf "$archive" -C "$part" --no-same-owner',
+            f"part={quote(part)} final={quote(final)}",
+            'rm -rf "$part" "$part.pipe" "$part.sum"',
+            'trap \'rm -rf "$part" "$part.pipe" "$part.sum"\' EXIT',
+            'if [ -e "$final" ]; then cat > /dev/null; exit 0; fi',
+            'umask 077; mkdir "$part"; mkfifo "$part.pipe"',
+            'sha256sum < "$part.pipe" > "$part.sum" &',
+            'tee "$part.pipe" | tar -xzpf - -C "$part" --no-same-owner',
+            "wait",
+            f'read -r sum _ < "$part.sum"; [ "$sum" = {sha256} ] || '
+            "{ echo 'the archive arrived with another digest' >&2; exit 1; }",
             f'chown -R -h "root:$(id -gn {quote(user)})" "$part"',
             'chmod 0750 "$part"',
-            'sync -f "$part" 2>/dev/null || sync',
-            'mv -T "$part" "$final"',
+            'find "$part" -type f -exec sync {} +',
+            'mv -T "$part" "$final"; sync "$final" "${final%/*}"',
         )
     )
 
@@ -233,7 +236,7 @@ def start_unit(unit: str) -> str:
             "set -e",
             "systemctl daemon-reload",
             f"systemctl reset-failed {name} 2>/dev/null || true",
-            f"systemctl enable --quiet --no-reload {name}",
+            f"systemctl is-enabled --quiet {name} || systemctl enable --quiet --no-reload {name}",
             f"systemctl start {name}",
             f"systemctl show {name} -p {SHOWN}",
         )

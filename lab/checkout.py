@@ -65,7 +65,7 @@ ssh:
   key_files: ["{folder / "id_ed25519"}"]
   known_hosts: ["{folder / "known_hosts"}"]
 hosts: {{tags: {{Environment: lab}}}}
-poll_seconds: 0.2
+poll_seconds: 0.1
 """
     )
 
