@@ -10,7 +10,7 @@ help:
 	@echo "make demo    4 hosts, a deploy under load, no failed request (about 3 minutes)"
 	@echo "make check   format, lint, types and the tests without the lab (seconds)"
 	@echo "make test    make check, then the promises on the lab's real hosts"
-	@echo "make bench   this project and its peers at the same job"
+	@echo "make bench   a rolling deploy against the limit of its own waits"
 	@echo "make clean   take the lab down, remove what was made here"
 
 # python3-venv first: without it Debian's Python leaves half a virtual environment behind.

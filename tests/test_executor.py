@@ -302,3 +302,27 @@ def test_every_step_that_began_is_heard_to_end(run: Run) -> None:
 def test_lanes_are_of_one_host() -> None:
     lanes: list[Lane] = [lane for batch in made(old(3), batch=2).batches for lane in batch]
     assert all(step.host == lane.host for lane in lanes for step in lane.steps)
+
+
+def defect(_: object) -> None:
+    raise UnicodeEncodeError("latin-1", "ö", 0, 1, "ordinal not in range")
+
+
+def test_a_defect_of_ours_is_a_failure_with_a_way_back_and_no_traceback(run: Run) -> None:
+    ran = run(made(old(2)), {"host-1: drain": defect})
+    assert ran.report.outcomes["host-1"] is Outcome.BACK
+    assert "a defect in Changeover: UnicodeEncodeError" in ran.report.failures[0].error
+    assert any(line.startswith("host-1: register") for line in ran.done)
+
+
+def test_a_way_back_that_fails_for_one_app_goes_on_with_the_others(run: Run) -> None:
+    """The web app still runs its old release; that admin is lost is no reason to leave it out."""
+    web, admin = builders.app(), builders.app("admin", 5100)
+    slots: dict[str, Slot] = {"web": builders.slot(), "admin": builders.slot()}
+    plan = made([builders.facts(1, slots)], admin, web)
+    acts = {"host-1: drain": stop, "host-1: wait until healthy in admin-lab": fail}
+    ran = run(plan, acts)
+    assert ran.report.outcomes["host-1"] is Outcome.OUT
+    assert "host-1: register in web-lab" in ran.done
+    assert "host-1: wait until healthy in web-lab" in ran.done
+    assert ran.report.failures

@@ -1,0 +1,55 @@
+"""The verbs' own small decisions; the lab's tests see them whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import builders
+import pytest
+
+from deploy import offers, verbs
+from deploy.errors import BadInput
+
+
+def test_names_are_split_at_commas() -> None:
+    assert verbs.split(None, "--hosts") == ()
+    assert verbs.split("web-1, web-2,", "--hosts") == ("web-1", "web-2")
+
+
+@pytest.mark.parametrize("given", ["", " ", ",", " , "])
+def test_an_empty_variable_does_not_mean_the_whole_fleet(given: str) -> None:
+    with pytest.raises(BadInput, match="--hosts names no host"):
+        verbs.split(given, "--hosts")
+
+
+@pytest.fixture
+def builds(tmp_path: Path) -> Path:
+    for version in ("1.0.0", "2.1.0.0", "11.0.0"):
+        (tmp_path / f"web.{version}.zip").touch()
+    return tmp_path
+
+
+def test_a_version_is_that_version_alone(builds: Path) -> None:
+    """`endswith` would take 2.1.0.0, and 11.0.0, for 1.0.0."""
+    app = builders.app(package="web.*.zip")
+    environment = builders.environment(app, root=builds)
+    assert offers.choose(environment, app, "1.0.0").name == "web.1.0.0.zip"
+    assert offers.choose(environment, app, "11.0.0").name == "web.11.0.0.zip"
+    with pytest.raises(BadInput, match=r"--package 0\.0: no package has this version"):
+        offers.choose(environment, app, "0.0")
+
+
+def test_a_version_is_found_in_any_folder_of_the_pattern(tmp_path: Path) -> None:
+    for build in ("a", "b"):
+        (tmp_path / build).mkdir()
+    (tmp_path / "b" / "web.3.0.0.zip").touch()
+    app = builders.app(package="*/web.*.zip")
+    environment = builders.environment(app, root=tmp_path)
+    assert offers.choose(environment, app, "3.0.0") == tmp_path / "b" / "web.3.0.0.zip"
+
+
+def test_a_version_that_ties_is_refused(builds: Path) -> None:
+    (builds / "web.1.0.0.tar.gz").touch()
+    app = builders.app(package="web.*")
+    with pytest.raises(BadInput, match="several packages have this version"):
+        offers.choose(builders.environment(app, root=builds), app, "1.0.0")
