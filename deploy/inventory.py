@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, order=True)
 class Host:
-    """A machine that we reach by SSH; `name` is what people call it."""
+    """A machine that we reach by SSH; `name` is what people call it.
+
+    address: where SSH goes, which may be public; private_address: the load balancer's view.
+    """
 
     name: str
     address: str
     instance_id: str
     zone: str = ""
+    private_address: str = ""
 
     def __str__(self) -> str:
         return self.name
@@ -120,6 +124,7 @@ def _listed(
             addresses[name],
             by_address[addresses[name]]["InstanceId"],
             by_address[addresses[name]].get("Placement", {}).get("AvailabilityZone", ""),
+            by_address[addresses[name]].get("PrivateIpAddress", ""),
         )
         for name in names
     )
@@ -137,7 +142,7 @@ def _host(item: dict[str, Any], which: str) -> Host:
     if not address:
         raise BadInput(f"{name} ({item['InstanceId']}) has no {which} address to connect to")
     zone = item.get("Placement", {}).get("AvailabilityZone", "")
-    return Host(name, address, item["InstanceId"], zone)
+    return Host(name, address, item["InstanceId"], zone, item.get("PrivateIpAddress", ""))
 
 
 def _refuse_auto_scaling(account: Account, hosts: Sequence[Host]) -> None:

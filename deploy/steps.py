@@ -294,8 +294,18 @@ class RegisterTarget(OnHost):
     """In: the load balancer may send requests again."""
 
     def run(self, fleet: Fleet) -> None:
-        """Ask for it; WaitHealthy sees it through."""
-        fleet.desk.register(fleet.groups[self.app.name], fleet.target(self.host, self.app))
+        """Ask for it; WaitHealthy sees it through.
+
+        An address cannot come back before its deregistration delay is over (ALB guide, register
+        targets): on the way back from a drain, a group of type `ip` waits for that first.
+        """
+        group = fleet.groups[self.app.name]
+        out = fleet.moments.get((self.host.name, self.app.name, "deregistered"))
+        if group.target_type == "ip" and out is not None:
+            while (left := out + group.delay_seconds - time.monotonic()) > 0:
+                fleet.tell(self.host.name, f"its address may come back in {left:.0f} s")
+                time.sleep(min(left, 1.0))
+        fleet.desk.register(group, fleet.target(self.host, self.app))
         fleet.mark(self.host, self.app, "registered")
 
     def __str__(self) -> str:

@@ -115,7 +115,8 @@ class Survey:
 
 def target_of(group: TargetGroup, host: Host, app: App) -> Target:
     """The host's target in a group: by instance, or by address for `ip` groups."""
-    return Target(host.address if group.target_type == "ip" else host.instance_id, app.port)
+    address = host.private_address or host.address
+    return Target(address if group.target_type == "ip" else host.instance_id, app.port)
 
 
 def gather(

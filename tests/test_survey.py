@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import builders
@@ -129,6 +130,8 @@ def test_a_target_goes_by_instance_or_by_address() -> None:
     web, host = builders.app(), builders.host(3)
     assert survey.target_of(builders.group(), host, web).id == host.instance_id
     assert survey.target_of(builders.group(target_type="ip"), host, web).id == host.address
+    public = replace(host, address="198.51.100.7", private_address="10.0.0.3")
+    assert survey.target_of(builders.group(target_type="ip"), public, web).id == "10.0.0.3"
     assert builders.survey(health={"host-1": GONE}).health_of(builders.host(), web) == GONE
 
 
