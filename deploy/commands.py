@@ -243,6 +243,14 @@ def start_unit(unit: str) -> str:
     )
 
 
+def running_release(pid: int) -> str:
+    """The release that a process was started from, as `running=<release>`, by its environment.
+
+    Marked, since a shell's start-up files may speak before it.
+    """
+    return f'tr "\\0" "\\n" < /proc/{pid}/environ | sed -n \'s/^CHANGEOVER_RELEASE=/running=/p\''
+
+
 def show_unit(unit: str) -> str:
     """The unit's state as `Key=Value` lines."""
     return f"systemctl show {quote(unit)} -p {SHOWN}"

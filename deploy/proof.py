@@ -46,11 +46,6 @@ class ProveRelease(OnHost):
             f"then up {self.app.prove_seconds:g} s"
         )
 
-    def _ask(self, fleet: Fleet) -> int | None:
-        header = self.app.health.host or f"{self.host.address}:{self.app.port}"
-        seconds = self.app.health.timeout_seconds
-        return fleet.remote(self.host).probe(self.app.port, self.path, header, seconds)
-
     def _look(self, fleet: Fleet) -> UnitState:
         result = fleet.remote(self.host).ask(commands.show_unit(self.app.unit), "unit's state")
         return parse_show(result.stdout)
@@ -69,13 +64,11 @@ class ProveRelease(OnHost):
             raise NotProven(f"{self.host}: {unit} ended (result: {state.result})")
 
     def _wait_for_answer(self, fleet: Fleet) -> UnitState:
-        expected = matcher.parse(self.expect)
         began = time.monotonic()
         limit = self.app.start_timeout_seconds
         looked = began - STAY_LOOK_SECONDS
         while True:
-            code = self._ask(fleet)
-            has_answered = code is not None and expected.matches(code)
+            code, has_answered = _ask(self, fleet)
             now = time.monotonic()
             if has_answered:
                 fleet.mark(self.host, self.app, "answered")
@@ -106,10 +99,7 @@ class ProveRelease(OnHost):
             )
 
     def _see_own_release(self, fleet: Fleet, state: UnitState) -> None:
-        script = (
-            f'tr "\\0" "\\n" < /proc/{state.main_pid}/environ | '
-            "sed -n 's/^CHANGEOVER_RELEASE=/running=/p'"
-        )
+        script = commands.running_release(state.main_pid)
         said = fleet.remote(self.host).ask(script, "running release").stdout.splitlines()
         found = [line for line in said if line.startswith("running=")]
         running = found[0].removeprefix("running=") if found else ""
@@ -129,8 +119,8 @@ class ProveRelease(OnHost):
             if left > STAY_LOOK_SECONDS:
                 self._steady(fleet, self._look(fleet))
         self._steady(fleet, self._look(fleet))
-        code = self._ask(fleet)
-        if code is None or not matcher.parse(self.expect).matches(code):
+        code, has_answered = _ask(self, fleet)
+        if not has_answered:
             raise NotProven(
                 f"{self.host}: {self.app.unit} answered first and then gave "
                 f"{code or 'no answer'} on {self.path} after {self.app.prove_seconds:g} s"
@@ -155,15 +145,23 @@ class ProveRevived(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """Any answer that the load balancer would take."""
-        expected, began = matcher.parse(self.expect), time.monotonic()
-        header = self.app.health.host or f"{self.host.address}:{self.app.port}"
+        began = time.monotonic()
         while time.monotonic() - began < self.app.start_timeout_seconds:
-            remote = fleet.remote(self.host)
-            code = remote.probe(self.app.port, self.path, header, self.app.health.timeout_seconds)
-            if code is not None and expected.matches(code):
+            if _ask(self, fleet)[1]:
                 return
             time.sleep(ASK_SECONDS)
         raise NotProven(f"{self.host}: {self.unit} was started again and does not answer")
 
     def __str__(self) -> str:
         return f"prove that {self.unit} answers again on :{self.app.port}{self.path}"
+
+
+def _ask(step: ProveRelease | ProveRevived, fleet: Fleet) -> tuple[int | None, bool]:
+    """The code that the host's own port answers now, and whether it is an expected one.
+
+    Asked under the Host header that the load balancer's health check uses (ALB guide).
+    """
+    app, host = step.app, step.host
+    header = app.health.host or f"{host.address}:{app.port}"
+    code = fleet.remote(host).probe(app.port, step.path, header, app.health.timeout_seconds)
+    return code, code is not None and matcher.parse(step.expect).matches(code)

@@ -7,9 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from deploy.errors import BadInput, DeployError
+from deploy.errors import DeployError
 from lab import packages
-from lab.checkout import take_down
 from lab.fleet import Lab
 from lab.load import Load
 
@@ -74,14 +73,8 @@ def run(lab: Lab) -> bool:
 def main() -> int:
     """Run the demo; 0 when no request failed. A lab that ran before is left running."""
     try:
-        running = running_lab()
-        fits = running is not None and len(running.hosts) == HOSTS
-        try:
-            lab = running if running and fits else Lab.up(ROOT, HOSTS, say=say)
+        with Lab.borrowed(ROOT, HOSTS, say=say) as lab:
             is_clean = run(lab)
-        finally:
-            if running is None:
-                take_down(ROOT)
     except DeployError as error:
         print(f"demo: {error}", file=sys.stderr)
         return error.exit_code
@@ -89,14 +82,6 @@ def main() -> int:
         print("demo: interrupted", file=sys.stderr)
         return 130
     return 0 if is_clean else 1
-
-
-def running_lab() -> Lab | None:
-    """Return the checkout's lab where it is up already."""
-    try:
-        return Lab.attach(ROOT)
-    except BadInput:
-        return None
 
 
 if __name__ == "__main__":

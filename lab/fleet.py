@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from lab import hosts as containers
 from lab.podman import podman
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 FOLDER = checkout.FOLDER
@@ -89,6 +90,27 @@ class Lab:
         if lab is None:
             raise BadInput("the lab is not running: start it with `inv lab.up`")
         return lab
+
+    @classmethod
+    @contextmanager
+    def borrowed(
+        cls,
+        root: Path,
+        hosts: int = 4,
+        suites: Sequence[str] | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> Iterator[Lab]:
+        """The checkout's lab for a while: one that ran before is left running, a new one goes.
+
+        Without `suites`, a running lab with that many hosts serves, whatever they are.
+        """
+        before = cls._running(root.resolve())
+        fits = before is not None and suites is None and len(before.hosts) == hosts
+        try:
+            yield before if before and fits else cls.up(root, hosts, suites or ("bookworm",), say)
+        finally:
+            if before is None:
+                checkout.take_down(root)
 
     def down(self) -> None:
         """Stop and remove all of it; keys and logs stay in the state folder."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from project import ROOT, Project, set_delay
 
-from deploy.errors import BadInput
 from lab.fleet import FOLDER, Lab
 
 SUITES = ("bookworm", "trixie")
@@ -33,15 +33,9 @@ def fleet() -> Iterator[Lab]:
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     root = ROOT / FOLDER / "workers" / worker if worker else ROOT
     root.mkdir(parents=True, exist_ok=True)
-    try:
-        Lab.attach(root)
-        was_running = True
-    except BadInput:
-        was_running = False
-    lab = Lab.up(root, 4, SUITES, say=lambda line: print(line, file=sys.stderr))
-    yield lab
-    if not was_running:
-        lab.down()
+    say = partial(print, file=sys.stderr)
+    with Lab.borrowed(root, 4, SUITES, say) as lab:
+        yield lab
 
 
 @pytest.fixture
