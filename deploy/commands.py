@@ -67,12 +67,12 @@ def survey_app(
         f'[ -f "$f" ] && echo "{app}.unit_sha256=$(sha256sum < "$f" | cut -d" " -f1)"',
         f'[ -f "$f" ] && sed -n \'s/^Environment=.*CHANGEOVER_UNIT=\\([0-9a-f]*\\).*/'
         f'{app}.unit_digest=\\1/p\' "$f"',
-        f"systemctl show {u} -p {SHOWN} | sed 's/^/{app}.show./'",
-        f"pid=$(systemctl show {u} -p MainPID | cut -d= -f2)",
+        f"show=$(systemctl show {u} -p {SHOWN} | sed 's/^/{app}.show./'); echo \"$show\"",
+        f'pid=${{show#*"{app}.show.MainPID="}} pid=${{pid%%[!0-9]*}}',
         '[ "${pid:-0}" -gt 0 ] && tr "\\0" "\\n" < "/proc/$pid/environ" 2>/dev/null '
         f"| sed -n 's/^CHANGEOVER_\\([A-Z]*\\)=/{app}.running.\\1=/p'",
-        f'for d in {base}/releases/*/; do [ -d "$d" ] && '
-        f'echo "{app}.release=$(basename "$d")"; done',
+        f'for d in {base}/releases/*/; do d=${{d%/}}; [ -d "$d" ] && '
+        f'echo "{app}.release=${{d##*/}}"; done',
         f'[ -f {base}/records/{port}.out ] && echo "{app}.out=$(cat {base}/records/{port}.out)"',
         f"[ -f {base}/records/{port}.deployed ] && "
         f'echo "{app}.deployed=$(cat {base}/records/{port}.deployed)"',
@@ -236,7 +236,7 @@ def start_unit(unit: str) -> str:
             "set -e",
             "systemctl daemon-reload",
             f"systemctl reset-failed {name} 2>/dev/null || true",
-            f"systemctl is-enabled --quiet {name} || systemctl enable --quiet --no-reload {name}",
+            f"systemctl enable --quiet --no-reload {name}",
             f"systemctl start {name}",
             f"systemctl show {name} -p {SHOWN}",
         )

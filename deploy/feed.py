@@ -31,8 +31,11 @@ class Reading:
 class HealthFeed:
     """One DescribeTargetHealth per group per tick feeds every host that waits.
 
-    A wait may name a deadline, at which a poll is made out of turn.
+    A wait may name a deadline, at which a poll is made out of turn. While nobody waits, as in a
+    drain, every fifth tick is enough for the screen.
     """
+
+    IDLE_TICKS = 5
 
     def __init__(
         self, balancer: Balancer, groups: Iterable[TargetGroup], tick_seconds: float
@@ -44,6 +47,7 @@ class HealthFeed:
         self._readings: dict[str, Reading] = {}
         self._errors: dict[str, tuple[float, DeployError]] = {}
         self._deadlines: dict[str, list[float]] = {group.arn: [] for group in self._groups}
+        self._waiting = dict.fromkeys(self._deadlines, 0)
         self._closed = False
         self._threads = [
             threading.Thread(target=self._poll, args=(group,), daemon=True)
@@ -79,18 +83,25 @@ class HealthFeed:
         with self._changed:
             if at_once:
                 self._deadlines[group.arn].append(moment)
-                self._changed.notify_all()
-            while True:
-                reading = self._readings.get(group.arn)
-                if reading and reading.at >= moment:
-                    return reading
-                failed_at, error = self._errors.get(group.arn, (0.0, None))
-                if error and failed_at >= moment:
-                    raise error
-                left = limit - time.monotonic()
-                if left <= 0 or self._closed:
-                    return None
-                self._changed.wait(left)
+            self._waiting[group.arn] += 1
+            self._changed.notify_all()
+            try:
+                return self._wait(group, moment, limit)
+            finally:
+                self._waiting[group.arn] -= 1
+
+    def _wait(self, group: TargetGroup, moment: float, limit: float) -> Reading | None:
+        while True:
+            reading = self._readings.get(group.arn)
+            if reading and reading.at >= moment:
+                return reading
+            failed_at, error = self._errors.get(group.arn, (0.0, None))
+            if error and failed_at >= moment:
+                raise error
+            left = limit - time.monotonic()
+            if left <= 0 or self._closed:
+                return None
+            self._changed.wait(left)
 
     def _poll(self, group: TargetGroup) -> None:
         while True:
@@ -116,7 +127,8 @@ class HealthFeed:
                 now = time.monotonic()
                 mine = self._deadlines[group.arn]
                 mine[:] = [moment for moment in mine if moment > started]
-                due = min([started + self._tick_seconds, *(m for m in mine if m > started)])
+                ticks = 1 if self._waiting[group.arn] else self.IDLE_TICKS
+                due = min([started + ticks * self._tick_seconds, *mine])
                 if now >= due:
                     return False
                 self._changed.wait(due - now)

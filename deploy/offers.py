@@ -22,6 +22,15 @@ MEBIBYTE = 1024 * 1024
 
 
 @dataclass(frozen=True)
+class Opened:
+    """An app's package, opened and normalised, and the words of the app's command."""
+
+    app: App
+    package: Package
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Offer:
     """One app's part of a deploy: its package and, by host name, the unit rendered for it.
 
@@ -56,35 +65,32 @@ def choose(environment: Environment, app: App, wanted: str | None) -> Path:
     raise BadInput(f"--package {wanted}: no such file or folder; {app.package} is where builds go")
 
 
-def prepare(app: App, path: Path, workspace: Path) -> tuple[Package, tuple[str, ...]]:
-    """The package, opened and normalised, and the words of the app's command.
+def prepare(app: App, path: Path, workspace: Path) -> Opened:
+    """Open the package at `path` for the app, its archive written into `workspace`.
 
     Raises BadInput for a package or a command that cannot be run.
     """
-    limit = app.max_unpacked_mb * MEBIBYTE
-    names = packages.names(path, max_unpacked_bytes=limit, workspace=workspace)
-    words = _words(app, path, names)
-    wanted = [*app.executables]
-    first = words[0].removeprefix("./")
-    if first in names:
-        wanted.append(first)
-        words = (first, *words[1:])
-    elif "/" in words[0] and not words[0].startswith("/"):
-        wanted.append(first)
+
+    def executables(files: frozenset[str]) -> tuple[str, ...]:
+        first = _words(app, path, files)[0]
+        local = first.removeprefix("./")
+        is_ours = local in files or ("/" in first and not first.startswith("/"))
+        return (*app.executables, local) if is_ours else app.executables
+
     opened = packages.open_package(
-        path, executables=tuple(wanted), max_unpacked_bytes=limit, workspace=workspace
+        path,
+        executables=executables,
+        max_unpacked_bytes=app.max_unpacked_mb * MEBIBYTE,
+        workspace=workspace,
     )
-    return opened, words
+    words = _words(app, path, opened.files)
+    first = words[0].removeprefix("./")
+    return Opened(app, opened, (first, *words[1:]) if first in opened.files else words)
 
 
-def offer(
-    environment: Environment,
-    app: App,
-    package: Package,
-    words: tuple[str, ...],
-    survey: Survey,
-) -> Offer:
+def offer(environment: Environment, opened: Opened, survey: Survey) -> Offer:
     """The offer for every surveyed host: the unit as its own systemd understands it."""
+    app, package, words = opened.app, opened.package, opened.words
     template = environment.path(app.template) if app.template else None
     release = package.release.id
     rendered: dict[str, RenderedUnit] = {}

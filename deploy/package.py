@@ -18,7 +18,7 @@ from deploy.errors import BadInput
 from deploy.release import Release
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 _MOST_LINKS = 40
 
@@ -94,19 +94,21 @@ def _matching(whole: Path) -> list[Path]:
 def open_package(
     path: Path,
     *,
-    executables: tuple[str, ...],
+    executables: Callable[[frozenset[str]], tuple[str, ...]],
     max_unpacked_bytes: int,
     workspace: Path,
 ) -> Package:
     """Read, check and normalise the package at `path`; the archive is written into `workspace`.
 
-    `executables` are files of the package that must be there and become executable, beside those
-    that the archive marks. BadInput for whatever cannot be deployed; then nothing is left behind.
+    `executables` is told the paths of the files and links, and names those that must be there and
+    become executable, beside those that the archive marks. BadInput for whatever cannot be
+    deployed; then nothing is left behind.
     """
     name, version = release.parse_name(path.name)
     with archive.reading(path, max_unpacked_bytes, workspace) as entries:
         contents = _checked(entries, path.name, max_unpacked_bytes)
-        marked = {_executable(wanted, contents, path.name) for wanted in executables}
+        found = frozenset(entry.path for entry in contents.values() if entry.kind != stat.S_IFDIR)
+        marked = {_executable(wanted, contents, path.name) for wanted in executables(found)}
         part, partial = tempfile.mkstemp(dir=workspace, suffix=".part")
         try:
             with open(part, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
@@ -115,7 +117,6 @@ def open_package(
         except BaseException:
             Path(partial).unlink()
             raise
-    found = frozenset(entry.path for entry in contents.values() if entry.kind != stat.S_IFDIR)
     opened = Release(name, version, bundle.digest.hexdigest(), len(found), bundle.unpacked)
     place = workspace / f"{name}.{opened.id}.tar.gz"
     Path(partial).replace(place)
@@ -128,14 +129,6 @@ def open_package(
         files=found,
         manifest="".join(bundle.manifest),
     )
-
-
-def names(path: Path, *, max_unpacked_bytes: int, workspace: Path) -> frozenset[str]:
-    """The relative paths of the files and links in a package, after the checks of its index."""
-    release.parse_name(path.name)
-    with archive.reading(path, max_unpacked_bytes, workspace) as entries:
-        contents = _checked(entries, path.name, max_unpacked_bytes)
-    return frozenset(entry.path for entry in contents.values() if entry.kind != stat.S_IFDIR)
 
 
 def _parsed(path: Path) -> tuple[str, str] | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ASK_SECONDS = 0.05
 STAY_LOOK_SECONDS = 1.0
+START_LOOK_SECONDS = 0.7
 
 
 class NotProven(DeployError):
@@ -66,13 +67,13 @@ class ProveRelease(OnHost):
     def _wait_for_answer(self, fleet: Fleet) -> UnitState:
         began = time.monotonic()
         limit = self.app.start_timeout_seconds
-        looked = began - STAY_LOOK_SECONDS
+        looked = began - START_LOOK_SECONDS
         while True:
             code, has_answered = _ask(self, fleet)
             now = time.monotonic()
             if has_answered:
                 fleet.mark(self.host, self.app, "answered")
-            if has_answered or now - looked >= STAY_LOOK_SECONDS:
+            if has_answered or now - looked >= START_LOOK_SECONDS:
                 state, looked = self._look(fleet), now
                 self._steady(fleet, state)
             if has_answered:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import paramiko
 from fabric import Config, Connection
 from invoke.exceptions import CommandTimedOut
-from paramiko.hostkeys import InvalidHostKey
 
 from deploy import commands
 from deploy.errors import BadInput, CommandFailed, CommandResult, RemoteError
 from deploy.settings import Hosts
+from deploy.trust import Transport, UnknownHostKey, answer_at_once, trust_known_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,21 +31,6 @@ NO_EXIT_CODE = -1  # paramiko's word for a peer that went away
 
 # A refused channel is an answer to us; without a handler, logging would print it as a warning.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
-
-
-class UnknownHostKey(paramiko.SSHException):
-    """The host showed a key that no known_hosts file has."""
-
-
-class Strict(paramiko.MissingHostKeyPolicy):
-    """Nobody is trusted unproven: an unknown key ends the connection."""
-
-    def missing_host_key(
-        self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
-    ) -> None:
-        """Refuse, with the fingerprint to compare."""
-        del client, hostname
-        raise UnknownHostKey(f"{key.get_name()} {key.fingerprint}")
 
 
 class _Forwarded(http.client.HTTPConnection):
@@ -86,6 +71,7 @@ class Remote:
         connect.setdefault("auth_timeout", ssh.connect_timeout_seconds)
         # paramiko waits an hour for a channel of a host that froze.
         connect.setdefault("channel_timeout", ssh.connect_timeout_seconds)
+        connect.setdefault("transport_factory", Transport)
         config = _config(environment)
         # A listed name is connected to as the user would: ssh config and known_hosts go by it.
         listed = not isinstance(environment.hosts, Hosts)
@@ -98,30 +84,7 @@ class Remote:
             connect_timeout=ssh.connect_timeout_seconds,
             connect_kwargs=connect,
         )
-        self._trust()
-
-    def _trust(self) -> None:
-        """Trust the keys of the user's and the project's known_hosts alone, jump hosts' too."""
-        connections = [self._connection]
-        while isinstance(connections[-1].gateway, Connection):
-            connections.append(connections[-1].gateway)
-        for connection in connections:
-            connection.client.set_missing_host_key_policy(Strict())
-            try:
-                connection.client.load_system_host_keys()
-            except (UnicodeDecodeError, InvalidHostKey) as error:
-                raise BadInput(f"~/.ssh/known_hosts cannot be read: {error}") from error
-            self._load_known_hosts(connection.client)
-
-    def _load_known_hosts(self, client: paramiko.SSHClient) -> None:
-        for name in self._environment.ssh.known_hosts:
-            file = self._environment.path(name)
-            try:
-                client.load_host_keys(str(file))
-            except (OSError, UnicodeDecodeError, InvalidHostKey) as error:
-                raise BadInput(
-                    f"{self._environment.name}: ssh: known_hosts: {file} cannot be read: {error}"
-                ) from error
+        trust_known_hosts(self._connection, environment)
 
     def connect(self) -> None:
         """Open the connection; BadInput says why a host cannot be reached or trusted."""
@@ -155,7 +118,7 @@ class Remote:
         transport = self._connection.client.get_transport()
         if transport:
             transport.set_keepalive(15)
-            _answer_at_once(transport)
+            answer_at_once(transport)
 
     def close(self) -> None:
         """End the connection."""
@@ -302,15 +265,6 @@ class Remote:
             if code == NO_EXIT_CODE:
                 raise self._broken(what, "no exit code came back")
             return CommandResult(command, code, out, err, time.monotonic() - started)
-
-
-def _answer_at_once(transport: paramiko.Transport) -> None:
-    """Switch Nagle's algorithm off, as OpenSSH does: each command would wait 40 ms for an ACK.
-
-    A proxy's pipe has no such option, and needs none.
-    """
-    if isinstance(transport.sock, socket.socket):
-        transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _config(environment: Environment) -> Config:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from deploy.balancer import TargetGroup
     from deploy.inventory import Host
-    from deploy.offers import Offer
+    from deploy.offers import Opened
     from deploy.plan import Plan
     from deploy.remote import Remote
     from deploy.settings import App, Environment
@@ -69,10 +69,9 @@ class Session:
             self.groups = {name: future.result() for name, future in groups.items()}
             found = find.result()
         self.hosts = inventory.select(found, self._only, self._skip)
+        self._stack.callback(self._disconnect)
         for host in self.hosts:
-            connection = remote.Remote(host, environment)
-            self._stack.callback(connection.close)
-            self.remotes[host.name] = connection
+            self.remotes[host.name] = remote.Remote(host, environment)
         workspace = self._stack.enter_context(
             tempfile.TemporaryDirectory(prefix="changeover-", ignore_cleanup_errors=True)
         )
@@ -81,6 +80,12 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def _disconnect(self) -> None:
+        """All at once: the end of one connection takes paramiko a tenth of a second."""
+        with ThreadPoolExecutor(max_workers=32) as pool:
+            for connection in self.remotes.values():
+                pool.submit(connection.close)
 
     def survey(self, *, allow_unreachable: bool = False) -> Survey:
         """Look at every host and group."""
@@ -92,20 +97,30 @@ class Session:
             allow_unreachable=allow_unreachable,
         )
 
-    def plan(self, seen: Survey, wanted: str | None, *, allow_downtime: bool) -> Plan:
-        """From packages and a survey to a plan; BadInput for what cannot go well."""
+    def look(self, wanted: str | None) -> tuple[Survey, tuple[Opened, ...]]:
+        """Hosts, groups and packages, all at once; `wanted` as `--package` gives it."""
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            reading = pool.submit(self._open_packages, wanted)
+            seen = self.survey()
+            return seen, reading.result()
+
+    def _open_packages(self, wanted: str | None) -> tuple[Opened, ...]:
         apps = self.environment.apps
         if wanted is not None and len(apps) > 1:
             names = ", ".join(app.name for app in apps)
             raise BadInput(f"--package is for one app: say which with --app ({names})")
-        fitness.refuse_unfit(apps, seen)
-        offered: list[Offer] = []
+        found: list[Opened] = []
         for app in apps:
             path = offers.choose(self.environment, app, wanted)
-            package, words = offers.prepare(app, path, self.workspace)
-            offered.append(offers.offer(self.environment, app, package, words, seen))
-        fitness.refuse_too_large(tuple(offered), seen)
-        return plan.make(self.environment, tuple(offered), seen, allow_downtime=allow_downtime)
+            found.append(offers.prepare(app, path, self.workspace))
+        return tuple(found)
+
+    def plan(self, seen: Survey, opened: Iterable[Opened], *, allow_downtime: bool) -> Plan:
+        """From a survey and packages to a plan; BadInput for what cannot go well."""
+        fitness.refuse_unfit(self.environment.apps, seen)
+        offered = tuple(offers.offer(self.environment, each, seen) for each in opened)
+        fitness.refuse_too_large(offered, seen)
+        return plan.make(self.environment, offered, seen, allow_downtime=allow_downtime)
 
     def fleet(self) -> Fleet:
         """The seams for an execution; its feed polls until the session ends."""

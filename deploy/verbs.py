@@ -41,10 +41,9 @@ def deploy(
     loaded = session.load(file, environment, app, batch)
     only, skip = split(hosts, "--hosts"), split(skip_host, "--skip-host")
     with session.Session(loaded, only=only, skip=skip) as opened:
-        with screen.busy(f"looking at {len(opened.hosts)} hosts of {environment}"):
-            seen = opened.survey()
-        with screen.busy("reading packages and planning"):
-            plan = opened.plan(seen, package, allow_downtime=allow_downtime)
+        with screen.busy(f"looking at {len(opened.hosts)} hosts of {environment} and the package"):
+            seen, packages = opened.look(package)
+            plan = opened.plan(seen, packages, allow_downtime=allow_downtime)
         screen.say(str(plan))
         if dry_run:
             screen.say("Dry run: nothing was changed.")
