@@ -47,6 +47,8 @@ DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperat
 class ApiError(BalancerError):
     """AWS answered a call with an error; `code` is AWS's own word for it."""
 
+    blames_release = False
+
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
         self.code = code

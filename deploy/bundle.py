@@ -121,7 +121,8 @@ class _Packed:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._buffer = bytearray()
-        self.digest = hashlib.sha256()
+        # BLAKE2: a host takes it in half the time of sha256sum.
+        self.digest = hashlib.blake2b()
         self.bytes = 0
 
     def write(self, data: bytes) -> None:

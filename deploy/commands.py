@@ -13,6 +13,7 @@ SHOWN = (
     "ExecMainStatus,ActiveEnterTimestamp"
 )
 LOCK_BUSY = 75
+HISTORY = 50
 
 
 def as_root(script: str) -> str:
@@ -50,7 +51,7 @@ def survey_host() -> str:
             'echo "selinux=$(getenforce 2>/dev/null || true)"',
             'd=/srv; [ -d "$d" ] || d=/; echo "free_kb=$(df -Pk "$d" | awk \'NR==2 {print $4}\')"',
             'echo "now=$(date +%s)"',
-            "for t in flock ss tar gzip sha256sum systemd-analyze useradd curl python3; do",
+            "for t in flock ss tar gzip sha256sum b2sum systemd-analyze useradd curl python3; do",
             '  command -v "$t" >/dev/null 2>&1 && echo "tool=$t"; done; true',
         )
     )
@@ -74,8 +75,10 @@ def survey_app(
         f'for d in {base}/releases/*/; do d=${{d%/}}; [ -d "$d" ] && '
         f'echo "{app}.release=${{d##*/}}"; done',
         f'[ -f {base}/records/{port}.out ] && echo "{app}.out=$(cat {base}/records/{port}.out)"',
-        f"[ -f {base}/records/{port}.deployed ] && "
-        f'echo "{app}.deployed=$(cat {base}/records/{port}.deployed)"',
+        f"tail -n {HISTORY} {base}/records/{port}.history 2>/dev/null | sed 's/^/{app}.history=/'",
+        f'for f in {base}/records/bad/*; do [ -f "$f" ] && echo "{app}.bad=${{f##*/}}"; done',
+        f"for f in {base}/records/units/*.{u}; do "
+        f'[ -f "$f" ] && echo "{app}.kept=${{f##*/}}"; done',
         f'echo "{app}.group=$(id -gn {quote(user)} 2>/dev/null || true)"',
         _listeners(app, port),
     ]
@@ -121,7 +124,7 @@ def prepare(app: str, user: str) -> str:
     )
 
 
-def receive_release(app: str, release: str, user: str, sha256: str) -> str:
+def receive_release(app: str, release: str, user: str, blake2: str) -> str:
     """Read the release's archive from stdin, unpack and check it, publish it by rename.
 
     Unpacked while it arrives, its digest taken beside it. Nothing appears under the release's
@@ -137,10 +140,10 @@ def receive_release(app: str, release: str, user: str, sha256: str) -> str:
             'trap \'rm -rf "$part" "$part.pipe" "$part.sum"\' EXIT',
             'if [ -e "$final" ]; then cat > /dev/null; exit 0; fi',
             'umask 077; mkdir "$part"; mkfifo "$part.pipe"',
-            'sha256sum < "$part.pipe" > "$part.sum" &',
+            'b2sum < "$part.pipe" > "$part.sum" &',
             'tee "$part.pipe" | tar -xzpf - -C "$part" --no-same-owner',
             "wait",
-            f'read -r sum _ < "$part.sum"; [ "$sum" = {sha256} ] || '
+            f'read -r sum _ < "$part.sum"; [ "$sum" = {blake2} ] || '
             "{ echo 'the archive arrived with another digest' >&2; exit 1; }",
             f'chown -R -h "root:$(id -gn {quote(user)})" "$part"',
             'chmod 0750 "$part"',
@@ -171,12 +174,30 @@ def record_out(app: str, port: int, note: str) -> str:
     )
 
 
-def record_deployed(app: str, port: int, note: str) -> str:
-    """Write down what was deployed; the note that the target is out falls."""
-    file = f"{home(app)}/records/{port}.deployed"
+def record_deployed(app: str, port: int, record: str, release: str) -> str:
+    """Write down what was deployed; the note that the target is out falls, and a bad mark too.
+
+    The history's new text replaces the old one by rename; its last lines are kept.
+    """
+    records = f"{home(app)}/records"
+    file = f"{records}/{port}.history"
+    return "\n".join(
+        (
+            "set -e",
+            f"{{ tail -n {HISTORY - 1} {file} 2>/dev/null || true; "
+            f"printf '%s\\n' {quote(record)}; }} > {file}.new",
+            f"sync {file}.new; mv -T {file}.new {file}",
+            f"rm -f {records}/{port}.out {records}/bad/{quote(release)}",
+        )
+    )
+
+
+def mark_bad(app: str, release: str, note: str) -> str:
+    """Write down that a release failed; the note says when and who saw it."""
+    folder = f"{home(app)}/records/bad"
     return (
-        f"set -e; printf '%s\\n' {quote(note)} > {file}.new; mv -T {file}.new {file}; "
-        f"rm -f {home(app)}/records/{port}.out"
+        f"set -e; install -d -m 0700 {folder}; "
+        f"printf '%s\\n' {quote(note)} > {folder}/{quote(release)}"
     )
 
 
@@ -201,31 +222,51 @@ def revive_unit(unit: str) -> str:
     return f"systemctl reset-failed {name} 2>/dev/null; systemctl enable --now --quiet {name}"
 
 
-def switch_release(app: str, port: int, release: str, user: str) -> str:
-    """Point the slot's link at a release by rename, so that it never points nowhere.
+def kept_unit(app: str, unit: str, release: str, digest: str) -> str:
+    """Where a release's unit lies, beside those of other releases and settings."""
+    return f"{home(app)}/records/units/{release}.{digest}.{unit}"
 
-    The release may have been unpacked for another user than the one it will run as now.
+
+def keep_unit(file: str) -> str:
+    """Read a unit from stdin and keep it for the switch, now or on a way back."""
+    kept = quote(file)
+    return f"set -e; cat > {kept}.new; sync {kept}.new; mv -T {kept}.new {kept}"
+
+
+def switch_release(app: str, port: int, release: str, user: str, unit: tuple[str, str]) -> str:
+    """Point the slot's link at a release and install its unit, each by rename.
+
+    unit: its name, and the digest under which it was kept. The release may have been unpacked
+    for another user than the one it will run as now. Nothing changes unless all is there.
     """
-    slots = f"{home(app)}/slots"
-    return (
-        f"set -e; test -d {quote(release_path(app, release))}; "
-        f'chgrp -R -h "$(id -gn {quote(user)})" {quote(release_path(app, release))}; '
-        f"ln -sfnT {quote(f'../releases/{release}')} {slots}/.{port}.new; "
-        f"mv -T {slots}/.{port}.new {slots}/{port}"
-    )
-
-
-def install_unit(app: str, unit: str, release: str) -> str:
-    """Read a unit from stdin and install it by rename; a copy stays with the records."""
-    file, copy = f"/etc/systemd/system/{unit}", f"{home(app)}/records/units/{release}.{unit}"
+    name, digest = unit
+    slots, file = f"{home(app)}/slots", f"/etc/systemd/system/{name}"
     return "\n".join(
         (
             "set -e",
-            f"new={quote(file + '.new')} file={quote(file)} copy={quote(copy)}",
-            'cat > "$copy"; install -m 0644 "$copy" "$new"; mv -T "$new" "$file"',
+            f"release={quote(release_path(app, release))}",
+            f"kept={quote(kept_unit(app, name, release, digest))} file={quote(file)}",
+            'test -d "$release"; test -f "$kept"',
+            f'chgrp -R -h "$(id -gn {quote(user)})" "$release"',
+            'install -m 0644 "$kept" "$file.new"',
+            f"ln -sfnT {quote(f'../releases/{release}')} {slots}/.{port}.new",
+            f'mv -T {slots}/.{port}.new {slots}/{port}; mv -T "$file.new" "$file"',
             'if command -v restorecon >/dev/null 2>&1; then restorecon "$file"; fi',
         )
     )
+
+
+def remove_releases(app: str, releases: tuple[str, ...]) -> str:
+    """Remove releases and their units, but none that a slot points to; and torn uploads."""
+    base = home(app)
+    lines = ["set -e", f"rm -rf {base}/releases/.*.part {base}/releases/.*.part.*"]
+    lines += [
+        f'[ "$(readlink -f {base}/slots/* | grep -c -x {quote(release_path(app, release))})" = 0 ] '
+        f"&& rm -rf {quote(release_path(app, release))} {base}/records/units/{quote(release)}.* "
+        "|| true"
+        for release in releases
+    ]
+    return "\n".join(lines)
 
 
 def start_unit(unit: str) -> str:

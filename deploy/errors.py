@@ -17,6 +17,8 @@ class DeployError(Exception):
     """One sentence for the person at the keyboard: what, where, what would be right."""
 
     exit_code = 1
+    blames_release = False
+    """Whether the release that was tried is to blame, and not a network, an API or the host."""
 
 
 class BadInput(DeployError):
@@ -38,6 +40,8 @@ class RemoteError(DeployError):
 class BalancerError(DeployError):
     """The AWS API refused, or a target took a state that it cannot leave by waiting."""
 
+    blames_release = True
+
 
 @dataclass(frozen=True)
 class CommandResult:
@@ -52,6 +56,8 @@ class CommandResult:
 
 class CommandFailed(RemoteError):
     """A remote command ended with an exit code other than 0."""
+
+    blames_release = True
 
     def __init__(self, host: str, what: str, result: CommandResult) -> None:
         """Keep the result as data; `what` names the intention, not the shell line."""

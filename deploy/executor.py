@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy import commands
-from deploy import plan as plans
+from deploy import commands, recovery
 from deploy.errors import CommandFailed, DeployError
 from deploy.fleet import Stopped
 from deploy.report import (
@@ -28,7 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deploy.fleet import Fleet
-    from deploy.plan import Lane, Plan
+    from deploy.lanes import Lane
+    from deploy.plan import Plan
+    from deploy.recovery import WayOut
     from deploy.steps import Step
 
 JOURNAL_LINES = 8
@@ -112,35 +113,37 @@ class Execution:
             try:
                 self._do(step)
             except Stopped as error:
-                undone, back = self._recover(lane, step, still_runs=True)
+                way = recovery.way_out(lane, step, still_runs=True)
+                undone, back = self._recover(way)
                 if not back:
                     self._failed(step, error, undone)
                 self._ended(lane.host.name, Outcome.BACK if back else Outcome.OUT)
                 return
             except DeployError as error:
                 journal = self._journal(step)
-                undone, back = self._recover(lane, step, still_runs=False)
+                way = recovery.way_out(lane, step, is_bad=error.blames_release)
+                undone, back = self._recover(way)
                 self._failed(step, error, undone, journal)
-                served = Outcome.DONE if plans.is_deployed(step) else Outcome.BACK
+                served = Outcome.DONE if recovery.is_deployed(step) else Outcome.BACK
                 self._ended(lane.host.name, served if back else Outcome.OUT)
                 return
         self._ended(lane.host.name, Outcome.DONE)
 
-    def _recover(self, lane: Lane, step: Step, *, still_runs: bool) -> tuple[tuple[str, ...], bool]:
-        """Do the way back; the steps done, and whether every app of the host is in again."""
+    def _recover(self, way: WayOut) -> tuple[tuple[str, ...], bool]:
+        """Do the way out; the steps done, and whether every app of the host is in again."""
         done: list[str] = []
         lost: set[str] = set()
-        for way in plans.recovery(lane, step, still_runs=still_runs):
-            if way.app.name in lost:
+        for back in way.steps:
+            if back.app.name in lost:
                 continue
             try:
-                self._do(way, planned=False)
+                self._do(back, planned=False)
             except DeployError as error:
-                done.append(f"{way}: failed: {error}")
-                lost.add(way.app.name)
+                done.append(f"{back}: failed: {error}")
+                lost.add(back.app.name)
             else:
-                done.append(str(way))
-        return tuple(done), not lost and plans.goes_back(lane, step)
+                done.append(str(back))
+        return tuple(done), not lost and way.serves
 
     def _do(self, step: Step, *, planned: bool = True) -> None:
         self.listen(StepBegan(step))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from deploy.settings import App
     from deploy.survey import HostFacts, Slot, Survey
 
-NEEDED = ("flock", "ss", "tar", "gzip", "sha256sum", "systemd-analyze", "useradd")
+NEEDED = ("flock", "ss", "tar", "gzip", "sha256sum", "b2sum", "systemd-analyze", "useradd")
 PACKAGE_OF = {"ss": "iproute2", "flock": "util-linux", "useradd": "passwd (shadow-utils)"}
 OLDEST_SYSTEMD = 240
 SPARE_KIB = 64 * 1024

@@ -110,12 +110,10 @@ def _row(facts: HostFacts, app: App, survey: Survey) -> Row:
 
 def agrees(slot: Slot) -> bool:
     """Whether the record, the link, the unit on disk and the running process tell one release."""
-    try:
-        recorded = str(json.loads(slot.deployed)["release"])
-    except (ValueError, KeyError, TypeError):
-        return False
+    recorded = slot.deployed
     return (
-        recorded == slot.link == slot.running_release
+        recorded is not None
+        and recorded.release == slot.link == slot.running_release
         and bool(slot.running_unit)
         and slot.running_unit == slot.unit_digest
         and slot.unit.enabled == "enabled"

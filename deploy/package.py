@@ -29,14 +29,14 @@ class Package:
 
     path: what the build left; release: what it is.
     archive: the same contents as a tar.gz whose order, times, owners and modes are normalised;
-    archive_sha256 and archive_bytes describe that file.
+    archive_blake2 and archive_bytes describe that file.
     files: relative paths of files and links; manifest: every file's line for `sha256sum -c`.
     """
 
     path: Path
     release: Release
     archive: Path
-    archive_sha256: str
+    archive_blake2: str
     archive_bytes: int
     files: frozenset[str]
     manifest: str
@@ -124,7 +124,7 @@ def open_package(
         path=path,
         release=opened,
         archive=place,
-        archive_sha256=bundle.packed.digest.hexdigest(),
+        archive_blake2=bundle.packed.digest.hexdigest(),
         archive_bytes=bundle.packed.bytes,
         files=found,
         manifest="".join(bundle.manifest),

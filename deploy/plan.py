@@ -6,30 +6,20 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy import capacity, steps
+from deploy import capacity, lanes
 from deploy.balancer import State
-from deploy.proof import ProveCurrent, ProveRelease, ProveRevived
+from deploy.enrolment import Soak, WaitDrained, WaitHealthy
+from deploy.lanes import Goal, Lane
+from deploy.proof import ProveCurrent, ProveRelease
+from deploy.staging import PrepareHost, StageUnit, UploadRelease
 
 if TYPE_CHECKING:
-    from deploy.balancer import TargetGroup
     from deploy.inventory import Host
     from deploy.offers import Offer
     from deploy.settings import App, Environment
     from deploy.steps import Step
     from deploy.survey import HostFacts, Slot, Survey
     from deploy.units import RenderedUnit
-
-
-@dataclass(frozen=True)
-class Lane:
-    """One host's steps, in order."""
-
-    host: Host
-    steps: tuple[Step, ...]
-
-    def switches(self, app: App) -> bool:
-        """Whether the app has steps in this lane."""
-        return any(step.app.name == app.name for step in self.steps)
 
 
 @dataclass(frozen=True)
@@ -105,7 +95,10 @@ def make(
     due_hosts = [facts for facts in survey.hosts if facts.host.name in todo]
     order = capacity.order(environment.rollout, due_hosts, survey, offers)
     batches = tuple(
-        tuple(Lane(f.host, _rolled(todo[f.host.name], f, survey, environment)) for f in batch)
+        tuple(
+            lanes.rolled((_goal(o, f) for o in todo[f.host.name]), f, survey, environment)
+            for f in batch
+        )
         for batch in capacity.batches(environment.rollout.batch, order, len(survey.hosts))
     )
     apps = tuple(offer.app for offer in offers)
@@ -158,67 +151,8 @@ def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) ->
     return tuple(found)
 
 
-def recovery(lane: Lane, failed: Step, *, still_runs: bool) -> tuple[Step, ...]:
-    """What is done for a lane that stops at a step, so that every app of it ends whole.
-
-    An app whose old release was not touched goes back in, and is seen to be as healthy as it
-    was; one that did not serve before does not serve now; one that was already proven goes in;
-    the one that failed goes out, or gives its place back to the unit that it replaced.
-    `still_runs`: the lane was stopped by the operator, so no app of it counts as failed.
-    """
-    began = lane.steps[: lane.steps.index(failed) + 1]
-    apps = dict.fromkeys(step.app.name for step in lane.steps)
-    registered: list[Step] = []
-    found: list[Step] = []
-    for name in apps:
-        mine = [step for step in began if step.app.name == name]
-        kinds = {type(step) for step in mine}
-        whole = [step for step in lane.steps if step.app.name == name]
-        app = whole[0].app
-        back = (
-            steps.RegisterTarget(lane.host, app),
-            steps.WaitHealthy(lane.host, app),
-            steps.ForgetOut(lane.host, app),
-        )
-        touched = kinds & {steps.StopUnit, steps.RetireUnit, steps.SwitchRelease}
-        is_recorded = isinstance(failed, steps.RecordDeployed)
-        failed_here = failed.app.name == name and not still_runs and not is_recorded
-        if not touched:
-            out = [step for step in mine if isinstance(step, steps.DeregisterTarget)]
-            registered += back[:1] if out else ()
-            found += back[1:] if out and out[0].was_healthy else back[2:] if out else ()
-        elif not failed_here and ProveRelease in kinds:
-            found += whole[len(mine) :]
-        else:
-            if steps.RegisterTarget in kinds:
-                found.append(steps.DeregisterTarget(lane.host, app))
-            retired = [step for step in mine if isinstance(step, steps.RetireUnit)]
-            proof = next(step for step in whole if isinstance(step, ProveRelease))
-            if retired:
-                unit = retired[0].unit
-                found.append(steps.ReviveUnit(lane.host, app, unit))
-                found.append(ProveRevived(lane.host, app, unit, proof.path, proof.expect))
-                found += back
-    return (*registered, *found)
-
-
-def is_deployed(failed: Step) -> bool:
-    """Whether the failed step is only the record: the release is proven, and in service."""
-    return isinstance(failed, steps.RecordDeployed)
-
-
-def goes_back(lane: Lane, failed: Step) -> bool:
-    """Whether the recovery of a failed lane leaves every app of the host in service.
-
-    The failed app stays out once its old release was touched, unless the unit that it replaced
-    took its place back.
-    """
-    began = lane.steps[: lane.steps.index(failed) + 1]
-    kinds = {type(step) for step in began if step.app.name == failed.app.name}
-    touched = kinds & {steps.StopUnit, steps.SwitchRelease}
-    if not touched:
-        return steps.DeregisterTarget in kinds
-    return steps.RetireUnit in kinds or is_deployed(failed)
+def _goal(offer: Offer, facts: HostFacts) -> Goal:
+    return Goal(offer.app, offer.package.release.id, offer.units[facts.host.name].digest)
 
 
 def _is_current(offer: Offer, facts: HostFacts, survey: Survey) -> bool:
@@ -243,59 +177,12 @@ def _staged(offer: Offer, facts: HostFacts, survey: Survey, due: tuple[Offer, ..
     app, host, release = offer.app, facts.host, offer.package.release.id
     unit = offer.units[host.name]
     if offer not in due:
-        path, expect = question(app, survey.groups[app.name])
-        return [ProveCurrent(host, app, release, path, expect)]
-    found: list[Step] = [steps.PrepareHost(host, app)]
+        return [ProveCurrent(host, app, release, *lanes.question(app, survey.groups[app.name]))]
+    found: list[Step] = [PrepareHost(host, app)]
     if release not in facts.slots[app.name].releases:
-        found.append(steps.UploadRelease(host, app, offer.package))
-    found.append(steps.VerifyUnit(host, app, unit.name, offer.checks[host.name]))
+        found.append(UploadRelease(host, app, offer.package))
+    found.append(StageUnit(host, app, release, unit, offer.checks[host.name]))
     return found
-
-
-def question(app: App, group: TargetGroup) -> tuple[str, str]:
-    """Path and expected codes of the local probe: the app's, or else the group's own check."""
-    return app.health.path or group.health_path, app.health.expect or group.matcher
-
-
-def _rolled(
-    due: tuple[Offer, ...], facts: HostFacts, survey: Survey, environment: Environment
-) -> tuple[Step, ...]:
-    """One host's rolling steps; the apps' drains, and their ways back in, overlap."""
-    out: list[Step] = []
-    drains: list[Step] = []
-    switch: list[Step] = []
-    enrol: list[Step] = []
-    see: list[Step] = []
-    host = facts.host
-    for offer in due:
-        app, group, slot = offer.app, survey.groups[offer.app.name], facts.slots[offer.app.name]
-        release, unit = offer.package.release.id, offer.units[host.name]
-        health = survey.health_of(host, app)
-        if health.may_receive:
-            is_healthy = health.state is State.HEALTHY
-            out.append(steps.DeregisterTarget(host, app, was_healthy=is_healthy))
-        if health.reason != "Target.NotRegistered":
-            seconds = max(group.delay_seconds, environment.propagation_seconds)
-            drains.append(steps.WaitDrained(host, app, seconds))
-        if app.replaces and (slot.replaces.is_running or slot.replaces.enabled == "enabled"):
-            switch.append(steps.RetireUnit(host, app, app.replaces))
-        if slot.unit.is_loaded:
-            switch.append(steps.StopUnit(host, app))
-        path, expect = question(app, group)
-        switch += [
-            steps.SwitchRelease(host, app, release),
-            steps.InstallUnit(host, app, release, unit),
-            steps.StartUnit(host, app),
-            steps.ShowJournal(host, app),
-            ProveRelease(host, app, release, path, expect),
-        ]
-        enrol.append(steps.RegisterTarget(host, app))
-        see.append(steps.WaitHealthy(host, app))
-        soak = max(environment.rollout.soak_seconds, group.slow_start_seconds)
-        if soak:
-            see.append(steps.Soak(host, app, soak))
-        see.append(steps.RecordDeployed(host, app, release))
-    return (*out, *drains, *switch, *enrol, *see)
 
 
 def _estimate(batches: tuple[tuple[Lane, ...], ...], survey: Survey) -> float:
@@ -304,13 +191,13 @@ def _estimate(batches: tuple[tuple[Lane, ...], ...], survey: Survey) -> float:
     for batch in batches:
         longest = 0.0
         for lane in batch:
-            waits = [step.seconds for step in lane.steps if isinstance(step, steps.WaitDrained)]
-            soaks = [step.seconds for step in lane.steps if isinstance(step, steps.Soak)]
+            waits = [step.seconds for step in lane.steps if isinstance(step, WaitDrained)]
+            soaks = [step.seconds for step in lane.steps if isinstance(step, Soak)]
             proofs = [s.app.prove_seconds for s in lane.steps if isinstance(s, ProveRelease)]
             checks = [
                 survey.groups[s.app.name].interval_seconds
                 for s in lane.steps
-                if isinstance(s, steps.WaitHealthy)
+                if isinstance(s, WaitHealthy)
             ]
             parts = (waits, [sum(proofs)], checks, soaks)
             longest = max(longest, sum(max(part, default=0.0) for part in parts))

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 ASK_SECONDS = 0.05
 STAY_LOOK_SECONDS = 1.0
 START_LOOK_SECONDS = 0.7
+JOURNAL_LINES = 5
 
 
 class NotProven(DeployError):
     """A started release did not answer, or did not stay."""
+
+    blames_release = True
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ class ProveRelease(OnHost):
                 state, looked = self._look(fleet), now
                 self._steady(fleet, state)
             if has_answered:
+                self._show_journal(fleet)
                 return state
             said = "no answer" if code is None else f"answer {code}, not {self.expect}"
             if now - began > limit:
@@ -86,6 +90,12 @@ class ProveRelease(OnHost):
                 )
             fleet.tell(self.host.name, f"{said} yet, {now - began:.0f} of {limit} s")
             time.sleep(ASK_SECONDS)
+
+    def _show_journal(self, fleet: Fleet) -> None:
+        """The last lines, for the person at the keyboard, while the release proves itself."""
+        script = commands.journal(self.app.unit, JOURNAL_LINES)
+        for line in fleet.remote(self.host).ask(script, "journal").stdout.splitlines():
+            fleet.tell(self.host.name, f"| {line}")
 
     def _see_own_listener(self, fleet: Fleet) -> None:
         script = commands.listeners(self.app.name, self.app.port)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from deploy import commands
 from deploy.balancer import GONE, Health, Target, TargetGroup
 from deploy.errors import BadInput, DeployError
+from deploy.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +63,8 @@ class Slot:
 
     link: the release that the slot points to; unit_digest: the unit on disk; running_release,
     running_unit: what the running process itself was started with, by its environment; out: our
-    note that its target was taken out; deployed: the last record, JSON; group: the service
+    note that its target was taken out; history: what was deployed, oldest first; bad: releases
+    that failed here; kept: units that lie here, as Record.kept names them; group: the service
     user's group, empty if there is no such user.
     """
 
@@ -74,11 +76,22 @@ class Slot:
     running_unit: str = ""
     releases: tuple[str, ...] = ()
     out: str = ""
-    deployed: str = ""
+    history: tuple[Record, ...] = ()
+    bad: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
     group: str = ""
     listeners: tuple[Listener, ...] = ()
     replaces: UnitState = UnitState()
     environment_file: str = ""
+
+    @property
+    def deployed(self) -> Record | None:
+        """What was deployed last, whatever was tried since."""
+        return self.history[-1] if self.history else None
+
+    def can_run(self, record: Record) -> bool:
+        """Whether all that a record tells of is still here: its release and its unit."""
+        return record.release in self.releases and record.kept in self.kept
 
 
 @dataclass(frozen=True)
@@ -213,7 +226,11 @@ def _parse_slot(app: str, values: dict[str, list[str]]) -> Slot:
         running_unit=first("running.UNIT"),
         releases=tuple(values.get(f"{app}.release", [])),
         out=first("out"),
-        deployed=first("deployed"),
+        history=tuple(
+            record for line in values.get(f"{app}.history", []) if (record := Record.parse(line))
+        ),
+        bad=frozenset(values.get(f"{app}.bad", [])),
+        kept=frozenset(name.split(f".{app}@")[0] for name in values.get(f"{app}.kept", [])),
         group=first("group"),
         listeners=parse_listeners(values.get(f"{app}.listener", [])),
         replaces=shown("replaces"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from deploy.balancer import GONE, Health, State, Target, TargetGroup
 from deploy.inventory import Host
 from deploy.offers import Offer
 from deploy.package import Package
+from deploy.records import Record
 from deploy.release import Release
 from deploy.settings import App, Environment
 from deploy.survey import HostFacts, Slot, Survey, UnitState
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 OLD, NEW = "1.0.0-aaaaaaaaaaaa", "2.0.0-bbbbbbbbbbbb"
 HEALTHY = Health(State.HEALTHY)
 UNHEALTHY = Health(State.UNHEALTHY, "Target.ResponseCodeMismatch", "Health checks failed")
-TOOLS = frozenset({"flock", "ss", "tar", "gzip", "sha256sum", "systemd-analyze", "useradd"})
+TOOLS = frozenset(
+    {"flock", "ss", "tar", "gzip", "sha256sum", "b2sum", "systemd-analyze", "useradd"}
+)
 RUNNING = UnitState("loaded", "active", "running", "enabled", 100, "invocation-1")
 
 
@@ -81,7 +83,8 @@ def slot(release: str = OLD, rendered: RenderedUnit | None = None, **settings: A
         "running_release": release,
         "running_unit": own.digest,
         "releases": (release,),
-        "deployed": json.dumps({"release": release}),
+        "history": (Record(release, own.digest),),
+        "kept": frozenset({Record(release, own.digest).kept}),
         "group": "web",
     }
     return Slot(**(given | settings))
@@ -135,7 +138,7 @@ def package(name: str = "web", release: str = NEW, size_bytes: int = 1_000_000) 
         path=Path(f"/builds/{name}.{version}.zip"),
         release=Release(name, version, start.ljust(64, "0"), 1, size_bytes),
         archive=Path(f"/workspace/{name}.tar.gz"),
-        archive_sha256="0" * 64,
+        archive_blake2="0" * 64,
         archive_bytes=size_bytes,
         files=frozenset({name}),
         manifest="",

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy import commands
+from deploy.records import Record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,13 +30,15 @@ SCRIPTS = {
     "receive_release": commands.receive_release("web", "1.0.0-a", "web", "0" * 64),
     "verify_unit": commands.verify_unit("web@5000.service"),
     "record_out": commands.record_out("web", 5000, '{"by": "it\'s me"}'),
-    "record_deployed": commands.record_deployed("web", 5000, "{}"),
+    "record_deployed": commands.record_deployed("web", 5000, "{}", "1.0.0-a"),
     "forget_out": commands.forget_out("web", 5000),
     "stop_unit": commands.stop_unit("web@5000.service"),
     "retire_unit": commands.retire_unit("old.service"),
     "revive_unit": commands.revive_unit("old.service"),
-    "switch_release": commands.switch_release("web", 5000, "1.0.0-a", "web"),
-    "install_unit": commands.install_unit("web", "web@5000.service", "1.0.0-a"),
+    "switch_release": commands.switch_release("web", 5000, "1.0.0-a", "web", ("w.service", "d")),
+    "keep_unit": commands.keep_unit("/srv/web/records/units/a b"),
+    "mark_bad": commands.mark_bad("web", "1.0.0-a", "it's bad"),
+    "remove_releases": commands.remove_releases("web", ("1.0.0-a", "1.1.0-b")),
     "start_unit": commands.start_unit("web@5000.service"),
     "show_unit": commands.show_unit("web@5000.service"),
     "journal": commands.journal("web@5000.service", 5),
@@ -74,18 +77,44 @@ def test_quoting_survives_any_text(text: str) -> None:
     assert shlex.split(words[-1])[-1] == text
 
 
-def test_a_switch_is_by_rename_and_only_to_a_release_that_is_there(tmp_path: Path) -> None:
-    home = tmp_path / "srv/web"
-    for name in ("releases/1.0.0-a", "releases/2.0.0-b", "slots"):
+def home_of(root: Path, *releases: str) -> Path:
+    """An app's folder with these releases, and for each a kept unit that tells its name."""
+    home = root / "srv/web"
+    for name in ("slots", "records/units", *(f"releases/{release}" for release in releases)):
         (home / name).mkdir(parents=True)
+    for release in releases:
+        (home / f"records/units/{release}.d.web@5000.service").write_text(release)
+    return home
+
+
+def switch(root: Path, release: str) -> subprocess.CompletedProcess[bytes]:
+    unit = ("web@5000.service", "d")
+    script = commands.switch_release("web", 5000, release, "root", unit)
+    return run(moved(script, root).replace("/etc/systemd/system", str(root)))
+
+
+def test_link_and_unit_are_switched_together_and_only_to_what_is_there(tmp_path: Path) -> None:
+    home = home_of(tmp_path, "1.0.0-a", "2.0.0-b", "2.0.0-c")
     for release in ("1.0.0-a", "2.0.0-b"):
-        script = moved(commands.switch_release("web", 5000, release, "root"), tmp_path)
-        assert run(script).returncode == 0
+        assert switch(tmp_path, release).returncode == 0
         assert (home / "slots/5000").readlink().as_posix() == f"../releases/{release}"
-    script = moved(commands.switch_release("web", 5000, "3.0.0-c", "root"), tmp_path)
-    assert run(script).returncode != 0
-    assert (home / "slots/5000").resolve().name == "2.0.0-b"
+        assert (tmp_path / "web@5000.service").read_text() == release
+    (home / "records/units/2.0.0-c.d.web@5000.service").unlink()
+    for release in ("3.0.0-c", "2.0.0-c"):
+        assert switch(tmp_path, release).returncode != 0
+        assert (home / "slots/5000").resolve().name == "2.0.0-b"
+        assert (tmp_path / "web@5000.service").read_text() == "2.0.0-b"
     assert [entry.name for entry in (home / "slots").iterdir()] == ["5000"]
+
+
+def test_a_release_that_a_slot_points_to_is_never_removed(tmp_path: Path) -> None:
+    home = home_of(tmp_path, "1.0.0-a", "1.0.0-ab", "2.0.0-b")
+    (home / "releases/.3.0.0-c.part").mkdir()
+    assert switch(tmp_path, "2.0.0-b").returncode == 0
+    script = commands.remove_releases("web", ("1.0.0-a", "2.0.0-b"))
+    assert run(moved(script, tmp_path)).returncode == 0
+    assert sorted(entry.name for entry in (home / "releases").iterdir()) == ["1.0.0-ab", "2.0.0-b"]
+    assert len(list((home / "records/units").iterdir())) == 2
 
 
 def archive() -> tuple[bytes, str]:
@@ -94,7 +123,7 @@ def archive() -> tuple[bytes, str]:
         entry = tarfile.TarInfo("web")
         entry.size, entry.mode = 3, 0o750
         tar.addfile(entry, io.BytesIO(b"run"))
-    return file.getvalue(), hashlib.sha256(file.getvalue()).hexdigest()
+    return file.getvalue(), hashlib.blake2b(file.getvalue()).hexdigest()
 
 
 def receive(root: Path, sent: bytes, digest: str) -> subprocess.CompletedProcess[bytes]:
@@ -126,8 +155,16 @@ def test_the_note_that_a_target_is_out_falls_with_the_record(tmp_path: Path) -> 
     note = '{"by": "it\'s $HOME `me`"}'
     assert run(moved(commands.record_out("web", 5000, note), tmp_path)).returncode == 0
     assert (records / "5000.out").read_text() == f"{note}\n"
-    assert run(moved(commands.record_deployed("web", 5000, "{}"), tmp_path)).returncode == 0
-    assert [entry.name for entry in records.iterdir()] == ["5000.deployed"]
+    assert run(moved(commands.mark_bad("web", "1.0.0-a", "sick"), tmp_path)).returncode == 0
+    for number in range(commands.HISTORY + 2):
+        record = Record("1.0.0-a", "u", str(number)).as_line()
+        script = commands.record_deployed("web", 5000, record, "1.0.0-a")
+        assert run(moved(script, tmp_path)).returncode == 0
+    assert [entry.name for entry in records.iterdir() if entry.is_file()] == ["5000.history"]
+    assert not list((records / "bad").iterdir())
+    lines = (records / "5000.history").read_text().splitlines()
+    assert len(lines) == commands.HISTORY
+    assert Record.parse(lines[-1]) == Record("1.0.0-a", "u", str(commands.HISTORY + 1))
     for _ in range(2):
         assert run(moved(commands.forget_out("web", 5000), tmp_path)).returncode == 0
 
@@ -137,13 +174,16 @@ def test_the_survey_reads_links_records_and_releases(tmp_path: Path) -> None:
     for name in ("releases/1.0.0-a", "slots", "records"):
         (home / name).mkdir(parents=True)
     (home / "slots/5000").symlink_to("../releases/1.0.0-a")
-    (home / "records/5000.deployed").write_text('{"release": "1.0.0-a"}\n')
+    (home / "records/5000.history").write_text('{"release": "1.0.0-a"}\n')
+    (home / "records/bad").mkdir()
+    (home / "records/bad/0.9.0-b").write_text("sick")
     script = commands.survey_app("web", 5000, "web@5000.service", "nobody", None, "/none")
     lines = run(moved(script, tmp_path)).stdout.decode().splitlines()
     assert {
         "web.link=../releases/1.0.0-a",
         "web.release=1.0.0-a",
-        'web.deployed={"release": "1.0.0-a"}',
+        'web.history={"release": "1.0.0-a"}',
+        "web.bad=0.9.0-b",
         "web.environment_file=",
     } <= set(lines)
     assert not any(line.startswith("web.out=") for line in lines)

@@ -11,8 +11,8 @@ import builders
 import pytest
 from builders import NEW
 
+from deploy import enrolment, proof, recording, staging, steps, switching
 from deploy import plan as plans
-from deploy import proof, steps
 from deploy.errors import CommandFailed, CommandResult, DeployError
 from deploy.executor import Execution
 from deploy.fleet import Stopped
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from deploy.balancer import Health
     from deploy.fleet import Fleet
     from deploy.inventory import Host
-    from deploy.plan import Lane, Plan
+    from deploy.lanes import Lane
+    from deploy.plan import Plan
     from deploy.settings import App
     from deploy.steps import Step
     from deploy.survey import HostFacts, Slot
@@ -99,7 +100,7 @@ class Ran:
 
 KINDS = [
     kind
-    for module in (steps, proof)
+    for module in (enrolment, proof, recording, staging, switching)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, steps.OnHost) and kind is not steps.OnHost
 ]
@@ -175,14 +176,14 @@ def test_a_batch_works_together_and_the_next_waits_for_all_of_it(run: Run) -> No
 
 
 def test_a_failure_stops_the_next_batch_and_lets_this_one_finish(run: Run) -> None:
-    ran = run(made(old(4), batch=2), {"host-1: prove": fail})
+    ran = run(made(old(4), batch=2), {f"host-1: prove {NEW}": fail})
     assert ran.report.outcomes == {
-        "host-1": Outcome.OUT,
+        "host-1": Outcome.BACK,
         "host-2": Outcome.DONE,
         "host-3": Outcome.WAITING,
         "host-4": Outcome.WAITING,
     }
-    assert ran.report.exit_code is ExitCode.OUT_OF_SERVICE
+    assert ran.report.exit_code is ExitCode.MIXED
     assert not any("host-3: deregister" in line for line in ran.done)
 
 
@@ -207,16 +208,17 @@ def test_a_failure_in_staging_of_a_half_done_fleet_leaves_it_mixed(run: Run) -> 
     assert ran.report.exit_code is ExitCode.FAILED
 
 
+IN_AGAIN = ["register", "wait", "note"]
+PUT_BACK = ["stop", "switch", "daemon-reload,", "prove", *IN_AGAIN]
 STEPS = [
-    ("deregister", ["register", "wait", "note"], Outcome.BACK),
-    ("drain", ["register", "wait", "note"], Outcome.BACK),
-    ("stop", [], Outcome.OUT),
-    ("switch", [], Outcome.OUT),
-    ("install", [], Outcome.OUT),
-    ("daemon-reload", [], Outcome.OUT),
-    ("prove", [], Outcome.OUT),
-    ("register", ["deregister"], Outcome.OUT),
-    ("wait", ["deregister"], Outcome.OUT),
+    ("deregister", IN_AGAIN, Outcome.BACK),
+    ("drain", IN_AGAIN, Outcome.BACK),
+    ("stop", PUT_BACK, Outcome.BACK),
+    ("switch", PUT_BACK, Outcome.BACK),
+    ("daemon-reload", PUT_BACK, Outcome.BACK),
+    ("prove", PUT_BACK, Outcome.BACK),
+    ("register", ["deregister", "drain", *PUT_BACK], Outcome.BACK),
+    ("wait", ["deregister", "drain", *PUT_BACK], Outcome.BACK),
     ("record", [], Outcome.DONE),
 ]
 
@@ -293,7 +295,7 @@ def test_the_first_signal_names_the_end(run: Run) -> None:
 
 
 def test_every_step_that_began_is_heard_to_end(run: Run) -> None:
-    ran = run(made(old(2)), {"host-1: prove": fail})
+    ran = run(made(old(2)), {f"host-1: prove {NEW}": fail})
     ended = [event for event in ran.events if isinstance(event, StepEnded)]
     assert [event.error for event in ended if event.error] == ["it broke"]
     assert all(event.health == "healthy" for event in ended)

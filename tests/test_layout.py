@@ -14,7 +14,7 @@ DEPLOY = ROOT / "deploy"
 
 # Each module may import those of earlier lines only, annotations included.
 LAYERS = (
-    ("__init__", "commands", "errors", "findings"),
+    ("__init__", "commands", "errors", "findings", "records"),
     ("document", "entries", "matcher", "release", "units", "usage"),
     ("archive", "bundle", "settings"),
     ("aws", "package", "project"),
@@ -23,8 +23,9 @@ LAYERS = (
     ("survey",),
     ("fleet", "offers"),
     ("capacity", "fitness", "steps"),
-    ("proof",),
-    ("plan",),
+    ("enrolment", "proof", "recording", "staging", "switching"),
+    ("lanes",),
+    ("plan", "recovery"),
     ("report", "session"),
     ("executor", "overview"),
     ("console",),

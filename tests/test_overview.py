@@ -11,6 +11,7 @@ from builders import NEW, OLD
 
 from deploy import overview
 from deploy.balancer import GONE, Health, State
+from deploy.records import Record
 from deploy.report import ExitCode
 from deploy.survey import HostFacts, Slot, Survey, UnitState
 
@@ -48,10 +49,8 @@ def test_two_releases_are_mixed_and_that_is_less_bad_than_out() -> None:
 
 
 DIFFERENCES: dict[str, dict[str, Any]] = {
-    "no record": {"deployed": ""},
-    "a record that is no JSON": {"deployed": "{"},
-    "a record that is a list": {"deployed": "[]"},
-    "a record of another release": {"deployed": json.dumps({"release": NEW})},
+    "no record": {"history": ()},
+    "a record of another release": {"history": (Record(NEW, "0" * 12),)},
     "a link to another release": {"link": NEW},
     "a unit that was edited since": {"unit_digest": "0" * 12},
     "a process without a unit of ours": {"running_unit": "", "unit_digest": ""},

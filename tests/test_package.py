@@ -122,7 +122,7 @@ def test_every_kind_of_package_is_the_same_release(
     reference = opened(folder(tmp_path / "reference"))
     package = opened(make(tmp_path))
     assert package.release == reference.release
-    assert package.archive_sha256 == reference.archive_sha256
+    assert package.archive_blake2 == reference.archive_blake2
     assert package.files == frozenset(CONTENTS)
     assert package.release.files == len(CONTENTS)
     assert package.release.size_bytes == sum(map(len, CONTENTS.values()))
@@ -134,8 +134,8 @@ def test_the_archive_is_normalised_and_its_figures_true(
 ) -> None:
     package = opened(make(tmp_path))
     data = package.archive.read_bytes()
-    assert (hashlib.sha256(data).hexdigest(), len(data)) == (
-        package.archive_sha256,
+    assert (hashlib.blake2b(data).hexdigest(), len(data)) == (
+        package.archive_blake2,
         package.archive_bytes,
     )
     with tarfile.open(package.archive) as archive:

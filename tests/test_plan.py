@@ -10,17 +10,20 @@ from builders import HEALTHY, NEW, OLD, UNHEALTHY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import plan, steps
-from deploy.balancer import GONE, Health, State
+from deploy import lanes, plan
+from deploy.balancer import GONE, Health
+from deploy.enrolment import DeregisterTarget, Soak, WaitDrained
 from deploy.errors import BadInput
-from deploy.proof import ProveCurrent, ProveRelease, ProveRevived
+from deploy.proof import ProveCurrent
+from deploy.staging import UploadRelease
 from deploy.survey import Slot, UnitState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from deploy.balancer import Health
-    from deploy.plan import Lane, Plan
+    from deploy.lanes import Lane
+    from deploy.plan import Plan
     from deploy.settings import App
     from deploy.survey import HostFacts
 
@@ -31,9 +34,7 @@ ROLLED = [
     "WaitDrained",
     "StopUnit",
     "SwitchRelease",
-    "InstallUnit",
     "StartUnit",
-    "ShowJournal",
     "ProveRelease",
     "RegisterTarget",
     "WaitHealthy",
@@ -83,13 +84,13 @@ def test_everything_is_staged_on_all_hosts_before_the_first_leaves() -> None:
     found = made(old(1, 2, 3))
     assert [lane.host.name for lane in found.staging] == ["host-1", "host-2", "host-3"]
     for lane in found.staging:
-        assert names(lane.steps) == ["PrepareHost", "UploadRelease", "VerifyUnit"]
-    assert not any(isinstance(step, steps.DeregisterTarget) for step in found.steps[:9])
+        assert names(lane.steps) == ["PrepareHost", "UploadRelease", "StageUnit"]
+    assert not any(isinstance(step, DeregisterTarget) for step in found.steps[:9])
 
 
 def test_a_release_that_is_there_is_not_sent_again() -> None:
     hosts = [builders.facts(n, {"web": builders.slot(releases=(OLD, NEW))}) for n in (1, 2)]
-    assert names(made(hosts).staging[0].steps) == ["PrepareHost", "VerifyUnit"]
+    assert names(made(hosts).staging[0].steps) == ["PrepareHost", "StageUnit"]
 
 
 def test_a_fresh_host_has_nothing_to_stop_and_one_that_is_out_nothing_to_drain() -> None:
@@ -102,7 +103,7 @@ def test_a_fresh_host_has_nothing_to_stop_and_one_that_is_out_nothing_to_drain()
 def test_a_drain_lasts_the_groups_delay_and_never_less_than_propagation() -> None:
     for propagation, expected in ((2.0, 10.0), (15.0, 15.0)):
         found = made(old(1, 2), propagation_seconds=propagation)
-        drains = [step for step in found.steps if isinstance(step, steps.WaitDrained)]
+        drains = [step for step in found.steps if isinstance(step, WaitDrained)]
         assert [step.seconds for step in drains] == [expected, expected]
 
 
@@ -110,7 +111,7 @@ def test_a_soak_covers_the_groups_slow_start() -> None:
     for soak, slow_start, expected in ((3.0, 0.0, 3.0), (3.0, 30.0, 30.0), (0.0, 30.0, 30.0)):
         rollout = {"soak_seconds": soak}
         found = made(old(1, 2), group={"slow_start_seconds": slow_start}, rollout=rollout)
-        soaks = [step for step in found.steps if isinstance(step, steps.Soak)]
+        soaks = [step for step in found.steps if isinstance(step, Soak)]
         assert [step.seconds for step in soaks] == [expected, expected]
 
 
@@ -151,7 +152,7 @@ def test_a_changed_unit_alone_is_deployed_without_an_upload() -> None:
     slot = builders.slot(NEW, builders.unit(text="[Service]\n# another setting\n"))
     found = made([builders.facts(n, {"web": slot}) for n in (1, 2)])
     assert len(found.batches) == 2
-    assert not any(isinstance(step, steps.UploadRelease) for step in found.steps)
+    assert not any(isinstance(step, UploadRelease) for step in found.steps)
 
 
 @pytest.mark.parametrize(
@@ -242,115 +243,9 @@ def test_other_dangers_are_warnings_too() -> None:
 
 
 def test_the_local_question_is_the_groups_unless_the_app_has_its_own() -> None:
-    assert plan.question(WEB, builders.group()) == ("/health", "200")
+    assert lanes.question(WEB, builders.group()) == ("/health", "200")
     own = builders.app(health={"path": "/ready", "expect": "200-299"})
-    assert plan.question(own, builders.group()) == ("/ready", "200-299")
-
-
-BACK = ["RegisterTarget", "WaitHealthy", "ForgetOut"]
-
-
-@pytest.mark.parametrize(
-    ("failing", "expected", "back"),
-    [
-        ("DeregisterTarget", BACK, True),
-        ("WaitDrained", BACK, True),
-        ("StopUnit", [], False),
-        ("SwitchRelease", [], False),
-        ("InstallUnit", [], False),
-        ("StartUnit", [], False),
-        ("ProveRelease", [], False),
-        ("RegisterTarget", ["DeregisterTarget"], False),
-        ("WaitHealthy", ["DeregisterTarget"], False),
-        ("RecordDeployed", [], True),
-    ],
-)
-def test_where_a_lane_fails_decides_its_way_back(
-    failing: str, expected: list[str], back: bool
-) -> None:
-    lane = lane_of()
-    failed = next(step for step in lane.steps if type(step).__name__ == failing)
-    assert names(plan.recovery(lane, failed, still_runs=False)) == expected
-    assert plan.goes_back(lane, failed) is back
-
-
-@pytest.mark.parametrize("failing", ["RetireUnit", "StartUnit", "ProveRelease", "WaitHealthy"])
-def test_a_unit_of_before_gets_its_place_back(failing: str) -> None:
-    app = builders.app(replaces="legacy.service")
-    legacy = UnitState("loaded", "active", "running", "enabled")
-    lane = lane_of((app,), web=Slot(replaces=legacy))
-    failed = next(step for step in lane.steps if type(step).__name__ == failing)
-    found = plan.recovery(lane, failed, still_runs=False)
-    out = ["DeregisterTarget"] if failing == "WaitHealthy" else []
-    assert names(found) == [*out, "ReviveUnit", "ProveRevived", *BACK]
-    assert any(isinstance(step, ProveRevived) and step.unit == app.replaces for step in found)
-    assert plan.goes_back(lane, failed)
-
-
-def test_a_stopped_lane_goes_back_in_on_what_it_runs() -> None:
-    lane = lane_of((WEB, ADMIN))
-    drain = next(step for step in lane.steps if isinstance(step, steps.WaitDrained))
-    found = plan.recovery(lane, drain, still_runs=True)
-    assert names(found) == [BACK[0]] * 2 + BACK[1:] * 2
-    apps = [step.app.name for step in found]
-    assert apps == ["web", "admin", "web", "web", "admin", "admin"]
-
-
-def test_a_host_that_did_not_serve_before_is_not_put_in_on_the_way_back() -> None:
-    """P3: a release that failed and still drains does not come back by a Ctrl-C."""
-    host = builders.facts(1, {"web": builders.slot()})
-    draining = Health(State.DRAINING, "Target.DeregistrationInProgress")
-    seen = builders.survey([host], {"host-1": draining})
-    made = plan.make(
-        builders.environment(), (builders.offer(WEB, [host]),), seen, allow_downtime=True
-    )
-    lane = made.batches[0][0]
-    assert "DeregisterTarget" not in names(lane.steps)
-    drain = next(step for step in lane.steps if isinstance(step, steps.WaitDrained))
-    assert plan.recovery(lane, drain, still_runs=True) == ()
-    assert not plan.goes_back(lane, drain)
-
-
-def test_a_host_that_was_unhealthy_goes_back_in_without_a_wait_for_health() -> None:
-    host = builders.facts(1, {"web": builders.slot()})
-    seen = builders.survey([host], {"host-1": builders.UNHEALTHY})
-    made = plan.make(
-        builders.environment(), (builders.offer(WEB, [host]),), seen, allow_downtime=True
-    )
-    lane = made.batches[0][0]
-    drain = next(step for step in lane.steps if isinstance(step, steps.WaitDrained))
-    way = plan.recovery(lane, drain, still_runs=True)
-    assert names(way) == ["RegisterTarget", "ForgetOut"]
-
-
-def test_when_the_first_app_fails_the_untouched_one_goes_back() -> None:
-    lane = lane_of((WEB, ADMIN))
-    failed = next(step for step in lane.steps if isinstance(step, ProveRelease))
-    found = plan.recovery(lane, failed, still_runs=False)
-    assert [(step.app.name, type(step).__name__) for step in found] == [
-        ("admin", name) for name in BACK
-    ]
-
-
-def test_when_the_second_app_fails_the_proven_one_goes_in() -> None:
-    lane = lane_of((WEB, ADMIN))
-    failed = [step for step in lane.steps if isinstance(step, ProveRelease)][1]
-    found = plan.recovery(lane, failed, still_runs=False)
-    assert [(step.app.name, type(step).__name__) for step in found] == [
-        ("web", name) for name in ("RegisterTarget", "WaitHealthy", "RecordDeployed")
-    ]
-
-
-@given(data=st.data())
-def test_whatever_fails_no_unproven_release_is_registered(data: st.DataObject) -> None:
-    lane = lane_of((WEB, ADMIN))
-    failed = data.draw(st.sampled_from(lane.steps))
-    done = lane.steps[: lane.steps.index(failed)]
-    way = plan.recovery(lane, failed, still_runs=False)
-    for enrolled in (step for step in way if isinstance(step, steps.RegisterTarget)):
-        mine = [step for step in done if step.app == enrolled.app]
-        touched = any(isinstance(step, steps.SwitchRelease) for step in mine)
-        assert not touched or any(isinstance(step, ProveRelease) for step in mine)
+    assert lanes.question(own, builders.group()) == ("/ready", "200-299")
 
 
 @given(states=st.lists(st.sampled_from([HEALTHY, UNHEALTHY, GONE]), min_size=1, max_size=6))

@@ -11,6 +11,7 @@ import pytest
 from deploy import survey
 from deploy.balancer import GONE
 from deploy.errors import BadInput, CommandResult, RemoteError
+from deploy.records import Record
 from deploy.survey import Listener, Slot, UnitState
 
 if TYPE_CHECKING:
@@ -42,7 +43,11 @@ web.running.UNIT=0123456789ab
 web.release=0.9.0-cccccccccccc
 web.release=1.0.0-aaaaaaaaaaaa
 web.out={"target": "i-1:5000"}
-web.deployed={"release": "1.0.0-aaaaaaaaaaaa", "by": "a=b"}
+web.history={"release": "0.9.0-cccccccccccc", "unit": "u", "at": "t", "by": "a=b"}
+web.history={"release": "1.0.0-aaa
+web.history={"release": "1.0.0-aaaaaaaaaaaa", "unit": "u", "at": "t", "by": "a=b"}
+web.bad=1.1.0-bbbbbbbbbbbb
+web.kept=1.0.0-aaaaaaaaaaaa.u.web@5000.service
 web.group=web
 web.listener=314 web@5000.service web
 web.listener=7 nginx
@@ -76,7 +81,10 @@ def test_a_hosts_lines_become_facts() -> None:
         "Sun 2026-11-22 21:20:01 UTC",
     )
     assert slot.listeners == (Listener(314, "web@5000.service", "web"), Listener(7, "", "nginx"))
-    assert slot.deployed == '{"release": "1.0.0-aaaaaaaaaaaa", "by": "a=b"}'
+    assert slot.deployed == Record("1.0.0-aaaaaaaaaaaa", "u", "t", "a=b")
+    assert [record.version for record in slot.history] == ["0.9.0", "1.0.0"]
+    assert [slot.can_run(record) for record in slot.history] == [False, True]
+    assert slot.bad == {"1.1.0-bbbbbbbbbbbb"}
     assert slot.replaces.is_running
     assert slot.environment_file == "600 root"
     assert (slot.running_unit, slot.unit_digest) == ("0123456789ab", "0123456789ab")

@@ -1,0 +1,60 @@
+"""Steps that write down, on the host, how a host's part ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deploy import commands, records
+from deploy.records import Record
+from deploy.steps import OnHost
+
+if TYPE_CHECKING:
+    from deploy.fleet import Fleet
+
+
+@dataclass(frozen=True)
+class RecordDeployed(OnHost):
+    """Write down what was deployed, when and by whom."""
+
+    release: str
+    unit: str
+
+    def run(self, fleet: Fleet) -> None:
+        """The note that the target is out falls with it, and a bad mark of before."""
+        record = Record(self.release, self.unit, records.now(), fleet.author)
+        script = commands.record_deployed(
+            self.app.name, self.app.port, record.as_line(), self.release
+        )
+        fleet.remote(self.host).change(self.app.name, script, "recording the deploy")
+
+    def __str__(self) -> str:
+        return f"record {self.app.name} {self.release}"
+
+
+@dataclass(frozen=True)
+class ForgetOut(OnHost):
+    """The target is back on the release of before: the note that it is out falls."""
+
+    def run(self, fleet: Fleet) -> None:
+        """Remove the note alone."""
+        script = commands.forget_out(self.app.name, self.app.port)
+        fleet.remote(self.host).change(self.app.name, script, "forgetting the note")
+
+    def __str__(self) -> str:
+        return f"note that {self.app.name} is back"
+
+
+@dataclass(frozen=True)
+class MarkBad(OnHost):
+    """Write down that a release failed here: no default picks it again."""
+
+    release: str
+
+    def run(self, fleet: Fleet) -> None:
+        """The mark falls when the release is deployed after all."""
+        script = commands.mark_bad(self.app.name, self.release, f"{records.now()} {fleet.author}")
+        fleet.remote(self.host).change(self.app.name, script, "marking the release")
+
+    def __str__(self) -> str:
+        return f"mark {self.release} bad"

@@ -1,0 +1,101 @@
+"""Steps that change what runs on a host; its target is out meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deploy import commands
+from deploy.steps import OnHost
+from deploy.survey import parse_show
+
+if TYPE_CHECKING:
+    from deploy.fleet import Fleet
+
+
+@dataclass(frozen=True)
+class StopUnit(OnHost):
+    """Stop the old release; it finishes what it has."""
+
+    def run(self, fleet: Fleet) -> None:
+        """SIGTERM, and SIGKILL by systemd only after TimeoutStopSec."""
+        script, name = commands.stop_unit(self.app.unit), self.app.name
+        remote = fleet.remote(self.host)
+        remote.change(name, script, f"stopping {self.app.unit}", self.app.stop_seconds + 30)
+
+    def __str__(self) -> str:
+        return f"stop {self.app.unit}"
+
+
+@dataclass(frozen=True)
+class RetireUnit(OnHost):
+    """Stop and disable the unit of before, whose place the app takes."""
+
+    unit: str
+
+    def run(self, fleet: Fleet) -> None:
+        """Both at once, so that it does not come back at the next boot."""
+        script, seconds = commands.retire_unit(self.unit), self.app.stop_seconds + 30
+        remote = fleet.remote(self.host)
+        remote.change(self.app.name, script, f"retiring {self.unit}", max(seconds, 120))
+
+    def __str__(self) -> str:
+        return f"stop and disable {self.unit}, which the app replaces"
+
+
+@dataclass(frozen=True)
+class ReviveUnit(OnHost):
+    """Give the unit of before its place back: the app's own unit goes, the old one starts."""
+
+    unit: str
+
+    def run(self, fleet: Fleet) -> None:
+        """Stop and disable ours first, since both want the same port."""
+        remote = fleet.remote(self.host)
+        remote.ask(commands.retire_unit(self.app.unit), "retiring the app's unit", 120)
+        script = commands.revive_unit(self.unit)
+        remote.change(self.app.name, script, f"starting {self.unit} again", 120)
+
+    def __str__(self) -> str:
+        return f"start {self.unit} again"
+
+
+@dataclass(frozen=True)
+class SwitchRelease(OnHost):
+    """Point the slot at a release and give it the unit that belongs to it.
+
+    unit: the digest of the unit, which lies on the host beside the release.
+    """
+
+    release: str
+    unit: str
+
+    def run(self, fleet: Fleet) -> None:
+        """Both by rename: neither the link nor the unit is ever missing or half written."""
+        script = commands.switch_release(
+            self.app.name,
+            self.app.port,
+            self.release,
+            self.app.service_user,
+            (self.app.unit, self.unit),
+        )
+        fleet.remote(self.host).change(self.app.name, script, "switching the release")
+
+    def __str__(self) -> str:
+        return f"switch slot {self.app.port} and its unit to {self.release} ({self.unit})"
+
+
+@dataclass(frozen=True)
+class StartUnit(OnHost):
+    """Load, enable and start the new release."""
+
+    def run(self, fleet: Fleet) -> None:
+        """Remember the invocation, by which a restart is told later."""
+        seconds = self.app.start_timeout_seconds + 30
+        remote = fleet.remote(self.host)
+        script = commands.start_unit(self.app.unit)
+        shown = remote.change(self.app.name, script, f"starting {self.app.unit}", seconds)
+        fleet.started[self.host.name, self.app.name] = parse_show(shown)
+
+    def __str__(self) -> str:
+        return f"daemon-reload, enable and start {self.app.unit}"

@@ -1,0 +1,182 @@
+"""Where a lane stops decides what is done, so that every app of its host ends whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import builders
+import pytest
+from builders import NEW, OLD
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy import lanes, recovery
+from deploy.balancer import GONE, Health, State
+from deploy.enrolment import RegisterTarget, WaitDrained
+from deploy.lanes import Goal
+from deploy.proof import ProveRelease, ProveRevived
+from deploy.survey import Slot, UnitState
+from deploy.switching import SwitchRelease
+from deploy.units import RenderedUnit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deploy.lanes import Lane
+    from deploy.settings import App
+    from deploy.steps import Step
+
+WEB, ADMIN = builders.app(), builders.app("admin", 5100)
+IN_AGAIN = ["RegisterTarget", "WaitHealthy", "ForgetOut"]
+PUT_BACK = ["StopUnit", "SwitchRelease", "StartUnit", "ProveRelease", *IN_AGAIN]
+OUT_FIRST = ["DeregisterTarget", "WaitDrained"]
+
+
+def names(found: Sequence[object]) -> list[str]:
+    return [type(step).__name__ for step in found]
+
+
+def lane_of(
+    apps: tuple[App, ...] = (WEB,), health: Health = builders.HEALTHY, **slots: Slot
+) -> Lane:
+    """One host's way to NEW, from OLD where no slot says otherwise."""
+    own = {app.name: slots.get(app.name, builders.slot()) for app in apps}
+    facts = builders.facts(1, own)
+    seen = builders.survey([facts], {"host-1": health}, apps)
+    goals = [Goal(app, NEW, "d" * 12) for app in apps]
+    return lanes.rolled(goals, facts, seen, builders.environment(*apps))
+
+
+def step_of(lane: Lane, name: str, app: App = WEB) -> Step:
+    return next(s for s in lane.steps if type(s).__name__ == name and s.app == app)
+
+
+@pytest.mark.parametrize(
+    ("failing", "expected"),
+    [
+        ("DeregisterTarget", IN_AGAIN),
+        ("WaitDrained", IN_AGAIN),
+        ("StopUnit", PUT_BACK),
+        ("SwitchRelease", PUT_BACK),
+        ("StartUnit", ["MarkBad", *PUT_BACK]),
+        ("ProveRelease", ["MarkBad", *PUT_BACK]),
+        ("RegisterTarget", [*OUT_FIRST, "MarkBad", *PUT_BACK]),
+        ("WaitHealthy", [*OUT_FIRST, "MarkBad", *PUT_BACK]),
+        ("RecordDeployed", []),
+    ],
+)
+def test_a_release_that_fails_gives_way_to_the_one_deployed_before(
+    failing: str, expected: list[str]
+) -> None:
+    lane = lane_of()
+    way = recovery.way_out(lane, step_of(lane, failing))
+    assert names(way.steps) == expected
+    assert way.serves
+    for step in way.steps:
+        if isinstance(step, SwitchRelease | ProveRelease):
+            assert step.release == OLD
+
+
+def test_a_release_is_not_marked_for_a_fault_of_the_network() -> None:
+    lane = lane_of()
+    way = recovery.way_out(lane, step_of(lane, "ProveRelease"), is_bad=False)
+    assert names(way.steps) == PUT_BACK
+
+
+NOTHING_GOOD = {
+    "nothing was deployed before": Slot(),
+    "its files are gone": builders.slot(releases=()),
+    "its unit is gone": builders.slot(kept=frozenset()),
+    "it is the one that failed": builders.slot(NEW, builders.unit(), unit_digest="d" * 12),
+}
+
+
+@pytest.mark.parametrize("slot", NOTHING_GOOD.values(), ids=NOTHING_GOOD)
+def test_without_anything_to_go_back_to_the_host_stays_out(slot: Slot) -> None:
+    if slot.history and slot.history[-1].release == NEW:
+        same = RenderedUnit("web@5000.service", "", "d" * 12)
+        slot = builders.slot(NEW, same)
+    lane = lane_of(web=slot)
+    way = recovery.way_out(lane, step_of(lane, "ProveRelease"))
+    assert names(way.steps) == ["MarkBad"]
+    assert not way.serves
+    way = recovery.way_out(lane, step_of(lane, "WaitHealthy"))
+    assert names(way.steps) == ["DeregisterTarget", "MarkBad"]
+    assert not way.serves
+
+
+@pytest.mark.parametrize("failing", ["RetireUnit", "StartUnit", "ProveRelease", "WaitHealthy"])
+def test_a_unit_of_before_gets_its_place_back(failing: str) -> None:
+    app = builders.app(replaces="legacy.service")
+    legacy = UnitState("loaded", "active", "running", "enabled")
+    lane = lane_of((app,), web=Slot(replaces=legacy))
+    way = recovery.way_out(lane, step_of(lane, failing, app))
+    out = OUT_FIRST if failing == "WaitHealthy" else []
+    bad = [] if failing == "RetireUnit" else ["MarkBad"]
+    assert names(way.steps) == [*out, *bad, "ReviveUnit", "ProveRevived", *IN_AGAIN]
+    assert any(isinstance(step, ProveRevived) and step.unit == app.replaces for step in way.steps)
+    assert way.serves
+
+
+def test_a_stopped_lane_goes_back_in_on_what_it_runs_both_apps_first() -> None:
+    lane = lane_of((WEB, ADMIN))
+    way = recovery.way_out(lane, step_of(lane, "WaitDrained"), still_runs=True)
+    assert [(step.app.name, type(step).__name__) for step in way.at_once] == [
+        ("web", "RegisterTarget"),
+        ("admin", "RegisterTarget"),
+    ]
+    assert names(way.then) == IN_AGAIN[1:] * 2
+    assert [step.app.name for step in way.then] == ["web", "web", "admin", "admin"]
+
+
+def test_a_host_that_did_not_serve_before_is_not_put_in_on_the_way_back() -> None:
+    """P3: a release that failed and still drains does not come back by a Ctrl-C."""
+    lane = lane_of(health=Health(State.DRAINING, "Target.DeregistrationInProgress"))
+    assert "DeregisterTarget" not in names(lane.steps)
+    way = recovery.way_out(lane, step_of(lane, "WaitDrained"), still_runs=True)
+    assert way.steps == ()
+    assert not way.serves
+
+
+def test_a_host_that_was_unhealthy_goes_back_in_without_a_wait_for_health() -> None:
+    lane = lane_of(health=builders.UNHEALTHY)
+    way = recovery.way_out(lane, step_of(lane, "WaitDrained"), still_runs=True)
+    assert names(way.steps) == ["RegisterTarget", "ForgetOut"]
+
+
+def test_when_the_first_app_fails_the_untouched_one_goes_in_at_once() -> None:
+    lane = lane_of((WEB, ADMIN))
+    way = recovery.way_out(lane, step_of(lane, "ProveRelease"))
+    assert [(step.app.name, type(step).__name__) for step in way.at_once] == [
+        ("admin", "RegisterTarget")
+    ]
+    assert names([step for step in way.then if step.app == WEB]) == ["MarkBad", *PUT_BACK]
+    assert way.serves
+
+
+def test_when_the_second_app_fails_the_proven_one_goes_in() -> None:
+    lane = lane_of((WEB, ADMIN))
+    way = recovery.way_out(lane, step_of(lane, "ProveRelease", ADMIN))
+    assert names([step for step in way.steps if step.app == WEB]) == [
+        "RegisterTarget",
+        "WaitHealthy",
+        "RecordDeployed",
+    ]
+    assert names([step for step in way.steps if step.app == ADMIN]) == ["MarkBad", *PUT_BACK]
+
+
+@given(data=st.data(), health=st.sampled_from([builders.HEALTHY, builders.UNHEALTHY, GONE]))
+def test_whatever_fails_no_unproven_release_is_registered(
+    data: st.DataObject, health: Health
+) -> None:
+    lane = lane_of((WEB, ADMIN), health)
+    failed = data.draw(st.sampled_from(lane.steps))
+    way = recovery.way_out(lane, failed, still_runs=isinstance(failed, WaitDrained))
+    done = list(lane.steps[: lane.steps.index(failed)])
+    for step in way.steps:
+        if isinstance(step, RegisterTarget):
+            mine = [each for each in done if each.app == step.app]
+            touched = [n for n, each in enumerate(mine) if isinstance(each, SwitchRelease)]
+            proven = [n for n, each in enumerate(mine) if isinstance(each, ProveRelease)]
+            assert not touched or (proven and proven[-1] > touched[-1])
+        done.append(step)
