@@ -63,19 +63,35 @@ def _file(settings: str) -> Path:
     return given if settings != SETTINGS else PROJECT / SETTINGS
 
 
+HELP = {
+    "env": "the environment, a key under `environments:` in fabric.yaml",
+    "app": "this app alone (default: all of the environment)",
+    "hosts": "only these hosts: names, comma-separated",
+    "skip-host": "not these hosts: names, comma-separated",
+    "batch": "a count, a percentage or a ramp such as 1,25%,50% (default: the settings')",
+    "dry-run": "show the plan, change nothing",
+    "yes": "do not ask",
+    "allow-downtime": "accept that a batch leaves less in service than the policy wants",
+    "wait-lock": "wait so long for another deploy to end: 90s, 15m, 2h",
+    "json": "for scripts",
+    "settings": "the settings file",
+}
+
+
+def _help(*names: str, **more: str) -> dict[str, str]:
+    own = {name.replace("_", "-"): text for name, text in more.items()}
+    return {name: HELP[name] for name in names} | own
+
+
+COMMON = ("env", "app", "hosts", "skip-host", "batch", "dry-run", "yes", "wait-lock", "settings")
+
+
 @task(
-    help={
-        "env": "the environment, a key under `environments:` in fabric.yaml",
-        "app": "deploy this app alone (default: all of the environment)",
-        "package": "a package's path, or a version (default: the newest of the app's `package:`)",
-        "hosts": "only these hosts: names, comma-separated",
-        "skip-host": "not these hosts: names, comma-separated",
-        "batch": "a count, a percentage or a ramp such as 1,25%,50% (default: the settings')",
-        "dry-run": "show the plan, change nothing",
-        "yes": "do not ask",
-        "allow-downtime": "accept that a batch leaves nothing in service",
-        "settings": "the settings file",
-    }
+    help=_help(
+        *COMMON,
+        "allow-downtime",
+        package="a package's path, or a version (default: the newest of the app's `package:`)",
+    )
 )
 @_verb
 def deploy(
@@ -89,31 +105,96 @@ def deploy(
     dry_run: bool = False,
     yes: bool = False,
     allow_downtime: bool = False,
+    wait_lock: str = "0",
     settings: str = SETTINGS,
 ) -> Any:
     """Take a package through the fleet without losing a request."""
-    return _verbs().deploy(
+    verbs = _verbs()
+    asked = verbs.Asked(
         _file(settings),
         env,
         app=app,
-        package=package,
         hosts=hosts,
         skip_host=skip_host,
         batch=batch,
         dry_run=dry_run,
         yes=yes,
         allow_downtime=allow_downtime,
+        wait_lock=wait_lock,
     )
+    return verbs.deploy(asked, package)
 
 
 @task(
-    help={
-        "env": "the environment, a key under `environments:` in fabric.yaml",
-        "app": "this app alone",
-        "json": "for scripts",
-        "settings": "the settings file",
-    }
+    help=_help(
+        *COMMON,
+        "allow-downtime",
+        to="a release or its version (default: the good one that was deployed before)",
+    )
 )
+@_verb
+def rollback(
+    _context: Any,
+    env: str,
+    to: str | None = None,
+    app: str | None = None,
+    hosts: str | None = None,
+    skip_host: str | None = None,
+    batch: str | None = None,
+    dry_run: bool = False,
+    yes: bool = False,
+    allow_downtime: bool = False,
+    wait_lock: str = "0",
+    settings: str = SETTINGS,
+) -> Any:
+    """Go back to the release of before, which lies on the hosts: no upload."""
+    verbs = _verbs()
+    asked = verbs.Asked(
+        _file(settings),
+        env,
+        app=app,
+        hosts=hosts,
+        skip_host=skip_host,
+        batch=batch,
+        dry_run=dry_run,
+        yes=yes,
+        allow_downtime=allow_downtime,
+        wait_lock=wait_lock,
+    )
+    return verbs.roll_back(asked, to)
+
+
+@task(help=_help(*COMMON))
+@_verb
+def repair(
+    _context: Any,
+    env: str,
+    app: str | None = None,
+    hosts: str | None = None,
+    skip_host: str | None = None,
+    batch: str | None = None,
+    dry_run: bool = False,
+    yes: bool = False,
+    wait_lock: str = "0",
+    settings: str = SETTINGS,
+) -> Any:
+    """Mend what a deploy left that was cut off: hosts that are out go back in, proven."""
+    verbs = _verbs()
+    asked = verbs.Asked(
+        _file(settings),
+        env,
+        app=app,
+        hosts=hosts,
+        skip_host=skip_host,
+        batch=batch,
+        dry_run=dry_run,
+        yes=yes,
+        wait_lock=wait_lock,
+    )
+    return verbs.mend(asked)
+
+
+@task(help=_help("env", "app", "json", "settings"))
 @_verb
 def status(
     _context: Any,
@@ -126,4 +207,30 @@ def status(
     return _verbs().status(_file(settings), env, app=app, as_json=json)
 
 
-namespace = Collection(deploy, status, lab)
+@task(name="status", help=_help("env", "json", "settings"))
+@_verb
+def lock_status(_context: Any, env: str, json: bool = False, settings: str = SETTINGS) -> Any:
+    """Show who holds the environment, and whether they live; exit code 3 where somebody does."""
+    return _verbs().lock_status(_file(settings), env, as_json=json)
+
+
+@task(
+    name="break",
+    help=_help(
+        "env",
+        "settings",
+        reason="why, for the others; it is written down on the hosts",
+        force="also from a deploy that is alive: it stops before its next change",
+    ),
+)
+@_verb
+def lock_break(
+    _context: Any, env: str, reason: str, force: bool = False, settings: str = SETTINGS
+) -> Any:
+    """Take the lock from a deploy that is dead."""
+    return _verbs().lock_break(_file(settings), env, reason=reason, force=force)
+
+
+namespace = Collection(
+    deploy, rollback, repair, status, lab, Collection("lock", lock_status, lock_break)
+)

@@ -23,7 +23,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from deploy.errors import BadInput, BalancerError
+from deploy.errors import BadInput, BalancerError, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +41,27 @@ REFUSED_CREDENTIALS = frozenset(
         "SignatureDoesNotMatch",
     }
 )
+PASSING = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "InternalError",
+        "InternalFailure",
+        "500",
+        "502",
+        "503",
+        "504",
+        "EndpointConnectionError",
+        "ConnectTimeoutError",
+        "ReadTimeoutError",
+        "ConnectionClosedError",
+        "ProxyConnectionError",
+        "HTTPClientError",
+    }
+)
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
 
@@ -52,6 +73,13 @@ class ApiError(BalancerError):
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
         self.code = code
+        self.may_pass = code in PASSING
+
+
+class CredentialsRefused(BadInput):
+    """AWS does not take the credentials; renewed ones are read at the next call."""
+
+    may_pass = True
 
 
 class Account:
@@ -60,13 +88,26 @@ class Account:
     def __init__(self, environment: Environment) -> None:
         """Take the environment's `aws:` keys; empty ones follow the AWS tools' own settings."""
         self._aws = environment.aws
+        self._credentials_file = (
+            str(environment.path(environment.aws.credentials_file))
+            if environment.aws.credentials_file
+            else ""
+        )
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
-        core = botocore.session.Session(profile=environment.aws.profile)
-        if environment.aws.credentials_file:
-            file = environment.path(environment.aws.credentials_file)
-            core.set_config_variable("credentials_file", str(file))
-        self._session_core = core
+        self._session_core = self._fresh()
+
+    def _fresh(self) -> botocore.session.Session:
+        core = botocore.session.Session(profile=self._aws.profile)
+        if self._credentials_file:
+            core.set_config_variable("credentials_file", self._credentials_file)
+        return core
+
+    def _forget(self) -> None:
+        """Credentials that ran out half way may be renewed meanwhile: read them anew."""
+        with self._lock:
+            self._clients.clear()
+            self._session_core = self._fresh()
 
     @property
     def region(self) -> str:
@@ -132,7 +173,8 @@ class Account:
                 code = str(error.response.get("Error", {}).get("Code", "unknown"))
                 said = str(error.response.get("Error", {}).get("Message", ""))
                 if code in REFUSED_CREDENTIALS:
-                    return BadInput(
+                    self._forget()
+                    return CredentialsRefused(
                         f"{where} refuses the credentials{profile}: {code}; renew them, "
                         "for example with `aws sso login`, and run the same command again"
                     )
@@ -156,7 +198,7 @@ class Account:
             case SSOError() | UnauthorizedSSOTokenError():
                 return BadInput(f"the AWS login{profile} is over: run `aws sso login`")
             case EndpointConnectionError() | ConnectTimeoutError() if self._aws.endpoint_url:
-                return BadInput(
+                return Unreachable(
                     f"the AWS API at {self._aws.endpoint_url} does not answer; if this is the lab, "
                     "start it with `inv lab.up`"
                 )

@@ -8,10 +8,11 @@ from deploy.balancer import State, Target
 from deploy.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
+    from deploy.balancer import Health, TargetGroup
     from deploy.inventory import Host
-    from deploy.offers import Offer
     from deploy.settings import App, Batch, Rollout
     from deploy.survey import HostFacts, Survey
 
@@ -30,71 +31,107 @@ def batches(
 
 
 def order(
-    rollout: Rollout, due: Sequence[HostFacts], survey: Survey, offers: tuple[Offer, ...]
+    rollout: Rollout,
+    due: Sequence[HostFacts],
+    survey: Survey,
+    apps: Iterable[App],
+    *,
+    canary: bool = True,
 ) -> tuple[HostFacts, ...]:
     """Unhealthy hosts first, since they cost no capacity; before them a canary, which is healthy.
 
     A percentage or a ramp asks for a canary: a host that shows what the release does in service.
     """
+    served = tuple(apps)
 
     def is_healthy(facts: HostFacts) -> bool:
-        return all(survey.health_of(facts.host, o.app).state is State.HEALTHY for o in offers)
+        return all(survey.health_of(facts.host, app).state is State.HEALTHY for app in served)
 
     found = sorted(due, key=lambda facts: (is_healthy(facts), facts.host.name))
     sizes = rollout.batch.sizes
-    if len(sizes) > 1 or sizes[0].endswith("%"):
-        canary = next((facts for facts in found if is_healthy(facts)), None)
-        if canary:
-            found.remove(canary)
-            found.insert(0, canary)
+    if canary and (len(sizes) > 1 or sizes[0].endswith("%")):
+        first = next((facts for facts in found if is_healthy(facts)), None)
+        if first:
+            found.remove(first)
+            found.insert(0, first)
     return tuple(found)
 
 
-def refuse_outage(
-    switched: Sequence[tuple[App, list[list[Host]]]], survey: Survey, *, allow_downtime: bool
-) -> None:
-    """Refuse a plan in which a batch leaves a group, or a zone of a zonal group, with nobody.
+def healthy(targets: Mapping[Target, Health]) -> set[Target]:
+    """The targets in service."""
+    return {target for target, health in targets.items() if health.state is State.HEALTHY}
 
-    `switched`: for each app, the hosts of each batch on which that app is switched.
-    A group that has no healthy target now cannot lose its last one: the plan goes, with a warning.
+
+def floor(rollout: Rollout, fleet: int, size: int) -> int:
+    """How many of a fleet's targets stay in service while a batch of this size is out.
+
+    The policy's `min_in_service`, or else the fleet minus the batch; never less than 1.
+    """
+    least = rollout.min_in_service.hosts(fleet) if rollout.min_in_service else fleet - size
+    return max(1, least)
+
+
+def refuse_outage(
+    rollout: Rollout,
+    switched: Sequence[tuple[App, list[list[Host]]]],
+    survey: Survey,
+    *,
+    allow_downtime: bool,
+) -> None:
+    """Refuse a plan in which a batch leaves a group with less than the policy wants in service.
+
+    `switched`: for each app, the hosts of each batch on which that app is switched. Of a zonal
+    group, no zone may be left with nobody. A group that has no healthy target now cannot lose
+    its last one: the plan goes, with a warning.
     """
     if allow_downtime:
         return
     for app, batches_of_hosts in switched:
         zones = {survey.target(f.host, app): f.host.zone for f in survey.hosts}
-        serving = {t for t, h in survey.health[app.name].items() if h.state is State.HEALTHY}
+        serving = healthy(survey.health[app.name])
         if not serving:
             continue
         for number, hosts in enumerate(batches_of_hosts, start=1):
             if not hosts:
                 continue
             out = {survey.target(host, app) for host in hosts}
-            _refuse_batch(app, survey, number, len(hosts), serving, out, zones)
+            least = floor(rollout, len(survey.health[app.name].keys() | zones.keys()), len(hosts))
+            short = shortfall(survey.groups[app.name], least, serving, out, zones)
+            if short:
+                raise BadInput(
+                    f"batch {number} ({len(hosts)} of {len(zones)} hosts) {short}; make `batch` "
+                    "smaller, add a host, or accept the outage with --allow-downtime"
+                )
             serving |= out
 
 
-def _refuse_batch(
-    app: App,
-    survey: Survey,
-    number: int,
-    size: int,
-    serving: set[Target],
-    out: set[Target],
-    zones: dict[Target, str],
-) -> None:
-    group = survey.groups[app.name]
+def shortfall(
+    group: TargetGroup,
+    least: int,
+    serving: AbstractSet[Target],
+    out: AbstractSet[Target],
+    zones: Mapping[Target, str],
+) -> str:
+    """Why a batch may not take these targets out of those that serve; empty where it may.
+
+    least: how many must stay; zones: each target's availability zone.
+    """
     left = serving - out
+    if not serving & out:
+        return ""
     if not left:
-        raise BadInput(
-            f"batch {number} ({size} of {len(zones)} hosts) would leave no target of {group.name} "
-            f"in service ({len(serving)} healthy now); make `batch` smaller, add a host, or "
-            "accept the outage with --allow-downtime"
+        return f"would leave no target of {group.name} in service ({len(serving)} healthy now)"
+    if len(left) < least:
+        return (
+            f"would leave {len(left)} targets of {group.name} in service ({len(serving)} healthy "
+            f"now), and the policy wants {least}: mend what is unhealthy first, or set "
+            "`min_in_service`"
         )
     if group.zonal:
         for zone in sorted({zones[target] for target in serving & out if target in zones}):
             if not any(zones.get(target) == zone for target in left):
-                raise BadInput(
-                    f"batch {number} would leave zone {zone} of {group.name} without a target, and "
-                    "cross-zone balancing is off; make `batch` smaller, add a host in that zone, "
-                    "or accept the outage with --allow-downtime"
+                return (
+                    f"would leave zone {zone} of {group.name} without a target, and cross-zone "
+                    "balancing is off"
                 )
+    return ""

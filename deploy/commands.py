@@ -7,12 +7,14 @@ The only home of shell quoting. Every builder returns a POSIX sh script that exp
 from __future__ import annotations
 
 from shlex import quote
+from urllib.parse import quote as percent
 
 SHOWN = (
     "LoadState,ActiveState,SubState,UnitFileState,MainPID,InvocationID,NRestarts,Result,"
     "ExecMainStatus,ActiveEnterTimestamp"
 )
 LOCK_BUSY = 75
+IDLE_SECONDS = 120
 HISTORY = 50
 
 
@@ -32,6 +34,79 @@ def locked(app: str, script: str, wait_seconds: int = 60) -> str:
     return as_root(flock)
 
 
+LOCKS = "/var/lib/changeover"
+LOCK_HELD, LOCK_LOST = 77, 76
+
+
+def _alone(script: str) -> str:
+    """The script, alone among those that touch the environments' locks on this host."""
+    return f"exec flock -w 30 -E {LOCK_BUSY} /run/changeover-locks sh -c {quote(script)}"
+
+
+def lock_file(environment: str) -> str:
+    """Where an environment's lock lies on each of its hosts."""
+    return f"{LOCKS}/{percent(environment, safe='')}.lock"
+
+
+def take_lock(environment: str, token: str, text: str, instead_of: str = "") -> str:
+    """Take the environment's lock, or print who holds it and end with 77 (LOCK_HELD).
+
+    instead_of: the token of a dead holder, whose lock is taken over.
+    """
+    file = quote(lock_file(environment))
+    ours = f"grep -q -e {quote(token)} {file}"
+    dead = f" || grep -q -e {quote(instead_of)} {file}" if instead_of else ""
+    return _alone(
+        f"set -e; install -d -m 0755 {LOCKS}; "
+        f"if [ -s {file} ] && ! {{ {ours}{dead}; }}; then cat {file}; exit {LOCK_HELD}; fi; "
+        f"printf '%s\\n' {quote(text)} > {file}.new; mv -T {file}.new {file}"
+    )
+
+
+def beat_lock(environment: str, token: str, text: str) -> str:
+    """Write the holder's next heartbeat; 76 (LOCK_LOST) when another took the lock."""
+    file = quote(lock_file(environment))
+    return _alone(
+        f"{holds_lock(environment, token)}; "
+        f"printf '%s\\n' {quote(text)} > {file}.new && mv -T {file}.new {file}"
+    )
+
+
+def holds_lock(environment: str, token: str) -> str:
+    """End with 76 (LOCK_LOST) unless this holder's token stands in the lock here."""
+    file = quote(lock_file(environment))
+    return f"grep -q -s -e {quote(token)} {file} || exit {LOCK_LOST}"
+
+
+def drop_lock(environment: str, token: str) -> str:
+    """Let go of the lock, if it is still this token's."""
+    file = quote(lock_file(environment))
+    return _alone(f"if grep -q -s -e {quote(token)} {file}; then rm -f {file}; fi")
+
+
+def break_lock(environment: str, token: str, note: str) -> str:
+    """Take the lock from its holder, if it is still this token's, and write down why."""
+    file = quote(lock_file(environment))
+    broken = quote(lock_file(environment).removesuffix(".lock") + ".broken")
+    return _alone(
+        f"if grep -q -s -e {quote(token)} {file}; then "
+        f"printf '%s\\n' {quote(note)} >> {broken}; rm -f {file}; fi"
+    )
+
+
+def read_lock(environment: str) -> str:
+    """Print who holds the environment's lock here; nothing where nobody does."""
+    return f"cat {quote(lock_file(environment))} 2>/dev/null || true"
+
+
+def wait_idle(app: str, wait_seconds: int = IDLE_SECONDS) -> str:
+    """Wait until no command of a deploy runs for the app here; 75 (LOCK_BUSY) names who does."""
+    lock = quote(f"/run/changeover-{app}.lock")
+    pids = f"$(lslocks -n -r -o PID,PATH | awk -v f={lock} '$2 == f {{print $1}}' | paste -s -d,)"
+    named = f"ps -o pid=,etime=,args= -p {pids} | cut -c 1-160 >&2"
+    return f"flock -w {wait_seconds} {lock} true || {{ {named}; exit {LOCK_BUSY}; }}"
+
+
 def home(app: str) -> str:
     """The app's folder on a host."""
     return f"/srv/{app}"
@@ -42,10 +117,11 @@ def release_path(app: str, release: str) -> str:
     return f"{home(app)}/releases/{release}"
 
 
-def survey_host() -> str:
-    """Facts about the host itself, as `key=value` lines."""
+def survey_host(environment: str) -> str:
+    """Facts about the host itself, and who holds the environment's lock, as `key=value` lines."""
     return "\n".join(
         (
+            f'echo "lock=$({read_lock(environment)})"',
             'echo "init=$(cat /proc/1/comm)"',
             'echo "systemd=$(systemctl --version 2>/dev/null | head -n 1)"',
             'echo "selinux=$(getenforce 2>/dev/null || true)"',
@@ -76,6 +152,7 @@ def survey_app(
         f'echo "{app}.release=${{d##*/}}"; done',
         f'[ -f {base}/records/{port}.out ] && echo "{app}.out=$(cat {base}/records/{port}.out)"',
         f"tail -n {HISTORY} {base}/records/{port}.history 2>/dev/null | sed 's/^/{app}.history=/'",
+        f'for f in {base}/releases/.*.part; do [ -e "$f" ] && echo "{app}.torn=yes"; done',
         f'for f in {base}/records/bad/*; do [ -f "$f" ] && echo "{app}.bad=${{f##*/}}"; done',
         f"for f in {base}/records/units/*.{u}; do "
         f'[ -f "$f" ] && echo "{app}.kept=${{f##*/}}"; done',

@@ -43,6 +43,7 @@ COLOURS = {
     Outcome.CURRENT: "green",
     Outcome.BACK: "yellow",
     Outcome.OUT: "bold red",
+    Outcome.LEFT: "bold red",
     Outcome.WAITING: "dim",
 }
 
@@ -271,6 +272,8 @@ def render_overview(overview: Overview) -> RenderableType:
         said = "; ".join(text for text in (row.reason, restarts, row.note) if text)
         if said:
             notes.append(Text(f"{row.host} {row.app}: {said}"))
+    if overview.lock:
+        notes.append(Text(f"locked: {overview.lock}", style="yellow"))
     code = overview.exit_code
     style = "green" if code is ExitCode.DONE else "red"
     words = "all is well" if code is ExitCode.DONE else MEANINGS[code]
@@ -298,8 +301,11 @@ def render_report(report: Report, next_command: str) -> RenderableType:
     code = report.exit_code
     releases = ", ".join(f"{app} {release}" for app, release in report.plan.releases.items())
     if code is ExitCode.DONE:
-        verb = "is everywhere already" if report.plan.changes_nothing else "is everywhere"
-        parts.append(Text(f"{releases} {verb}, {report.seconds:.1f} s", style="bold green"))
+        said = "is everywhere already" if report.plan.changes_nothing else "is everywhere"
+        text = f"{releases} {said}"
+        if report.plan.verb == "Repair":
+            text = f"{report.plan.environment} is as it was last deployed"
+        parts.append(Text(f"{text}, {report.seconds:.1f} s", style="bold green"))
     else:
         parts.append(Text(f"{MEANINGS[code]} (exit code {int(code)})", style="bold red"))
         parts.append(Text(f"next: {next_command}"))

@@ -71,7 +71,9 @@ class Desk:
         pending.done.wait()
         refused = pending.errors.get(target)
         if refused:
-            raise BalancerError(f"{action} {target} ({group.name}): {refused}") from refused
+            own = BalancerError(f"{action} {target} ({group.name}): {refused}")
+            own.blames_release, own.may_pass = refused.blames_release, refused.may_pass
+            raise own from refused
 
     def _write(self, action: str, group: TargetGroup, pending: _Pending) -> None:
         """All in one call; where AWS refuses it for one of them (InvalidTarget), each alone."""

@@ -103,6 +103,9 @@ class RegisterTarget(OnHost):
             while (left := out + group.delay_seconds - time.monotonic()) > 0:
                 fleet.tell(self.host.name, f"its address may come back in {left:.0f} s")
                 time.sleep(min(left, 1.0))
+        # The API knows no lock of ours: the host says whether this deploy still may.
+        what = "seeing that the environment is still ours"
+        fleet.remote(self.host).change(self.app.name, "true", what)
         fleet.desk.register(group, fleet.target(self.host, self.app))
         fleet.mark(self.host, self.app, "registered")
 

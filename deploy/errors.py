@@ -2,8 +2,11 @@
 
 DeployError                 exit code 1: a step failed
 ├── BadInput                exit code 2: refused at the door, nothing was changed
+│   └── Unreachable         …a host or an API does not answer
 ├── Locked                  exit code 3: another deploy holds the environment
+│   └── LockLost            …and took it from this one
 ├── RemoteError             exit code 1: a host did not do what was asked
+│   ├── ConnectionLost      …the connection broke
 │   └── CommandFailed       …a command on it ended with another code than 0
 └── BalancerError           exit code 1: the load balancer's API or a target did not
 """
@@ -20,11 +23,20 @@ class DeployError(Exception):
     blames_release = False
     """Whether the release that was tried is to blame, and not a network, an API or the host."""
 
+    may_pass = False
+    """Whether the same may work a moment later: a network or an API that is down, or too busy."""
+
 
 class BadInput(DeployError):
     """Refused before the first change: a key, file, option, host or credential is wrong."""
 
     exit_code = 2
+
+
+class Unreachable(BadInput):
+    """A host or an API does not answer: before the first change an error, later a fault."""
+
+    may_pass = True
 
 
 class Locked(DeployError):
@@ -33,8 +45,18 @@ class Locked(DeployError):
     exit_code = 3
 
 
+class LockLost(Locked):
+    """Another deploy took the environment over; this one may not change anything any more."""
+
+
 class RemoteError(DeployError):
-    """A host could not be reached, or the connection to it broke."""
+    """A host did not do what was asked."""
+
+
+class ConnectionLost(RemoteError):
+    """The connection to a host broke, so nobody knows how far its command came."""
+
+    may_pass = True
 
 
 class BalancerError(DeployError):

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy import commands, recovery
-from deploy.errors import CommandFailed, DeployError
+from deploy import capacity, commands, recovery, retries
+from deploy.errors import CommandFailed, DeployError, LockLost
 from deploy.fleet import Stopped
 from deploy.report import (
     BatchBegan,
@@ -34,16 +34,23 @@ if TYPE_CHECKING:
 
 JOURNAL_LINES = 8
 LOOK_FOR_SIGNALS_SECONDS = 0.2
+LOOK_FOR_CAPACITY_SECONDS = 0.5
+SILENT_API_SECONDS = 60.0
 
 
 @dataclass
 class Execution:
-    """One run of one plan. `signal` is the number of the signal that asked for an end, or 0."""
+    """One run of one plan.
+
+    signal: the number of the signal that asked for an end, or 0; lost: set once another deploy
+    took the environment over, so that nothing may be changed any more.
+    """
 
     plan: Plan
     fleet: Fleet
     listen: Callable[[Event], None]
     signal: int = 0
+    lost: threading.Event = field(default_factory=threading.Event)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     executed: list[str] = field(default_factory=list)
@@ -52,6 +59,11 @@ class Execution:
     def stop(self, signal: int) -> None:
         """Ask for an end: no new work starts; hosts that are out go back in first."""
         self.signal = self.signal or signal
+        self.fleet.stop.set()
+
+    def lose(self) -> None:
+        """Another deploy took over: wait for nothing more, change nothing more."""
+        self.lost.set()
         self.fleet.stop.set()
 
     def run(self) -> Report:
@@ -73,15 +85,48 @@ class Execution:
             executed=tuple(self.executed),
             seconds=time.monotonic() - began,
             signal=self.signal,
+            lost=self.lost.is_set(),
         )
 
     def _roll(self) -> None:
+        """Batch by batch, until too many hosts failed; a host that failed before is left alone."""
         total = len(self.plan.batches)
-        for number, batch in enumerate(self.plan.batches, start=1):
-            if self.failures or self.fleet.stop.is_set():
+        for number, whole in enumerate(self.plan.batches, start=1):
+            failed = {failure.host.name for failure in self.failures}
+            if len(failed) > self.plan.tolerated or self.fleet.stop.is_set():
+                return
+            batch = [lane for lane in whole if lane.host.name not in failed]
+            if not batch:
+                continue
+            if not self._has_room(number, batch):
                 return
             self.listen(BatchBegan(number, total, tuple(lane.host.name for lane in batch)))
             self._together([(lane, self._switch) for lane in batch])
+
+    def _has_room(self, number: int, batch: list[Lane]) -> bool:
+        """See by fresh readings that the policy holds without this batch; wait for it a while."""
+        for name, least in self.plan.floors[number - 1].items():
+            app = self.plan.apps[name]
+            zones = {self.fleet.target(host, app): host.zone for host in self.plan.hosts}
+            out = {self.fleet.target(lane.host, app) for lane in batch if lane.switches(app)}
+            group, limit = self.fleet.groups[name], app.healthy_timeout_seconds
+            began, host = time.monotonic(), batch[0].host
+            while True:
+                try:
+                    serving = self.fleet.serving(app, SILENT_API_SECONDS)
+                    short = capacity.shortfall(group, least, serving, out, zones)
+                except DeployError as error:
+                    short = f"cannot begin: {error}"
+                gone = time.monotonic() - began
+                if not short:
+                    break
+                if gone > limit or self.fleet.stop.wait(LOOK_FOR_CAPACITY_SECONDS):
+                    text = f"batch {number} {short}; waited {gone:.0f} s for it"
+                    if not self.fleet.stop.is_set():
+                        self.failures.append(Failure(host, f"begin batch {number}", text))
+                    return False
+                self.fleet.tell(host.name, f"waiting, {gone:.0f} of {limit:g} s: it {short}")
+        return True
 
     def _together(self, work: list[tuple[Lane, Callable[[Lane], None]]]) -> None:
         """Run lanes in threads and wait in short turns, so that signals are heard meanwhile."""
@@ -103,6 +148,8 @@ class Execution:
                 self._do(step)
             except DeployError as error:
                 self._failed(step, error, ())
+                if self.lost.is_set():
+                    self._ended(lane.host.name, Outcome.LEFT)
                 return
 
     def _switch(self, lane: Lane) -> None:
@@ -112,22 +159,26 @@ class Execution:
                 return
             try:
                 self._do(step)
-            except Stopped as error:
-                way = recovery.way_out(lane, step, still_runs=True)
-                undone, back = self._recover(way)
-                if not back:
-                    self._failed(step, error, undone)
-                self._ended(lane.host.name, Outcome.BACK if back else Outcome.OUT)
-                return
             except DeployError as error:
-                journal = self._journal(step)
-                way = recovery.way_out(lane, step, is_bad=error.blames_release)
-                undone, back = self._recover(way)
-                self._failed(step, error, undone, journal)
-                served = Outcome.DONE if recovery.is_deployed(step) else Outcome.BACK
-                self._ended(lane.host.name, served if back else Outcome.OUT)
+                self._ended(lane.host.name, self._left(lane, step, error))
                 return
         self._ended(lane.host.name, Outcome.DONE)
+
+    def _left(self, lane: Lane, step: Step, error: DeployError) -> Outcome:
+        """Lead a lane out that stopped at a step; where that left its host."""
+        if self.lost.is_set():
+            self._failed(step, error, ())
+            return Outcome.LEFT
+        stopped = isinstance(error, Stopped)
+        journal = () if stopped else self._journal(step)
+        way = recovery.way_out(lane, step, still_runs=stopped, is_bad=error.blames_release)
+        undone, back = self._recover(way)
+        if not (stopped and back):
+            self._failed(step, error, undone, journal)
+        if self.lost.is_set():
+            return Outcome.LEFT
+        served = Outcome.DONE if recovery.is_deployed(step) else Outcome.BACK
+        return served if back else Outcome.OUT
 
     def _recover(self, way: WayOut) -> tuple[tuple[str, ...], bool]:
         """Do the way out; the steps done, and whether every app of the host is in again."""
@@ -149,10 +200,15 @@ class Execution:
         self.listen(StepBegan(step))
         began = time.monotonic()
         error: DeployError | None = None
+        host = step.host.name
         try:
-            step.run(self.fleet)
+            retries.patiently(
+                lambda: step.run(self.fleet), lambda text: self.fleet.tell(host, text)
+            )
         except DeployError as raised:
             error = raised
+            if isinstance(raised, LockLost):
+                self.lose()
         except Exception as raised:  # noqa: BLE001 - a defect of ours may not leave a host behind
             error = DeployError(
                 f"{step.host}: {step}: a defect in Changeover: {type(raised).__name__}: {raised}"

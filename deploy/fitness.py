@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from deploy.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from deploy.offers import Offer
+    from deploy.offers import Offer, Opened
     from deploy.settings import App
     from deploy.survey import HostFacts, Slot, Survey
 
@@ -52,6 +52,22 @@ def refuse_too_large(offers: tuple[Offer, ...], survey: Survey) -> None:
             problems.append(
                 f"{facts.host}: no space for the release: {facts.free_kb // 1024} MiB free under "
                 f"/srv, {needed // 1024} MiB needed; make room there"
+            )
+    if problems:
+        raise BadInput("\n".join(problems))
+
+
+def refuse_marked(opened: Iterable[Opened], survey: Survey) -> None:
+    """Raise BadInput where the package that was chosen for lack of a name failed here before."""
+    problems: list[str] = []
+    for each in opened:
+        release, name = each.package.release, each.app.name
+        hosts = [f.host.name for f in survey.hosts if release.id in f.slots[name].bad]
+        if hosts:
+            problems.append(
+                f"{name} {release.id} is the newest package, and it failed before on "
+                f"{', '.join(hosts)}; build a better one, or name it to try it again: "
+                f"--app {name} --package {release.version}"
             )
     if problems:
         raise BadInput("\n".join(problems))

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from deploy.balancer import State
 from deploy.errors import DeployError
 from deploy.survey import target_of
 
@@ -93,6 +94,17 @@ class Fleet:
                     f"{timeout_seconds:g} s"
                 )
             return reading.of(self.target(host, app))
+
+    def serving(self, app: App, timeout_seconds: float) -> frozenset[Target]:
+        """The targets of the app's group that are healthy now, by a reading made for it."""
+        reading = self.feed.after(self.groups[app.name], time.monotonic(), timeout_seconds)
+        if reading is None:
+            raise DeployError(
+                f"no answer from the load balancer's API on {app.target_group} in "
+                f"{timeout_seconds:g} s"
+            )
+        healthy = {target for target, h in reading.targets.items() if h.state is State.HEALTHY}
+        return frozenset(healthy)
 
     def mark(self, host: Host, app: App, what: str) -> float:
         """Remember that something happened now."""

@@ -47,8 +47,10 @@ class Lane:
     good: Mapping[str, Record] = field(default_factory=dict)
 
     def switches(self, app: App) -> bool:
-        """Whether the app has steps in this lane."""
-        return any(step.app.name == app.name for step in self.steps)
+        """Whether the app is taken out and switched in this lane."""
+        return any(
+            isinstance(step, SwitchRelease) and step.app.name == app.name for step in self.steps
+        )
 
 
 def rolled(

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from deploy.balancer import State
+from deploy.lock import Holder
 from deploy.report import ExitCode
 
 if TYPE_CHECKING:
@@ -38,10 +39,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Overview:
-    """The rows of an environment, hosts in their order, apps within."""
+    """The rows of an environment, hosts in their order, apps within; lock: who holds it."""
 
     environment: str
     rows: tuple[Row, ...]
+    lock: str = ""
 
     @property
     def is_mixed(self) -> bool:
@@ -74,6 +76,7 @@ class Overview:
             "environment": self.environment,
             "well": self.exit_code is ExitCode.DONE,
             "mixed": self.is_mixed,
+            "lock": self.lock,
             "exit_code": int(self.exit_code),
             "hosts": [asdict(row) for row in self.rows],
         }
@@ -88,7 +91,9 @@ def overview(environment: Environment, survey: Survey) -> Overview:
         for name, why in survey.unreachable.items()
         for app in environment.apps
     ]
-    return Overview(environment.name, tuple(sorted(rows, key=lambda row: (row.host, row.app))))
+    held = {str(holder) for facts in survey.hosts if (holder := Holder.parse(facts.lock))}
+    ordered = tuple(sorted(rows, key=lambda row: (row.host, row.app)))
+    return Overview(environment.name, ordered, "; ".join(sorted(held)))
 
 
 def _row(facts: HostFacts, app: App, survey: Survey) -> Row:

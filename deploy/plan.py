@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy import capacity, lanes
@@ -11,9 +11,12 @@ from deploy.balancer import State
 from deploy.enrolment import Soak, WaitDrained, WaitHealthy
 from deploy.lanes import Goal, Lane
 from deploy.proof import ProveCurrent, ProveRelease
-from deploy.staging import PrepareHost, StageUnit, UploadRelease
+from deploy.recording import RecordDeployed
+from deploy.staging import PrepareHost, RemoveReleases, StageUnit, UploadRelease
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from deploy.inventory import Host
     from deploy.offers import Offer
     from deploy.settings import App, Environment
@@ -24,35 +27,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a deploy does: everything is staged first, then batch by batch.
+    """What a command does: everything is staged first, then batch by batch.
 
-    seconds: an estimate of the whole, from the settings' waits alone.
+    verb: the operator's; title: what for, in one line; releases: what each app shall run, by
+    app; floors: for each batch, how many targets of each app's group stay in service meanwhile;
+    tolerated: how many hosts may fail before the rollout stops; seconds: an estimate of the
+    whole, from the settings' waits alone.
     """
 
     environment: str
+    verb: str
+    title: str
     releases: dict[str, str]
-    policy: str
     hosts: tuple[Host, ...]
     staging: tuple[Lane, ...]
     batches: tuple[tuple[Lane, ...], ...]
     warnings: tuple[str, ...]
     seconds: float
+    floors: tuple[dict[str, int], ...] = ()
+    tolerated: int = 0
+    apps: dict[str, App] = field(default_factory=dict, repr=False)
 
     @property
     def steps(self) -> tuple[Step, ...]:
         """All steps, in the order in which they are printed."""
-        lanes = [*self.staging, *(lane for batch in self.batches for lane in batch)]
-        return tuple(step for lane in lanes for step in lane.steps)
+        whole = [*self.staging, *(lane for batch in self.batches for lane in batch)]
+        return tuple(step for lane in whole for step in lane.steps)
 
     @property
     def changes_nothing(self) -> bool:
         """Whether every host is current: such a plan only proves."""
-        return not self.batches
+        return not self.batches and all(isinstance(step, ProveCurrent) for step in self.steps)
 
     def __str__(self) -> str:
-        releases = ", ".join(f"{app} {release}" for app, release in self.releases.items())
-        count = f"{len(self.hosts)} host{'s' if len(self.hosts) > 1 else ''}"
-        lines = [f"Deploy {releases} to {self.environment}: {count}, {self.policy}"]
+        lines = [self.title]
         lines += [f"Warning: {text}" for text in self.warnings]
         if self.staging:
             lines.append("Before anything leaves the load balancer, on all hosts at once:")
@@ -61,8 +69,12 @@ class Plan:
             names = ", ".join(lane.host.name for lane in batch)
             lines.append(f"Batch {number} of {len(self.batches)}: {names}")
             lines += [_line(step) for lane in batch for step in lane.steps]
-        if self.changes_nothing:
+        if not self.steps:
+            lines.append("Nothing is to be done: every host is as it was last deployed.")
+        elif self.changes_nothing:
             lines.append("Every host is current: nothing is changed.")
+        elif not self.batches:
+            lines.append("Nothing leaves the load balancer.")
         else:
             lines.append(f"Waits from settings alone: about {self.seconds:.0f} s.")
         return "\n".join(lines)
@@ -81,45 +93,108 @@ def make(
 ) -> Plan:
     """The plan for these offers on the surveyed hosts.
 
-    Raises BadInput for a plan that would leave nothing in service.
+    Raises BadInput for a plan that would leave less in service than the policy wants.
     """
     staging: list[Lane] = []
-    todo: dict[str, tuple[Offer, ...]] = {}
+    goals: dict[str, tuple[Goal, ...]] = {}
     for facts in survey.hosts:
         due = tuple(o for o in offers if not _is_current(o, facts, survey))
-        if due:
-            todo[facts.host.name] = due
+        goals[facts.host.name] = tuple(_goal(offer, facts) for offer in due)
         prepared = [step for offer in offers for step in _staged(offer, facts, survey, due)]
         if prepared:
             staging.append(Lane(facts.host, tuple(prepared)))
-    due_hosts = [facts for facts in survey.hosts if facts.host.name in todo]
-    order = capacity.order(environment.rollout, due_hosts, survey, offers)
-    batches = tuple(
-        tuple(
-            lanes.rolled((_goal(o, f) for o in todo[f.host.name]), f, survey, environment)
-            for f in batch
-        )
-        for batch in capacity.batches(environment.rollout.batch, order, len(survey.hosts))
+    releases = {offer.app.name: offer.package.release.id for offer in offers}
+    told = tuple(text for offer in offers for text in offer.warnings)
+    return assemble(
+        environment,
+        ("Deploy", releases),
+        goals,
+        tuple(staging),
+        survey,
+        allow_downtime=allow_downtime,
+        warned=told,
     )
-    apps = tuple(offer.app for offer in offers)
+
+
+def assemble(
+    environment: Environment,
+    purpose: tuple[str, dict[str, str]],
+    goals: Mapping[str, tuple[Goal, ...]],
+    staging: tuple[Lane, ...],
+    survey: Survey,
+    *,
+    allow_downtime: bool = False,
+    warned: tuple[str, ...] = (),
+    first: tuple[Lane, ...] = (),
+) -> Plan:
+    """The plan that takes hosts to their goals (by host name), batch by batch.
+
+    purpose: the verb for the title, and the release of each app; first: lanes that go before
+    all others, together, since they take nothing out. Raises BadInput for a plan that would
+    leave less in service than the policy wants.
+    """
+    rollout = environment.rollout
+    apps = tuple(app for app in environment.apps if app.name in purpose[1])
+    due = [facts for facts in survey.hosts if goals.get(facts.host.name)]
+
+    def cut(*, canary: bool) -> tuple[tuple[Lane, ...], ...]:
+        order = capacity.order(rollout, due, survey, apps, canary=canary)
+        return tuple(
+            tuple(lanes.rolled(goals[f.host.name], f, survey, environment) for f in batch)
+            for batch in capacity.batches(rollout.batch, order, len(survey.hosts))
+        )
+
+    batches = cut(canary=not any(_is_short(app, survey) for app in apps))
+    batches = (first, *batches) if first else batches
     switched = [
         (app, [[lane.host for lane in batch if lane.switches(app)] for batch in batches])
         for app in apps
     ]
-    capacity.refuse_outage(switched, survey, allow_downtime=allow_downtime)
+    capacity.refuse_outage(rollout, switched, survey, allow_downtime=allow_downtime)
+    verb, releases = purpose
+    count = f"{len(survey.hosts)} host{'s' if len(survey.hosts) > 1 else ''}"
+    listed = ", ".join(f"{app} {release}" for app, release in releases.items())
+    join = "on" if verb == "Repair" else "to"
+    title = f"{verb} {listed} {join} {environment.name}: {count}, {_policy(environment)}"
     return Plan(
         environment=environment.name,
-        releases={offer.app.name: offer.package.release.id for offer in offers},
-        policy=f"rolling, batch {environment.rollout.batch}, drain {environment.rollout.drain}",
+        verb=verb,
+        title=title,
+        releases=releases,
         hosts=tuple(facts.host for facts in survey.hosts),
-        staging=tuple(staging),
+        staging=staging,
         batches=batches,
-        warnings=(
-            *warnings(environment, apps, survey),
-            *(text for offer in offers for text in offer.warnings),
-        ),
+        warnings=(*warnings(environment, apps, survey), *warned),
         seconds=_estimate(batches, survey),
+        floors=tuple(
+            {} if allow_downtime else _floors(environment, batch, survey) for batch in batches
+        ),
+        tolerated=rollout.max_failures.hosts(len(survey.hosts)),
+        apps={app.name: app for app in apps},
     )
+
+
+def _policy(environment: Environment) -> str:
+    rollout = environment.rollout
+    return f"rolling, batch {rollout.batch}, drain {rollout.drain}"
+
+
+def _is_short(app: App, survey: Survey) -> bool:
+    """Whether a target of the app's group is out of service already."""
+    targets = {survey.target(facts.host, app) for facts in survey.hosts}
+    return bool(targets - capacity.healthy(survey.health[app.name]))
+
+
+def _floors(environment: Environment, batch: tuple[Lane, ...], survey: Survey) -> dict[str, int]:
+    """What must stay in service of each app that the batch switches; a dead group has no floor."""
+    found: dict[str, int] = {}
+    for app in environment.apps:
+        size = sum(lane.switches(app) for lane in batch)
+        if size and capacity.healthy(survey.health[app.name]):
+            targets = {survey.target(facts.host, app) for facts in survey.hosts}
+            fleet = len(survey.health[app.name].keys() | targets)
+            found[app.name] = capacity.floor(environment.rollout, fleet, size)
+    return found
 
 
 def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) -> tuple[str, ...]:
@@ -175,14 +250,37 @@ def runs(slot: Slot, release: str, unit: RenderedUnit) -> bool:
 
 def _staged(offer: Offer, facts: HostFacts, survey: Survey, due: tuple[Offer, ...]) -> list[Step]:
     app, host, release = offer.app, facts.host, offer.package.release.id
-    unit = offer.units[host.name]
+    slot, unit = facts.slots[app.name], offer.units[host.name]
     if offer not in due:
-        return [ProveCurrent(host, app, release, *lanes.question(app, survey.groups[app.name]))]
+        proof = ProveCurrent(host, app, release, *lanes.question(app, survey.groups[app.name]))
+        last = slot.deployed
+        is_told = last and (last.release, last.unit) == (release, unit.digest) and not slot.out
+        return [proof] if is_told else [proof, RecordDeployed(host, app, release, unit.digest)]
     found: list[Step] = [PrepareHost(host, app)]
-    if release not in facts.slots[app.name].releases:
+    old = superfluous(slot, release, app.keep_releases)
+    if old or slot.torn:
+        found.append(RemoveReleases(host, app, old))
+    if release not in slot.releases:
         found.append(UploadRelease(host, app, offer.package))
     found.append(StageUnit(host, app, release, unit, offer.checks[host.name]))
     return found
+
+
+def superfluous(slot: Slot, coming: str, keep: int) -> tuple[str, ...]:
+    """The releases to remove so that `keep` remain when `coming` is there.
+
+    Never what runs, what the slot points to, what was deployed last or before that. Beyond
+    these the longest unused go first, and before them those that were never deployed.
+    """
+    used = list(dict.fromkeys(record.release for record in reversed(slot.history)))
+    safe = {coming, slot.link, slot.running_release, *used[:2]}
+    rank = {release: place for place, release in enumerate(used)}
+    others = sorted(
+        (release for release in slot.releases if release not in safe),
+        key=lambda release: (rank.get(release, len(rank)), release),
+    )
+    room = max(0, keep - len(safe & {coming, *slot.releases}))
+    return tuple(others[room:])
 
 
 def _estimate(batches: tuple[tuple[Lane, ...], ...], survey: Survey) -> float:

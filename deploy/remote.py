@@ -10,21 +10,44 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import paramiko
-from fabric import Config, Connection
+from fabric import Config
 from invoke.exceptions import CommandTimedOut
 
 from deploy import commands
-from deploy.errors import BadInput, CommandFailed, CommandResult, RemoteError
+from deploy.errors import (
+    BadInput,
+    CommandFailed,
+    CommandResult,
+    ConnectionLost,
+    LockLost,
+    RemoteError,
+    Unreachable,
+)
 from deploy.settings import Hosts
-from deploy.trust import Transport, UnknownHostKey, answer_at_once, trust_known_hosts
+from deploy.trust import (
+    Connection,
+    Transport,
+    UnknownHostKey,
+    answer_at_once,
+    trust_known_hosts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from typing import BinaryIO
+    from typing import BinaryIO, Protocol
 
     from deploy.inventory import Host
     from deploy.settings import Environment
+
+    class Guard(Protocol):
+        """Who may still change the environment: the lock that this deploy holds."""
+
+        fence: str
+
+        def confirm(self) -> None:
+            """Raise LockLost unless the lock is still ours, as far as is known here."""
+
 
 CHUNK_BYTES = 256 * 1024
 NO_EXIT_CODE = -1  # paramiko's word for a peer that went away
@@ -55,10 +78,14 @@ def resolve(environment: Environment, name: str) -> str:
 
 
 class Remote:
-    """A host's one connection; its methods are called from one thread at a time."""
+    """A host's one connection; its methods are called from one thread at a time.
+
+    guard: the lock under which changes are made, or None for a look that changes nothing.
+    """
 
     def __init__(self, host: Host, environment: Environment) -> None:
         self.host = host
+        self.guard: Guard | None = None
         self._environment = environment
         self._lock = threading.Lock()
         self._forwarding_refused = False
@@ -111,7 +138,7 @@ class Remote:
                 "`ssh: user:` and `ssh: key_files:`, or your agent (ssh-add -l)"
             ) from error
         except (paramiko.SSHException, OSError, EOFError) as error:
-            raise BadInput(
+            raise Unreachable(
                 f"{who}: no SSH connection on port {port}: {error or type(error).__name__}; "
                 "check that the host runs and that your network reaches it"
             ) from error
@@ -131,9 +158,9 @@ class Remote:
     def change(self, app: str, script: str, what: str, timeout_seconds: float = 60) -> str:
         """Run a changing script as root under the app's lock; its output.
 
-        Raises CommandFailed for any exit code but 0.
+        Raises CommandFailed for any exit code but 0, LockLost when the environment is another's.
         """
-        command = commands.locked(app, script)
+        command = self._guarded(app, script)
         return self._checked(self._run(command, what, timeout_seconds + 60), what)
 
     def send(
@@ -148,7 +175,41 @@ class Remote:
 
         A stream over an exec channel, not SFTP: faster, checked by the script, published whole.
         """
-        return self._checked(self._stream(commands.locked(app, script), what, source, sent), what)
+        return self._checked(self._stream(self._guarded(app, script), what, source, sent), what)
+
+    def aside(self, script: str, timeout_seconds: float) -> CommandResult:
+        """Run a script as root beside whatever runs here, on a channel of its own; any exit code.
+
+        Raises DeployError where there is no connection, and none can be had.
+        """
+        try:
+            with self._idle_transport().open_session(timeout=timeout_seconds) as channel:
+                channel.settimeout(timeout_seconds)
+                channel.exec_command(commands.as_root(script))
+                out = channel.makefile("rb").read().decode(errors="replace")
+                code = channel.recv_exit_status()
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise ConnectionLost(f"{self.host}: the connection broke: {error}") from error
+        return CommandResult(script, code, out, "")
+
+    def _idle_transport(self) -> paramiko.Transport:
+        """The connection's transport, whoever uses it; opened anew only where nobody does."""
+        found: paramiko.Transport | None = self._connection.transport
+        if found is not None and found.is_active():
+            return found
+        if not self._lock.acquire(timeout=1):
+            raise ConnectionLost(f"{self.host}: the connection is being opened again")
+        try:
+            return self._transport()
+        finally:
+            self._lock.release()
+
+    def _guarded(self, app: str, script: str) -> str:
+        """The script under the app's lock, which ends at once when the environment is another's."""
+        if self.guard is None:
+            return commands.locked(app, script)
+        self.guard.confirm()
+        return commands.locked(app, f"{self.guard.fence}\n{script}")
 
     def judge(self, script: str, what: str, source: BinaryIO) -> CommandResult:
         """Run a reading script with `source` as its stdin; any exit code is an answer."""
@@ -210,14 +271,19 @@ class Remote:
                 f"{self.host}: {what}: another command of a deploy still runs there and holds "
                 "the app's lock; look with `ps -ef | grep flock` and try again when it is done"
             )
+        if result.exit_code == commands.LOCK_LOST and self.guard:
+            raise LockLost(
+                f"{self.host}: {what}: another deploy took the environment over; this one changes "
+                "nothing any more"
+            )
         if result.exit_code:
             raise CommandFailed(self.host.name, what, result)
         return result.stdout
 
-    def _broken(self, what: str, why: str) -> RemoteError:
+    def _broken(self, what: str, why: str) -> ConnectionLost:
         """Close what is left of the connection, so that the next command opens a new one."""
         self._connection.close()
-        return RemoteError(f"{self.host}: {what}: the connection broke: {why}")
+        return ConnectionLost(f"{self.host}: {what}: the connection broke: {why}")
 
     def _run(self, command: str, what: str, timeout_seconds: float) -> CommandResult:
         with self._lock:

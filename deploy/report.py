@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Outcome(enum.StrEnum):
     DONE = "deployed"
     BACK = "back on what it ran"
     OUT = "out of the load balancer"
+    LEFT = "left as it was to the deploy that took over"
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,11 @@ class Failure:
 
 @dataclass(frozen=True)
 class Report:
-    """A rollout that is over; seconds of wall time; signal: the number that ended it, or 0."""
+    """A rollout that is over.
+
+    seconds: of wall time; signal: the number that ended it, or 0; lost: whether another deploy
+    took the environment over meanwhile.
+    """
 
     plan: Plan
     outcomes: dict[str, Outcome]
@@ -122,11 +127,19 @@ class Report:
     executed: tuple[str, ...] = ()
     seconds: float = 0.0
     signal: int = 0
-    running: dict[str, str] = field(default_factory=dict)
+    lost: bool = False
+
+    @property
+    def stopped_short(self) -> bool:
+        """Whether more hosts failed than may, with nobody having asked for an end."""
+        failed = {failure.host.name for failure in self.failures}
+        return len(failed) > self.plan.tolerated and not self.signal and not self.lost
 
     @property
     def exit_code(self) -> ExitCode:
-        """By signal first, then by what is worst for the fleet."""
+        """By who took over, by signal, then by what is worst for the fleet."""
+        if self.lost:
+            return ExitCode.LOCKED
         if self.signal:
             return ExitCode(128 + self.signal)
         if Outcome.OUT in self.outcomes.values():

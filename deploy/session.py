@@ -7,7 +7,7 @@ import os
 import platform
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -16,13 +16,14 @@ from deploy import fitness, inventory, offers, plan, project, remote, settings, 
 from deploy.aws import Account
 from deploy.balancer import Balancer
 from deploy.desk import Desk
-from deploy.errors import BadInput
+from deploy.errors import BadInput, Unreachable
 from deploy.feed import HealthFeed
 from deploy.findings import nearest
 from deploy.fleet import Fleet
+from deploy.lock import Holder, Lease
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from deploy.balancer import TargetGroup
     from deploy.inventory import Host
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
 class Session:
     """One environment, verified and connected: credentials, groups and hosts are known good.
 
-    Opening raises BadInput for whatever is wrong, before anything is changed.
+    hosts, remotes: those that were asked for; everyone: a connection to each of the
+    environment's hosts, which its lock needs. Opening raises BadInput for whatever is wrong,
+    before anything is changed.
     """
 
     def __init__(
@@ -52,6 +55,8 @@ class Session:
         self.hosts: tuple[Host, ...] = ()
         self.groups: dict[str, TargetGroup] = {}
         self.remotes: dict[str, Remote] = {}
+        self.everyone: dict[str, Remote] = {}
+        self._feed: HealthFeed | None = None
 
     def __enter__(self) -> Self:
         environment = self.environment
@@ -70,8 +75,9 @@ class Session:
             found = find.result()
         self.hosts = inventory.select(found, self._only, self._skip)
         self._stack.callback(self._disconnect)
-        for host in self.hosts:
-            self.remotes[host.name] = remote.Remote(host, environment)
+        for host in found:
+            self.everyone[host.name] = remote.Remote(host, environment)
+        self.remotes = {host.name: self.everyone[host.name] for host in self.hosts}
         workspace = self._stack.enter_context(
             tempfile.TemporaryDirectory(prefix="changeover-", ignore_cleanup_errors=True)
         )
@@ -84,25 +90,47 @@ class Session:
     def _disconnect(self) -> None:
         """All at once: the end of one connection takes paramiko a tenth of a second."""
         with ThreadPoolExecutor(max_workers=32) as pool:
-            for connection in self.remotes.values():
+            for connection in self.everyone.values():
                 pool.submit(connection.close)
 
-    def survey(self, *, allow_unreachable: bool = False) -> Survey:
-        """Look at every host and group."""
+    @contextmanager
+    def lease(self, what: str, wait_seconds: float, tell: Callable[[str], None]) -> Iterator[Lease]:
+        """Hold the environment's lock; every change of a remote is guarded by it meanwhile.
+
+        Raises Locked when somebody else holds it for longer than `wait_seconds`.
+        """
+        ttl_seconds = self.environment.lock_ttl_seconds
+        holder = Holder.of_this_process(author(), what, ttl_seconds)
+        with Lease(self.environment.name, self.everyone, holder) as held:
+            try:
+                held.take(wait_seconds, tell)
+            except Unreachable:
+                self.survey()  # which says of each host what is wrong with it
+                raise
+            for each in self.remotes.values():
+                each.guard = held
+            yield held
+
+    def survey(self, *, allow_unreachable: bool = False, settled: bool = False) -> Survey:
+        """Look at every host and group; settled: once no command of a deploy runs there."""
         return survey.gather(
             self.environment,
             self.remotes,
             self.balancer,
             self.groups,
             allow_unreachable=allow_unreachable,
+            settled=settled,
         )
 
-    def look(self, wanted: str | None) -> tuple[Survey, tuple[Opened, ...]]:
+    def look(self, wanted: str | None, *, settled: bool) -> tuple[Survey, tuple[Opened, ...]]:
         """Hosts, groups and packages, all at once; `wanted` as `--package` gives it."""
         with ThreadPoolExecutor(max_workers=1) as pool:
             reading = pool.submit(self._open_packages, wanted)
-            seen = self.survey()
-            return seen, reading.result()
+            seen = self.survey(settled=settled)
+            opened = reading.result()
+        if wanted is None:
+            fitness.refuse_marked(opened, seen)
+        return seen, opened
 
     def _open_packages(self, wanted: str | None) -> tuple[Opened, ...]:
         apps = self.environment.apps
@@ -124,12 +152,15 @@ class Session:
 
     def fleet(self) -> Fleet:
         """The seams for an execution; its feed polls until the session ends."""
-        feed = HealthFeed(self.balancer, self.groups.values(), self.environment.poll_seconds)
+        if self._feed is None:
+            tick_seconds = self.environment.poll_seconds
+            feed = HealthFeed(self.balancer, self.groups.values(), tick_seconds)
+            self._feed = self._stack.enter_context(feed)
         return Fleet(
             remotes=self.remotes,
             groups=self.groups,
             desk=Desk(self.balancer),
-            feed=self._stack.enter_context(feed),
+            feed=self._feed,
             propagation_seconds=self.environment.propagation_seconds,
             author=author(),
         )

@@ -111,6 +111,7 @@ class App(Strict):
     prove_seconds: Seconds = 5.0
     healthy_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 180.0
     max_unpacked_mb: Annotated[int, Field(ge=1)] = 2048
+    keep_releases: Annotated[int, Field(ge=2, le=100)] = 5
 
     @property
     def port(self) -> int:
@@ -177,18 +178,55 @@ def _hosts_kind(given: object) -> str | None:
     return BY_NAME if isinstance(given, (list, tuple)) else None
 
 
+class Share(Strict):
+    """A count of hosts or a percentage of the fleet; a percentage rounds down."""
+
+    text: str
+
+    @classmethod
+    def parse(cls, value: object) -> Share:
+        """From `2` or `"25%"`; ValueError says what is wrong."""
+        text = str(value).strip()
+        if isinstance(value, bool) or not re.fullmatch(r"\d+%?", text):
+            raise ValueError(f"{value!r} is no share; write a count (2) or a percentage (25%)")
+        if text.endswith("%") and int(text[:-1]) > 100:  # noqa: PLR2004 - the whole
+            raise ValueError(f"{text} is more than the whole fleet; at most 100% is possible")
+        return cls(text=text)
+
+    def hosts(self, fleet: int) -> int:
+        """How many hosts of a fleet of this size it means."""
+        if self.text.endswith("%"):
+            return fleet * int(self.text[:-1]) // 100
+        return int(self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
 class Rollout(Strict):
-    """How a release goes through the fleet."""
+    """How a release goes through the fleet.
+
+    min_in_service: targets that stay healthy whatever happens; without it the fleet minus the
+    batch. max_failures: hosts that may fail, each put back, before the rollout stops.
+    """
 
     strategy: Literal["rolling"] = "rolling"
     batch: Batch = Batch(sizes=("1",))
+    min_in_service: Share | None = None
     drain: Literal["wait"] = "wait"
     soak_seconds: Seconds = 0.0
+    on_failure: Literal["stop", "rollback"] = "stop"
+    max_failures: Share = Share(text="0")
 
     @field_validator("batch", mode="before")
     @classmethod
     def _batch(cls, value: object) -> object:
         return value if isinstance(value, Batch) else Batch.parse(value)
+
+    @field_validator("min_in_service", "max_failures", mode="before")
+    @classmethod
+    def _share(cls, value: object) -> object:
+        return value if isinstance(value, (Share, type(None))) else Share.parse(value)
 
 
 class Environment(Strict):
@@ -206,6 +244,7 @@ class Environment(Strict):
     rollout: Rollout = Rollout()
     auto_scaling: Literal["refuse", "ignore"] = "refuse"
     poll_seconds: Annotated[float, Field(ge=0.05, le=60)] = 2.0
+    lock_ttl_seconds: Annotated[float, Field(ge=2, le=3600)] = 30.0
     propagation_seconds: Seconds = 15.0
     fabric: dict[str, Any] = {}
 

@@ -102,4 +102,4 @@ class RemoveReleases(OnHost):
         fleet.remote(self.host).change(self.app.name, script, "removing old releases")
 
     def __str__(self) -> str:
-        return f"remove {', '.join(self.releases)}"
+        return f"remove {', '.join(self.releases) or 'what an upload left'}"

@@ -11,6 +11,8 @@ from deploy.balancer import GONE, Health, Target, TargetGroup
 from deploy.errors import BadInput, DeployError
 from deploy.records import Record
 
+ASK_SECONDS = 30.0
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -64,8 +66,8 @@ class Slot:
     link: the release that the slot points to; unit_digest: the unit on disk; running_release,
     running_unit: what the running process itself was started with, by its environment; out: our
     note that its target was taken out; history: what was deployed, oldest first; bad: releases
-    that failed here; kept: units that lie here, as Record.kept names them; group: the service
-    user's group, empty if there is no such user.
+    that failed here; kept: units that lie here, as Record.kept names them; torn: an
+    upload that never ended; group: the service user's group, empty if there is no such user.
     """
 
     unit: UnitState = UnitState()
@@ -79,6 +81,7 @@ class Slot:
     history: tuple[Record, ...] = ()
     bad: frozenset[str] = frozenset()
     kept: frozenset[str] = frozenset()
+    torn: bool = False
     group: str = ""
     listeners: tuple[Listener, ...] = ()
     replaces: UnitState = UnitState()
@@ -96,7 +99,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class HostFacts:
-    """A host as it is; `free_kb` is the space under /srv in KiB."""
+    """A host as it is; free_kb: the space under /srv in KiB; lock: who holds the environment."""
 
     host: Host
     init: str
@@ -105,6 +108,7 @@ class HostFacts:
     free_kb: int
     tools: frozenset[str]
     slots: dict[str, Slot]
+    lock: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,14 +143,18 @@ def gather(
     groups: dict[str, TargetGroup],
     *,
     allow_unreachable: bool = False,
+    settled: bool = False,
 ) -> Survey:
     """Read every host and every group, in parallel.
 
+    settled: wait first until no command of a deploy that was cut off runs there any more.
     Raises BadInput naming every host that cannot be read, unless `allow_unreachable`.
     """
     with ThreadPoolExecutor(max_workers=min(32, len(remotes) + len(groups))) as pool:
         health = {name: pool.submit(balancer.health, group) for name, group in groups.items()}
-        looks = {name: pool.submit(look, remotes[name], environment) for name in remotes}
+        looks = {
+            name: pool.submit(look, remotes[name], environment, settled=settled) for name in remotes
+        }
         facts: list[HostFacts] = []
         refused: dict[str, str] = {}
         for name, future in looks.items():
@@ -160,16 +168,23 @@ def gather(
     return Survey(tuple(facts), groups, found, refused)
 
 
-def look(remote: Remote, environment: Environment) -> HostFacts:
+def look(remote: Remote, environment: Environment, *, settled: bool = False) -> HostFacts:
     """One host's facts in one command; BadInput where it is not fit to be asked."""
-    parts = [commands.survey_host()]
+    parts = [commands.wait_idle(app.name) for app in environment.apps] if settled else []
+    parts.append(commands.survey_host(environment.name))
     parts += [
         commands.survey_app(
             app.name, app.port, app.unit, app.service_user, app.replaces, app.environment_file
         )
         for app in environment.apps
     ]
-    result = remote.ask("\n".join([*parts, "true"]), "survey")
+    limit = ASK_SECONDS + commands.IDLE_SECONDS * len(environment.apps) * settled
+    result = remote.ask("\n".join([*parts, "true"]), "survey", limit)
+    if result.exit_code == commands.LOCK_BUSY:
+        raise BadInput(
+            f"{remote.host}: a command of a deploy that was cut off still runs there after "
+            f"{commands.IDLE_SECONDS} s: {' '.join(result.stderr.split())}; wait for it, or end it"
+        )
     if result.exit_code:
         said = (result.stderr.strip() or result.stdout.strip()).splitlines()
         why = said[-1].strip() if said else f"exit code {result.exit_code}"
@@ -200,6 +215,7 @@ def parse_host(host: Host, text: str, apps: list[str]) -> HostFacts:
         free_kb=number(first("free_kb")),
         tools=frozenset(values.get("tool", [])),
         slots={app: _parse_slot(app, values) for app in apps},
+        lock=first("lock"),
     )
 
 
@@ -231,6 +247,7 @@ def _parse_slot(app: str, values: dict[str, list[str]]) -> Slot:
         ),
         bad=frozenset(values.get(f"{app}.bad", [])),
         kept=frozenset(name.split(f".{app}@")[0] for name in values.get(f"{app}.kept", [])),
+        torn=first("torn") != "",
         group=first("group"),
         listeners=parse_listeners(values.get(f"{app}.listener", [])),
         replaces=shown("replaces"),

@@ -51,10 +51,9 @@ class ReviveUnit(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """Stop and disable ours first, since both want the same port."""
-        remote = fleet.remote(self.host)
-        remote.ask(commands.retire_unit(self.app.unit), "retiring the app's unit", 120)
-        script = commands.revive_unit(self.unit)
-        remote.change(self.app.name, script, f"starting {self.unit} again", 120)
+        script = f"{commands.retire_unit(self.app.unit)}\n{commands.revive_unit(self.unit)}"
+        what = f"starting {self.unit} again"
+        fleet.remote(self.host).change(self.app.name, script, what, self.app.stop_seconds + 120)
 
     def __str__(self) -> str:
         return f"start {self.unit} again"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
-from typing import TYPE_CHECKING
+import subprocess
+from typing import TYPE_CHECKING, Any
 
+import fabric
 import paramiko
-from fabric import Connection
 from paramiko.hostkeys import InvalidHostKey
 
 from deploy.errors import BadInput
@@ -42,13 +44,42 @@ class Transport(paramiko.Transport):
         return tuple(sorted(offered, key=lambda name: name != GCM))
 
 
-def trust_known_hosts(connection: Connection, environment: Environment) -> None:
+class Proxy(paramiko.ProxyCommand):
+    """A ProxyCommand in a session of its own: Ctrl-C in the terminal does not cut the way back."""
+
+    def __init__(self, command: str) -> None:
+        """Start it as paramiko does, but away from the terminal's process group."""
+        self.cmd = shlex.split(command)
+        self.process = subprocess.Popen(
+            self.cmd,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+        )
+        self.timeout = None
+
+
+class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no types
+    """Fabric's own, but for the proxy that it starts."""
+
+    def open_gateway(self) -> Any:
+        """A channel through a jump host, or a proxy whose %h, %p and %r are filled in."""
+        if not isinstance(self.gateway, str):
+            return super().open_gateway()
+        text = f"Host *\n    Port {self.port}\n    User {self.user}\n"
+        config = paramiko.SSHConfig.from_text(f"{text}    ProxyCommand {self.gateway}\n")
+        return Proxy(config.lookup(self.host)["proxycommand"])
+
+
+def trust_known_hosts(connection: fabric.Connection, environment: Environment) -> None:
     """Trust the keys of the user's and the project's known_hosts alone, jump hosts' too.
 
     Raises BadInput for a file that cannot be read.
     """
     connections = [connection]
-    while isinstance(connections[-1].gateway, Connection):
+    while isinstance(connections[-1].gateway, fabric.Connection):
         connections.append(connections[-1].gateway)
     for each in connections:
         each.client.set_missing_host_key_policy(Strict())

@@ -2,64 +2,124 @@
 
 from __future__ import annotations
 
-import os
+import json
+import re
 import shlex
-import signal
-from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deploy import console, overview, session
-from deploy.errors import BadInput, DeployError
-from deploy.executor import Execution
-from deploy.report import ExitCode
+from deploy import console, lock, overview, records, repair, rollback, session
+from deploy.balancer import State
+from deploy.errors import BadInput, DeployError, Locked
+from deploy.lock import Life
+from deploy.report import ExitCode, Outcome
+from deploy.rollout import Rollout, Signals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
     from pathlib import Path
-    from types import FrameType
 
     from deploy.console import Screen
+    from deploy.lock import Holder
+    from deploy.overview import Overview
+    from deploy.plan import Plan
     from deploy.report import Report
     from deploy.session import Session
 
+SECONDS_IN = {"": 1, "s": 1, "m": 60, "h": 3600}
 
-def deploy(
-    file: Path,
-    environment: str,
-    *,
-    app: str | None = None,
-    package: str | None = None,
-    hosts: str | None = None,
-    skip_host: str | None = None,
-    batch: str | None = None,
-    dry_run: bool = False,
-    yes: bool = False,
-    allow_downtime: bool = False,
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of every command that changes a fleet.
+
+    file, environment, app, batch: which settings; hosts, skip_host: names, comma-separated;
+    dry_run, yes: show the plan alone, do not ask; wait_lock: how long to wait for another deploy.
+    """
+
+    file: Path
+    environment: str
+    app: str | None = None
+    hosts: str | None = None
+    skip_host: str | None = None
+    batch: str | None = None
+    dry_run: bool = False
+    yes: bool = False
+    allow_downtime: bool = False
+    wait_lock: str = "0"
+
+    def command(self, verb: str) -> str:
+        """What to type for a verb on this environment."""
+        own = self.file.name == "fabric.yaml" and (self.file.parent / "tasks.py").exists()
+        words = ["inv", verb, "--env", self.environment]
+        return shlex.join(words if own else [*words, "--settings", str(self.file)])
+
+
+def deploy(asked: Asked, package: str | None) -> ExitCode:
+    """Take a package through the fleet."""
+
+    def plan(opened: Session) -> Plan:
+        seen, packages = opened.look(package, settled=not asked.dry_run)
+        return opened.plan(seen, packages, allow_downtime=asked.allow_downtime)
+
+    return _pipeline(asked, "deploy", plan, Rollout.run_or_take_back)
+
+
+def roll_back(asked: Asked, to: str | None) -> ExitCode:
+    """Take the fleet back to a release that was good, which lies on the hosts."""
+
+    def plan(opened: Session) -> Plan:
+        seen = opened.survey(settled=not asked.dry_run)
+        allow = asked.allow_downtime
+        return rollback.make(opened.environment, seen, to, allow_downtime=allow)
+
+    return _pipeline(asked, "rollback", plan, Rollout.run)
+
+
+def mend(asked: Asked) -> ExitCode:
+    """Put right what a deploy left that was cut off."""
+
+    def plan(opened: Session) -> Plan:
+        seen = opened.survey(settled=not asked.dry_run)
+        return repair.make(opened.environment, seen)
+
+    return _pipeline(asked, "repair", plan, Rollout.run)
+
+
+def _pipeline(
+    asked: Asked,
+    verb: str,
+    make: Callable[[Session], Plan],
+    execute: Callable[[Rollout, Plan], Report],
 ) -> ExitCode:
-    """Settings → survey → plan → execute → report."""
+    """Settings → lock → survey → plan → execute → report; a dry run looks without the lock."""
     screen = console.Screen()
-    loaded = session.load(file, environment, app, batch)
-    only, skip = split(hosts, "--hosts"), split(skip_host, "--skip-host")
+    patience_seconds = seconds_of(asked.wait_lock, "--wait-lock")
+    loaded = session.load(asked.file, asked.environment, asked.app, asked.batch)
+    only, skip = split(asked.hosts, "--hosts"), split(asked.skip_host, "--skip-host")
     with session.Session(loaded, only=only, skip=skip) as opened:
-        with screen.busy(f"looking at {len(opened.hosts)} hosts of {environment} and the package"):
-            seen, packages = opened.look(package)
-            plan = opened.plan(seen, packages, allow_downtime=allow_downtime)
-        screen.say(str(plan))
-        if dry_run:
+        looking = f"looking at {len(opened.hosts)} hosts of {asked.environment}"
+        if asked.dry_run:
+            with screen.busy(looking):
+                plan = make(opened)
+            screen.say(str(plan))
             screen.say("Dry run: nothing was changed.")
             return ExitCode.DONE
-        if not (yes or plan.changes_nothing or screen.confirm(f"Deploy to {environment}? [y/N]")):
-            screen.say("Nothing was changed.")
-            return ExitCode.DONE
-        watch = screen.progress(plan)
-        execution = Execution(plan, opened.fleet(), watch)
-        with _signals(execution, screen):
-            with watch:
-                report = execution.run()
-            _show_fleet(opened, screen)
-            before = overview.overview(loaded, seen).versions()
-            again = next_steps(_command(environment, file), report, before)
-            screen.show(console.render_report(report, again))
+        with Signals(screen) as signals, opened.lease(verb, patience_seconds, screen.say) as lease:
+            with screen.busy(looking):
+                plan = make(opened)
+            screen.say(str(plan))
+            question = f"{verb.capitalize()} {asked.environment}? [y/N]"
+            is_agreed = asked.yes or plan.changes_nothing or screen.confirm(question)
+            if not is_agreed:
+                screen.say("Nothing was changed.")
+                return ExitCode.DONE
+            report = execute(Rollout(opened, lease, screen, signals), plan)
+            told = _show_fleet(opened, screen)
+            if verb == "repair" and told and not report.failures:
+                # What could not be mended was a warning of the plan; it is still out.
+                report = replace(report, outcomes=report.outcomes | lost(told))
+            screen.show(console.render_report(report, next_steps(asked, verb, report)))
         return report.exit_code
 
 
@@ -77,26 +137,84 @@ def status(file: Path, environment: str, *, app: str | None, as_json: bool) -> E
     return told.exit_code
 
 
-def next_steps(command: str, report: Report, before: dict[str, str]) -> str:
-    """What to type after a rollout that did not end well; `before`: the version that ran, by app.
+def lock_status(file: Path, environment: str, *, as_json: bool) -> ExitCode:
+    """Who holds the environment's lock, and whether they live; LOCKED where somebody does."""
+    screen = console.Screen()
+    loaded = session.load(file, environment, None, None)
+    with session.Session(loaded) as opened:
+        found = [
+            (holder, hosts, life)
+            for holder, hosts in lock.holders(environment, opened.everyone)
+            if (life := _life(opened, holder, screen, quiet=as_json)) is not Life.GONE
+        ]
+    if as_json:
+        told = [
+            {**holder.public(), "hosts": list(hosts), "life": life.value}
+            for holder, hosts, life in found
+        ]
+        screen.say(json.dumps({"environment": environment, "holders": told}, indent=2))
+    for holder, hosts, life in [] if as_json else found:
+        screen.say(
+            f"{environment} is locked: {holder}; on {len(hosts)} of {len(opened.everyone)} hosts, "
+            f"heartbeat {holder.beat}, {life.value}"
+        )
+    if not (found or as_json):
+        screen.say(f"{environment} is not locked.")
+    return ExitCode.LOCKED if found else ExitCode.DONE
 
-    A release that failed is not offered again: mended, or what ran before.
-    """
+
+def lock_break(file: Path, environment: str, *, reason: str, force: bool) -> ExitCode:
+    """Take the lock from a holder that is dead, or from a living one by force."""
+    screen = console.Screen()
+    if not reason.strip():
+        raise BadInput("--reason says nothing; write for the others why the lock is broken")
+    loaded = session.load(file, environment, None, None)
+    with session.Session(loaded) as opened:
+        found = lock.holders(environment, opened.everyone)
+        for holder, _ in found:
+            if not force and _life(opened, holder, screen) is Life.ALIVE:
+                raise Locked(
+                    f"{environment} is held by {holder}, which is alive; end it there (Ctrl-C), "
+                    "or take the lock from it with --force: it then stops before its next change"
+                )
+            note = f"{records.now()} {session.author()} broke {holder}: {reason}"
+            lock.destroy(environment, opened.everyone, holder, note)
+            screen.say(f"Broken: {holder}. See what it left: inv status, inv repair.")
+    if not found:
+        screen.say(f"{environment} is not locked.")
+    return ExitCode.DONE
+
+
+def _life(opened: Session, holder: Holder, screen: Screen, *, quiet: bool = False) -> Life:
+    """Watch a holder for its time to live at most."""
+    name = opened.environment.name
+    if quiet:
+        return lock.watch(name, opened.everyone, holder)
+    with screen.busy(f"watching {holder} for {holder.ttl_seconds:g} s at most"):
+        return lock.watch(name, opened.everyone, holder)
+
+
+def next_steps(asked: Asked, verb: str, report: Report) -> str:
+    """What to type after a command that did not end well."""
+    code = report.exit_code
+    if code is ExitCode.LOCKED:
+        return asked.command("lock.status")
+    if code is ExitCode.OUT_OF_SERVICE:
+        return f"{asked.command('status')} shows what is out; {asked.command('repair')} mends it"
     if not report.failures:
-        return f"the same command again, to go on; or {command} --dry-run, to look first"
-    back = [
-        f"{command} --app {app} --package {version}"
-        for app, version in before.items()
-        if app in report.plan.releases and version
-    ]
-    mended = "mend what failed and deploy again"
-    return f"{mended}; or take all hosts back: {' and '.join(back)}" if back else mended
+        return (
+            f"the same command again, to go on; or {asked.command(verb)} --dry-run, to look first"
+        )
+    back = f"; or take all hosts back: {asked.command('rollback')}"
+    return f"mend what failed and {verb} again" + (back if code is ExitCode.MIXED else "")
 
 
-def _command(environment: str, file: Path) -> str:
-    own = file.name == "fabric.yaml" and (file.parent / "tasks.py").exists()
-    words = ["inv", "deploy", "--env", environment]
-    return shlex.join(words if own else [*words, "--settings", str(file)])
+def seconds_of(text: str, option: str) -> float:
+    """`90`, `90s`, `15m` or `2h` in seconds; BadInput for anything else."""
+    found = re.fullmatch(r"(\d+)([smh]?)", text.strip())
+    if not found:
+        raise BadInput(f"{option} {text}: is no duration; write 90s, 15m or 2h")
+    return float(int(found[1]) * SECONDS_IN[found[2]])
 
 
 def split(names: str | None, option: str) -> tuple[str, ...]:
@@ -112,38 +230,18 @@ def split(names: str | None, option: str) -> tuple[str, ...]:
     return found
 
 
-def _show_fleet(opened: Session, screen: Screen) -> None:
+def lost(told: Overview) -> dict[str, Outcome]:
+    """The hosts whose targets are not in service."""
+    return {row.host: Outcome.OUT for row in told.rows if row.state != State.HEALTHY}
+
+
+def _show_fleet(opened: Session, screen: Screen) -> Overview | None:
     """What runs where, asked anew."""
     try:
         seen = opened.survey(allow_unreachable=True)
     except DeployError as error:
         screen.complain(f"What runs where could not be read: {error}")
-        return
-    screen.show(console.render_overview(overview.overview(opened.environment, seen)))
-
-
-@contextmanager
-def _signals(execution: Execution, screen: Screen) -> Iterator[None]:
-    """The first signal asks for an end; a second SIGINT, and nothing else, ends at once."""
-    interrupts = 0
-
-    def hear(number: int, frame: FrameType | None) -> None:
-        nonlocal interrupts
-        del frame
-        interrupts += number == signal.SIGINT
-        if interrupts > 1:
-            screen.complain("Ended at once; hosts may be out: see `inv status`.")
-            os._exit(int(ExitCode.INTERRUPTED))
-        execution.stop(number)
-        screen.complain(
-            "Stopping: no new host starts; one that drains goes back in, one further on is seen "
-            "through. Ctrl-C once more ends at once and leaves them as they are."
-        )
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, hear) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        return None
+    told = replace(overview.overview(opened.environment, seen), lock="")  # it is ours
+    screen.show(console.render_overview(told))
+    return told

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import builders
 import pytest
 from builders import HEALTHY, UNHEALTHY
@@ -11,11 +13,16 @@ from hypothesis import strategies as st
 from deploy import capacity
 from deploy.balancer import State
 from deploy.errors import BadInput
-from deploy.settings import Batch, Rollout
+from deploy.settings import Batch, Rollout, Share
 from deploy.survey import Slot
+
+if TYPE_CHECKING:
+    from deploy.inventory import Host
+    from deploy.survey import Survey
 
 SIZE = st.one_of(st.integers(1, 12), st.integers(1, 100).map(lambda share: f"{share}%"))
 WEB = builders.app()
+LEAST_ONE = Rollout(min_in_service=Share(text="1"))
 
 
 @given(ramp=st.lists(SIZE, min_size=1, max_size=4), fleet=st.integers(1, 40), todo=st.integers())
@@ -40,10 +47,12 @@ def test_a_percentage_is_of_the_whole_fleet_even_where_few_are_left() -> None:
     zones=st.lists(st.sampled_from("ab"), min_size=8, max_size=8),
     size=SIZE,
     zonal=st.booleans(),
+    least=st.none() | st.integers(0, 8).map(str) | st.integers(0, 100).map(lambda n: f"{n}%"),
 )
-def test_a_plan_that_is_not_refused_never_leaves_nobody(
-    healthy: list[bool], zones: list[str], size: int | str, zonal: bool
+def test_a_plan_that_is_not_refused_never_leaves_less_than_the_policy_wants(
+    healthy: list[bool], zones: list[str], size: int | str, zonal: bool, least: str | None
 ) -> None:
+    rollout = Rollout(min_in_service=Share(text=least) if least else None)
     hosts = [builders.facts(n, zone=zones[n]) for n in range(len(healthy))]
     health = {f"host-{n}": HEALTHY if well else UNHEALTHY for n, well in enumerate(healthy)}
     seen = builders.survey(hosts, health, zonal=zonal)
@@ -52,7 +61,7 @@ def test_a_plan_that_is_not_refused_never_leaves_nobody(
         for batch in capacity.batches(Batch.parse(size), hosts, len(hosts))
     ]
     try:
-        capacity.refuse_outage([(WEB, cut)], seen, allow_downtime=False)
+        capacity.refuse_outage(rollout, [(WEB, cut)], seen, allow_downtime=False)
     except BadInput:
         assert len(cut[0]) > 0
         return
@@ -60,6 +69,8 @@ def test_a_plan_that_is_not_refused_never_leaves_nobody(
     for batch in cut:
         left = serving - set(batch)
         assert left or not any(healthy)
+        if serving & set(batch):
+            assert len(left) >= capacity.floor(rollout, len(hosts), len(batch))
         if zonal:
             assert {host.zone for host in serving} == {host.zone for host in left} or (
                 not any(healthy)
@@ -73,8 +84,9 @@ def refusal(count: int, size: int | str) -> str:
         [facts.host for facts in batch]
         for batch in capacity.batches(Batch.parse(size), hosts, count)
     ]
+    seen = builders.survey(hosts)
     with pytest.raises(BadInput) as refused:
-        capacity.refuse_outage([(WEB, cut)], builders.survey(hosts), allow_downtime=False)
+        capacity.refuse_outage(Rollout(), [(WEB, cut)], seen, allow_downtime=False)
     return str(refused.value)
 
 
@@ -93,19 +105,19 @@ def test_a_zone_with_one_host_is_refused_where_zones_stand_alone() -> None:
     hosts = [builders.facts(1), builders.facts(2), builders.facts(3, zone="eu-west-1b")]
     cut = [[facts.host] for facts in hosts]
     seen = builders.survey(hosts)
-    capacity.refuse_outage([(WEB, cut)], seen, allow_downtime=False)
-    with pytest.raises(BadInput, match="batch 3 would leave zone eu-west-1b of web-lab without"):
+    capacity.refuse_outage(Rollout(), [(WEB, cut)], seen, allow_downtime=False)
+    with pytest.raises(BadInput, match="leave zone eu-west-1b of web-lab without"):
         capacity.refuse_outage(
-            [(WEB, cut)], builders.survey(hosts, zonal=True), allow_downtime=False
+            Rollout(), [(WEB, cut)], builders.survey(hosts, zonal=True), allow_downtime=False
         )
 
 
 def test_the_outage_can_be_accepted_and_a_dead_group_guards_nothing() -> None:
     hosts = [builders.facts(1)]
     cut = [[hosts[0].host]]
-    capacity.refuse_outage([(WEB, cut)], builders.survey(hosts), allow_downtime=True)
+    capacity.refuse_outage(Rollout(), [(WEB, cut)], builders.survey(hosts), allow_downtime=True)
     sick = builders.survey(hosts, {"host-1": UNHEALTHY})
-    capacity.refuse_outage([(WEB, cut)], sick, allow_downtime=False)
+    capacity.refuse_outage(Rollout(), [(WEB, cut)], sick, allow_downtime=False)
 
 
 def test_an_outage_of_any_app_of_the_batch_is_refused() -> None:
@@ -115,8 +127,9 @@ def test_an_outage_of_any_app_of_the_batch_is_refused() -> None:
     target = seen.target(hosts[1].host, apps[1])
     seen.health["admin"][target] = UNHEALTHY
     cut = [[facts.host] for facts in hosts]
+    switched = [(app, cut) for app in apps]
     with pytest.raises(BadInput, match="no target of admin-lab in service"):
-        capacity.refuse_outage([(app, cut) for app in apps], seen, allow_downtime=False)
+        capacity.refuse_outage(LEAST_ONE, switched, seen, allow_downtime=False)
 
 
 @pytest.mark.parametrize(
@@ -125,9 +138,8 @@ def test_an_outage_of_any_app_of_the_batch_is_refused() -> None:
 def test_unhealthy_hosts_go_first_but_a_canary_is_healthy(batch: object, first: str) -> None:
     hosts = [builders.facts(number) for number in (3, 1, 2)]
     seen = builders.survey(hosts, {"host-3": UNHEALTHY})
-    offers = (builders.offer(WEB, hosts),)
     rollout = Rollout(batch=Batch.parse(batch))
-    ordered = capacity.order(rollout, hosts, seen, offers)
+    ordered = capacity.order(rollout, hosts, seen, [WEB])
     assert ordered[0].host.name == first
     sick = [seen.health_of(facts.host, WEB).state is not State.HEALTHY for facts in ordered]
     assert sick.index(True) == (first != "host-3"), "after the canary, the unhealthy host"
@@ -136,4 +148,53 @@ def test_unhealthy_hosts_go_first_but_a_canary_is_healthy(batch: object, first: 
 def test_an_app_that_is_current_on_a_host_of_the_batch_counts_as_serving_there() -> None:
     hosts = [builders.facts(n) for n in (1, 2)]
     seen = builders.survey(hosts, {"host-2": UNHEALTHY})
-    capacity.refuse_outage([(WEB, [[], [hosts[1].host]])], seen, allow_downtime=False)
+    batches = [[], [hosts[1].host]]
+    capacity.refuse_outage(Rollout(), [(WEB, batches)], seen, allow_downtime=False)
+
+
+def fleet(count: int, sick: int) -> tuple[list[list[Host]], Survey]:
+    """One host a batch, the last `sick` hosts unhealthy and not part of the plan."""
+    hosts = [builders.facts(number) for number in range(1, count + 1)]
+    health = {f"host-{number}": UNHEALTHY for number in range(count - sick + 1, count + 1)}
+    return [[one.host] for one in hosts[: count - sick]], builders.survey(hosts, health)
+
+
+@pytest.mark.parametrize(
+    ("least", "count", "sick", "is_refused"),
+    [
+        (None, 4, 0, False),
+        (None, 4, 1, True),
+        ("3", 4, 0, False),
+        ("3", 4, 1, True),
+        ("2", 4, 1, False),
+        ("100%", 4, 0, True),
+        ("75%", 4, 0, False),
+        ("76%", 4, 0, False),
+        ("0", 2, 0, False),
+    ],
+)
+def test_a_fleet_that_is_short_is_not_made_shorter_than_the_policy_wants(
+    least: str | None, count: int, sick: int, is_refused: bool
+) -> None:
+    rollout = Rollout(min_in_service=Share(text=least) if least else None)
+    batches, seen = fleet(count, sick)
+    if is_refused:
+        with pytest.raises(BadInput, match="and the policy wants") as refused:
+            capacity.refuse_outage(rollout, [(WEB, batches)], seen, allow_downtime=False)
+        assert "min_in_service" in str(refused.value)
+    else:
+        capacity.refuse_outage(rollout, [(WEB, batches)], seen, allow_downtime=False)
+
+
+def test_a_short_fleet_has_no_canary_so_that_the_sick_host_goes_first() -> None:
+    hosts = [builders.facts(number) for number in (1, 2, 3)]
+    seen = builders.survey(hosts, {"host-3": UNHEALTHY})
+    rollout = Rollout(batch=Batch.parse("25%"))
+    ordered = capacity.order(rollout, hosts, seen, [WEB], canary=False)
+    assert ordered[0].host.name == "host-3"
+
+
+def test_nobody_is_left_at_the_least() -> None:
+    assert capacity.floor(Rollout(min_in_service=Share(text="0")), 4, 4) == 1
+    assert capacity.floor(Rollout(), 4, 4) == 1
+    assert capacity.floor(Rollout(), 4, 1) == 3

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCRIPTS = {
-    "survey_host": commands.survey_host(),
+    "survey_host": commands.survey_host("lab"),
     "survey_app": commands.survey_app("web", 5000, "web@5000.service", "web", None, None),
     "survey_app, all": commands.survey_app(
         "web", 5000, "web@5000.service", "web", "old.service", "/etc/web env"

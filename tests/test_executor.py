@@ -13,14 +13,25 @@ from builders import NEW
 
 from deploy import enrolment, proof, recording, staging, steps, switching
 from deploy import plan as plans
-from deploy.errors import CommandFailed, CommandResult, DeployError
+from deploy.balancer import Target
+from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, LockLost
 from deploy.executor import Execution
 from deploy.fleet import Stopped
 from deploy.proof import ProveCurrent
-from deploy.report import BatchBegan, Event, ExitCode, HostEnded, Outcome, Report, StepEnded
+from deploy.report import (
+    BatchBegan,
+    Event,
+    ExitCode,
+    HostEnded,
+    Outcome,
+    Report,
+    StepEnded,
+    Told,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from collections.abc import Set as AbstractSet
 
     from deploy.balancer import Health
     from deploy.fleet import Fleet
@@ -44,8 +55,13 @@ class PaperFleet:
     `acts` is by the start of a step's printed line, such as `host-1: stop`.
     """
 
-    def __init__(self, acts: Acts) -> None:
+    def __init__(
+        self, acts: Acts, sick: AbstractSet[str] = frozenset(), sick_after: int = 0
+    ) -> None:
+        """`sick`: hosts whose targets are unhealthy from so many readings on."""
         self.acts, self.done = acts, list[str]()
+        self.sick, self.healthy_readings = sick, sick_after
+        self.groups = {"web": builders.group()}
         self.stop = threading.Event()
         self.tell: Callable[[str, str], None] = lambda _host, _text: None
         self.execution: Execution | None = None
@@ -59,6 +75,16 @@ class PaperFleet:
                 act(self.execution)
         with self._lock:
             self.done.append(line)
+
+    def target(self, host: Host, app: App) -> Target:
+        return Target(host.name, app.port)
+
+    def serving(self, app: App, timeout_seconds: float) -> frozenset[Target]:
+        del timeout_seconds
+        self.healthy_readings -= 1
+        sick = self.sick if self.healthy_readings < 1 else set()
+        names = {f"host-{number}" for number in (1, 2, 3)} - sick
+        return frozenset(Target(name, app.port) for name in names)
 
     def health(self, host: Host, app: App) -> Health:
         del host, app
@@ -112,9 +138,9 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
     for kind in KINDS:
         monkeypatch.setattr(kind, "run", lambda step, fleet: fleet.do(step))
 
-    def execute(plan: Plan, acts: Acts | None = None) -> Ran:
+    def execute(plan: Plan, acts: Acts | None = None, **more: Any) -> Ran:
         events: list[Event] = []
-        fleet = PaperFleet(acts or {})
+        fleet = PaperFleet(acts or {}, **more)
         fleet.execution = Execution(plan, cast("Fleet", fleet), events.append)
         return Ran(fleet.execution.run(), events, fleet.done)
 
@@ -328,3 +354,61 @@ def test_a_way_back_that_fails_for_one_app_goes_on_with_the_others(run: Run) -> 
     assert "host-1: register in web-lab" in ran.done
     assert "host-1: wait until healthy in web-lab" in ran.done
     assert ran.report.failures
+
+
+def test_a_budget_of_failures_lets_the_others_go_on(run: Run) -> None:
+    plan = made(old(4), rollout={"max_failures": 1})
+    ran = run(plan, {f"host-1: prove {NEW}": fail})
+    assert list(ran.report.outcomes.values()) == [Outcome.BACK, *[Outcome.DONE] * 3]
+    assert ran.report.exit_code is ExitCode.MIXED
+    acts: Acts = {f"host-{n}: prove {NEW}": fail for n in (1, 2)}
+    ran = run(plan, acts)
+    assert list(ran.report.outcomes.values()) == [Outcome.BACK] * 2 + [Outcome.WAITING] * 2
+
+
+def test_a_host_that_failed_in_staging_is_left_alone_within_the_budget(run: Run) -> None:
+    ran = run(made(old(3), rollout={"max_failures": 1}), {"host-2: upload": fail})
+    assert ran.report.outcomes["host-2"] is Outcome.WAITING
+    assert ran.report.outcomes["host-3"] is Outcome.DONE
+    assert not any("deregister" in line for line in on(ran.done, "host-2"))
+
+
+def test_a_broken_connection_is_tried_again_and_the_step_goes_on(run: Run) -> None:
+    broken: list[int] = []
+
+    def flicker(_: object) -> None:
+        if len(broken) < 2:
+            broken.append(1)
+            raise ConnectionLost("host-1: the connection broke")
+
+    ran = run(made(old(2)), {"host-1: stop": flicker})
+    assert ran.report.exit_code is ExitCode.DONE
+    assert len(broken) == 2
+    told = [event.text for event in ran.events if isinstance(event, Told)]
+    assert told == ["tried again: host-1: the connection broke"] * 2
+
+
+def test_who_lost_the_lock_changes_nothing_any_more(run: Run) -> None:
+    def lose(_: object) -> None:
+        raise LockLost("another deploy took lab over")
+
+    ran = run(made(old(4), batch=2), {"host-1: stop": lose, "host-2: register": lose})
+    assert ran.report.outcomes["host-1"] is Outcome.LEFT
+    assert ran.report.outcomes["host-3"] is Outcome.WAITING
+    assert ran.report.exit_code is ExitCode.LOCKED
+    assert on(ran.done, "host-1")[-1].startswith("host-1: drain"), "no way back"
+
+
+def test_a_batch_that_would_leave_too_few_waits_and_then_does_not_start(run: Run) -> None:
+    web = builders.app(healthy_timeout_seconds=0.6)
+    listed = old(3)
+    offers = (builders.offer(web, listed),)
+    plan = plans.make(builders.environment(web), offers, builders.survey(listed, apps=[web]))
+    ran = run(plan, sick={"host-3"}, sick_after=2)
+    assert ran.report.outcomes["host-1"] is Outcome.DONE
+    assert ran.report.outcomes["host-2"] is Outcome.WAITING
+    assert ran.report.exit_code is ExitCode.MIXED
+    failure = ran.report.failures[0]
+    assert failure.step == "begin batch 2"
+    assert "would leave 1 targets of web-lab in service (2 healthy now)" in failure.error
+    assert run(plan).report.exit_code is ExitCode.DONE

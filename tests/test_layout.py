@@ -15,20 +15,24 @@ DEPLOY = ROOT / "deploy"
 # Each module may import those of earlier lines only, annotations included.
 LAYERS = (
     ("__init__", "commands", "errors", "findings", "records"),
+    ("retries",),
     ("document", "entries", "matcher", "release", "units", "usage"),
     ("archive", "bundle", "settings"),
     ("aws", "package", "project"),
     ("balancer", "inventory", "trust"),
     ("desk", "feed", "remote"),
-    ("survey",),
+    ("lock", "survey"),
     ("fleet", "offers"),
     ("capacity", "fitness", "steps"),
     ("enrolment", "proof", "recording", "staging", "switching"),
     ("lanes",),
     ("plan", "recovery"),
+    ("rollback",),
+    ("repair",),
     ("report", "session"),
     ("executor", "overview"),
     ("console",),
+    ("rollout",),
     ("verbs",),
 )
 HOMES = {
@@ -41,6 +45,7 @@ HOMES = {
     "jinja2": {"units"},
     "pydantic": {"project", "settings"},
     "ruamel": {"document"},
+    "tenacity": {"retries"},
 }
 MODULES = sorted(path.stem for path in DEPLOY.glob("*.py"))
 

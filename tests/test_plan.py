@@ -15,7 +15,8 @@ from deploy.balancer import GONE, Health
 from deploy.enrolment import DeregisterTarget, Soak, WaitDrained
 from deploy.errors import BadInput
 from deploy.proof import ProveCurrent
-from deploy.staging import UploadRelease
+from deploy.records import Record
+from deploy.staging import RemoveReleases, UploadRelease
 from deploy.survey import Slot, UnitState
 
 if TYPE_CHECKING:
@@ -257,3 +258,71 @@ def test_every_step_stands_in_one_lane_of_its_own_host(states: list[Health]) -> 
     assert all(step.host == lane.host for lane in lanes for step in lane.steps)
     assert sum(len(lane.steps) for lane in lanes) == len(found.steps)
     assert not any(isinstance(step, ProveCurrent) for step in found.steps)
+
+
+RELEASES = ("0.6.0-f", "0.7.0-e", "0.8.0-d", OLD)
+
+
+@pytest.mark.parametrize(
+    ("past", "lying", "keep", "removed"),
+    [
+        (RELEASES, RELEASES, 5, ()),
+        (RELEASES, RELEASES, 4, ("0.6.0-f",)),
+        (RELEASES, RELEASES, 3, ("0.7.0-e", "0.6.0-f")),
+        (RELEASES, RELEASES, 2, ("0.7.0-e", "0.6.0-f")),
+        (RELEASES, (*RELEASES, "0.9.0-never-deployed"), 5, ("0.9.0-never-deployed",)),
+        ((), ("a-1", "b-1", "c-1"), 2, ("b-1", "c-1")),
+        (RELEASES, (*RELEASES, NEW), 5, ()),
+        (RELEASES, (*RELEASES, NEW), 4, ("0.6.0-f",)),
+    ],
+)
+def test_old_releases_go_but_never_the_running_one_or_the_one_before(
+    past: tuple[str, ...], lying: tuple[str, ...], keep: int, removed: tuple[str, ...]
+) -> None:
+    slot = builders.slot(OLD, releases=lying, history=tuple(Record(r, "u") for r in past))
+    found = plan.superfluous(slot, NEW, keep)
+    assert sorted(found) == sorted(removed)
+    assert not {OLD, "0.8.0-d", NEW} & set(found)
+
+
+@given(
+    past=st.lists(st.sampled_from("abcdefgh"), max_size=12),
+    lying=st.sets(st.sampled_from("abcdefgh")),
+    link=st.sampled_from("abcdefgh"),
+    coming=st.sampled_from("abcdefghi"),
+    keep=st.integers(2, 6),
+)
+def test_what_a_slot_may_go_back_to_is_never_removed(
+    past: list[str], lying: set[str], link: str, coming: str, keep: int
+) -> None:
+    history = tuple(Record(release, "u") for release in past)
+    slot = builders.slot(link, releases=tuple(lying), history=history, running_release=link)
+    gone = plan.superfluous(slot, coming, keep)
+    used = list(dict.fromkeys(reversed(past)))
+    assert not {link, coming, *used[:2]} & set(gone)
+    assert set(gone) <= lying
+    left = (lying - set(gone)) | {coming}
+    assert len(left) <= max(keep, len({link, coming, *used[:2]}))
+
+
+def test_old_releases_and_torn_uploads_are_removed_before_the_upload() -> None:
+    apps = (builders.app(keep_releases=2),)
+    crowded = builders.slot(OLD, releases=("0.8.0-d", "0.7.0-e", OLD))
+    for slot, expected in ((crowded, ("0.7.0-e", "0.8.0-d")), (builders.slot(torn=True), ())):
+        hosts = [builders.facts(n, {"web": slot}) for n in (1, 2)]
+        staging = made(hosts, apps=apps).staging[0].steps
+        assert names(staging)[:3] == ["PrepareHost", "RemoveReleases", "UploadRelease"]
+        removal = staging[1]
+        assert isinstance(removal, RemoveReleases)
+        assert sorted(removal.releases) == sorted(expected)
+
+
+def test_a_plan_tells_what_must_stay_in_service_and_how_many_may_fail() -> None:
+    found = made(old(1, 2, 3, 4), batch=[1, 2])
+    assert found.floors == ({"web": 3}, {"web": 2}, {"web": 3})
+    assert found.tolerated == 0
+    policy = {"min_in_service": "50%", "max_failures": "50%"}
+    found = made(old(1, 2, 3, 4), batch=2, rollout=policy)
+    assert found.floors == ({"web": 2}, {"web": 2})
+    assert found.tolerated == 2
+    assert made(old(1, 2), batch=2, allow_downtime=True).floors == ({},)

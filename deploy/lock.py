@@ -1,0 +1,312 @@
+"""One deploy at a time: a lock on a majority of an environment's hosts, kept by a heartbeat."""
+
+from __future__ import annotations
+
+import enum
+import json
+import os
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+from deploy import commands, records
+from deploy.errors import ConnectionLost, DeployError, Locked, LockLost, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from deploy.remote import Remote
+
+BEATS_IN_TTL = 4
+MOST_AT_ONCE = 32
+ASK_SECONDS = 40.0
+RUN_ADDRESSES = ("CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL")
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock. beat: grows while the holder lives; ttl_seconds: dead without a beat."""
+
+    token: str
+    author: str
+    since: str
+    what: str
+    run: str
+    ttl_seconds: float
+    beat: int = 0
+
+    @classmethod
+    def of_this_process(cls, author: str, what: str, ttl_seconds: float) -> Self:
+        """A holder that nobody else can be."""
+        token = uuid.uuid4().hex
+        return cls(token, author, records.now(), what, run_address(os.environ), ttl_seconds)
+
+    def public(self) -> dict[str, object]:
+        """All but the token, for scripts."""
+        return {key: value for key, value in asdict(self).items() if key != "token"}
+
+    def as_line(self) -> str:
+        """One line of JSON, as it lies on the hosts."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def parse(cls, line: str) -> Holder | None:
+        """What `as_line` wrote; None for anything else."""
+        try:
+            given = json.loads(line)
+            return cls(
+                token=str(given["token"]),
+                author=str(given["author"]),
+                since=str(given["since"]),
+                what=str(given["what"]),
+                run=str(given["run"]),
+                ttl_seconds=float(given["ttl_seconds"]),
+                beat=int(given["beat"]),
+            )
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def __str__(self) -> str:
+        run = f", {self.run}" if self.run else ""
+        return f"{self.what} by {self.author} since {self.since}{run}"
+
+
+class Life(enum.Enum):
+    """What watching a holder showed."""
+
+    ALIVE = "alive"
+    DEAD = "dead"
+    GONE = "gone"
+
+
+class Lease:
+    """The environment's lock, held from `take` until the `with` block ends.
+
+    A majority of all its hosts decides. The first in name order is asked first, so that of two
+    that come at once one is refused before it has taken anything. As a Guard it stands before
+    every change: `fence` has the host itself refuse a holder of before, `confirm` raises LockLost.
+    """
+
+    def __init__(self, environment: str, remotes: Mapping[str, Remote], holder: Holder) -> None:
+        """Take nothing yet; `remotes` are those of all the environment's hosts."""
+        self._environment = environment
+        self._remotes = dict(sorted(remotes.items()))
+        self._quorum = len(remotes) // 2 + 1
+        self._holder = holder
+        self._taken: set[str] = set()
+        self._confirmed_at = 0.0
+        self._lost = threading.Event()
+        self._closed = threading.Event()
+        self._beating = threading.Lock()
+        self._when_lost: Callable[[], object] = lambda: None
+        self.fence = commands.holds_lock(environment, holder.token)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed.set()
+        with self._beating:
+            self._drop()
+
+    def when_lost(self, act: Callable[[], object]) -> None:
+        """Have `act` called once the lock is known to be another's."""
+        self._when_lost = act
+
+    def take(self, wait_seconds: float, tell: Callable[[str], None]) -> None:
+        """Take the lock; a dead holder's is taken over, a living one is waited for so long.
+
+        Raises Locked with all that is known of the holder, Unreachable without a majority.
+        """
+        end, dead = time.monotonic() + wait_seconds, ""
+        while (other := self._try(dead)) is not None:
+            tell(f"{self._environment} is locked: {other}; watching for its heartbeat")
+            life, dead = watch(self._environment, self._remotes, other), ""
+            if life is Life.DEAD:
+                tell(f"{other} shows no life for {other.ttl_seconds:g} s: taking over")
+                dead = other.token
+            elif life is Life.ALIVE and time.monotonic() >= end:
+                raise Locked(
+                    f"{self._environment} is locked: {other}, alive; wait for it with "
+                    f"--wait-lock 15m, or look: inv lock.status --env {self._environment}"
+                )
+        self._confirmed_at = awake_seconds()
+        threading.Thread(target=self._keep, daemon=True).start()
+
+    def confirm(self) -> None:
+        """Raise LockLost when the lock is another's, ConnectionLost when nobody can tell."""
+        if self._is_stale():
+            self._beat()
+        if self._lost.is_set():
+            raise LockLost(
+                f"another deploy took {self._environment} over; this one changes nothing any more"
+            )
+        if self._is_stale():
+            raise ConnectionLost(
+                f"{self._environment}: no word from a majority of its hosts for "
+                f"{self._holder.ttl_seconds:g} s, so another deploy may have taken it over"
+            )
+
+    def _is_stale(self) -> bool:
+        return awake_seconds() - self._confirmed_at > self._holder.ttl_seconds
+
+    def _try(self, dead: str) -> Holder | None:
+        """Who holds the lock, or None: it is ours. Without it, nothing of ours is left."""
+        held: dict[str, Holder] = {}
+        failed: dict[str, str] = {}
+        names = list(self._remotes)
+        while names and not self._taken and not held:
+            self._attempt(names.pop(0), dead, held, failed)
+        if not held:
+            with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
+                list(pool.map(lambda name: self._attempt(name, dead, held, failed), names))
+            if len(self._taken) >= self._quorum:
+                # A minority cannot be held by anybody who lives: what lies there was left behind.
+                for name, left in held.items():
+                    self._attempt(name, left.token, {}, failed)
+                return None
+        self._drop()
+        if held:
+            return next(iter(held.values()))
+        raise Unreachable(
+            f"{self._environment}: its lock needs {self._quorum} of {len(self._remotes)} hosts: "
+            + "; ".join(failed.values())
+        )
+
+    def _attempt(
+        self, name: str, dead: str, held: dict[str, Holder], failed: dict[str, str]
+    ) -> None:
+        script = commands.take_lock(
+            self._environment, self._holder.token, self._holder.as_line(), dead
+        )
+        try:
+            result = self._remotes[name].ask(script, "taking the lock", ASK_SECONDS)
+        except DeployError as error:
+            failed[name] = str(error)
+            return
+        if result.exit_code == 0:
+            self._taken.add(name)
+        elif result.exit_code == commands.LOCK_HELD:
+            holder = Holder.parse(last_line(result.stdout))
+            if holder is None:
+                raise Locked(
+                    f"{name}: {commands.lock_file(self._environment)} cannot be read: "
+                    f"{last_line(result.stdout)[:200]}; if nobody deploys, remove it there"
+                )
+            held[name] = holder
+        else:
+            failed[name] = f"{name}: {result.stderr.strip() or result.exit_code}"
+
+    def _keep(self) -> None:
+        while not self._closed.wait(self._holder.ttl_seconds / BEATS_IN_TTL):
+            self._beat()
+
+    def _beat(self) -> None:
+        with self._beating:
+            if self._closed.is_set() or self._lost.is_set():
+                return
+            self._holder = replace(self._holder, beat=self._holder.beat + 1)
+            began, limit = awake_seconds(), self._holder.ttl_seconds / BEATS_IN_TTL
+            script = commands.beat_lock(
+                self._environment, self._holder.token, self._holder.as_line()
+            )
+            ends = _ask_all(self._remotes, self._taken, script, limit)
+            if any(code == commands.LOCK_LOST for code, _ in ends.values()):
+                self._lost.set()
+                self._when_lost()
+            elif sum(code == 0 for code, _ in ends.values()) >= self._quorum:
+                self._confirmed_at = began
+
+    def _drop(self) -> None:
+        script = commands.drop_lock(self._environment, self._holder.token)
+        _ask_all(self._remotes, self._taken, script, ASK_SECONDS)
+        self._taken.clear()
+
+
+def awake_seconds() -> float:
+    """A clock that goes on while the machine sleeps, where the system has one."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.time() if boot is None else time.clock_gettime(boot)
+
+
+def run_address(environ: Mapping[str, str]) -> str:
+    """The address of the CI run that we are part of; empty outside any that is known."""
+    if "GITHUB_RUN_ID" in environ:
+        words = (environ.get(key, "") for key in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY"))
+        return "/".join((*words, "actions/runs", environ["GITHUB_RUN_ID"]))
+    if "BUILD_BUILDID" in environ:  # Azure Pipelines
+        base = environ.get("SYSTEM_COLLECTIONURI", "") + environ.get("SYSTEM_TEAMPROJECT", "")
+        return f"{base}/_build/results?buildId={environ['BUILD_BUILDID']}"
+    return next((environ[key] for key in RUN_ADDRESSES if environ.get(key)), "")
+
+
+def last_line(text: str) -> str:
+    """The last line that says something; before it, a shell's start-up files may speak."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+def read(environment: str, remotes: Mapping[str, Remote]) -> dict[str, Holder]:
+    """Who holds the lock on each host where somebody does."""
+    ends = _ask_all(remotes, remotes, commands.read_lock(environment), ASK_SECONDS)
+    found = {name: Holder.parse(last_line(text)) for name, (_, text) in ends.items()}
+    return {name: holder for name, holder in found.items() if holder}
+
+
+def holders(
+    environment: str, remotes: Mapping[str, Remote]
+) -> list[tuple[Holder, tuple[str, ...]]]:
+    """Each holder, as its newest heartbeat tells it, with the hosts where it holds the lock."""
+    found = read(environment, remotes)
+    newest: dict[str, Holder] = {}
+    for holder in sorted(found.values(), key=lambda holder: holder.beat):
+        newest[holder.token] = holder
+    return [
+        (holder, tuple(sorted(name for name, h in found.items() if h.token == token)))
+        for token, holder in newest.items()
+    ]
+
+
+def watch(environment: str, remotes: Mapping[str, Remote], holder: Holder) -> Life:
+    """Whether a holder lives: its counter moves within its own time to live, as watched here.
+
+    Never by clocks or process ids, which two machines do not share.
+    """
+    end = time.monotonic() + holder.ttl_seconds
+    pause = holder.ttl_seconds / BEATS_IN_TTL / 2
+    while (left := end - time.monotonic()) > 0:
+        threading.Event().wait(min(left, pause))
+        seen = [h for h in read(environment, remotes).values() if h.token == holder.token]
+        if not seen:
+            return Life.GONE
+        if max(h.beat for h in seen) > holder.beat:
+            return Life.ALIVE
+    return Life.DEAD
+
+
+def destroy(environment: str, remotes: Mapping[str, Remote], holder: Holder, note: str) -> None:
+    """Take the lock from its holder on every host, and write down why."""
+    script = commands.break_lock(environment, holder.token, note)
+    _ask_all(remotes, remotes, script, ASK_SECONDS)
+
+
+def _ask_all(
+    remotes: Mapping[str, Remote], names: Iterable[str], script: str, timeout_seconds: float
+) -> dict[str, tuple[int, str]]:
+    """Exit code and output by host, beside whatever runs there; hosts that fail are left out."""
+
+    def ask(name: str) -> tuple[str, tuple[int, str] | None]:
+        try:
+            result = remotes[name].aside(script, timeout_seconds)
+        except DeployError:
+            return name, None
+        return name, (result.exit_code, result.stdout)
+
+    listed = list(names)
+    if not listed:
+        return {}
+    with ThreadPoolExecutor(max_workers=min(MOST_AT_ONCE, len(listed))) as pool:
+        return {name: found for name, found in pool.map(ask, listed) if found is not None}

@@ -1,0 +1,146 @@
+"""(settings, survey) → the plan that mends what a deploy left that was cut off. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from deploy import lanes, plan
+from deploy.balancer import State
+from deploy.enrolment import RegisterTarget, WaitDrained, WaitHealthy
+from deploy.lanes import Goal, Lane
+from deploy.proof import ProveRelease, ProveRevived
+from deploy.recording import ForgetOut, RecordDeployed
+from deploy.rollback import runs
+from deploy.staging import RemoveReleases
+from deploy.switching import ReviveUnit
+
+if TYPE_CHECKING:
+    from deploy.plan import Plan
+    from deploy.settings import App, Environment
+    from deploy.steps import Step
+    from deploy.survey import HostFacts, Slot, Survey
+
+
+def make(environment: Environment, survey: Survey) -> Plan:
+    """Hosts that were left out go back in, on a release that is proven first.
+
+    That is the one that runs, where it is what was deployed last or was enrolled since (which
+    only a proven one is); otherwise the one that was deployed last. Raises BadInput where a
+    batch would leave less in service than the policy wants.
+    """
+    goals: dict[str, tuple[Goal, ...]] = {}
+    staging: list[Lane] = []
+    first: list[Lane] = []
+    lost: list[str] = []
+    for facts in survey.hosts:
+        torn: list[Step] = []
+        mended: list[Step] = []
+        due: list[Goal] = []
+        for app in environment.apps:
+            slot = facts.slots[app.name]
+            if slot.torn:
+                torn.append(RemoveReleases(facts.host, app, ()))
+            if is_whole(slot) and survey.health_of(facts.host, app).state is State.HEALTHY:
+                continue
+            found = _mended(environment, facts, app, survey)
+            last = slot.deployed
+            if found:
+                mended += found
+            elif last and slot.can_run(last) and not is_sick(slot, facts, app, survey):
+                due.append(Goal(app, last.release, last.unit))
+            else:
+                lost.append(f"{facts.host}: {_why_lost(slot, app)}")
+        goals[facts.host.name] = tuple(due)
+        if torn:
+            staging.append(Lane(facts.host, tuple(torn)))
+        if mended:
+            first.append(Lane(facts.host, tuple(mended)))
+    names = {app.name: "as last deployed" for app in environment.apps}
+    return plan.assemble(
+        environment,
+        ("Repair", names),
+        goals,
+        tuple(staging),
+        survey,
+        warned=tuple(lost),
+        first=tuple(first),
+    )
+
+
+def is_whole(slot: Slot) -> bool:
+    """Whether nothing is left of a deploy: no note, and what runs is what was deployed last."""
+    last = slot.deployed
+    if not slot.out and last is None:
+        return not slot.unit.is_loaded
+    return last is not None and not slot.out and runs(slot, last)
+
+
+def is_sick(slot: Slot, facts: HostFacts, app: App, survey: Survey) -> bool:
+    """Whether all is as deployed and registered, and the service itself is not well."""
+    return is_whole(slot) and survey.health_of(facts.host, app).may_receive
+
+
+def _why_lost(slot: Slot, app: App) -> str:
+    if slot.deployed is None:
+        return f"{app.name} was never deployed here, so there is nothing to go back to; deploy it"
+    if is_whole(slot):
+        return f"{app.name} runs as deployed and is not healthy; see its journal"
+    return f"{app.name} {slot.deployed.release} is not here any more; deploy a package"
+
+
+def _mended(
+    environment: Environment, facts: HostFacts, app: App, survey: Survey
+) -> tuple[Step, ...]:
+    """The steps for what needs no switch; none where it does, or nothing can be done."""
+    slot, host, group = facts.slots[app.name], facts.host, survey.groups[app.name]
+    health = survey.health_of(host, app)
+    question = lanes.question(app, group)
+    last = slot.deployed
+    if last and runs(slot, last):
+        proven = ProveRelease(host, app, last.release, *question)
+        if health.may_receive:
+            return (proven, WaitHealthy(host, app), ForgetOut(host, app)) if slot.out else ()
+        wait = _address_drained(environment, facts, app, survey)
+        again = (RegisterTarget(host, app), WaitHealthy(host, app), ForgetOut(host, app))
+        return (*wait, proven, *again)
+    is_steady = (
+        slot.unit.active == "active"
+        and slot.link == slot.running_release != ""
+        and slot.running_unit == slot.unit_digest
+    )
+    if is_steady and health.state in {State.HEALTHY, State.INITIAL}:
+        release, unit = slot.running_release, slot.running_unit
+        return (
+            ProveRelease(host, app, release, *question),
+            WaitHealthy(host, app),
+            RecordDeployed(host, app, release, unit),
+        )
+    if app.replaces and slot.replaces.is_loaded and last is None and _was_out(slot):
+        return (
+            *_address_drained(environment, facts, app, survey),
+            ReviveUnit(host, app, app.replaces),
+            ProveRevived(host, app, app.replaces, *question),
+            RegisterTarget(host, app),
+            WaitHealthy(host, app),
+            ForgetOut(host, app),
+        )
+    return ()
+
+
+def _address_drained(
+    environment: Environment, facts: HostFacts, app: App, survey: Survey
+) -> tuple[Step, ...]:
+    """An address that still drains cannot be registered before its delay is over (ALB guide)."""
+    group, health = survey.groups[app.name], survey.health_of(facts.host, app)
+    if group.target_type == "ip" and health.state is State.DRAINING:
+        return (WaitDrained(facts.host, app, lanes.drain_seconds(group, environment)),)
+    return ()
+
+
+def _was_out(slot: Slot) -> bool:
+    """Whether a readable note tells that we took the target out."""
+    try:
+        return bool(json.loads(slot.out)["target"])
+    except (ValueError, KeyError, TypeError):
+        return False

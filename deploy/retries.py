@@ -1,0 +1,42 @@
+"""Doing again what a network or an API that was down for a moment has spoiled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from deploy.errors import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tenacity import RetryCallState
+
+PATIENCE_SECONDS = 60.0
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+def patiently(
+    act: Callable[[], None],
+    tell: Callable[[str], None],
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> None:
+    """Act; where that fails and may pass, act again with growing pauses until the time is up.
+
+    act: safe to repeat, since nobody knows how far a command came whose connection broke; tell:
+    hears why it is tried again. Raises the last error.
+    """
+
+    def say(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        tell(f"tried again: {error}")
+
+    again = Retrying(
+        retry=retry_if_exception(lambda error: isinstance(error, DeployError) and error.may_pass),
+        wait=wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE_SECONDS),
+        stop=stop_after_delay(patience_seconds),
+        before_sleep=say,
+        reraise=True,
+    )
+    again(act)

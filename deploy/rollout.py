@@ -1,0 +1,139 @@
+"""Runs a plan under the operator's signals, and by policy takes back what it did."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+from deploy import rollback
+from deploy.errors import DeployError
+from deploy.executor import Execution
+from deploy.report import ExitCode, Failure, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import FrameType
+
+    from deploy.console import Screen
+    from deploy.lock import Lease
+    from deploy.plan import Plan
+    from deploy.records import Record
+    from deploy.report import Report
+    from deploy.session import Session
+
+
+class Signals:
+    """What SIGINT, SIGTERM and SIGHUP mean while a command runs; a `with` block.
+
+    Before the first change they end it. Later the first asks for an end that leaves all hosts
+    whole; a second SIGINT, and nothing else, ends at once: a CI's cancel sends SIGINT and, while
+    we put things right, SIGTERM.
+    """
+
+    NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._execution: Execution | None = None
+        self._first = 0
+        self._interrupts = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._hear) for number in self.NUMBERS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def guide(self, execution: Execution) -> None:
+        """From now on it is this run that signals end; one that was heard already ends it."""
+        self._execution = execution
+        if self._first:
+            execution.stop(self._first)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self._execution is None:
+            self._screen.complain("Ended; nothing was changed.")
+            raise SystemExit(128 + number)
+        self._first = self._first or number
+        self._interrupts += number == signal.SIGINT
+        if self._interrupts > 1:
+            self._screen.complain("Ended at once; hosts may be out: inv status, then inv repair.")
+            os._exit(int(ExitCode.INTERRUPTED))
+        self._execution.stop(number)
+        self._screen.complain(
+            "Stopping: no new host starts; one that drains goes back in, one further on is seen "
+            "through. Ctrl-C once more ends at once and leaves them as they are."
+        )
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What running a plan needs: a session, the lock that is held, the screen, the signals."""
+
+    opened: Session
+    lease: Lease
+    screen: Screen
+    signals: Signals
+
+    def run(self, plan: Plan) -> Report:
+        """Execute a plan: a signal asks for an end, and so does the loss of the lock."""
+        watch = self.screen.progress(plan)
+        execution = Execution(plan, self.opened.fleet(), watch)
+        self.lease.when_lost(execution.lose)
+        self.signals.guide(execution)
+        with watch:
+            return execution.run()
+
+    def run_or_take_back(self, plan: Plan) -> Report:
+        """Execute a plan; where it failed and `on_failure` says so, finished hosts go back too."""
+        report = self.run(plan)
+        wanted = good_before(report)
+        environment = self.opened.environment
+        policy = environment.rollout.on_failure
+        if policy != "rollback" or not report.stopped_short or not any(wanted.values()):
+            return report
+        self.screen.say("on_failure: rollback: the hosts that were finished go back too.")
+        try:
+            seen = self.opened.survey(settled=True)
+            back = rollback.back(environment, seen, wanted)
+        except DeployError as error:
+            self.screen.complain(f"They cannot go back: {error}")
+            return report
+        self.screen.say(str(back))
+        return merged(report, self.run(back))
+
+
+def good_before(report: Report) -> Mapping[str, Mapping[str, Record]]:
+    """What the hosts that are done ran before, by app name and host name."""
+    found: dict[str, dict[str, Record]] = {app: {} for app in report.plan.releases}
+    for batch in report.plan.batches:
+        for lane in batch:
+            if report.outcomes[lane.host.name] is Outcome.DONE:
+                for app, record in lane.good.items():
+                    found[app][lane.host.name] = record
+    return found
+
+
+def merged(first: Report, back: Report) -> Report:
+    """A rollout and the way back of its finished hosts, as one report."""
+    ended = {Outcome.DONE: Outcome.BACK, Outcome.CURRENT: Outcome.BACK}
+    outcomes = dict(first.outcomes)
+    for host, outcome in back.outcomes.items():
+        if outcome is not Outcome.WAITING and first.outcomes.get(host) is Outcome.DONE:
+            outcomes[host] = ended.get(outcome, outcome)
+    told: list[Failure] = [*first.failures, *back.failures]
+    return replace(
+        first,
+        outcomes=outcomes,
+        failures=tuple(told),
+        executed=(*first.executed, *back.executed),
+        seconds=first.seconds + back.seconds,
+        signal=back.signal,
+        lost=back.lost,
+    )

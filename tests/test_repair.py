@@ -1,0 +1,181 @@
+"""(settings, survey) → the plan that mends: whatever a deploy left that was killed somewhere."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import builders
+import pytest
+from builders import NEW, OLD, UNHEALTHY
+
+from deploy import repair
+from deploy.balancer import GONE, Health, State
+from deploy.records import Record
+from deploy.survey import Slot, UnitState
+
+if TYPE_CHECKING:
+    from deploy.plan import Plan
+
+NEW_UNIT = builders.unit(text=f"[Service]\n# {NEW}\n")
+OLD_UNIT = builders.unit()
+DRAINING = Health(State.DRAINING, "Target.DeregistrationInProgress")
+INITIAL = Health(State.INITIAL, "Elb.RegistrationInProgress")
+NOTE = json.dumps({"target": "i-1:5000"})
+PAST = (Record(OLD, OLD_UNIT.digest),)
+STOPPED = UnitState("loaded", "inactive", "dead", "enabled")
+
+
+def slot(**more: Any) -> Slot:
+    """The old release at rest, a new one staged beside it."""
+    kept = {Record(OLD, OLD_UNIT.digest).kept, Record(NEW, NEW_UNIT.digest).kept}
+    given: dict[str, Any] = {"releases": (OLD, NEW), "kept": frozenset(kept)}
+    return builders.slot(OLD, OLD_UNIT, **(given | more))
+
+
+def switched_to_new(**more: Any) -> Slot:
+    """The new release's process runs, link and unit are its own, the record is the old one's."""
+    given = {
+        "link": NEW,
+        "running_release": NEW,
+        "running_unit": NEW_UNIT.digest,
+        "unit_digest": NEW_UNIT.digest,
+        "out": NOTE,
+    }
+    return slot(**(given | more))
+
+
+def made(broken: Slot, health: Health, **more: Any) -> Plan:
+    app = builders.app(**more)
+    hosts = [builders.facts(1, {"web": broken}), builders.facts(2, {"web": slot()})]
+    seen = builders.survey(hosts, {"host-1": health}, [app])
+    return repair.make(builders.environment(app), seen)
+
+
+def names(plan: Plan) -> list[str]:
+    assert {step.host.name for step in plan.steps} <= {"host-1"}, "the other one is well"
+    return [type(step).__name__ for step in plan.steps]
+
+
+IN_AGAIN = ["ProveRelease", "RegisterTarget", "WaitHealthy", "ForgetOut"]
+SWITCHED = [
+    "SwitchRelease",
+    "StartUnit",
+    "ProveRelease",
+    "RegisterTarget",
+    "WaitHealthy",
+    "RecordDeployed",
+]
+LEFT: dict[str, tuple[Slot, Health, list[str]]] = {
+    "nothing": (slot(), builders.HEALTHY, []),
+    "a note, then killed before it deregistered": (
+        slot(out=NOTE),
+        builders.HEALTHY,
+        ["ProveRelease", "WaitHealthy", "ForgetOut"],
+    ),
+    "deregistered, still draining": (slot(out=NOTE), DRAINING, IN_AGAIN),
+    "drained, the old one runs": (slot(out=NOTE), GONE, IN_AGAIN),
+    "stopped": (
+        slot(out=NOTE, unit=STOPPED, running_release="", running_unit=""),
+        GONE,
+        ["StopUnit", *SWITCHED],
+    ),
+    "stopped while it drains": (
+        slot(out=NOTE, unit=STOPPED, running_release="", running_unit=""),
+        DRAINING,
+        ["WaitDrained", "StopUnit", *SWITCHED],
+    ),
+    "the link switched, not started": (
+        slot(out=NOTE, unit=STOPPED, running_release="", running_unit="", link=NEW),
+        GONE,
+        ["StopUnit", *SWITCHED],
+    ),
+    "started, not proven": (switched_to_new(), GONE, ["StopUnit", *SWITCHED]),
+    "enrolled, so it was proven": (
+        switched_to_new(),
+        INITIAL,
+        ["ProveRelease", "WaitHealthy", "RecordDeployed"],
+    ),
+    "enrolled, and found unhealthy": (
+        switched_to_new(),
+        UNHEALTHY,
+        ["DeregisterTarget", "WaitDrained", "StopUnit", *SWITCHED],
+    ),
+    "healthy, not recorded": (
+        switched_to_new(),
+        builders.HEALTHY,
+        ["ProveRelease", "WaitHealthy", "RecordDeployed"],
+    ),
+    "recorded, the note not gone": (
+        switched_to_new(history=(*PAST, Record(NEW, NEW_UNIT.digest))),
+        builders.HEALTHY,
+        ["ProveRelease", "WaitHealthy", "ForgetOut"],
+    ),
+    "a torn upload": (slot(torn=True), builders.HEALTHY, ["RemoveReleases"]),
+}
+
+
+@pytest.mark.parametrize(("broken", "health", "expected"), LEFT.values(), ids=LEFT)
+def test_what_was_left_is_mended(broken: Slot, health: Health, expected: list[str]) -> None:
+    plan = made(broken, health)
+    assert names(plan) == expected
+    assert not [text for text in plan.warnings if "host-1" in text]
+
+
+def test_a_switch_that_repair_makes_goes_to_what_was_deployed_last() -> None:
+    plan = made(switched_to_new(), GONE)
+    text = str(plan)
+    assert f"switch slot 5000 and its unit to {OLD} ({OLD_UNIT.digest})" in text
+    assert text.startswith("Repair web as last deployed on lab: 2 hosts")
+
+
+def test_an_address_waits_for_its_drain_before_it_comes_back() -> None:
+    app = builders.app()
+    hosts = [builders.facts(n, {"web": slot(out=NOTE)}) for n in (1, 2)]
+    seen = builders.survey(hosts, target_type="ip")
+    seen.health["web"].clear()
+    for facts in hosts:
+        seen.health["web"][seen.target(facts.host, app)] = DRAINING
+    plan = repair.make(builders.environment(app), seen)
+    kinds = [type(step).__name__ for step in plan.batches[0][0].steps]
+    assert kinds == ["WaitDrained", *IN_AGAIN]
+
+
+def test_a_unit_of_before_that_was_retired_half_way_comes_back() -> None:
+    stopped = UnitState("loaded", "inactive", "dead", "disabled")
+    plan = made(Slot(out=NOTE, replaces=stopped), GONE, replaces="legacy.service")
+    kinds = names(plan)
+    assert kinds == ["ReviveUnit", "ProveRevived", "RegisterTarget", "WaitHealthy", "ForgetOut"]
+
+
+LOST: dict[str, tuple[Slot, Health, str]] = {
+    "nothing was ever deployed": (
+        switched_to_new(history=()),
+        GONE,
+        "never deployed here",
+    ),
+    "its files are gone": (
+        switched_to_new(releases=(NEW,)),
+        GONE,
+        f"{OLD} is not here any more",
+    ),
+    "all is as deployed and it is sick": (slot(), UNHEALTHY, "is not healthy; see its journal"),
+}
+
+
+@pytest.mark.parametrize(("broken", "health", "words"), LOST.values(), ids=LOST)
+def test_what_cannot_be_mended_is_said_and_left_alone(
+    broken: Slot, health: Health, words: str
+) -> None:
+    plan = made(broken, health)
+    assert names(plan) == []
+    assert any(text.startswith("host-1: web ") and words in text for text in plan.warnings)
+
+
+def test_hosts_that_need_no_switch_go_in_together_before_the_others() -> None:
+    out = [builders.facts(n, {"web": slot(out=NOTE)}) for n in (1, 2)]
+    broken = builders.facts(3, {"web": switched_to_new()})
+    seen = builders.survey([*out, broken], dict.fromkeys(("host-1", "host-2", "host-3"), GONE))
+    plan = repair.make(builders.environment(), seen)
+    hosts = [[lane.host.name for lane in batch] for batch in plan.batches]
+    assert hosts == [["host-1", "host-2"], ["host-3"]]

@@ -1,0 +1,154 @@
+"""(settings, survey) → the plan that goes back: which release, on whom, and when it is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import builders
+import pytest
+from builders import NEW, OLD, UNHEALTHY
+
+from deploy import rollback
+from deploy.errors import BadInput
+from deploy.proof import ProveCurrent
+from deploy.recording import MarkBad
+from deploy.records import Record
+from deploy.survey import Slot
+from deploy.switching import SwitchRelease
+
+if TYPE_CHECKING:
+    from deploy.plan import Plan
+    from deploy.survey import HostFacts
+
+OLDER = "0.9.0-cccccccccccc"
+UNITS = {release: builders.unit(text=f"[Service]\n# {release}\n") for release in (OLDER, OLD, NEW)}
+
+
+def history(*releases: str) -> tuple[Record, ...]:
+    return tuple(
+        Record(release, UNITS[release].digest, f"2026-11-2{day}T00:00:00+00:00")
+        for day, release in enumerate(releases)
+    )
+
+
+def slot(*releases: str, **more: Any) -> Slot:
+    """A slot that runs the last of these releases, all of which lie on the host."""
+    past = history(*releases)
+    given: dict[str, Any] = {
+        "releases": tuple(dict.fromkeys(releases)),
+        "history": past,
+        "kept": frozenset(record.kept for record in past),
+    }
+    return builders.slot(releases[-1], UNITS[releases[-1]], **(given | more))
+
+
+def fleet(*slots: Slot) -> list[HostFacts]:
+    return [builders.facts(n, {"web": one}) for n, one in enumerate(slots, start=1)]
+
+
+def made(hosts: list[HostFacts], to: str | None = None, **more: Any) -> Plan:
+    return rollback.make(builders.environment(), builders.survey(hosts), to, **more)
+
+
+def switched(plan: Plan) -> dict[str, str]:
+    return {s.host.name: s.release for s in plan.steps if isinstance(s, SwitchRelease)}
+
+
+def test_by_default_it_goes_to_the_good_release_of_before_without_an_upload() -> None:
+    plan = made(fleet(slot(OLDER, OLD, NEW), slot(OLDER, OLD, NEW)))
+    assert switched(plan) == {"host-1": OLD, "host-2": OLD}
+    assert plan.staging == ()
+    kinds = [type(step).__name__ for step in plan.batches[0][0].steps]
+    assert kinds[:3] == ["MarkBad", "DeregisterTarget", "WaitDrained"]
+    assert "UploadRelease" not in kinds
+    marks = [step.release for step in plan.steps if isinstance(step, MarkBad)]
+    assert marks == [NEW, NEW]
+    assert str(plan).startswith(f"Roll back web {OLD} to lab: 2 hosts")
+
+
+def test_a_release_that_was_rolled_back_from_is_not_chosen() -> None:
+    past = (OLDER, NEW, OLD)
+    bad = frozenset({NEW})
+    assert switched(made(fleet(slot(*past, bad=bad), slot(*past)))) == {
+        "host-1": OLDER,
+        "host-2": OLDER,
+    }
+
+
+def test_a_bad_one_can_be_named_all_the_same() -> None:
+    past = (OLDER, NEW, OLD)
+    plan = made(fleet(slot(*past, bad=frozenset({NEW})), slot(*past)), "2.0.0")
+    assert set(switched(plan).values()) == {NEW}
+
+
+@pytest.mark.parametrize("to", [OLDER, "0.9.0"])
+def test_a_release_is_named_by_its_version_or_its_id(to: str) -> None:
+    plan = made(fleet(slot(OLDER, OLD, NEW), slot(OLDER, OLD, NEW)), to)
+    assert set(switched(plan).values()) == {OLDER}
+
+
+def test_a_half_deployed_fleet_goes_back_where_it_went_on() -> None:
+    """Two hosts have the new one; the others still run the old one, and prove it."""
+    hosts = fleet(slot(OLD, NEW), slot(OLD, NEW), slot(OLD), slot(OLD))
+    plan = made(hosts)
+    assert switched(plan) == {"host-1": OLD, "host-2": OLD}
+    proven = [step.host.name for step in plan.steps if isinstance(step, ProveCurrent)]
+    assert proven == ["host-3", "host-4"]
+
+
+REFUSED: dict[str, tuple[list[HostFacts], str | None, str]] = {
+    "nothing was deployed": (fleet(Slot(), Slot()), None, "nothing was deployed"),
+    "one release is all": (fleet(slot(OLD), slot(OLD)), None, f"{OLD} is all that was deployed"),
+    "all others are bad": (
+        fleet(slot(OLD, NEW, bad=frozenset({OLD})), slot(OLD, NEW)),
+        None,
+        f"bad: {OLD}",
+    ),
+    "no such release": (fleet(slot(OLD, NEW), slot(OLD, NEW)), "7.0.0", "was not deployed here"),
+    "its files are gone on one": (
+        fleet(slot(OLD, NEW), slot(OLD, NEW, releases=(NEW,))),
+        None,
+        f"{OLD} is not on host-2 any more",
+    ),
+    "its unit is gone on one": (
+        fleet(slot(OLD, NEW, kept=frozenset()), slot(OLD, NEW)),
+        None,
+        f"{OLD} is not on host-1 any more",
+    ),
+    "one never had it": (fleet(slot(OLD, NEW), slot(NEW)), None, "host-2"),
+}
+
+
+@pytest.mark.parametrize(("hosts", "to", "words"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_gone_back_to_is_refused(
+    hosts: list[HostFacts], to: str | None, words: str
+) -> None:
+    with pytest.raises(BadInput) as refused:
+        made(hosts, to)
+    assert words in str(refused.value)
+    assert str(refused.value).startswith(("web: ", "--to 7.0.0: "))
+
+
+def test_two_builds_of_one_version_have_to_be_told_apart() -> None:
+    again = "1.0.0-dddddddddddd"
+    UNITS[again] = builders.unit(text="[Service]\n# again\n")
+    hosts = fleet(slot(OLD, again, NEW), slot(OLD, again, NEW))
+    with pytest.raises(BadInput, match="is more than one release of web"):
+        made(hosts, "1.0.0")
+    assert set(switched(made(hosts, again)).values()) == {again}
+
+
+def test_it_keeps_the_policy() -> None:
+    hosts = fleet(slot(OLD, NEW))
+    with pytest.raises(BadInput, match="would leave no target"):
+        made(hosts)
+    assert switched(made(hosts, allow_downtime=True)) == {"host-1": OLD}
+
+
+def test_a_host_that_is_sick_on_the_right_release_is_started_again() -> None:
+    hosts = fleet(slot(OLD), slot(OLD, NEW))
+    seen = builders.survey(hosts, {"host-1": UNHEALTHY})
+    plan = rollback.make(builders.environment(), seen, "1.0.0", allow_downtime=True)
+    assert switched(plan) == {"host-1": OLD, "host-2": OLD}
+    marks = [step.host.name for step in plan.steps if isinstance(step, MarkBad)]
+    assert marks == ["host-2"], "what it goes back to is not bad"
