@@ -1,6 +1,6 @@
 # `make demo` shows it, `make test` proves it; both install what they need first.
 .DEFAULT_GOAL := help
-.PHONY: help demo check test bench clean debian-packages
+.PHONY: help demo check test faults bench clean debian-packages
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -10,6 +10,7 @@ help:
 	@echo "make demo    4 hosts, a deploy under load, no failed request (about 3 minutes)"
 	@echo "make check   format, lint, types and the tests without the lab (seconds)"
 	@echo "make test    make check, then the promises on the lab's real hosts"
+	@echo "make faults  what a deploy survives: kills, cuts, bad releases, races (about 40 minutes)"
 	@echo "make bench   a rolling deploy against the limit of its own waits"
 	@echo "make clean   take the lab down, remove what was made here"
 
@@ -30,13 +31,16 @@ demo: debian-packages $(VENV)
 check: $(VENV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy deploy lab bench tasks.py tests/*.py
+	$(BIN)/mypy deploy lab bench faults tasks.py tests/*.py
 	$(BIN)/mypy tests/lab  # apart: two conftest.py in one run are one too many for it
 	$(BIN)/pytest -m "not lab"
 
 # A recipe line of its own, not a prerequisite: the lab's tests come last, their summary too.
 test: debian-packages check
 	$(BIN)/pytest -m lab -n 2 --dist worksteal
+
+faults: debian-packages $(VENV)
+	@$(BIN)/python -m faults
 
 bench: debian-packages $(VENV)
 	@$(BIN)/python -m bench

@@ -194,9 +194,11 @@ class Account:
             case NoRegionError():
                 return BadInput("no AWS region: set `region:` under `aws:` in fabric.yaml")
             case TokenRetrievalError() | CredentialRetrievalError():
-                return BadInput(f"AWS credentials{profile} could not be had: {error}")
+                self._forget()
+                return CredentialsRefused(f"AWS credentials{profile} could not be had: {error}")
             case SSOError() | UnauthorizedSSOTokenError():
-                return BadInput(f"the AWS login{profile} is over: run `aws sso login`")
+                self._forget()
+                return CredentialsRefused(f"the AWS login{profile} is over: run `aws sso login`")
             case EndpointConnectionError() | ConnectTimeoutError() if self._aws.endpoint_url:
                 return Unreachable(
                     f"the AWS API at {self._aws.endpoint_url} does not answer; if this is the lab, "

@@ -172,7 +172,8 @@ class Execution:
         stopped = isinstance(error, Stopped)
         journal = () if stopped else self._journal(step)
         way = recovery.way_out(lane, step, still_runs=stopped, is_bad=error.blames_release)
-        undone, back = self._recover(way)
+        # What may pass has been waited for already: a host that is gone costs no second minute.
+        undone, back = self._recover(way, 0 if error.may_pass else retries.PATIENCE_SECONDS)
         if not (stopped and back):
             self._failed(step, error, undone, journal)
         if self.lost.is_set():
@@ -180,7 +181,7 @@ class Execution:
         served = Outcome.DONE if recovery.is_deployed(step) else Outcome.BACK
         return served if back else Outcome.OUT
 
-    def _recover(self, way: WayOut) -> tuple[tuple[str, ...], bool]:
+    def _recover(self, way: WayOut, patience_seconds: float) -> tuple[tuple[str, ...], bool]:
         """Do the way out; the steps done, and whether every app of the host is in again."""
         done: list[str] = []
         lost: set[str] = set()
@@ -188,7 +189,7 @@ class Execution:
             if back.app.name in lost:
                 continue
             try:
-                self._do(back, planned=False)
+                self._do(back, planned=False, patience_seconds=patience_seconds)
             except DeployError as error:
                 done.append(f"{back}: failed: {error}")
                 lost.add(back.app.name)
@@ -196,14 +197,22 @@ class Execution:
                 done.append(str(back))
         return tuple(done), not lost and way.serves
 
-    def _do(self, step: Step, *, planned: bool = True) -> None:
+    def _do(
+        self,
+        step: Step,
+        *,
+        planned: bool = True,
+        patience_seconds: float = retries.PATIENCE_SECONDS,
+    ) -> None:
         self.listen(StepBegan(step))
         began = time.monotonic()
         error: DeployError | None = None
         host = step.host.name
         try:
             retries.patiently(
-                lambda: step.run(self.fleet), lambda text: self.fleet.tell(host, text)
+                lambda: step.run(self.fleet),
+                lambda text: self.fleet.tell(host, text),
+                patience_seconds,
             )
         except DeployError as raised:
             error = raised

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 BEATS_IN_TTL = 4
 MOST_AT_ONCE = 32
 ASK_SECONDS = 40.0
+DROP_SECONDS = 5.0
 RUN_ADDRESSES = ("CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL")
 
 
@@ -136,6 +137,18 @@ class Lease:
         self._confirmed_at = awake_seconds()
         threading.Thread(target=self._keep, daemon=True).start()
 
+    def widen(self) -> None:
+        """Take the lock on hosts, too, that did not answer when it was taken."""
+        held: dict[str, Holder] = {}
+        for name in self._remotes.keys() - self._taken:
+            self._attempt(name, "", held, {})
+        self._clear(held)
+
+    def _clear(self, held: Mapping[str, Holder]) -> None:
+        """Take what others hold on a few hosts, ours being the majority: they left it behind."""
+        for name, left in held.items():
+            self._attempt(name, left.token, {}, {})
+
     def confirm(self) -> None:
         """Raise LockLost when the lock is another's, ConnectionLost when nobody can tell."""
         if self._is_stale():
@@ -164,9 +177,7 @@ class Lease:
             with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
                 list(pool.map(lambda name: self._attempt(name, dead, held, failed), names))
             if len(self._taken) >= self._quorum:
-                # A minority cannot be held by anybody who lives: what lies there was left behind.
-                for name, left in held.items():
-                    self._attempt(name, left.token, {}, failed)
+                self._clear(held)
                 return None
         self._drop()
         if held:
@@ -222,7 +233,7 @@ class Lease:
 
     def _drop(self) -> None:
         script = commands.drop_lock(self._environment, self._holder.token)
-        _ask_all(self._remotes, self._taken, script, ASK_SECONDS)
+        _ask_all(self._remotes, self._taken, script, DROP_SECONDS)
         self._taken.clear()
 
 

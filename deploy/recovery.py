@@ -96,7 +96,9 @@ def _restored(lane: Lane, mine: list[Step], whole: list[Step], *, is_bad: bool) 
         if drain and (retired or good):
             found.append(drain)
     proof = next(step for step in whole if isinstance(step, ProveRelease))
-    if StartUnit in kinds and is_bad:
+    # Where only the unit is new, it is a setting that failed, and no release.
+    is_new = good is None or good.release != proof.release
+    if StartUnit in kinds and is_bad and is_new:
         found.append(MarkBad(host, app, proof.release))
     if retired:
         found.append(ReviveUnit(host, app, retired.unit))

@@ -118,7 +118,8 @@ class Report:
     """A rollout that is over.
 
     seconds: of wall time; signal: the number that ended it, or 0; lost: whether another deploy
-    took the environment over meanwhile.
+    took the environment over meanwhile; mixed: whether a look at the fleet afterwards showed
+    more than one release.
     """
 
     plan: Plan
@@ -128,12 +129,16 @@ class Report:
     seconds: float = 0.0
     signal: int = 0
     lost: bool = False
+    mixed: bool = False
 
     @property
     def stopped_short(self) -> bool:
-        """Whether more hosts failed than may, with nobody having asked for an end."""
+        """Whether failures ended it before all hosts had their turn, and nobody asked for that."""
         failed = {failure.host.name for failure in self.failures}
-        return len(failed) > self.plan.tolerated and not self.signal and not self.lost
+        due = {lane.host.name for batch in self.plan.batches for lane in batch}
+        waits = {name for name in due - failed if self.outcomes.get(name) is Outcome.WAITING}
+        ended = bool(waits) or len(failed) > self.plan.tolerated
+        return bool(failed) and ended and not self.signal and not self.lost
 
     @property
     def exit_code(self) -> ExitCode:
@@ -150,4 +155,5 @@ class Report:
         due = [lane.host.name for batch in self.plan.batches for lane in batch]
         has_new = any(outcome in new for outcome in self.outcomes.values())
         has_old = any(self.outcomes.get(name) not in new for name in due)
-        return ExitCode.MIXED if has_new and has_old else ExitCode.FAILED
+        is_mixed = self.mixed or (has_new and has_old)
+        return ExitCode.MIXED if is_mixed else ExitCode.FAILED

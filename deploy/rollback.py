@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cmp_to_key
 from typing import TYPE_CHECKING
 
 from deploy import lanes, plan
@@ -92,12 +93,25 @@ def runs(slot: Slot, record: Record) -> bool:
 
 
 def _by_age(slots: Mapping[str, Slot]) -> list[str]:
-    """Every release that the records know, the one deployed last first."""
-    last: dict[str, str] = {}
+    """Every release that the records know, the one deployed last first.
+
+    By the order on the hosts, since workstations' clocks differ; their times decide only
+    between two that no host had both.
+    """
+    places: list[dict[str, int]] = []
+    times: dict[str, str] = {}
     for slot in slots.values():
+        places.append({record.release: place for place, record in enumerate(slot.history)})
         for record in slot.history:
-            last[record.release] = max(last.get(record.release, ""), record.at)
-    return sorted(last, key=lambda release: last[release], reverse=True)
+            times[record.release] = max(times.get(record.release, ""), record.at)
+
+    def age(one: str, other: str) -> int:
+        for place in places:
+            if one in place and other in place:
+                return place[other] - place[one]
+        return -1 if times[one] > times[other] else 1
+
+    return sorted(times, key=cmp_to_key(age))
 
 
 def _last_good(app: App, slots: Mapping[str, Slot]) -> str:

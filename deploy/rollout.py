@@ -122,7 +122,12 @@ def good_before(report: Report) -> Mapping[str, Mapping[str, Record]]:
 
 def merged(first: Report, back: Report) -> Report:
     """A rollout and the way back of its finished hosts, as one report."""
-    ended = {Outcome.DONE: Outcome.BACK, Outcome.CURRENT: Outcome.BACK}
+    # Who failed on the way back was put back on what it came from: the new release.
+    ended = {
+        Outcome.DONE: Outcome.BACK,
+        Outcome.CURRENT: Outcome.BACK,
+        Outcome.BACK: Outcome.DONE,
+    }
     outcomes = dict(first.outcomes)
     for host, outcome in back.outcomes.items():
         if outcome is not Outcome.WAITING and first.outcomes.get(host) is Outcome.DONE:

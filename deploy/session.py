@@ -57,6 +57,7 @@ class Session:
         self.remotes: dict[str, Remote] = {}
         self.everyone: dict[str, Remote] = {}
         self._feed: HealthFeed | None = None
+        self._held: Lease | None = None
 
     def __enter__(self) -> Self:
         environment = self.environment
@@ -109,11 +110,12 @@ class Session:
                 raise
             for each in self.remotes.values():
                 each.guard = held
+            self._held = held
             yield held
 
     def survey(self, *, allow_unreachable: bool = False, settled: bool = False) -> Survey:
         """Look at every host and group; settled: once no command of a deploy runs there."""
-        return survey.gather(
+        found = survey.gather(
             self.environment,
             self.remotes,
             self.balancer,
@@ -121,6 +123,9 @@ class Session:
             allow_unreachable=allow_unreachable,
             settled=settled,
         )
+        if self._held and settled:
+            self._held.widen()  # who answers now may not have when the lock was taken
+        return found
 
     def look(self, wanted: str | None, *, settled: bool) -> tuple[Survey, tuple[Opened, ...]]:
         """Hosts, groups and packages, all at once; `wanted` as `--package` gives it."""

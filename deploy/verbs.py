@@ -116,6 +116,8 @@ def _pipeline(
                 return ExitCode.DONE
             report = execute(Rollout(opened, lease, screen, signals), plan)
             told = _show_fleet(opened, screen)
+            if told:
+                report = replace(report, mixed=told.is_mixed)
             if verb == "repair" and told and not report.failures:
                 # What could not be mended was a warning of the plan; it is still out.
                 report = replace(report, outcomes=report.outcomes | lost(told))

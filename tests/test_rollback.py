@@ -152,3 +152,14 @@ def test_a_host_that_is_sick_on_the_right_release_is_started_again() -> None:
     assert switched(plan) == {"host-1": OLD, "host-2": OLD}
     marks = [step.host.name for step in plan.steps if isinstance(step, MarkBad)]
     assert marks == ["host-2"], "what it goes back to is not bad"
+
+
+def test_the_order_on_the_hosts_counts_and_not_the_workstations_clocks() -> None:
+    """The last deploy came from a laptop whose clock is hours behind."""
+    past = (
+        Record(OLDER, UNITS[OLDER].digest, "2026-11-22T10:00:00+00:00"),
+        Record(OLD, UNITS[OLD].digest, "2026-11-22T12:00:00+00:00"),
+        Record(NEW, UNITS[NEW].digest, "2026-11-22T09:00:00+00:00"),
+    )
+    slots = [slot(OLDER, OLD, NEW, history=past) for _ in range(2)]
+    assert set(switched(made(fleet(*slots))).values()) == {OLD}

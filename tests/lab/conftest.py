@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from project import ROOT, Project, set_delay
 
 from lab.fleet import FOLDER, Lab
+from lab.project import ROOT, Project, set_delay
 
 SUITES = ("bookworm", "trixie")
 DELAY_SECONDS = 3

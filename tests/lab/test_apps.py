@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from project import ROOT, Project, until
 
 from lab.fleet import Lab
 from lab.load import Load
+from lab.project import ROOT, Project, until
 
 LEGACY = """[Unit]
 Description=The service of before

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from project import Project, until
 
 from lab.fleet import Lab
+from lab.project import Project, until
 
 Change = Callable[[Project, Lab], Any]
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from project import Project, until
-
 from lab.fleet import Lab
+from lab.project import Project, until
 
 
 def test_status_tells_what_runs_where_and_ends_with_0_only_when_all_is_well(

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from project import Project
 
 from lab.fleet import Lab
 from lab.image import SuiteUnavailable
 from lab.load import Load
+from lab.project import Project
 
 SUITES = ("bullseye", "bookworm", "trixie")
 

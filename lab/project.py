@@ -8,21 +8,31 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
+from deploy.errors import DeployError
 from lab import packages
-from lab.fleet import Lab
 
-ROOT = Path(__file__).parents[2]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab.fleet import Lab, LabHost
+
+ROOT = Path(__file__).parents[1]
 COMMAND_SECONDS = 240
 
 
+def called(host: LabHost) -> str:
+    """What a deploy calls a host of the lab: its instance's Name."""
+    return host.name.split("-", 2)[2]
+
+
 def set_delay(lab: Lab, group: str, seconds: int) -> None:
+    """Set a group's deregistration delay."""
     elb = lab.client("elbv2")
     arn = elb.describe_target_groups(Names=[group])["TargetGroups"][0]["TargetGroupArn"]
     attribute = {"Key": "deregistration_delay.timeout_seconds", "Value": str(seconds)}
@@ -49,6 +59,64 @@ class Ran:
         return done
 
 
+class Running:
+    """A command that runs in a session of its own, so that signals reach it alone."""
+
+    def __init__(self, command: list[str], environ: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environ | {"PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self._said: dict[str, list[str]] = {"stdout": [], "stderr": []}
+        self._all: list[str] = []
+        self._readers = [
+            threading.Thread(target=self._read, args=(name,), daemon=True) for name in self._said
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _read(self, name: str) -> None:
+        with getattr(self.process, name) as stream:
+            for line in stream:
+                self._said[name].append(line)
+                self._all.append(line)
+
+    @property
+    def output(self) -> str:
+        """What it has said so far."""
+        return "".join(self._all)
+
+    def send(self, number: int) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    def until(self, words: str, seconds: float = 60) -> None:
+        """Wait until it says these words; DeployError when it ends or the time is up."""
+        end = time.monotonic() + seconds
+        while words not in self.output:
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.process.kill()
+                raise DeployError(f"it never said {words!r}:\n{self.output}")
+            threading.Event().wait(0.01)
+
+    def wait(self, seconds: float = COMMAND_SECONDS) -> Ran:
+        """Its end; killed, and an error, when it takes longer."""
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise DeployError(f"no end after {seconds:g} s:\n{self.output}") from None
+        for reader in self._readers:
+            reader.join(5)
+        return Ran(code, self.output, "".join(self._said["stdout"]))
+
+
 @dataclass
 class Project:
     """A folder with a fabric.yaml and packages, and the commands that a user types in it."""
@@ -56,6 +124,7 @@ class Project:
     folder: Path
     lab: Lab
     settings: dict[str, Any] = field(default_factory=dict)
+    program: tuple[str, ...] = (sys.executable, "-m", "invoke")
 
     @classmethod
     def on(cls, folder: Path, lab: Lab) -> Project:
@@ -78,6 +147,7 @@ class Project:
                     "lab": {
                         "from": str(lab.folder / "environment.yaml"),
                         "propagation_seconds": 2,
+                        "lock_ttl_seconds": 4,
                     }
                 },
             }
@@ -87,6 +157,7 @@ class Project:
 
     @property
     def file(self) -> Path:
+        """The settings file."""
         return self.folder / "fabric.yaml"
 
     def configure(self, change: Callable[[dict[str, Any]], Any] = lambda _: None) -> None:
@@ -97,49 +168,48 @@ class Project:
 
     @property
     def web(self) -> dict[str, Any]:
+        """The web app's settings, to change before `configure`."""
         found: dict[str, Any] = self.settings["deploy"]["apps"]["web"]
         return found
 
     @property
     def environment(self) -> dict[str, Any]:
+        """The environment's settings, to change before `configure`."""
         found: dict[str, Any] = self.settings["deploy"]["environments"]["lab"]
         return found
 
     def build(self, version: str, name: str = "web", **more: Any) -> Path:
+        """Make a package where the settings look for it; see lab.packages.build."""
         return packages.build(self.folder / "packages", name, version, **more)
 
     def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "invoke", *words, "--settings", str(self.file)]
+        """What is run for `inv …` on this project."""
+        return [*self.program, *words, "--settings", str(self.file)]
+
+    def start(self, *words: str, **more: Any) -> Running:
+        """Start `inv …` as a user or a CI step would: another process, no terminal."""
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+        return Running(self.command(*words), clean | {"COLUMNS": "200"} | more)
 
     def inv(self, *words: str) -> Ran:
-        """Run `inv …` as a user or a CI step would: another process, no terminal."""
-        clean = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-        done = subprocess.run(
-            self.command(*words),
-            cwd=ROOT,
-            env=clean | {"COLUMNS": "200"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_SECONDS,
-            check=False,
-        )
-        return Ran(done.returncode, done.stdout + done.stderr, done.stdout)
+        """Run `inv …` to its end."""
+        return self.start(*words).wait()
 
     def deploy(self, version: str, *more: str) -> Ran:
+        """Deploy a version of the web app, without a question."""
         words = ("deploy", "--env", "lab", "--app", "web", "--package", version, "--yes")
         return self.inv(*words, *more)
 
     def install(self, version: str = "1.0.0", **behaviour: Any) -> None:
         """A first install on all hosts at once."""
         self.build(version, **behaviour)
-        ran = self.deploy(version, "--batch", "100%")
-        assert ran.code == 0, ran.output
+        ran = self.deploy(version, "--batch", "100%", "--allow-downtime")
+        assert ran.code == 0, ran.output  # noqa: S101 - a test's own precondition
 
     def status(self) -> dict[str, Any]:
+        """What `inv status --json` says."""
         ran = self.inv("status", "--env", "lab", "--json")
         found: dict[str, Any] = json.loads(ran.stdout)
-        assert found["exit_code"] == ran.code
         return found
 
     def releases(self) -> dict[str, str]:
@@ -155,5 +225,6 @@ def until(what: str, claim: Callable[[], bool], seconds: float = 30) -> None:
     """Wait for a claim to become true, with a deadline."""
     end = time.monotonic() + seconds
     while not claim():
-        assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
+        if time.monotonic() > end:
+            raise DeployError(f"not within {seconds:g} s: {what}")
         threading.Event().wait(0.1)

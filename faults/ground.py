@@ -1,0 +1,242 @@
+"""What faults are tried on: a lab, a project on it, load, and what must be true after."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from lab.fleet import Lab
+from lab.load import Load
+from lab.project import ROOT, Project, set_delay, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab.fleet import LabHost
+    from lab.project import Ran, Running
+
+RATE = 150
+HOSTS = 4
+DELAY_SECONDS = 2
+SETTINGS: dict[str, Any] = {
+    "propagation_seconds": 1,
+    "lock_ttl_seconds": 2,
+    "rollout": {"batch": 2},
+}
+APP: dict[str, Any] = {
+    "longest_request_seconds": 1,
+    "prove_seconds": 0.6,
+    "start_timeout_seconds": 6,
+    "healthy_timeout_seconds": 20,
+    "keep_releases": 3,
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing that was tried: what came of it, and the requests meanwhile.
+
+    may_fail: how many requests it may cost; the control's figure, where there is one.
+    """
+
+    name: str
+    said: str
+    problems: tuple[str, ...] = ()
+    requests: int = 0
+    failed: int = 0
+    may_fail: int = 0
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it ended as promised."""
+        return not self.problems and self.failed <= self.may_fail
+
+    def __str__(self) -> str:
+        verdict = "ok  " if self.is_good else "MISS"
+        least = f" (at most {self.may_fail})" if self.may_fail else ""
+        figures = f", {self.requests} requests, {self.failed} failed{least}" * bool(self.requests)
+        told = "".join(f"\n     {problem}" for problem in self.problems)
+        return f"{verdict} {self.name}: {self.said}{figures}{told}"
+
+
+@dataclass
+class Trial:
+    """What happens while the load runs: commands that were run, and what was wrong."""
+
+    problems: list[str] = field(default_factory=list)
+    said: str = ""
+    may_fail: int = 0
+
+    def expect(self, claim: bool, words: str) -> None:
+        """Write down what is not as it should be."""
+        if not claim:
+            self.problems.append(words)
+
+    def ended(self, ran: Ran, *codes: int) -> Ran:
+        """Expect one of these exit codes."""
+        tail = " / ".join(ran.output.strip().splitlines()[-6:])
+        self.expect(ran.code in codes, f"exit code {ran.code}, not {codes}: {tail}")
+        return ran
+
+
+class Ground:
+    """A lab of four hosts with a web app on it, and packages numbered upwards."""
+
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        self.lab = lab
+        self.lines: list[Line] = []
+        self.number = 0
+        self.good = ""
+        lab.reset()
+        lab.knobs(time_divisor=10)
+        set_delay(lab, "web-lab", DELAY_SECONDS)
+        self.project = Project.on(folder, lab)
+        self.set(APP, SETTINGS)
+        self.good = self.build()
+        self.project.deploy(self.good, "--batch", "100%", "--allow-downtime")
+
+    @classmethod
+    @contextmanager
+    def made(cls) -> Iterator[Self]:
+        """A ground on the checkout's own lab, which is started where it does not run."""
+        with (
+            Lab.borrowed(ROOT, HOSTS, ("bookworm",), _to_stderr) as lab,
+            tempfile.TemporaryDirectory(prefix="changeover-faults-") as folder,
+        ):
+            yield cls(lab, Path(folder))
+
+    def set(self, app: dict[str, Any], environment: dict[str, Any]) -> None:
+        """Change settings; None takes a key away."""
+        for own, given in ((self.project.web, app), (self.project.environment, environment)):
+            own.update(given)
+            for key in [key for key, value in own.items() if value is None]:
+                del own[key]
+        self.project.configure()
+
+    def build(self, **behaviour: Any) -> str:
+        """The next version's package."""
+        self.number += 1
+        version = f"{self.number}.0.0"
+        self.project.build(version, **behaviour)
+        return version
+
+    def start(self, *words: str, **hooks: Any) -> Running:
+        """Start a command that tells its moments, or kills itself at one."""
+        program = (sys.executable, "-m", "faults.victim", json.dumps({"tell": True} | hooks))
+        return replace(self.project, program=program).start(*words)
+
+    def deploy(self, version: str, **hooks: Any) -> Running:
+        """Start a deploy of the web app."""
+        words = ("deploy", "--env", "lab", "--app", "web", "--package", version, "--yes")
+        return self.start(*words, **hooks)
+
+    @property
+    def first(self) -> LabHost:
+        """The host that goes first."""
+        return min(self.lab.hosts, key=lambda host: host.name)
+
+    @contextmanager
+    def trial(self, name: str, *, on: str | None = "", load: bool = True) -> Iterator[Trial]:
+        """Load while the block runs, then the fleet must be whole on the version `on`.
+
+        on: by default the good version of before; None where the block itself looks.
+        """
+        trial, result = Trial(), None
+        try:
+            if load:
+                with Load(
+                    self.lab.url("web"), rate=RATE, slow_share=0.01, slow_seconds=0.8
+                ) as sent:
+                    yield trial
+                result = sent.result
+            else:
+                yield trial
+            if on is not None:
+                trial.problems += self.faults_left(on or self.good)
+        except Exception as error:  # noqa: BLE001 - one trial's end is not the others'
+            trial.problems.append(f"{type(error).__name__}: {error}")
+        line = Line(
+            name,
+            trial.said or "whole",
+            tuple(trial.problems),
+            result.requests if result else 0,
+            result.failed if result else 0,
+            trial.may_fail,
+        )
+        self.lines.append(line)
+        print(line, flush=True)
+        self._mend(on)
+
+    def _mend(self, on: str | None) -> None:
+        """The next trial begins on a whole fleet, whatever this one left."""
+        self.lab.revive()
+        self.lab.knobs(throttle=False, api_error=None, api_down=False)
+        if on:
+            self.good = on
+        if self.faults_left(self.good):
+            self.project.inv("lock.break", "--env", "lab", "--reason", "next trial", "--force")
+            self.good = self.build()
+            ran = self.project.deploy(self.good, "--batch", "100%", "--allow-downtime")
+            if ran.code:
+                print(f"     the fleet could not be made whole: {ran.output[-2000:]}", flush=True)
+
+    def faults_left(self, version: str) -> list[str]:
+        """What is not whole: nobody out, nothing left over, one release everywhere."""
+        told = self.project.status()
+        found = [f"{row['host']} is {row['state']}" for row in told["hosts"] if not is_well(row)]
+        running = {row["release"].rpartition("-")[0] for row in told["hosts"]}
+        if running != {version}:
+            found.append(f"{sorted(running)} runs, not {version}")
+        if told["lock"]:
+            found.append(f"locked: {told['lock']}")
+        script = "ls -A /srv/web/records/ /srv/web/releases/ /var/lib/changeover/ 2>/dev/null"
+        for host in self.lab.hosts:
+            left = self.lab.shell(host, script, check=False).split()
+            bad = [name for name in left if name.endswith((".out", ".lock")) or ".part" in name]
+            found += [f"{host.name}: {name} is left" for name in bad]
+        return found
+
+    def until_healthy(self, count: int = HOSTS) -> None:
+        """Wait until so many targets are healthy."""
+        until(f"{count} healthy", lambda: self.healthy() >= count)
+
+    def healthy(self) -> int:
+        """How many targets are healthy now."""
+        return list(self.lab.health("web-lab").values()).count("healthy")
+
+
+class Count:
+    """The least number of healthy targets that was seen, asked several times a second."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.least = HOSTS
+        self._ground = ground
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join(10)
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.2):
+            self.least = min(self.least, self._ground.healthy())
+
+
+def is_well(row: dict[str, Any]) -> bool:
+    """Whether a row of `inv status --json` is of a host that is as it should be."""
+    return row["state"] == "healthy" and row["unit"] == "active" and bool(row["current"])
+
+
+def _to_stderr(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,87 @@
+"""Runs `inv …` in this process with hooks: it tells each moment, or kills itself at one.
+
+`python -m faults.victim '<hooks as JSON>' deploy --env lab …`; the product's own code runs as it
+is, and its events are heard as the screen hears them.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import signal
+import sys
+import threading
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from invoke.main import program
+
+from deploy import console, lock, records, session
+from deploy.report import BatchBegan, StepBegan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deploy.report import Event
+
+
+def main(hooks: dict[str, Any], words: list[str]) -> None:
+    """Run the command.
+
+    tell: print `@ <moment>` at each moment; kill: the moment at which to end by SIGKILL; after:
+    so many seconds inside it; clock_hours: how far this workstation's clock is off.
+    """
+
+    def moment(name: str) -> None:
+        if hooks.get("tell"):
+            print(f"@ {name}", flush=True)
+        if hooks.get("kill") and name.startswith(hooks["kill"]):
+            if hooks.get("after"):
+                threading.Timer(hooks["after"], os.kill, (os.getpid(), signal.SIGKILL)).start()
+            else:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    heard = console.Watch.__call__
+
+    def hear(watch: console.Watch, event: Event) -> None:
+        heard(watch, event)
+        match event:
+            case StepBegan():
+                moment(f"{event.step.host.name}: {event.step}")
+            case BatchBegan():
+                moment(f"batch {event.number}")
+
+    setattr(console.Watch, "__call__", hear)  # noqa: B010 - mypy lets nobody assign a method
+    _around(lock.Lease, "take", moment, "lock", "locked")
+    _around(session.Session, "survey", moment, "look", "looked")
+    _around(lock.Lease, "__exit__", moment, "unlock", "unlocked")
+    if hooks.get("clock_hours"):
+        records.datetime = _clock(hooks["clock_hours"])  # type: ignore[attr-defined]
+    program.run(["inv", *words])
+
+
+def _around(owner: type, name: str, moment: Callable[[str], None], before: str, after: str) -> None:
+    body = getattr(owner, name)
+
+    @functools.wraps(body)
+    def run(*arguments: Any, **options: Any) -> Any:
+        moment(before)
+        found = body(*arguments, **options)
+        moment(after)
+        return found
+
+    setattr(owner, name, run)
+
+
+def _clock(hours: float) -> type[datetime]:
+    class Off(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) + timedelta(hours=hours)
+
+    return Off
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,243 @@
+"""P2, P3, P4 when things go wrong: policies, going back, and deploys that were killed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Self
+
+import pytest
+
+from lab.fleet import Lab, LabHost
+from lab.load import Load
+from lab.project import Project, called, until
+
+RATE = 150
+
+
+class Count:
+    """The least number of healthy targets that was seen, asked several times a second."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.least = len(lab.hosts)
+        self._lab = lab
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join(10)
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.2):
+            states = list(self._lab.health("web-lab").values())
+            self.least = min(self.least, states.count("healthy"))
+
+
+@contextmanager
+def broken_on(lab: Lab, host: LabHost, version: str) -> Iterator[None]:
+    """On one host alone the release cannot be started, once its unit was found good there."""
+    ended = threading.Event()
+    staged = f"ls /srv/web/records/units/{version}-*.service >/dev/null 2>&1"
+    script = f"{staged} && chmod 0 /srv/web/releases/{version}-*/web && echo done"
+
+    def spoil() -> None:
+        while not ended.wait(0.1):
+            if "done" in lab.shell(host, script, check=False):
+                return
+
+    thread = threading.Thread(target=spoil, daemon=True)
+    thread.start()
+    yield
+    ended.set()
+    thread.join(10)
+
+
+def assert_whole(project: Project, version: str) -> None:
+    told = project.status()
+    assert told["well"], told
+    assert told["lock"] == ""
+    assert set(project.releases().values()) == {version}
+
+
+def test_on_failure_stop_leaves_the_finished_hosts_and_rollback_goes_back_from_there(
+    project: Project, lab: Lab
+) -> None:
+    project.install("1.0.0")
+    project.build("2.0.0")
+    with Load(lab.url("web"), rate=RATE) as load, Count(lab) as count:
+        with broken_on(lab, lab.hosts[2], "2.0.0"):
+            ran = project.deploy("2.0.0")
+        assert ran.code == 4, ran.output
+        assert sorted(project.releases().values()) == ["1.0.0", "1.0.0", "1.0.0", "2.0.0"]
+        assert "take all hosts back: inv rollback --env lab" in ran.output
+        back = project.inv("rollback", "--env", "lab")
+        assert back.code == 0, back.output
+    assert load.result.failed == 0, load.result.failures
+    assert count.least == len(lab.hosts) - 1
+    assert "upload" not in back.output
+    assert_whole(project, "1.0.0")
+
+
+def test_on_failure_rollback_takes_the_finished_hosts_back_without_losing_a_request(
+    project: Project, lab: Lab
+) -> None:
+    project.environment["rollout"] = {"on_failure": "rollback", "batch": 1}
+    project.configure()
+    project.install("1.0.0")
+    project.build("2.0.0")
+    spoilt = broken_on(lab, lab.hosts[2], "2.0.0")
+    with Load(lab.url("web"), rate=RATE) as load, Count(lab) as count, spoilt:
+        ran = project.deploy("2.0.0")
+    assert ran.code == 1, ran.output
+    assert "on_failure: rollback" in ran.output
+    assert load.result.failed == 0, load.result.failures
+    assert count.least == len(lab.hosts) - 1
+    assert_whole(project, "1.0.0")
+
+
+def test_a_budget_of_failures_goes_on_past_a_host_that_cannot(project: Project, lab: Lab) -> None:
+    project.environment["rollout"] = {"max_failures": "25%", "batch": 1}
+    project.configure()
+    project.install("1.0.0")
+    project.build("2.0.0")
+    with broken_on(lab, lab.hosts[1], "2.0.0"):
+        ran = project.deploy("2.0.0")
+    assert ran.code == 4, ran.output
+    assert sorted(project.releases().values()) == ["1.0.0", "2.0.0", "2.0.0", "2.0.0"]
+    assert not [row for row in project.status()["hosts"] if row["state"] != "healthy"]
+
+
+def test_a_first_install_that_fails_has_nothing_to_go_back_to_and_says_so(
+    project: Project,
+) -> None:
+    project.web["start_timeout_seconds"] = 3
+    project.configure()
+    project.build("1.0.0", sick=True)
+    ran = project.deploy("1.0.0")
+    assert ran.code == 5, ran.output
+    assert "inv repair --env lab" in ran.output
+    mended = project.inv("repair", "--env", "lab")
+    assert mended.code == 5, mended.output
+    assert "was never deployed here, so there is nothing to go back to" in mended.output
+    project.build("1.0.1")
+    assert project.deploy("1.0.1", "--batch", "100%").code == 0
+    assert_whole(project, "1.0.1")
+
+
+def test_a_release_that_falls_ill_while_it_soaks_is_put_back(project: Project, lab: Lab) -> None:
+    """It was in service, so a few requests may be lost: they are bounded, the fleet is whole."""
+    project.environment["rollout"] = {"soak_seconds": 20, "batch": 1}
+    project.configure()
+    install_without_soak(project)
+    project.build("2.0.0", crash_after_seconds=5)
+    with Load(lab.url("web"), rate=RATE) as load:
+        ran = project.deploy("2.0.0")
+    assert ran.code == 1, ran.output
+    assert load.result.failed < RATE * 5
+    assert_whole(project, "1.0.0")
+
+
+def install_without_soak(project: Project) -> None:
+    soaked = project.environment["rollout"]
+    project.environment["rollout"] = {"batch": 1}
+    project.configure()
+    project.install("1.0.0")
+    project.environment["rollout"] = soaked
+    project.configure()
+
+
+def test_a_fleet_that_is_short_is_not_made_shorter(project: Project, lab: Lab) -> None:
+    """In the plan by arithmetic, and before a batch by a fresh reading."""
+    project.web["healthy_timeout_seconds"] = 4
+    project.configure()
+    project.install("1.0.0")
+    project.build("2.0.0")
+    sick = lab.hosts[3]
+    lab.shell(sick, "systemctl stop web@5000.service")
+    until("unhealthy", lambda: "unhealthy" in lab.health("web-lab").values())
+    ran = project.deploy("2.0.0", "--skip-host", called(sick))
+    assert ran.code == 2, ran.output
+    assert "and the policy wants 3" in ran.output
+    lab.shell(sick, "systemctl start web@5000.service")
+    until("all healthy", lambda: set(lab.health("web-lab").values()) == {"healthy"})
+
+    running = project.start("deploy", "--env", "lab", "--app", "web", "--package", "2.0.0", "--yes")
+    running.until("batch 1 of 4")
+    lab.shell(sick, "systemctl stop web@5000.service")
+    ended = running.wait()
+    assert ended.code == 4, ended.output
+    assert "begin batch 2 failed" in ended.output
+    assert sorted(project.releases().values()).count("2.0.0") == 1
+    lab.shell(sick, "systemctl start web@5000.service")
+    until("all healthy", lambda: set(lab.health("web-lab").values()) == {"healthy"})
+    assert project.deploy("2.0.0").code == 0
+    assert_whole(project, "2.0.0")
+
+
+KILLED = {
+    "in an upload": ("bookworm-1: upload", "deploy"),
+    "in a drain": ("bookworm-1: drain", "repair"),
+    "while it is stopped": ("bookworm-1: switch", "deploy"),
+    "while it starts": ("bookworm-1: daemon-reload", "repair"),
+    "while it is proven": ("bookworm-1: prove", "deploy"),
+    "when it was enrolled": ("bookworm-1: record", "repair"),
+}
+
+
+@pytest.mark.parametrize("moment", KILLED)
+def test_p4_a_deploy_that_was_killed_is_mended_from_anywhere(
+    project: Project, lab: Lab, moment: str
+) -> None:
+    """`make faults` does so at every step, at its boundary and inside."""
+    step, mended_by = KILLED[moment]
+    project.install("1.0.0")
+    project.build("2.0.0", size_mb=2)
+    hooks = json.dumps({"kill": step, "after": 0.02})
+    victim = replace(project, program=(sys.executable, "-m", "faults.victim", hooks))
+    words = ("deploy", "--env", "lab", "--app", "web", "--package", "2.0.0", "--yes")
+    with Load(lab.url("web"), rate=RATE) as load:
+        assert victim.inv(*words).code == -signal.SIGKILL
+        if mended_by == "repair":
+            ran = project.inv("repair", "--env", "lab")
+            assert ran.code == 0, ran.output
+            assert not [row for row in project.status()["hosts"] if row["state"] != "healthy"]
+        ran = project.deploy("2.0.0", "--batch", "2")
+        assert ran.code == 0, ran.output
+    assert load.result.failed == 0, load.result.failures
+    assert_whole(project, "2.0.0")
+    left = lab.shell(lab.hosts[0], "ls -A /srv/web/records /srv/web/releases /var/lib/changeover")
+    assert ".out" not in left
+    assert ".part" not in left
+    assert ".lock" not in left
+
+
+def test_old_releases_go_and_those_to_go_back_to_stay(project: Project, lab: Lab) -> None:
+    project.web["keep_releases"] = 2
+    project.configure()
+    project.install("1.0.0")
+    for version in ("2.0.0", "3.0.0", "4.0.0"):
+        project.build(version)
+        assert project.deploy(version, "--batch", "2").code == 0
+    kept = lab.shell(lab.hosts[0], "ls /srv/web/releases").split()
+    assert [name.partition("-")[0] for name in kept] == ["2.0.0", "3.0.0", "4.0.0"], (
+        "what ran when the last one came, and the one before it, are never removed"
+    )
+    refused = project.inv("rollback", "--env", "lab", "--to", "1.0.0")
+    assert refused.code == 2
+    assert "is not on" in refused.output
+    began = time.monotonic()
+    ran = project.inv("rollback", "--env", "lab", "--batch", "2")
+    assert ran.code == 0, ran.output
+    assert time.monotonic() - began < 60
+    assert_whole(project, "3.0.0")
