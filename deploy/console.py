@@ -186,7 +186,9 @@ class LiveWatch(Watch):
             TimeElapsedColumn(),
             console=console,
         )
-        self._task = self._progress.add_task("deploying", total=len(plan.steps))
+        self._planned = {id(step) for step in plan.steps}
+        self._total = len(plan.steps)
+        self._task = self._progress.add_task(plan.verb.lower(), total=self._total)
         self._console = console
         self._live = Live(
             get_renderable=self._render, console=console, refresh_per_second=4, transient=True
@@ -211,6 +213,9 @@ class LiveWatch(Watch):
                 self._progress.update(self._task, description=text)
             case StepBegan():
                 host = event.step.host.name
+                if id(event.step) not in self._planned:  # a way back: more to do than was planned
+                    self._total += 1
+                    self._progress.update(self._task, total=self._total)
                 self._active[host] = time.monotonic()
                 self._rows[host] = (str(event.step), "", self._rows[host][2])
             case StepEnded():

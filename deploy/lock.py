@@ -284,18 +284,23 @@ def holders(
 def watch(environment: str, remotes: Mapping[str, Remote], holder: Holder) -> Life:
     """Whether a holder lives: its counter moves within its own time to live, as watched here.
 
-    Never by clocks or process ids, which two machines do not share.
+    Never by clocks or process ids, which two machines do not share. What counts is a change
+    after the first look: a holder that was killed in the middle of a beat left two counts.
     """
     end = time.monotonic() + holder.ttl_seconds
     pause = holder.ttl_seconds / BEATS_IN_TTL / 2
-    while (left := end - time.monotonic()) > 0:
-        threading.Event().wait(min(left, pause))
-        seen = [h for h in read(environment, remotes).values() if h.token == holder.token]
-        if not seen:
+    first: int | None = None
+    while True:
+        beats = [h.beat for h in read(environment, remotes).values() if h.token == holder.token]
+        if not beats:
             return Life.GONE
-        if max(h.beat for h in seen) > holder.beat:
+        first = max(beats) if first is None else first
+        if max(beats) > first:
             return Life.ALIVE
-    return Life.DEAD
+        left = end - time.monotonic()
+        if left <= 0:
+            return Life.DEAD
+        threading.Event().wait(min(left, pause))
 
 
 def destroy(environment: str, remotes: Mapping[str, Remote], holder: Holder, note: str) -> None:

@@ -50,8 +50,8 @@ def _measured(ground: Ground) -> dict[str, float]:
         text = line.partition(" ")[2]
         step, _, ended = text.rpartition(": ")
         if text.startswith(start) and ended.split(" ")[0].replace(".", "").isdigit():
-            words = step.removeprefix(start).replace(version, "").split()
-            found[start + " ".join(words[:2])] = float(ended.split(" ")[0])
+            verb = step.removeprefix(start).split()[0]
+            found[start + verb] = float(ended.split(" ")[0])
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import io
 import threading
@@ -220,3 +221,14 @@ def test_all_is_well_is_said_so() -> None:
 
 def test_without_a_terminal_the_command_is_the_decision() -> None:
     assert console.Screen().confirm("Deploy?")
+
+
+def test_steps_of_a_way_back_count_on_top_of_the_plans() -> None:
+    found = made()
+    file = io.StringIO()
+    live = console.LiveWatch(found, Console(file=file, width=120, force_terminal=True))
+    step = found.batches[0][0].steps[0]
+    for each in (step, dataclasses.replace(step)):
+        live(StepBegan(each))
+        live(StepEnded(each, 1.0, "healthy"))
+    assert f"2/{len(found.steps) + 1}" in printed(live._render(), 120)

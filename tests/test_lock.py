@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -161,6 +161,15 @@ def test_a_dead_deploys_lock_is_taken_over_after_its_time(hosts: Hosts) -> None:
         assert time.monotonic() - began >= TTL_SECONDS
         assert held_by(hosts) == {"bob@two"}
     assert any("shows no life for 0.8 s: taking over" in text for text in told)
+
+
+def test_one_that_was_killed_in_the_middle_of_a_heartbeat_is_dead(hosts: Hosts) -> None:
+    """Its newest count had reached two hosts of four."""
+    holder = dead(hosts)
+    newer = replace(holder, beat=holder.beat + 1)
+    for name in ("host-2", "host-4"):
+        hosts[name].ask(commands.beat_lock("lab", holder.token, newer.as_line()), "")
+    assert lock.watch("lab", cast("Any", hosts), holder) is Life.DEAD
 
 
 def test_what_a_dead_deploy_left_on_a_few_hosts_stops_nobody(hosts: Hosts) -> None:
