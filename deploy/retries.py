@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
@@ -13,19 +13,21 @@ if TYPE_CHECKING:
 
     from tenacity import RetryCallState
 
+T = TypeVar("T")
+
 PATIENCE_SECONDS = 60.0
 LONGEST_PAUSE_SECONDS = 5.0
 
 
 def patiently(
-    act: Callable[[], None],
+    act: Callable[[], T],
     tell: Callable[[str], None],
     patience_seconds: float = PATIENCE_SECONDS,
-) -> None:
+) -> T:
     """Act; where that fails and may pass, act again with growing pauses until the time is up.
 
     act: safe to repeat, since nobody knows how far a command came whose connection broke; tell:
-    hears why it is tried again. Raises the last error.
+    hears why it is tried again. Returns what `act` does, or raises the last error.
     """
 
     def say(state: RetryCallState) -> None:
@@ -39,4 +41,4 @@ def patiently(
         before_sleep=say,
         reraise=True,
     )
-    again(act)
+    return again(act)

@@ -6,17 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy import commands
+from deploy import commands, retries
 from deploy.balancer import GONE, Health, Target, TargetGroup
-from deploy.errors import BadInput, DeployError
+from deploy.errors import BadInput, ConnectionLost, DeployError
 from deploy.records import Record
 
 ASK_SECONDS = 30.0
+PATIENCE_SECONDS = 15.0
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy.balancer import Balancer
+    from deploy.errors import CommandResult
     from deploy.inventory import Host
     from deploy.remote import Remote
     from deploy.settings import App, Environment
@@ -179,7 +181,16 @@ def look(remote: Remote, environment: Environment, *, settled: bool = False) -> 
         for app in environment.apps
     ]
     limit = ASK_SECONDS + commands.IDLE_SECONDS * len(environment.apps) * settled
-    result = remote.ask("\n".join([*parts, "true"]), "survey", limit)
+    script = "\n".join([*parts, "true"])
+
+    def ask() -> CommandResult:
+        return remote.ask(script, "survey", limit)
+
+    try:
+        result = ask()
+    except ConnectionLost:
+        # A host that was there a moment ago; one that never answered is refused at once.
+        result = retries.patiently(ask, lambda _: None, PATIENCE_SECONDS)
     if result.exit_code == commands.LOCK_BUSY:
         raise BadInput(
             f"{remote.host}: a command of a deploy that was cut off still runs there after "

@@ -176,6 +176,8 @@ class Ground:
     def _mend(self, on: str | None) -> None:
         """The next trial begins on a whole fleet, whatever this one left."""
         self.lab.revive()
+        for host in self.lab.hosts:
+            self.lab.shell(host, "systemctl start ssh.service", check=False)
         self.lab.knobs(throttle=False, api_error=None, api_down=False)
         if on:
             self.good = on

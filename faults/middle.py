@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from faults.ground import Ground, Trial
     from lab.project import Ran, Running
 
-CUT = "pkill -KILL -f 'sshd: ec2-user' || true"
+CUT = "pkill -KILL -f '[s]shd: ec2-user' || true"  # and not the shell that says so
 STEPS = {
     "at connect": "look",
     "in an upload": "upload",

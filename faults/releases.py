@@ -41,9 +41,11 @@ def early(ground: Ground) -> None:
         trial.said = "refused at the door"
     ground.set({"command": "web --port {port}"}, {})
     version = ground.build()
-    with ground.trial("a release that may not be executed on one host") as trial:
-        with spoilt(ground, version):
-            trial.ended(ground.project.deploy(version), 1)
+    with (
+        ground.trial("a release that may not be executed on one host") as trial,
+        spoilt(ground, version),
+    ):
+        trial.ended(ground.project.deploy(version, "--batch", "1"), 1)
         trial.said = "put back"
 
 
@@ -54,7 +56,7 @@ def _units(ground: Ground) -> None:
     ground.set({"template": str(file)}, {})
     for name, line, code in (
         ("a unit that does not verify", "Retsart=always", 1),
-        ("a unit that leaves no memory", "MemoryMax=2M", 1),
+        ("a unit that leaves no memory", "LimitAS=8M", 1),
     ):
         file.write_text(plain.replace("[Service]\n", f"[Service]\n{line}\n", 1))
         version = ground.build()

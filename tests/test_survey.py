@@ -10,7 +10,7 @@ import pytest
 
 from deploy import survey
 from deploy.balancer import GONE
-from deploy.errors import BadInput, CommandResult, RemoteError
+from deploy.errors import BadInput, CommandResult, ConnectionLost, RemoteError
 from deploy.records import Record
 from deploy.survey import Listener, Slot, UnitState
 
@@ -146,12 +146,17 @@ def test_a_target_goes_by_instance_or_by_address() -> None:
 class Telling:
     """A host that answers the survey with a text, an exit code or an error."""
 
-    def __init__(self, number: int, answer: CommandResult | RemoteError) -> None:
+    def __init__(
+        self, number: int, answer: CommandResult | RemoteError, *first: RemoteError
+    ) -> None:
+        """`first`: what goes wrong before the answer."""
         self.host = builders.host(number)
-        self._answer = answer
+        self._answer, self._first = answer, list(first)
 
     def ask(self, script: str, what: str, timeout_seconds: float) -> CommandResult:
         del script, what, timeout_seconds
+        if self._first:
+            raise self._first.pop(0)
         if isinstance(self._answer, RemoteError):
             raise self._answer
         return self._answer
@@ -186,6 +191,11 @@ def test_every_host_that_cannot_be_read_is_named() -> None:
     with pytest.raises(BadInput) as refused:
         gather(Telling(1, answered(PRINTED)), *broken)
     assert str(refused.value) == "host-2: gone\nhost-3: gone"
+
+
+def test_a_host_whose_connection_breaks_is_asked_again() -> None:
+    lost = ConnectionLost("host-1: survey: the connection broke")
+    assert gather(Telling(1, answered(PRINTED), lost)).hosts
 
 
 def test_status_goes_on_without_them() -> None:
