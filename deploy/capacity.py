@@ -40,17 +40,18 @@ def order(
 ) -> tuple[HostFacts, ...]:
     """Unhealthy hosts first, since they cost no capacity; before them a canary, which is healthy.
 
-    A percentage or a ramp asks for a canary: a host that shows what the release does in service.
+    Of several apps, hosts with the fewest in service come first. A percentage or a ramp asks
+    for a canary: a host that shows what the release does in service.
     """
     served = tuple(apps)
 
-    def is_healthy(facts: HostFacts) -> bool:
-        return all(survey.health_of(facts.host, app).state is State.HEALTHY for app in served)
+    def healthy_apps(facts: HostFacts) -> int:
+        return sum(survey.health_of(facts.host, app).state is State.HEALTHY for app in served)
 
-    found = sorted(due, key=lambda facts: (is_healthy(facts), facts.host.name))
+    found = sorted(due, key=lambda facts: (healthy_apps(facts), facts.host.name))
     sizes = rollout.batch.sizes
     if canary and (len(sizes) > 1 or sizes[0].endswith("%")):
-        first = next((facts for facts in found if is_healthy(facts)), None)
+        first = next((facts for facts in found if healthy_apps(facts) == len(served)), None)
         if first:
             found.remove(first)
             found.insert(0, first)

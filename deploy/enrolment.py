@@ -44,8 +44,10 @@ class DeregisterTarget(OnHost):
         remote = fleet.remote(self.host)
         script = commands.record_out(self.app.name, self.app.port, note)
         remote.change(self.app.name, script, "writing down that the target leaves")
-        fleet.desk.deregister(group, target)
-        done = fleet.mark(self.host, self.app, "deregistered")
+        try:
+            fleet.desk.deregister(group, target)
+        finally:  # an answer that was lost may have been a yes
+            done = fleet.mark(self.host, self.app, "deregistered")
         health = fleet.health_since(self.host, self.app, done, VERIFY_OUT_SECONDS)
         if health.may_receive:
             raise BalancerError(
@@ -59,9 +61,13 @@ class DeregisterTarget(OnHost):
 
 @dataclass(frozen=True)
 class WaitDrained(OnHost):
-    """Let requests in flight finish: the whole deregistration delay, by our own clock."""
+    """Let requests in flight finish: the whole deregistration delay, by our own clock.
+
+    heeds_stop: whether it ends when the operator wants an end, so that the host goes back in.
+    """
 
     seconds: float
+    heeds_stop: bool = field(default=True, repr=False)
 
     def run(self, fleet: Fleet) -> None:
         """Wait, then read the state once; Stopped when the operator wants an end.
@@ -74,7 +80,9 @@ class WaitDrained(OnHost):
         while (left := end - time.monotonic()) > 0:
             gone = time.monotonic() - began
             fleet.tell(self.host.name, f"draining, {gone:.0f} of {self.seconds:g} s")
-            if fleet.stop.wait(min(left, 0.5)):
+            if not self.heeds_stop:
+                time.sleep(min(left, 0.5))
+            elif fleet.stop.wait(min(left, 0.5)):
                 raise Stopped(f"{self.host}: stopped while draining")
         health = fleet.health_since(self.host, self.app, end, SILENT_API_SECONDS)
         if health.may_receive:

@@ -173,7 +173,7 @@ class Execution:
         journal = () if stopped else self._journal(step)
         way = recovery.way_out(lane, step, still_runs=stopped, is_bad=error.blames_release)
         # What may pass has been waited for already: a host that is gone costs no second minute.
-        undone, back = self._recover(way, 0 if error.may_pass else retries.PATIENCE_SECONDS)
+        undone, back = self._recover(lane, way, 0 if error.may_pass else retries.PATIENCE_SECONDS)
         if not (stopped and back):
             self._failed(step, error, undone, journal)
         if self.lost.is_set():
@@ -181,21 +181,26 @@ class Execution:
         served = Outcome.DONE if recovery.is_deployed(step) else Outcome.BACK
         return served if back else Outcome.OUT
 
-    def _recover(self, way: WayOut, patience_seconds: float) -> tuple[tuple[str, ...], bool]:
+    def _recover(
+        self, lane: Lane, way: WayOut, patience_seconds: float
+    ) -> tuple[tuple[str, ...], bool]:
         """Do the way out; the steps done, and whether every app of the host is in again."""
         done: list[str] = []
-        lost: set[str] = set()
-        for back in way.steps:
-            if back.app.name in lost:
-                continue
+        todo, serves = list(way.steps), way.serves
+        while todo and not self.lost.is_set():
+            back = todo.pop(0)
             try:
                 self._do(back, planned=False, patience_seconds=patience_seconds)
             except DeployError as error:
                 done.append(f"{back}: failed: {error}")
-                lost.add(back.app.name)
+                other = recovery.instead(lane, back, is_bad=error.blames_release)
+                if other is not None:
+                    others = [step for step in todo if step.app.name != back.app.name]
+                    todo = [*others, *other.steps]
+                    serves = serves and other.serves
             else:
                 done.append(str(back))
-        return tuple(done), not lost and way.serves
+        return tuple(done), serves
 
     def _do(
         self,

@@ -39,12 +39,14 @@ class Goal:
 class Lane:
     """One host's steps, in order.
 
-    good: for each app, what the host can go back to where a step fails.
+    good: for each app, what the host can go back to where a step fails; drains: for each app,
+    the seconds that its target drains on the way back.
     """
 
     host: Host
     steps: tuple[Step, ...]
     good: Mapping[str, Record] = field(default_factory=dict)
+    drains: Mapping[str, float] = field(default_factory=dict)
 
     def switches(self, app: App) -> bool:
         """Whether the app is taken out and switched in this lane."""
@@ -58,11 +60,12 @@ def rolled(
 ) -> Lane:
     """One host's rolling steps; the apps' drains, and their ways back in, overlap."""
     out: list[Step] = []
-    drains: list[Step] = []
+    waits: list[Step] = []
     switch: list[Step] = []
     enrol: list[Step] = []
     see: list[Step] = []
     good: dict[str, Record] = {}
+    drains: dict[str, float] = {}
     host = facts.host
     for goal in goals:
         app, group, slot = goal.app, survey.groups[goal.app.name], facts.slots[goal.app.name]
@@ -72,8 +75,9 @@ def rolled(
         if health.may_receive:
             is_healthy = health.state is State.HEALTHY
             out.append(DeregisterTarget(host, app, was_healthy=is_healthy))
+        drains[app.name] = drain_seconds(group, environment)
         if health.reason != "Target.NotRegistered":
-            drains.append(WaitDrained(host, app, drain_seconds(group, environment)))
+            waits.append(WaitDrained(host, app, drains[app.name]))
         if app.replaces and (slot.replaces.is_running or slot.replaces.enabled == "enabled"):
             switch.append(RetireUnit(host, app, app.replaces))
         if slot.unit.is_loaded:
@@ -88,7 +92,7 @@ def rolled(
         last = slot.deployed
         if last and slot.can_run(last) and (last.release, last.unit) != (goal.release, goal.unit):
             good[app.name] = last
-    return Lane(host, (*out, *drains, *switch, *enrol, *see), good)
+    return Lane(host, (*out, *waits, *switch, *enrol, *see), good, drains)
 
 
 def entered(host: Host, goal: Goal, group: TargetGroup) -> tuple[Step, ...]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from deploy.settings import App, Environment
     from deploy.survey import HostFacts, Slot, Survey
 
+UNREAD = "unknown"
+
 
 @dataclass(frozen=True)
 class Row:
@@ -30,6 +32,11 @@ class Row:
     restarts: int
     current: bool
     note: str = ""
+
+    @property
+    def is_out(self) -> bool:
+        """Whether its target is known not to be in service."""
+        return self.state not in {State.HEALTHY, UNREAD}
 
     @property
     def is_well(self) -> bool:
@@ -87,7 +94,7 @@ def overview(environment: Environment, survey: Survey) -> Overview:
     """A survey told host by host; hosts that could not be read are rows too."""
     rows = [_row(facts, app, survey) for facts in survey.hosts for app in environment.apps]
     rows += [
-        Row(name, app.name, "", "unknown", "", "unknown", "", "", 0, current=False, note=why)
+        Row(name, app.name, "", UNREAD, "", UNREAD, "", "", 0, current=False, note=why)
         for name, why in survey.unreachable.items()
         for app in environment.apps
     ]

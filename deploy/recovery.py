@@ -11,6 +11,8 @@ from deploy.recording import ForgetOut, MarkBad, RecordDeployed
 from deploy.switching import RetireUnit, ReviveUnit, StartUnit, StopUnit, SwitchRelease
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from deploy.lanes import Lane
     from deploy.records import Record
     from deploy.settings import App
@@ -45,34 +47,58 @@ def way_out(lane: Lane, failed: Step, *, still_runs: bool = False, is_bad: bool 
     `is_bad`: the release is to blame, if it had been started.
     """
     began = lane.steps[: lane.steps.index(failed) + 1]
-    first: list[Step] = []
-    then: list[Step] = []
-    serves = True
+    ways = []
     for name in dict.fromkeys(step.app.name for step in lane.steps):
         mine = [step for step in began if step.app.name == name]
-        whole = [step for step in lane.steps if step.app.name == name]
-        kinds = {type(step) for step in mine}
-        has_failed = failed.app.name == name and not still_runs and not is_deployed(failed)
-        if not kinds & {StopUnit, RetireUnit, SwitchRelease}:
-            out = [step for step in mine if isinstance(step, DeregisterTarget)]
-            if out:
-                back = _back_in(lane, whole[0].app)
-                first.append(back[0])
-                then += back[1:] if out[0].was_healthy else back[2:]
-            elif failed.app.name == name:
-                serves = False
-        elif not has_failed and ProveRelease in kinds:
-            then += whole[len(mine) :]
+        is_failed = failed.app.name == name
+        has_failed = is_failed and not still_runs and not is_deployed(failed)
+        if not {type(step) for step in mine} & {StopUnit, RetireUnit, SwitchRelease}:
+            ways.append(_untouched(lane, name, mine, is_failed=is_failed))
+        elif not has_failed and any(isinstance(step, ProveRelease) for step in mine):
+            ways.append(WayOut((), tuple(_of(lane, name)[len(mine) :]), serves=True))
         else:
-            steps = _restored(lane, mine, whole, is_bad=is_bad)
-            serves = serves and bool(steps) and RegisterTarget in {type(step) for step in steps}
-            then += steps
-    return WayOut(tuple(first), tuple(then), serves)
+            ways.append(_restored(lane, mine, is_bad=is_bad))
+    return WayOut(
+        tuple(step for way in ways for step in way.at_once),
+        tuple(step for way in ways for step in way.then),
+        all(way.serves for way in ways),
+    )
+
+
+def instead(lane: Lane, failed: Step, *, is_bad: bool) -> WayOut | None:
+    """What is done in place of an app's other steps where one of a way out fails.
+
+    A step of the lane itself, of an app that was proven and on its way in, leads that app back
+    as if the lane had stopped there: of two apps, the second may be bad too. None: the others
+    are done all the same, since a mark that cannot be made is no reason to stay out.
+    """
+    if isinstance(failed, MarkBad):
+        return None
+    whole = _of(lane, failed.app.name)
+    place = next((place for place, step in enumerate(whole) if step is failed), None)
+    if place is None or is_deployed(failed):
+        return WayOut((), (), serves=place is not None)
+    return _restored(lane, whole[: place + 1], is_bad=is_bad)
 
 
 def is_deployed(failed: Step) -> bool:
     """Whether the failed step is only the record: the release is proven, and in service."""
     return isinstance(failed, RecordDeployed)
+
+
+def _of(lane: Lane, app: str) -> list[Step]:
+    return [step for step in lane.steps if step.app.name == app]
+
+
+def _untouched(lane: Lane, name: str, mine: Sequence[Step], *, is_failed: bool) -> WayOut:
+    """The way of an app that still runs as it did: in again, if it was."""
+    whole = _of(lane, name)
+    out = next((step for step in mine if isinstance(step, DeregisterTarget)), None)
+    if out:
+        register, *see = _back_in(lane, whole[0].app)
+        return WayOut((register,), tuple(see if out.was_healthy else see[1:]), serves=True)
+    served = any(isinstance(step, DeregisterTarget) and step.was_healthy for step in whole)
+    return WayOut((), (), serves=served or not is_failed)
 
 
 def _back_in(lane: Lane, app: App) -> tuple[Step, ...]:
@@ -83,18 +109,22 @@ def _back_in(lane: Lane, app: App) -> tuple[Step, ...]:
     )
 
 
-def _restored(lane: Lane, mine: list[Step], whole: list[Step], *, is_bad: bool) -> list[Step]:
-    """The app's way from a release that failed to what ran before it."""
-    app, host = whole[0].app, lane.host
+def _restored(lane: Lane, mine: Sequence[Step], *, is_bad: bool) -> WayOut:
+    """The app's way from a release that failed to what ran before it.
+
+    mine: its steps up to the one that failed.
+    """
+    app, host = mine[0].app, lane.host
     kinds = {type(step) for step in mine}
     found: list[Step] = []
     retired = next((step for step in mine if isinstance(step, RetireUnit)), None)
     good = lane.good.get(app.name)
     if RegisterTarget in kinds:
         found.append(DeregisterTarget(host, app, was_healthy=False))
-        drain = next((step for step in whole if isinstance(step, WaitDrained)), None)
-        if drain and (retired or good):
-            found.append(drain)
+        if retired or good:
+            # It may have served, whatever the operator wants meanwhile.
+            found.append(WaitDrained(host, app, lane.drains[app.name], heeds_stop=False))
+    whole = _of(lane, app.name)
     proof = next(step for step in whole if isinstance(step, ProveRelease))
     # Where only the unit is new, it is a setting that failed, and no release.
     is_new = good is None or good.release != proof.release
@@ -103,10 +133,11 @@ def _restored(lane: Lane, mine: list[Step], whole: list[Step], *, is_bad: bool) 
     if retired:
         found.append(ReviveUnit(host, app, retired.unit))
         found.append(ProveRevived(host, app, retired.unit, proof.path, proof.expect))
-        return [*found, *_back_in(lane, app)]
-    if good:
-        return [*found, *_put_back(lane, app, good, proof), *_back_in(lane, app)]
-    return found
+    elif good:
+        found += _put_back(lane, app, good, proof)
+    else:
+        return WayOut((), tuple(found), serves=False)
+    return WayOut((), (*found, *_back_in(lane, app)), serves=True)
 
 
 def _put_back(lane: Lane, app: App, good: Record, proof: ProveRelease) -> tuple[Step, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from deploy import lanes, plan
 from deploy.balancer import State
-from deploy.enrolment import RegisterTarget, WaitDrained, WaitHealthy
+from deploy.enrolment import DeregisterTarget, RegisterTarget, WaitDrained, WaitHealthy
 from deploy.lanes import Goal, Lane
 from deploy.proof import ProveRelease, ProveRevived
 from deploy.recording import ForgetOut, RecordDeployed
@@ -118,6 +118,7 @@ def _mended(
         )
     if app.replaces and slot.replaces.is_loaded and last is None and _was_out(slot):
         return (
+            *_taken_out(environment, facts, app, survey),
             *_address_drained(environment, facts, app, survey),
             ReviveUnit(host, app, app.replaces),
             ProveRevived(host, app, app.replaces, *question),
@@ -126,6 +127,19 @@ def _mended(
             ForgetOut(host, app),
         )
     return ()
+
+
+def _taken_out(
+    environment: Environment, facts: HostFacts, app: App, survey: Survey
+) -> tuple[Step, ...]:
+    """What is registered and sick may still be sent requests: it leaves before it is stopped."""
+    if not survey.health_of(facts.host, app).may_receive:
+        return ()
+    drain = lanes.drain_seconds(survey.groups[app.name], environment)
+    return (
+        DeregisterTarget(facts.host, app, was_healthy=False),
+        WaitDrained(facts.host, app, drain),
+    )
 
 
 def _address_drained(

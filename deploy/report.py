@@ -46,7 +46,7 @@ class Outcome(enum.StrEnum):
     CURRENT = "already current"
     DONE = "deployed"
     BACK = "back on what it ran"
-    OUT = "out of the load balancer"
+    OUT = "out of service"
     LEFT = "left as it was to the deploy that took over"
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deploy import console, lock, overview, records, repair, rollback, session
-from deploy.balancer import State
 from deploy.errors import BadInput, DeployError, Locked
 from deploy.lock import Life
 from deploy.report import ExitCode, Outcome
@@ -117,10 +116,7 @@ def _pipeline(
             report = execute(Rollout(opened, lease, screen, signals), plan)
             told = _show_fleet(opened, screen)
             if told:
-                report = replace(report, mixed=told.is_mixed)
-            if verb == "repair" and told and not report.failures:
-                # What could not be mended was a warning of the plan; it is still out.
-                report = replace(report, outcomes=report.outcomes | lost(told))
+                report = as_seen(report, told)
             screen.show(console.render_report(report, next_steps(asked, verb, report)))
         return report.exit_code
 
@@ -232,9 +228,16 @@ def split(names: str | None, option: str) -> tuple[str, ...]:
     return found
 
 
-def lost(told: Overview) -> dict[str, Outcome]:
-    """The hosts whose targets are not in service."""
-    return {row.host: Outcome.OUT for row in told.rows if row.state != State.HEALTHY}
+def as_seen(report: Report, told: Overview) -> Report:
+    """The report, corrected by a look at the fleet afterwards.
+
+    A host that is out of service is told so, whoever took it out and whenever: also one that was
+    not reached, or that repair could not mend.
+    """
+    if report.lost:
+        return replace(report, mixed=told.is_mixed)
+    out = {row.host: Outcome.OUT for row in told.rows if row.is_out}
+    return replace(report, mixed=told.is_mixed, outcomes=report.outcomes | out)
 
 
 def _show_fleet(opened: Session, screen: Screen) -> Overview | None:

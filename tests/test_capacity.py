@@ -145,6 +145,15 @@ def test_unhealthy_hosts_go_first_but_a_canary_is_healthy(batch: object, first: 
     assert sick.index(True) == (first != "host-3"), "after the canary, the unhealthy host"
 
 
+def test_of_several_apps_the_host_with_the_fewest_in_service_goes_first() -> None:
+    apps = (WEB, builders.app("admin", 5100))
+    hosts = [builders.facts(n, {"web": Slot(), "admin": Slot()}) for n in (1, 2, 3)]
+    seen = builders.survey(hosts, {"host-3": UNHEALTHY}, apps)
+    seen.health["web"][seen.target(hosts[1].host, WEB)] = UNHEALTHY
+    ordered = capacity.order(Rollout(batch=Batch.parse(1)), hosts, seen, apps)
+    assert [facts.host.name for facts in ordered] == ["host-3", "host-2", "host-1"]
+
+
 def test_an_app_that_is_current_on_a_host_of_the_batch_counts_as_serving_there() -> None:
     hosts = [builders.facts(n) for n in (1, 2)]
     seen = builders.survey(hosts, {"host-2": UNHEALTHY})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import copy
 import errno
 import io
 import threading
@@ -183,7 +183,7 @@ def test_a_failure_is_told_once_and_whole() -> None:
         "  | web[1]: [bold]boom",
         "  load balancer: unused (Target.NotRegistered)",
         "  then: register in web-lab",
-        "host-1: out of the load balancer",
+        "host-1: out of service",
         "host-2: not reached",
         "hosts are out of service (exit code 5)",
         "next: inv deploy -e x",
@@ -228,7 +228,7 @@ def test_steps_of_a_way_back_count_on_top_of_the_plans() -> None:
     file = io.StringIO()
     live = console.LiveWatch(found, Console(file=file, width=120, force_terminal=True))
     step = found.batches[0][0].steps[0]
-    for each in (step, dataclasses.replace(step)):
+    for each in (step, copy.copy(step)):
         live(StepBegan(each))
         live(StepEnded(each, 1.0, "healthy"))
     assert f"2/{len(found.steps) + 1}" in printed(live._render(), 120)

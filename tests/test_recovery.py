@@ -165,6 +165,45 @@ def test_when_the_second_app_fails_the_proven_one_goes_in() -> None:
     assert names([step for step in way.steps if step.app == ADMIN]) == ["MarkBad", *PUT_BACK]
 
 
+def test_of_two_bad_apps_the_second_finds_its_way_back_too() -> None:
+    """Proven on its host and on its way in, it turns out unhealthy for the load balancer."""
+    lane = lane_of((WEB, ADMIN))
+    way = recovery.way_out(lane, step_of(lane, "WaitHealthy"))
+    onward = [step for step in way.steps if step.app == ADMIN]
+    assert names(onward) == ["WaitHealthy", "RecordDeployed"]
+    other = recovery.instead(lane, onward[0], is_bad=True)
+    assert other
+    assert names(other.steps) == [*OUT_FIRST, "MarkBad", *PUT_BACK]
+    assert {step.app.name for step in other.steps} == {"admin"}
+    assert other.serves
+
+
+def test_a_way_back_that_fails_leads_nowhere_else() -> None:
+    lane = lane_of()
+    way = recovery.way_out(lane, step_of(lane, "ProveRelease"))
+    for step in way.steps[1:]:
+        other = recovery.instead(lane, step, is_bad=True)
+        assert other
+        assert (other.steps, other.serves) == ((), False)
+
+
+def test_a_mark_that_cannot_be_made_is_no_reason_to_stay_out() -> None:
+    lane = lane_of()
+    mark = recovery.way_out(lane, step_of(lane, "ProveRelease")).steps[0]
+    assert names([mark]) == ["MarkBad"]
+    assert recovery.instead(lane, mark, is_bad=True) is None
+
+
+@pytest.mark.parametrize("health", [builders.HEALTHY, GONE], ids=["served before", "was out"])
+def test_what_may_have_served_drains_on_its_way_back_whatever_the_operator_wants(
+    health: Health,
+) -> None:
+    lane = lane_of(health=health)
+    way = recovery.way_out(lane, step_of(lane, "WaitHealthy"))
+    drains = [step for step in way.steps if isinstance(step, WaitDrained)]
+    assert [(drain.seconds, drain.heeds_stop) for drain in drains] == [(15.0, False)]
+
+
 @given(data=st.data(), health=st.sampled_from([builders.HEALTHY, builders.UNHEALTHY, GONE]))
 def test_whatever_fails_no_unproven_release_is_registered(
     data: st.DataObject, health: Health

@@ -179,3 +179,11 @@ def test_hosts_that_need_no_switch_go_in_together_before_the_others() -> None:
     plan = repair.make(builders.environment(), seen)
     hosts = [[lane.host.name for lane in batch] for batch in plan.batches]
     assert hosts == [["host-1", "host-2"], ["host-3"]]
+
+
+def test_a_sick_release_leaves_the_group_before_the_unit_of_before_takes_its_place() -> None:
+    legacy = UnitState("loaded", "inactive", "dead", "disabled")
+    sick = switched_to_new(history=(), replaces=legacy)
+    plan = made(sick, UNHEALTHY, replaces="legacy.service")
+    revived = ["ReviveUnit", "ProveRevived", "RegisterTarget", "WaitHealthy", "ForgetOut"]
+    assert names(plan) == ["DeregisterTarget", "WaitDrained", *revived]

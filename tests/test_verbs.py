@@ -6,9 +6,12 @@ from pathlib import Path
 
 import builders
 import pytest
+from builders import UNHEALTHY
 
-from deploy import offers, verbs
+from deploy import offers, overview, plan, verbs
 from deploy.errors import BadInput
+from deploy.report import ExitCode, Outcome, Report
+from deploy.survey import Survey
 
 
 def test_names_are_split_at_commas() -> None:
@@ -53,3 +56,18 @@ def test_a_version_that_ties_is_refused(builds: Path) -> None:
     app = builders.app(package="web.*")
     with pytest.raises(BadInput, match="several packages have this version"):
         offers.choose(builders.environment(app, root=builds), app, "1.0.0")
+
+
+def test_a_report_tells_who_is_out_of_service_whoever_took_them_out() -> None:
+    hosts = [builders.facts(number, {"web": builders.slot()}) for number in (1, 2)]
+    environment = builders.environment()
+    made = plan.make(environment, (builders.offer(builders.app(), hosts),), builders.survey(hosts))
+    report = Report(
+        made, {"host-1": Outcome.DONE, "host-2": Outcome.WAITING, "host-3": Outcome.DONE}
+    )
+    assert report.exit_code is ExitCode.DONE
+    seen = builders.survey(hosts, {"host-2": UNHEALTHY})
+    partly = Survey(seen.hosts, seen.groups, seen.health, {"host-3": "no SSH connection"})
+    told = verbs.as_seen(report, overview.overview(environment, partly))
+    assert list(told.outcomes.values()) == [Outcome.DONE, Outcome.OUT, Outcome.DONE]
+    assert told.exit_code is ExitCode.OUT_OF_SERVICE
