@@ -95,6 +95,9 @@ class TargetGroup:
     """Cross-zone balancing is off: each availability zone must keep targets of its own."""
 
 
+TARGETS_QUOTA, USUAL_TARGETS = "targets-per-application-load-balancer", 1000
+
+
 class Balancer:
     """The target groups of one account."""
 
@@ -129,6 +132,12 @@ class Balancer:
         """All targets of a group: one unfiltered call, whatever the number of hosts."""
         answer = self._account.call("elbv2", "describe_target_health", TargetGroupArn=group.arn)
         return parse_health(answer["TargetHealthDescriptions"], group.port)
+
+    def most_targets(self) -> int:
+        """How many targets a load balancer of this account may have (load balancer quotas)."""
+        answer = self._account.call("elbv2", "describe_account_limits")
+        limits = {item["Name"]: int(item["Max"]) for item in answer["Limits"]}
+        return limits.get(TARGETS_QUOTA, USUAL_TARGETS)
 
     def register(self, group: TargetGroup, targets: Iterable[Target]) -> None:
         """Put targets in; returns at once, before the load balancer has checked them."""

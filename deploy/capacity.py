@@ -13,18 +13,23 @@ if TYPE_CHECKING:
 
     from deploy.balancer import Health, TargetGroup
     from deploy.inventory import Host
-    from deploy.settings import App, Batch, Rollout
+    from deploy.settings import App, Rollout
     from deploy.survey import HostFacts, Survey
 
 
 def batches(
-    sizes: Batch, order: Sequence[HostFacts], fleet: int
+    rollout: Rollout, order: Sequence[HostFacts], fleet: int
 ) -> tuple[tuple[HostFacts, ...], ...]:
-    """The hosts cut into batches; percentages are of the whole fleet, at least 1 host."""
+    """The hosts cut into batches; percentages are of the whole fleet, at least 1 host.
+
+    A window slides over all of them, as over one batch.
+    """
+    if rollout.window:
+        return (tuple(order),) if order else ()
     cut: list[tuple[HostFacts, ...]] = []
     start = 0
     while start < len(order):
-        size = sizes.hosts(len(cut), fleet)
+        size = rollout.batch.hosts(len(cut), fleet)
         cut.append(tuple(order[start : start + size]))
         start += size
     return tuple(cut)
@@ -50,7 +55,7 @@ def order(
 
     found = sorted(due, key=lambda facts: (healthy_apps(facts), facts.host.name))
     sizes = rollout.batch.sizes
-    if canary and (len(sizes) > 1 or sizes[0].endswith("%")):
+    if canary and not rollout.window and (len(sizes) > 1 or sizes[0].endswith("%")):
         first = next((facts for facts in found if healthy_apps(facts) == len(served)), None)
         if first:
             found.remove(first)

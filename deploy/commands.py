@@ -126,6 +126,7 @@ def survey_host(environment: str) -> str:
             'echo "systemd=$(systemctl --version 2>/dev/null | head -n 1)"',
             'echo "selinux=$(getenforce 2>/dev/null || true)"',
             'd=/srv; [ -d "$d" ] || d=/; echo "free_kb=$(df -Pk "$d" | awk \'NR==2 {print $4}\')"',
+            "sed -n 's/^MemAvailable: */free_memory_kb=/p' /proc/meminfo",
             'echo "now=$(date +%s)"',
             "for t in flock ss tar gzip sha256sum b2sum systemd-analyze useradd curl python3; do",
             '  command -v "$t" >/dev/null 2>&1 && echo "tool=$t"; done; true',
@@ -133,31 +134,18 @@ def survey_host(environment: str) -> str:
     )
 
 
-def survey_app(
-    app: str, port: int, unit: str, user: str, replaces: str | None, environment_file: str | None
-) -> str:
-    """Facts about one app's slot on the host, as `<app>.key=value` lines."""
-    base, u = home(app), quote(unit)
+def survey_app(app: str, user: str, replaces: str | None, environment_file: str | None) -> str:
+    """Facts about an app on the host, as `<app>.key=value` lines."""
+    base = home(app)
     lines = [
-        f'echo "{app}.link=$(readlink {base}/slots/{port} || true)"',
-        f"f=/etc/systemd/system/{u}",
-        f'[ -f "$f" ] && echo "{app}.unit_sha256=$(sha256sum < "$f" | cut -d" " -f1)"',
-        f'[ -f "$f" ] && sed -n \'s/^Environment=.*CHANGEOVER_UNIT=\\([0-9a-f]*\\).*/'
-        f'{app}.unit_digest=\\1/p\' "$f"',
-        f"show=$(systemctl show {u} -p {SHOWN} | sed 's/^/{app}.show./'); echo \"$show\"",
-        f'pid=${{show#*"{app}.show.MainPID="}} pid=${{pid%%[!0-9]*}}',
-        '[ "${pid:-0}" -gt 0 ] && tr "\\0" "\\n" < "/proc/$pid/environ" 2>/dev/null '
-        f"| sed -n 's/^CHANGEOVER_\\([A-Z]*\\)=/{app}.running.\\1=/p'",
         f'for d in {base}/releases/*/; do d=${{d%/}}; [ -d "$d" ] && '
         f'echo "{app}.release=${{d##*/}}"; done',
-        f'[ -f {base}/records/{port}.out ] && echo "{app}.out=$(cat {base}/records/{port}.out)"',
-        f"tail -n {HISTORY} {base}/records/{port}.history 2>/dev/null | sed 's/^/{app}.history=/'",
+        f"tail -n {HISTORY} {base}/records/history 2>/dev/null | sed 's/^/{app}.history=/'",
         f'for f in {base}/releases/.*.part; do [ -e "$f" ] && echo "{app}.torn=yes"; done',
         f'for f in {base}/records/bad/*; do [ -f "$f" ] && echo "{app}.bad=${{f##*/}}"; done',
-        f"for f in {base}/records/units/*.{u}; do "
-        f'[ -f "$f" ] && echo "{app}.kept=${{f##*/}}"; done',
+        f'for f in {base}/records/units/*.service; do [ -f "$f" ] && echo "{app}.kept=${{f##*/}}"; '
+        "done",
         f'echo "{app}.group=$(id -gn {quote(user)} 2>/dev/null || true)"',
-        _listeners(app, port),
     ]
     if replaces:
         shown = "LoadState,ActiveState,UnitFileState"
@@ -168,20 +156,38 @@ def survey_app(
     return "\n".join(lines)
 
 
-def _listeners(app: str, port: int) -> str:
-    """`<app>.listener=<pid> <unit> <process name>` for each process that listens on the port."""
+def survey_slot(app: str, port: int, unit: str) -> str:
+    """Facts about one of an app's slots, as `<app>.<port>.key=value` lines."""
+    base, u, slot = home(app), quote(unit), f"{app}.{port}"
+    out = f"{base}/records/{port}.out"
+    return "\n".join(
+        (
+            f'echo "{slot}.link=$(readlink {base}/slots/{port} || true)"',
+            f"f=/etc/systemd/system/{u}",
+            f'[ -f "$f" ] && echo "{slot}.unit_sha256=$(sha256sum < "$f" | cut -d" " -f1)"',
+            f'[ -f "$f" ] && sed -n \'s/^Environment=.*CHANGEOVER_UNIT=\\([0-9a-f]*\\).*/'
+            f'{slot}.unit_digest=\\1/p\' "$f"',
+            f"show=$(systemctl show {u} -p {SHOWN} | sed 's/^/{slot}.show./'); echo \"$show\"",
+            f'pid=${{show#*"{slot}.show.MainPID="}} pid=${{pid%%[!0-9]*}}',
+            '[ "${pid:-0}" -gt 0 ] && tr "\\0" "\\n" < "/proc/$pid/environ" 2>/dev/null '
+            f"| sed -n 's/^CHANGEOVER_\\([A-Z]*\\)=/{slot}.running.\\1=/p'",
+            '[ "${pid:-0}" -gt 0 ] && '
+            f"sed -n 's/^VmRSS: */{slot}.memory_kb=/p' \"/proc/$pid/status\" 2>/dev/null",
+            f'[ -f {out} ] && echo "{slot}.out=$(cat {out})"',
+            listeners(slot, port),
+        )
+    )
+
+
+def listeners(key: str, port: int) -> str:
+    """`<key>.listener=<pid> <unit> <process name>` for each process that listens on the port."""
     unit = r"sed -n 's/.*\/\([^/]*\.\(service\|scope\)\).*/\1/p' \"/proc/$p/cgroup\" | head -n 1"
     unit = unit.replace('\\"', '"')
     return (
         f"ss -ltnpH 'sport = :{port}' | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u | "
         "while read -r p; do "
-        f'echo "{app}.listener=$p $({unit}) $(cat "/proc/$p/comm")"; done; true'
+        f'echo "{key}.listener=$p $({unit}) $(cat "/proc/$p/comm")"; done; true'
     )
-
-
-def listeners(app: str, port: int) -> str:
-    """The same question alone, for a slot that has just started."""
-    return _listeners(app, port)
 
 
 def prepare(app: str, user: str) -> str:
@@ -257,7 +263,7 @@ def record_deployed(app: str, port: int, record: str, release: str) -> str:
     The history's new text replaces the old one by rename; its last lines are kept.
     """
     records = f"{home(app)}/records"
-    file = f"{records}/{port}.history"
+    file = f"{records}/history"
     return "\n".join(
         (
             "set -e",
@@ -289,8 +295,10 @@ def stop_unit(unit: str) -> str:
 
 
 def retire_unit(unit: str) -> str:
-    """Stop a unit for good: it does not come back at the next boot."""
-    return f"systemctl disable --now --quiet {quote(unit)}"
+    """Stop a unit for good: it does not come back at the next boot; one that is not is gone."""
+    name = quote(unit)
+    known = f"systemctl cat {name} >/dev/null 2>&1"
+    return f"if {known}; then systemctl disable --now --quiet {name}; fi"
 
 
 def revive_unit(unit: str) -> str:

@@ -56,7 +56,7 @@ class DeregisterTarget(OnHost):
             )
 
     def __str__(self) -> str:
-        return f"deregister from {self.app.target_group}"
+        return f"deregister {self.app.slot_mark}from {self.app.target_group}"
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class WaitDrained(OnHost):
             )
 
     def __str__(self) -> str:
-        return f"drain {self.seconds:g} s"
+        return f"drain {self.app.slot_mark}{self.seconds:g} s"
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class RegisterTarget(OnHost):
         targets): on the way back from a drain, a group of type `ip` waits for that first.
         """
         group = fleet.groups[self.app.name]
-        out = fleet.moments.get((self.host.name, self.app.name, "deregistered"))
+        out = fleet.moments.get((self.host.name, self.app.unit, "deregistered"))
         if group.target_type == "ip" and out is not None:
             while (left := out + group.delay_seconds - time.monotonic()) > 0:
                 fleet.tell(self.host.name, f"its address may come back in {left:.0f} s")
@@ -118,7 +118,7 @@ class RegisterTarget(OnHost):
         fleet.mark(self.host, self.app, "registered")
 
     def __str__(self) -> str:
-        return f"register in {self.app.target_group}"
+        return f"register {self.app.slot_mark}in {self.app.target_group}"
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class WaitHealthy(OnHost):
             moment = time.monotonic()
 
     def __str__(self) -> str:
-        return f"wait until healthy in {self.app.target_group}"
+        return f"wait until {self.app.slot_mark}healthy in {self.app.target_group}"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ JOURNAL_LINES = 8
 LOOK_FOR_SIGNALS_SECONDS = 0.2
 LOOK_FOR_CAPACITY_SECONDS = 0.5
 SILENT_API_SECONDS = 60.0
+MOST_AT_A_TIME = 64
 
 
 @dataclass
@@ -55,6 +56,8 @@ class Execution:
     failures: list[Failure] = field(default_factory=list)
     executed: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _last: dict[str, Lane] = field(default_factory=dict)
+    _aside: set[Future[None]] = field(default_factory=set)
 
     def stop(self, signal: int) -> None:
         """Ask for an end: no new work starts; hosts that are out go back in first."""
@@ -72,12 +75,14 @@ class Execution:
         self.fleet.tell = lambda host, text: self.listen(Told(host, text))
         self.outcomes = {host.name: Outcome.WAITING for host in self.plan.hosts}
         rolled = {lane.host.name for batch in self.plan.batches for lane in batch}
+        self._last = {lane.host.name: lane for batch in self.plan.batches for lane in batch}
         self._together([(lane, self._stage) for lane in self.plan.staging])
         unproven = {failure.host.name for failure in self.failures}
         for name in self.outcomes:
             if name not in rolled | unproven:
                 self._ended(name, Outcome.CURRENT)
         self._roll()
+        self._wait(self._aside)
         return Report(
             plan=self.plan,
             outcomes=dict(self.outcomes),
@@ -98,17 +103,44 @@ class Execution:
             batch = [lane for lane in whole if lane.host.name not in failed]
             if not batch:
                 continue
+            names = tuple(lane.host.name for lane in batch)
+            if self.plan.at_a_time(number):
+                self.listen(BatchBegan(number, total, names))
+                self._slide(number, batch)
+                continue
             if not self._has_room(number, batch):
                 return
-            self.listen(BatchBegan(number, total, tuple(lane.host.name for lane in batch)))
+            self.listen(BatchBegan(number, total, names))
             self._together([(lane, self._switch) for lane in batch])
+
+    def _slide(self, number: int, batch: list[Lane]) -> None:
+        """So many hosts at a time; the next one starts as soon as one has ended."""
+        turn = threading.Lock()
+        out: list[Lane] = []
+
+        def take_turn(lane: Lane) -> None:
+            with turn:
+                failed = {failure.host.name for failure in self.failures}
+                if len(failed) > self.plan.tolerated or self.fleet.stop.is_set():
+                    return
+                if not self._has_room(number, [lane, *out]):
+                    return
+                out.append(lane)
+            self._switch(lane)
+            out.remove(lane)
+
+        self._together([(lane, take_turn) for lane in batch], self.plan.at_a_time(number))
 
     def _has_room(self, number: int, batch: list[Lane]) -> bool:
         """See by fresh readings that the policy holds without this batch; wait for it a while."""
         for name, least in self.plan.floors[number - 1].items():
             app = self.plan.apps[name]
-            zones = {self.fleet.target(host, app): host.zone for host in self.plan.hosts}
-            out = {self.fleet.target(lane.host, app) for lane in batch if lane.switches(app)}
+            targets = {
+                host.name: self.fleet.target(host, self.plan.slot_of(host, app))
+                for host in self.plan.hosts
+            }
+            zones = {targets[host.name]: host.zone for host in self.plan.hosts}
+            out = {targets[lane.host.name] for lane in batch if lane.switches(app)}
             group, limit = self.fleet.groups[name], app.healthy_timeout_seconds
             began, host = time.monotonic(), batch[0].host
             while True:
@@ -128,16 +160,29 @@ class Execution:
                 self.fleet.tell(host.name, f"waiting, {gone:.0f} of {limit:g} s: it {short}")
         return True
 
-    def _together(self, work: list[tuple[Lane, Callable[[Lane], None]]]) -> None:
-        """Run lanes in threads and wait in short turns, so that signals are heard meanwhile."""
-        if not work:
-            return
-        with ThreadPoolExecutor(max_workers=min(64, len(work))) as pool:
-            waiting = {pool.submit(run, lane) for lane, run in work}
-            while waiting:
-                ended, waiting = wait(waiting, timeout=LOOK_FOR_SIGNALS_SECONDS)
-                for future in ended:
-                    future.result()
+    def _together(
+        self, work: list[tuple[Lane, Callable[[Lane], None]]], at_a_time: int = MOST_AT_A_TIME
+    ) -> None:
+        """Run lanes in threads until all have ended."""
+        if work:
+            with ThreadPoolExecutor(max_workers=min(at_a_time, len(work))) as pool:
+                self._wait({pool.submit(run, lane) for lane, run in work})
+
+    def _begin_aside(self, lane: Lane) -> None:
+        """Go on with a lane while the next batch begins."""
+        pool = ThreadPoolExecutor(max_workers=1)
+        with self._lock:
+            self._aside.add(pool.submit(self._leave, lane))
+        pool.shutdown(wait=False)
+
+    @staticmethod
+    def _wait(futures: set[Future[None]]) -> None:
+        """Wait in short turns, so that signals are heard meanwhile."""
+        waiting = set(futures)
+        while waiting:
+            ended, waiting = wait(waiting, timeout=LOOK_FOR_SIGNALS_SECONDS)
+            for future in ended:
+                future.result()
 
     def _stage(self, lane: Lane) -> None:
         """Nothing of this changes what serves, so a failure leaves the host as it was."""
@@ -154,15 +199,40 @@ class Execution:
 
     def _switch(self, lane: Lane) -> None:
         """One host, out and back in; where it stops, every app of it is left whole."""
+        host, done = lane.host, None
         for step in lane.steps:
-            if self.fleet.stop.is_set() and step is lane.steps[0]:
+            if self.fleet.stop.is_set() and lane.may_stop_before(step):
+                if done:
+                    stopped = Stopped(f"{host}: stopped before it served")
+                    self._ended(host.name, self._left(lane, done, stopped))
                 return
             try:
                 self._do(step)
             except DeployError as error:
-                self._ended(lane.host.name, self._left(lane, step, error))
+                self._ended(host.name, self._left(lane, step, error))
                 return
-        self._ended(lane.host.name, Outcome.DONE)
+            done = step
+        if self._last[host.name] is not lane:
+            return
+        if not lane.after:
+            self._ended(host.name, Outcome.DONE)
+            return
+        with self._lock:
+            self.outcomes[host.name] = Outcome.DONE
+        self._begin_aside(lane)
+
+    def _leave(self, lane: Lane) -> None:
+        """The slots of before drain and stop; the new ones serve, whatever happens here."""
+        lost: set[str] = set()
+        for step in lane.after:
+            if step.app.name in lost or self.lost.is_set():
+                continue
+            try:
+                self._do(step)
+            except DeployError as error:
+                self._failed(step, error, ())
+                lost.add(step.app.name)
+        self._ended(lane.host.name, Outcome.LEFT if self.lost.is_set() else Outcome.DONE)
 
     def _left(self, lane: Lane, step: Step, error: DeployError) -> Outcome:
         """Lead a lane out that stopped at a step; where that left its host."""

@@ -37,9 +37,9 @@ def problem(found: Mapping[str, Any]) -> str:
     """One of `ValidationError.errors()` in words, with the remedy where it is not plain."""
     kind, given, key = str(found["type"]), found.get("input"), found["loc"][-1:]
     shown = "empty" if given is None else repr(given)
-    if "ports" in found["loc"] and kind not in {"tuple_type", "too_short"}:
+    if "ports" in found["loc"] and kind not in {"tuple_type", "too_short", "value_error"}:
         if kind == "too_long":
-            return "one port is needed: the strategy `rolling` has one slot on a host"
+            return "one port is needed, or two: a slot for the old release and one for the new"
         return f"must be a port, a whole number from 1 to 65535, not {shown}"
     if kind == "string_type" and isinstance(given, (bool, int, float)):
         return f'must be text: write "{str(given).lower()}" in quotes'

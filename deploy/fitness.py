@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deploy import lanes
 from deploy.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from deploy.offers import Offer, Opened
-    from deploy.settings import App
+    from deploy.settings import App, Environment
     from deploy.survey import HostFacts, Slot, Survey
 
 NEEDED = ("flock", "ss", "tar", "gzip", "sha256sum", "b2sum", "systemd-analyze", "useradd")
@@ -34,6 +35,37 @@ def refuse_unfit(apps: tuple[App, ...], survey: Survey) -> None:
         problems += _host(facts)
         for app in apps:
             problems += _slot(facts, app, survey)
+    if problems:
+        raise BadInput("\n".join(problems))
+
+
+def refuse_surge(environment: Environment, survey: Survey) -> None:
+    """Raise BadInput for what keeps two releases of an app from running side by side."""
+    if environment.rollout.strategy != "surge":
+        return
+    problems: list[str] = []
+    for app in environment.apps:
+        group = survey.groups[app.name]
+        if group.health_port not in {"traffic-port", ""}:
+            problems.append(
+                f"target group {group.name} checks every target's port {group.health_port}, so one "
+                "slot would vouch for the other; set its health check port to `traffic-port`, or "
+                "`strategy: rolling`"
+            )
+        due = [f for f in survey.hosts if lanes.surges(f, app, environment)]
+        most, count = survey.most_targets, len(survey.health[app.name]) + len(due)
+        if most and count > most:
+            problems.append(
+                f"target group {group.name} would have {count} targets, and the account's quota is "
+                f"{most}; raise it at AWS, or set `strategy: rolling`"
+            )
+        for facts in due:
+            used, free = facts.slots[app.name].memory_kb, facts.free_memory_kb
+            if used > free:
+                problems.append(
+                    f"{facts.host}: no memory for two of {app.name}: it holds {used // 1024} MiB, "
+                    f"{free // 1024} MiB are free; set `strategy: rolling`, or take larger hosts"
+                )
     if problems:
         raise BadInput("\n".join(problems))
 
@@ -99,15 +131,21 @@ def _slot(facts: HostFacts, app: App, survey: Survey) -> Iterator[str]:
         )
     elif health.is_hopeless:
         yield f"{host}: target {target} of {group.name} is {health}: {health.description}"
-    ours = {app.unit, app.replaces}
-    for listener in slot.listeners:
-        if listener.unit not in ours:
-            yield (
-                f"{host}: port {app.port} of {app.name} is held by {listener}; stop it, choose "
-                "another port, or name its unit under `replaces:`"
-            )
+    yield from _listeners(facts, facts.at(app), slot)
+    spare = facts.spare(app)
+    if spare:
+        yield from _listeners(facts, spare, facts.spares[app.name])
     if app.environment_file:
         yield from _environment_file(facts, app, slot)
+
+
+def _listeners(facts: HostFacts, app: App, slot: Slot) -> Iterator[str]:
+    for listener in slot.listeners:
+        if listener.unit not in {app.unit, app.replaces}:
+            yield (
+                f"{facts.host}: port {app.port} of {app.name} is held by {listener}; stop it, "
+                "choose another port, or name its unit under `replaces:`"
+            )
 
 
 def _environment_file(facts: HostFacts, app: App, slot: Slot) -> Iterator[str]:

@@ -36,8 +36,9 @@ class Fleet:
     """The seams of one rollout.
 
     tell: hears what a host is doing right now, for the screen; moments: what one step found out
-    that a later step of the same host needs (monotonic seconds); stop: set when the operator
-    wants an end; started: each unit's state right after its start, the base to tell restarts by.
+    that a later step of the same host and unit needs (monotonic seconds); stop: set when the
+    operator wants an end; started: each unit's state right after its start, by host and unit, the
+    base to tell restarts by.
     """
 
     remotes: Mapping[str, Remote]
@@ -109,9 +110,9 @@ class Fleet:
     def mark(self, host: Host, app: App, what: str) -> float:
         """Remember that something happened now."""
         now = time.monotonic()
-        self.moments[host.name, app.name, what] = now
+        self.moments[host.name, app.unit, what] = now
         return now
 
     def marked(self, host: Host, app: App, what: str) -> float:
         """When it happened; where it did not, now counts, and is remembered."""
-        return self.moments.setdefault((host.name, app.name, what), time.monotonic())
+        return self.moments.setdefault((host.name, app.unit, what), time.monotonic())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from deploy.balancer import State
 from deploy.enrolment import DeregisterTarget, RegisterTarget, Soak, WaitDrained, WaitHealthy
 from deploy.proof import ProveRelease
-from deploy.recording import MarkBad, RecordDeployed
+from deploy.recording import ForgetOut, MarkBad, RecordDeployed
 from deploy.switching import RetireUnit, StartUnit, StopUnit, SwitchRelease
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from deploy.records import Record
     from deploy.settings import App, Environment
     from deploy.steps import Step
-    from deploy.survey import HostFacts, Survey
+    from deploy.survey import HostFacts, Slot, Survey
 
 
 @dataclass(frozen=True)
@@ -39,65 +39,191 @@ class Goal:
 class Lane:
     """One host's steps, in order.
 
+    after: what is done when the next batch may begin already: the slots of before drain and stop.
     good: for each app, what the host can go back to where a step fails; drains: for each app,
-    the seconds that its target drains on the way back.
+    the seconds that its target drains on the way back; surged: the apps, by name, whose old
+    release serves until the new one does.
     """
 
     host: Host
     steps: tuple[Step, ...]
     good: Mapping[str, Record] = field(default_factory=dict)
     drains: Mapping[str, float] = field(default_factory=dict)
+    after: tuple[Step, ...] = ()
+    surged: frozenset[str] = frozenset()
+
+    @property
+    def all_steps(self) -> tuple[Step, ...]:
+        """Those of the batch and those after it."""
+        return (*self.steps, *self.after)
 
     def switches(self, app: App) -> bool:
-        """Whether the app is taken out and switched in this lane."""
-        return any(
+        """Whether the app is out of service while the lane is worked."""
+        return app.name not in self.surged and any(
             isinstance(step, SwitchRelease) and step.app.name == app.name for step in self.steps
         )
 
+    def may_stop_before(self, step: Step) -> bool:
+        """Whether nothing that serves was touched when this step begins, nor anything enrolled."""
+        before = self.steps[: self.steps.index(step)]
+        only_surged = all(each.app.name in self.surged for each in self.steps)
+        is_first = not before
+        return is_first or (
+            only_surged and not any(isinstance(each, RegisterTarget) for each in before)
+        )
 
-def rolled(
-    goals: Iterable[Goal], facts: HostFacts, survey: Survey, environment: Environment
-) -> Lane:
-    """One host's rolling steps; the apps' drains, and their ways back in, overlap."""
-    out: list[Step] = []
-    waits: list[Step] = []
-    switch: list[Step] = []
-    enrol: list[Step] = []
-    see: list[Step] = []
+
+@dataclass
+class _Parts:
+    """A lane in the making: what the apps do in turn, so that their waits overlap."""
+
+    out: list[Step] = field(default_factory=list)
+    waits: list[Step] = field(default_factory=list)
+    switch: list[Step] = field(default_factory=list)
+    enrol: list[Step] = field(default_factory=list)
+    see: list[Step] = field(default_factory=list)
+    leave: list[Step] = field(default_factory=list)
+    empty: list[Step] = field(default_factory=list)
+    end: list[Step] = field(default_factory=list)
+
+
+def laid(goals: Iterable[Goal], facts: HostFacts, survey: Survey, environment: Environment) -> Lane:
+    """One host's steps to its goals; the apps' drains, and their ways back in, overlap.
+
+    By the strategy `surge` an app that runs is started anew in its other slot; one that does not
+    has nothing to keep in service, and takes the slot in use.
+    """
+    parts, host = _Parts(), facts.host
     good: dict[str, Record] = {}
     drains: dict[str, float] = {}
-    host = facts.host
+    surged: set[str] = set()
     for goal in goals:
-        app, group, slot = goal.app, survey.groups[goal.app.name], facts.slots[goal.app.name]
-        health = survey.health_of(host, app)
+        app = goal.app
+        slot = facts.slots[app.name]
         if goal.disgraced:
-            out.append(MarkBad(host, app, goal.disgraced))
-        if health.may_receive:
-            is_healthy = health.state is State.HEALTHY
-            out.append(DeregisterTarget(host, app, was_healthy=is_healthy))
-        drains[app.name] = drain_seconds(group, environment)
-        if health.reason != "Target.NotRegistered":
-            waits.append(WaitDrained(host, app, drains[app.name]))
-        if app.replaces and (slot.replaces.is_running or slot.replaces.enabled == "enabled"):
-            switch.append(RetireUnit(host, app, app.replaces))
-        if slot.unit.is_loaded:
-            switch.append(StopUnit(host, app))
-        switch += entered(host, goal, group)
-        enrol.append(RegisterTarget(host, app))
-        see.append(WaitHealthy(host, app))
-        soak = max(environment.rollout.soak_seconds, group.slow_start_seconds)
-        if soak:
-            see.append(Soak(host, app, soak))
-        see.append(RecordDeployed(host, app, goal.release, goal.unit))
+            parts.out.append(MarkBad(host, facts.at(app), goal.disgraced))
+        if surges(facts, app, environment):
+            surged.add(app.name)
+            _surge(parts, goal, facts, survey, environment)
+        else:
+            _roll(parts, goal, facts, survey, environment)
+        drains[app.name] = drain_seconds(survey.groups[app.name], environment)
         last = slot.deployed
         if last and slot.can_run(last) and (last.release, last.unit) != (goal.release, goal.unit):
             good[app.name] = last
-    return Lane(host, (*out, *waits, *switch, *enrol, *see), good, drains)
+    return Lane(
+        host,
+        (*parts.out, *parts.waits, *parts.switch, *parts.enrol, *parts.see),
+        good,
+        drains,
+        (*parts.leave, *parts.empty, *parts.end),
+        frozenset(surged),
+    )
 
 
-def entered(host: Host, goal: Goal, group: TargetGroup) -> tuple[Step, ...]:
-    """The slot takes a release that lies on the host, and proves it."""
-    app = goal.app
+def surges(facts: HostFacts, app: App, environment: Environment) -> bool:
+    """Whether the app's next release takes its other slot, beside what runs."""
+    slot = facts.slots[app.name]
+    return environment.rollout.strategy == "surge" and (
+        slot.unit.is_running or slot.replaces.is_running
+    )
+
+
+def landing(facts: HostFacts, app: App, environment: Environment) -> Slot:
+    """The slot that the app's next release takes."""
+    slots = facts.spares if surges(facts, app, environment) else facts.slots
+    return slots[app.name]
+
+
+def _roll(
+    parts: _Parts, goal: Goal, facts: HostFacts, survey: Survey, environment: Environment
+) -> None:
+    """Out, drained, stopped, switched, proven, in: all in the slot in use."""
+    app, group, host = facts.at(goal.app), survey.groups[goal.app.name], facts.host
+    slot, health = facts.slots[app.name], survey.health_of(host, app)
+    if health.may_receive:
+        parts.out.append(DeregisterTarget(host, app, was_healthy=health.state is State.HEALTHY))
+    if health.reason != "Target.NotRegistered":
+        parts.waits.append(WaitDrained(host, app, drain_seconds(group, environment)))
+    parts.switch += _retired(facts, app)
+    if slot.unit.is_loaded:
+        parts.switch.append(StopUnit(host, app))
+    _enter(parts, goal, app, facts, survey, environment)
+
+
+def _surge(
+    parts: _Parts, goal: Goal, facts: HostFacts, survey: Survey, environment: Environment
+) -> None:
+    """Started, proven and in, in the other slot; then the slot of before drains and stops."""
+    old, host, group = facts.at(goal.app), facts.host, survey.groups[goal.app.name]
+    new = facts.spare(goal.app)
+    if new is None:
+        raise ValueError(f"{goal.app.name} has no other slot")
+    seconds = drain_seconds(group, environment)
+    draining = survey.health_of(host, new).state is State.DRAINING
+    if group.target_type == "ip" and draining:
+        # Its address may not come back before the delay of its last time is over (ALB guide).
+        parts.waits.append(WaitDrained(host, new, seconds))
+    _enter(parts, goal, new, facts, survey, environment)
+    health = survey.health_of(host, old)
+    if health.may_receive:
+        parts.leave.append(DeregisterTarget(host, old, was_healthy=health.state is State.HEALTHY))
+    if health.reason != "Target.NotRegistered":
+        parts.empty.append(WaitDrained(host, old, seconds, heeds_stop=False))
+    parts.end += _retired(facts, old)
+    if facts.slots[old.name].unit.is_loaded:
+        parts.end.append(RetireUnit(host, old, old.unit))
+    parts.end.append(ForgetOut(host, old))
+
+
+def _enter(
+    parts: _Parts, goal: Goal, app: App, facts: HostFacts, survey: Survey, environment: Environment
+) -> None:
+    """The release enters a slot: switched, started, proven, registered, healthy, recorded."""
+    host, group = facts.host, survey.groups[app.name]
+    parts.switch += entered(host, goal, group, app)
+    parts.enrol.append(RegisterTarget(host, app))
+    parts.see.append(WaitHealthy(host, app))
+    soak = max(environment.rollout.soak_seconds, group.slow_start_seconds)
+    if soak:
+        parts.see.append(Soak(host, app, soak))
+    parts.see.append(RecordDeployed(host, app, goal.release, goal.unit))
+
+
+def _retired(facts: HostFacts, app: App) -> list[Step]:
+    """The unit of before goes, where the app takes its place and it is still there."""
+    before = facts.slots[app.name].replaces
+    if app.replaces and (before.is_running or before.enabled == "enabled"):
+        return [RetireUnit(facts.host, app, app.replaces)]
+    return []
+
+
+def left_over(
+    facts: HostFacts, app: App, survey: Survey, environment: Environment
+) -> tuple[Step, ...]:
+    """What ends a slot that a deploy left beside the one in use; nothing where it is at rest."""
+    spare, host, group = facts.spare(app), facts.host, survey.groups[app.name]
+    if spare is None:
+        return ()
+    slot, health = facts.spares[app.name], survey.health_of(host, spare)
+    is_up = slot.unit.is_running or slot.unit.enabled == "enabled"
+    # A unit of before lives where the app's first slot is, until a release has taken its place.
+    before = _retired(facts, spare) if slot.deployed and spare.port == app.ports[0] else []
+    if not (is_up or before or health.may_receive or slot.out):
+        return ()
+    found: list[Step] = []
+    if health.may_receive:
+        found.append(DeregisterTarget(host, spare, was_healthy=health.state is State.HEALTHY))
+    if health.may_receive or (slot.unit.is_running and health.state is State.DRAINING):
+        found.append(WaitDrained(host, spare, drain_seconds(group, environment)))
+    found += before
+    if is_up:
+        found.append(RetireUnit(host, spare, spare.unit))
+    return (*found, ForgetOut(host, spare))
+
+
+def entered(host: Host, goal: Goal, group: TargetGroup, app: App) -> tuple[Step, ...]:
+    """A slot takes a release that lies on the host, and proves it; app: in that slot."""
     return (
         SwitchRelease(host, app, goal.release, goal.unit),
         StartUnit(host, app),

@@ -15,7 +15,7 @@ from deploy.errors import BadInput
 if TYPE_CHECKING:
     from deploy.package import Package
     from deploy.settings import App, Environment
-    from deploy.survey import Survey
+    from deploy.survey import HostFacts, Survey
     from deploy.units import RenderedUnit
 
 MEBIBYTE = 1024 * 1024
@@ -32,16 +32,20 @@ class Opened:
 
 @dataclass(frozen=True)
 class Offer:
-    """One app's part of a deploy: its package and, by host name, the unit rendered for it.
+    """One app's part of a deploy: its package and, by host name and port, the units for it.
 
     checks: the same units as they are verified on the host, before anything is switched.
     """
 
     app: App
     package: Package
-    units: dict[str, RenderedUnit] = field(repr=False)
-    checks: dict[str, str] = field(default_factory=dict, repr=False)
+    units: dict[tuple[str, int], RenderedUnit] = field(repr=False)
+    checks: dict[tuple[str, int], str] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
+
+    def unit(self, facts: HostFacts) -> RenderedUnit:
+        """The unit for the host's slot in use."""
+        return self.units[facts.host.name, facts.at(self.app).port]
 
 
 def choose(environment: Environment, app: App, wanted: str | None) -> Path:
@@ -89,44 +93,51 @@ def prepare(app: App, path: Path, workspace: Path) -> Opened:
 
 
 def offer(environment: Environment, opened: Opened, survey: Survey) -> Offer:
-    """The offer for every surveyed host: the unit as its own systemd understands it."""
-    app, package, words = opened.app, opened.package, opened.words
+    """The offer for every surveyed host: the units as its own systemd understands them."""
+    app, package = opened.app, opened.package
     template = environment.path(app.template) if app.template else None
-    release = package.release.id
-    rendered: dict[str, RenderedUnit] = {}
-    checks: dict[str, str] = {}
-    warnings: tuple[str, ...] = ()
+    rendered: dict[tuple[str, int], RenderedUnit] = {}
+    checks: dict[tuple[str, int], str] = {}
     for facts in survey.hosts:
-        spec = units.UnitSpec(
-            app=app.name,
-            port=app.port,
-            release=release,
-            description=f"{app.name} on port {app.port}",
-            command=words,
-            executable_in_package=words[0] in package.files,
-            user=app.service_user,
-            group=facts.slots[app.name].group or app.service_user,
-            type=app.type,
-            environment=tuple(sorted(app.environment.items())),
-            environment_file=app.environment_file,
-            stop_timeout_seconds=app.stop_seconds,
-            start_timeout_seconds=app.start_timeout_seconds,
-            restart_seconds=2.0,
-        )
-        unit = units.render(template, spec, facts.systemd)
-        rendered[facts.host.name] = unit
-        staged = f"/srv/{app.name}/releases/{release}"
-        checks[facts.host.name] = units.for_verification(unit, staged)
-        if template:
-            warnings = tuple(
-                f"{app.template}: {text}"
-                for text in units.lint(unit.text, app.longest_request_seconds)
-            )
-    return Offer(app, package, rendered, checks, warnings)
+        group = facts.slots[app.name].group or app.service_user
+        specs = tuple(_spec(app.at(port), opened, group) for port in app.ports)
+        for spec in specs:
+            unit = units.render(template, spec, facts.systemd, specs)
+            rendered[facts.host.name, spec.port] = unit
+            staged = f"/srv/{app.name}/releases/{package.release.id}"
+            checks[facts.host.name, spec.port] = units.for_verification(unit, staged)
+    found = [
+        f"{app.template}: {text}"
+        for unit in rendered.values()
+        for text in units.lint(unit.text, app.longest_request_seconds)
+        if template
+    ]
+    return Offer(app, package, rendered, checks, tuple(dict.fromkeys(found)))
+
+
+def _spec(app: App, opened: Opened, group: str) -> units.UnitSpec:
+    """What the unit of one of the app's slots says; group: the service user's on its host."""
+    words = tuple(word.replace("{port}", str(app.port)) for word in opened.words)
+    return units.UnitSpec(
+        app=app.name,
+        port=app.port,
+        release=opened.package.release.id,
+        description=f"{app.name} on port {app.port}",
+        command=words,
+        executable_in_package=words[0] in opened.package.files,
+        user=app.service_user,
+        group=group,
+        type=app.type,
+        environment=tuple(sorted(app.environment.items())),
+        environment_file=app.environment_file,
+        stop_timeout_seconds=app.stop_seconds,
+        start_timeout_seconds=app.start_timeout_seconds,
+        restart_seconds=2.0,
+    )
 
 
 def _words(app: App, path: Path, names: frozenset[str]) -> tuple[str, ...]:
-    """The command's words with `{port}` filled in; without one, the file named like the package."""
+    """The command's words, `{port}` still in them; without one, the file named like the package."""
     command = app.command
     if command is None:
         name, _ = releases.parse_name(path.name)
@@ -138,4 +149,4 @@ def _words(app: App, path: Path, names: frozenset[str]) -> tuple[str, ...]:
         raise BadInput(f"{app.name}: command: {command!r}: {error}; close the quote") from error
     if not words:
         raise BadInput(f"{app.name}: command: is empty; leave it out or name the executable")
-    return tuple(word.replace("{port}", str(app.port)) for word in words)
+    return tuple(words)

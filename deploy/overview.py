@@ -19,7 +19,11 @@ UNREAD = "unknown"
 
 @dataclass(frozen=True)
 class Row:
-    """One app on one host. `current`: record, link, unit on disk and running process agree."""
+    """One app on one host, in the slot that is in use.
+
+    current: record, link, unit on disk and running process agree, and the other slot is at rest;
+    beside: the release that runs in the other slot, which a deploy left there.
+    """
 
     host: str
     app: str
@@ -32,6 +36,8 @@ class Row:
     restarts: int
     current: bool
     note: str = ""
+    port: int = 0
+    beside: str = ""
 
     @property
     def is_out(self) -> bool:
@@ -57,7 +63,7 @@ class Overview:
         """Whether an app runs in more than one release."""
         releases: dict[str, set[str]] = {}
         for row in self.rows:
-            releases.setdefault(row.app, set()).add(row.release)
+            releases.setdefault(row.app, set()).update({row.release, row.beside or row.release})
         return any(len(found) > 1 for found in releases.values())
 
     @property
@@ -105,6 +111,15 @@ def overview(environment: Environment, survey: Survey) -> Overview:
 
 def _row(facts: HostFacts, app: App, survey: Survey) -> Row:
     slot, health = facts.slots[app.name], survey.health_of(facts.host, app)
+    notes = [f"{app.replaces} runs"] if slot.replaces.is_running else []
+    spare, beside = facts.spare(app), ""
+    is_left = False
+    if spare:
+        other, word = facts.spares[app.name], survey.health_of(facts.host, spare)
+        is_left = other.unit.is_running or word.may_receive
+        beside = other.running_release if is_left else ""
+    if spare and is_left:
+        notes.append(f"{spare.unit} is left beside it ({word}, {beside or 'runs nothing'})")
     return Row(
         host=facts.host.name,
         app=app.name,
@@ -115,8 +130,10 @@ def _row(facts: HostFacts, app: App, survey: Survey) -> Row:
         release=slot.running_release,
         since=slot.unit.since,
         restarts=slot.unit.restarts,
-        current=agrees(slot),
-        note=f"{app.replaces} runs" if slot.replaces.is_running else "",
+        current=agrees(slot) and not is_left,
+        note="; ".join(notes),
+        port=facts.at(app).port,
+        beside=beside,
     )
 
 

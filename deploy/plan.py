@@ -31,8 +31,9 @@ class Plan:
 
     verb: the operator's; title: what for, in one line; releases: what each app shall run, by
     app; floors: for each batch, how many targets of each app's group stay in service meanwhile;
-    tolerated: how many hosts may fail before the rollout stops; seconds: an estimate of the
-    whole, from the settings' waits alone.
+    window: how many hosts of the last batch work at a time, 0 for all of it; tolerated: how many
+    hosts may fail before the rollout stops; seconds: an estimate of the
+    whole, from the settings' waits alone; ports: of the slots in use, by host and app.
     """
 
     environment: str
@@ -46,18 +47,32 @@ class Plan:
     seconds: float
     floors: tuple[dict[str, int], ...] = ()
     tolerated: int = 0
+    window: int = 0
     apps: dict[str, App] = field(default_factory=dict, repr=False)
+    ports: dict[tuple[str, str], int] = field(default_factory=dict, repr=False)
 
     @property
     def steps(self) -> tuple[Step, ...]:
         """All steps, in the order in which they are printed."""
         whole = [*self.staging, *(lane for batch in self.batches for lane in batch)]
-        return tuple(step for lane in whole for step in lane.steps)
+        return tuple(step for lane in whole for step in lane.all_steps)
 
     @property
     def changes_nothing(self) -> bool:
         """Whether every host is current: such a plan only proves."""
         return not self.batches and all(isinstance(step, ProveCurrent) for step in self.steps)
+
+    def slot_of(self, host: Host, app: App) -> App:
+        """The app in the slot that was in use on a host when this was planned."""
+        return app.at(self.ports[host.name, app.name])
+
+    def at_a_time(self, number: int) -> int:
+        """How many hosts of this batch (from 1) work at once; 0 for all of them."""
+        return self.window if number == len(self.batches) else 0
+
+    def pace(self, number: int) -> str:
+        """`, 2 at a time` for the batch that is a window."""
+        return f", {self.window} at a time" if self.at_a_time(number) else ""
 
     def __str__(self) -> str:
         lines = [self.title]
@@ -67,8 +82,11 @@ class Plan:
             lines += [_line(step) for lane in self.staging for step in lane.steps]
         for number, batch in enumerate(self.batches, start=1):
             names = ", ".join(lane.host.name for lane in batch)
-            lines.append(f"Batch {number} of {len(self.batches)}: {names}")
+            lines.append(f"Batch {number} of {len(self.batches)}{self.pace(number)}: {names}")
             lines += [_line(step) for lane in batch for step in lane.steps]
+            if any(lane.after for lane in batch):
+                lines.append("  and then, while the next batch begins:")
+            lines += [_line(step) for lane in batch for step in lane.after]
         if not self.steps:
             lines.append("Nothing is to be done: every host is as it was last deployed.")
         elif self.changes_nothing:
@@ -140,14 +158,16 @@ def assemble(
     def cut(*, canary: bool) -> tuple[tuple[Lane, ...], ...]:
         order = capacity.order(rollout, due, survey, apps, canary=canary)
         return tuple(
-            tuple(lanes.rolled(goals[f.host.name], f, survey, environment) for f in batch)
-            for batch in capacity.batches(rollout.batch, order, len(survey.hosts))
+            tuple(lanes.laid(goals[f.host.name], f, survey, environment) for f in batch)
+            for batch in capacity.batches(rollout, order, len(survey.hosts))
         )
 
     batches = cut(canary=not any(_is_short(app, survey) for app in apps))
-    batches = (first, *batches) if first else batches
+    ended = tuple(lane for facts in survey.hosts if (lane := _ended(facts, environment, survey)))
+    batches = tuple(batch for batch in (first, ended, *batches) if batch)
+    together = [*batches[:-1], *_windows(batches[-1], rollout.window)] if batches else []
     switched = [
-        (app, [[lane.host for lane in batch if lane.switches(app)] for batch in batches])
+        (app, [[lane.host for lane in batch if lane.switches(app)] for batch in together])
         for app in apps
     ]
     capacity.refuse_outage(rollout, switched, survey, allow_downtime=allow_downtime)
@@ -165,18 +185,36 @@ def assemble(
         staging=staging,
         batches=batches,
         warnings=(*warnings(environment, apps, survey), *warned),
-        seconds=_estimate(batches, survey),
+        seconds=_estimate(batches, survey, rollout.window),
         floors=tuple(
-            {} if allow_downtime else _floors(environment, batch, survey) for batch in batches
+            {} if allow_downtime else _floors(environment, batch, survey, last=batch is batches[-1])
+            for batch in batches
         ),
         tolerated=rollout.max_failures.hosts(len(survey.hosts)),
+        window=rollout.window or 0,
         apps={app.name: app for app in apps},
+        ports={(f.host.name, app.name): f.at(app).port for f in survey.hosts for app in apps},
     )
+
+
+def _ended(facts: HostFacts, environment: Environment, survey: Survey) -> Lane | None:
+    """What ends the slots that a deploy left beside those in use on a host."""
+    found = {app.name: lanes.left_over(facts, app, survey, environment) for app in environment.apps}
+    steps = tuple(step for each in found.values() for step in each)
+    return Lane(facts.host, steps, surged=frozenset(found)) if steps else None
+
+
+def _windows(batch: tuple[Lane, ...], size: int | None) -> list[tuple[Lane, ...]]:
+    """The hosts that may be out at once: the batch, or where a window slides over it, its steps."""
+    if size is None:
+        return [batch]
+    return [batch[start : start + size] for start in range(max(1, len(batch) - size + 1))]
 
 
 def _policy(environment: Environment) -> str:
     rollout = environment.rollout
-    return f"rolling, batch {rollout.batch}, drain {rollout.drain}"
+    pace = f"window {rollout.window}" if rollout.window else f"batch {rollout.batch}"
+    return f"{rollout.strategy}, {pace}, drain {rollout.drain}"
 
 
 def _is_short(app: App, survey: Survey) -> bool:
@@ -185,11 +223,18 @@ def _is_short(app: App, survey: Survey) -> bool:
     return bool(targets - capacity.healthy(survey.health[app.name]))
 
 
-def _floors(environment: Environment, batch: tuple[Lane, ...], survey: Survey) -> dict[str, int]:
-    """What must stay in service of each app that the batch switches; a dead group has no floor."""
+def _floors(
+    environment: Environment, batch: tuple[Lane, ...], survey: Survey, *, last: bool
+) -> dict[str, int]:
+    """What must stay in service of each app that the batch switches; a dead group has no floor.
+
+    last: whether it is the batch that a window slides over.
+    """
     found: dict[str, int] = {}
+    window = environment.rollout.window
     for app in environment.apps:
         size = sum(lane.switches(app) for lane in batch)
+        size = min(size, window) if window and last else size
         if size and capacity.healthy(survey.health[app.name]):
             targets = {survey.target(facts.host, app) for facts in survey.hosts}
             fleet = len(survey.health[app.name].keys() | targets)
@@ -227,12 +272,12 @@ def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) ->
 
 
 def _goal(offer: Offer, facts: HostFacts) -> Goal:
-    return Goal(offer.app, offer.package.release.id, offer.units[facts.host.name].digest)
+    return Goal(offer.app, offer.package.release.id, offer.unit(facts).digest)
 
 
 def _is_current(offer: Offer, facts: HostFacts, survey: Survey) -> bool:
     """The record, the link, the unit on disk, the running process and the target all agree."""
-    slot, unit = facts.slots[offer.app.name], offer.units[facts.host.name]
+    slot, unit = facts.slots[offer.app.name], offer.unit(facts)
     health = survey.health_of(facts.host, offer.app)
     return runs(slot, offer.package.release.id, unit) and health.state is State.HEALTHY
 
@@ -249,31 +294,36 @@ def runs(slot: Slot, release: str, unit: RenderedUnit) -> bool:
 
 
 def _staged(offer: Offer, facts: HostFacts, survey: Survey, due: tuple[Offer, ...]) -> list[Step]:
-    app, host, release = offer.app, facts.host, offer.package.release.id
-    slot, unit = facts.slots[app.name], offer.units[host.name]
+    app, host, release = facts.at(offer.app), facts.host, offer.package.release.id
+    slot, unit = facts.slots[app.name], offer.unit(facts)
     if offer not in due:
         proof = ProveCurrent(host, app, release, *lanes.question(app, survey.groups[app.name]))
         last = slot.deployed
         is_told = last and (last.release, last.unit) == (release, unit.digest) and not slot.out
         return [proof] if is_told else [proof, RecordDeployed(host, app, release, unit.digest)]
     found: list[Step] = [PrepareHost(host, app)]
-    old = superfluous(slot, release, app.keep_releases)
+    spare = facts.spares.get(app.name)
+    old = superfluous(slot, release, app.keep_releases, spare.link if spare else "")
     if old or slot.torn:
         found.append(RemoveReleases(host, app, old))
     if release not in slot.releases:
         found.append(UploadRelease(host, app, offer.package))
-    found.append(StageUnit(host, app, release, unit, offer.checks[host.name]))
+    for port in app.ports:
+        key = (host.name, port)
+        each = StageUnit(host, app.at(port), release, offer.units[key], offer.checks[key])
+        found.append(each)
     return found
 
 
-def superfluous(slot: Slot, coming: str, keep: int) -> tuple[str, ...]:
+def superfluous(slot: Slot, coming: str, keep: int, beside: str = "") -> tuple[str, ...]:
     """The releases to remove so that `keep` remain when `coming` is there.
 
-    Never what runs, what the slot points to, what was deployed last or before that. Beyond
-    these the longest unused go first, and before them those that were never deployed.
+    Never what runs, what the slot points to, or the other one (beside), what was deployed last
+    or before that. Beyond these the longest unused go first, and before them those that were
+    never deployed.
     """
     used = list(dict.fromkeys(record.release for record in reversed(slot.history)))
-    safe = {coming, slot.link, slot.running_release, *used[:2]}
+    safe = {coming, slot.link, beside, slot.running_release, *used[:2]}
     rank = {release: place for place, release in enumerate(used)}
     others = sorted(
         (release for release in slot.releases if release not in safe),
@@ -283,21 +333,23 @@ def superfluous(slot: Slot, coming: str, keep: int) -> tuple[str, ...]:
     return tuple(others[room:])
 
 
-def _estimate(batches: tuple[tuple[Lane, ...], ...], survey: Survey) -> float:
-    """Seconds of waiting that the settings ask for; hosts of a batch wait together."""
-    total = 0.0
+def _estimate(batches: tuple[tuple[Lane, ...], ...], survey: Survey, window: int | None) -> float:
+    """Seconds of waiting that the settings ask for; hosts of a batch or window wait together."""
+
+    def longest(steps: tuple[Step, ...]) -> float:
+        waits = [step.seconds for step in steps if isinstance(step, WaitDrained)]
+        soaks = [step.seconds for step in steps if isinstance(step, Soak)]
+        proofs = [step.app.prove_seconds for step in steps if isinstance(step, ProveRelease)]
+        checks = [
+            survey.groups[step.app.name].interval_seconds
+            for step in steps
+            if isinstance(step, WaitHealthy)
+        ]
+        return sum(max(part, default=0.0) for part in (waits, [sum(proofs)], checks, soaks))
+
+    now = end = 0.0
     for batch in batches:
-        longest = 0.0
-        for lane in batch:
-            waits = [step.seconds for step in lane.steps if isinstance(step, WaitDrained)]
-            soaks = [step.seconds for step in lane.steps if isinstance(step, Soak)]
-            proofs = [s.app.prove_seconds for s in lane.steps if isinstance(s, ProveRelease)]
-            checks = [
-                survey.groups[s.app.name].interval_seconds
-                for s in lane.steps
-                if isinstance(s, WaitHealthy)
-            ]
-            parts = (waits, [sum(proofs)], checks, soaks)
-            longest = max(longest, sum(max(part, default=0.0) for part in parts))
-        total += longest
-    return total
+        turns = -(-len(batch) // window) if window and batch is batches[-1] else 1
+        now += turns * max(longest(lane.steps) for lane in batch)
+        end = max(end, now + max(longest(lane.after) for lane in batch))
+    return end

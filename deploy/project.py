@@ -98,8 +98,8 @@ def _apps(base: Document, chosen: Document, environment: str) -> Document:
         _mapping(base, name, f"{environment}: apps.{name}")
         _mapping(chosen.below("apps"), name, f"{environment}: apps.{name}")
         app = base.below(name).overlaid(chosen.below("apps", name))
-        if "name" in app.values:
-            raise BadInput(f"{app.place(('name',))}: {environment}: apps.{name}.name: unknown key")
+        for key in sorted(GIVEN & set(app.values)):
+            raise BadInput(f"{app.place((key,))}: {environment}: apps.{name}.{key}: unknown key")
         values[name] = app.values
         merged = Document(merged.values, merged.places | app.moved("apps", name).places)
     return Document(merged.values | {"apps": values}, merged.places)

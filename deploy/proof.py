@@ -56,7 +56,7 @@ class ProveRelease(OnHost):
 
     def _steady(self, fleet: Fleet, state: UnitState) -> None:
         """Raise when the unit failed, restarted, or is another invocation than we started."""
-        unit, key = self.app.unit, (self.host.name, self.app.name)
+        unit, key = self.app.unit, (self.host.name, self.app.unit)
         started = fleet.started.setdefault(key, state)
         if state.active in {"failed", "inactive"}:
             raise NotProven(f"{self.host}: {unit} is {state.active} (result: {state.result})")

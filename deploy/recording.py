@@ -34,7 +34,7 @@ class RecordDeployed(OnHost):
 
 @dataclass(frozen=True)
 class ForgetOut(OnHost):
-    """The target is back on the release of before: the note that it is out falls."""
+    """The target is back on the release of before, or its slot at rest: the note falls."""
 
     def run(self, fleet: Fleet) -> None:
         """Remove the note alone."""
@@ -42,7 +42,7 @@ class ForgetOut(OnHost):
         fleet.remote(self.host).change(self.app.name, script, "forgetting the note")
 
     def __str__(self) -> str:
-        return f"note that {self.app.name} is back"
+        return f"clear the note on {self.app.unit}"
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,8 @@ def way_out(lane: Lane, failed: Step, *, still_runs: bool = False, is_bad: bool 
     An app whose old release was not touched goes back in, and is seen to be as healthy as it
     was; one that did not serve before does not serve now; one that was already proven goes in;
     the one that failed is put back on the release that was deployed before, or gives its place
-    back to the unit that it replaced; where there is neither, it stays out.
+    back to the unit that it replaced; where there is neither, it stays out. An app that surges
+    serves on in its old slot; its new slot is withdrawn.
     `still_runs`: the lane was stopped by the operator, so no app of it counts as failed;
     `is_bad`: the release is to blame, if it had been started.
     """
@@ -52,10 +53,13 @@ def way_out(lane: Lane, failed: Step, *, still_runs: bool = False, is_bad: bool 
         mine = [step for step in began if step.app.name == name]
         is_failed = failed.app.name == name
         has_failed = is_failed and not still_runs and not is_deployed(failed)
-        if not {type(step) for step in mine} & {StopUnit, RetireUnit, SwitchRelease}:
+        if name in lane.surged and (has_failed or still_runs or not _has(mine, ProveRelease)):
+            ways.append(_withdrawn(lane, mine, is_bad=is_bad and has_failed))
+        elif not {type(step) for step in mine} & {StopUnit, RetireUnit, SwitchRelease}:
             ways.append(_untouched(lane, name, mine, is_failed=is_failed))
-        elif not has_failed and any(isinstance(step, ProveRelease) for step in mine):
-            ways.append(WayOut((), tuple(_of(lane, name)[len(mine) :]), serves=True))
+        elif not has_failed and _has(mine, ProveRelease):
+            onward = (*_of(lane, name)[len(mine) :], *_after(lane, name))
+            ways.append(WayOut((), onward, serves=True))
         else:
             ways.append(_restored(lane, mine, is_bad=is_bad))
     return WayOut(
@@ -74,10 +78,14 @@ def instead(lane: Lane, failed: Step, *, is_bad: bool) -> WayOut | None:
     """
     if isinstance(failed, MarkBad):
         return None
-    whole = _of(lane, failed.app.name)
+    name = failed.app.name
+    whole = _of(lane, name)
     place = next((place for place, step in enumerate(whole) if step is failed), None)
     if place is None or is_deployed(failed):
-        return WayOut((), (), serves=place is not None)
+        # Of an app that surges the other slot serves: what is left of this one is told, and mended.
+        return WayOut((), (), serves=place is not None or name in lane.surged)
+    if name in lane.surged:
+        return _withdrawn(lane, whole[: place + 1], is_bad=is_bad)
     return _restored(lane, whole[: place + 1], is_bad=is_bad)
 
 
@@ -88,6 +96,14 @@ def is_deployed(failed: Step) -> bool:
 
 def _of(lane: Lane, app: str) -> list[Step]:
     return [step for step in lane.steps if step.app.name == app]
+
+
+def _after(lane: Lane, app: str) -> list[Step]:
+    return [step for step in lane.after if step.app.name == app]
+
+
+def _has(steps: Sequence[Step], kind: type) -> bool:
+    return any(isinstance(step, kind) for step in steps)
 
 
 def _untouched(lane: Lane, name: str, mine: Sequence[Step], *, is_failed: bool) -> WayOut:
@@ -124,12 +140,8 @@ def _restored(lane: Lane, mine: Sequence[Step], *, is_bad: bool) -> WayOut:
         if retired or good:
             # It may have served, whatever the operator wants meanwhile.
             found.append(WaitDrained(host, app, lane.drains[app.name], heeds_stop=False))
-    whole = _of(lane, app.name)
-    proof = next(step for step in whole if isinstance(step, ProveRelease))
-    # Where only the unit is new, it is a setting that failed, and no release.
-    is_new = good is None or good.release != proof.release
-    if StartUnit in kinds and is_bad and is_new:
-        found.append(MarkBad(host, app, proof.release))
+    found += _marked(lane, mine, is_bad=is_bad)
+    proof = next(step for step in _of(lane, app.name) if isinstance(step, ProveRelease))
     if retired:
         found.append(ReviveUnit(host, app, retired.unit))
         found.append(ProveRevived(host, app, retired.unit, proof.path, proof.expect))
@@ -138,6 +150,37 @@ def _restored(lane: Lane, mine: Sequence[Step], *, is_bad: bool) -> WayOut:
     else:
         return WayOut((), tuple(found), serves=False)
     return WayOut((), (*found, *_back_in(lane, app)), serves=True)
+
+
+def _withdrawn(lane: Lane, mine: Sequence[Step], *, is_bad: bool) -> WayOut:
+    """The new slot of an app that surges is ended again; the old one was never touched."""
+    found: list[Step] = []
+    if _has(mine, RegisterTarget):
+        app = mine[-1].app
+        drain = WaitDrained(lane.host, app, lane.drains[app.name], heeds_stop=False)
+        found += [DeregisterTarget(lane.host, app, was_healthy=False), drain]
+    found += _marked(lane, mine, is_bad=is_bad)
+    switched = next((step for step in mine if isinstance(step, SwitchRelease)), None)
+    if switched:
+        app = switched.app
+        found.append(RetireUnit(lane.host, app, app.unit))
+        found.append(ForgetOut(lane.host, app))
+    return WayOut((), tuple(found), serves=True)
+
+
+def _marked(lane: Lane, mine: Sequence[Step], *, is_bad: bool) -> list[Step]:
+    """The mark of a release that was started and is to blame.
+
+    Where only the unit is new, it is a setting that failed, and no release.
+    """
+    started = next((step for step in mine if isinstance(step, StartUnit)), None)
+    if not (is_bad and started):
+        return []
+    name = started.app.name
+    proof = next(step for step in _of(lane, name) if isinstance(step, ProveRelease))
+    good = lane.good.get(name)
+    is_new = good is None or good.release != proof.release
+    return [MarkBad(lane.host, started.app, proof.release)] if is_new else []
 
 
 def _put_back(lane: Lane, app: App, good: Record, proof: ProveRelease) -> tuple[Step, ...]:

@@ -22,13 +22,16 @@ if TYPE_CHECKING:
     from deploy.survey import HostFacts, Slot, Survey
 
 
-def make(environment: Environment, survey: Survey) -> Plan:
+def make(given: Environment, survey: Survey) -> Plan:
     """Hosts that were left out go back in, on a release that is proven first.
 
     That is the one that runs, where it is what was deployed last or was enrolled since (which
     only a proven one is); otherwise the one that was deployed last. Raises BadInput where a
-    batch would leave less in service than the policy wants.
+    batch would leave less in service than the policy wants. What is out is mended where it is,
+    in the slot in use; a slot that was left beside it is ended.
     """
+    rollout = given.rollout.model_copy(update={"strategy": "rolling"})
+    environment = given.model_copy(update={"rollout": rollout})
     goals: dict[str, tuple[Goal, ...]] = {}
     staging: list[Lane] = []
     first: list[Lane] = []
@@ -37,7 +40,7 @@ def make(environment: Environment, survey: Survey) -> Plan:
         torn: list[Step] = []
         mended: list[Step] = []
         due: list[Goal] = []
-        for app in environment.apps:
+        for app in (facts.at(each) for each in environment.apps):
             slot = facts.slots[app.name]
             if slot.torn:
                 torn.append(RemoveReleases(facts.host, app, ()))

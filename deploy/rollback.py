@@ -34,7 +34,7 @@ def make(
     """
     wanted: dict[str, dict[str, Record]] = {}
     for app in environment.apps:
-        slots = {facts.host.name: facts.slots[app.name] for facts in survey.hosts}
+        slots = {f.host.name: lanes.landing(f, app, environment) for f in survey.hosts}
         release = _named(app, slots, to) if to else _last_good(app, slots)
         wanted[app.name] = _everywhere(app, slots, release)
     return back(environment, survey, wanted, allow_downtime=allow_downtime)
@@ -56,7 +56,7 @@ def back(
     for facts in survey.hosts:
         due: list[Goal] = []
         proofs: list[ProveCurrent] = []
-        for app in environment.apps:
+        for app in (facts.at(each) for each in environment.apps):
             record, slot = wanted[app.name].get(facts.host.name), facts.slots[app.name]
             if record is None:
                 continue

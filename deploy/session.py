@@ -151,6 +151,7 @@ class Session:
     def plan(self, seen: Survey, opened: Iterable[Opened], *, allow_downtime: bool) -> Plan:
         """From a survey and packages to a plan; BadInput for what cannot go well."""
         fitness.refuse_unfit(self.environment.apps, seen)
+        fitness.refuse_surge(self.environment, seen)
         offered = tuple(offers.offer(self.environment, each, seen) for each in opened)
         fitness.refuse_too_large(offered, seen)
         return plan.make(self.environment, offered, seen, allow_downtime=allow_downtime)
@@ -185,7 +186,7 @@ def load(file: Path, environment: str, app: str | None, batch: str | None) -> En
             parsed = settings.Batch.parse(sizes)
         except ValueError as error:
             raise BadInput(f"--batch {batch}: {error}") from error
-        rollout = loaded.rollout.model_copy(update={"batch": parsed})
+        rollout = loaded.rollout.model_copy(update={"batch": parsed, "window": None})
         loaded = loaded.model_copy(update={"rollout": rollout})
     return loaded
 

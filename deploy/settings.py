@@ -90,12 +90,15 @@ class Health(Strict):
 
 
 class App(Strict):
-    """One deployable service, as it is in one environment."""
+    """One deployable service, as it is in one environment.
+
+    slot: the port of the slot that is meant, where the app has two; see `at`.
+    """
 
     name: Name
     package: str
     target_group: str
-    ports: Annotated[tuple[Port, ...], Field(strict=False, min_length=1, max_length=1)]
+    ports: Annotated[tuple[Port, ...], Field(strict=False, min_length=1, max_length=2)]
     command: str | None = None
     executables: Words = ()
     user: Name | None = None
@@ -112,11 +115,30 @@ class App(Strict):
     healthy_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 180.0
     max_unpacked_mb: Annotated[int, Field(ge=1)] = 2048
     keep_releases: Annotated[int, Field(ge=2, le=100)] = 5
+    slot: Port | None = None
+
+    @field_validator("ports")
+    @classmethod
+    def _two(cls, ports: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(ports)) < len(ports):
+            raise ValueError(f"port {ports[0]} stands there twice; two slots need two ports")
+        return ports
+
+    def at(self, port: int) -> App:
+        """The app in one of its slots, which has this port."""
+        return self if self.ports == (port,) else self.model_copy(update={"slot": port})
 
     @property
     def port(self) -> int:
-        """The port of the app's slot."""
-        return self.ports[0]
+        """The port of the app's slot; an app with two is first put `at` one of them."""
+        if len(self.ports) > 1 and self.slot is None:
+            raise ValueError(f"{self.name} has two slots: it is asked for the port of neither")
+        return self.slot or self.ports[0]
+
+    @property
+    def slot_mark(self) -> str:
+        """`:5001 ` for a step's line, where there is another slot to tell it from."""
+        return f":{self.port} " if len(self.ports) > 1 else ""
 
     @property
     def unit(self) -> str:
@@ -168,7 +190,7 @@ class Hosts(Strict):
 
 
 BY_TAGS, BY_NAME = "<by tags>", "<by name>"
-GIVEN = frozenset({"name", "root", "fabric"})  # fields that are no keys of the file
+GIVEN = frozenset({"name", "root", "fabric", "slot"})  # fields that are no keys of the file
 _HOSTS_REMEDY = "must be a list of host names, or `tags:` that EC2 instances carry"
 
 
@@ -206,17 +228,32 @@ class Share(Strict):
 class Rollout(Strict):
     """How a release goes through the fleet.
 
+    strategy: rolling works in the slot in use; surge starts the release in the other slot first.
+    window: so many hosts at a time and no barrier, in place of batches.
     min_in_service: targets that stay healthy whatever happens; without it the fleet minus the
     batch. max_failures: hosts that may fail, each put back, before the rollout stops.
     """
 
-    strategy: Literal["rolling"] = "rolling"
+    strategy: Literal["rolling", "surge"] = "rolling"
     batch: Batch = Batch(sizes=("1",))
+    window: Annotated[int, Field(ge=1)] | None = None
     min_in_service: Share | None = None
     drain: Literal["wait"] = "wait"
     soak_seconds: Seconds = 0.0
     on_failure: Literal["stop", "rollback"] = "stop"
     max_failures: Share = Share(text="0")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _canary_then_all(cls, given: Any) -> Any:
+        """Where capacity never drops, a canary is all that a batch is good for."""
+        if not isinstance(given, dict):
+            return given
+        if given.get("window") is not None and "batch" in given:
+            raise ValueError("window and batch exclude each other; keep one of the two")
+        if given.get("strategy") == "surge":
+            return {"batch": [1, "100%"]} | given
+        return given
 
     @field_validator("batch", mode="before")
     @classmethod
@@ -252,10 +289,18 @@ class Environment(Strict):
     def _distinct(self) -> Environment:
         taken: dict[object, str] = {}
         for app in self.apps:
-            for what in (f"port {app.port}", f"target group {app.target_group!r}"):
+            ports = (f"port {port}" for port in app.ports)
+            for what in (*ports, f"target group {app.target_group!r}"):
                 if what in taken:
                     raise ValueError(f"apps {taken[what]} and {app.name} share {what}")
                 taken[what] = app.name
+        if self.rollout.strategy == "surge":
+            for app in self.apps:
+                if len(app.ports) < 2:  # noqa: PLR2004 - the old release's and the new one's
+                    raise ValueError(
+                        f"strategy surge: app {app.name} has one port and needs two, such as "
+                        f"`ports: [{app.ports[0]}, {app.ports[0] + 1}]`"
+                    )
         return self
 
     def path(self, text: str) -> Path:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from deploy import commands, retries
-from deploy.balancer import GONE, Health, Target, TargetGroup
+from deploy.balancer import GONE, Health, State, Target, TargetGroup
 from deploy.errors import BadInput, ConnectionLost, DeployError
 from deploy.records import Record
 
@@ -15,7 +16,7 @@ ASK_SECONDS = 30.0
 PATIENCE_SECONDS = 15.0
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from deploy.balancer import Balancer
     from deploy.errors import CommandResult
@@ -63,13 +64,15 @@ class Listener:
 
 @dataclass(frozen=True)
 class Slot:
-    """One app on one host, as it is.
+    """One app's slot on one host, as it is.
 
+    What the app has as a whole (releases, history, bad, torn, group) is told by each of its slots.
     link: the release that the slot points to; unit_digest: the unit on disk; running_release,
-    running_unit: what the running process itself was started with, by its environment; out: our
-    note that its target was taken out; history: what was deployed, oldest first; bad: releases
-    that failed here; kept: units that lie here, as Record.kept names them; torn: an
-    upload that never ended; group: the service user's group, empty if there is no such user.
+    running_unit: what the running process itself was started with, by its environment;
+    memory_kb: what that process holds; out: our note that its target was taken out; history:
+    what was deployed, oldest first; bad: releases that failed here; kept: this slot's units that
+    lie here, as Record.kept names them; torn: an upload that never ended; group: the service
+    user's group, empty if there is no such user.
     """
 
     unit: UnitState = UnitState()
@@ -78,6 +81,7 @@ class Slot:
     unit_digest: str = ""
     running_release: str = ""
     running_unit: str = ""
+    memory_kb: int = 0
     releases: tuple[str, ...] = ()
     out: str = ""
     history: tuple[Record, ...] = ()
@@ -101,7 +105,12 @@ class Slot:
 
 @dataclass(frozen=True)
 class HostFacts:
-    """A host as it is; free_kb: the space under /srv in KiB; lock: who holds the environment."""
+    """A host as it is.
+
+    free_kb: the space under /srv in KiB; free_memory_kb: what new processes can have; slots:
+    each app's slot in use, by the app's name; spares: the other one, of an app with two; ports:
+    the port of the slot in use, where it is not the app's first; lock: who holds the environment.
+    """
 
     host: Host
     init: str
@@ -111,21 +120,43 @@ class HostFacts:
     tools: frozenset[str]
     slots: dict[str, Slot]
     lock: str = ""
+    spares: dict[str, Slot] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=dict)
+    free_memory_kb: int = 0
+
+    def at(self, app: App) -> App:
+        """The app in the slot that is in use here."""
+        return app.at(self.ports.get(app.name, app.ports[0]))
+
+    def spare(self, app: App) -> App | None:
+        """The app in its other slot; None where it has but one."""
+        used = self.at(app).port
+        return next((app.at(port) for port in app.ports if port != used), None)
 
 
 @dataclass(frozen=True)
 class Survey:
-    """Everything a plan is made from: hosts in their order, groups and health by app."""
+    """Everything a plan is made from: hosts in their order, groups and health by app.
+
+    most_targets: how many targets a load balancer may have; 0 where nobody asked.
+    """
 
     hosts: tuple[HostFacts, ...]
     groups: dict[str, TargetGroup]
     health: dict[str, dict[Target, Health]]
     unreachable: dict[str, str] = field(default_factory=dict)
     """Hosts that could not be read, by name, with the reason (only where that is allowed)."""
+    most_targets: int = 0
+
+    @cached_property
+    def _facts(self) -> dict[str, HostFacts]:
+        return {facts.host.name: facts for facts in self.hosts}
 
     def target(self, host: Host, app: App) -> Target:
-        """The host's target in the app's group: by instance, or by address for `ip` groups."""
-        return target_of(self.groups[app.name], host, app)
+        """The host's target in the app's group: of this slot, or else of the one in use."""
+        facts = self._facts.get(host.name)
+        bound = facts.at(app) if facts and app.slot is None else app
+        return target_of(self.groups[app.name], host, bound)
 
     def health_of(self, host: Host, app: App) -> Health:
         """The load balancer's word on the host's target."""
@@ -133,7 +164,7 @@ class Survey:
 
 
 def target_of(group: TargetGroup, host: Host, app: App) -> Target:
-    """The host's target in a group: by instance, or by address for `ip` groups."""
+    """The target of the host's slot in a group: by instance, or by address for `ip` groups."""
     address = host.private_address or host.address
     return Target(address if group.target_type == "ip" else host.instance_id, app.port)
 
@@ -152,7 +183,9 @@ def gather(
     settled: wait first until no command of a deploy that was cut off runs there any more.
     Raises BadInput naming every host that cannot be read, unless `allow_unreachable`.
     """
-    with ThreadPoolExecutor(max_workers=min(32, len(remotes) + len(groups))) as pool:
+    surges = environment.rollout.strategy == "surge"
+    with ThreadPoolExecutor(max_workers=min(32, len(remotes) + len(groups) + 1)) as pool:
+        limit = pool.submit(balancer.most_targets) if surges else None
         health = {name: pool.submit(balancer.health, group) for name, group in groups.items()}
         looks = {
             name: pool.submit(look, remotes[name], environment, settled=settled) for name in remotes
@@ -167,19 +200,48 @@ def gather(
         if refused and not allow_unreachable:
             raise BadInput("\n".join(refused.values()))
         found = {name: future.result() for name, future in health.items()}
-    return Survey(tuple(facts), groups, found, refused)
+    seen = Survey(tuple(facts), groups, found, refused, limit.result() if limit else 0)
+    return replace(seen, hosts=tuple(settle(each, environment.apps, seen) for each in facts))
+
+
+def settle(facts: HostFacts, apps: Iterable[App], seen: Survey) -> HostFacts:
+    """The host's facts with each app's slot in use told from its spare.
+
+    At rest one of two runs. After a deploy that was cut off both may: then it is the one that
+    is healthy, and of two healthy ones the one that runs what was deployed last.
+    """
+    slots, spares, ports = dict(facts.slots), dict(facts.spares), dict(facts.ports)
+    for app in apps:
+        other = facts.spare(app)
+        if other is None:
+            continue
+
+        def rank(slot: Slot, bound: App) -> tuple[bool, ...]:
+            last = slot.deployed
+            return (
+                seen.health_of(facts.host, bound).state is State.HEALTHY,
+                slot.unit.is_running or slot.replaces.is_running,
+                last is not None and last.release == slot.running_release,
+                last is not None and last.release == slot.link,
+                slot.unit.enabled == "enabled",
+            )
+
+        first, second = facts.slots[app.name], facts.spares[app.name]
+        if rank(second, other) > rank(first, facts.at(app)):
+            slots[app.name], spares[app.name] = second, first
+            ports[app.name] = other.port
+    return replace(facts, slots=slots, spares=spares, ports=ports)
 
 
 def look(remote: Remote, environment: Environment, *, settled: bool = False) -> HostFacts:
     """One host's facts in one command; BadInput where it is not fit to be asked."""
     parts = [commands.wait_idle(app.name) for app in environment.apps] if settled else []
     parts.append(commands.survey_host(environment.name))
-    parts += [
-        commands.survey_app(
-            app.name, app.port, app.unit, app.service_user, app.replaces, app.environment_file
-        )
-        for app in environment.apps
-    ]
+    for app in environment.apps:
+        name = app.name
+        own = commands.survey_app(name, app.service_user, app.replaces, app.environment_file)
+        slots = [commands.survey_slot(name, port, app.at(port).unit) for port in app.ports]
+        parts += [own, *slots]
     limit = ASK_SECONDS + commands.IDLE_SECONDS * len(environment.apps) * settled
     script = "\n".join([*parts, "true"])
 
@@ -203,10 +265,10 @@ def look(remote: Remote, environment: Environment, *, settled: bool = False) -> 
             f"{remote.host}: sudo without a password does not work for the SSH user: {why}; "
             "allow it in /etc/sudoers.d, for example `ec2-user ALL=(ALL) NOPASSWD: ALL`"
         )
-    return parse_host(remote.host, result.stdout, [app.name for app in environment.apps])
+    return parse_host(remote.host, result.stdout, environment.apps)
 
 
-def parse_host(host: Host, text: str, apps: list[str]) -> HostFacts:
+def parse_host(host: Host, text: str, apps: Iterable[App]) -> HostFacts:
     """The survey's `key=value` lines; lines that are none are passed over."""
     values: dict[str, list[str]] = {}
     for line in text.splitlines():
@@ -218,6 +280,7 @@ def parse_host(host: Host, text: str, apps: list[str]) -> HostFacts:
         return values.get(key, [""])[0]
 
     words = first("systemd").split()
+    served = tuple(apps)
     return HostFacts(
         host=host,
         init=first("init"),
@@ -225,17 +288,26 @@ def parse_host(host: Host, text: str, apps: list[str]) -> HostFacts:
         selinux=first("selinux"),
         free_kb=number(first("free_kb")),
         tools=frozenset(values.get("tool", [])),
-        slots={app: _parse_slot(app, values) for app in apps},
+        slots={app.name: _parse_slot(app.at(app.ports[0]), values) for app in served},
         lock=first("lock"),
+        spares={
+            app.name: _parse_slot(app.at(port), values) for app in served for port in app.ports[1:]
+        },
+        free_memory_kb=number(first("free_memory_kb")),
     )
 
 
-def _parse_slot(app: str, values: dict[str, list[str]]) -> Slot:
+def _parse_slot(app: App, values: dict[str, list[str]]) -> Slot:
+    name, port = app.name, app.port
+
+    def all_of(key: str) -> list[str]:
+        return values.get(f"{name}.{key}", [])
+
     def first(key: str) -> str:
-        return values.get(f"{app}.{key}", [""])[0]
+        return (all_of(key) or [""])[0]
 
     def shown(part: str) -> UnitState:
-        prefix = f"{app}.{part}."
+        prefix = f"{name}.{part}."
         return parse_unit(
             {
                 key.removeprefix(prefix): found[0]
@@ -245,22 +317,25 @@ def _parse_slot(app: str, values: dict[str, list[str]]) -> Slot:
         )
 
     return Slot(
-        unit=shown("show"),
-        link=first("link").rpartition("/")[2],
-        unit_sha256=first("unit_sha256"),
-        unit_digest=first("unit_digest"),
-        running_release=first("running.RELEASE"),
-        running_unit=first("running.UNIT"),
-        releases=tuple(values.get(f"{app}.release", [])),
-        out=first("out"),
-        history=tuple(
-            record for line in values.get(f"{app}.history", []) if (record := Record.parse(line))
+        unit=shown(f"{port}.show"),
+        link=first(f"{port}.link").rpartition("/")[2],
+        unit_sha256=first(f"{port}.unit_sha256"),
+        unit_digest=first(f"{port}.unit_digest"),
+        running_release=first(f"{port}.running.RELEASE"),
+        running_unit=first(f"{port}.running.UNIT"),
+        memory_kb=number(first(f"{port}.memory_kb")),
+        releases=tuple(all_of("release")),
+        out=first(f"{port}.out"),
+        history=tuple(record for line in all_of("history") if (record := Record.parse(line))),
+        bad=frozenset(all_of("bad")),
+        kept=frozenset(
+            file.removesuffix(f".{app.unit}")
+            for file in all_of("kept")
+            if file.endswith(f".{app.unit}")
         ),
-        bad=frozenset(values.get(f"{app}.bad", [])),
-        kept=frozenset(name.split(f".{app}@")[0] for name in values.get(f"{app}.kept", [])),
         torn=first("torn") != "",
         group=first("group"),
-        listeners=parse_listeners(values.get(f"{app}.listener", [])),
+        listeners=parse_listeners(all_of(f"{port}.listener")),
         replaces=shown("replaces"),
         environment_file=first("environment_file"),
     )

@@ -29,7 +29,7 @@ class StopUnit(OnHost):
 
 @dataclass(frozen=True)
 class RetireUnit(OnHost):
-    """Stop and disable the unit of before, whose place the app takes."""
+    """Stop and disable a unit: the one of before, whose place the app takes, or a slot's own."""
 
     unit: str
 
@@ -40,7 +40,8 @@ class RetireUnit(OnHost):
         remote.change(self.app.name, script, f"retiring {self.unit}", max(seconds, 120))
 
     def __str__(self) -> str:
-        return f"stop and disable {self.unit}, which the app replaces"
+        why = "" if self.unit == self.app.unit else ", which the app replaces"
+        return f"stop and disable {self.unit}{why}"
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class StartUnit(OnHost):
         remote = fleet.remote(self.host)
         script = commands.start_unit(self.app.unit)
         shown = remote.change(self.app.name, script, f"starting {self.app.unit}", seconds)
-        fleet.started[self.host.name, self.app.name] = parse_show(shown)
+        fleet.started[self.host.name, self.app.unit] = parse_show(shown)
 
     def __str__(self) -> str:
         return f"daemon-reload, enable and start {self.app.unit}"

@@ -56,7 +56,8 @@ class UnitSpec:
 class RenderedUnit:
     """A unit file: its name under /etc/systemd/system, its text, and 12 hex digits of its digest.
 
-    The digest is of the text with the digest's own places blank.
+    The digest is of the text with the digest's own places blank; the units of an app's two slots
+    share one, of both texts, so that a record tells a release and its settings for either slot.
     """
 
     name: str
@@ -64,15 +65,23 @@ class RenderedUnit:
     digest: str
 
 
-def render(template: Path | None, spec: UnitSpec, systemd_version: int) -> RenderedUnit:
+def render(
+    template: Path | None,
+    spec: UnitSpec,
+    systemd_version: int,
+    slots: tuple[UnitSpec, ...] = (),
+) -> RenderedUnit:
     """Fill in the template (the project's own where None) for a host of that systemd version.
 
+    slots: what the units of all the app's slots say, this one's too, where there are several.
     BadInput names the template and its line, or the setting, that is wrong.
     """
     path = template or DEFAULT_TEMPLATE
     values = _values(spec, systemd_version)
-    blank = _fill(path, values | {"digest": ""})
-    digest = hashlib.sha256(blank.encode()).hexdigest()[:12]
+    blanks = [
+        _fill(path, _values(each, systemd_version) | {"digest": ""}) for each in slots or (spec,)
+    ]
+    digest = hashlib.sha256("".join(blanks).encode()).hexdigest()[:12]
     text = _fill(path, values | {"digest": digest})
     for name, value in (("RELEASE", spec.release), ("UNIT", digest)):
         assignment = re.escape(f"{_OURS}{name}={value}")

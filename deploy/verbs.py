@@ -8,7 +8,7 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deploy import console, lock, overview, records, repair, rollback, session
+from deploy import console, fitness, lock, overview, records, repair, rollback, session
 from deploy.errors import BadInput, DeployError, Locked
 from deploy.lock import Life
 from deploy.report import ExitCode, Outcome
@@ -69,6 +69,7 @@ def roll_back(asked: Asked, to: str | None) -> ExitCode:
 
     def plan(opened: Session) -> Plan:
         seen = opened.survey(settled=not asked.dry_run)
+        fitness.refuse_surge(opened.environment, seen)
         allow = asked.allow_downtime
         return rollback.make(opened.environment, seen, to, allow_downtime=allow)
 

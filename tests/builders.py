@@ -28,16 +28,16 @@ TOOLS = frozenset(
 RUNNING = UnitState("loaded", "active", "running", "enabled", 100, "invocation-1")
 
 
-def app(name: str = "web", port: int = 5000, **settings: Any) -> App:
-    """An app whose group is `<name>-lab`."""
+def app(name: str = "web", *ports: int, **settings: Any) -> App:
+    """An app whose group is `<name>-lab`, on port 5000 unless told otherwise."""
     given = {"package": f"{name}.*.zip", "target_group": f"{name}-lab"} | settings
-    return App(name=name, ports=(port,), **given)
+    return App(name=name, ports=ports or (5000,), **given)
 
 
 def environment(*apps: App, batch: Any = 1, rollout: Any = None, **settings: Any) -> Environment:
-    """The environment `lab` with one listed host; `batch` as it stands in the settings."""
+    """The environment `lab` with one listed host; `batch` as in the settings, None for no such key."""
     given: dict[str, Any] = {"hosts": ("host-1",), "root": Path("/nowhere")} | settings
-    given["rollout"] = {"batch": batch} | (rollout or {})
+    given["rollout"] = ({} if batch is None else {"batch": batch}) | (rollout or {})
     return Environment.model_validate({"name": "lab", "apps": list(apps or (app(),)), **given})
 
 
@@ -124,7 +124,7 @@ def survey(
     found: dict[str, dict[Target, Health]] = {}
     for each in served:
         states = {
-            Target(one.host.instance_id, each.port): told.get(one.host.name, HEALTHY)
+            Target(one.host.instance_id, one.at(each).port): told.get(one.host.name, HEALTHY)
             for one in seen
         }
         found[each.name] = {target: state for target, state in states.items() if state != GONE}
@@ -147,7 +147,9 @@ def package(name: str = "web", release: str = NEW, size_bytes: int = 1_000_000) 
 
 def offer(of: App, hosts: Iterable[HostFacts], release: str = NEW, text: str = "") -> Offer:
     """What a deploy of this release offers each host; `text` is the unit's."""
-    rendered = unit(of.unit, text or f"[Service]\n# {release}\n")
-    units = {one.host.name: rendered for one in hosts}
-    checks = dict.fromkeys(units, rendered.text)
+    told = text or f"[Service]\n# {release}\n"
+    units = {
+        (one.host.name, port): unit(of.at(port).unit, told) for one in hosts for port in of.ports
+    }
+    checks = {key: rendered.text for key, rendered in units.items()}
     return Offer(of, package(of.name, release), units, checks)

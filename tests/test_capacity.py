@@ -30,15 +30,21 @@ def test_batches_hold_every_host_once_and_in_order(
     ramp: list[int | str], fleet: int, todo: int
 ) -> None:
     hosts = [builders.facts(number) for number in range(abs(todo) % fleet + 1)]
-    cut = capacity.batches(Batch.parse(ramp), hosts, fleet)
+    cut = capacity.batches(Rollout(batch=Batch.parse(ramp)), hosts, fleet)
     assert [facts for batch in cut for facts in batch] == hosts
     assert all(cut)
     assert len(cut[0]) <= Batch.parse(ramp).hosts(0, fleet)
 
 
+def test_a_window_slides_over_all_hosts_as_over_one_batch() -> None:
+    hosts = [builders.facts(number) for number in range(5)]
+    assert capacity.batches(Rollout(window=2), hosts, 5) == (tuple(hosts),)
+    assert capacity.batches(Rollout(window=2), [], 5) == ()
+
+
 def test_a_percentage_is_of_the_whole_fleet_even_where_few_are_left() -> None:
     hosts = [builders.facts(number) for number in range(3)]
-    cut = capacity.batches(Batch.parse("25%"), hosts, 8)
+    cut = capacity.batches(Rollout(batch=Batch.parse("25%")), hosts, 8)
     assert [len(batch) for batch in cut] == [2, 1]
 
 
@@ -58,7 +64,7 @@ def test_a_plan_that_is_not_refused_never_leaves_less_than_the_policy_wants(
     seen = builders.survey(hosts, health, zonal=zonal)
     cut = [
         [facts.host for facts in batch]
-        for batch in capacity.batches(Batch.parse(size), hosts, len(hosts))
+        for batch in capacity.batches(Rollout(batch=Batch.parse(size)), hosts, len(hosts))
     ]
     try:
         capacity.refuse_outage(rollout, [(WEB, cut)], seen, allow_downtime=False)
@@ -82,7 +88,7 @@ def refusal(count: int, size: int | str) -> str:
     hosts = [builders.facts(number) for number in range(1, count + 1)]
     cut = [
         [facts.host for facts in batch]
-        for batch in capacity.batches(Batch.parse(size), hosts, count)
+        for batch in capacity.batches(Rollout(batch=Batch.parse(size)), hosts, count)
     ]
     seen = builders.survey(hosts)
     with pytest.raises(BadInput) as refused:

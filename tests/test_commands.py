@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
 SCRIPTS = {
     "survey_host": commands.survey_host("lab"),
-    "survey_app": commands.survey_app("web", 5000, "web@5000.service", "web", None, None),
-    "survey_app, all": commands.survey_app(
-        "web", 5000, "web@5000.service", "web", "old.service", "/etc/web env"
-    ),
+    "survey_app": commands.survey_app("web", "web", None, None),
+    "survey_slot": commands.survey_slot("web", 5000, "web@5000.service"),
+    "survey_app, all": commands.survey_app("web", "web", "old.service", "/etc/web env"),
     "listeners": commands.listeners("web", 5000),
     "prepare": commands.prepare("web", "web"),
     "receive_release": commands.receive_release("web", "1.0.0-a", "web", "0" * 64),
@@ -160,9 +159,9 @@ def test_the_note_that_a_target_is_out_falls_with_the_record(tmp_path: Path) -> 
         record = Record("1.0.0-a", "u", str(number)).as_line()
         script = commands.record_deployed("web", 5000, record, "1.0.0-a")
         assert run(moved(script, tmp_path)).returncode == 0
-    assert [entry.name for entry in records.iterdir() if entry.is_file()] == ["5000.history"]
+    assert [entry.name for entry in records.iterdir() if entry.is_file()] == ["history"]
     assert not list((records / "bad").iterdir())
-    lines = (records / "5000.history").read_text().splitlines()
+    lines = (records / "history").read_text().splitlines()
     assert len(lines) == commands.HISTORY
     assert Record.parse(lines[-1]) == Record("1.0.0-a", "u", str(commands.HISTORY + 1))
     for _ in range(2):
@@ -174,19 +173,20 @@ def test_the_survey_reads_links_records_and_releases(tmp_path: Path) -> None:
     for name in ("releases/1.0.0-a", "slots", "records"):
         (home / name).mkdir(parents=True)
     (home / "slots/5000").symlink_to("../releases/1.0.0-a")
-    (home / "records/5000.history").write_text('{"release": "1.0.0-a"}\n')
+    (home / "records/history").write_text('{"release": "1.0.0-a"}\n')
     (home / "records/bad").mkdir()
     (home / "records/bad/0.9.0-b").write_text("sick")
-    script = commands.survey_app("web", 5000, "web@5000.service", "nobody", None, "/none")
+    script = commands.survey_app("web", "nobody", None, "/none")
+    script += "\n" + commands.survey_slot("web", 5000, "web@5000.service")
     lines = run(moved(script, tmp_path)).stdout.decode().splitlines()
     assert {
-        "web.link=../releases/1.0.0-a",
+        "web.5000.link=../releases/1.0.0-a",
         "web.release=1.0.0-a",
         'web.history={"release": "1.0.0-a"}',
         "web.bad=0.9.0-b",
         "web.environment_file=",
     } <= set(lines)
-    assert not any(line.startswith("web.out=") for line in lines)
+    assert not any(line.startswith("web.5000.out=") for line in lines)
 
 
 def test_probes_print_the_code_or_zeros_where_nobody_answers() -> None:

@@ -28,6 +28,7 @@ from deploy.report import (
     StepEnded,
     Told,
 )
+from deploy.survey import Slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from deploy.plan import Plan
     from deploy.settings import App
     from deploy.steps import Step
-    from deploy.survey import HostFacts, Slot
+    from deploy.survey import HostFacts
 
 PATIENCE_SECONDS = 5.0
 
@@ -234,7 +235,7 @@ def test_a_failure_in_staging_of_a_half_done_fleet_leaves_it_mixed(run: Run) -> 
     assert ran.report.exit_code is ExitCode.FAILED
 
 
-IN_AGAIN = ["register", "wait", "note"]
+IN_AGAIN = ["register", "wait", "clear"]
 PUT_BACK = ["stop", "switch", "daemon-reload,", "prove", *IN_AGAIN]
 STEPS = [
     ("deregister", IN_AGAIN, Outcome.BACK),
@@ -295,7 +296,11 @@ def test_a_stop_while_draining_puts_the_host_back_and_starts_no_other(run: Run) 
     assert ran.report.outcomes["host-1"] is Outcome.BACK
     assert ran.report.exit_code is ExitCode.INTERRUPTED
     assert ran.report.failures == ()
-    assert [line.split()[1] for line in on(ran.done, "host-1")[-3:]] == ["register", "wait", "note"]
+    assert [line.split()[1] for line in on(ran.done, "host-1")[-3:]] == [
+        "register",
+        "wait",
+        "clear",
+    ]
     assert not any("deregister" in line for line in ran.done if not line.startswith("host-1"))
 
 
@@ -412,3 +417,100 @@ def test_a_batch_that_would_leave_too_few_waits_and_then_does_not_start(run: Run
     assert failure.step == "begin batch 2"
     assert "would leave 1 targets of web-lab in service (2 healthy now)" in failure.error
     assert run(plan).report.exit_code is ExitCode.DONE
+
+
+def test_a_window_has_no_barrier_and_is_never_wider(run: Run) -> None:
+    third, at_work, most = threading.Event(), set[str](), list[int]()
+
+    def enter(name: str) -> Callable[[object], None]:
+        def act(_: object) -> None:
+            at_work.add(name)
+            most.append(len(at_work))
+            if name == "host-3":
+                third.set()
+            if name == "host-1":
+                assert third.wait(PATIENCE_SECONDS), "the third waited for the first"
+
+        return act
+
+    def leave(name: str) -> Callable[[object], None]:
+        return lambda _: at_work.discard(name)
+
+    names = [f"host-{number}" for number in range(1, 5)]
+    acts: Acts = {f"{name}: deregister": enter(name) for name in names}
+    acts |= {f"{name}: record": leave(name) for name in names}
+    ran = run(made(old(4), batch=None, rollout={"window": 2}), acts)
+    assert ran.report.exit_code is ExitCode.DONE
+    assert max(most) == 2
+
+
+def test_a_failure_in_a_window_starts_no_other(run: Run) -> None:
+    ran = run(made(old(4), batch=None, rollout={"window": 2}), {f"host-1: prove {NEW}": fail})
+    assert ran.report.outcomes["host-1"] is Outcome.BACK
+    assert ran.report.outcomes["host-4"] is Outcome.WAITING
+
+
+def test_a_window_waits_for_room_host_by_host(run: Run) -> None:
+    web = builders.app(healthy_timeout_seconds=0.6)
+    listed = old(3)
+    own = builders.environment(web, batch=None, rollout={"window": 1})
+    plan = plans.make(own, (builders.offer(web, listed),), builders.survey(listed, apps=[web]))
+    ran = run(plan, sick={"host-3"}, sick_after=2)
+    outcomes = list(ran.report.outcomes.values())
+    assert outcomes == [Outcome.DONE, Outcome.WAITING, Outcome.WAITING]
+    assert "would leave 1 targets of web-lab" in ran.report.failures[0].error
+
+
+def surging(count: int, **rollout: Any) -> Plan:
+    app = builders.app("web", 5000, 5001)
+    slots, spares = {"web": builders.slot()}, {"web": Slot(kept=builders.slot().kept)}
+    hosts = [builders.facts(n, slots, spares=spares) for n in range(1, count + 1)]
+    return made(hosts, app, batch=1, rollout={"strategy": "surge"} | rollout)
+
+
+def test_the_next_batch_begins_while_the_old_slots_of_this_one_drain(run: Run) -> None:
+    begun = threading.Event()
+
+    def wait(_: object) -> None:
+        assert begun.wait(PATIENCE_SECONDS), "it waited for the drain"
+
+    plan = surging(2)
+    ran = run(plan, {"host-1: drain :5000": wait, f"host-2: prove {NEW}": lambda _: begun.set()})
+    assert ran.report.exit_code is ExitCode.DONE
+    for host in ("host-1", "host-2"):
+        planned = [step for step in plan.steps if step.host.name == host]
+        assert on(ran.done, host) == [f"{host}: {step}" for step in planned]
+        at = [n for n, event in enumerate(ran.events) if event == HostEnded(host, Outcome.DONE)]
+        assert len(at) == 1, "told once, after its old slot is at rest"
+
+
+def test_an_old_slot_that_cannot_be_ended_is_told_and_the_new_one_serves(run: Run) -> None:
+    ran = run(surging(2), {"host-1: drain :5000": fail})
+    assert ran.report.outcomes["host-1"] is Outcome.DONE
+    assert [failure.step for failure in ran.report.failures] == ["drain :5000 15 s"]
+    assert not any("stop and disable" in line for line in on(ran.done, "host-1"))
+
+
+def test_a_stop_before_the_new_slot_is_enrolled_ends_it_again(run: Run) -> None:
+    ran = run(surging(2), {"host-1: prove": lambda execution: execution.stop(signal.SIGINT)})
+    assert ran.report.outcomes == {"host-1": Outcome.BACK, "host-2": Outcome.WAITING}
+    assert ran.report.exit_code is ExitCode.INTERRUPTED
+    assert ran.report.failures == ()
+    assert on(ran.done, "host-1")[-2:] == [
+        "host-1: stop and disable web@5001.service",
+        "host-1: clear the note on web@5001.service",
+    ]
+    assert not any("register" in line for line in ran.done)
+
+
+def test_a_stop_while_the_old_slot_drains_sees_it_through(run: Run) -> None:
+    ran = run(surging(2), {"host-1: drain :5000": lambda execution: execution.stop(signal.SIGINT)})
+    assert ran.report.outcomes["host-1"] is Outcome.DONE
+    assert on(ran.done, "host-1")[-1] == "host-1: clear the note on web@5000.service"
+
+
+def test_a_new_slot_that_fails_leaves_the_old_one_alone(run: Run) -> None:
+    ran = run(surging(2), {"host-1: wait until :5001": fail})
+    assert ran.report.outcomes["host-1"] is Outcome.BACK
+    assert ran.report.exit_code is ExitCode.FAILED
+    assert not any(":5000" in line or "@5000" in line for line in ran.done if "verify" not in line)

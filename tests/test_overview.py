@@ -102,4 +102,6 @@ def test_machines_get_the_same_as_people() -> None:
         "restarts": 0,
         "current": True,
         "note": "",
+        "port": 5000,
+        "beside": "",
     }

@@ -274,9 +274,9 @@ def test_other_forms_hold_the_same(tmp_path: Path) -> None:
 def test_twenty_megabytes_are_built_at_once_and_do_not_compress(
     tmp_path: Path, form: packages.Form
 ) -> None:
-    began = time.monotonic()
+    began = time.process_time()  # its own, whatever else the machine does
     path = packages.build(tmp_path, "web", "1.0.0", form=form, size_mb=20)
-    assert time.monotonic() - began < 5  # under 1 s on an idle machine
+    assert time.process_time() - began < 5  # under 1 s on an idle machine
     assert 20_000_000 <= path.stat().st_size < 21_000_000
 
 

@@ -326,3 +326,16 @@ def test_a_plan_tells_what_must_stay_in_service_and_how_many_may_fail() -> None:
     assert found.floors == ({"web": 2}, {"web": 2})
     assert found.tolerated == 2
     assert made(old(1, 2), batch=2, allow_downtime=True).floors == ({},)
+
+
+def test_a_window_is_told_and_held_to_the_same_policy() -> None:
+    found = made(old(1, 2, 3, 4), batch=None, rollout={"window": 2})
+    assert [len(batch) for batch in found.batches] == [4]
+    assert "rolling, window 2, drain wait" in found.title
+    assert "Batch 1 of 1, 2 at a time: host-1, host-2, host-3, host-4" in str(found)
+    assert found.floors == ({"web": 2},)
+    one = made(old(1, 2, 3, 4))
+    assert found.seconds == one.seconds / 2
+    for rollout in ({"window": 4}, {"window": 2, "min_in_service": 3}):
+        with pytest.raises(BadInput, match="in service"):
+            made(old(1, 2, 3, 4), batch=None, rollout=rollout)

@@ -44,7 +44,7 @@ def lane_of(
     facts = builders.facts(1, own)
     seen = builders.survey([facts], {"host-1": health}, apps)
     goals = [Goal(app, NEW, "d" * 12) for app in apps]
-    return lanes.rolled(goals, facts, seen, builders.environment(*apps))
+    return lanes.laid(goals, facts, seen, builders.environment(*apps))
 
 
 def step_of(lane: Lane, name: str, app: App = WEB) -> Step:

@@ -57,7 +57,23 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
     "port a truth": (("[5000]", "[true]"), f"5: lab: apps.web.ports.0: {PORT} True"),
     "port no list": (("[5000]", "5000"), "5: lab: apps.web.ports: must be a list such as [a, b]"),
     "no ports": (("[5000]", "[]"), "5: lab: apps.web.ports: is empty"),
-    "two ports": (("[5000]", "[5000, 5001]"), "5: lab: apps.web.ports: one port is needed"),
+    "three ports": (
+        ("[5000]", "[5000, 5001, 5002]"),
+        "5: lab: apps.web.ports: one port is needed, or two",
+    ),
+    "the same port twice": (
+        ("[5000]", "[5000, 5000]"),
+        "5: lab: apps.web.ports: port 5000 stands there twice; two slots need two ports",
+    ),
+    "window and batch": (
+        ("batch: 1", "batch: 1\n        window: 2"),
+        "11: lab: rollout: window and batch exclude each other; keep one of the two",
+    ),
+    "window 0": (("batch: 1", "window: 0"), "12: lab: rollout.window: must be greater"),
+    "surge in one slot": (
+        ("batch: 1", "strategy: surge"),
+        "9: lab: apps: strategy surge: app web has one port and needs two, such as `ports: [5000, ",
+    ),
     "batch 0": (("batch: 1", "batch: 0"), "12: lab: rollout.batch: a batch of 0 deploys nothing"),
     "batch 0%": (("batch: 1", "batch: 0%"), "12: lab: rollout.batch: a batch of 0% deploys noth"),
     "batch 101%": (

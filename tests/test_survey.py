@@ -26,31 +26,31 @@ free_kb=123456
 now=1790000000
 tool=ss
 tool=tar
-web.link=../releases/1.0.0-aaaaaaaaaaaa
-web.unit_sha256=abc
-web.unit_digest=0123456789ab
-web.show.LoadState=loaded
-web.show.ActiveState=active
-web.show.SubState=running
-web.show.UnitFileState=enabled
-web.show.MainPID=314
-web.show.InvocationID=feed
-web.show.NRestarts=2
-web.show.Result=success
-web.show.ActiveEnterTimestamp=Sun 2026-11-22 21:20:01 UTC
-web.running.RELEASE=1.0.0-aaaaaaaaaaaa
-web.running.UNIT=0123456789ab
+web.5000.link=../releases/1.0.0-aaaaaaaaaaaa
+web.5000.unit_sha256=abc
+web.5000.unit_digest=0123456789ab
+web.5000.show.LoadState=loaded
+web.5000.show.ActiveState=active
+web.5000.show.SubState=running
+web.5000.show.UnitFileState=enabled
+web.5000.show.MainPID=314
+web.5000.show.InvocationID=feed
+web.5000.show.NRestarts=2
+web.5000.show.Result=success
+web.5000.show.ActiveEnterTimestamp=Sun 2026-11-22 21:20:01 UTC
+web.5000.running.RELEASE=1.0.0-aaaaaaaaaaaa
+web.5000.running.UNIT=0123456789ab
 web.release=0.9.0-cccccccccccc
 web.release=1.0.0-aaaaaaaaaaaa
-web.out={"target": "i-1:5000"}
+web.5000.out={"target": "i-1:5000"}
 web.history={"release": "0.9.0-cccccccccccc", "unit": "u", "at": "t", "by": "a=b"}
 web.history={"release": "1.0.0-aaa
 web.history={"release": "1.0.0-aaaaaaaaaaaa", "unit": "u", "at": "t", "by": "a=b"}
 web.bad=1.1.0-bbbbbbbbbbbb
 web.kept=1.0.0-aaaaaaaaaaaa.u.web@5000.service
 web.group=web
-web.listener=314 web@5000.service web
-web.listener=7 nginx
+web.5000.listener=314 web@5000.service web
+web.5000.listener=7 nginx
 web.replaces.LoadState=loaded
 web.replaces.ActiveState=active
 web.environment_file=600 root
@@ -58,7 +58,7 @@ web.environment_file=600 root
 
 
 def test_a_hosts_lines_become_facts() -> None:
-    facts = survey.parse_host(builders.host(), PRINTED, ["web"])
+    facts = survey.parse_host(builders.host(), PRINTED, [builders.app()])
     assert (facts.init, facts.systemd, facts.selinux, facts.free_kb) == (
         "systemd",
         252,
@@ -91,15 +91,17 @@ def test_a_hosts_lines_become_facts() -> None:
 
 
 def test_a_bare_host_has_an_empty_slot() -> None:
-    facts = survey.parse_host(builders.host(), "init=systemd\nnoise\n", ["web"])
+    facts = survey.parse_host(builders.host(), "init=systemd\nnoise\n", [builders.app()])
     assert facts.slots == {"web": Slot()}
     assert (facts.systemd, facts.free_kb) == (0, 0)
     assert not facts.slots["web"].unit.is_loaded
 
 
 def test_apps_are_kept_apart() -> None:
-    printed = "web.link=../releases/1.0.0-a\nadmin.link=../releases/2.0.0-b\n"
-    slots = survey.parse_host(builders.host(), printed, ["web", "admin"]).slots
+    printed = "web.5000.link=../releases/1.0.0-a\nadmin.5100.link=../releases/2.0.0-b\n"
+    slots = survey.parse_host(
+        builders.host(), printed, [builders.app(), builders.app("admin", 5100)]
+    ).slots
     assert (slots["web"].link, slots["admin"].link) == ("1.0.0-a", "2.0.0-b")
 
 

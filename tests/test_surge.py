@@ -1,0 +1,264 @@
+"""Surge: a release starts beside the old one, and nothing that serves stops before it serves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import builders
+import pytest
+from builders import HEALTHY, NEW, OLD, UNHEALTHY
+
+from deploy import fitness, lanes, overview, plan, recovery, repair, rollback, survey
+from deploy.balancer import GONE, Health, State
+from deploy.errors import BadInput
+from deploy.lanes import Goal
+from deploy.records import Record
+from deploy.survey import HostFacts, Listener, Slot, Survey, UnitState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from deploy.lanes import Lane
+    from deploy.plan import Plan
+    from deploy.steps import Step
+
+WEB = builders.app("web", 5000, 5001)
+FIRST, SECOND = WEB.at(5000), WEB.at(5001)
+SURGE = {"strategy": "surge"}
+DRAINING = Health(State.DRAINING, "Target.DeregistrationInProgress")
+LEGACY = UnitState("loaded", "active", "running", "enabled")
+
+IN_THE_OTHER_SLOT = [
+    "SwitchRelease 5001",
+    "StartUnit 5001",
+    "ProveRelease 5001",
+    "RegisterTarget 5001",
+    "WaitHealthy 5001",
+    "RecordDeployed 5001",
+]
+OUT_OF_THE_OLD_ONE = [
+    "DeregisterTarget 5000",
+    "WaitDrained 5000",
+    "RetireUnit 5000",
+    "ForgetOut 5000",
+]
+
+
+def names(found: Sequence[Step]) -> list[str]:
+    return [f"{type(step).__name__} {step.app.port}" for step in found]
+
+
+def rest(**more: Any) -> Slot:
+    """The slot beside the one in use, at rest; it can run what was deployed before."""
+    return replace(builders.slot(**more), unit=UnitState(), running_release="", running_unit="")
+
+
+def host(number: int = 1, used: Slot | None = None, spare: Slot | None = None) -> HostFacts:
+    slots = {"web": used or builders.slot()}
+    return builders.facts(number, slots, spares={"web": spare or rest()}, free_memory_kb=1024**2)
+
+
+def seen(hosts: Sequence[HostFacts], health: Mapping[tuple[int, int], Health]) -> Survey:
+    """A survey by host number and port; a first slot that is not told of is healthy."""
+    found = builders.survey(hosts, dict.fromkeys((f.host.name for f in hosts), GONE), [FIRST])
+    for facts in hosts:
+        number = int(facts.host.name.partition("-")[2])
+        for app in (FIRST, SECOND):
+            told = health.get((number, app.port), HEALTHY if app == FIRST else GONE)
+            if told != GONE:
+                found.health["web"][survey.target_of(found.groups["web"], facts.host, app)] = told
+    return found
+
+
+def made(*hosts: HostFacts, health: Mapping[tuple[int, int], Health] | None = None) -> Plan:
+    environment = builders.environment(WEB, batch=[1, "100%"], rollout=SURGE)
+    return plan.make(environment, (builders.offer(WEB, hosts),), seen(hosts, health or {}))
+
+
+def lane_of(facts: HostFacts, health: Mapping[tuple[int, int], Health] | None = None) -> Lane:
+    environment = builders.environment(WEB, rollout=SURGE)
+    goal = Goal(WEB, NEW, "d" * 12)
+    return lanes.laid([goal], facts, seen([facts], health or {}), environment)
+
+
+def test_the_old_release_leaves_only_when_the_new_one_serves() -> None:
+    lane = lane_of(host())
+    assert names(lane.steps) == IN_THE_OTHER_SLOT
+    assert names(lane.after) == OUT_OF_THE_OLD_ONE
+
+
+def test_a_host_goes_back_to_its_first_slot_with_the_next_release() -> None:
+    facts = replace(host(), ports={"web": 5001})
+    lane = lane_of(facts, {(1, 5000): GONE, (1, 5001): HEALTHY})
+    assert {step.app.port for step in lane.steps} == {5000}
+    assert {step.app.port for step in lane.after} == {5001}
+
+
+def test_the_whole_fleet_goes_after_a_canary_and_one_host_needs_no_downtime() -> None:
+    found = made(*(host(number) for number in range(1, 6)))
+    assert [len(batch) for batch in found.batches] == [1, 4]
+    assert found.floors == ({}, {})
+    assert "surge, batch 1, 100%" in found.title
+    assert [len(batch) for batch in made(host()).batches] == [1]
+
+
+def test_both_slots_units_are_staged() -> None:
+    staged = made(host()).staging[0].steps
+    assert names(staged)[-2:] == ["StageUnit 5000", "StageUnit 5001"]
+
+
+def test_what_does_not_run_has_nothing_to_keep_in_service() -> None:
+    facts = host(used=Slot(), spare=Slot())
+    lane = lane_of(facts, {(1, 5000): UNHEALTHY})
+    assert {step.app.port for step in lane.steps} == {5000}
+    assert lane.after == ()
+    assert not lane.surged
+
+
+def test_the_unit_of_before_serves_until_the_app_does() -> None:
+    app = builders.app("web", 5000, 5001, replaces="legacy.service")
+    facts = host(used=Slot(replaces=LEGACY), spare=Slot(replaces=LEGACY))
+    environment = builders.environment(app, rollout=SURGE)
+    lane = lanes.laid([Goal(app, NEW, "d" * 12)], facts, seen([facts], {}), environment)
+    assert names(lane.steps) == IN_THE_OTHER_SLOT
+    assert names(lane.after) == OUT_OF_THE_OLD_ONE
+    assert "legacy.service, which the app replaces" in str(lane.after[2])
+
+
+WITHDRAWN = {
+    "SwitchRelease": ["RetireUnit 5001", "ForgetOut 5001"],
+    "StartUnit": ["MarkBad 5001", "RetireUnit 5001", "ForgetOut 5001"],
+    "ProveRelease": ["MarkBad 5001", "RetireUnit 5001", "ForgetOut 5001"],
+    "WaitHealthy": [
+        "DeregisterTarget 5001",
+        "WaitDrained 5001",
+        "MarkBad 5001",
+        "RetireUnit 5001",
+        "ForgetOut 5001",
+    ],
+    "RecordDeployed": OUT_OF_THE_OLD_ONE,
+}
+
+
+@pytest.mark.parametrize(("failing", "expected"), WITHDRAWN.items(), ids=WITHDRAWN)
+def test_a_new_slot_that_fails_is_ended_and_the_old_one_was_never_touched(
+    failing: str, expected: list[str]
+) -> None:
+    lane = lane_of(host())
+    step = next(step for step in lane.steps if type(step).__name__ == failing)
+    way = recovery.way_out(lane, step)
+    assert names(way.steps) == expected
+    assert way.serves
+
+
+def test_a_stop_before_it_is_enrolled_ends_the_new_slot_and_marks_nothing() -> None:
+    lane = lane_of(host())
+    may = [type(step).__name__ for step in lane.steps if lane.may_stop_before(step)]
+    assert may == ["SwitchRelease", "StartUnit", "ProveRelease", "RegisterTarget"]
+    way = recovery.way_out(lane, lane.steps[2], still_runs=True)
+    assert names(way.steps) == ["RetireUnit 5001", "ForgetOut 5001"]
+
+
+def test_what_cannot_be_ended_is_told_and_the_host_serves_on() -> None:
+    lane = lane_of(host())
+    way = recovery.way_out(lane, lane.steps[2])
+    other = recovery.instead(lane, way.steps[-1], is_bad=True)
+    assert other
+    assert (other.steps, other.serves) == ((), True)
+
+
+LEFT: dict[str, tuple[Slot, Health, list[str]]] = {
+    "at rest": (rest(), GONE, []),
+    "at rest, its target not yet gone": (rest(), DRAINING, []),
+    "started": (builders.slot(NEW), GONE, ["RetireUnit 5001", "ForgetOut 5001"]),
+    "enrolled": (
+        builders.slot(NEW),
+        HEALTHY,
+        ["DeregisterTarget 5001", "WaitDrained 5001", "RetireUnit 5001", "ForgetOut 5001"],
+    ),
+    "leaving": (
+        builders.slot(NEW, out="{}"),
+        DRAINING,
+        ["WaitDrained 5001", "RetireUnit 5001", "ForgetOut 5001"],
+    ),
+    "stopped, not forgotten": (rest(out="{}"), GONE, ["ForgetOut 5001"]),
+}
+
+
+@pytest.mark.parametrize(("spare", "health", "expected"), LEFT.values(), ids=LEFT)
+def test_a_slot_that_a_killed_deploy_left_is_ended_first(
+    spare: Slot, health: Health, expected: list[str]
+) -> None:
+    hosts = [host(1, spare=spare), host(2)]
+    told = {(1, 5001): health}
+    mended = repair.make(builders.environment(WEB, rollout=SURGE), seen(hosts, told))
+    assert names(mended.steps) == expected
+    found = made(*hosts, health=told)
+    first = names(found.batches[0][0].steps)
+    assert first == (expected or IN_THE_OTHER_SLOT)
+
+
+def settled(first: Slot, second: Slot, health: Mapping[tuple[int, int], Health]) -> int:
+    facts = host(used=first, spare=second)
+    return survey.settle(facts, [WEB], seen([facts], health)).at(WEB).port
+
+
+def test_the_slot_in_use_is_the_one_that_serves_what_was_deployed_last() -> None:
+    past = (Record(OLD, "u"), Record(NEW, "u"))
+    old, new = builders.slot(OLD, history=past), builders.slot(NEW, history=past)
+    both = {(1, 5000): HEALTHY, (1, 5001): HEALTHY}
+    assert settled(old, new, both) == 5001
+    assert settled(new, old, both) == 5000
+    assert settled(old, rest(history=past), {}) == 5000
+    assert settled(rest(history=past), old, {(1, 5000): GONE}) == 5001
+    before = (Record(OLD, "u"),)
+    started = builders.slot(NEW, history=before)
+    assert settled(builders.slot(OLD, history=before), started, both) == 5000
+    assert settled(Slot(), Slot(), {}) == 5000
+
+
+def test_two_slots_that_run_are_told_and_are_not_well() -> None:
+    facts = host(spare=builders.slot(NEW))
+    told = overview.overview(builders.environment(WEB), seen([facts], {(1, 5001): HEALTHY}))
+    row = told.rows[0]
+    assert (row.port, row.release, row.beside, row.current) == (5000, OLD, NEW, False)
+    assert row.note == f"web@5001.service is left beside it (healthy, {NEW})"
+    assert told.is_mixed
+
+
+def test_a_rollback_takes_the_other_slot_again() -> None:
+    unit = builders.unit()
+    past = (Record(OLD, unit.digest), Record(NEW, unit.digest))
+    kept = frozenset(record.kept for record in past)
+    lying: dict[str, Any] = {"history": past, "kept": kept, "releases": (OLD, NEW)}
+    facts = host(used=builders.slot(NEW, unit, **lying), spare=rest(**lying))
+    environment = builders.environment(WEB, rollout=SURGE)
+    found = rollback.make(environment, seen([facts], {}))
+    assert names(found.batches[0][0].steps) == ["MarkBad 5000", *IN_THE_OTHER_SLOT]
+    missing = replace(facts, spares={"web": rest(**(lying | {"kept": frozenset()}))})
+    with pytest.raises(BadInput, match=f"{OLD} is not on host-1 any more"):
+        rollback.make(environment, seen([missing], {}))
+
+
+def refusal(facts: HostFacts, **changes: Any) -> str:
+    group = {key: changes.pop(key) for key in ("health_port",) if key in changes}
+    found = replace(seen([facts], {}), **changes)
+    groups = {name: replace(each, **group) for name, each in found.groups.items()}
+    environment = builders.environment(WEB, rollout=SURGE)
+    with pytest.raises(BadInput) as refused:
+        fitness.refuse_surge(environment, replace(found, groups=groups))
+    return str(refused.value)
+
+
+def test_surge_is_refused_where_two_releases_cannot_run_side_by_side() -> None:
+    assert "checks every target's port 8080" in refusal(host(), health_port="8080")
+    assert "would have 2 targets, and the account's quota is 1" in refusal(host(), most_targets=1)
+    hungry = host(used=builders.slot(memory_kb=2 * 1024**2))
+    assert "no memory for two of web: it holds 2048 MiB, 1024 MiB are free" in refusal(hungry)
+    taken = rest(listeners=(Listener(7, "nginx.service", "nginx"),))
+    with pytest.raises(BadInput, match=r"port 5001 of web is held by nginx.service \(pid 7"):
+        fitness.refuse_unfit((WEB,), seen([host(spare=taken)], {}))
+    fitness.refuse_surge(builders.environment(WEB, rollout=SURGE), seen([host()], {}))
+    rolling = builders.environment(WEB)
+    fitness.refuse_surge(rolling, seen([hungry], {}))
