@@ -31,7 +31,7 @@ demo: debian-packages $(VENV)
 check: $(VENV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy deploy lab bench faults tasks.py tests/*.py
+	$(BIN)/mypy deploy lab bench faults tasks.py tests/*.py tests/simulated
 	$(BIN)/mypy tests/lab  # apart: two conftest.py in one run are one too many for it
 	$(BIN)/pytest -m "not lab"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -211,28 +210,6 @@ class Ground:
     def healthy(self) -> int:
         """How many targets are healthy now."""
         return list(self.lab.health("web-lab").values()).count("healthy")
-
-
-class Count:
-    """The least number of healthy targets that was seen, asked several times a second."""
-
-    def __init__(self, ground: Ground) -> None:
-        self.least = HOSTS
-        self._ground = ground
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join(10)
-
-    def _watch(self) -> None:
-        while not self._ended.wait(0.2):
-            self.least = min(self.least, self._ground.healthy())
 
 
 def is_well(row: dict[str, Any]) -> bool:

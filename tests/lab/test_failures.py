@@ -10,38 +10,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Self
 
 import pytest
 
+from lab.count import Count
 from lab.fleet import Lab, LabHost
 from lab.load import Load
 from lab.project import Project, called, until
 
 RATE = 150
-
-
-class Count:
-    """The least number of healthy targets that was seen, asked several times a second."""
-
-    def __init__(self, lab: Lab) -> None:
-        self.least = len(lab.hosts)
-        self._lab = lab
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join(10)
-
-    def _watch(self) -> None:
-        while not self._ended.wait(0.2):
-            states = list(self._lab.health("web-lab").values())
-            self.least = min(self.least, states.count("healthy"))
 
 
 @contextmanager

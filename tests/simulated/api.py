@@ -1,0 +1,82 @@
+"""AWS on paper: the target groups' feed and desk, as the fleet and its steps know them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy.balancer import State
+from deploy.feed import Reading
+from simulated.builds import Kind
+from simulated.clock import CALL_SECONDS, CLOCK, TICK_SECONDS
+from simulated.world import CHECKED_SECONDS
+
+if TYPE_CHECKING:
+    from deploy.balancer import Target, TargetGroup
+    from simulated.fate import Fate
+    from simulated.floors import Floors
+    from simulated.places import Place
+
+
+class Api:
+    """Stands in for `HealthFeed` and `Desk`; a wrong is written where a target may not go."""
+
+    def __init__(self, fate: Fate, floors: Floors) -> None:
+        self.fate, self.world = fate, fate.world
+        self._floors = floors
+
+    def latest(self, group: TargetGroup) -> Reading:
+        return Reading(CLOCK.now, self.world.health(group))
+
+    def after(
+        self, group: TargetGroup, moment: float, seconds: float, *, at_once: bool = True
+    ) -> Reading:
+        del moment, seconds
+        self.fate.instant(reads=True)
+        CLOCK.sleep(CALL_SECONDS if at_once else TICK_SECONDS)
+        self.fate.reach_aws()
+        if not self.fate.is_in_step:
+            self._floors.see(next(a for a, own in self.world.groups.items() if own == group))
+        return self.latest(group)
+
+    def register(self, group: TargetGroup, target: Target) -> None:
+        place = self._called(group, target)
+        self._see_fit(place, group)
+        if not place.registered:
+            place.registered, place.since = True, CLOCK.now
+        self.fate.instant(api=True)
+
+    def deregister(self, group: TargetGroup, target: Target) -> None:
+        place = self._called(group, target)
+        world, now = self.world, CLOCK.now
+        if not place.out:
+            world.wrong("P4", f"{place}: taken out, and it is written down nowhere")
+        is_healthy = world.state(place) is State.HEALTHY
+        if is_healthy:
+            self._floors.take(place)
+        if place.registered:
+            late = world.kind(place.process.build if place.process else None) is Kind.LATE
+            served = now >= place.since + CHECKED_SECONDS and (late or is_healthy)
+            place.registered, place.drained = False, now + group.delay_seconds
+            place.busy = place.drained if served else 0.0
+            place.left = place.process
+        self.fate.instant(api=True)
+
+    def _see_fit(self, place: Place, group: TargetGroup) -> None:
+        """P1, P3: what comes in was proven or never stopped, and its address is free."""
+        world, process = self.world, place.process
+        untouched = process is place.left  # taken out by this very run, and never stopped
+        if not (place.registered or untouched or (process and process.proven)):
+            world.wrong("P3", f"{place}: registered, but what runs was not proven")
+        if process and process.build and process.files != process.build.release:
+            world.wrong("P3", f"{place}: registered while the files are another release's")
+        if group.target_type == "ip" and CLOCK.now < place.drained and not place.registered:
+            world.wrong("P1", f"{place}: an address came back while it drains")
+
+    def _called(self, group: TargetGroup, target: Target) -> Place:
+        """The place that a change to AWS is about; P5: AWS would take it from anybody."""
+        self.fate.instant(api=True)
+        place = self.world.at(group, target)
+        self.fate.reach_aws()
+        if self.fate.taken:
+            self.world.wrong("P5", f"{place}: AWS was told after another deploy took over")
+        return place

@@ -1,0 +1,68 @@
+"""P4: whatever was left, a repair and the next deploy make all of it whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy import repair
+from deploy.balancer import State
+from deploy.report import ExitCode
+from simulated import surveys
+from simulated.builds import LAST, Kind
+from simulated.clock import CLOCK
+from simulated.faults import Command
+from simulated.performance import perform
+
+if TYPE_CHECKING:
+    from simulated.places import Place
+    from simulated.world import World
+
+LONG_AFTER_SECONDS = 1000.0
+
+
+def end(world: World, *, mend_first: bool) -> None:
+    """Long after the last command, when all can be reached again: repair if asked, then deploy."""
+    CLOCK.now += LONG_AFTER_SECONDS
+    if mend_first:
+        _mend(world)
+        CLOCK.now += LONG_AFTER_SECONDS  # what dies late in service is dead when that is surveyed
+    _deploy(world)
+
+
+def _mend(world: World) -> None:
+    ended = perform(world, Command("repair"))
+    if ended.refused:
+        world.wrong("P4", f"repair is refused: {ended.refused}")
+    for place in world.places.values():
+        _see_mended(world, place)
+    again = repair.make(world.environment, surveys.survey(world))
+    if again.steps and ended.report and not ended.report.failures:
+        world.wrong("P4", f"a second repair finds more to do:\n{again}")
+
+
+def _see_mended(world: World, place: Place) -> None:
+    """What can run, and is not known to be bad, is in service again."""
+    slot = surveys.slot(world, place)
+    last = slot.deployed
+    if place.torn:
+        world.wrong("P4", f"{place}: a torn upload lies there after a repair")
+    bad = {build.digest for build, kind in world.kinds.items() if kind is not Kind.GOOD}
+    is_good = last and slot.can_run(last) and last.unit not in bad
+    if is_good or (last is None and place.legacy):
+        if world.state(place) is not State.HEALTHY:
+            world.wrong("P4", f"{place}: not healthy after a repair")
+        if place.out or (last and not repair.is_whole(slot)):
+            world.wrong("P4", f"{place}: not whole after a repair")
+
+
+def _deploy(world: World) -> None:
+    """A good release, one host at a time, under the policy of who says nothing about it."""
+    ended = perform(world, Command("deploy", LAST), world.environment_with({"batch": 1}))
+    if ended.refused:
+        world.wrong("P4", f"the next deploy is refused: {ended.refused}")
+    elif ended.report and ended.report.exit_code is not ExitCode.DONE:
+        world.wrong("P4", f"the next deploy ends with {ended}: {ended.report}")
+    for place in world.places.values():
+        is_whole = repair.is_whole(surveys.slot(world, place)) and not place.torn
+        if not is_whole or world.state(place) is not State.HEALTHY:
+            world.wrong("P4", f"{place}: not whole after the next deploy")

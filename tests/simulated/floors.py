@@ -1,0 +1,78 @@
+"""P2, reckoned anew and apart from the product: what must stay in service while a batch is out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deploy.plan import Plan
+    from deploy.settings import Rollout
+    from simulated.places import Place
+    from simulated.world import World
+
+
+@dataclass
+class Batch:
+    """What served when the batch began, what must stay, and whom we took out since, by app."""
+
+    serving: dict[str, set[str]]
+    floors: dict[str, int]
+    out: dict[str, set[str]] = field(default_factory=dict)
+
+
+class Floors:
+    """Hears of plan, batches and deregistrations; writes a wrong where too few are left."""
+
+    def __init__(self, world: World, rollout: Rollout, *, allow_downtime: bool) -> None:
+        self._world, self._rollout = world, rollout
+        self._allow_downtime = allow_downtime
+        self._plan: Plan | None = None
+        self._dead: set[str] = set()
+        self._seen: dict[str, set[str]] = {}
+        self._batch = Batch({}, {})
+
+    def follow(self, plan: Plan) -> None:
+        """A plan begins; an app of which nothing serves has nothing to lose."""
+        self._plan = plan
+        self._dead = {app for app in plan.releases if not self._world.serving(app)}
+
+    def see(self, app: str) -> None:
+        """The executor reads now what serves of the app: by this it begins the next batch."""
+        self._seen[app] = self._world.serving(app)
+
+    def begin(self, number: int) -> None:
+        """Reckon what must stay of each app that the plan's batch, counted from 1, switches."""
+        assert self._plan
+        lanes = self._plan.batches[number - 1]
+        floors: dict[str, int] = {}
+        for app in self._world.apps:
+            size = sum(lane.switches(app) for lane in lanes)
+            guarded = not (self._allow_downtime or app.name in self._dead)
+            if size and guarded and app.name in self._plan.releases:
+                floors[app.name] = self._floor(size)
+        serving = {app.name: self._world.serving(app.name) for app in self._world.apps}
+        self._batch = Batch(serving | self._seen, floors)
+        self._seen = {}
+
+    def take(self, place: Place) -> None:
+        """A healthy target leaves: what is left of those that served at first is enough."""
+        batch, app, host = self._batch, place.app.name, place.host.name
+        serving = batch.serving.get(app, set())
+        if host not in serving or app not in batch.floors:
+            return
+        out = batch.out.setdefault(app, set())
+        out.add(host)
+        left, floor = serving - out, batch.floors[app]
+        if len(left) < floor:
+            self._world.wrong("P2", f"{place}: out, {len(left)} left in service of {floor}")
+        zones = {each.name: each.zone for each in self._world.hosts}
+        if self._world.given.zonal and zones[host] not in {zones[name] for name in left}:
+            self._world.wrong("P2", f"{place}: out, and nobody is left in {zones[host]}")
+
+    def _floor(self, size: int) -> int:
+        """How many of the fleet must stay while so many are switched: by policy, all others."""
+        fleet, own = len(self._world.hosts), self._rollout.min_in_service
+        percent = own is not None and own.text.endswith("%")
+        share = int(own.text.rstrip("%")) if own else fleet - size
+        return max(1, fleet * share // 100 if percent else share)

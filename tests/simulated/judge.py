@@ -1,0 +1,132 @@
+"""Whether a command's report is honest, and whether it left its hosts whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deploy import repair
+from deploy.balancer import State
+from deploy.report import ExitCode, Outcome
+from simulated import surveys
+from simulated.builds import Kind
+from simulated.faults import Fault
+
+if TYPE_CHECKING:
+    from deploy.report import Report
+    from deploy.survey import HostFacts, Survey
+    from simulated.places import Place, Process
+    from simulated.run import Run
+    from simulated.world import World
+
+
+@dataclass(frozen=True)
+class Before:
+    """What was so when the command began: by place, and by host name whether it was whole."""
+
+    processes: dict[Place, Process | None]
+    served: dict[Place, bool]
+    whole: dict[str, bool]
+
+    @classmethod
+    def of(cls, world: World, seen: Survey) -> Before:
+        places = world.places.values()
+        return cls(
+            {place: place.process for place in places},
+            {place: world.is_in(place) for place in places},
+            {facts.host.name: _is_whole(facts) for facts in seen.hosts},
+        )
+
+
+def _is_whole(facts: HostFacts) -> bool:
+    return all(
+        repair.is_whole(slot) or (slot.replaces.is_running and not slot.out)
+        for slot in facts.slots.values()
+    )
+
+
+def see_honesty(run: Run, report: Report, before: Before) -> None:
+    """The report tells what is so."""
+    fate, code = run.fate, report.exit_code
+    if fate.taken or report.lost:
+        if code is not ExitCode.LOCKED and fate.execution and fate.execution.lost.is_set():
+            run.world.wrong("honesty", f"taken over, and the exit code is {code!r}")
+        return
+    failed_back = {
+        failure.host.name
+        for failure in report.failures
+        if any(": failed: " in step for step in failure.undone)
+    }
+    for host, outcome in report.outcomes.items():
+        if said := _untrue(run.world, host, outcome, before, failed_back=host in failed_back):
+            run.world.wrong("honesty", f"{host}: {outcome}, and {said}")
+    _see_exit_code(run, code)
+    if code is ExitCode.DONE and run.command.verb == "deploy":
+        _see_deployed(run)
+
+
+def _untrue(world: World, host: str, outcome: Outcome, before: Before, *, failed_back: bool) -> str:
+    """What is so of the host in spite of its outcome; failed_back: on its way back."""
+    places = world.on(host)
+    is_in = all(world.is_in(place) for place in places)
+    match outcome:
+        case Outcome.DONE | Outcome.CURRENT if not is_in:
+            return "not in service"
+        case Outcome.BACK if not is_in and all(before.served[place] for place in places):
+            return "not in service"
+        case Outcome.OUT if is_in and not failed_back:
+            is_sick = any(world.state(place) is not State.HEALTHY for place in places)
+            return "" if is_sick else "it is in service"
+        case Outcome.WAITING if any(p.process is not before.processes[p] for p in places):
+            return "it was touched"
+    return ""
+
+
+def _see_exit_code(run: Run, code: ExitCode) -> None:
+    """Whoever reads only the code knows whether all is in service, of one release."""
+    world = run.world
+    if code in {ExitCode.DONE, ExitCode.FAILED, ExitCode.MIXED}:
+        for place in world.places.values():
+            if not world.is_in(place):
+                world.wrong("honesty", f"exit code {code!r}, and {place} is out of service")
+    one = code is ExitCode.FAILED or (code is ExitCode.DONE and run.command.verb != "repair")
+    running = [
+        {place.process.build for place in world.of(app.name) if place.process} for app in world.apps
+    ]
+    if one and any(len({build and build.release for build in builds}) > 1 for builds in running):
+        world.wrong("honesty", f"exit code {code!r}, and more than one release runs")
+
+
+def _see_deployed(run: Run) -> None:
+    world = run.world
+    for place in world.places.values():
+        if not place.process or place.process.build != run.command.build:
+            world.wrong("honesty", f"exit code 0, and {place} does not run the release")
+        if not repair.is_whole(surveys.slot(world, place)):
+            world.wrong("honesty", f"exit code 0, and {place} is not whole")
+
+
+def see_whole(run: Run, report: Report, before: Before) -> None:
+    """P3, P9: one thing that goes wrong on a host, or a signal, never costs it its service."""
+    world, fate = run.world, run.fate
+    if fate.taken or any(s.fault in {Fault.DARK, Fault.DOWN, Fault.SICK} for s in fate.struck):
+        return
+    is_bad = run.command.verb == "deploy" and world.kind(run.command.build) is not Kind.GOOD
+    for host in report.outcomes:
+        places = world.on(host)
+        wrong = sum(
+            f"host-{strike.host}" == host
+            and strike.fault in {Fault.COMMAND, Fault.HOST, Fault.DEFECT}
+            and strike.step != "MarkBad"  # a mark that cannot be made is no reason to stay out
+            for strike in fate.struck
+        )
+        was_good = before.whole[host] and all(_was_good(world, p, before) for p in places)
+        if was_good and wrong + is_bad <= 1:
+            for place in places:
+                if not world.is_in(place):
+                    world.wrong("P3", f"{place}: one fault or a signal left it out of service")
+
+
+def _was_good(world: World, place: Place, before: Before) -> bool:
+    was = before.processes[place]
+    return before.served[place] and was is not None and world.kind(was.build) is Kind.GOOD

@@ -1,0 +1,96 @@
+"""One command of the operator, from its survey to its report, as the verbs do it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import builders
+
+from deploy import fitness, overview, plan, repair, rollback, verbs
+from deploy.errors import BadInput, DeployError
+from deploy.rollout import Rollout
+from simulated import judge
+from simulated.clock import CLOCK
+from simulated.faults import Crash
+from simulated.judge import Before
+from simulated.places import NOBODY
+from simulated.run import Run
+
+if TYPE_CHECKING:
+    from deploy.offers import Offer
+    from deploy.plan import Plan
+    from deploy.report import Report
+    from deploy.settings import App, Environment
+    from deploy.survey import Survey
+    from simulated.builds import Build
+    from simulated.faults import Command
+    from simulated.world import World
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended: with a report, refused, or not at all (a crash)."""
+
+    report: Report | None = None
+    refused: str = ""
+
+    def __str__(self) -> str:
+        return repr(self.report.exit_code if self.report else self.refused or "crashed")
+
+
+def perform(world: World, command: Command, environment: Environment | None = None) -> Ended:
+    """Plan and run one command, and judge what came of it.
+
+    environment: the settings, where they are not those that the world began with.
+    """
+    run = Run(world, command, environment or world.environment)
+    CLOCK.now += command.after
+    for place in world.places.values():
+        place.left = NOBODY
+    try:
+        seen = run.survey()
+        before = Before.of(world, seen)
+        made = _planned(run, seen)
+    except BadInput as error:
+        return Ended(refused=str(error))
+    try:
+        report = _rolled_out(run, made)
+    except Crash:
+        return Ended()
+    judge.see_honesty(run, report, before)
+    judge.see_whole(run, report, before)
+    return Ended(report)
+
+
+def _planned(run: Run, seen: Survey) -> Plan:
+    environment, allow = run.environment, run.allow_downtime
+    match run.command.verb:
+        case "deploy":
+            apps = run.world.apps
+            fitness.refuse_unfit(apps, seen)
+            offers = tuple(_offer(seen, app, run.command.build) for app in apps)
+            return plan.make(environment, offers, seen, allow_downtime=allow)
+        case "rollback":
+            return rollback.make(environment, seen, allow_downtime=allow)
+        case _:
+            return repair.make(environment, seen)
+
+
+def _offer(seen: Survey, app: App, build: Build) -> Offer:
+    made = builders.offer(app, seen.hosts, build.release, build.text)
+    return replace(made, package=replace(made.package, archive=Path("/dev/null")))
+
+
+def _rolled_out(run: Run, made: Plan) -> Report:
+    """The report, corrected by a last look where all can be reached for one."""
+    me = cast("Any", run)
+    rollout = Rollout(me, me, me, me)
+    act = rollout.run_or_take_back if run.command.verb == "deploy" else rollout.run
+    report = act(made)
+    try:
+        told = overview.overview(run.environment, run.survey())
+    except DeployError:
+        return report
+    return verbs.as_seen(report, told)

@@ -1,0 +1,96 @@
+"""One command at work: what the rollout knows as its session, lease, signals and screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from deploy.fleet import Fleet
+from deploy.report import BatchBegan, StepBegan, StepEnded
+from simulated import surveys
+from simulated.api import Api
+from simulated.clock import CLOCK
+from simulated.fate import Fate
+from simulated.floors import Floors
+from simulated.host import Remote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deploy.executor import Execution
+    from deploy.plan import Plan
+    from deploy.report import Event
+    from deploy.settings import Environment
+    from deploy.survey import Survey
+    from simulated.faults import Command
+    from simulated.world import World
+
+
+class Stop:
+    """Stands in for the fleet's event `stop`: waiting for it is an instant, and takes no time."""
+
+    def __init__(self, fate: Fate) -> None:
+        self._fate, self._is_set = fate, False
+
+    def set(self) -> None:
+        self._is_set = True
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def wait(self, seconds: float) -> bool:
+        self._fate.instant(reads=True)
+        if not self._is_set:
+            CLOCK.sleep(seconds)
+        return self._is_set
+
+
+class Run:
+    """One command at work: it is Session, Lease, Screen and Signals in one."""
+
+    def __init__(self, world: World, command: Command, environment: Environment) -> None:
+        self.world, self.command, self.environment = world, command, environment
+        self.allow_downtime = world.given.hosts == 1
+        self.fate = Fate(world, command)
+        self._floors = Floors(world, environment.rollout, allow_downtime=self.allow_downtime)
+        self._api = Api(self.fate, self._floors)
+
+    def survey(self, *, settled: bool = True) -> Survey:
+        del settled
+        return surveys.survey(self.world)
+
+    def fleet(self) -> Fleet:
+        remotes = {host.name: cast("Any", Remote(self.fate, host)) for host in self.world.hosts}
+        api, stop = cast("Any", self._api), cast("Any", Stop(self.fate))
+        return Fleet(remotes, self.world.groups, api, api, author="test", stop=stop)
+
+    def guide(self, execution: Execution) -> None:
+        self.fate.execution = execution
+        if self.fate.first_signal:
+            execution.stop(self.fate.first_signal)
+
+    def when_lost(self, act: Callable[[], None]) -> None:
+        if self.fate.taken:
+            act()
+
+    def progress(self, plan: Plan) -> Run:
+        self._floors.follow(plan)
+        return self
+
+    def say(self, text: str) -> None:
+        del text
+
+    complain = say
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, StepBegan):
+            self.fate.begin(event.step)
+        elif isinstance(event, StepEnded):
+            self.fate.end(event.step)
+        elif isinstance(event, BatchBegan):
+            self._floors.begin(event.number)

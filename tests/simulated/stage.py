@@ -1,0 +1,104 @@
+"""Puts what is simulated in the place of what is real: clock, threads, scripts and proofs."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import tenacity.nap
+
+from deploy import commands, enrolment, executor, fleet, proof
+from deploy.executor import Execution
+from deploy.proof import NotProven, ProveRelease, ProveRevived
+from simulated.builds import Kind
+from simulated.clock import CLOCK
+from simulated.places import NOBODY
+from simulated.scripts import SPOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+    from deploy.fleet import Fleet
+    from deploy.lanes import Lane
+    from deploy.steps import Step
+    from simulated.api import Api
+
+SCRIPTS = (
+    "prepare",
+    "receive_release",
+    "verify_unit",
+    "keep_unit",
+    "kept_unit",
+    "remove_releases",
+    "record_out",
+    "record_deployed",
+    "mark_bad",
+    "forget_out",
+    "stop_unit",
+    "retire_unit",
+    "revive_unit",
+    "switch_release",
+    "start_unit",
+    "show_unit",
+    "journal",
+    "listeners",
+    "running_release",
+)
+
+
+def take_the_stage(patch: pytest.MonkeyPatch) -> None:
+    """From here to the patch's end, steps and executor act on the paper."""
+    for module in (executor, fleet, enrolment, proof, tenacity, tenacity.nap):
+        patch.setattr(module, "time", CLOCK)
+    patch.setattr(proof, "ASK_SECONDS", 1.0)
+    for name in SCRIPTS:
+        patch.setattr(commands, name, _spoken(name, getattr(commands, name)))
+    for kind in (ProveRelease, ProveRevived):
+        patch.setattr(kind, "run", _proven(kind.run))
+    patch.setattr(Execution, "_together", _together)
+
+
+def _spoken(name: str, build: Callable[..., str]) -> Callable[..., str]:
+    """The same script; what it was made from is remembered."""
+
+    def say(*args: Any) -> str:
+        text = build(*args)
+        SPOKEN[text] = name, args
+        return text
+
+    return say
+
+
+def _proven(run: Callable[[Any, Fleet], None]) -> Callable[[Any, Fleet], None]:
+    """The same proof; the world remembers how it ended for the process that it was of."""
+
+    def prove(step: Step, own: Fleet) -> None:
+        world = cast("Api", own.feed).world
+        place = world.places[step.host.name, step.app.name]
+        try:
+            run(step, own)
+        except NotProven:
+            if place.process:
+                place.process.proven, place.left = False, NOBODY
+            raise
+        if place.process is None or world.kind(place.process.build) in {Kind.SILENT, Kind.RESTLESS}:
+            world.wrong("P3", f"{place}: a proof passed for what does not answer or stay")
+        else:
+            place.process.proven = True
+
+    return prove
+
+
+def _together(
+    execution: Execution,
+    work: list[tuple[Lane, Callable[[Lane], None]]],
+    at_a_time: int = executor.MOST_AT_A_TIME,
+) -> None:
+    """Stands in for the executor's threads: these take turns, so many of them at a time."""
+    fate = cast("Api", execution.fleet.feed).fate
+    for start in range(0, len(work), at_a_time):
+        some = work[start : start + at_a_time]
+        fate.turns.together([partial(act, lane) for lane, act in some])
+    fate.acting = ""

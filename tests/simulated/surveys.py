@@ -1,0 +1,89 @@
+"""What is seen of the world: units as systemd shows them, slots, and a survey of all hosts."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import builders
+
+from deploy.errors import Unreachable
+from deploy.survey import HostFacts, Listener, Slot, Survey, UnitState, parse_show
+from simulated.builds import Build, Kind
+from simulated.clock import CLOCK
+
+if TYPE_CHECKING:
+    from simulated.places import Place
+    from simulated.world import World
+
+RESTARTED_AFTER_SECONDS = 1.0
+
+
+def unit_state(world: World, place: Place) -> str:
+    """What `systemctl show` prints of the slot's unit."""
+    process = place.process if place.process and not place.process.is_legacy else None
+    restarts = (
+        process is not None
+        and world.kind(process.build) is Kind.RESTLESS
+        and CLOCK.now - process.began > RESTARTED_AFTER_SECONDS
+    )
+    active = "active" if process else "failed" if place.failed else "inactive"
+    shown = {
+        "LoadState": "loaded" if place.unit else "not-found",
+        "ActiveState": active,
+        "SubState": "running" if process else "dead",
+        "UnitFileState": "enabled" if place.enabled else "disabled" if place.unit else "",
+        "MainPID": str(process.pid if process else 0),
+        "InvocationID": f"{process.began}" if process else "",
+        "NRestarts": str(int(restarts)),
+        "Result": "success",
+    }
+    return "\n".join(f"{key}={value}" for key, value in shown.items())
+
+
+def slot(world: World, place: Place) -> Slot:
+    """The place as a survey tells it."""
+    process, text = place.process, place.unit
+    ours = process.build if process else None
+    legacy = UnitState(
+        load="loaded",
+        active="active" if process and process.is_legacy else "inactive",
+        enabled="enabled" if place.legacy_enabled else "disabled",
+    )
+    return Slot(
+        unit=parse_show(unit_state(world, place)),
+        link=place.link,
+        unit_sha256=hashlib.sha256(text.encode()).hexdigest() if text else "",
+        unit_digest=Build.of(text).digest if text else "",
+        running_release=ours.release if ours else "",
+        running_unit=ours.digest if ours else "",
+        releases=tuple(place.releases),
+        out=place.out,
+        history=tuple(place.history),
+        bad=frozenset(place.bad),
+        kept=frozenset(place.kept),
+        torn=place.torn,
+        group=place.app.service_user,
+        listeners=(Listener(100, place.listener, "web"),) if process else (),
+        replaces=legacy if place.legacy else UnitState(),
+    )
+
+
+def survey(world: World) -> Survey:
+    """All hosts and groups, now; Unreachable where one of them, or AWS, does not answer."""
+    if any(CLOCK.now < until for until in world.dark.values()) or CLOCK.now < world.down:
+        raise Unreachable("no answer")
+    seen = tuple(
+        HostFacts(
+            host=host,
+            init="systemd",
+            systemd=252,
+            selinux="",
+            free_kb=10 * 1024 * 1024,
+            tools=builders.TOOLS,
+            slots={app.name: slot(world, world.places[host.name, app.name]) for app in world.apps},
+        )
+        for host in world.hosts
+    )
+    health = {name: world.health(group) for name, group in world.groups.items()}
+    return Survey(seen, world.groups, health)

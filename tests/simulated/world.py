@@ -1,0 +1,185 @@
+"""All hosts and target groups, what is so of them, and what went wrong that never may."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import builders
+
+from deploy.balancer import Health, State, Target
+from deploy.survey import target_of
+from simulated.builds import OFFERED, OLD, OLDER, Build, Kind
+from simulated.clock import BEGAN_SECONDS, CLOCK
+from simulated.places import Place, Process
+
+if TYPE_CHECKING:
+    from deploy.balancer import TargetGroup
+    from deploy.inventory import Host
+    from deploy.settings import App, Environment
+
+CHECKED_SECONDS = 4.0  # from a registration to the load balancer's first verdict
+LATE_SECONDS = 10.0  # from a registration to the end of a release that dies in service
+APPS = (("web", 5000), ("admin", 5100))
+ZONES = ("eu-west-1a", "eu-west-1b")
+REASONS = {
+    State.DRAINING: "Target.DeregistrationInProgress",
+    State.INITIAL: "Elb.RegistrationInProgress",
+    State.UNHEALTHY: "Target.FailedHealthChecks",
+}
+
+
+@dataclass(frozen=True)
+class Fleets:
+    """What a simulation begins with.
+
+    begin: `running` an old release, `legacy` for units that the apps replace, or `fresh`; kinds:
+    how each of the builds that are offered behaves; rollout: the policy, as in the settings.
+    """
+
+    hosts: int = 2
+    apps: int = 1
+    begin: str = "running"
+    kinds: tuple[Kind, ...] = (Kind.GOOD,) * len(OFFERED)
+    rollout: tuple[tuple[str, Any], ...] = (("batch", 1),)
+    target_type: str = "instance"
+    zonal: bool = False
+    keep_releases: int = 2
+
+
+class World:
+    """Every place, and what went wrong that never may.
+
+    dark, down: until when a host, by name, and AWS cannot be reached, in the clock's seconds.
+    """
+
+    def __init__(self, given: Fleets) -> None:
+        CLOCK.now = BEGAN_SECONDS
+        self.given = given
+        self.wrongs: list[str] = []
+        self.kinds = dict(zip(OFFERED, given.kinds, strict=True))
+        self.dark: dict[str, float] = {}
+        self.down = 0.0
+        replaces = given.begin == "legacy"
+        self.apps = tuple(
+            builders.app(
+                name,
+                port,
+                keep_releases=given.keep_releases,
+                prove_seconds=2.0,
+                start_timeout_seconds=3,
+                healthy_timeout_seconds=20.0,
+                replaces=f"legacy-{name}.service" if replaces else None,
+            )
+            for name, port in APPS[: given.apps]
+        )
+        self.hosts = tuple(
+            builders.host(number, ZONES[number % 2 if given.zonal else 0])
+            for number in range(1, given.hosts + 1)
+        )
+        self.groups = {
+            app.name: builders.group(
+                app.target_group, target_type=given.target_type, zonal=given.zonal
+            )
+            for app in self.apps
+        }
+        self.places = {
+            (host.name, app.name): _begun(given.begin, host, app)
+            for host in self.hosts
+            for app in self.apps
+        }
+        self._targets = {
+            group.name: {target_of(group, place.host, place.app): place for place in self.of(name)}
+            for name, group in self.groups.items()
+        }
+        self.environment = self.environment_with(dict(given.rollout))
+
+    def environment_with(self, rollout: dict[str, Any]) -> Environment:
+        """The settings of these hosts and apps, with this policy."""
+        names = tuple(host.name for host in self.hosts)
+        batch = rollout.get("batch", 1)
+        rest = {key: value for key, value in rollout.items() if key != "batch"}
+        return builders.environment(*self.apps, batch=batch, rollout=rest, hosts=names)
+
+    def wrong(self, promise: str, text: str) -> None:
+        """Write down what must never be."""
+        self.wrongs.append(f"{promise}: {text}")
+
+    def of(self, app: str) -> list[Place]:
+        return [place for (_, name), place in self.places.items() if name == app]
+
+    def on(self, host: str) -> list[Place]:
+        return [place for (name, _), place in self.places.items() if name == host]
+
+    def at(self, group: TargetGroup, target: Target) -> Place:
+        return self._targets[group.name][target]
+
+    def kind(self, build: Build | None) -> Kind:
+        return Kind.GOOD if build is None else self.kinds.get(build, Kind.GOOD)
+
+    def answers(self, place: Place) -> bool:
+        """Whether the process answers on its own host."""
+        process = place.process
+        return (
+            process is not None
+            and CLOCK.now >= place.sick
+            and self.kind(process.build) is not Kind.SILENT
+        )
+
+    def state(self, place: Place) -> State | None:
+        """What AWS says of the target; None where it does not list it."""
+        now = CLOCK.now
+        if not place.registered:
+            return State.DRAINING if now < place.drained else None
+        if now < place.since + CHECKED_SECONDS:
+            return State.INITIAL
+        kind = self.kind(place.process.build) if place.process else Kind.SILENT
+        ended = kind is Kind.LATE and now >= place.since + LATE_SECONDS
+        well = self.answers(place) and kind is not Kind.REJECTED and not ended
+        return State.HEALTHY if well else State.UNHEALTHY
+
+    def health(self, group: TargetGroup) -> dict[Target, Health]:
+        """What AWS says of every target in a group."""
+        return {
+            target: Health(state, REASONS.get(state, ""))
+            for target, place in self._targets[group.name].items()
+            if (state := self.state(place))
+        }
+
+    def serving(self, app: str) -> set[str]:
+        """The hosts whose targets are healthy."""
+        return {p.host.name for p in self.of(app) if self.state(p) is State.HEALTHY}
+
+    def is_in(self, place: Place) -> bool:
+        """Whether the place is in service, as far as it is ours to see to it."""
+        process = place.process
+        if not place.registered or process is None or not process.proven:
+            return False
+        if self.kind(process.build) is Kind.LATE or CLOCK.now < place.sick:
+            return True
+        return self.kind(process.build) is not Kind.REJECTED
+
+    def told(self) -> str:
+        """Every place in a line of its own, for a failed example."""
+        return "\n".join(
+            f"  {place}: {self.state(place)}, link {place.link}, runs "
+            f"{place.process and (place.process.build, place.process.proven)}, "
+            f"out {place.out!r}, torn {place.torn}, "
+            f"records {[record.release for record in place.history]}"
+            for place in self.places.values()
+        )
+
+
+def _begun(begin: str, host: Host, app: App) -> Place:
+    place = Place(app, host)
+    if begin == "legacy":
+        place.legacy = place.legacy_enabled = True
+        place.process = Process(None, "", 0.0, proven=True)
+    elif begin == "running":
+        builds = (OLDER, OLD)
+        place.releases = [build.release for build in builds]
+        place.kept = {build.record.kept: build.text for build in builds}
+        place.history = [build.record for build in builds]
+        place.link, place.unit, place.enabled = OLD.release, OLD.text, True
+        place.process = Process(OLD, OLD.release, 0.0, proven=True)
+    return place
