@@ -26,6 +26,7 @@ SCRIPTS = {
         "web", 5000, "web@5000.service", "web", "old.service", "/etc/web env"
     ),
     "listeners": commands.listeners("web", 5000),
+    "connections": commands.connections(5000),
     "prepare": commands.prepare("web", "web"),
     "receive_release": commands.receive_release("web", "1.0.0-a", "web", "0" * 64),
     "verify_unit": commands.verify_unit("web@5000.service"),
