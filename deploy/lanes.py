@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from deploy import quiet
 from deploy.balancer import State
 from deploy.enrolment import DeregisterTarget, RegisterTarget, Soak, WaitDrained, WaitHealthy
 from deploy.proof import ProveRelease
+from deploy.quiet import WaitQuiet
 from deploy.recording import MarkBad, RecordDeployed
 from deploy.switching import RetireUnit, StartUnit, StopUnit, SwitchRelease
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from deploy.records import Record
     from deploy.settings import App, Environment
     from deploy.steps import Step
-    from deploy.survey import HostFacts, Survey
+    from deploy.survey import HostFacts, Slot, Survey
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def rolled(
             out.append(DeregisterTarget(host, app, was_healthy=is_healthy))
         drains[app.name] = drain_seconds(group, environment)
         if health.reason != "Target.NotRegistered":
-            waits.append(WaitDrained(host, app, drains[app.name]))
+            waits.append(drained(host, app, group, environment, slot))
         if app.replaces and (slot.replaces.is_running or slot.replaces.enabled == "enabled"):
             switch.append(RetireUnit(host, app, app.replaces))
         if slot.unit.is_loaded:
@@ -93,6 +95,17 @@ def rolled(
         if last and slot.can_run(last) and (last.release, last.unit) != (goal.release, goal.unit):
             good[app.name] = last
     return Lane(host, (*out, *waits, *switch, *enrol, *see), good, drains)
+
+
+def drained(
+    host: Host, app: App, group: TargetGroup, environment: Environment, slot: Slot
+) -> WaitDrained | WaitQuiet:
+    """How an app's target drains on a host: until it is quiet, where that is wanted and can be."""
+    seconds = drain_seconds(group, environment)
+    if environment.rollout.drain == "quiet" and not quiet.refusal(app, group, slot):
+        floor_seconds, quiet_seconds = environment.propagation_seconds, environment.quiet_seconds
+        return WaitQuiet(host, app, floor_seconds, quiet_seconds, seconds)
+    return WaitDrained(host, app, seconds)
 
 
 def entered(host: Host, goal: Goal, group: TargetGroup) -> tuple[Step, ...]:

@@ -122,7 +122,8 @@ def _restored(lane: Lane, mine: Sequence[Step], *, is_bad: bool) -> WayOut:
     if RegisterTarget in kinds:
         found.append(DeregisterTarget(host, app, was_healthy=False))
         if retired or good:
-            # It may have served, whatever the operator wants meanwhile.
+            # It may have served, whatever the operator wants meanwhile. For the whole delay, even
+            # where drains end when quiet: a bad release is not trusted to finish on SIGTERM.
             found.append(WaitDrained(host, app, lane.drains[app.name], heeds_stop=False))
     whole = _of(lane, app.name)
     proof = next(step for step in whole if isinstance(step, ProveRelease))

@@ -25,6 +25,7 @@ LAYERS = (
     ("fleet", "offers"),
     ("capacity", "fitness", "steps"),
     ("enrolment", "proof", "recording", "staging", "switching"),
+    ("quiet",),
     ("lanes",),
     ("plan", "recovery"),
     ("rollback",),
