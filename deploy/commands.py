@@ -190,6 +190,11 @@ def listeners(key: str, port: int) -> str:
     )
 
 
+def connections(port: int) -> str:
+    """The established connections to a port, with the kernel's figures on each."""
+    return f"ss -tinH state established 'sport = :{port}'"
+
+
 def prepare(app: str, user: str) -> str:
     """Make the service's user and the app's folders; changes nothing where they are right."""
     base, who = home(app), quote(user)

@@ -15,6 +15,7 @@ from deploy.steps import OnHost
 
 if TYPE_CHECKING:
     from deploy.fleet import Fleet
+    from deploy.steps import Step
 
 VERIFY_OUT_SECONDS = 60.0
 SILENT_API_SECONDS = 60.0
@@ -84,15 +85,20 @@ class WaitDrained(OnHost):
                 time.sleep(min(left, 0.5))
             elif fleet.stop.wait(min(left, 0.5)):
                 raise Stopped(f"{self.host}: stopped while draining")
-        health = fleet.health_since(self.host, self.app, end, SILENT_API_SECONDS)
-        if health.may_receive:
-            raise BalancerError(
-                f"{self.host}: the target is {health} again at the end of its drain; something "
-                "else registered it"
-            )
+        refuse_returned(fleet, self, end)
 
     def __str__(self) -> str:
         return f"drain {self.app.slot_mark}{self.seconds:g} s"
+
+
+def refuse_returned(fleet: Fleet, drain: Step, end: float) -> None:
+    """Read the state once at a drain's end; BalancerError where it may be sent requests again."""
+    health = fleet.health_since(drain.host, drain.app, end, SILENT_API_SECONDS)
+    if health.may_receive:
+        raise BalancerError(
+            f"{drain.host}: the target is {health} again at the end of its drain; something "
+            "else registered it"
+        )
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from deploy import quiet
 from deploy.balancer import State
 from deploy.enrolment import DeregisterTarget, RegisterTarget, Soak, WaitDrained, WaitHealthy
 from deploy.proof import ProveRelease
+from deploy.quiet import WaitQuiet
 from deploy.recording import ForgetOut, MarkBad, RecordDeployed
 from deploy.switching import RetireUnit, StartUnit, StopUnit, SwitchRelease
 
@@ -139,12 +141,12 @@ def _roll(
     parts: _Parts, goal: Goal, facts: HostFacts, survey: Survey, environment: Environment
 ) -> None:
     """Out, drained, stopped, switched, proven, in: all in the slot in use."""
-    app, group, host = facts.at(goal.app), survey.groups[goal.app.name], facts.host
+    app, host = facts.at(goal.app), facts.host
     slot, health = facts.slots[app.name], survey.health_of(host, app)
     if health.may_receive:
         parts.out.append(DeregisterTarget(host, app, was_healthy=health.state is State.HEALTHY))
     if health.reason != "Target.NotRegistered":
-        parts.waits.append(WaitDrained(host, app, drain_seconds(group, environment)))
+        parts.waits.append(drained(facts, app, survey, environment))
     parts.switch += _retired(facts, app)
     if slot.unit.is_loaded:
         parts.switch.append(StopUnit(host, app))
@@ -169,7 +171,7 @@ def _surge(
     if health.may_receive:
         parts.leave.append(DeregisterTarget(host, old, was_healthy=health.state is State.HEALTHY))
     if health.reason != "Target.NotRegistered":
-        parts.empty.append(WaitDrained(host, old, seconds, heeds_stop=False))
+        parts.empty.append(drained(facts, old, survey, environment, heeds_stop=False))
     parts.end += _retired(facts, old)
     if facts.slots[old.name].unit.is_loaded:
         parts.end.append(RetireUnit(host, old, old.unit))
@@ -202,7 +204,7 @@ def left_over(
     facts: HostFacts, app: App, survey: Survey, environment: Environment
 ) -> tuple[Step, ...]:
     """What ends a slot that a deploy left beside the one in use; nothing where it is at rest."""
-    spare, host, group = facts.spare(app), facts.host, survey.groups[app.name]
+    spare, host = facts.spare(app), facts.host
     if spare is None:
         return ()
     slot, health = facts.spares[app.name], survey.health_of(host, spare)
@@ -215,11 +217,31 @@ def left_over(
     if health.may_receive:
         found.append(DeregisterTarget(host, spare, was_healthy=health.state is State.HEALTHY))
     if health.may_receive or (slot.unit.is_running and health.state is State.DRAINING):
-        found.append(WaitDrained(host, spare, drain_seconds(group, environment)))
+        found.append(drained(facts, spare, survey, environment))
     found += before
     if is_up:
         found.append(RetireUnit(host, spare, spare.unit))
     return (*found, ForgetOut(host, spare))
+
+
+def drained(
+    facts: HostFacts,
+    app: App,
+    survey: Survey,
+    environment: Environment,
+    *,
+    heeds_stop: bool = True,
+) -> WaitDrained | WaitQuiet:
+    """How the target of an app's slot drains: until it is quiet, where that is wanted and can be.
+
+    heeds_stop: whether it ends when the operator wants an end.
+    """
+    host, group, slot = facts.host, survey.groups[app.name], facts.slot(app)
+    seconds = drain_seconds(group, environment)
+    if environment.rollout.drain == "quiet" and not quiet.refusal(app, group, slot):
+        floor_seconds, quiet_seconds = environment.propagation_seconds, environment.quiet_seconds
+        return WaitQuiet(host, app, floor_seconds, quiet_seconds, seconds, heeds_stop)
+    return WaitDrained(host, app, seconds, heeds_stop)
 
 
 def entered(host: Host, goal: Goal, group: TargetGroup, app: App) -> tuple[Step, ...]:

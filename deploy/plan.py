@@ -6,11 +6,12 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy import capacity, lanes
+from deploy import capacity, lanes, quiet
 from deploy.balancer import State
 from deploy.enrolment import Soak, WaitDrained, WaitHealthy
 from deploy.lanes import Goal, Lane
 from deploy.proof import ProveCurrent, ProveRelease
+from deploy.quiet import WaitQuiet
 from deploy.recording import RecordDeployed
 from deploy.staging import PrepareHost, RemoveReleases, StageUnit, UploadRelease
 
@@ -260,6 +261,8 @@ def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) ->
                 f"{group.name}: a sick target is noticed only after "
                 f"{group.interval_seconds * group.unhealthy_threshold:g} s of failed checks"
             )
+    if environment.rollout.drain == "quiet":
+        found += quiet.refusals(apps, survey)
     enforcing = [f.host.name for f in survey.hosts if f.selinux.lower() == "enforcing"]
     if enforcing:
         found.append(
@@ -338,6 +341,7 @@ def _estimate(batches: tuple[tuple[Lane, ...], ...], survey: Survey, window: int
 
     def longest(steps: tuple[Step, ...]) -> float:
         waits = [step.seconds for step in steps if isinstance(step, WaitDrained)]
+        waits += [step.least_seconds for step in steps if isinstance(step, WaitQuiet)]
         soaks = [step.seconds for step in steps if isinstance(step, Soak)]
         proofs = [step.app.prove_seconds for step in steps if isinstance(step, ProveRelease)]
         checks = [

@@ -138,7 +138,8 @@ def _restored(lane: Lane, mine: Sequence[Step], *, is_bad: bool) -> WayOut:
     if RegisterTarget in kinds:
         found.append(DeregisterTarget(host, app, was_healthy=False))
         if retired or good:
-            # It may have served, whatever the operator wants meanwhile.
+            # It may have served, whatever the operator wants meanwhile. For the whole delay, even
+            # where drains end when quiet: a bad release is not trusted to finish on SIGTERM.
             found.append(WaitDrained(host, app, lane.drains[app.name], heeds_stop=False))
     found += _marked(lane, mine, is_bad=is_bad)
     proof = next(step for step in _of(lane, app.name) if isinstance(step, ProveRelease))

@@ -109,6 +109,7 @@ class App(Strict):
     replaces: Annotated[str, StringConstraints(pattern=r"^[\w@.:-]+\.service$")] | None = None
     health: Health = Health()
     longest_request_seconds: Seconds = 30.0
+    drains_on_sigterm: bool = True
     start_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
     stop_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
     prove_seconds: Seconds = 5.0
@@ -238,7 +239,7 @@ class Rollout(Strict):
     batch: Batch = Batch(sizes=("1",))
     window: Annotated[int, Field(ge=1)] | None = None
     min_in_service: Share | None = None
-    drain: Literal["wait"] = "wait"
+    drain: Literal["wait", "quiet"] = "wait"
     soak_seconds: Seconds = 0.0
     on_failure: Literal["stop", "rollback"] = "stop"
     max_failures: Share = Share(text="0")
@@ -283,6 +284,7 @@ class Environment(Strict):
     poll_seconds: Annotated[float, Field(ge=0.05, le=60)] = 2.0
     lock_ttl_seconds: Annotated[float, Field(ge=2, le=3600)] = 30.0
     propagation_seconds: Seconds = 15.0
+    quiet_seconds: Seconds = 5.0
     fabric: dict[str, Any] = {}
 
     @model_validator(mode="after")

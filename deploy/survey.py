@@ -128,6 +128,10 @@ class HostFacts:
         """The app in the slot that is in use here."""
         return app.at(self.ports.get(app.name, app.ports[0]))
 
+    def slot(self, app: App) -> Slot:
+        """The facts of this slot of the app."""
+        return self.slots[app.name] if self.at(app).port == app.port else self.spares[app.name]
+
     def spare(self, app: App) -> App | None:
         """The app in its other slot; None where it has but one."""
         used = self.at(app).port

@@ -35,7 +35,7 @@ def app(name: str = "web", *ports: int, **settings: Any) -> App:
 
 
 def environment(*apps: App, batch: Any = 1, rollout: Any = None, **settings: Any) -> Environment:
-    """The environment `lab` with one listed host; `batch` as in the settings, None for no such key."""
+    """The environment `lab` with one listed host; `batch` as in the settings, None for none."""
     given: dict[str, Any] = {"hosts": ("host-1",), "root": Path("/nowhere")} | settings
     given["rollout"] = ({} if batch is None else {"batch": batch}) | (rollout or {})
     return Environment.model_validate({"name": "lab", "apps": list(apps or (app(),)), **given})

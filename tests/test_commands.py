@@ -25,6 +25,7 @@ SCRIPTS = {
     "survey_slot": commands.survey_slot("web", 5000, "web@5000.service"),
     "survey_app, all": commands.survey_app("web", "web", "old.service", "/etc/web env"),
     "listeners": commands.listeners("web", 5000),
+    "connections": commands.connections(5000),
     "prepare": commands.prepare("web", "web"),
     "receive_release": commands.receive_release("web", "1.0.0-a", "web", "0" * 64),
     "verify_unit": commands.verify_unit("web@5000.service"),

@@ -11,7 +11,7 @@ import builders
 import pytest
 from builders import NEW
 
-from deploy import enrolment, proof, recording, staging, steps, switching
+from deploy import enrolment, proof, quiet, recording, staging, steps, switching
 from deploy import plan as plans
 from deploy.balancer import Target
 from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, LockLost
@@ -127,7 +127,7 @@ class Ran:
 
 KINDS = [
     kind
-    for module in (enrolment, proof, recording, staging, switching)
+    for module in (enrolment, proof, quiet, recording, staging, switching)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, steps.OnHost) and kind is not steps.OnHost
 ]

@@ -14,7 +14,7 @@ DEPLOY = ROOT / "deploy"
 
 # Each module may import those of earlier lines only, annotations included.
 LAYERS = (
-    ("__init__", "commands", "errors", "findings", "records"),
+    ("__init__", "commands", "connections", "errors", "findings", "records"),
     ("retries",),
     ("document", "entries", "matcher", "release", "units", "usage"),
     ("archive", "bundle", "settings"),
@@ -25,6 +25,7 @@ LAYERS = (
     ("fleet", "offers"),
     ("capacity", "steps"),
     ("enrolment", "proof", "recording", "staging", "switching"),
+    ("quiet",),
     ("lanes",),
     ("fitness", "plan", "recovery"),
     ("rollback",),

@@ -167,6 +167,14 @@ def test_a_stream_ends_whole_over_a_sigterm(tmp_path: Path) -> None:
         connection.close()
 
 
+def test_a_stream_may_pause(tmp_path: Path) -> None:
+    with served(tmp_path) as (_, port):
+        connection = connect(port)
+        connection.request("GET", "/stream?seconds=0.4&pause=0.4")
+        assert len(connection.getresponse().read().splitlines()) == 2
+        connection.close()
+
+
 def test_dropping_in_flight_work_loses_the_request(tmp_path: Path) -> None:
     with served(tmp_path, drop_in_flight=True) as (process, port):
         connection = connect(port)

@@ -190,7 +190,7 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
         "3: lab: apps.Web_1.name: must be lower-case letters, digits and dashes",
     ),
     "strategy": (("batch: 1", "strategy: fast"), "12: lab: rollout.strategy: must be 'rolling'"),
-    "drain": (("batch: 1", "drain: never"), "12: lab: rollout.drain: must be 'wait'"),
+    "drain": (("batch: 1", "drain: never"), "12: lab: rollout.drain: must be 'wait' or 'quiet'"),
     "rollout a number": (
         ("rollout:\n        batch: 1", "rollout: 3"),
         "11: lab: rollout: must be a mapping of keys to values, not 3",

@@ -103,6 +103,15 @@ def test_the_whole_fleet_goes_after_a_canary_and_one_host_needs_no_downtime() ->
     assert [len(batch) for batch in made(host()).batches] == [1]
 
 
+def test_an_old_slot_drains_until_it_is_quiet_where_that_is_wanted() -> None:
+    listening = builders.slot(listeners=(Listener(100, "web@5000.service", "web"),))
+    facts = host(used=listening)
+    environment = builders.environment(WEB, rollout=SURGE | {"drain": "quiet"})
+    lane = lanes.laid([Goal(WEB, NEW, "d" * 12)], facts, seen([facts], {}), environment)
+    assert str(lane.after[1]) == "drain :5000 until quiet, 15 to 15 s"
+    assert not getattr(lane.after[1], "heeds_stop", True)
+
+
 def test_both_slots_units_are_staged() -> None:
     staged = made(host()).staging[0].steps
     assert names(staged)[-2:] == ["StageUnit 5000", "StageUnit 5001"]

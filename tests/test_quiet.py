@@ -1,0 +1,319 @@
+"""A drain until quiet lasts its floor at least, the delay at most, and as long as it sees work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
+
+import builders
+import pytest
+from builders import HEALTHY
+from test_plan import made, old
+
+from deploy import lanes, plan, quiet, recovery
+from deploy.balancer import Health, State
+from deploy.enrolment import WaitDrained
+from deploy.errors import (
+    BadInput,
+    BalancerError,
+    CommandResult,
+    ConnectionLost,
+    DeployError,
+    RemoteError,
+)
+from deploy.fleet import Stopped
+from deploy.quiet import WaitQuiet
+from deploy.survey import Listener, Slot, UnitState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deploy.fleet import Fleet
+
+WEB = builders.app()
+DRAINING = Health(State.DRAINING, "Target.DeregistrationInProgress")
+STEP = WaitQuiet(builders.host(), WEB, floor_seconds=15.0, quiet_seconds=5.0, seconds=60.0)
+IDLE = "0 0 10.0.0.1:5000 10.0.0.9:4{n:04} cubic bytes_sent:9 bytes_received:9 segs_in:4\n"
+BUSY = "0 0 10.0.0.1:5000 10.0.0.9:4{n:04} cubic bytes_received:9 segs_in:3 lastsnd:90\n"
+
+LISTENER = Listener(100, "web@5000.service", "web")
+SERVING = builders.slot(listeners=(LISTENER,))
+QUIET: dict[str, Any] = {"rollout": {"drain": "quiet"}}
+
+
+def kernel(busy: int, idle: int = 3) -> str:
+    """What `ss` says of so many connections, each with its own port."""
+    return "".join(
+        (BUSY if number < busy else IDLE).format(n=number) for number in range(busy + idle)
+    )
+
+
+@dataclass
+class PaperFleet:
+    """One host whose kernel says what the test has it say at a time, and a clock that jumps.
+
+    at: seconds since the deregistration; looks: when the kernel was asked.
+    """
+
+    says: Callable[[float], str]
+    health: Health = DRAINING
+    stop_at: float = float("inf")
+    at: float = 0.0
+    looks: list[float] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    limits: list[float] = field(default_factory=list)
+    read_at: float | None = None
+
+    @property
+    def stop(self) -> PaperFleet:
+        return self
+
+    def monotonic(self) -> float:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.at += seconds
+
+    def wait(self, seconds: float) -> bool:
+        self.sleep(seconds)
+        return self.at >= self.stop_at
+
+    def marked(self, host: object, app: object, what: str) -> float:
+        del host, app
+        assert what == "deregistered"
+        return 0.0
+
+    def remote(self, host: object) -> PaperFleet:
+        del host
+        return self
+
+    def ask(self, script: str, what: str, timeout_seconds: float) -> CommandResult:
+        del what
+        self.looks.append(self.at)
+        self.limits.append(timeout_seconds)
+        said = self.says(self.at)
+        self.at += 0.01
+        return CommandResult(script, 1 if said == "no ss" else 0, said, "")
+
+    def tell(self, host: str, text: str) -> None:
+        del host
+        self.told.append(text)
+
+    def health_since(self, host: object, app: object, moment: float, timeout: float) -> Health:
+        del host, app, timeout
+        self.read_at = moment
+        return self.health
+
+
+@pytest.fixture
+def drain(monkeypatch: pytest.MonkeyPatch) -> Callable[..., PaperFleet]:
+    def run(says: Callable[[float], str], step: WaitQuiet = STEP, **more: Any) -> PaperFleet:
+        fleet = PaperFleet(says, **more)
+        monkeypatch.setattr(quiet, "time", fleet)
+        step.run(cast("Fleet", fleet))
+        return fleet
+
+    return run
+
+
+Drain = Any
+
+
+def test_a_quiet_host_drains_for_the_floor_and_is_looked_at_only_towards_its_end(
+    drain: Drain,
+) -> None:
+    fleet = drain(lambda _: kernel(0))
+    assert 15.0 <= fleet.at < 15.6
+    assert min(fleet.looks) == 10.0
+    assert 9 <= len(fleet.looks) <= 12
+    assert fleet.read_at == pytest.approx(fleet.at)
+
+
+@pytest.mark.parametrize("until", [10.2, 12.0, 16.0, 40.0])
+def test_a_busy_connection_lengthens_the_drain_until_all_were_quiet_long_enough(
+    drain: Drain, until: float
+) -> None:
+    fleet = drain(lambda at: kernel(1 if at < until else 0))
+    assert max(15.0, until + 5.0) <= fleet.at < until + 6.5
+
+
+def test_one_busy_look_begins_the_count_anew(drain: Drain) -> None:
+    fleet = drain(lambda at: kernel(1 if 14.4 < at < 15.0 else 0))
+    assert 19.5 <= fleet.at < 21.5
+
+
+def test_bytes_that_move_between_two_looks_are_busy(drain: Drain) -> None:
+    def streams(at: float) -> str:
+        sent = int(at) if at < 30 else 30
+        return (
+            "0 0 10.0.0.1:5000 10.0.0.9:40001\n"
+            f"\t cubic bytes_sent:{sent} bytes_received:9 segs_in:4 lastrcv:900\n"
+        )
+
+    assert 35.0 <= drain(streams).at < 36.5
+
+
+def test_it_never_lasts_longer_than_the_delay(drain: Drain) -> None:
+    fleet = drain(lambda _: kernel(2))
+    assert 60.0 <= fleet.at < 60.5
+    assert fleet.limits[-1] <= 0.5
+
+
+def test_a_floor_below_the_quiet_seconds_still_wants_them_all(drain: Drain) -> None:
+    fleet = drain(lambda _: kernel(0), replace(STEP, floor_seconds=2.0))
+    assert 5.0 <= fleet.at < 5.6
+    assert min(fleet.looks) == 0.0
+
+
+def test_begun_again_late_it_still_looks_for_the_quiet_seconds(drain: Drain) -> None:
+    """After a broken connection, or behind another app's drain: nothing was seen before."""
+    fleet = drain(lambda _: kernel(0), at=30.0)
+    assert 35.0 <= fleet.at < 35.6
+    assert drain(lambda _: kernel(0), at=61.0).looks == []
+
+
+def test_the_display_says_what_it_sees(drain: Drain) -> None:
+    busy = {10: 2, 11: 1}
+    told = drain(lambda at: kernel(busy.get(int(at), 0))).told
+    assert told[0] == "draining for 0 of 15 to 60 s"
+    assert "2 connections busy, quiet for 0 of 5 s; draining for 10 of 15 to 60 s" in told
+    assert "1 connection busy, quiet for 0 of 5 s; draining for 12 of 15 to 60 s" in told
+    assert "0 connections busy, quiet for 2 of 5 s; draining for 15 of 15 to 60 s" in told
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ConnectionLost("the connection broke"), RemoteError("no end after 5 s"), None],
+    ids=["broken", "hung", "ss fails"],
+)
+def test_what_cannot_be_seen_is_not_quiet(drain: Drain, error: DeployError | None) -> None:
+    """It begins the count anew, and where it lasts, the drain is the whole delay."""
+
+    def broken(at: float) -> str:
+        if error:
+            raise error
+        assert at
+        return "no ss"
+
+    fleet = drain(lambda at: broken(at) if 13 < at < 14 else kernel(0))
+    assert 18.5 <= fleet.at < 20.0
+    assert any("cannot be seen" in text for text in fleet.told)
+    assert drain(broken).at >= 60.0
+
+
+def test_a_host_that_may_not_be_trusted_any_more_ends_it(drain: Drain) -> None:
+    def changed(_: float) -> str:
+        raise BadInput("the host key is not the known one")
+
+    with pytest.raises(BadInput):
+        drain(changed)
+
+
+@pytest.mark.parametrize("at", [3.0, 12.0])
+def test_it_heeds_the_operator_unless_told_not_to(drain: Drain, at: float) -> None:
+    with pytest.raises(Stopped):
+        drain(lambda _: kernel(0), stop_at=at)
+    deaf = replace(STEP, heeds_stop=False)
+    assert drain(lambda _: kernel(0), deaf, stop_at=at).at >= 15.0
+
+
+def test_a_target_that_somebody_registered_again_is_an_error(drain: Drain) -> None:
+    with pytest.raises(BalancerError, match="something else registered it"):
+        drain(lambda _: kernel(0), health=HEALTHY)
+
+
+def test_a_plan_says_how_it_drains_and_counts_the_floor_alone() -> None:
+    hosts = [builders.facts(n, {"web": SERVING}) for n in (1, 2)]
+    delay = {"delay_seconds": 300.0}
+    found = made(hosts, group=delay, **QUIET)
+    text = str(found)
+    assert "drain quiet" in text.splitlines()[0]
+    assert "  host-1: drain until quiet, 15 to 300 s" in text.splitlines()
+    assert found.seconds == made(hosts, group=delay).seconds - 2 * (300 - 15)
+    longer = made(hosts, group=delay, quiet_seconds=20.0, **QUIET)
+    assert longer.seconds == found.seconds + 2 * (20 - 15)
+
+
+REFUSED: dict[str, tuple[dict[str, Any], Slot, dict[str, Any], str]] = {
+    "drops": (
+        {"drains_on_sigterm": False},
+        SERVING,
+        {},
+        "it does not finish its requests on SIGTERM (drains_on_sigterm: false)",
+    ),
+    "killed early": (
+        {"stop_timeout_seconds": 4},
+        SERVING,
+        {},
+        "stop_timeout_seconds of 4 s is under its longest request (5 s)",
+    ),
+    "HTTP/2": (
+        {},
+        SERVING,
+        {"protocol_version": "HTTP2"},
+        "target group web-lab speaks HTTP2, whose connections carry many requests at once",
+    ),
+    "gRPC": (
+        {},
+        SERVING,
+        {"protocol_version": "GRPC"},
+        "target group web-lab speaks GRPC, whose connections carry many requests at once",
+    ),
+    "addresses": (
+        {},
+        SERVING,
+        {"target_type": "ip"},
+        "target group web-lab has targets of type ip, whose addresses cannot come back before the "
+        "delay is over",
+    ),
+    "hidden": (
+        {},
+        builders.slot(),
+        {},
+        "no listener on port 5000 is visible in the host's network namespace while "
+        "web@5000.service runs",
+    ),
+    "replaces": (
+        {"replaces": "old.service"},
+        Slot(replaces=UnitState("loaded", "active", "running", "enabled", 9)),
+        {},
+        "nobody knows how old.service, which it replaces, takes a SIGTERM",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_where_quiet_is_not_to_be_trusted_the_whole_delay_is_waited_and_said(name: str) -> None:
+    settings, slot, group, why = REFUSED[name]
+    app = builders.app(longest_request_seconds=5, **settings)
+    facts = builders.facts(1, {"web": slot})
+    seen = builders.survey([facts], apps=[app], **group)
+    wanted = builders.environment(app, **QUIET)
+    drained = lanes.drained(facts, app, seen, wanted)
+    assert drained == WaitDrained(facts.host, app, 15.0)
+    told = f"web: drains by the whole delay: {why}"
+    assert plan.warnings(wanted, (app,), seen) == (told,)
+    assert plan.warnings(builders.environment(app), (app,), seen) == ()
+
+
+def test_a_refusal_on_some_hosts_names_them() -> None:
+    hosts = [builders.facts(1, {"web": SERVING}), *old(2), builders.facts(3, {"web": Slot()})]
+    found = made(hosts, **QUIET)
+    kinds = [type(step) for step in found.steps if isinstance(step, (WaitDrained, WaitQuiet))]
+    assert kinds == [WaitQuiet, WaitDrained, WaitQuiet]
+    assert [text for text in found.warnings if "on host-2: no listener" in text]
+
+
+def test_a_bad_release_is_not_trusted_to_finish_on_its_way_back() -> None:
+    hosts = [builders.facts(n, {"web": SERVING}) for n in (1, 2)]
+    lane = made(hosts, **QUIET).batches[0][0]
+    way = recovery.way_out(lane, lane.steps[-2])
+    found = [step for step in way.steps if isinstance(step, (WaitDrained, WaitQuiet))]
+    assert found == [WaitDrained(lane.host, WEB, 15.0, heeds_stop=False)]
+    out = recovery.way_out(lane, next(s for s in lane.steps if isinstance(s, WaitQuiet)))
+    assert [type(step).__name__ for step in out.steps] == [
+        "RegisterTarget",
+        "WaitHealthy",
+        "ForgetOut",
+    ]
