@@ -14,8 +14,8 @@ DEPLOY = ROOT / "deploy"
 
 # Each module may import those of earlier lines only, annotations included.
 LAYERS = (
-    ("__init__", "commands", "errors", "findings", "records"),
-    ("retries",),
+    ("__init__", "errors", "findings", "manifest", "records"),
+    ("commands", "retries"),
     ("document", "entries", "matcher", "release", "units", "usage"),
     ("archive", "bundle", "settings"),
     ("aws", "package", "project"),
