@@ -258,9 +258,10 @@ def _staged(offer: Offer, facts: HostFacts, survey: Survey, due: tuple[Offer, ..
         return [proof] if is_told else [proof, RecordDeployed(host, app, release, unit.digest)]
     found: list[Step] = [PrepareHost(host, app)]
     old = superfluous(slot, release, app.keep_releases)
-    if old or slot.torn:
-        found.append(RemoveReleases(host, app, old))
-    if release not in slot.releases:
+    coming = "" if release in slot.releases else release
+    if old or slot.torn.keys() - {coming}:
+        found.append(RemoveReleases(host, app, old, coming))
+    if coming:
         found.append(UploadRelease(host, app, offer.package))
     found.append(StageUnit(host, app, release, unit, offer.checks[host.name]))
     return found

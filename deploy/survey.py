@@ -68,8 +68,9 @@ class Slot:
     link: the release that the slot points to; unit_digest: the unit on disk; running_release,
     running_unit: what the running process itself was started with, by its environment; out: our
     note that its target was taken out; history: what was deployed, oldest first; bad: releases
-    that failed here; kept: units that lie here, as Record.kept names them; torn: an
-    upload that never ended; group: the service user's group, empty if there is no such user.
+    that failed here; kept: units that lie here, as Record.kept names them; torn: releases whose
+    upload never ended, with the KiB that lie here; group: the service user's group, empty if
+    there is no such user.
     """
 
     unit: UnitState = UnitState()
@@ -83,7 +84,7 @@ class Slot:
     history: tuple[Record, ...] = ()
     bad: frozenset[str] = frozenset()
     kept: frozenset[str] = frozenset()
-    torn: bool = False
+    torn: dict[str, int] = field(default_factory=dict)
     group: str = ""
     listeners: tuple[Listener, ...] = ()
     replaces: UnitState = UnitState()
@@ -258,12 +259,18 @@ def _parse_slot(app: str, values: dict[str, list[str]]) -> Slot:
         ),
         bad=frozenset(values.get(f"{app}.bad", [])),
         kept=frozenset(name.split(f".{app}@")[0] for name in values.get(f"{app}.kept", [])),
-        torn=first("torn") != "",
+        torn=dict(_parse_torn(line) for line in values.get(f"{app}.torn", [])),
         group=first("group"),
         listeners=parse_listeners(values.get(f"{app}.listener", [])),
         replaces=shown("replaces"),
         environment_file=first("environment_file"),
     )
+
+
+def _parse_torn(line: str) -> tuple[str, int]:
+    """A release's id and KiB, of what `du -k` says of its part."""
+    size, _, path = line.partition("\t")
+    return path.rpartition("/")[2].removeprefix(".").removesuffix(".part"), number(size)
 
 
 def parse_unit(shown: Mapping[str, str]) -> UnitState:

@@ -19,7 +19,7 @@ LAYERS = (
     ("document", "entries", "matcher", "release", "units", "usage"),
     ("archive", "bundle", "settings"),
     ("aws", "package", "project"),
-    ("balancer", "inventory", "trust"),
+    ("balancer", "inventory", "parcel", "trust"),
     ("desk", "feed", "remote"),
     ("lock", "survey"),
     ("fleet", "offers"),
