@@ -13,10 +13,10 @@ from deploy.parcel import Parcel
 from deploy.steps import OnHost
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from deploy.fleet import Fleet
-    from deploy.manifest import File
+    from deploy.manifest import Difference, File
     from deploy.package import Package
     from deploy.units import RenderedUnit
 
@@ -45,41 +45,50 @@ class UploadRelease(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """Trust the digests of releases that lie there; where a copy then is wrong, trust none."""
+        sent = 0
+
+        def count(size: int) -> None:
+            nonlocal sent
+            sent += size
+            fleet.tell(self.host.name, self._sent(sent))
+
         try:
             try:
-                self._bring(fleet)
+                found = self._bring(fleet, count)
             except CommandFailed as error:
                 if error.result.exit_code != commands.CONTENT_DIFFERS:
                     raise
                 fleet.tell(self.host.name, f"sent after all: {error}")
-                self._bring(fleet, checked_now=True)
+                found = self._bring(fleet, count, checked_now=True)
         except CommandFailed:
             # A part stays after a broken connection alone: this one filled the disk, or is wrong.
             script = commands.discard_part(self.app.name, self.package.release.id)
             with suppress(DeployError):
                 fleet.remote(self.host).change(self.app.name, script, "removing what was uploaded")
             raise
+        copied = _also([each.file for each in found.copied], "copied there")
+        kept = _also(found.kept, "left there by an upload before")
+        fleet.tell(self.host.name, f"| {self._sent(sent)}{copied}{kept}")
 
-    def _bring(self, fleet: Fleet, *, checked_now: bool = False) -> None:
+    def _bring(
+        self, fleet: Fleet, count: Callable[[int], None], *, checked_now: bool = False
+    ) -> Difference:
+        """Ask what lies there, and send the rest; `count` hears of every chunk's bytes."""
         name, package, remote = self.app.name, self.package, fleet.remote(self.host)
-        release, total, sent = package.release.id, package.archive_bytes / MEGABYTE, 0
-
-        def count(size: int) -> None:
-            nonlocal sent
-            sent += size
-            fleet.tell(self.host.name, f"sent {sent / MEGABYTE:.1f} of {total:.1f} MB")
-
+        release = package.release.id
         question = commands.find_contents(name, release, checked_now=checked_now)
         found = manifest.read(remote.ask(question, "finding files", FIND_SECONDS).stdout)
         place = f"{commands.part(release)}/files"
         difference = manifest.compare(package.manifest, found, place)
-        script = commands.receive_release(name, release, self.app.service_user, links=package.links)
+        user = self.app.service_user
+        script = commands.receive_release(name, release, user, links=package.links)
         with Parcel.opened(package, difference) as parcel:
             remote.send(name, script, "upload", parcel, count)
-        told = f"| sent {sent / MEGABYTE:.1f} of {total:.1f} MB"
-        told += _also([each.file for each in difference.copied], "copied there")
-        told += _also(difference.kept, "left there by an upload that was cut off")
-        fleet.tell(self.host.name, told)
+        return difference
+
+    def _sent(self, size: int) -> str:
+        whole = self.package.archive_bytes / MEGABYTE
+        return f"sent {size / MEGABYTE:.1f} of {whole:.1f} MB"
 
     def __str__(self) -> str:
         size = self.package.archive_bytes / MEGABYTE
