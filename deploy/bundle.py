@@ -1,4 +1,9 @@
-"""The one archive that hosts are sent: sorted, with times, owners and modes normalised."""
+"""The one archive of which hosts are sent what they lack: sorted, and normalised.
+
+It is a tar in gzip members. Folders and links come first, then each file in members of its own, or
+a few small ones together: any choice of members in their order is an archive again, so a package
+is compressed once, whatever its hosts lack.
+"""
 
 from __future__ import annotations
 
@@ -11,44 +16,81 @@ from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from deploy.entries import CHUNK, Entry, Source, too_big
+from deploy.manifest import DIGEST_BITS, File
+
+FILES = "files"
+"""The folder that all entries of the archive lie in."""
 
 _FOLDER, _FILE, _EXECUTABLE = 0o750, 0o640, 0o750
 
 # Compressing to more than this share of the size is not worth the time.
 _WORTHWHILE = 0.95
 
+# Smaller files share a gzip member until it holds this much, which is as far as gzip looks back.
+_SHARED = 32 * 1024
+
 
 class Bundle:
-    """A normalised tar.gz being written; digests itself, its files and the release on the way.
+    """A normalised tar.gz being written; digests its files and the release on the way.
 
     digest: of the release, over paths, executability and contents; unpacked: bytes of contents;
-    manifest: a line for `sha256sum -c` per file; packed: the archive's own digest and size.
+    files: each regular file; spans: by path, from which to which byte of the archive its members
+    go; skeleton: where the folders and links end; links: how many; packed: the archive's bytes.
     """
 
     def __init__(self, file: BinaryIO, package: str, limit: int) -> None:
-        self.packed = _Packed(file)
         self.digest = hashlib.sha256()
-        self.manifest: list[str] = []
-        self.unpacked = 0
+        self.files: list[File] = []
+        self.spans: dict[str, tuple[int, int]] = {}
+        self.skeleton = self.links = self.unpacked = 0
+        self._packed = Packed(file)
+        self._sharing: list[str] = []
+        self._began = 0
         self._package, self._limit = package, limit
+
+    @property
+    def packed(self) -> int:
+        """The archive's bytes so far."""
+        return self._packed.bytes
 
     def write(self, contents: dict[str, Entry], marked: set[str]) -> None:
         """Write all of `contents`, which is sorted; the paths in `marked` become executable."""
-        occupied = {str(PurePosixPath(path).parent) for path in contents}
+        self._frame(contents)
+        self._packed.flush()
+        self.skeleton = self._began = self.packed
         for path, entry in contents.items():
             if entry.kind == stat.S_IFREG:
+                if self._packed.waiting + entry.size > _SHARED:
+                    self._close()
                 with closing(entry.open()) as source:
                     self._file(entry, _Start(source), is_marked=path in marked)
-            elif entry.kind == stat.S_IFLNK:
+                if entry.size > _SHARED:
+                    self._close()
+        self._close()
+        self._packed.write(bytes(2 * tarfile.BLOCKSIZE))
+        self._packed.flush()
+
+    def _frame(self, contents: dict[str, Entry]) -> None:
+        """Write folders and links."""
+        occupied = {str(PurePosixPath(path).parent) for path in contents}
+        self._packed.write(header(FILES, tarfile.DIRTYPE, _FOLDER))
+        for path, entry in contents.items():
+            if entry.kind == stat.S_IFLNK:
+                self.links += 1
                 self._digest("link", path, entry.target)
                 self._header(path, tarfile.SYMTYPE, 0o777, target=entry.target)
-            else:
+            elif entry.kind == stat.S_IFDIR:
                 # A zip may leave folders out: only an empty one tells packages apart.
                 if path not in occupied:
                     self._digest("folder", path, "")
                 self._header(path, tarfile.DIRTYPE, _FOLDER)
-        self.packed.write(bytes(2 * tarfile.BLOCKSIZE))
-        self.packed.flush()
+
+    def _close(self) -> None:
+        """End the gzip member; the files that share it have the same span."""
+        self._packed.flush()
+        self.spans.update(dict.fromkeys(self._sharing, (self._began, self.packed)))
+        self._sharing.clear()
+        self._began = self.packed
 
     def _file(self, entry: Entry, contents: _Start, *, is_marked: bool) -> None:
         executable = is_marked or (
@@ -65,7 +107,8 @@ class Bundle:
             _EXECUTABLE if executable else _FILE,
             size=entry.size,
         )
-        digest = hashlib.sha256()
+        self._sharing.append(entry.path)
+        digest = hashlib.blake2b(digest_size=DIGEST_BITS // 8)
         left = entry.size
         # One byte more than promised is asked for: it also makes zipfile check the CRC.
         while chunk := contents.read(min(CHUNK, left + 1)):
@@ -73,28 +116,28 @@ class Bundle:
             if left < 0:
                 break
             digest.update(chunk)
-            self.packed.write(chunk)
+            self._packed.write(chunk)
         if left:
             raise tarfile.ReadError(f"{entry.path!r} has another size than it says")
-        self.packed.write(bytes(-entry.size % tarfile.BLOCKSIZE))
+        self._packed.write(bytes(-entry.size % tarfile.BLOCKSIZE))
         self._digest("executable" if executable else "file", entry.path, digest.hexdigest())
-        self.manifest.append(f"{digest.hexdigest()}  {entry.path}\n")
+        self.files.append(File(entry.path, digest.hexdigest(), entry.size, executable))
 
     def _header(
-        self,
-        path: str,
-        kind: bytes,
-        mode: int,
-        *,
-        size: int = 0,
-        target: str = "",
+        self, path: str, kind: bytes, mode: int, *, size: int = 0, target: str = ""
     ) -> None:
-        header = tarfile.TarInfo(path)
-        header.type, header.mode, header.size, header.linkname = kind, mode, size, target
-        self.packed.write(header.tobuf(tarfile.GNU_FORMAT, "utf-8"))
+        whole = f"{FILES}/{path}"
+        self._packed.write(header(whole, kind, mode, size=size, target=target))
 
     def _digest(self, kind: str, path: str, what: str) -> None:
         self.digest.update(f"{kind}\0{path}\0{what}\n".encode())
+
+
+def header(path: str, kind: bytes, mode: int, *, size: int = 0, target: str = "") -> bytes:
+    """A tar's header that tells nothing of when, where and by whom it was made."""
+    made = tarfile.TarInfo(path)
+    made.type, made.mode, made.size, made.linkname = kind, mode, size, target
+    return made.tobuf(tarfile.GNU_FORMAT, "utf-8")
 
 
 class _Start:
@@ -112,31 +155,36 @@ class _Start:
         return self._source.read(size)
 
 
-class _Packed:
+class Packed:
     """Gzip in members of about a MiB, each compressed or, where that gains nothing, stored.
 
     Compressing what cannot shrink costs seconds per 100 MB; gzip reads members as one file.
+    bytes: how many were written.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._buffer = bytearray()
-        # BLAKE2: a host takes it in half the time of sha256sum.
-        self.digest = hashlib.blake2b()
         self.bytes = 0
 
+    @property
+    def waiting(self) -> int:
+        """How many bytes the open member holds."""
+        return len(self._buffer)
+
     def write(self, data: bytes) -> None:
+        """Add to the open member; a full one is written."""
         self._buffer += data
         if len(self._buffer) >= CHUNK:
             self.flush()
 
     def flush(self) -> None:
+        """Write the open member, if anything is in it."""
+        if not self._buffer:
+            return
         data = bytes(self._buffer)
         self._buffer.clear()
         middle = len(data) // 2
         sample = data[:4096] + data[middle : middle + 4096] + data[-4096:]
         shrinks = len(zlib.compress(sample, 1)) < _WORTHWHILE * len(sample)
-        member = zlib.compress(data, 1 if shrinks else 0, wbits=31)
-        self._file.write(member)
-        self.digest.update(member)
-        self.bytes += len(member)
+        self.bytes += self._file.write(zlib.compress(data, 1 if shrinks else 0, wbits=31))

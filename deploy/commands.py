@@ -9,11 +9,14 @@ from __future__ import annotations
 from shlex import quote
 from urllib.parse import quote as percent
 
+from deploy.manifest import DIGEST_BITS
+
 SHOWN = (
     "LoadState,ActiveState,SubState,UnitFileState,MainPID,InvocationID,NRestarts,Result,"
     "ExecMainStatus,ActiveEnterTimestamp"
 )
 LOCK_BUSY = 75
+CONTENT_DIFFERS = 78
 IDLE_SECONDS = 120
 HISTORY = 50
 
@@ -141,7 +144,8 @@ def survey_app(app: str, user: str, replaces: str | None, environment_file: str 
         f'for d in {base}/releases/*/; do d=${{d%/}}; [ -d "$d" ] && '
         f'echo "{app}.release=${{d##*/}}"; done',
         f"tail -n {HISTORY} {base}/records/history 2>/dev/null | sed 's/^/{app}.history=/'",
-        f'for f in {base}/releases/.*.part; do [ -e "$f" ] && echo "{app}.torn=yes"; done',
+        f"for f in {base}/releases/.*.part; do "
+        f'[ -e "$f" ] && echo "{app}.torn=$(du -sk "$f")"; done',
         f'for f in {base}/records/bad/*; do [ -f "$f" ] && echo "{app}.bad=${{f##*/}}"; done',
         f'for f in {base}/records/units/*.service; do [ -f "$f" ] && echo "{app}.kept=${{f##*/}}"; '
         "done",
@@ -212,33 +216,81 @@ def prepare(app: str, user: str) -> str:
     )
 
 
-def receive_release(app: str, release: str, user: str, blake2: str) -> str:
-    """Read the release's archive from stdin, unpack and check it, publish it by rename.
+def part(release: str) -> str:
+    """The hidden folder beside the releases in which one is put together."""
+    return f".{release}.part"
 
-    Unpacked while it arrives, its digest taken beside it. Nothing appears under the release's
-    name before all of it is there, right and on disk.
+
+def find_contents(app: str, release: str, *, checked_now: bool = False) -> str:
+    """Print what lies here of a release: `<place>`, a tab, and a manifest's line for each file.
+
+    The manifests of releases tell it, and of an upload that was cut off the files themselves.
+    checked_now: these alone, so that nothing is trusted that was checked at another time.
     """
-    final = release_path(app, release)
-    part = f"{home(app)}/releases/.{release}.part"
+    parted = f"{part(release)}/files"
+    named = 'FNR == 1 { place = FILENAME; sub(".*/", "", place) }'
+    once = r'!seen[$0]++ { print place "\t" $0 }'
+    manifests = (
+        "set --",
+        'for m in ../records/manifests/*; do [ -d "./${m##*/}" ] && set -- "$@" "$m"; done',
+        f'[ "$#" = 0 ] || awk \'{named}; {once}\' "$@"',
+    )
     return "\n".join(
         (
-            "set -e",
-            f"part={quote(part)} final={quote(final)}",
-            'rm -rf "$part" "$part.pipe" "$part.sum"',
-            'trap \'rm -rf "$part" "$part.pipe" "$part.sum"\' EXIT',
-            'if [ -e "$final" ]; then cat > /dev/null; exit 0; fi',
-            'umask 077; mkdir "$part"; mkfifo "$part.pipe"',
-            'b2sum < "$part.pipe" > "$part.sum" &',
-            'tee "$part.pipe" | tar -xzpf - -C "$part" --no-same-owner',
-            "wait",
-            f'read -r sum _ < "$part.sum"; [ "$sum" = {blake2} ] || '
-            "{ echo 'the archive arrived with another digest' >&2; exit 1; }",
-            f'chown -R -h "root:$(id -gn {quote(user)})" "$part"',
-            'chmod 0750 "$part"',
-            'find "$part" -type f -exec sync {} +',
-            'mv -T "$part" "$final"; sync "$final" "${final%/*}"',
+            f"cd {home(app)}/releases 2>/dev/null || exit 0",
+            "export LC_ALL=C",
+            *(() if checked_now else manifests),
+            f"cd {quote(parted)} 2>/dev/null || exit 0",
+            f"find . -type f -exec b2sum -l {DIGEST_BITS} {{}} + | sed 's|^|{parted}\t|'",
         )
     )
+
+
+def receive_release(app: str, release: str, user: str, links: int) -> str:
+    """Read a parcel from stdin, copy the rest, check all, publish it by rename.
+
+    Nothing appears under the release's name before all of it is there, right and on disk. An
+    upload that is cut off leaves its part, for the next one to go on from. Exit code 78
+    (CONTENT_DIFFERS) where a file is not as in the package: a copy, as a rule. links: how many
+    symbolic links the release has.
+    """
+    base = home(app)
+    final, kept = release_path(app, release), f"{base}/records/manifests/{release}"
+    return "\n".join(
+        (
+            "set -e; umask 077; export LC_ALL=C",
+            f"part={quote(f'{base}/releases/{part(release)}')}",
+            f"final={quote(final)} kept={quote(kept)}",
+            'if [ -e "$final" ]; then cat > /dev/null; exit 0; fi',
+            'mkdir -p "$part"; rm -rf "$part/copies"',
+            'tar -xzpf - -C "$part" --no-same-owner',
+            # What cannot be copied is missed by the check.
+            'for list in "$part"/copies/*; do',
+            '  [ -f "$list" ] && cd "${part%/*}/${list##*/}" 2>/dev/null || continue',
+            '  xargs -0 cp --reflink=auto --parents -t "$part/files" < "$list" || true; done',
+            'cd "$part/files"',
+            "xargs -0 -r -n 2 cp --reflink=auto -T < ../moves || true",
+            "if ! wrong=$(b2sum --check --quiet ../manifest 2>/dev/null); then",
+            '  first=$(echo "$wrong" | head -n 1) count=$(echo "$wrong" | wc -l)',
+            '  echo "$count files are not as in the package, ${first%: FAILED*} is one" >&2',
+            f"  exit {CONTENT_DIFFERS}; fi",
+            'lies="$(find . -type f -printf . | wc -c) files, $(find . -type l | wc -l) links"',
+            f'if [ "$lies" != "$(wc -l < ../manifest) files, {links} links" ]; then',
+            '  echo "there is more than in the package: $lies" >&2; exit 1; fi',
+            "find . -type d -exec chmod 0750 {} + -o -type f -exec chmod 0640 {} +",
+            "xargs -0 -r chmod 0750 < ../executables",
+            f'chown -R -h "root:$(id -gn {quote(user)})" .',
+            r"find . \( -type d -o -type f \) -exec sync {} +",
+            f"install -d -m 0700 {base}/records/manifests",
+            'cp ../manifest "$kept.new"; sync "$kept.new"; mv -T "$kept.new" "$kept"',
+            'cd ..; mv -T files "$final"; sync "$final" "${final%/*}"; rm -rf "$part"',
+        )
+    )
+
+
+def discard_part(app: str, release: str) -> str:
+    """Remove what an upload left."""
+    return f"rm -rf {quote(f'{home(app)}/releases/{part(release)}')}"
 
 
 def verify_unit(unit: str) -> str:
@@ -346,14 +398,21 @@ def switch_release(app: str, port: int, release: str, user: str, unit: tuple[str
     )
 
 
-def remove_releases(app: str, releases: tuple[str, ...]) -> str:
-    """Remove releases and their units, but none that a slot points to; and torn uploads."""
+def remove_releases(app: str, releases: tuple[str, ...], coming: str = "") -> str:
+    """Remove releases and what is kept of them, but none that a slot points to; and torn uploads.
+
+    coming: the release whose torn upload stays, to be gone on with.
+    """
     base = home(app)
-    lines = ["set -e", f"rm -rf {base}/releases/.*.part {base}/releases/.*.part.*"]
+    left = quote(f"{base}/releases/{part(coming)}")
+    lines = [
+        "set -e",
+        f'for f in {base}/releases/.*.part; do [ "$f" = {left} ] || rm -rf "$f"; done',
+    ]
     lines += [
         f'[ "$(readlink -f {base}/slots/* | grep -c -x {quote(release_path(app, release))})" = 0 ] '
         f"&& rm -rf {quote(release_path(app, release))} {base}/records/units/{quote(release)}.* "
-        "|| true"
+        f"{base}/records/manifests/{quote(release)} || true"
         for release in releases
     ]
     return "\n".join(lines)

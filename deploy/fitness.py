@@ -18,6 +18,7 @@ NEEDED = ("flock", "ss", "tar", "gzip", "sha256sum", "b2sum", "systemd-analyze",
 PACKAGE_OF = {"ss": "iproute2", "flock": "util-linux", "useradd": "passwd (shadow-utils)"}
 OLDEST_SYSTEMD = 240
 SPARE_KIB = 64 * 1024
+BLOCK_BYTES = 4096
 TARGET_TYPES = ("instance", "ip")
 
 
@@ -71,18 +72,24 @@ def refuse_surge(environment: Environment, survey: Survey) -> None:
 
 
 def refuse_too_large(offers: tuple[Offer, ...], survey: Survey) -> None:
-    """Raise BadInput for hosts without the space for the archives and the unpacked releases."""
+    """Raise BadInput for hosts without the space for the unpacked releases.
+
+    A package is unpacked as it arrives, and each file takes whole blocks. What torn uploads hold
+    is free as well: it is removed first, or gone on with.
+    """
     problems: list[str] = []
     for facts in survey.hosts:
         new = [
-            offer.package
+            offer.package.release
             for offer in offers
             if offer.package.release.id not in facts.slots[offer.app.name].releases
         ]
-        needed = sum(p.archive_bytes + p.release.size_bytes for p in new) // 1024 + SPARE_KIB
-        if new and facts.free_kb < needed:
+        torn = sum(sum(facts.slots[offer.app.name].torn.values()) for offer in offers)
+        free = facts.free_kb + torn
+        needed = sum(r.size_bytes + r.files * BLOCK_BYTES for r in new) // 1024 + SPARE_KIB
+        if new and free < needed:
             problems.append(
-                f"{facts.host}: no space for the release: {facts.free_kb // 1024} MiB free under "
+                f"{facts.host}: no space for the release: {free // 1024} MiB free under "
                 f"/srv, {needed // 1024} MiB needed; make room there"
             )
     if problems:

@@ -7,7 +7,7 @@ import glob
 import os
 import stat
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, cast
 
@@ -20,6 +20,8 @@ from deploy.release import Release
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from deploy.manifest import File
+
 _MOST_LINKS = 40
 
 
@@ -28,18 +30,22 @@ class Package:
     """A package ready to be sent.
 
     path: what the build left; release: what it is.
-    archive: the same contents as a tar.gz whose order, times, owners and modes are normalised;
-    archive_blake2 and archive_bytes describe that file.
-    files: relative paths of files and links; manifest: every file's line for `sha256sum -c`.
+    archive: the same contents as a tar.gz whose order, times, owners and modes are normalised, of
+    archive_bytes in all.
+    files: relative paths of files and links; manifest: every regular file; links: how many.
+    spans: by path, from which to which byte of the archive a file goes; before skeleton_bytes are
+    folders and links. What is taken out of it by these is a tar.gz too, but for its end.
     """
 
     path: Path
     release: Release
     archive: Path
-    archive_blake2: str
     archive_bytes: int
     files: frozenset[str]
-    manifest: str
+    manifest: tuple[File, ...]
+    links: int
+    spans: dict[str, tuple[int, int]] = field(repr=False)
+    skeleton_bytes: int
 
 
 def choose(pattern: str, base: Path, name: str | None = None) -> Path:
@@ -124,10 +130,12 @@ def open_package(
         path=path,
         release=opened,
         archive=place,
-        archive_blake2=bundle.packed.digest.hexdigest(),
-        archive_bytes=bundle.packed.bytes,
+        archive_bytes=bundle.packed,
         files=found,
-        manifest="".join(bundle.manifest),
+        manifest=tuple(bundle.files),
+        links=bundle.links,
+        spans=bundle.spans,
+        skeleton_bytes=bundle.skeleton,
     )
 
 
@@ -168,7 +176,7 @@ def _checked(entries: Iterable[Entry], package: str, limit: int) -> dict[str, En
         declared += entry.size
         if declared > limit or len(contents) > MOST_ENTRIES:
             raise too_big(package)
-    if all(entry.kind == stat.S_IFDIR for entry in contents.values()):
+    if not any(entry.kind == stat.S_IFREG for entry in contents.values()):
         raise BadInput(f"package {package}: there are no files in it; build it again")
     for path in list(contents):
         for parent in PurePosixPath(path).parents[:-1]:

@@ -307,9 +307,10 @@ def _staged(offer: Offer, facts: HostFacts, survey: Survey, due: tuple[Offer, ..
     found: list[Step] = [PrepareHost(host, app)]
     spare = facts.spares.get(app.name)
     old = superfluous(slot, release, app.keep_releases, spare.link if spare else "")
-    if old or slot.torn:
-        found.append(RemoveReleases(host, app, old))
-    if release not in slot.releases:
+    coming = "" if release in slot.releases else release
+    if old or slot.torn.keys() - {coming}:
+        found.append(RemoveReleases(host, app, old, coming))
+    if coming:
         found.append(UploadRelease(host, app, offer.package))
     for port in app.ports:
         key = (host.name, port)

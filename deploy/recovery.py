@@ -55,6 +55,9 @@ def way_out(lane: Lane, failed: Step, *, still_runs: bool = False, is_bad: bool 
         has_failed = is_failed and not still_runs and not is_deployed(failed)
         if name in lane.surged and (has_failed or still_runs or not _has(mine, ProveRelease)):
             ways.append(_withdrawn(lane, mine, is_bad=is_bad and has_failed))
+        elif _has(mine, ReviveUnit):
+            # A repair that could not bring the unit of before back: nothing else is left to try.
+            ways.append(WayOut((), (), serves=not has_failed))
         elif not {type(step) for step in mine} & {StopUnit, RetireUnit, SwitchRelease}:
             ways.append(_untouched(lane, name, mine, is_failed=is_failed))
         elif not has_failed and _has(mine, ProveRelease):

@@ -35,8 +35,9 @@ from deploy.trust import (
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from typing import BinaryIO, Protocol
+    from typing import Protocol
 
+    from deploy.entries import Source
     from deploy.inventory import Host
     from deploy.settings import Environment
 
@@ -168,7 +169,7 @@ class Remote:
         app: str,
         script: str,
         what: str,
-        source: BinaryIO,
+        source: Source,
         sent: Callable[[int], None] = lambda _: None,
     ) -> str:
         """Run a changing script with `source` as its stdin; `sent` hears of every chunk's bytes.
@@ -211,7 +212,7 @@ class Remote:
         self.guard.confirm()
         return commands.locked(app, f"{self.guard.fence}\n{script}")
 
-    def judge(self, script: str, what: str, source: BinaryIO) -> CommandResult:
+    def judge(self, script: str, what: str, source: Source) -> CommandResult:
         """Run a reading script with `source` as its stdin; any exit code is an answer."""
         return self._stream(commands.as_root(script), what, source, lambda _: None)
 
@@ -291,7 +292,12 @@ class Remote:
             started = time.monotonic()
             try:
                 result = self._connection.run(
-                    command, hide=True, warn=True, in_stream=False, timeout=timeout_seconds
+                    command,
+                    hide=True,
+                    warn=True,
+                    in_stream=False,
+                    timeout=timeout_seconds,
+                    encoding="utf-8",  # by default the workstation's own
                 )
             except CommandTimedOut as error:
                 raise RemoteError(
@@ -305,7 +311,7 @@ class Remote:
             return CommandResult(command, result.exited, result.stdout, result.stderr, seconds)
 
     def _stream(
-        self, command: str, what: str, source: BinaryIO, sent: Callable[[int], None]
+        self, command: str, what: str, source: Source, sent: Callable[[int], None]
     ) -> CommandResult:
         with self._lock:
             started = time.monotonic()

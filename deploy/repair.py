@@ -120,6 +120,9 @@ def _mended(
             RecordDeployed(host, app, release, unit),
         )
     if app.replaces and slot.replaces.is_loaded and last is None and _was_out(slot):
+        if slot.replaces.is_running and not slot.unit.is_running and health.may_receive:
+            revived = ProveRevived(host, app, app.replaces, *question)
+            return (revived, WaitHealthy(host, app), ForgetOut(host, app))
         return (
             *_taken_out(environment, facts, app, survey),
             *_address_drained(environment, facts, app, survey),

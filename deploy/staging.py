@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy import commands
-from deploy.errors import DeployError
+from deploy import commands, manifest
+from deploy.errors import CommandFailed, DeployError
+from deploy.parcel import Parcel
 from deploy.steps import OnHost
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from deploy.fleet import Fleet
+    from deploy.manifest import Difference, File
     from deploy.package import Package
     from deploy.units import RenderedUnit
 
 MEGABYTE = 1_000_000
+FIND_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -33,28 +39,65 @@ class PrepareHost(OnHost):
 
 @dataclass(frozen=True)
 class UploadRelease(OnHost):
-    """Send the package and unpack it under the release's own name."""
+    """Bring the package under the release's own name: send what the host lacks, copy the rest."""
 
     package: Package = field(repr=False)
 
     def run(self, fleet: Fleet) -> None:
-        """Stream the archive; it is published by rename once its digest is right."""
-        total, sent, release = self.package.archive_bytes, 0, self.package.release
+        """Trust the digests of releases that lie there; where a copy then is wrong, trust none."""
+        sent = 0
 
         def count(size: int) -> None:
             nonlocal sent
             sent += size
-            fleet.tell(self.host.name, f"sent {sent / MEGABYTE:.1f} of {total / MEGABYTE:.1f} MB")
+            fleet.tell(self.host.name, self._sent(sent))
 
-        script = commands.receive_release(
-            self.app.name, release.id, self.app.service_user, self.package.archive_blake2
-        )
-        with self.package.archive.open("rb") as source:
-            fleet.remote(self.host).send(self.app.name, script, "upload", source, count)
+        try:
+            try:
+                found = self._bring(fleet, count)
+            except CommandFailed as error:
+                if error.result.exit_code != commands.CONTENT_DIFFERS:
+                    raise
+                fleet.tell(self.host.name, f"sent after all: {error}")
+                found = self._bring(fleet, count, checked_now=True)
+        except CommandFailed:
+            # A part stays after a broken connection alone: this one filled the disk, or is wrong.
+            script = commands.discard_part(self.app.name, self.package.release.id)
+            with suppress(DeployError):
+                fleet.remote(self.host).change(self.app.name, script, "removing what was uploaded")
+            raise
+        copied = _also([each.file for each in found.copied], "copied there")
+        kept = _also(found.kept, "left there by an upload before")
+        fleet.tell(self.host.name, f"| {self._sent(sent)}{copied}{kept}")
+
+    def _bring(
+        self, fleet: Fleet, count: Callable[[int], None], *, checked_now: bool = False
+    ) -> Difference:
+        """Ask what lies there, and send the rest; `count` hears of every chunk's bytes."""
+        name, package, remote = self.app.name, self.package, fleet.remote(self.host)
+        release = package.release.id
+        question = commands.find_contents(name, release, checked_now=checked_now)
+        found = manifest.read(remote.ask(question, "finding files", FIND_SECONDS).stdout)
+        place = f"{commands.part(release)}/files"
+        difference = manifest.compare(package.manifest, found, place)
+        user = self.app.service_user
+        script = commands.receive_release(name, release, user, links=package.links)
+        with Parcel.opened(package, difference) as parcel:
+            remote.send(name, script, "upload", parcel, count)
+        return difference
+
+    def _sent(self, size: int) -> str:
+        whole = self.package.archive_bytes / MEGABYTE
+        return f"sent {size / MEGABYTE:.1f} of {whole:.1f} MB"
 
     def __str__(self) -> str:
         size = self.package.archive_bytes / MEGABYTE
         return f"upload {self.app.name} {self.package.release.id} ({size:.1f} MB)"
+
+
+def _also(files: Sequence[File], how: str) -> str:
+    size = sum(file.size for file in files) / MEGABYTE
+    return f"; {len(files)} files ({size:.1f} MB) {how}" if files else ""
 
 
 @dataclass(frozen=True)
@@ -92,13 +135,17 @@ class StageUnit(OnHost):
 
 @dataclass(frozen=True)
 class RemoveReleases(OnHost):
-    """Make room: releases that nothing runs, points to or may go back to."""
+    """Make room: releases that nothing runs, points to or may go back to; and torn uploads.
+
+    coming: the release whose own torn upload is gone on with.
+    """
 
     releases: tuple[str, ...]
+    coming: str = ""
 
     def run(self, fleet: Fleet) -> None:
         """The host itself refuses to remove what a slot points to."""
-        script = commands.remove_releases(self.app.name, self.releases)
+        script = commands.remove_releases(self.app.name, self.releases, self.coming)
         fleet.remote(self.host).change(self.app.name, script, "removing old releases")
 
     def __str__(self) -> str:

@@ -71,8 +71,8 @@ class Slot:
     running_unit: what the running process itself was started with, by its environment;
     memory_kb: what that process holds; out: our note that its target was taken out; history:
     what was deployed, oldest first; bad: releases that failed here; kept: this slot's units that
-    lie here, as Record.kept names them; torn: an upload that never ended; group: the service
-    user's group, empty if there is no such user.
+    lie here, as Record.kept names them; torn: releases whose upload never ended, with
+    the KiB that lie here; group: the service user's group, empty if there is no such user.
     """
 
     unit: UnitState = UnitState()
@@ -87,7 +87,7 @@ class Slot:
     history: tuple[Record, ...] = ()
     bad: frozenset[str] = frozenset()
     kept: frozenset[str] = frozenset()
-    torn: bool = False
+    torn: dict[str, int] = field(default_factory=dict)
     group: str = ""
     listeners: tuple[Listener, ...] = ()
     replaces: UnitState = UnitState()
@@ -337,12 +337,18 @@ def _parse_slot(app: App, values: dict[str, list[str]]) -> Slot:
             for file in all_of("kept")
             if file.endswith(f".{app.unit}")
         ),
-        torn=first("torn") != "",
+        torn=dict(_parse_torn(line) for line in all_of("torn")),
         group=first("group"),
         listeners=parse_listeners(all_of(f"{port}.listener")),
         replaces=shown("replaces"),
         environment_file=first("environment_file"),
     )
+
+
+def _parse_torn(line: str) -> tuple[str, int]:
+    """A release's id and KiB, of what `du -k` says of its part."""
+    size, _, path = line.partition("\t")
+    return path.rpartition("/")[2].removeprefix(".").removesuffix(".part"), number(size)
 
 
 def parse_unit(shown: Mapping[str, str]) -> UnitState:

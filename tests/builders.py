@@ -138,10 +138,12 @@ def package(name: str = "web", release: str = NEW, size_bytes: int = 1_000_000) 
         path=Path(f"/builds/{name}.{version}.zip"),
         release=Release(name, version, start.ljust(64, "0"), 1, size_bytes),
         archive=Path(f"/workspace/{name}.tar.gz"),
-        archive_blake2="0" * 64,
         archive_bytes=size_bytes,
         files=frozenset({name}),
-        manifest="",
+        manifest=(),
+        links=0,
+        spans={},
+        skeleton_bytes=0,
     )
 
 

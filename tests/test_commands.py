@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import shlex
 import subprocess
-import tarfile
 from typing import TYPE_CHECKING
 
+import builders
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy import commands
 from deploy.records import Record
+from deploy.survey import parse_host
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +26,9 @@ SCRIPTS = {
     "listeners": commands.listeners("web", 5000),
     "connections": commands.connections(5000),
     "prepare": commands.prepare("web", "web"),
-    "receive_release": commands.receive_release("web", "1.0.0-a", "web", "0" * 64),
+    "find_contents": commands.find_contents("web", "1.0.0-a"),
+    "receive_release": commands.receive_release("web", "1.0.0-a", "web", links=0),
+    "discard_part": commands.discard_part("web", "1.0.0-a"),
     "verify_unit": commands.verify_unit("web@5000.service"),
     "record_out": commands.record_out("web", 5000, '{"by": "it\'s me"}'),
     "record_deployed": commands.record_deployed("web", 5000, "{}", "1.0.0-a"),
@@ -109,45 +110,27 @@ def test_link_and_unit_are_switched_together_and_only_to_what_is_there(tmp_path:
 
 def test_a_release_that_a_slot_points_to_is_never_removed(tmp_path: Path) -> None:
     home = home_of(tmp_path, "1.0.0-a", "1.0.0-ab", "2.0.0-b")
-    (home / "releases/.3.0.0-c.part").mkdir()
+    (home / "records/manifests").mkdir()
+    for release in ("1.0.0-a", "1.0.0-ab", "2.0.0-b"):
+        (home / f"records/manifests/{release}").touch()
     assert switch(tmp_path, "2.0.0-b").returncode == 0
     script = commands.remove_releases("web", ("1.0.0-a", "2.0.0-b"))
     assert run(moved(script, tmp_path)).returncode == 0
-    assert sorted(entry.name for entry in (home / "releases").iterdir()) == ["1.0.0-ab", "2.0.0-b"]
+    left = ["1.0.0-ab", "2.0.0-b"]
+    assert sorted(entry.name for entry in (home / "releases").iterdir()) == left
+    assert sorted(entry.name for entry in (home / "records/manifests").iterdir()) == left
     assert len(list((home / "records/units").iterdir())) == 2
 
 
-def archive() -> tuple[bytes, str]:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w:gz") as tar:
-        entry = tarfile.TarInfo("web")
-        entry.size, entry.mode = 3, 0o750
-        tar.addfile(entry, io.BytesIO(b"run"))
-    return file.getvalue(), hashlib.blake2b(file.getvalue()).hexdigest()
-
-
-def receive(root: Path, sent: bytes, digest: str) -> subprocess.CompletedProcess[bytes]:
-    """The receiving script, tried here: its chown needs root and a user of the host."""
-    script = moved(commands.receive_release("web", "1.0.0-a", "web", digest), root)
-    return run(script.replace("chown ", "true "), sent)
-
-
-def test_a_release_is_published_whole_and_twice_equals_once(tmp_path: Path) -> None:
-    releases = tmp_path / "srv/web/releases"
-    releases.mkdir(parents=True)
-    sent, digest = archive()
-    for _ in range(2):
-        assert receive(tmp_path, sent, digest).returncode == 0
-        assert [entry.name for entry in releases.iterdir()] == ["1.0.0-a"]
-        assert (releases / "1.0.0-a/web").read_bytes() == b"run"
-
-
-def test_a_release_cut_short_leaves_nothing(tmp_path: Path) -> None:
-    releases = tmp_path / "srv/web/releases"
-    releases.mkdir(parents=True)
-    sent, digest = archive()
-    assert receive(tmp_path, sent[:-5], digest).returncode != 0
-    assert list(releases.iterdir()) == []
+def test_a_torn_upload_is_removed_unless_its_release_is_coming(tmp_path: Path) -> None:
+    home = home_of(tmp_path)
+    (home / "releases").mkdir()
+    for coming, left in (("3.0.0-c", [".3.0.0-c.part"]), ("", [])):
+        for release in ("3.0.0-c", "4.0.0-d"):
+            (home / f"releases/.{release}.part/files").mkdir(parents=True, exist_ok=True)
+        script = commands.remove_releases("web", (), coming)
+        assert run(moved(script, tmp_path)).returncode == 0
+        assert [entry.name for entry in (home / "releases").iterdir()] == left
 
 
 def test_the_note_that_a_target_is_out_falls_with_the_record(tmp_path: Path) -> None:
@@ -177,6 +160,9 @@ def test_the_survey_reads_links_records_and_releases(tmp_path: Path) -> None:
     (home / "records/history").write_text('{"release": "1.0.0-a"}\n')
     (home / "records/bad").mkdir()
     (home / "records/bad/0.9.0-b").write_text("sick")
+    part = home / "releases/.2.0.0-c.part/files"
+    part.mkdir(parents=True)
+    (part / "half").write_bytes(bytes(10_000))
     script = commands.survey_app("web", "nobody", None, "/none")
     script += "\n" + commands.survey_slot("web", 5000, "web@5000.service")
     lines = run(moved(script, tmp_path)).stdout.decode().splitlines()
@@ -188,6 +174,9 @@ def test_the_survey_reads_links_records_and_releases(tmp_path: Path) -> None:
         "web.environment_file=",
     } <= set(lines)
     assert not any(line.startswith("web.5000.out=") for line in lines)
+    torn = parse_host(builders.host(), "\n".join(lines), [builders.app()]).slots["web"].torn
+    assert list(torn) == ["2.0.0-c"]
+    assert 10 <= torn["2.0.0-c"] < 100, "KiB, folders included"
 
 
 def test_probes_print_the_code_or_zeros_where_nobody_answers() -> None:

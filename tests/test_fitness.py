@@ -117,13 +117,21 @@ def test_every_problem_of_every_host_is_told_at_once() -> None:
 
 def test_a_host_without_space_is_named_with_both_figures() -> None:
     web = builders.app()
-    hosts = [builders.facts(1), builders.facts(2, free_kb=65 * 1024)]
+    hosts = [builders.facts(1), builders.facts(2, free_kb=63 * 1024)]
     offers = (builders.offer(web, hosts),)
     with pytest.raises(BadInput) as problem:
         fitness.refuse_too_large(offers, builders.survey(hosts))
     assert str(problem.value) == (
-        "host-2: no space for the release: 65 MiB free under /srv, 65 MiB needed; make room there"
+        "host-2: no space for the release: 63 MiB free under /srv, 64 MiB needed; make room there"
     )
+
+
+def test_what_a_torn_upload_holds_counts_as_free() -> None:
+    hosts = [builders.facts(slots={"web": Slot(torn={NEW: 1024})}, free_kb=64 * 1024)]
+    fitness.refuse_too_large((builders.offer(builders.app(), hosts),), builders.survey(hosts))
+    hosts = [builders.facts(slots={"web": Slot(torn={NEW: 900})}, free_kb=64 * 1024)]
+    with pytest.raises(BadInput, match="64 MiB free under /srv, 64 MiB needed"):
+        fitness.refuse_too_large((builders.offer(builders.app(), hosts),), builders.survey(hosts))
 
 
 def test_a_host_that_has_the_release_needs_no_space() -> None:

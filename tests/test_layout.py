@@ -14,12 +14,12 @@ DEPLOY = ROOT / "deploy"
 
 # Each module may import those of earlier lines only, annotations included.
 LAYERS = (
-    ("__init__", "commands", "connections", "errors", "findings", "records"),
-    ("retries",),
+    ("__init__", "connections", "errors", "findings", "manifest", "records"),
+    ("commands", "retries"),
     ("document", "entries", "matcher", "release", "units", "usage"),
     ("archive", "bundle", "settings"),
     ("aws", "package", "project"),
-    ("balancer", "inventory", "trust"),
+    ("balancer", "inventory", "parcel", "trust"),
     ("desk", "feed", "remote"),
     ("lock", "survey"),
     ("fleet", "offers"),

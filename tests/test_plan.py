@@ -308,13 +308,25 @@ def test_what_a_slot_may_go_back_to_is_never_removed(
 def test_old_releases_and_torn_uploads_are_removed_before_the_upload() -> None:
     apps = (builders.app(keep_releases=2),)
     crowded = builders.slot(OLD, releases=("0.8.0-d", "0.7.0-e", OLD))
-    for slot, expected in ((crowded, ("0.7.0-e", "0.8.0-d")), (builders.slot(torn=True), ())):
+    torn = builders.slot(torn={"3.0.0-c": 100, NEW: 100})
+    for slot, expected in ((crowded, ("0.7.0-e", "0.8.0-d")), (torn, ())):
         hosts = [builders.facts(n, {"web": slot}) for n in (1, 2)]
         staging = made(hosts, apps=apps).staging[0].steps
         assert names(staging)[:3] == ["PrepareHost", "RemoveReleases", "UploadRelease"]
         removal = staging[1]
         assert isinstance(removal, RemoveReleases)
         assert sorted(removal.releases) == sorted(expected)
+        assert removal.coming == NEW
+
+
+def test_a_torn_upload_of_the_coming_release_is_gone_on_with() -> None:
+    hosts = [builders.facts(n, {"web": builders.slot(torn={NEW: 100})}) for n in (1, 2)]
+    assert names(made(hosts).staging[0].steps)[:2] == ["PrepareHost", "UploadRelease"]
+    there = builders.slot(torn={NEW: 100}, releases=(OLD, NEW))
+    hosts = [builders.facts(n, {"web": there}) for n in (1, 2)]
+    removal = made(hosts).staging[0].steps[1]
+    assert isinstance(removal, RemoveReleases)
+    assert removal.coming == ""
 
 
 def test_a_plan_tells_what_must_stay_in_service_and_how_many_may_fail() -> None:

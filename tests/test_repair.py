@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import builders
 import pytest
-from builders import NEW, OLD, UNHEALTHY
+from builders import HEALTHY, NEW, OLD, UNHEALTHY
 
-from deploy import repair
+from deploy import recovery, repair
 from deploy.balancer import GONE, Health, State
 from deploy.records import Record
 from deploy.survey import Slot, UnitState
@@ -111,7 +111,7 @@ LEFT: dict[str, tuple[Slot, Health, list[str]]] = {
         builders.HEALTHY,
         ["ProveRelease", "WaitHealthy", "ForgetOut"],
     ),
-    "a torn upload": (slot(torn=True), builders.HEALTHY, ["RemoveReleases"]),
+    "a torn upload": (slot(torn={"2.0.0-c": 100}), builders.HEALTHY, ["RemoveReleases"]),
 }
 
 
@@ -187,3 +187,18 @@ def test_a_sick_release_leaves_the_group_before_the_unit_of_before_takes_its_pla
     plan = made(sick, UNHEALTHY, replaces="legacy.service")
     revived = ["ReviveUnit", "ProveRevived", "RegisterTarget", "WaitHealthy", "ForgetOut"]
     assert names(plan) == ["DeregisterTarget", "WaitDrained", *revived]
+
+
+def test_a_unit_of_before_that_serves_is_proven_and_its_note_falls() -> None:
+    running = UnitState("loaded", "active", "running", "enabled")
+    plan = made(Slot(replaces=running, out=NOTE), HEALTHY, replaces="legacy.service")
+    assert names(plan) == ["ProveRevived", "WaitHealthy", "ForgetOut"]
+
+
+def test_a_unit_of_before_that_cannot_be_proven_is_not_registered() -> None:
+    legacy = UnitState("loaded", "inactive", "dead", "disabled")
+    sick = switched_to_new(history=(), replaces=legacy)
+    lane = made(sick, UNHEALTHY, replaces="legacy.service").batches[0][0]
+    failed = next(step for step in lane.steps if type(step).__name__ == "ProveRevived")
+    way = recovery.way_out(lane, failed)
+    assert (way.steps, way.serves) == ((), False)

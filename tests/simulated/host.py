@@ -51,7 +51,7 @@ class Remote:
         sent: Callable[[int], None] = lambda _: None,
     ) -> str:
         del sent
-        return self._change(app, script, what, source.read().decode())
+        return self._change(app, script, what, source.read(1 << 20).decode(errors="replace"))
 
     def change(self, app: str, script: str, what: str, timeout_seconds: float = 60) -> str:
         del timeout_seconds

@@ -40,7 +40,8 @@ NOBODY = Process(None, "", 0.0)
 class Place:
     """One app on one host: its slot, its process and its target.
 
-    kept: units by release and digest; torn: half an upload lies there; legacy: the host has the
+    kept: units by release and digest; torn: releases of which half an upload
+    lies there, in KiB; legacy: the host has the
     unit that the app replaces. In the clock's seconds: since, the registration; drained and busy,
     the end of the drain and of the last request in it; sick, until when it does not answer.
     left: what ran when this command took the target out, for as long as it was not stopped.
@@ -58,7 +59,7 @@ class Place:
     history: list[Record] = field(default_factory=list)
     bad: set[str] = field(default_factory=set)
     out: str = ""
-    torn: bool = False
+    torn: dict[str, int] = field(default_factory=dict)
     legacy: bool = False
     legacy_enabled: bool = False
     registered: bool = True

@@ -12,6 +12,7 @@ from simulated.places import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from collections.abc import Set as AbstractSet
 
     from simulated.places import Place
     from simulated.world import World
@@ -43,18 +44,24 @@ class Effects:
 
     def receive_release(self, _app: str, release: str, *_: str) -> Iterator[Effect]:
         place = self._place
-        yield lambda: place.put(torn=True)
-        yield lambda: place.put(
-            torn=False, releases=list(dict.fromkeys([*place.releases, release]))
-        )
+        if release in place.releases:
+            yield lambda: True
+            return
+        yield lambda: place.put(torn=place.torn | {release: 4})
+        yield lambda: place.put(releases=[*place.releases, release]) and self._tidy({release})
+
+    def discard_part(self, _app: str, release: str) -> Iterator[Effect]:
+        yield lambda: self._tidy({release})
 
     def keep_unit(self, file: str) -> Iterator[Effect]:
         place, (_, unit, release, digest) = self._place, SPOKEN[file][1]
         assert unit == place.app.unit
         yield lambda: place.put(kept=place.kept | {f"{release}.{digest}": self._sent})
 
-    def remove_releases(self, _app: str, releases: tuple[str, ...]) -> Iterator[Effect]:
-        yield lambda: self._place.put(torn=False)
+    def remove_releases(
+        self, _app: str, releases: tuple[str, ...], coming: str
+    ) -> Iterator[Effect]:
+        yield lambda: self._tidy(self._place.torn.keys() - {coming})
         for gone in releases:
             yield partial(self._remove, gone)
 
@@ -95,6 +102,10 @@ class Effects:
         place = self._place
         yield lambda: place.put(enabled=True, failed=False)
         yield lambda: self._start(Build.of(place.unit))
+
+    def _tidy(self, releases: AbstractSet[str]) -> bool:
+        left = {name: size for name, size in self._place.torn.items() if name not in releases}
+        return self._place.put(torn=left)
 
     def _link(self, release: str, kept: str | None) -> bool:
         place = self._place

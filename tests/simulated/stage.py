@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 SCRIPTS = (
     "prepare",
+    "find_contents",
     "receive_release",
+    "discard_part",
     "verify_unit",
     "keep_unit",
     "kept_unit",
@@ -63,9 +65,9 @@ def take_the_stage(patch: pytest.MonkeyPatch) -> None:
 def _spoken(name: str, build: Callable[..., str]) -> Callable[..., str]:
     """The same script; what it was made from is remembered."""
 
-    def say(*args: Any) -> str:
-        text = build(*args)
-        SPOKEN[text] = name, args
+    def say(*args: Any, **named: Any) -> str:
+        text = build(*args, **named)
+        SPOKEN[text] = name, (*args, *named.values())
         return text
 
     return say

@@ -1,0 +1,108 @@
+"""What a release consists of, file by file, and which of it lies on a host already."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+DIGEST_BITS = 256
+
+# To copy a file from another path takes a process of its own; a smaller one is sent sooner.
+LEAST_COPIED_BYTES = 8 * 1024
+
+_FOUND = re.compile(r"(?P<place>[^\t/]+(?:/files)?)\t(?P<digest>[0-9a-f]{64})  \./(?P<path>.+)")
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a package.
+
+    path: relative, with slashes, without control characters; digest: 64 hex digits of BLAKE2b, as
+    `b2sum -l 256` prints them; size: bytes.
+    """
+
+    path: str
+    digest: str
+    size: int
+    executable: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file that lies on a host, at `<place>/<path>` below the folder of releases."""
+
+    place: str
+    path: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A file of a package that the host copies from what it found."""
+
+    file: File
+    source: Found
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How each file of a package comes to a host.
+
+    sent: from the workstation; copied: on the host; kept: it lies where it shall be, left there
+    by an upload that was cut off.
+    """
+
+    sent: tuple[File, ...]
+    copied: tuple[Copied, ...]
+    kept: tuple[File, ...]
+
+
+def write(files: Iterable[File]) -> str:
+    """The manifest that a host keeps of a release: what `b2sum --check` reads in its folder."""
+    return "".join(f"{file.digest}  ./{file.path}\n" for file in files)
+
+
+def read(text: str) -> tuple[Found, ...]:
+    """What a host found: a manifest's lines, each after its place and a tab; others are no lines.
+
+    Only a newline ends a line: a name may hold what else Unicode takes for one.
+    """
+    matches = (_FOUND.fullmatch(line) for line in text.split("\n"))
+    return tuple(Found(m["place"], m["path"], m["digest"]) for m in matches if m)
+
+
+def compare(files: Collection[File], found: Iterable[Found], part: str) -> Difference:
+    """How each file comes to the host that found these.
+
+    part: the place where the release is being put together: what is not right there will be
+    written over. The same content under several paths is sent once, where it is worth a copy.
+    """
+    wanted = {(file.digest, file.path) for file in files}
+    exact: dict[tuple[str, str], Found] = {}
+    somewhere: dict[str, Found] = {}
+    for each in found:
+        key = (each.digest, each.path)
+        if each.place == part and key not in wanted:
+            continue
+        if each.place == part or key not in exact:
+            exact[key] = each
+        somewhere.setdefault(each.digest, each)
+    sent: list[File] = []
+    copied: list[Copied] = []
+    kept: list[File] = []
+    for file in files:
+        here = exact.get((file.digest, file.path))
+        other = somewhere.get(file.digest) if file.size >= LEAST_COPIED_BYTES else None
+        source = here or other
+        if source is None:
+            sent.append(file)
+            somewhere[file.digest] = Found(part, file.path, file.digest)
+        elif source.place == part and source.path == file.path:
+            kept.append(file)
+        else:
+            copied.append(Copied(file, source))
+    return Difference(tuple(sent), tuple(copied), tuple(kept))

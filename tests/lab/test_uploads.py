@@ -1,0 +1,151 @@
+"""What travels to a host, and what comes of it there, whatever happens on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from lab.fleet import Lab, LabHost
+from lab.project import Project, Ran, called
+
+FILES = 40
+FILE_BYTES = 500_000
+AT_ONCE = ("--batch", "100%", "--allow-downtime")
+CUT = "pkill -KILL -f '[s]shd: ec2-user' || true"  # and not the shell that says so
+
+
+def build(project: Project, version: str) -> Path:
+    """A folder of 20 MB that does not compress; of its 40 libraries one is the version's own."""
+    root = project.build(version, form="folder")
+    (root / "lib").mkdir()
+    for number in range(FILES):
+        own = f"{version} " * (number == 0)
+        noise = random.Random(f"{own}{number}")  # noqa: S311 - repeatable, not secret
+        (root / f"lib/part{number:02}.bin").write_bytes(noise.randbytes(FILE_BYTES))
+    (root / "it's \u00fcber $HOME.txt").write_text("odd\n")
+    (root / "empty file").touch()
+    (root / "uploads").mkdir()
+    (root / "link").symlink_to("lib/part01.bin")
+    return root
+
+
+def deploy(project: Project, version: str) -> Ran:
+    ran = project.deploy(version, *AT_ONCE)
+    assert ran.code == 0, ran.output
+    return ran
+
+
+def sent(ran: Ran, host: LabHost) -> tuple[float, float]:
+    """Megabytes that the log says were sent to the host, and of how many."""
+    told = re.findall(rf"{called(host)}: \| sent ([0-9.]+) of ([0-9.]+) MB", ran.output)
+    assert told, ran.output
+    return float(told[-1][0]), float(told[-1][1])
+
+
+def assert_as_built(lab: Lab, host: LabHost, root: Path) -> None:
+    """Contents, links, modes and owners; beside it nothing is left, and its manifest holds."""
+    version = root.name.removeprefix("web.")
+    release = lab.shell(host, f"cd /srv/web/releases; echo /srv/web/releases/{version}-*").strip()
+    script = (
+        f"cd {release}; find . -type f -exec b2sum -l 256 {{}} +; find . -type l -printf '%p %l\\n'"
+    )
+    expected = [
+        f"{hashlib.blake2b(path.read_bytes(), digest_size=32).hexdigest()}  ./{name}"
+        for path in root.rglob("*")
+        if path.is_file() and not path.is_symlink()
+        for name in [path.relative_to(root)]
+    ]
+    assert sorted(lab.shell(host, script).splitlines()) == sorted(
+        [*expected, "./link lib/part01.bin"]
+    )
+    folders, files = r"-type d -printf 'd %m %u:%g\n'", r"-type f -printf 'f %m %u:%g %n\n'"
+    modes = f"cd {release}; find . {folders} -o {files}"
+    assert set(lab.shell(host, modes).splitlines()) == {
+        "d 750 root:web",
+        "f 640 root:web 1",
+        "f 750 root:web 1",
+    }
+    executables = lab.shell(host, f"cd {release}; find . -type f -perm 750").split()
+    assert executables == ["./web"]
+    lab.shell(host, f"test -d {release}/uploads")
+    manifest = f"/srv/web/records/manifests/{Path(release).name}"
+    lab.shell(host, f"cd {release} && b2sum --check --strict --quiet {manifest}")
+    assert lab.shell(host, "ls -A /srv/web/releases | grep '^[.]' || true") == ""
+
+
+@pytest.fixture
+def installed(project: Project, lab: Lab) -> Project:
+    """A project whose 1.0.0 was uploaded as a whole, and is right."""
+    root = build(project, "1.0.0")
+    ran = deploy(project, "1.0.0")
+    for host in lab.hosts:
+        megabytes, whole = sent(ran, host)
+        assert megabytes == pytest.approx(whole, abs=0.1)
+        assert_as_built(lab, host, root)
+    return project
+
+
+def test_a_redeploy_with_one_file_of_40_changed_sends_a_twentieth_at_most(
+    installed: Project, lab: Lab
+) -> None:
+    """One host has lost its manifest: the control, which is sent all."""
+    *others, control = lab.hosts
+    lab.shell(control, "rm /srv/web/records/manifests/*")
+    root = build(installed, "2.0.0")
+    ran = deploy(installed, "2.0.0")
+    for host in others:
+        megabytes, whole = sent(ran, host)
+        assert 0 < megabytes <= whole / 20
+        assert_as_built(lab, host, root)
+    megabytes, whole = sent(ran, control)
+    assert megabytes == pytest.approx(whole, abs=0.1)
+    assert_as_built(lab, control, root)
+    assert installed.status()["well"]
+
+
+def test_an_upload_that_is_cut_goes_on_where_it_was(project: Project, lab: Lab) -> None:
+    """The host itself cuts it, when it has unpacked ten files; the others are the control."""
+    host, *others = lab.hosts
+    root = build(project, "1.0.0")
+    lies = "$(ls /srv/web/releases/.1.0.0-*.part/files/lib 2>/dev/null | wc -l)"
+    wait = f"for i in $(seq 3000); do [ {lies} -lt 10 ] || break; sleep 0.01; done"
+    with ThreadPoolExecutor(1) as pool:
+        cut = pool.submit(lab.shell, host, f"{wait}; ls /srv/web/releases/.*.part/files; {CUT}")
+        ran = deploy(project, "1.0.0")
+    assert "lib" in cut.result()
+    megabytes, whole = sent(ran, host)
+    assert 0 < megabytes < 0.8 * whole
+    assert re.search(rf"{called(host)}: .*left there by an upload before", ran.output)
+    for other in others:
+        assert sent(ran, other)[0] == pytest.approx(whole, abs=0.1)
+    for each in lab.hosts:
+        assert_as_built(lab, each, root)
+
+
+def test_a_hot_fix_on_a_host_does_not_reach_the_new_release(installed: Project, lab: Lab) -> None:
+    host, other, *_ = lab.hosts
+    lab.shell(host, "echo fixed > $(echo /srv/web/releases/1.0.0-*/lib/part07.bin)")
+    root = build(installed, "2.0.0")
+    ran = deploy(installed, "2.0.0")
+    assert_as_built(lab, host, root)
+    assert "fixed" in lab.shell(host, "cat /srv/web/releases/1.0.0-*/lib/part07.bin")
+    one = FILE_BYTES / 1_000_000
+    assert sent(ran, host)[0] == pytest.approx(2 * one, abs=0.1), "the fixed one too"
+    assert sent(ran, other)[0] == pytest.approx(one, abs=0.1)
+    assert_as_built(lab, other, root)
+    assert installed.status()["well"]
+
+
+def test_repair_removes_what_an_upload_left(installed: Project, lab: Lab) -> None:
+    part = "/srv/web/releases/.9.0.0-0123456789ab.part"
+    for host in lab.hosts:
+        lab.shell(host, f"mkdir -p {part}/files; touch {part}/files/web")
+    ran = installed.inv("repair", "--env", "lab")
+    assert ran.code == 0, ran.output
+    for host in lab.hosts:
+        assert lab.shell(host, "ls -A /srv/web/releases | grep '^[.]' || true") == ""
