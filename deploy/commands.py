@@ -130,7 +130,7 @@ def survey_host(environment: str) -> str:
             'echo "selinux=$(getenforce 2>/dev/null || true)"',
             'd=/srv; [ -d "$d" ] || d=/; echo "free_kb=$(df -Pk "$d" | awk \'NR==2 {print $4}\')"',
             'echo "now=$(date +%s)"',
-            "for t in flock ss tar gzip sha256sum b2sum systemd-analyze useradd curl python3; do",
+            "for t in flock ss tar gzip xargs sha256sum b2sum systemd-analyze useradd curl python3; do",
             '  command -v "$t" >/dev/null 2>&1 && echo "tool=$t"; done; true',
         )
     )
