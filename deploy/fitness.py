@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from deploy.settings import App, Environment
     from deploy.survey import HostFacts, Slot, Survey
 
-NEEDED = ("flock", "ss", "tar", "gzip", "sha256sum", "b2sum", "systemd-analyze", "useradd")
-PACKAGE_OF = {"ss": "iproute2", "flock": "util-linux", "useradd": "passwd (shadow-utils)"}
+NEEDED = ("flock", "ss", "tar", "gzip", "xargs", "sha256sum", "b2sum", "systemd-analyze", "useradd")
+PACKAGE_OF = {
+    "ss": "iproute2",
+    "flock": "util-linux",
+    "useradd": "passwd (shadow-utils)",
+    "xargs": "findutils",
+}
 OLDEST_SYSTEMD = 240
 SPARE_KIB = 64 * 1024
 BLOCK_BYTES = 4096

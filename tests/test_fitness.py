@@ -49,6 +49,10 @@ def test_a_fit_host_is_left_in_peace() -> None:
             "host-1: has no `ss`; install the package iproute2",
         ),
         (
+            {"facts": {"tools": builders.TOOLS - {"xargs"}}},
+            "host-1: has no `xargs`; install the package findutils",
+        ),
+        (
             {"facts": {"tools": builders.TOOLS - {"tar"}}},
             "host-1: has no `tar`; install the package tar",
         ),
