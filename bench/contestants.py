@@ -107,8 +107,8 @@ QUIET = {"quiet_seconds": 1}
 WAIT, QUICK, WINDOW, SURGE = "rolling wait", "rolling quiet", "window 2", "surge"
 ANSIBLE, ANSIBLE_HALF, SCRIPT = "Ansible, serial 1", "Ansible, serial 50%", "ssh, scp and waiters"
 _NO_PEER = (
-    "no lock against a second deploy; a host that fails stays out; no way back; after a kill, "
-    "nobody knows what was left"
+    "no lock against a second deploy; a host that fails stays out; going back is another run; "
+    "after a kill, nobody knows what was left"
 )
 CONTESTANTS = (
     Contestant(WAIT, "rolling", Product({"batch": 1}), waits_in_turn=True, at_sixteen=True),

@@ -1,9 +1,9 @@
 """The planner and the executor on a fleet of paper: what they cost beside the waits.
 
-`python -m bench.scale 1000` is one measurement, in a process of its own, and prints JSON. Plan,
-executor, steps, feed, desk, and boto3 with its retries are the product's own. The hosts are
-stand-ins that answer at once. The API is a server in this process behind the lab's gate, which
-throttles at AWS's documented rates.
+`python -m bench.scale 1000` is one measurement, in a process of its own: its progress goes to
+standard output, its result, as JSON, to standard error. Plan, executor, steps, feed, desk, and
+boto3 with its retries are the product's own. The hosts are stand-ins that answer at once. The
+API is a server in this process behind the lab's gate, which throttles at AWS's documented rates.
 """
 
 from __future__ import annotations
@@ -13,22 +13,18 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import parse_qs
 
-from werkzeug.serving import WSGIRequestHandler, make_server
-
+from bench.paper import GROUP, NEW, OLD, PaperGroup, PaperHost, api
 from deploy import console, plan
 from deploy.aws import Account
-from deploy.balancer import Balancer, Health, State, Target, TargetGroup
+from deploy.balancer import Balancer, Health, State, Target
 from deploy.desk import Desk
-from deploy.errors import CommandResult, DeployError
+from deploy.errors import DeployError
 from deploy.executor import Execution
 from deploy.feed import HealthFeed
 from deploy.fleet import Fleet
@@ -36,7 +32,6 @@ from deploy.inventory import Host
 from deploy.offers import Offer
 from deploy.package import Package
 from deploy.records import Record
-from deploy.release import Release
 from deploy.report import ExitCode
 from deploy.settings import App, Environment
 from deploy.survey import HostFacts, Slot, Survey, UnitState
@@ -46,55 +41,17 @@ from lab.knobs import Calls, Knobs
 from lab.project import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from typing import BinaryIO
-    from wsgiref.types import StartResponse, WSGIEnvironment
+    from collections.abc import Mapping
 
     from deploy.plan import Plan
     from deploy.remote import Remote
 
 SIZES = (10, 100, 1000)
 BATCH = "10%"
-DELAY_SECONDS, CHECK_SECONDS, PROVE_SECONDS, TICK_SECONDS = 2.0, 0.5, 1.0, 0.5
-OLD = Release("web", "1.0.0", "a" * 64, 1, 1000)
-NEW = Release("web", "2.0.0", "b" * 64, 1, 1000)
+PROVE_SECONDS, TICK_SECONDS = 1.0, 0.5
 TOOLS = frozenset(
     {"flock", "ss", "tar", "gzip", "sha256sum", "b2sum", "systemd-analyze", "useradd"}
 )
-GROUP = TargetGroup(
-    name="web-paper",
-    arn="arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web-paper/1",
-    port=5000,
-    target_type="instance",
-    protocol_version="HTTP1",
-    load_balancers=("arn:alb",),
-    health_path="/health",
-    health_port="traffic-port",
-    matcher="200",
-    interval_seconds=CHECK_SECONDS,
-    timeout_seconds=CHECK_SECONDS,
-    unhealthy_threshold=2,
-    delay_seconds=DELAY_SECONDS,
-    slow_start_seconds=0.0,
-    zonal=False,
-)
-RUNNING = "\n".join(
-    (
-        "LoadState=loaded",
-        "ActiveState=active",
-        "SubState=running",
-        "UnitFileState=enabled",
-        "MainPID=100",
-        "InvocationID=1",
-        "NRestarts=0",
-    )
-)
-SAID = {
-    "unit's state": RUNNING,
-    "starting web@5000.service": RUNNING,
-    "listeners": "web.listener=100 web@5000.service web",
-    "running release": f"running={NEW.id}",
-}
 
 
 @dataclass(frozen=True)
@@ -130,117 +87,6 @@ class Scale:
     def looks_per_tick(self) -> float:
         """DescribeTargetHealth calls for the one group and each tick."""
         return self.calls.get("DescribeTargetHealth", 0) / (self.wall_seconds / TICK_SECONDS)
-
-
-class PaperHost:
-    """A host that does at once whatever it is told; in place of remote.Remote."""
-
-    def change(self, app: str, script: str, what: str, timeout_seconds: float = 60) -> str:
-        """Say what the command would print."""
-        del app, script, timeout_seconds
-        return SAID.get(what, "")
-
-    def ask(self, script: str, what: str, timeout_seconds: float = 30) -> CommandResult:
-        """The same for a reading command."""
-        del timeout_seconds
-        return CommandResult(script, 0, SAID.get(what, ""), "")
-
-    def send(
-        self,
-        app: str,
-        script: str,
-        what: str,
-        source: BinaryIO,
-        sent: Callable[[int], None] = lambda _: None,
-    ) -> str:
-        """Take all of it."""
-        del app, script, what
-        sent(len(source.read()))
-        return ""
-
-    def judge(self, script: str, what: str, source: BinaryIO) -> CommandResult:
-        """Find nothing wrong."""
-        del what, source
-        return CommandResult(script, 0, "", "")
-
-    def probe(self, port: int, path: str, host_header: str, timeout_seconds: float) -> int:
-        """Answer that all is well."""
-        del port, path, host_header, timeout_seconds
-        return 200
-
-
-class PaperGroup:
-    """One target group as a WSGI application: states follow from the times of the writes."""
-
-    def __init__(self, targets: Iterable[str], clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._in: dict[str, float] = dict.fromkeys(targets, 0.0)
-        self._out: dict[str, float] = {}
-        self.answered = 0
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-        """Answer DescribeTargetHealth, RegisterTargets and DeregisterTargets."""
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        given = parse_qs(body.decode())
-        action = given["Action"][0]
-        named = [values[0] for key, values in given.items() if key.endswith(".Id")]
-        with self._lock:
-            self.answered += 1
-            result = self._answer(action, named, self._clock())
-        payload = (
-            f'<{action}Response xmlns="http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/">'
-            f"<{action}Result>{result}</{action}Result></{action}Response>"
-        ).encode()
-        start_response(
-            "200 OK", [("Content-Type", "text/xml"), ("Content-Length", str(len(payload)))]
-        )
-        return [payload]
-
-    def _answer(self, action: str, named: list[str], now: float) -> str:
-        if action == "RegisterTargets":
-            self._in |= dict.fromkeys(named, now)
-            for each in named:
-                self._out.pop(each, None)
-        elif action == "DeregisterTargets":
-            self._out |= {each: now for each in named if self._in.pop(each, None) is not None}
-        else:
-            return f"<TargetHealthDescriptions>{self._listed(now)}</TargetHealthDescriptions>"
-        return ""
-
-    def _listed(self, now: float) -> str:
-        self._out = {each: at for each, at in self._out.items() if now < at + DELAY_SECONDS}
-        states = {
-            each: "healthy" if now > at + CHECK_SECONDS else "initial"
-            for each, at in self._in.items()
-        }
-        states |= dict.fromkeys(self._out, "draining")
-        return "".join(
-            f"<member><Target><Id>{each}</Id><Port>5000</Port></Target>"
-            f"<TargetHealth><State>{state}</State></TargetHealth></member>"
-            for each, state in states.items()
-        )
-
-
-@contextmanager
-def api(application: Gate) -> Iterator[str]:
-    """Serve it on a free port of 127.0.0.1; gives the address."""
-
-    class Quiet(WSGIRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log(self, kind: str, message: str, *args: Any) -> None:
-            """Say nothing of each call."""
-
-    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def measured(count: int, folder: Path) -> Scale:
@@ -322,7 +168,16 @@ def _planned(environment: Environment, hosts: list[Host], folder: Path) -> Plan:
         group="web",
     )
     facts = tuple(
-        HostFacts(host, "systemd", 252, "", 10_000_000, TOOLS, {"web": slot}) for host in hosts
+        HostFacts(
+            host=host,
+            init="systemd",
+            systemd=252,
+            selinux="",
+            free_kb=10_000_000,
+            tools=TOOLS,
+            slots={"web": slot},
+        )
+        for host in hosts
     )
     health = {Target(host.instance_id, GROUP.port): Health(State.HEALTHY) for host in hosts}
     survey = Survey(facts, {"web": GROUP}, {"web": health})

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 
 from bench import __main__ as bench
-from bench import figures, job, limit, scale, table
+from bench import figures, job, limit, paper, scale, table
 from bench.contestants import ANSIBLE, CONTESTANTS, SURGE, WAIT, Product
 from bench.figures import Figure, Runs
 from bench.job import Ground, NotMeasured, Run
@@ -120,7 +120,7 @@ def test_a_contestant_that_was_refused_keeps_its_row() -> None:
     assert f"| {SURGE} | 0 | not measured: unknown key |" in text
 
 
-def asked(group: scale.PaperGroup, action: str, *targets: str) -> str:
+def asked(group: paper.PaperGroup, action: str, *targets: str) -> str:
     given = {"Action": action} | {
         f"Targets.member.{number}.Id": target for number, target in enumerate(targets, start=1)
     }
@@ -131,15 +131,15 @@ def asked(group: scale.PaperGroup, action: str, *targets: str) -> str:
 
 def test_a_target_on_paper_drains_and_turns_healthy_in_its_time() -> None:
     now = [1000.0]
-    group = scale.PaperGroup(["i-1", "i-2"], lambda: now[0])
+    group = paper.PaperGroup(["i-1", "i-2"], lambda: now[0])
     assert asked(group, "DescribeTargetHealth").count("healthy") == 2
     asked(group, "DeregisterTargets", "i-1")
     assert "draining" in asked(group, "DescribeTargetHealth")
-    now[0] += scale.DELAY_SECONDS
+    now[0] += paper.DELAY_SECONDS
     assert "i-1" not in asked(group, "DescribeTargetHealth")
     asked(group, "RegisterTargets", "i-1")
     assert "initial" in asked(group, "DescribeTargetHealth")
-    now[0] += scale.CHECK_SECONDS + 0.1
+    now[0] += paper.CHECK_SECONDS + 0.1
     assert asked(group, "DescribeTargetHealth").count("healthy") == 2
     assert group.answered == 7
 
