@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from bench import figures, job, listing, looking, scale, table
 from bench.contestants import CONTESTANTS
-from bench.figures import FEW, MANY, STATUS_HOSTS, Runs
+from bench.figures import FEW, MANY, STATUS, STATUS_HOSTS, Runs
 from bench.job import Ground, NotMeasured, Run
 from deploy.errors import DeployError
 from lab.fleet import Lab
@@ -47,11 +47,28 @@ class Bench:
         """Rounds of all contestants in turn, so that a slow minute is nobody's alone."""
         if not who:
             return
-        with _ground(hosts) as ground:
-            for number in range(1, rounds + 1):
-                for each in who:
-                    if each.name not in self.refused | self.broken:
-                        self._run(ground, each, f"{number} of {rounds}")
+        try:
+            with _ground(hosts) as ground:
+                for number in range(1, rounds + 1):
+                    for each in who:
+                        if each.name not in self.refused | self.broken:
+                            self._run(ground, each, f"{number} of {rounds}")
+        except DeployError as error:
+            self._fail(f"a lab of {hosts} hosts", error)
+
+    def status(self) -> float | None:
+        """`inv status` on the largest lab, in seconds."""
+        try:
+            with _ground(STATUS_HOSTS) as ground:
+                return looking.seconds(ground)
+        except DeployError as error:
+            self._fail(STATUS, error)
+            return None
+
+    def _fail(self, what: str, error: DeployError) -> None:
+        """Go on without it: what was measured before is not lost."""
+        self.broken[what] = str(error).splitlines()[0]
+        _say(f"{what}: failed: {error}")
 
     def _run(self, ground: Ground, who: Contestant, turn: str) -> None:
         what = f"{who.name}, {len(ground.lab.hosts)} hosts, {turn}"
@@ -62,8 +79,7 @@ class Bench:
             _say(f"{what}: not measured: {error}")
             return
         except DeployError as error:
-            self.broken[who.name] = str(error).splitlines()[0]
-            _say(f"{what}: failed: {error}")
+            self._fail(who.name, error)
             return
         self.runs.append(found)
         limit = f", limit {found.limit}" if found.limit else ""
@@ -99,17 +115,13 @@ def _measured(parts: Sequence[str], rounds: int) -> table.Found:
     if "sixteen" in parts:
         bench.compare([who for who in CONTESTANTS if who.at_sixteen], MANY, 1)
     machine = _machine(load, os.getloadavg()[0])
+    seconds = bench.status() if "status" in parts else None
     runs = Runs(tuple(bench.runs), bench.refused, bench.broken)
-    status = figures.of_status(_status() if "status" in parts else None)
+    status = figures.of_status(seconds, runs)
     listed = figures.of_list(listing.seconds() if "list" in parts else None)
     scales = _scales() if "scale" in parts else ()
     found = (*figures.of_runs(runs), status, listed, *figures.of_scale(scales))
     return table.Found(machine, runs, found, scales)
-
-
-def _status() -> float:
-    with _ground(STATUS_HOSTS) as ground:
-        return looking.seconds(ground)
 
 
 def _scales() -> tuple[Scale, ...]:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from bench.scale import Scale
 
 FEW, MANY, STATUS_HOSTS = 4, 16, 20
+STATUS = f"inv status, {STATUS_HOSTS} hosts, after connecting"
 LARGEST, LESS = 1000, 100
+MANY_LAB = f"a lab of {MANY} hosts"
 NOT_RUN = "not among the parts that were run"
 
 
@@ -49,7 +51,8 @@ class Figure:
 class Runs:
     """All runs of a bench.
 
-    refused: why a contestant cannot be measured here, by its name; broken: how a run failed.
+    refused: why a contestant cannot be measured here, by its name; broken: how something failed,
+    by the contestant's name or by what it was.
     """
 
     runs: tuple[Run, ...]
@@ -116,13 +119,13 @@ def of_runs(all_of: Runs) -> tuple[Figure, ...]:
             f"{SURGE}: wall over {ANSIBLE}, {MANY} hosts",
             0.10,
             wall_over(SURGE, MANY),
-            why=all_of.why(SURGE, ANSIBLE),
+            why=all_of.why(SURGE, ANSIBLE, MANY_LAB),
         ),
         Figure(
             f"{SURGE}: time until all answers are new, {MANY} hosts over {FEW}",
             1.5,
             many / few if few and many else None,
-            why=all_of.why(SURGE),
+            why=all_of.why(SURGE, MANY_LAB),
         ),
         Figure(
             "requests failed in all runs of ours",
@@ -133,10 +136,9 @@ def of_runs(all_of: Runs) -> tuple[Figure, ...]:
     )
 
 
-def of_status(seconds: float | None) -> Figure:
+def of_status(seconds: float | None, all_of: Runs) -> Figure:
     """`inv status`."""
-    name = f"inv status, {STATUS_HOSTS} hosts, after connecting"
-    return Figure(name, 3.0, seconds, "s", NOT_RUN)
+    return Figure(STATUS, 3.0, seconds, "s", all_of.said(STATUS) or NOT_RUN)
 
 
 def of_list(seconds: tuple[float, float] | None) -> Figure:

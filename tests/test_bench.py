@@ -16,6 +16,8 @@ from bench.contestants import ANSIBLE, CONTESTANTS, SURGE, WAIT, Product
 from bench.figures import Figure, Runs
 from bench.job import Ground, NotMeasured, Run
 from bench.limit import Limit
+from deploy.errors import DeployError
+from lab.fleet import Lab
 
 
 def run(contestant: str = WAIT, hosts: int = 4, **values: Any) -> Run:
@@ -166,3 +168,19 @@ def test_a_part_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> N
         bench.main(["rolling", "sailing"])
     assert ended.value.code == 2
     assert "no such part: sailing" in capsys.readouterr().err
+
+
+def test_what_fails_is_told_and_costs_no_run_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_lab(*_: object) -> None:
+        raise DeployError("bookworm-19 did not boot\nits console: empty")
+
+    monkeypatch.setattr(Lab, "borrowed", no_lab)
+    found = bench.Bench()
+    found.runs.append(run())
+    found.compare(CONTESTANTS, 16, 1)
+    assert found.status() is None
+    runs = Runs(tuple(found.runs), found.refused, found.broken)
+    why = "it failed: bookworm-19 did not boot"
+    assert figures.of_status(None, runs).verdict == f"not measured: {why}"
+    assert f"a lab of 16 hosts: {why}" in named(figures.of_runs(runs), f"{SURGE}: time").why
+    assert runs.of(WAIT, 4)
