@@ -1,191 +1,172 @@
-"""`make bench`: a rolling deploy of four hosts against its limit, and the time of `inv --list`."""
+"""`make bench`: one job by all contestants, side by side; and what the rest costs.
+
+`python -m bench rolling ansible scale` runs some parts, and writes nothing unless told to, since
+a comparison is one run. `--rounds 1` is for a quick look.
+"""
 
 from __future__ import annotations
 
-import json
-import statistics
-import subprocess
+import argparse
+import os
+import platform
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from bench import figures, job, listing, looking, scale, table
+from bench.contestants import CONTESTANTS
+from bench.figures import FEW, MANY, STATUS, STATUS_HOSTS, Runs
+from bench.job import Ground, NotMeasured, Run
 from deploy.errors import DeployError
-from lab import packages
 from lab.fleet import Lab
-from lab.load import Load
+from lab.project import ROOT
 
-ROOT = Path(__file__).parent.parent
-HOSTS = 4
-RATE = 150
-DELAY_SECONDS = 10.0
-PROVE_SECONDS = 4.0
-START_SECONDS = 1.0
-PACKAGE_MB = 20
-MOST = 1.10
-LIST_ROUNDS = 9
-LIST_MOST = 1.5
-# systemd's catalogue of messages: a unit begins to stop, and has stopped.
-STOPPING = "de5b426a63be47a7b6ac3eaac82e2f6f"
-STOPPED = "9d1aaa27d60140bd96365438aad20286"
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
-SETTINGS = """\
-deploy:
-  apps:
-    web:
-      package: packages/web.*.zip
-      command: web --port {{port}}
-      ports: [5000]
-      target_group: web-lab
-      longest_request_seconds: 5
-      prove_seconds: {prove:g}
-  environments:
-    lab:
-      from: {environment}
-      propagation_seconds: 2
-      rollout: {{batch: 1}}
-"""
+    from bench.contestants import Contestant
+    from bench.scale import Scale
+
+ROUNDS = 3
+JOBS = tuple(dict.fromkeys(each.part for each in CONTESTANTS))
+PARTS = (*JOBS, "sixteen", "status", "list", "scale")
 
 
-@dataclass(frozen=True)
-class Rolling:
-    """One rolling deploy; all in seconds, the parts of the limit summed over the batches."""
+class Bench:
+    """The runs so far; who was refused, and who failed: both are left out from then on."""
 
-    wall: float
-    delay: float
-    prove: float
-    stop: float
-    start: float
-    healthy: float
-    requests: int
-    failed: int
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        self.refused: dict[str, str] = {}
+        self.broken: dict[str, str] = {}
 
-    @property
-    def limit(self) -> float:
-        """What the settings and the systems ask for; nobody who keeps them can be faster."""
-        return self.delay + self.prove + self.stop + self.start + self.healthy
+    def compare(self, who: Sequence[Contestant], hosts: int, rounds: int) -> None:
+        """Rounds of all contestants in turn, so that a slow minute is nobody's alone."""
+        if not who:
+            return
+        try:
+            with _ground(hosts) as ground:
+                for number in range(1, rounds + 1):
+                    for each in who:
+                        if each.name not in self.refused | self.broken:
+                            self._run(ground, each, f"{number} of {rounds}")
+        except DeployError as error:
+            self._fail(f"a lab of {hosts} hosts", error)
 
-    @property
-    def ratio(self) -> float:
-        """Wall time over the limit."""
-        return self.wall / self.limit
+    def status(self) -> float | None:
+        """`inv status` on the largest lab, in seconds."""
+        try:
+            with _ground(STATUS_HOSTS) as ground:
+                return looking.seconds(ground)
+        except DeployError as error:
+            self._fail(STATUS, error)
+            return None
 
-    def __str__(self) -> str:
-        return (
-            f"rolling: {self.ratio:.2f} of the limit ({self.wall:.1f} s over {self.limit:.1f} s: "
-            f"delay {self.delay:.0f}, prove {self.prove:.0f}, stop {self.stop:.1f}, start "
-            f"{self.start:.0f}, healthy {self.healthy:.1f}), {self.requests} requests, "
-            f"{self.failed} failed"
+    def _fail(self, what: str, error: DeployError) -> None:
+        """Go on without it: what was measured before is not lost."""
+        self.broken[what] = str(error).splitlines()[0]
+        _say(f"{what}: failed: {error}")
+
+    def _run(self, ground: Ground, who: Contestant, turn: str) -> None:
+        what = f"{who.name}, {len(ground.lab.hosts)} hosts, {turn}"
+        try:
+            found = job.measure(ground, who.name, who.driver, waits_in_turn=who.waits_in_turn)
+        except NotMeasured as error:
+            self.refused[who.name] = str(error)
+            _say(f"{what}: not measured: {error}")
+            return
+        except DeployError as error:
+            self._fail(who.name, error)
+            return
+        self.runs.append(found)
+        limit = f", limit {found.limit}" if found.limit else ""
+        _say(
+            f"{what}: {found.wall_seconds:.1f} s, all new after {found.until_new_seconds:.1f} s, "
+            f"{found.failed} of {found.requests} requests failed{limit}"
         )
 
 
-def deploy(settings: Path, version: str, *more: str) -> float:
-    """Run the command a person would type; its wall time in seconds."""
-    words = ["deploy", "--env", "lab", "--package", version, "--yes", *more]
-    words += ["--settings", str(settings)]
+@contextmanager
+def _ground(hosts: int) -> Iterator[Ground]:
+    """A lab of that size, and the packages."""
+    with (
+        Lab.borrowed(ROOT, hosts, ("bookworm",), _say) as lab,
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+    ):
+        if len(lab.hosts) != hosts:
+            raise DeployError(
+                f"a lab of {len(lab.hosts)} hosts is running, and {hosts} are to be measured; "
+                "take it down first: inv lab.down"
+            )
+        yield Ground.made(lab, Path(folder))
+
+
+def _say(line: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)
+
+
+def _measured(parts: Sequence[str], rounds: int) -> table.Found:
+    load = os.getloadavg()[0]
+    bench = Bench()
+    bench.compare([who for who in CONTESTANTS if who.part in parts], FEW, rounds)
+    if "sixteen" in parts:
+        bench.compare([who for who in CONTESTANTS if who.at_sixteen], MANY, 1)
+    machine = _machine(load, os.getloadavg()[0])
+    seconds = bench.status() if "status" in parts else None
+    runs = Runs(tuple(bench.runs), bench.refused, bench.broken)
+    status = figures.of_status(seconds, runs)
+    listed = figures.of_list(listing.seconds() if "list" in parts else None)
+    scales = _scales() if "scale" in parts else ()
+    found = (*figures.of_runs(runs), status, listed, *figures.of_scale(scales))
+    return table.Found(machine, runs, found, scales)
+
+
+def _scales() -> tuple[Scale, ...]:
+    found: list[Scale] = []
+    for size in scale.SIZES:
+        _say(f"on paper: {size} hosts")
+        found.append(scale.alone(size))
+    return tuple(found)
+
+
+def _machine(before: float, after: float) -> str:
+    return (
+        f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, Linux {platform.release()}, Python "
+        f"{platform.python_version()}. Load average before the runs {before:.1f}, after them "
+        f"{after:.1f}."
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and show; 0 when no figure is missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure side by side.")
+    parser.add_argument("parts", nargs="*", help=f"all, if none is named: {', '.join(PARTS)}")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="the median of so many counts")
+    parser.add_argument(
+        "--write", action="store_true", help="write the page, though some is left out"
+    )
+    options = parser.parse_args(arguments)
+    unknown = set(options.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     began = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "invoke", *words],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise DeployError(f"the deploy of {version} failed:\n{done.stdout}{done.stderr}")
-    return time.monotonic() - began
-
-
-def rolling(lab: Lab, folder: Path) -> Rolling:
-    """Install 1.0.0, then measure 2.0.0 under load."""
-    lab.reset()
-    settings = folder / "fabric.yaml"
-    environment = lab.folder / "environment.yaml"
-    settings.write_text(SETTINGS.format(prove=PROVE_SECONDS, environment=environment))
-    for version in ("1.0.0", "2.0.0"):
-        packages.build(
-            folder / "packages", "web", version, size_mb=PACKAGE_MB, start_seconds=START_SECONDS
-        )
-    deploy(settings, "1.0.0", "--batch", "100%")
-    seen = lab.events()[-1]["seq"]
-    with Load(lab.url("web"), rate=RATE) as load:
-        wall = deploy(settings, "2.0.0")
-    return Rolling(
-        wall=wall,
-        delay=HOSTS * DELAY_SECONDS,
-        prove=HOSTS * PROVE_SECONDS,
-        stop=sum(stop_seconds(lab, host.name) for host in lab.hosts),
-        start=HOSTS * START_SECONDS,
-        healthy=healthy_seconds(lab, seen),
-        requests=load.result.requests,
-        failed=load.result.failed,
-    )
-
-
-def stop_seconds(lab: Lab, host: str) -> float:
-    """How long the unit's last stop took, by systemd's own entries in the journal.
-
-    Not by the unit's timestamps: systemd forgets them when it unloads a stopped unit.
-    """
-    entry = "journalctl --output export --lines 1 UNIT=web@5000.service MESSAGE_ID={} "
-    times: list[int] = []
-    for message in (STOPPING, STOPPED):
-        told = lab.shell(host, entry.format(message) + "| grep -a ^__MONOTONIC_TIMESTAMP=")
-        times.append(int(told.partition("=")[2]))
-    began, ended = times
-    return (ended - began) / 1_000_000
-
-
-def healthy_seconds(lab: Lab, since: int) -> float:
-    """From registered to healthy, summed over the targets, by the lab's log."""
-    registered: dict[str, float] = {}
-    total = 0.0
-    for event in lab.events(since):
-        if event["group"] == "web-lab" and event["to"] == "initial":
-            registered[event["id"]] = event["at"]
-        if event["group"] == "web-lab" and event["to"] == "healthy":
-            total += event["at"] - registered.pop(event["id"])
-    return total
-
-
-def list_ratio() -> tuple[float, float]:
-    """Median time of `inv --list` here, and of the same with an empty tasks.py; in seconds."""
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "tasks.py").write_text(
-            "from invoke import task\n\n\n@task\ndef nothing(_):\n    pass\n"
-        )
-        times: dict[Path, list[float]] = {ROOT: [], Path(folder): []}
-        for _ in range(LIST_ROUNDS):
-            for place, found in times.items():
-                began = time.monotonic()
-                words = [sys.executable, "-m", "invoke", "--list"]
-                subprocess.run(words, cwd=place, check=True, capture_output=True)
-                found.append(time.monotonic() - began)
-    return statistics.median(times[ROOT]), statistics.median(times[Path(folder)])
-
-
-def main() -> int:
-    """Print each figure; 1 when one is missed or a request failed."""
     try:
-        with (
-            Lab.borrowed(ROOT, HOSTS, ("bookworm",), print) as lab,
-            tempfile.TemporaryDirectory() as folder,
-        ):
-            found = rolling(lab, Path(folder))
+        found = _measured(options.parts or PARTS, options.rounds)
     except DeployError as error:
         print(f"bench: {error}", file=sys.stderr)
         return error.exit_code
-    ours, empty = list_ratio()
-    print(found)
-    print(f"inv --list: {ours / empty:.2f} of an empty tasks.py ({ours:.2f} s over {empty:.2f} s)")
-    results = ROOT / "bench" / "results"
-    results.mkdir(exist_ok=True)
-    figures = found.__dict__ | {"limit": found.limit, "ratio": found.ratio, "list": ours / empty}
-    (results / "rolling.json").write_text(json.dumps(figures, indent=2) + "\n")
-    reached = found.ratio <= MOST and ours / empty <= LIST_MOST and found.failed == 0
-    return 0 if reached else 1
+    except KeyboardInterrupt:
+        print("bench: interrupted", file=sys.stderr)
+        return 130
+    table.show(found)
+    if options.write or not options.parts:
+        table.write(found)
+        _say(f"written to {table.PAGE.relative_to(ROOT)} and {table.RESULTS.relative_to(ROOT)}")
+    _say(f"bench: {(time.monotonic() - began) / 60:.0f} minutes")
+    return int(bool(found.runs.broken) or any(figure.is_missed for figure in found.figures))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,77 @@
+"""What the waits in the settings come to: nobody who takes them in turn can be faster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lab.fleet import Lab
+
+DELAY_SECONDS = 10.0
+PROVE_SECONDS = 4.0
+START_SECONDS = 1.0
+UNIT = "web@5000.service"
+# systemd's catalogue of messages: a unit begins to stop, and has stopped.
+STOPPING = "de5b426a63be47a7b6ac3eaac82e2f6f"
+STOPPED = "9d1aaa27d60140bd96365438aad20286"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The parts of the limit, each summed over the hosts, in seconds."""
+
+    delay: float
+    prove: float
+    stop: float
+    start: float
+    healthy: float
+
+    @property
+    def seconds(self) -> float:
+        """All of it."""
+        return self.delay + self.prove + self.stop + self.start + self.healthy
+
+    def __str__(self) -> str:
+        return (
+            f"{self.seconds:.1f} s: delay {self.delay:.0f}, prove {self.prove:.0f}, stop "
+            f"{self.stop:.1f}, start {self.start:.0f}, healthy {self.healthy:.1f}"
+        )
+
+
+def of(lab: Lab, told: list[dict[str, Any]]) -> Limit:
+    """The limit of a rollout of one host at a time, by the group's events and the journals."""
+    hosts = len(lab.hosts)
+    return Limit(
+        delay=hosts * DELAY_SECONDS,
+        prove=hosts * PROVE_SECONDS,
+        stop=sum(_stop_seconds(lab, host.name) for host in lab.hosts),
+        start=hosts * START_SECONDS,
+        healthy=healthy_seconds(told),
+    )
+
+
+def _stop_seconds(lab: Lab, host: str) -> float:
+    """How long the unit's last stop took, by systemd's own entries in the journal.
+
+    Not by the unit's timestamps: systemd forgets them when it unloads a stopped unit.
+    """
+    entry = f"journalctl --output export --lines 1 UNIT={UNIT} MESSAGE_ID={{}} "
+    times: list[int] = []
+    for message in (STOPPING, STOPPED):
+        told = lab.shell(host, entry.format(message) + "| grep -a ^__MONOTONIC_TIMESTAMP=")
+        times.append(int(told.partition("=")[2]))
+    began, ended = times
+    return (ended - began) / 1_000_000
+
+
+def healthy_seconds(told: list[dict[str, Any]]) -> float:
+    """From registered to healthy, summed over the targets."""
+    registered: dict[str, float] = {}
+    total = 0.0
+    for event in told:
+        if event["to"] == "initial":
+            registered[event["id"]] = event["at"]
+        if event["to"] == "healthy":
+            total += event["at"] - registered.pop(event["id"])
+    return total

@@ -1,0 +1,48 @@
+"""How long `inv status` takes on 20 hosts once it is connected.
+
+The command's own session, opened here, so that the time of the connections can be taken apart.
+"""
+
+from __future__ import annotations
+
+import io
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from bench.contestants import Product
+from bench.job import OLD
+from deploy import console, overview, session
+from deploy.errors import DeployError
+
+if TYPE_CHECKING:
+    from bench.job import Ground
+    from deploy.settings import Environment
+
+ROUNDS = 5
+
+
+def seconds(ground: Ground) -> float:
+    """From connected to the table, the median, on hosts that all run 1.0.0."""
+    ground.lab.reset()
+    plain = Product({"batch": "100%"})
+    plain.run(ground, OLD, "--allow-downtime")
+    loaded = session.load(plain.project(ground).file, "lab", None, None)
+    return statistics.median(_once(loaded, len(ground.lab.hosts)) for _ in range(ROUNDS))
+
+
+def _once(loaded: Environment, hosts: int) -> float:
+    with session.Session(loaded) as opened:
+        with ThreadPoolExecutor(hosts) as pool:
+            for done in [pool.submit(each.connect) for each in opened.everyone.values()]:
+                done.result()
+        began = time.monotonic()
+        told = overview.overview(loaded, opened.survey(allow_unreachable=True))
+        Console(file=io.StringIO(), width=200).print(console.render_overview(told))
+        ended = time.monotonic()
+    if len(told.rows) != hosts or told.is_mixed:
+        raise DeployError(f"inv status saw something else than {OLD} on {hosts} hosts: {told}")
+    return ended - began

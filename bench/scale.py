@@ -1,0 +1,239 @@
+"""The planner and the executor on a fleet of paper: what they cost beside the waits.
+
+`python -m bench.scale 1000` is one measurement, in a process of its own: its progress goes to
+standard output, its result, as JSON, to standard error. Plan, executor, steps, feed, desk, and
+boto3 with its retries are the product's own. The hosts are stand-ins that answer at once. The
+API is a server in this process behind the lab's gate, which throttles at AWS's documented rates.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from bench.paper import GROUP, NEW, OLD, PaperGroup, PaperHost, api
+from deploy import console, plan
+from deploy.aws import Account
+from deploy.balancer import Balancer, Health, State, Target
+from deploy.desk import Desk
+from deploy.errors import DeployError
+from deploy.executor import Execution
+from deploy.feed import HealthFeed
+from deploy.fleet import Fleet
+from deploy.inventory import Host
+from deploy.offers import Offer
+from deploy.package import Package
+from deploy.records import Record
+from deploy.report import ExitCode
+from deploy.settings import App, Environment
+from deploy.survey import HostFacts, Slot, Survey, UnitState
+from deploy.units import RenderedUnit
+from lab.gate import Gate
+from lab.knobs import Calls, Knobs
+from lab.project import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deploy.plan import Plan
+    from deploy.remote import Remote
+
+SIZES = (10, 100, 1000)
+BATCH = "10%"
+PROVE_SECONDS, TICK_SECONDS = 1.0, 0.5
+TOOLS = frozenset(
+    {"flock", "ss", "tar", "gzip", "sha256sum", "b2sum", "systemd-analyze", "useradd"}
+)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a rollout over so many hosts cost the machine that ran it.
+
+    cpu_seconds: of the whole process from the plan on, the stand-ins' share included;
+    wait_seconds: what the settings ask for, by the plan; peak_mb: resident memory at most;
+    calls: API calls by kind, throttled ones included; throttled: how many of them.
+    """
+
+    hosts: int
+    steps: int
+    plan_seconds: float
+    wall_seconds: float
+    wait_seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    calls: dict[str, int]
+    throttled: int
+
+    @property
+    def cpu_ms(self) -> float:
+        """Processor time for each step of each host, in milliseconds."""
+        return self.cpu_seconds / self.steps * 1000
+
+    @property
+    def wall_ms(self) -> float:
+        """Time beside the waits for each step of each host, in milliseconds."""
+        return (self.wall_seconds - self.wait_seconds) / self.steps * 1000
+
+    @property
+    def looks_per_tick(self) -> float:
+        """DescribeTargetHealth calls for the one group and each tick."""
+        return self.calls.get("DescribeTargetHealth", 0) / (self.wall_seconds / TICK_SECONDS)
+
+
+def measured(count: int, folder: Path) -> Scale:
+    """Plan and run one rollout over so many hosts."""
+    hosts = [
+        Host(f"web-{n:04}", f"10.0.{n // 250}.{n % 250 + 1}", f"i-{n:017x}") for n in range(count)
+    ]
+    group, calls = PaperGroup(host.instance_id for host in hosts), Calls()
+    with api(Gate(group, Knobs(throttle=True), calls)) as url:
+        environment = _environment(folder, url)
+        balancer = Balancer(Account(environment))
+        began, busy = time.monotonic(), time.process_time()
+        made = _planned(environment, hosts, folder)
+        said = str(made)
+        planned = time.monotonic()
+        _walk(made, balancer, hosts)
+        ended = time.monotonic()
+        busy = time.process_time() - busy
+    assert said.count("\n") >= len(made.steps)
+    return Scale(
+        hosts=count,
+        steps=len(made.steps),
+        plan_seconds=planned - began,
+        wall_seconds=ended - planned,
+        wait_seconds=made.seconds,
+        cpu_seconds=busy,
+        peak_mb=_peak_mb(),
+        calls=calls.counts(),
+        throttled=sum(calls.counts().values()) - group.answered,
+    )
+
+
+def _environment(folder: Path, url: str) -> Environment:
+    credentials = folder / "credentials"
+    credentials.write_text("[paper]\naws_access_key_id = paper\naws_secret_access_key = paper\n")
+    app = {
+        "name": "web",
+        "package": "web.*.zip",
+        "target_group": GROUP.name,
+        "ports": (GROUP.port,),
+        "longest_request_seconds": 0.5,
+        "prove_seconds": PROVE_SECONDS,
+    }
+    return Environment.model_validate(
+        {
+            "name": "paper",
+            "root": folder,
+            "apps": (App(**cast("Any", app)),),
+            "hosts": ("web-0000",),
+            "rollout": {"batch": BATCH},
+            "poll_seconds": TICK_SECONDS,
+            "propagation_seconds": 0.5,
+            "aws": {
+                "region": "eu-west-1",
+                "profile": "paper",
+                "endpoint_url": url,
+                "credentials_file": str(credentials),
+            },
+        }
+    )
+
+
+def _planned(environment: Environment, hosts: list[Host], folder: Path) -> Plan:
+    """From literals as the survey would read them, to the plan."""
+    app = environment.apps[0]
+    archive = folder / "web.tar.gz"
+    archive.write_bytes(bytes(NEW.size_bytes))
+    before, after = _unit("1"), _unit("2")
+    record = Record(OLD.id, before.digest)
+    slot = Slot(
+        unit=UnitState("loaded", "active", "running", "enabled", 100, "1"),
+        link=OLD.id,
+        unit_digest=before.digest,
+        running_release=OLD.id,
+        running_unit=before.digest,
+        releases=(OLD.id,),
+        history=(record,),
+        kept=frozenset({record.kept}),
+        group="web",
+    )
+    facts = tuple(
+        HostFacts(
+            host=host,
+            init="systemd",
+            systemd=252,
+            selinux="",
+            free_kb=10_000_000,
+            tools=TOOLS,
+            slots={"web": slot},
+        )
+        for host in hosts
+    )
+    health = {Target(host.instance_id, GROUP.port): Health(State.HEALTHY) for host in hosts}
+    survey = Survey(facts, {"web": GROUP}, {"web": health})
+    package = Package(archive, NEW, archive, "0" * 128, NEW.size_bytes, frozenset({"web"}), "")
+    units = {host.name: after for host in hosts}
+    checks = dict.fromkeys(units, after.text)
+    return plan.make(environment, (Offer(app, package, units, checks),), survey)
+
+
+def _unit(digit: str) -> RenderedUnit:
+    return RenderedUnit("web@5000.service", f"[Service]\n# {digit}\n", digit * 12)
+
+
+def _walk(made: Plan, balancer: Balancer, hosts: list[Host]) -> None:
+    """Execute it; the progress goes to standard output as plain lines, as in CI."""
+    remotes = cast("Mapping[str, Remote]", {host.name: PaperHost() for host in hosts})
+    watch = console.Screen().progress(made)
+    with HealthFeed(balancer, [GROUP], TICK_SECONDS) as feed:
+        fleet = Fleet(remotes, {"web": GROUP}, Desk(balancer), feed, propagation_seconds=0.5)
+        with watch:
+            report = Execution(made, fleet, watch).run()
+    if report.exit_code is not ExitCode.DONE:
+        errors = Counter(failure.error for failure in report.failures)
+        raise DeployError(f"the rollout on paper failed: {errors.most_common(3)}")
+
+
+def _peak_mb() -> float:
+    """By the kernel, of this program alone: getrusage counts the process that started us too."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    kilobytes = next(line.split()[1] for line in lines if line.startswith("VmHWM"))
+    return int(kilobytes) / 1000
+
+
+def alone(count: int) -> Scale:
+    """Measure one size in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        said = Path(folder) / "scale.json"
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.scale", str(count), str(said)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise DeployError(f"scale, {count} hosts: {done.stderr[-2000:]}")
+        return Scale(**json.loads(said.read_text()))
+
+
+def main(count: str, said: str = "/dev/stderr") -> None:
+    """One size; the result is written to `said`."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = measured(int(count), Path(folder))
+    Path(said).write_text(json.dumps(asdict(found)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
