@@ -181,8 +181,18 @@ def _planned(environment: Environment, hosts: list[Host], folder: Path) -> Plan:
     )
     health = {Target(host.instance_id, GROUP.port): Health(State.HEALTHY) for host in hosts}
     survey = Survey(facts, {"web": GROUP}, {"web": health})
-    package = Package(archive, NEW, archive, "0" * 128, NEW.size_bytes, frozenset({"web"}), "")
-    units = {host.name: after for host in hosts}
+    package = Package(
+        path=archive,
+        release=NEW,
+        archive=archive,
+        archive_bytes=NEW.size_bytes,
+        files=frozenset({"web"}),
+        manifest=(),
+        links=0,
+        spans={},
+        skeleton_bytes=0,
+    )
+    units = {(host.name, GROUP.port): after for host in hosts}
     checks = dict.fromkeys(units, after.text)
     return plan.make(environment, (Offer(app, package, units, checks),), survey)
 

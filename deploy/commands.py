@@ -131,7 +131,8 @@ def survey_host(environment: str) -> str:
             'd=/srv; [ -d "$d" ] || d=/; echo "free_kb=$(df -Pk "$d" | awk \'NR==2 {print $4}\')"',
             "sed -n 's/^MemAvailable: */free_memory_kb=/p' /proc/meminfo",
             'echo "now=$(date +%s)"',
-            "for t in flock ss tar gzip xargs sha256sum b2sum systemd-analyze useradd curl python3; do",
+            "for t in flock ss tar gzip xargs sha256sum b2sum systemd-analyze useradd "
+            "curl python3; do",
             '  command -v "$t" >/dev/null 2>&1 && echo "tool=$t"; done; true',
         )
     )
