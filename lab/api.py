@@ -1,7 +1,8 @@
 """The AWS API of the lab: moto, with the load balancer's targets replaced.
 
 moto keeps instances, tags, groups, listeners, buckets. Its targets are keyed by id alone, healthy
-at once and gone at once, so three of its functions are replaced by the lab's own state machine.
+at once and gone at once, so three of its functions are replaced by the lab's own state machine;
+a fourth, since its quota of targets is under a thirtieth of AWS's.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
 from moto.elbv2.exceptions import (
     InvalidTargetError,
@@ -26,6 +28,7 @@ from moto.elbv2.models import (
     FakeTargetGroup,
     elbv2_backends,
 )
+from moto.elbv2.responses import ELBV2Response
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from lab.reconciler import Reconciler
 
 REGION = "eu-west-1"
+TARGETS_QUOTA = 1000  # for a load balancer, as an account begins with (load balancer quotas)
 
 
 class Moto:
@@ -125,7 +129,13 @@ def replaced(reconciler: Reconciler) -> Iterator[None]:
             for key in ([_key(group, target) for target in targets] or known)
         ]
 
+    def limits(self: Any) -> ActionResult:
+        del self
+        quotas = {"targets-per-application-load-balancer": TARGETS_QUOTA}
+        return ActionResult({"Limits": [{"Name": k, "Max": str(v)} for k, v in quotas.items()]})
+
     ours = {
+        (ELBV2Response, "describe_account_limits"): limits,
         (FakeTargetGroup, "register"): register,
         (FakeTargetGroup, "deregister"): deregister,
         (ELBv2Backend, "describe_target_health"): describe,

@@ -12,6 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup
 
+from deploy import balancer
 from lab import aws
 from lab.api import REGION, Api, Moto, replaced
 from lab.knobs import Calls, Events, Knobs
@@ -171,6 +172,13 @@ def test_groups_tell_their_checks_and_delay(elb: Any) -> None:
     assert pairs["deregistration_delay.timeout_seconds"] == "10"
     (orphan,) = elb.describe_target_groups(Names=["orphan-lab"])["TargetGroups"]
     assert orphan["LoadBalancerArns"] == []
+
+
+def test_the_quota_of_targets_is_what_an_account_begins_with(account: Account) -> None:
+    """moto's own is 30, and answers without our replacement."""
+    answer = account.client("elbv2").describe_account_limits()
+    limits = {item["Name"]: item["Max"] for item in answer["Limits"]}
+    assert limits[balancer.TARGETS_QUOTA] == "1000"
 
 
 def test_a_group_that_is_not_there_says_so(elb: Any) -> None:
