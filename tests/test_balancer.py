@@ -341,6 +341,24 @@ def test_polls_are_no_more_than_the_tick_asks_for() -> None:
         assert fake.polls == 1
 
 
+def test_polls_out_of_turn_are_paid_from_those_that_were_not_made() -> None:
+    """However many hosts have deadlines of their own, it is a call per tick on the whole."""
+    fake, group, tick_seconds = Fake(), builders.group(), 0.05
+    began = time.monotonic()
+    with fed(fake, tick_seconds) as feed, ThreadPoolExecutor(8) as pool:
+
+        def wait(number: int) -> None:
+            for turn in range(40):
+                moment = began + (turn + number / 8) * 0.02
+                assert feed.after(group, moment, ANSWER_SECONDS)
+
+        list(pool.map(wait, range(8)))
+        ticks = (time.monotonic() - began) / tick_seconds
+        polls = fake.polls
+    assert polls <= ticks + HealthFeed.MOST_SAVED + 1
+    assert polls > ticks / 2, "and those who wait are not left waiting"
+
+
 def test_an_error_reaches_those_who_wait_and_passes() -> None:
     fake, group = Fake(), builders.group()
     fake.error = BalancerError("throttled")

@@ -175,7 +175,7 @@ def test_groups_tell_their_checks_and_delay(elb: Any) -> None:
 
 
 def test_the_quota_of_targets_is_what_an_account_begins_with(account: Account) -> None:
-    """moto's own is 30, and answers without our replacement."""
+    """Moto's own is 30, and answers without our replacement."""
     answer = account.client("elbv2").describe_account_limits()
     limits = {item["Name"]: item["Max"] for item in answer["Limits"]}
     assert limits[balancer.TARGETS_QUOTA] == "1000"
