@@ -102,10 +102,10 @@ class Ground:
 
     @classmethod
     @contextmanager
-    def made(cls) -> Iterator[Self]:
-        """A ground on the checkout's own lab, which is started where it does not run."""
+    def made(cls, root: Path = ROOT) -> Iterator[Self]:
+        """A ground on the lab of this folder, which is started where it does not run."""
         with (
-            Lab.borrowed(ROOT, HOSTS, ("bookworm",), _to_stderr) as lab,
+            Lab.borrowed(root, HOSTS, ("bookworm",), _to_stderr) as lab,
             tempfile.TemporaryDirectory(prefix="changeover-faults-") as folder,
         ):
             yield cls(lab, Path(folder))
