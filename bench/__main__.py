@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import figures, job, listing, looking, scale, table
+from bench import figures, job, listing, looking, scale, table, uploads
 from bench.contestants import CONTESTANTS
-from bench.figures import FEW, MANY, STATUS, STATUS_HOSTS, Runs
+from bench.figures import FEW, MANY, STATUS, STATUS_HOSTS, UPLOADS, Runs
 from bench.job import Ground, NotMeasured, Run
 from deploy.errors import DeployError
 from lab.fleet import Lab
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 
     from bench.contestants import Contestant
     from bench.scale import Scale
+    from bench.uploads import Uploads
 
 ROUNDS = 3
 JOBS = tuple(dict.fromkeys(each.part for each in CONTESTANTS))
-PARTS = (*JOBS, "sixteen", "status", "list", "scale")
+PARTS = (*JOBS, "sixteen", "uploads", "status", "list", "scale")
 
 
 class Bench:
@@ -64,6 +65,17 @@ class Bench:
         except DeployError as error:
             self._fail(STATUS, error)
             return None
+
+    def uploads(self) -> Uploads | None:
+        """A first upload and a redeploy, on a lab of their own size."""
+        try:
+            with _ground(uploads.HOSTS) as ground:
+                found = uploads.measure(ground.lab)
+        except DeployError as error:
+            self._fail(UPLOADS, error)
+            return None
+        _say(str(found))
+        return found
 
     def _fail(self, what: str, error: DeployError) -> None:
         """Go on without it: what was measured before is not lost."""
@@ -115,12 +127,14 @@ def _measured(parts: Sequence[str], rounds: int) -> table.Found:
     if "sixteen" in parts:
         bench.compare([who for who in CONTESTANTS if who.at_sixteen], MANY, 1)
     machine = _machine(load, os.getloadavg()[0])
+    uploaded = bench.uploads() if "uploads" in parts else None
     seconds = bench.status() if "status" in parts else None
     runs = Runs(tuple(bench.runs), bench.refused, bench.broken)
     status = figures.of_status(seconds, runs)
+    sent = figures.of_uploads(uploaded, runs)
     listed = figures.of_list(listing.seconds() if "list" in parts else None)
     scales = _scales() if "scale" in parts else ()
-    found = (*figures.of_runs(runs), status, listed, *figures.of_scale(scales))
+    found = (*figures.of_runs(runs), *sent, status, listed, *figures.of_scale(scales))
     return table.Found(machine, runs, found, scales)
 
 

@@ -6,6 +6,7 @@ import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bench import uploads
 from bench.contestants import ANSIBLE, CONTESTANTS, QUICK, SURGE, WAIT
 
 if TYPE_CHECKING:
@@ -13,9 +14,11 @@ if TYPE_CHECKING:
 
     from bench.job import Run
     from bench.scale import Scale
+    from bench.uploads import Uploads
 
 FEW, MANY, STATUS_HOSTS = 4, 16, 20
 STATUS = f"inv status, {STATUS_HOSTS} hosts, after connecting"
+UPLOADS = "uploads"
 LARGEST, LESS = 1000, 100
 MANY_LAB = f"a lab of {MANY} hosts"
 NOT_RUN = "not among the parts that were run"
@@ -132,6 +135,26 @@ def of_runs(all_of: Runs) -> tuple[Figure, ...]:
             0,
             sum(failed) if failed else None,
             why=all_of.why(*ours),
+        ),
+    )
+
+
+def of_uploads(found: Uploads | None, all_of: Runs) -> tuple[Figure, ...]:
+    """What travels, and how long it takes."""
+    why = all_of.said(UPLOADS) or NOT_RUN
+    return (
+        Figure(
+            f"first upload to {uploads.HOSTS} hosts: wall over scp, sha256sum and tar",
+            uploads.MOST,
+            found.ratio if found else None,
+            why=why,
+        ),
+        Figure(
+            f"sent on a redeploy where a file of {uploads.FILES} changed",
+            uploads.MOST_REDEPLOYED * 100,
+            found.share * 100 if found else None,
+            "%",
+            why,
         ),
     )
 

@@ -91,6 +91,7 @@ class Execution:
             seconds=time.monotonic() - began,
             signal=self.signal,
             lost=self.lost.is_set(),
+            mixed=self.plan.mixed,
         )
 
     def _roll(self) -> None:

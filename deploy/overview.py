@@ -67,6 +67,11 @@ class Overview:
         return any(len(found) > 1 for found in releases.values())
 
     @property
+    def is_whole_look(self) -> bool:
+        """Whether every host could be read."""
+        return all(row.state != UNREAD for row in self.rows)
+
+    @property
     def exit_code(self) -> ExitCode:
         """DONE only when all is well; otherwise what is worst."""
         if any(row.state != State.HEALTHY for row in self.rows):

@@ -33,8 +33,9 @@ class Plan:
     verb: the operator's; title: what for, in one line; releases: what each app shall run, by
     app; floors: for each batch, how many targets of each app's group stay in service meanwhile;
     window: how many hosts of the last batch work at a time, 0 for all of it; tolerated: how many
-    hosts may fail before the rollout stops; seconds: an estimate of the
-    whole, from the settings' waits alone; ports: of the slots in use, by host and app.
+    hosts may fail before the rollout stops; mixed: whether the fleet ran more than one
+    release of an app when this was planned; seconds: an estimate of the whole, from the settings'
+    waits alone; ports: of the slots in use, by host and app.
     """
 
     environment: str
@@ -49,6 +50,7 @@ class Plan:
     floors: tuple[dict[str, int], ...] = ()
     tolerated: int = 0
     window: int = 0
+    mixed: bool = False
     apps: dict[str, App] = field(default_factory=dict, repr=False)
     ports: dict[tuple[str, str], int] = field(default_factory=dict, repr=False)
 
@@ -154,7 +156,13 @@ def assemble(
     """
     rollout = environment.rollout
     apps = tuple(app for app in environment.apps if app.name in purpose[1])
+    sick, goals = _sick_apart(goals, survey)
     due = [facts for facts in survey.hosts if goals.get(facts.host.name)]
+    early = tuple(
+        lanes.laid(sick[facts.host.name], facts, survey, environment)
+        for facts in survey.hosts
+        if facts.host.name in sick
+    )
 
     def cut(*, canary: bool) -> tuple[tuple[Lane, ...], ...]:
         order = capacity.order(rollout, due, survey, apps, canary=canary)
@@ -165,7 +173,7 @@ def assemble(
 
     batches = cut(canary=not any(_is_short(app, survey) for app in apps))
     ended = tuple(lane for facts in survey.hosts if (lane := _ended(facts, environment, survey)))
-    batches = tuple(batch for batch in (first, ended, *batches) if batch)
+    batches = tuple(batch for batch in (first, ended, early, *batches) if batch)
     together = [*batches[:-1], *_windows(batches[-1], rollout.window)] if batches else []
     switched = [
         (app, [[lane.host for lane in batch if lane.switches(app)] for batch in together])
@@ -193,9 +201,33 @@ def assemble(
         ),
         tolerated=rollout.max_failures.hosts(len(survey.hosts)),
         window=rollout.window or 0,
+        mixed=any(_is_mixed(app, survey) for app in apps),
         apps={app.name: app for app in apps},
         ports={(f.host.name, app.name): f.at(app).port for f in survey.hosts for app in apps},
     )
+
+
+def _sick_apart(
+    goals: Mapping[str, tuple[Goal, ...]], survey: Survey
+) -> tuple[dict[str, tuple[Goal, ...]], dict[str, tuple[Goal, ...]]]:
+    """Goals of apps that are out on a host on which others serve, and all the rest.
+
+    The former cost no capacity, so they go first and apart: where one app is out on one host and
+    another on the next, no order of whole hosts would keep both in service.
+    """
+    sick: dict[str, tuple[Goal, ...]] = {}
+    rest = dict(goals)
+    for facts in survey.hosts:
+        mine = goals.get(facts.host.name, ())
+        out = tuple(
+            goal
+            for goal in mine
+            if survey.health_of(facts.host, goal.app).state is not State.HEALTHY
+        )
+        if out and len(out) < len(mine):
+            sick[facts.host.name] = out
+            rest[facts.host.name] = tuple(goal for goal in mine if goal not in out)
+    return sick, rest
 
 
 def _ended(facts: HostFacts, environment: Environment, survey: Survey) -> Lane | None:
@@ -216,6 +248,11 @@ def _policy(environment: Environment) -> str:
     rollout = environment.rollout
     pace = f"window {rollout.window}" if rollout.window else f"batch {rollout.batch}"
     return f"{rollout.strategy}, {pace}, drain {rollout.drain}"
+
+
+def _is_mixed(app: App, survey: Survey) -> bool:
+    """Whether more than one release of the app runs."""
+    return len({facts.slots[app.name].running_release for facts in survey.hosts} - {""}) > 1
 
 
 def _is_short(app: App, survey: Survey) -> bool:

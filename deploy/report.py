@@ -118,8 +118,8 @@ class Report:
     """A rollout that is over.
 
     seconds: of wall time; signal: the number that ended it, or 0; lost: whether another deploy
-    took the environment over meanwhile; mixed: whether a look at the fleet afterwards showed
-    more than one release.
+    took the environment over meanwhile; mixed: whether more than one release runs, as far as a
+    look at the fleet showed: afterwards, or before where nobody could look.
     """
 
     plan: Plan

@@ -233,12 +233,13 @@ def as_seen(report: Report, told: Overview) -> Report:
     """The report, corrected by a look at the fleet afterwards.
 
     A host that is out of service is told so, whoever took it out and whenever: also one that was
-    not reached, or that repair could not mend.
+    not reached, or that repair could not mend. What was mixed before and cannot be seen is mixed.
     """
+    mixed = told.is_mixed or (report.mixed and not told.is_whole_look)
     if report.lost:
-        return replace(report, mixed=told.is_mixed)
+        return replace(report, mixed=mixed)
     out = {row.host: Outcome.OUT for row in told.rows if row.is_out}
-    return replace(report, mixed=told.is_mixed, outcomes=report.outcomes | out)
+    return replace(report, mixed=mixed, outcomes=report.outcomes | out)
 
 
 def _show_fleet(opened: Session, screen: Screen) -> Overview | None:

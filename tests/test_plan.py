@@ -351,3 +351,24 @@ def test_a_window_is_told_and_held_to_the_same_policy() -> None:
     for rollout in ({"window": 4}, {"window": 2, "min_in_service": 3}):
         with pytest.raises(BadInput, match="in service"):
             made(old(1, 2, 3, 4), batch=None, rollout=rollout)
+
+
+def test_an_app_that_is_out_goes_before_one_that_serves_on_the_same_host() -> None:
+    """Web is out on one host and admin on the other: no order of whole hosts would do."""
+    admin = builders.app("admin", 5100)
+    slots = {"web": builders.slot(), "admin": builders.slot()}
+    hosts = [builders.facts(n, slots) for n in (1, 2)]
+    seen = builders.survey(hosts, apps=(WEB, admin))
+    for number, app in ((0, WEB), (1, admin)):
+        seen.health[app.name][seen.target(hosts[number].host, app)] = UNHEALTHY
+    offers = tuple(builders.offer(app, hosts) for app in (WEB, admin))
+    found = plan.make(builders.environment(WEB, admin), offers, seen)
+    told = [
+        [(lane.host.name, sorted({step.app.name for step in lane.steps})) for lane in batch]
+        for batch in found.batches
+    ]
+    assert told == [
+        [("host-1", ["web"]), ("host-2", ["admin"])],
+        [("host-1", ["admin"])],
+        [("host-2", ["web"])],
+    ]

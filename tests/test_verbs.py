@@ -6,11 +6,11 @@ from pathlib import Path
 
 import builders
 import pytest
-from builders import UNHEALTHY
+from builders import NEW, OLD, UNHEALTHY
 
 from deploy import offers, overview, plan, verbs
 from deploy.errors import BadInput
-from deploy.report import ExitCode, Outcome, Report
+from deploy.report import ExitCode, Failure, Outcome, Report
 from deploy.survey import Survey
 
 
@@ -71,3 +71,22 @@ def test_a_report_tells_who_is_out_of_service_whoever_took_them_out() -> None:
     told = verbs.as_seen(report, overview.overview(environment, partly))
     assert list(told.outcomes.values()) == [Outcome.DONE, Outcome.OUT, Outcome.DONE]
     assert told.exit_code is ExitCode.OUT_OF_SERVICE
+
+
+def test_a_fleet_that_was_mixed_and_cannot_be_seen_is_mixed() -> None:
+    hosts = [
+        builders.facts(n, {"web": builders.slot(release)}) for n, release in ((1, OLD), (2, NEW))
+    ]
+    environment = builders.environment()
+    made = plan.make(environment, (builders.offer(builders.app(), hosts),), builders.survey(hosts))
+    assert made.mixed
+    failure = Failure(builders.host(1), "upload", "no way to it")
+    outcomes = {"host-1": Outcome.WAITING, "host-2": Outcome.WAITING}
+    report = Report(made, outcomes, (failure,), mixed=made.mixed)
+    assert report.exit_code is ExitCode.MIXED, "where nobody could look"
+    seen = builders.survey(hosts)
+    dark = Survey((), seen.groups, seen.health, {"host-1": "no answer", "host-2": "no answer"})
+    told = verbs.as_seen(report, overview.overview(environment, dark))
+    assert told.exit_code is ExitCode.MIXED
+    one = builders.survey([builders.facts(n, {"web": builders.slot(OLD)}) for n in (1, 2)])
+    assert verbs.as_seen(report, overview.overview(environment, one)).exit_code is ExitCode.FAILED

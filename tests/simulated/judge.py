@@ -34,12 +34,13 @@ class Before:
         return cls(
             {place: place.process for place in places},
             {place: world.is_in(place) for place in places},
-            {facts.host.name: _is_whole(facts) for facts in seen.hosts},
+            {facts.host.name: _is_whole(world, facts) for facts in seen.hosts},
         )
 
 
-def _is_whole(facts: HostFacts) -> bool:
-    return all(
+def _is_whole(world: World, facts: HostFacts) -> bool:
+    """Whether nothing is left over on the host, and no sickness of an earlier command lasts."""
+    return all(world.answers(place) for place in world.on(facts.host.name)) and all(
         repair.is_whole(slot) or (slot.replaces.is_running and not slot.out)
         for slot in facts.slots.values()
     )

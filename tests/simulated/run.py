@@ -54,9 +54,9 @@ class Run:
         self._floors = Floors(world, environment.rollout, allow_downtime=self.allow_downtime)
         self._api = Api(self.fate, self._floors)
 
-    def survey(self, *, settled: bool = True) -> Survey:
+    def survey(self, *, settled: bool = True, allow_unreachable: bool = False) -> Survey:
         del settled
-        return surveys.survey(self.world)
+        return surveys.survey(self.world, allow_unreachable=allow_unreachable)
 
     def fleet(self) -> Fleet:
         remotes = {host.name: cast("Any", Remote(self.fate, host)) for host in self.world.hosts}

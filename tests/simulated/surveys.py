@@ -69,9 +69,13 @@ def slot(world: World, place: Place) -> Slot:
     )
 
 
-def survey(world: World) -> Survey:
-    """All hosts and groups, now; Unreachable where one of them, or AWS, does not answer."""
-    if any(CLOCK.now < until for until in world.dark.values()) or CLOCK.now < world.down:
+def survey(world: World, *, allow_unreachable: bool = False) -> Survey:
+    """All hosts and groups, now; Unreachable where one of them, or AWS, does not answer.
+
+    allow_unreachable: hosts that do not answer are told apart, as the product's last look does.
+    """
+    dark = {host: "no answer" for host, until in world.dark.items() if CLOCK.now < until}
+    if (dark and not allow_unreachable) or CLOCK.now < world.down:
         raise Unreachable("no answer")
     seen = tuple(
         HostFacts(
@@ -84,6 +88,7 @@ def survey(world: World) -> Survey:
             slots={app.name: slot(world, world.places[host.name, app.name]) for app in world.apps},
         )
         for host in world.hosts
+        if host.name not in dark
     )
     health = {name: world.health(group) for name, group in world.groups.items()}
-    return Survey(seen, world.groups, health)
+    return Survey(seen, world.groups, health, dark)
