@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy import capacity, lanes, quiet
+from deploy import advice, capacity, lanes, stock
 from deploy.balancer import State
 from deploy.enrolment import Soak, WaitDrained, WaitHealthy
 from deploy.lanes import Goal, Lane
 from deploy.proof import ProveCurrent, ProveRelease
 from deploy.quiet import WaitQuiet
-from deploy.recording import RecordDeployed
-from deploy.staging import PrepareHost, RemoveReleases, StageUnit, UploadRelease
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +19,7 @@ if TYPE_CHECKING:
     from deploy.offers import Offer
     from deploy.settings import App, Environment
     from deploy.steps import Step
-    from deploy.survey import HostFacts, Slot, Survey
-    from deploy.units import RenderedUnit
+    from deploy.survey import HostFacts, Survey
 
 
 @dataclass(frozen=True)
@@ -119,9 +115,9 @@ def make(
     staging: list[Lane] = []
     goals: dict[str, tuple[Goal, ...]] = {}
     for facts in survey.hosts:
-        due = tuple(o for o in offers if not _is_current(o, facts, survey))
+        due = tuple(o for o in offers if not stock.is_current(o, facts, survey))
         goals[facts.host.name] = tuple(_goal(offer, facts) for offer in due)
-        prepared = [step for offer in offers for step in _staged(offer, facts, survey, due)]
+        prepared = [step for offer in offers for step in stock.staged(offer, facts, survey, due)]
         if prepared:
             staging.append(Lane(facts.host, tuple(prepared)))
     releases = {offer.app.name: offer.package.release.id for offer in offers}
@@ -193,7 +189,7 @@ def assemble(
         hosts=tuple(facts.host for facts in survey.hosts),
         staging=staging,
         batches=batches,
-        warnings=(*warnings(environment, apps, survey), *warned),
+        warnings=(*advice.warnings(environment, apps, survey), *warned),
         seconds=_estimate(batches, survey, rollout.window),
         floors=tuple(
             {} if allow_downtime else _floors(environment, batch, survey, last=batch is batches[-1])
@@ -280,98 +276,8 @@ def _floors(
     return found
 
 
-def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) -> tuple[str, ...]:
-    """What the operator should know before saying yes."""
-    found: list[str] = []
-    for app in apps:
-        group = survey.groups[app.name]
-        least = 2 * app.longest_request_seconds
-        if group.delay_seconds < least:
-            found.append(
-                f"{group.name}: the deregistration delay of {group.delay_seconds:g} s is under "
-                f"twice the longest request of {app.name} ({least:g} s); requests may be cut"
-            )
-        if not any(health.state is State.HEALTHY for health in survey.health[app.name].values()):
-            found.append(f"{group.name}: no target is healthy now, so nothing guards capacity")
-        if group.interval_seconds * group.unhealthy_threshold > 120:  # noqa: PLR2004 - minutes
-            found.append(
-                f"{group.name}: a sick target is noticed only after "
-                f"{group.interval_seconds * group.unhealthy_threshold:g} s of failed checks"
-            )
-    if environment.rollout.drain == "quiet":
-        found += quiet.refusals(apps, survey)
-    enforcing = [f.host.name for f in survey.hosts if f.selinux.lower() == "enforcing"]
-    if enforcing:
-        found.append(
-            f"SELinux is enforcing on {', '.join(enforcing)}: a service under /srv may be refused "
-            "what its policy does not allow; watch the audit log"
-        )
-    if environment.auto_scaling == "ignore":
-        found.append("auto_scaling: ignore: a scaling group may replace hosts meanwhile")
-    return tuple(found)
-
-
 def _goal(offer: Offer, facts: HostFacts) -> Goal:
     return Goal(offer.app, offer.package.release.id, offer.unit(facts).digest)
-
-
-def _is_current(offer: Offer, facts: HostFacts, survey: Survey) -> bool:
-    """The record, the link, the unit on disk, the running process and the target all agree."""
-    slot, unit = facts.slots[offer.app.name], offer.unit(facts)
-    health = survey.health_of(facts.host, offer.app)
-    return runs(slot, offer.package.release.id, unit) and health.state is State.HEALTHY
-
-
-def runs(slot: Slot, release: str, unit: RenderedUnit) -> bool:
-    """Whether the slot's running process is this release under this unit, at rest and at boot."""
-    return (
-        slot.unit.active == "active"
-        and slot.unit.enabled == "enabled"
-        and slot.link == release == slot.running_release
-        and slot.running_unit == unit.digest
-        and slot.unit_sha256 == hashlib.sha256(unit.text.encode()).hexdigest()
-    )
-
-
-def _staged(offer: Offer, facts: HostFacts, survey: Survey, due: tuple[Offer, ...]) -> list[Step]:
-    app, host, release = facts.at(offer.app), facts.host, offer.package.release.id
-    slot, unit = facts.slots[app.name], offer.unit(facts)
-    if offer not in due:
-        proof = ProveCurrent(host, app, release, *lanes.question(app, survey.groups[app.name]))
-        last = slot.deployed
-        is_told = last and (last.release, last.unit) == (release, unit.digest) and not slot.out
-        return [proof] if is_told else [proof, RecordDeployed(host, app, release, unit.digest)]
-    found: list[Step] = [PrepareHost(host, app)]
-    spare = facts.spares.get(app.name)
-    old = superfluous(slot, release, app.keep_releases, spare.link if spare else "")
-    coming = "" if release in slot.releases else release
-    if old or slot.torn.keys() - {coming}:
-        found.append(RemoveReleases(host, app, old, coming))
-    if coming:
-        found.append(UploadRelease(host, app, offer.package))
-    for port in app.ports:
-        key = (host.name, port)
-        each = StageUnit(host, app.at(port), release, offer.units[key], offer.checks[key])
-        found.append(each)
-    return found
-
-
-def superfluous(slot: Slot, coming: str, keep: int, beside: str = "") -> tuple[str, ...]:
-    """The releases to remove so that `keep` remain when `coming` is there.
-
-    Never what runs, what the slot points to, or the other one (beside), what was deployed last
-    or before that. Beyond these the longest unused go first, and before them those that were
-    never deployed.
-    """
-    used = list(dict.fromkeys(record.release for record in reversed(slot.history)))
-    safe = {coming, slot.link, beside, slot.running_release, *used[:2]}
-    rank = {release: place for place, release in enumerate(used)}
-    others = sorted(
-        (release for release in slot.releases if release not in safe),
-        key=lambda release: (rank.get(release, len(rank)), release),
-    )
-    room = max(0, keep - len(safe & {coming, *slot.releases}))
-    return tuple(others[room:])
 
 
 def _estimate(batches: tuple[tuple[Lane, ...], ...], survey: Survey, window: int | None) -> float:

@@ -10,7 +10,7 @@ from builders import HEALTHY, NEW, OLD, UNHEALTHY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import lanes, plan
+from deploy import advice, lanes, plan, stock
 from deploy.balancer import GONE, Health
 from deploy.enrolment import DeregisterTarget, Soak, WaitDrained
 from deploy.errors import BadInput
@@ -219,7 +219,7 @@ def test_the_estimate_is_the_waits_of_each_batch() -> None:
 
 def warnings(group: dict[str, Any], **settings: Any) -> tuple[str, ...]:
     apps = (builders.app(**settings),)
-    return plan.warnings(builders.environment(*apps), apps, builders.survey(apps=apps, **group))
+    return advice.warnings(builders.environment(*apps), apps, builders.survey(apps=apps, **group))
 
 
 def test_a_delay_under_twice_the_longest_request_is_a_warning() -> None:
@@ -235,10 +235,10 @@ def test_other_dangers_are_warnings_too() -> None:
     slow = warnings({"delay_seconds": 60.0, "interval_seconds": 61.0})
     assert "noticed only after 122 s" in slow[0]
     sick = builders.survey(health={"host-1": UNHEALTHY}, delay_seconds=60.0)
-    assert "no target is healthy" in plan.warnings(builders.environment(), (WEB,), sick)[0]
+    assert "no target is healthy" in advice.warnings(builders.environment(), (WEB,), sick)[0]
     strict = builders.survey([builders.facts(selinux="Enforcing")], delay_seconds=60.0)
     ignoring = builders.environment(auto_scaling="ignore")
-    said = plan.warnings(ignoring, (WEB,), strict)
+    said = advice.warnings(ignoring, (WEB,), strict)
     assert "SELinux is enforcing on host-1" in said[0]
     assert "auto_scaling: ignore" in said[1]
 
@@ -280,7 +280,7 @@ def test_old_releases_go_but_never_the_running_one_or_the_one_before(
     past: tuple[str, ...], lying: tuple[str, ...], keep: int, removed: tuple[str, ...]
 ) -> None:
     slot = builders.slot(OLD, releases=lying, history=tuple(Record(r, "u") for r in past))
-    found = plan.superfluous(slot, NEW, keep)
+    found = stock.superfluous(slot, NEW, keep)
     assert sorted(found) == sorted(removed)
     assert not {OLD, "0.8.0-d", NEW} & set(found)
 
@@ -297,7 +297,7 @@ def test_what_a_slot_may_go_back_to_is_never_removed(
 ) -> None:
     history = tuple(Record(release, "u") for release in past)
     slot = builders.slot(link, releases=tuple(lying), history=history, running_release=link)
-    gone = plan.superfluous(slot, coming, keep)
+    gone = stock.superfluous(slot, coming, keep)
     used = list(dict.fromkeys(reversed(past)))
     assert not {link, coming, *used[:2]} & set(gone)
     assert set(gone) <= lying

@@ -10,7 +10,7 @@ import pytest
 from builders import HEALTHY
 from test_plan import made, old
 
-from deploy import lanes, plan, quiet, recovery
+from deploy import advice, lanes, quiet, recovery
 from deploy.balancer import Health, State
 from deploy.enrolment import WaitDrained
 from deploy.errors import (
@@ -293,8 +293,8 @@ def test_where_quiet_is_not_to_be_trusted_the_whole_delay_is_waited_and_said(nam
     drained = lanes.drained(facts, app, seen, wanted)
     assert drained == WaitDrained(facts.host, app, 15.0)
     told = f"web: drains by the whole delay: {why}"
-    assert plan.warnings(wanted, (app,), seen) == (told,)
-    assert plan.warnings(builders.environment(app), (app,), seen) == ()
+    assert advice.warnings(wanted, (app,), seen) == (told,)
+    assert advice.warnings(builders.environment(app), (app,), seen) == ()
 
 
 def test_a_refusal_on_some_hosts_names_them() -> None:

@@ -1,0 +1,43 @@
+"""What the operator should know before saying yes, from settings and a survey. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy import quiet
+from deploy.balancer import State
+
+if TYPE_CHECKING:
+    from deploy.settings import App, Environment
+    from deploy.survey import Survey
+
+
+def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) -> tuple[str, ...]:
+    """What the operator should know before saying yes."""
+    found: list[str] = []
+    for app in apps:
+        group = survey.groups[app.name]
+        least = 2 * app.longest_request_seconds
+        if group.delay_seconds < least:
+            found.append(
+                f"{group.name}: the deregistration delay of {group.delay_seconds:g} s is under "
+                f"twice the longest request of {app.name} ({least:g} s); requests may be cut"
+            )
+        if not any(health.state is State.HEALTHY for health in survey.health[app.name].values()):
+            found.append(f"{group.name}: no target is healthy now, so nothing guards capacity")
+        if group.interval_seconds * group.unhealthy_threshold > 120:  # noqa: PLR2004 - minutes
+            found.append(
+                f"{group.name}: a sick target is noticed only after "
+                f"{group.interval_seconds * group.unhealthy_threshold:g} s of failed checks"
+            )
+    if environment.rollout.drain == "quiet":
+        found += quiet.refusals(apps, survey)
+    enforcing = [f.host.name for f in survey.hosts if f.selinux.lower() == "enforcing"]
+    if enforcing:
+        found.append(
+            f"SELinux is enforcing on {', '.join(enforcing)}: a service under /srv may be refused "
+            "what its policy does not allow; watch the audit log"
+        )
+    if environment.auto_scaling == "ignore":
+        found.append("auto_scaling: ignore: a scaling group may replace hosts meanwhile")
+    return tuple(found)
