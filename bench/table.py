@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -66,6 +67,7 @@ class Found:
             Shown("Figures and limits", ("figure", "measured", "limit", ""), _figures(self)),
             _job(self.runs, FEW),
             _job(self.runs, MANY),
+            Shown("Not measured, or not to the end", ("", ""), _missing(self.runs)),
             Shown("What the others do not do", ("", ""), _lacks(self.runs)),
             _paper(self.scales),
         )
@@ -127,31 +129,15 @@ def _figures(found: Found) -> Rows:
 
 
 def _job(runs: Runs, hosts: int) -> Shown:
-    rows = [
-        row
-        for each in CONTESTANTS
-        if hosts == FEW or each.at_sixteen
-        if (row := _contestant(runs, each, hosts))
-    ]
-    heads = (
-        "who",
-        "runs",
-        "wall, s",
-        "until all is new, s",
-        "in service, least",
-        "requests",
-        "failed",
-        "p99, ms",
-        "API calls",
-    )
-    return Shown(f"The job at {hosts} hosts", heads, tuple(rows))
+    heads = ("who", "runs", "wall, s", "all new, s", "least", "requests", "failed", "p99", "calls")
+    rows = (_contestant(runs, each, hosts) for each in CONTESTANTS)
+    return Shown(f"The job at {hosts} hosts", heads, tuple(row for row in rows if row))
 
 
 def _contestant(runs: Runs, who: Contestant, hosts: int) -> tuple[str, ...] | None:
     own = runs.of(who.name, hosts)
     if not own:
-        said = runs.said(who.name)
-        return (who.name, "0", f"not measured: {said}", *[""] * 6) if said else None
+        return None
 
     def middle(value: Callable[[Run], float]) -> float:
         return statistics.median(value(run) for run in own)
@@ -160,7 +146,7 @@ def _contestant(runs: Runs, who: Contestant, hosts: int) -> tuple[str, ...] | No
     spread = f" ({min(walls):.1f} to {max(walls):.1f})" if len(own) > 1 else ""
     return (
         who.name,
-        f"{len(own)}, then {runs.said(who.name)}" if who.name in runs.broken else str(len(own)),
+        str(len(own)),
         f"{middle(lambda run: run.wall_seconds):.1f}{spread}",
         f"{middle(lambda run: run.until_new_seconds):.1f}",
         str(min(run.least for run in own)),
@@ -171,45 +157,36 @@ def _contestant(runs: Runs, who: Contestant, hosts: int) -> tuple[str, ...] | No
     )
 
 
+def _missing(runs: Runs) -> Rows:
+    return tuple((name, runs.said(name)) for name in {**runs.refused, **runs.broken})
+
+
 def _lacks(runs: Runs) -> Rows:
-    ran = {run.contestant for run in runs.runs} | set(runs.refused) | set(runs.broken)
+    ran = {run.contestant for run in runs.runs}
     return tuple(
         (each.name, each.cannot) for each in CONTESTANTS if each.cannot and each.name in ran
     )
 
 
 def _paper(scales: tuple[Scale, ...]) -> Shown:
-    heads = (
-        "hosts",
-        "steps",
-        "plan, s",
-        "wall, s",
-        "waits, s",
-        "wall beside the waits, ms a step",
-        "own work, ms a step",
-        "memory, MB",
-        "DescribeTargetHealth",
-        "a tick",
-        "Register",
-        "Deregister",
-        "throttled",
+    """A column for each size."""
+    kinds = ("DescribeTargetHealth", "RegisterTargets", "DeregisterTargets")
+    values: tuple[tuple[str, Callable[[Scale], str]], ...] = (
+        ("steps", lambda scale: str(scale.steps)),
+        ("plan made and printed, s", lambda scale: f"{scale.plan_seconds:.2f}"),
+        ("wall, s", lambda scale: f"{scale.wall_seconds:.1f}"),
+        ("waits that the settings ask for, s", lambda scale: f"{scale.wait_seconds:.1f}"),
+        ("wall beside the waits, ms a step", lambda scale: f"{scale.wall_ms:.2f}"),
+        ("own work, ms a step", lambda scale: f"{scale.cpu_ms:.2f}"),
+        ("memory at most, MB", lambda scale: f"{scale.peak_mb:.0f}"),
+        *((kind, partial(_calls, kind)) for kind in kinds),
+        ("DescribeTargetHealth a tick", lambda scale: f"{scale.looks_per_tick:.2f}"),
+        ("calls that were throttled", lambda scale: str(scale.throttled)),
     )
-    rows = tuple(
-        (
-            str(scale.hosts),
-            str(scale.steps),
-            f"{scale.plan_seconds:.2f}",
-            f"{scale.wall_seconds:.1f}",
-            f"{scale.wait_seconds:.1f}",
-            f"{scale.wall_ms:.2f}",
-            f"{scale.cpu_ms:.2f}",
-            f"{scale.peak_mb:.0f}",
-            str(scale.calls.get("DescribeTargetHealth", 0)),
-            f"{scale.looks_per_tick:.2f}",
-            str(scale.calls.get("RegisterTargets", 0)),
-            str(scale.calls.get("DeregisterTargets", 0)),
-            str(scale.throttled),
-        )
-        for scale in scales
-    )
-    return Shown("Planner and executor on a fleet of paper", heads, rows)
+    rows = tuple((what, *(value(scale) for scale in scales)) for what, value in values)
+    heads = ("", *(f"{scale.hosts} hosts" for scale in scales))
+    return Shown("Planner and executor on a fleet of paper", heads, rows if scales else ())
+
+
+def _calls(kind: str, scale: Scale) -> str:
+    return str(scale.calls.get(kind, 0))

@@ -115,11 +115,11 @@ def test_the_page_has_its_place_for_the_tables() -> None:
     assert table.PAGE.read_text().count(table.END) == 1
 
 
-def test_a_contestant_that_was_refused_keeps_its_row() -> None:
+def test_a_contestant_that_was_refused_is_told() -> None:
     found = table.Found("here", Runs((run(),), {SURGE: "unknown key"}), (), ())
     text = "".join(shown.markdown() for shown in found.tables())
     assert f"| {WAIT} | 1 | 60.0 | 50.0 | 3 | 9000 | 0 | 10 | 100 |" in text
-    assert f"| {SURGE} | 0 | not measured: unknown key |" in text
+    assert f"| {SURGE} | unknown key |" in text
 
 
 def asked(group: paper.PaperGroup, action: str, *targets: str) -> str:
