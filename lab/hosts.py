@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from deploy.errors import DeployError
 from lab import image
-from lab.podman import PodmanError, podman
+from lab.podman import PodmanError, as_root, podman
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -35,6 +36,10 @@ RUN_FLAGS = (
     "--cap-add=SYS_PTRACE",  # root of a real machine sees whose socket it is
     "--security-opt=seccomp=unconfined",
 )
+
+INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
+INSTANCES_A_HOST, INSTANCES_OF_OTHERS = 8, 128
+"""What a host's systemd takes of inotify (about five), and what is left for the rest of root's."""
 
 RESET = Path(__file__).with_name("host-reset")
 
@@ -111,7 +116,26 @@ def start_all(lab_id: str, state: Path, hosts: Sequence[Wanted]) -> None:
 
     Raises HostError naming the host that did not, with its last words.
     """
+    _make_room(len(hosts))
     _together(lambda host: _start(lab_id, state, host), hosts)
+
+
+def _make_room(hosts: int) -> None:
+    """Raise the kernel's limit of inotify instances where so many systemds would exceed it.
+
+    It is one user's, root's, for all hosts; without room a host boots and never gets ready.
+    """
+    least = INSTANCES_OF_OTHERS + INSTANCES_A_HOST * hosts
+    if int(INSTANCES.read_text()) < least:
+        command = [*as_root(), "tee", str(INSTANCES)]
+        ended = subprocess.run(
+            command, input=f"{least}\n", capture_output=True, text=True, check=False
+        )
+        if ended.returncode:
+            raise HostError(
+                f"{hosts} hosts need fs.inotify.max_user_instances={least}, and it cannot be set "
+                f"here ({ended.stderr.strip()}); set it on the machine, or take fewer hosts"
+            )
 
 
 def _start(lab_id: str, state: Path, host: Wanted) -> None:
