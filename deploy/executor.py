@@ -36,7 +36,8 @@ JOURNAL_LINES = 8
 LOOK_FOR_SIGNALS_SECONDS = 0.2
 LOOK_FOR_CAPACITY_SECONDS = 0.5
 SILENT_API_SECONDS = 60.0
-MOST_AT_A_TIME = 64
+# A batch mostly waits, so all of it goes at once; uploads share the workstation and its line.
+MOST_AT_A_TIME, STAGED_AT_A_TIME = 1000, 64
 
 
 @dataclass
@@ -76,7 +77,7 @@ class Execution:
         self.outcomes = {host.name: Outcome.WAITING for host in self.plan.hosts}
         rolled = {lane.host.name for batch in self.plan.batches for lane in batch}
         self._last = {lane.host.name: lane for batch in self.plan.batches for lane in batch}
-        self._together([(lane, self._stage) for lane in self.plan.staging])
+        self._together([(lane, self._stage) for lane in self.plan.staging], STAGED_AT_A_TIME)
         unproven = {failure.host.name for failure in self.failures}
         for name in self.outcomes:
             if name not in rolled | unproven:
