@@ -15,8 +15,7 @@ SHOWN = (
     "LoadState,ActiveState,SubState,UnitFileState,MainPID,InvocationID,NRestarts,Result,"
     "ExecMainStatus,ActiveEnterTimestamp"
 )
-LOCK_BUSY = 75
-CONTENT_DIFFERS = 78
+LOCK_BUSY, LOCK_LOST, LOCK_HELD, CONTENT_DIFFERS, HOST_UNSETTLED = 75, 76, 77, 78, 79
 IDLE_SECONDS = 120
 HISTORY = 50
 
@@ -30,15 +29,22 @@ def locked(app: str, script: str, wait_seconds: int = 60) -> str:
     """The script as root and under the app's lock on the host.
 
     Every change goes through here: the remote commands of a killed workstation run on, and the
-    next one must wait for them. Exit code 75 (LOCK_BUSY) when the lock stays taken.
+    next one must wait for them. Exit code 75 (LOCK_BUSY) when the lock stays taken; 79
+    (HOST_UNSETTLED) when the script failed on a host that is starting or stopping, where
+    systemctl may fail for no fault of what it is told.
     """
     lock = f"/run/changeover-{app}.lock"
-    flock = f"exec flock -w {wait_seconds} -E {LOCK_BUSY} {quote(lock)} sh -c {quote(script)}"
-    return as_root(flock)
+    flock = f"flock -w {wait_seconds} -E {LOCK_BUSY} {quote(lock)} sh -c {quote(script)}"
+    ours = "|".join(str(code) for code in (0, LOCK_BUSY, LOCK_LOST, LOCK_HELD, CONTENT_DIFFERS))
+    settled = "$(systemctl is-system-running 2>/dev/null)"
+    return as_root(
+        f"{flock}; rc=$?; case $rc in {ours}) exit $rc;; esac; "
+        f"case {settled} in initializing|starting|stopping|offline|'') "
+        f"exit {HOST_UNSETTLED};; esac; exit $rc"
+    )
 
 
 LOCKS = "/var/lib/changeover"
-LOCK_HELD, LOCK_LOST = 77, 76
 
 
 def _alone(script: str) -> str:

@@ -7,6 +7,7 @@ DeployError                 exit code 1: a step failed
 │   └── LockLost            …and took it from this one
 ├── RemoteError             exit code 1: a host did not do what was asked
 │   ├── ConnectionLost      …the connection broke
+│   ├── Unsettled           …it is starting or stopping
 │   └── CommandFailed       …a command on it ended with another code than 0
 └── BalancerError           exit code 1: the load balancer's API or a target did not
 """
@@ -55,6 +56,12 @@ class RemoteError(DeployError):
 
 class ConnectionLost(RemoteError):
     """The connection to a host broke, so nobody knows how far its command came."""
+
+    may_pass = True
+
+
+class Unsettled(RemoteError):
+    """A command failed on a host that is starting or stopping: it may work when that is over."""
 
     may_pass = True
 

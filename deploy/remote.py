@@ -22,6 +22,7 @@ from deploy.errors import (
     LockLost,
     RemoteError,
     Unreachable,
+    Unsettled,
 )
 from deploy.settings import Hosts
 from deploy.trust import (
@@ -159,7 +160,8 @@ class Remote:
     def change(self, app: str, script: str, what: str, timeout_seconds: float = 60) -> str:
         """Run a changing script as root under the app's lock; its output.
 
-        Raises CommandFailed for any exit code but 0, LockLost when the environment is another's.
+        Raises CommandFailed for any exit code but 0, Unsettled where the host is starting or
+        stopping, LockLost when the environment is another's.
         """
         command = self._guarded(app, script)
         return self._checked(self._run(command, what, timeout_seconds + 60), what)
@@ -277,6 +279,9 @@ class Remote:
                 f"{self.host}: {what}: another deploy took the environment over; this one changes "
                 "nothing any more"
             )
+        if result.exit_code == commands.HOST_UNSETTLED:
+            said = " ".join((result.stderr.strip() or result.stdout.strip()).splitlines()[-1:])
+            raise Unsettled(f"{self.host}: {what} failed while it starts or stops: {said}")
         if result.exit_code:
             raise CommandFailed(self.host.name, what, result)
         return result.stdout

@@ -79,8 +79,8 @@ class Trial:
 
     def ended(self, ran: Ran, *codes: int) -> Ran:
         """Expect one of these exit codes."""
-        tail = " / ".join(ran.output.strip().splitlines()[-6:])
-        self.expect(ran.code in codes, f"exit code {ran.code}, not {codes}: {tail}")
+        tail = "\n       ".join(ran.output.strip().splitlines()[-24:])
+        self.expect(ran.code in codes, f"exit code {ran.code}, not {codes}:\n       {tail}")
         return ran
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 from typing import TYPE_CHECKING
@@ -67,9 +68,39 @@ def test_every_script_is_good_shell_through_both_wrappers(script: str) -> None:
 def test_changes_wait_for_the_apps_lock_as_root() -> None:
     words = shlex.split(commands.locked("web", "echo 'a b'", wait_seconds=7))
     assert words[:4] == ["sudo", "-n", "sh", "-c"]
-    inner = shlex.split(words[4])
-    assert inner[:7] == ["exec", "flock", "-w", "7", "-E", "75", "/run/changeover-web.lock"]
-    assert inner[7:] == ["sh", "-c", "echo 'a b'"]
+    inner = shlex.split(words[4].partition("; rc=$?;")[0])
+    assert inner[:6] == ["flock", "-w", "7", "-E", "75", "/run/changeover-web.lock"]
+    assert inner[6:] == ["sh", "-c", "echo 'a b'"]
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "expected"),
+    [
+        ("running", 0, 0),
+        ("stopping", 0, 0),
+        ("running", 1, 1),
+        ("degraded", 1, 1),
+        ("maintenance", 3, 3),
+        ("stopping", 1, commands.HOST_UNSETTLED),
+        ("starting", 5, commands.HOST_UNSETTLED),
+        ("", 1, commands.HOST_UNSETTLED),
+        ("stopping", commands.LOCK_BUSY, commands.LOCK_BUSY),
+        ("stopping", commands.LOCK_LOST, commands.LOCK_LOST),
+        ("starting", commands.CONTENT_DIFFERS, commands.CONTENT_DIFFERS),
+    ],
+)
+def test_what_fails_while_a_host_starts_or_stops_is_told_apart(
+    state: str, code: int, expected: int, tmp_path: Path
+) -> None:
+    """`systemctl enable` then says: Transport endpoint is not connected."""
+    told = tmp_path / "systemctl"
+    told.write_text(f"#!/bin/sh\necho {state}\n")
+    told.chmod(0o755)
+    script = shlex.split(commands.locked("web", f"exit {code}"))[4]
+    script = script.replace("/run/changeover-web.lock", str(tmp_path / "lock"))
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    ended = subprocess.run(["sh", "-c", script], env=environ, check=False)
+    assert ended.returncode == expected
 
 
 @given(text=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
