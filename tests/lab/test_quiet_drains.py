@@ -134,10 +134,10 @@ def test_control_an_app_that_drops_its_work_loses_requests_if_it_is_trusted(
 
 
 def streamed(project: Project, lab: Lab) -> tuple[Ran, Load]:
-    """Deploy to one host, which has two streams at any time, over an app that drops its work."""
+    """Deploy to one host, which has eight streams at any time, over an app that drops its work."""
     project.install("1.0.0", drop_in_flight=True)
     project.build("2.0.0")
-    with Load(lab.url("web") + PAUSING, rate=1, slow_share=0) as load:
+    with Load(lab.url("web") + PAUSING, rate=4, slow_share=0) as load:
         ran = project.deploy("2.0.0", "--hosts", called(lab.hosts[0]))
     assert ran.code == 0, ran.output
     return ran, load
