@@ -109,7 +109,7 @@ class Fate:
             case Fault.CRASH | Fault.STOP | Fault.TAKEOVER:
                 self._cut_short(strike)
             case Fault.SICK:
-                world.places[host, step.app.name].sick = until
+                world.places[host, step.app.name, step.app.port].sick = until
             case Fault.DOWN:
                 world.down = until
             case Fault.DARK:

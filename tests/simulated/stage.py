@@ -78,7 +78,7 @@ def _proven(run: Callable[[Any, Fleet], None]) -> Callable[[Any, Fleet], None]:
 
     def prove(step: Step, own: Fleet) -> None:
         world = cast("Api", own.feed).world
-        place = world.places[step.host.name, step.app.name]
+        place = world.places[step.host.name, step.app.name, step.app.port]
         try:
             run(step, own)
         except NotProven:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import builders
 
 from deploy.errors import Unreachable
-from deploy.survey import HostFacts, Listener, Slot, Survey, UnitState, parse_show
+from deploy.survey import HostFacts, Listener, Slot, Survey, UnitState, parse_show, settle
 from simulated.builds import Build, Kind
 from simulated.clock import CLOCK
 
@@ -43,12 +44,12 @@ def unit_state(world: World, place: Place) -> str:
 
 def slot(world: World, place: Place) -> Slot:
     """The place as a survey tells it."""
-    process, text = place.process, place.unit
+    process, text, home = place.process, place.unit, place.home
     ours = process.build if process else None
     legacy = UnitState(
         load="loaded",
-        active="active" if process and process.is_legacy else "inactive",
-        enabled="enabled" if place.legacy_enabled else "disabled",
+        active="active" if (first := home.places[0].process) and first.is_legacy else "inactive",
+        enabled="enabled" if home.legacy_enabled else "disabled",
     )
     return Slot(
         unit=parse_show(unit_state(world, place)),
@@ -57,15 +58,19 @@ def slot(world: World, place: Place) -> Slot:
         unit_digest=Build.of(text).digest if text else "",
         running_release=ours.release if ours else "",
         running_unit=ours.digest if ours else "",
-        releases=tuple(place.releases),
+        releases=tuple(home.releases),
         out=place.out,
-        history=tuple(place.history),
-        bad=frozenset(place.bad),
-        kept=frozenset(place.kept),
-        torn=place.torn,
+        history=tuple(home.history),
+        bad=frozenset(home.bad),
+        kept=frozenset(
+            name.removesuffix(f".{place.app.unit}")
+            for name in home.kept
+            if name.endswith(f".{place.app.unit}")
+        ),
+        torn=home.torn,
         group=place.app.service_user,
         listeners=(Listener(100, place.listener, "web"),) if process else (),
-        replaces=legacy if place.legacy else UnitState(),
+        replaces=legacy if home.legacy else UnitState(),
     )
 
 
@@ -73,7 +78,13 @@ def survey(world: World) -> Survey:
     """All hosts and groups, now; Unreachable where one of them, or AWS, does not answer."""
     if any(CLOCK.now < until for until in world.dark.values()) or CLOCK.now < world.down:
         raise Unreachable("no answer")
-    seen = tuple(
+    return look(world)
+
+
+def look(world: World) -> Survey:
+    """All hosts and groups as they are, whoever could see that."""
+    homes, apps = world.homes, world.apps
+    facts = tuple(
         HostFacts(
             host=host,
             init="systemd",
@@ -81,9 +92,15 @@ def survey(world: World) -> Survey:
             selinux="",
             free_kb=10 * 1024 * 1024,
             tools=builders.TOOLS,
-            slots={app.name: slot(world, world.places[host.name, app.name]) for app in world.apps},
+            slots={app.name: slot(world, homes[host.name, app.name].places[0]) for app in apps},
+            spares={
+                app.name: slot(world, place)
+                for app in apps
+                for place in homes[host.name, app.name].places[1:]
+            },
         )
         for host in world.hosts
     )
     health = {name: world.health(group) for name, group in world.groups.items()}
-    return Survey(seen, world.groups, health)
+    seen = Survey(facts, world.groups, health)
+    return replace(seen, hosts=tuple(settle(each, apps, seen) for each in facts))

@@ -11,7 +11,7 @@ from deploy.balancer import Health, State, Target
 from deploy.survey import target_of
 from simulated.builds import OFFERED, OLD, OLDER, Build, Kind
 from simulated.clock import BEGAN_SECONDS, CLOCK
-from simulated.places import Place, Process
+from simulated.places import Home, Place, Process
 
 if TYPE_CHECKING:
     from deploy.balancer import TargetGroup
@@ -83,10 +83,15 @@ class World:
             )
             for app in self.apps
         }
-        self.places = {
+        self.homes = {
             (host.name, app.name): _begun(given.begin, host, app)
             for host in self.hosts
             for app in self.apps
+        }
+        self.places = {
+            (*key, place.app.port): place
+            for key, home in self.homes.items()
+            for place in home.places
         }
         self._targets = {
             group.name: {target_of(group, place.host, place.app): place for place in self.of(name)}
@@ -106,10 +111,13 @@ class World:
         self.wrongs.append(f"{promise}: {text}")
 
     def of(self, app: str) -> list[Place]:
-        return [place for (_, name), place in self.places.items() if name == app]
+        return [place for place in self.places.values() if place.app.name == app]
 
     def on(self, host: str) -> list[Place]:
-        return [place for (name, _), place in self.places.items() if name == host]
+        return [place for place in self.places.values() if place.host.name == host]
+
+    def of_host(self, host: str) -> list[Home]:
+        return [home for (name, _), home in self.homes.items() if name == host]
 
     def at(self, group: TargetGroup, target: Target) -> Place:
         return self._targets[group.name][target]
@@ -150,6 +158,14 @@ class World:
         """The hosts whose targets are healthy."""
         return {p.host.name for p in self.of(app) if self.state(p) is State.HEALTHY}
 
+    def is_served(self, home: Home) -> bool:
+        """Whether the app is in service on the host: one of its slots is."""
+        return any(self.is_in(place) for place in home.places)
+
+    def is_healthy(self, home: Home) -> bool:
+        """Whether the load balancer has a healthy target of the app on the host."""
+        return any(self.state(place) is State.HEALTHY for place in home.places)
+
     def is_in(self, place: Place) -> bool:
         """Whether the place is in service, as far as it is ours to see to it."""
         process = place.process
@@ -164,22 +180,29 @@ class World:
         return "\n".join(
             f"  {place}: {self.state(place)}, link {place.link}, runs "
             f"{place.process and (place.process.build, place.process.proven)}, "
-            f"out {place.out!r}, torn {place.torn}, "
-            f"records {[record.release for record in place.history]}"
+            f"out {place.out!r}, torn {place.home.torn}, "
+            f"records {[record.release for record in place.home.history]}"
             for place in self.places.values()
         )
 
 
-def _begun(begin: str, host: Host, app: App) -> Place:
-    place = Place(app, host)
+def _begun(begin: str, host: Host, app: App) -> Home:
+    home = Home(app, host)
+    home.places = [Place(home, app.at(port)) for port in app.ports]
+    first = home.places[0]
+    first.registered = True
     if begin == "legacy":
-        place.legacy = place.legacy_enabled = True
-        place.process = Process(None, "", 0.0, proven=True)
+        home.legacy = home.legacy_enabled = True
+        first.process = Process(None, "", 0.0, proven=True)
     elif begin == "running":
         builds = (OLDER, OLD)
-        place.releases = [build.release for build in builds]
-        place.kept = {build.record.kept: build.text for build in builds}
-        place.history = [build.record for build in builds]
-        place.link, place.unit, place.enabled = OLD.release, OLD.text, True
-        place.process = Process(OLD, OLD.release, 0.0, proven=True)
-    return place
+        home.releases = [build.release for build in builds]
+        home.kept = {
+            f"{build.record.kept}.{place.app.unit}": build.text
+            for build in builds
+            for place in home.places
+        }
+        home.history = [build.record for build in builds]
+        first.link, first.unit, first.enabled = OLD.release, OLD.text, True
+        first.process = Process(OLD, OLD.release, 0.0, proven=True)
+    return home
