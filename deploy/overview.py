@@ -22,7 +22,7 @@ class Row:
     """One app on one host, in the slot that is in use.
 
     current: record, link, unit on disk and running process agree, and the other slot is at rest;
-    beside: the release that runs in the other slot, which a deploy left there.
+    beside: what runs in the other slot, where a deploy left it: a release, or the unit of before.
     """
 
     host: str
@@ -116,8 +116,10 @@ def _row(facts: HostFacts, app: App, survey: Survey) -> Row:
     is_left = False
     if spare:
         other, word = facts.spares[app.name], survey.health_of(facts.host, spare)
-        is_left = other.unit.is_running or word.may_receive
-        beside = other.running_release if is_left else ""
+        # The unit of before has the first slot's port, so it runs beside the second one.
+        is_before = slot.replaces.is_running and spare.port == app.ports[0]
+        is_left = other.unit.is_running or is_before or word.may_receive
+        beside = str(app.replaces) if is_before else other.running_release if is_left else ""
     if spare and is_left:
         notes.append(f"{spare.unit} is left beside it ({word}, {beside or 'runs nothing'})")
     return Row(

@@ -236,6 +236,18 @@ def test_two_slots_that_run_are_told_and_are_not_well() -> None:
     assert told.is_mixed
 
 
+def test_a_unit_of_before_that_runs_beside_a_release_is_told_and_is_not_well() -> None:
+    app = builders.app("web", 5000, 5001, replaces="legacy.service")
+    facts = host(used=builders.slot(NEW, replaces=LEGACY), spare=Slot(replaces=LEGACY))
+    facts = replace(facts, ports={"web": 5001})
+    seen_so = seen([facts], {(1, 5000): HEALTHY, (1, 5001): HEALTHY})
+    told = overview.overview(builders.environment(app), seen_so)
+    row = told.rows[0]
+    assert (row.port, row.release, row.beside, row.current) == (5001, NEW, "legacy.service", False)
+    assert "web@5000.service is left beside it (healthy, legacy.service)" in row.note
+    assert told.is_mixed
+
+
 def test_a_rollback_takes_the_other_slot_again() -> None:
     unit = builders.unit()
     past = (Record(OLD, unit.digest), Record(NEW, unit.digest))
