@@ -17,8 +17,8 @@ from simulated.faults import Command, Fault, Strike
 from simulated.story import simulate
 from simulated.world import Fleets
 
-from deploy import commands, recovery, verbs
-from deploy.enrolment import RegisterTarget, WaitDrained
+from deploy import commands, lanes, recovery, verbs
+from deploy.enrolment import RegisterTarget, WaitDrained, WaitHealthy
 from deploy.executor import Execution
 from deploy.proof import ProveRelease
 
@@ -110,6 +110,7 @@ def stories(draw: st.DrawFn) -> tuple[Fleets, list[Command]]:
         begin=draw(st.sampled_from(["running", "running", "running", "legacy", "fresh"])),
         kinds=draw(st.tuples(*[st.sampled_from([Kind.GOOD, *Kind])] * len(OFFERED))),
         rollout=draw(ROLLOUTS),
+        surge=draw(st.booleans()),
         target_type=draw(st.sampled_from(["instance", "ip"])),
         zonal=draw(st.booleans()) and hosts > 3,
         keep_releases=draw(st.sampled_from([2, 5])),
@@ -167,6 +168,22 @@ def a_registration_that_does_not_ask_whose_the_environment_is(patch: pytest.Monk
         fleet.desk.register(fleet.groups[step.app.name], fleet.target(step.host, step.app))
 
     patch.setattr(RegisterTarget, "run", run)
+
+
+def a_new_slot_that_nobody_waits_for(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(WaitHealthy, "run", lambda *_: None)
+
+
+def a_release_that_nobody_proves(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ProveRelease, "run", lambda *_: None)
+
+
+def a_slot_that_is_left_beside_the_one_in_use(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(lanes, "left_over", lambda *_: ())
+
+
+def an_old_slot_that_is_not_seen_off(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Execution, "_begin_aside", lambda *_: None)
 
 
 def a_report_without_a_last_look(patch: pytest.MonkeyPatch) -> None:
@@ -227,6 +244,30 @@ CONTROLS = (
             Command("deploy", strikes=(Strike(Fault.CRASH, "StartUnit"),)),
             Command("deploy", OFFERED[2], strikes=(Strike(Fault.COMMAND, "UploadRelease"),)),
         ),
+    ),
+    Control(
+        a_new_slot_that_nobody_waits_for,
+        "P2: host-1: web:5000: out, and no other slot of its host is healthy",
+        (Command("deploy"),),
+        Fleets(surge=True),
+    ),
+    Control(
+        a_release_that_nobody_proves,
+        "P3: host-1: web:5001: registered, but what runs was not proven",
+        (Command("deploy"),),
+        Fleets(kinds=kinds(Kind.SILENT), surge=True),
+    ),
+    Control(
+        a_slot_that_is_left_beside_the_one_in_use,
+        "P4: host-1: web:5000: not at rest after a repair",
+        (Command("deploy", strikes=(Strike(Fault.CRASH, "DeregisterTarget"),)),),
+        Fleets(surge=True),
+    ),
+    Control(
+        an_old_slot_that_is_not_seen_off,
+        "honesty: exit code 0, and host-1: web:5000 is not at rest",
+        (Command("deploy"),),
+        Fleets(surge=True),
     ),
 )
 

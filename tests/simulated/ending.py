@@ -16,6 +16,7 @@ from simulated.performance import perform
 if TYPE_CHECKING:
     from deploy.settings import App
     from deploy.survey import HostFacts
+    from simulated.places import Place
     from simulated.world import World
 
 LONG_AFTER_SECONDS = 1000.0
@@ -55,6 +56,7 @@ def _see_mended(world: World, facts: HostFacts, app: App) -> None:
             world.wrong("P4", f"{used}: not healthy after a repair")
         if used.out or (last and not repair.is_whole(slot)):
             world.wrong("P4", f"{used}: not whole after a repair")
+    _see_rest(world, used, "a repair")
 
 
 def _deploy(world: World) -> None:
@@ -71,3 +73,11 @@ def _deploy(world: World) -> None:
             is_whole = repair.is_whole(facts.slots[app.name]) and not home.torn
             if not is_whole or world.state(used) is not State.HEALTHY:
                 world.wrong("P4", f"{used}: not whole after the next deploy")
+            _see_rest(world, used, "the next deploy")
+
+
+def _see_rest(world: World, used: Place, when: str) -> None:
+    """One slot of an app is in use on a host; the other is at rest."""
+    for place in used.others:
+        if not place.is_at_rest:
+            world.wrong("P4", f"{place}: not at rest after {when}")

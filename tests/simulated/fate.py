@@ -12,6 +12,8 @@ from simulated.faults import RAISES, Crash, Fault
 from simulated.turns import Turns
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from deploy.executor import Execution
     from deploy.steps import Step
     from simulated.faults import Command, Strike
@@ -24,7 +26,8 @@ class Fate:
     """The faults of a command, struck where the steps come by.
 
     struck: those that did; acting: the host whose thread runs, or nothing; taken: whether another
-    deploy took over; first_signal: its number, or 0; execution: what signals and takeovers end.
+    deploy took over; first_signal: its number, or 0; execution: what signals and takeovers end;
+    aside: what goes on with the next batch, or after the last.
     """
 
     def __init__(self, world: World, command: Command) -> None:
@@ -35,6 +38,7 @@ class Fate:
         self.taken = False
         self.first_signal = 0
         self.execution: Execution | None = None
+        self.aside: list[Callable[[], None]] = []
         self._waiting = list(command.strikes)
         self._crashed = False
         self._steps: dict[str, Step] = {}

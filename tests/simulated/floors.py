@@ -24,8 +24,10 @@ class Batch:
 class Floors:
     """Hears of plan, batches and deregistrations; writes a wrong where too few are left."""
 
-    def __init__(self, world: World, rollout: Rollout, *, allow_downtime: bool) -> None:
-        self._world, self._rollout = world, rollout
+    def __init__(
+        self, world: World, rollout: Rollout, *, surges: bool, allow_downtime: bool
+    ) -> None:
+        self._world, self._rollout, self._surges = world, rollout, surges
         self._allow_downtime = allow_downtime
         self._plan: Plan | None = None
         self._dead: set[str] = set()
@@ -56,7 +58,14 @@ class Floors:
         self._seen = {}
 
     def take(self, place: Place) -> None:
-        """A healthy target leaves: what is left of those that served at first is enough."""
+        """A healthy target leaves: what is left of those that served at first is enough.
+
+        Where apps surge, another slot of the same host serves already.
+        """
+        if any(self._world.has_been_seen(other) for other in place.others):
+            return
+        if self._surges:
+            self._world.wrong("P2", f"{place}: out, and no other slot of its host is healthy")
         batch, app, host = self._batch, place.app.name, place.host.name
         serving = batch.serving.get(app, set())
         if host not in serving or app not in batch.floors:

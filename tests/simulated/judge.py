@@ -105,6 +105,9 @@ def _see_deployed(run: Run) -> None:
                 world.wrong("honesty", f"exit code 0, and {place} does not run the release")
             if not repair.is_whole(facts.slots[app.name]):
                 world.wrong("honesty", f"exit code 0, and {place} is not whole")
+            for other in place.others:
+                if not other.is_at_rest:
+                    world.wrong("honesty", f"exit code 0, and {other} is not at rest")
 
 
 def see_whole(run: Run, report: Report, before: Before) -> None:

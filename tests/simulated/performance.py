@@ -70,9 +70,11 @@ def _planned(run: Run, seen: Survey) -> Plan:
         case "deploy":
             apps = run.world.apps
             fitness.refuse_unfit(apps, seen)
+            fitness.refuse_surge(environment, seen)
             offers = tuple(_offer(seen, app, run.command.build) for app in apps)
             return plan.make(environment, offers, seen, allow_downtime=allow)
         case "rollback":
+            fitness.refuse_surge(environment, seen)
             return rollback.make(environment, seen, allow_downtime=allow)
         case _:
             return repair.make(environment, seen)

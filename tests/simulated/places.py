@@ -110,6 +110,12 @@ class Place(Changed):
         return self.home.host
 
     @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing of it runs, comes back at a boot or is known to the load balancer."""
+        before = self is self.home.places[0] and self.home.legacy_enabled
+        return not (self.process or self.enabled or self.registered or self.out or before)
+
+    @property
     def others(self) -> list[Place]:
         """The app's other slots on the host."""
         return [place for place in self.home.places if place is not self]

@@ -51,7 +51,9 @@ class Run:
         self.world, self.command, self.environment = world, command, environment
         self.allow_downtime = world.given.hosts == 1
         self.fate = Fate(world, command)
-        self._floors = Floors(world, environment.rollout, allow_downtime=self.allow_downtime)
+        rollout = environment.rollout
+        surges = rollout.strategy == "surge" and command.verb != "repair"  # that mends in place
+        self._floors = Floors(world, rollout, surges=surges, allow_downtime=self.allow_downtime)
         self._api = Api(self.fate, self._floors)
 
     def survey(self, *, settled: bool = True) -> Survey:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from deploy.lanes import Lane
     from deploy.steps import Step
     from simulated.api import Api
+    from simulated.fate import Fate
 
 SCRIPTS = (
     "prepare",
@@ -60,6 +61,8 @@ def take_the_stage(patch: pytest.MonkeyPatch) -> None:
     for kind in (ProveRelease, ProveRevived):
         patch.setattr(kind, "run", _proven(kind.run))
     patch.setattr(Execution, "_together", _together)
+    patch.setattr(Execution, "_begin_aside", _begin_aside)
+    patch.setattr(Execution, "_wait", _wait)
 
 
 def _spoken(name: str, build: Callable[..., str]) -> Callable[..., str]:
@@ -98,9 +101,31 @@ def _together(
     work: list[tuple[Lane, Callable[[Lane], None]]],
     at_a_time: int = executor.MOST_AT_A_TIME,
 ) -> None:
-    """Stands in for the executor's threads: these take turns, so many of them at a time."""
-    fate = cast("Api", execution.fleet.feed).fate
+    """Stands in for the executor's threads: these take turns, so many of them at a time.
+
+    What was begun aside meanwhile goes on with the next ones.
+    """
+    fate = _fate(execution)
     for start in range(0, len(work), at_a_time):
-        some = work[start : start + at_a_time]
-        fate.turns.together([partial(act, lane) for lane, act in some])
+        some = [partial(act, lane) for lane, act in work[start : start + at_a_time]]
+        aside, fate.aside = fate.aside, []
+        fate.turns.together([*some, *aside])
     fate.acting = ""
+
+
+def _begin_aside(execution: Execution, lane: Lane) -> None:
+    _fate(execution).aside.append(partial(execution._leave, lane))
+
+
+def _wait(execution: Execution, futures: object) -> None:
+    """Stands in for the wait at a plan's end, for what is still under way aside."""
+    del futures
+    fate = _fate(execution)
+    aside, fate.aside = fate.aside, []
+    if aside:
+        fate.turns.together(aside)
+    fate.acting = ""
+
+
+def _fate(execution: Execution) -> Fate:
+    return cast("Api", execution.fleet.feed).fate

@@ -34,7 +34,8 @@ class Fleets:
     """What a simulation begins with.
 
     begin: `running` an old release, `legacy` for units that the apps replace, or `fresh`; kinds:
-    how each of the builds that are offered behaves; rollout: the policy, as in the settings.
+    how each of the builds that are offered behaves; rollout: the policy, as in the settings;
+    surge: whether each app has two slots, of which the other one takes its next release.
     """
 
     hosts: int = 2
@@ -42,6 +43,7 @@ class Fleets:
     begin: str = "running"
     kinds: tuple[Kind, ...] = (Kind.GOOD,) * len(OFFERED)
     rollout: tuple[tuple[str, Any], ...] = (("batch", 1),)
+    surge: bool = False
     target_type: str = "instance"
     zonal: bool = False
     keep_releases: int = 2
@@ -64,7 +66,7 @@ class World:
         self.apps = tuple(
             builders.app(
                 name,
-                port,
+                *((port, port + 1) if given.surge else (port,)),
                 keep_releases=given.keep_releases,
                 prove_seconds=2.0,
                 start_timeout_seconds=3,
@@ -104,6 +106,7 @@ class World:
         names = tuple(host.name for host in self.hosts)
         batch = rollout.get("batch", 1)
         rest = {key: value for key, value in rollout.items() if key != "batch"}
+        rest |= {"strategy": "surge"} if self.given.surge else {}
         return builders.environment(*self.apps, batch=batch, rollout=rest, hosts=names)
 
     def wrong(self, promise: str, text: str) -> None:
@@ -155,7 +158,7 @@ class World:
         }
 
     def serving(self, app: str) -> set[str]:
-        """The hosts whose targets are healthy."""
+        """The hosts that have a healthy target."""
         return {p.host.name for p in self.of(app) if self.state(p) is State.HEALTHY}
 
     def is_served(self, home: Home) -> bool:
@@ -165,6 +168,10 @@ class World:
     def is_healthy(self, home: Home) -> bool:
         """Whether the load balancer has a healthy target of the app on the host."""
         return any(self.state(place) is State.HEALTHY for place in home.places)
+
+    def has_been_seen(self, place: Place) -> bool:
+        """Whether the load balancer saw what is in service there, which may be sick since."""
+        return self.is_in(place) and CLOCK.now >= place.since + CHECKED_SECONDS
 
     def is_in(self, place: Place) -> bool:
         """Whether the place is in service, as far as it is ours to see to it."""
