@@ -17,10 +17,11 @@ from simulated.faults import Command, Fault, Strike
 from simulated.story import simulate
 from simulated.world import Fleets
 
-from deploy import commands, lanes, recovery, verbs
+from deploy import commands, connections, lanes, recovery, verbs
 from deploy.enrolment import RegisterTarget, WaitDrained, WaitHealthy
 from deploy.executor import Execution
 from deploy.proof import ProveRelease
+from deploy.quiet import WaitQuiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ SHARDS = 4  # of the test below, each with a seed and a database key of its own,
 STEPS = (
     "DeregisterTarget",
     "WaitDrained",
+    "WaitQuiet",
     "StopUnit",
     "SwitchRelease",
     "StartUnit",
@@ -98,6 +100,7 @@ ROLLOUTS = st.fixed_dictionaries(
         "max_failures": st.sampled_from(SHARES),
         "soak_seconds": st.sampled_from([3.0, 8.0]),
         "on_failure": st.sampled_from(["stop", "rollback"]),
+        "drain": st.just("quiet"),
     },
 ).map(lambda found: tuple(found.items()))
 
@@ -105,15 +108,20 @@ ROLLOUTS = st.fixed_dictionaries(
 @st.composite
 def stories(draw: st.DrawFn) -> tuple[Fleets, list[Command]]:
     hosts = draw(st.integers(1, 6))
+    rollout = draw(ROLLOUTS)
+    is_quiet = ("drain", "quiet") in rollout
     fleets = Fleets(
         hosts=hosts,
         begin=draw(st.sampled_from(["running", "running", "running", "legacy", "fresh"])),
         kinds=draw(st.tuples(*[st.sampled_from([Kind.GOOD, *Kind])] * len(OFFERED))),
-        rollout=draw(ROLLOUTS),
+        rollout=rollout,
         surge=draw(st.booleans()),
         target_type=draw(st.sampled_from(["instance", "ip"])),
         zonal=draw(st.booleans()) and hosts > 3,
         keep_releases=draw(st.sampled_from([2, 5])),
+        delay_seconds=30.0 if is_quiet else 10.0,
+        reach_seconds=draw(st.sampled_from([0.0, 9.0, 14.5])) if is_quiet else 0.0,
+        flight_seconds=draw(st.sampled_from([0.0, 0.25, 8.0, 60.0])) if is_quiet else 0.0,
     )
     return fleets, draw(scripts(hosts))
 
@@ -153,6 +161,15 @@ def a_way_back_without_a_drain(patch: pytest.MonkeyPatch) -> None:
 
 def a_way_back_without_a_proof(patch: pytest.MonkeyPatch) -> None:
     without(ProveRelease, patch)
+
+
+def a_drain_that_sees_no_connection(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(connections, "busy", lambda *_: 0)
+
+
+def a_drain_without_its_floor(patch: pytest.MonkeyPatch) -> None:
+    real = WaitQuiet.run
+    patch.setattr(WaitQuiet, "run", lambda step, own: real(replace(step, floor_seconds=0.0), own))
 
 
 def a_batch_that_always_has_room(patch: pytest.MonkeyPatch) -> None:
@@ -208,12 +225,26 @@ def kinds(first: Kind) -> tuple[Kind, ...]:
     return (first, *[Kind.GOOD] * (len(OFFERED) - 1))
 
 
+QUIET = Fleets(rollout=(("batch", 1), ("drain", "quiet")), delay_seconds=30.0, reach_seconds=9.0)
+
 CONTROLS = (
     Control(
         a_way_back_without_a_drain,
         "P1: host-1: web: stopped while it drains",
         (Command("deploy"),),
         Fleets(kinds=kinds(Kind.LATE), rollout=(("batch", 1), ("soak_seconds", 8.0))),
+    ),
+    Control(
+        a_drain_that_sees_no_connection,
+        "P1: host-1: web: stopped while it drains",
+        (Command("deploy"),),
+        replace(QUIET, flight_seconds=12.0),
+    ),
+    Control(
+        a_drain_without_its_floor,
+        "P1: host-1: web:5000: stopped while it drains",
+        (Command("deploy"),),
+        replace(QUIET, surge=True),
     ),
     Control(
         a_batch_that_always_has_room,

@@ -91,6 +91,8 @@ class Remote:
             case "listeners":
                 unit = self._on_port(args[1]).listener
                 return f"{args[0]}.listener=100 {unit} web" if unit else ""
+            case "connections":
+                return surveys.connections(self._on_port(args[0]))
             case "running_release":
                 return self._running(args[0])
             case _:

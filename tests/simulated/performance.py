@@ -95,4 +95,5 @@ def _rolled_out(run: Run, made: Plan) -> Report:
         told = overview.overview(run.environment, run.survey())
     except DeployError:
         return report
+    run.has_looked = True
     return verbs.as_seen(report, told)

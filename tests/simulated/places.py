@@ -82,7 +82,8 @@ class Place(Changed):
     """One slot of an app on one host: its process and its target.
 
     app: in this slot. In the clock's seconds: since, the registration; drained and busy,
-    the end of the drain and of the last request in it; sick, until when it does not answer.
+    the end of the drain and of the last request in it; flights, when requests begin and end in a
+    drain that is looked at; sick, until when it does not answer.
     left: what ran when this command took the target out, for as long as it was not stopped.
     """
 
@@ -98,6 +99,7 @@ class Place(Changed):
     since: float = 0.0
     drained: float = 0.0
     busy: float = 0.0
+    flights: tuple[tuple[float, float], ...] = ()
     sick: float = 0.0
     left: Process | None = None
 

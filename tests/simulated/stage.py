@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import tenacity.nap
 
-from deploy import commands, enrolment, executor, fleet, proof
+from deploy import commands, enrolment, executor, fleet, proof, quiet
 from deploy.executor import Execution
 from deploy.proof import NotProven, ProveRelease, ProveRevived
 from simulated.builds import Kind
@@ -47,13 +47,14 @@ SCRIPTS = (
     "show_unit",
     "journal",
     "listeners",
+    "connections",
     "running_release",
 )
 
 
 def take_the_stage(patch: pytest.MonkeyPatch) -> None:
     """From here to the patch's end, steps and executor act on the paper."""
-    for module in (executor, fleet, enrolment, proof, tenacity, tenacity.nap):
+    for module in (executor, fleet, enrolment, proof, quiet, tenacity, tenacity.nap):
         patch.setattr(module, "time", CLOCK)
     patch.setattr(proof, "ASK_SECONDS", 1.0)
     for name in SCRIPTS:

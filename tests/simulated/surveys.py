@@ -42,6 +42,15 @@ def unit_state(world: World, place: Place) -> str:
     return "\n".join(f"{key}={value}" for key, value in shown.items())
 
 
+def connections(place: Place) -> str:
+    """What `ss` prints of the load balancer's one connection: a request waits, or none does."""
+    is_busy = any(begin <= CLOCK.now < end for begin, end in place.flights)
+    head = f"0 0 {place.host.address}:{place.app.port} 10.0.9.9:40000"
+    sent, sent_ms = ("bytes_sent:100", 8) if is_busy else ("bytes_sent:200", 4)
+    received = "bytes_received:100 segs_in:2"
+    return f"{head} lastsnd:{sent_ms} lastrcv:{12 - sent_ms} {sent} {received}"
+
+
 def slot(world: World, place: Place) -> Slot:
     """The place as a survey tells it."""
     process, text, home = place.process, place.unit, place.home

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from deploy.settings import App, Environment
 
 CHECKED_SECONDS = 4.0  # from a registration to the load balancer's first verdict
+PROPAGATED_SECONDS = 15.0  # from a deregistration to where no load balancer may send any more
 LATE_SECONDS = 10.0  # from a registration to the end of a release that dies in service
 APPS = (("web", 5000), ("admin", 5100))
 ZONES = ("eu-west-1a", "eu-west-1b")
@@ -35,7 +36,10 @@ class Fleets:
 
     begin: `running` an old release, `legacy` for units that the apps replace, or `fresh`; kinds:
     how each of the builds that are offered behaves; rollout: the policy, as in the settings;
-    surge: whether each app has two slots, of which the other one takes its next release.
+    surge: whether each app has two slots, of which the other one takes its next release;
+    delay_seconds: the groups' deregistration delay; reach_seconds: from a target's
+    deregistration to the last request that still reaches it; flight_seconds: how long requests
+    are under way, where a drain may end once they are not.
     """
 
     hosts: int = 2
@@ -47,6 +51,9 @@ class Fleets:
     target_type: str = "instance"
     zonal: bool = False
     keep_releases: int = 2
+    delay_seconds: float = 10.0
+    reach_seconds: float = 0.0
+    flight_seconds: float = 0.0
 
 
 class World:
@@ -81,7 +88,10 @@ class World:
         )
         self.groups = {
             app.name: builders.group(
-                app.target_group, target_type=given.target_type, zonal=given.zonal
+                app.target_group,
+                target_type=given.target_type,
+                zonal=given.zonal,
+                delay_seconds=given.delay_seconds,
             )
             for app in self.apps
         }
