@@ -218,7 +218,8 @@ def left_over(
     found: list[Step] = []
     if health.may_receive:
         found.append(DeregisterTarget(host, spare, was_healthy=health.state is State.HEALTHY))
-    if health.may_receive or (slot.unit.is_running and health.state is State.DRAINING):
+    may_be_busy = slot.unit.is_running or before
+    if health.may_receive or (may_be_busy and health.state is State.DRAINING):
         found.append(drained(facts, spare, survey, environment))
     found += before
     if is_up:

@@ -219,6 +219,9 @@ def test_a_unit_of_before_is_ended_once_a_release_serves_in_the_other_slot(
     steps = lanes.left_over(facts, app, found, builders.environment(app))
     assert names(steps) == OUT_OF_THE_OLD_ONE
     assert "legacy.service" in str(steps[2])
+    leaving = seen([facts], {(1, 5000): DRAINING, (1, 5001): HEALTHY})
+    steps = lanes.left_over(facts, app, leaving, builders.environment(app))
+    assert names(steps) == OUT_OF_THE_OLD_ONE[1:]
 
 
 def settled(first: Slot, second: Slot, health: Mapping[tuple[int, int], Health]) -> int:
