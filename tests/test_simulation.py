@@ -93,8 +93,13 @@ def scripts(hosts: int) -> st.SearchStrategy[list[Command]]:
 
 
 SHARES = (0, 1, 2, "34%", "50%", "75%")
-ROLLOUTS = st.fixed_dictionaries(
-    {"batch": st.sampled_from([1, 2, 3, "25%", "50%", "100%", [1, "50%"], [1, 2, "100%"]])},
+BATCHES = st.sampled_from([1, 2, 3, "25%", "50%", "100%", [1, "50%"], [1, 2, "100%"]])
+PACES = st.one_of(
+    st.fixed_dictionaries({"batch": BATCHES}),
+    st.fixed_dictionaries({"window": st.sampled_from([1, 2, 3])}),
+)
+POLICIES = st.fixed_dictionaries(
+    {},
     optional={
         "min_in_service": st.sampled_from(SHARES),
         "max_failures": st.sampled_from(SHARES),
@@ -102,7 +107,8 @@ ROLLOUTS = st.fixed_dictionaries(
         "on_failure": st.sampled_from(["stop", "rollback"]),
         "drain": st.just("quiet"),
     },
-).map(lambda found: tuple(found.items()))
+)
+ROLLOUTS = st.builds(lambda pace, policy: (*pace.items(), *policy.items()), PACES, POLICIES)
 
 
 @st.composite

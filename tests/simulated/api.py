@@ -35,7 +35,8 @@ class Api:
         CLOCK.sleep(CALL_SECONDS if at_once else TICK_SECONDS)
         self.fate.reach_aws()
         if not self.fate.is_in_step:
-            self._floors.see(next(a for a, own in self.world.groups.items() if own == group))
+            app = next(app for app, own in self.world.groups.items() if own == group)
+            self._floors.see(app, self.fate.deciding)
         return self.latest(group)
 
     def register(self, group: TargetGroup, target: Target) -> None:

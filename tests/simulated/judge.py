@@ -76,9 +76,17 @@ def _untrue(world: World, host: str, outcome: Outcome, before: Before, *, failed
         case Outcome.OUT if is_in and not failed_back:
             is_sick = not all(world.is_healthy(home) for home in homes)
             return "" if is_sick else "it is in service"
-        case Outcome.WAITING if any(p.process is not before.processes[p] for p in places):
+        case Outcome.WAITING if any(_is_touched(place, before) for place in places):
             return "it was touched"
     return ""
+
+
+def _is_touched(place: Place, before: Before) -> bool:
+    """Whether it runs something else; a slot left beside one that serves on may be ended first."""
+    is_ended = place.process is None and any(
+        other.process and other.process is before.processes[other] for other in place.others
+    )
+    return place.process is not before.processes[place] and not is_ended
 
 
 def _see_exit_code(run: Run, code: ExitCode) -> None:
@@ -88,17 +96,13 @@ def _see_exit_code(run: Run, code: ExitCode) -> None:
         for home in world.homes.values():
             if not world.is_served(home):
                 world.wrong("honesty", f"exit code {code!r}, and {home} is out of service")
+    # What is so of hosts that nothing was done to, or beside the slots in use, is told by a look.
     one = code is ExitCode.FAILED or (code is ExitCode.DONE and run.command.verb != "repair")
     running = [
         {place.process.build for place in world.of(app.name) if place.process} for app in world.apps
     ]
-    # Without a last look nobody can tell what is left in the slots beside those in use.
-    can_tell = run.has_looked or not world.given.surge
-    if (
-        one
-        and can_tell
-        and any(len({build and build.release for build in builds}) > 1 for builds in running)
-    ):
+    mixed = any(len({build and build.release for build in builds}) > 1 for builds in running)
+    if one and mixed and run.has_looked:
         world.wrong("honesty", f"exit code {code!r}, and more than one release runs")
 
 

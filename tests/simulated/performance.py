@@ -86,14 +86,14 @@ def _offer(seen: Survey, app: App, build: Build) -> Offer:
 
 
 def _rolled_out(run: Run, made: Plan) -> Report:
-    """The report, corrected by a last look where all can be reached for one."""
+    """The report, corrected by a last look at what can be reached."""
     me = cast("Any", run)
     rollout = Rollout(me, me, me, me)
     act = rollout.run_or_take_back if run.command.verb == "deploy" else rollout.run
     report = act(made)
     try:
-        told = overview.overview(run.environment, run.survey())
+        seen = run.survey(allow_unreachable=True)
     except DeployError:
         return report
-    run.has_looked = True
-    return verbs.as_seen(report, told)
+    run.has_looked = bool(seen.hosts)
+    return verbs.as_seen(report, overview.overview(run.environment, seen))

@@ -47,7 +47,7 @@ class Stop:
 class Run:
     """One command at work: it is Session, Lease, Screen and Signals in one.
 
-    has_looked: whether all could be reached for a look after it.
+    has_looked: whether any host could be reached for a look after it.
     """
 
     def __init__(self, world: World, command: Command, environment: Environment) -> None:
@@ -60,9 +60,9 @@ class Run:
         self._floors = Floors(world, rollout, surges=surges, allow_downtime=self.allow_downtime)
         self._api = Api(self.fate, self._floors, is_quiet=rollout.drain == "quiet")
 
-    def survey(self, *, settled: bool = True) -> Survey:
+    def survey(self, *, settled: bool = True, allow_unreachable: bool = False) -> Survey:
         del settled
-        return surveys.survey(self.world)
+        return surveys.survey(self.world, allow_unreachable=allow_unreachable)
 
     def fleet(self) -> Fleet:
         remotes = {host.name: cast("Any", Remote(self.fate, host)) for host in self.world.hosts}

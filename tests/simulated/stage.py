@@ -62,6 +62,7 @@ def take_the_stage(patch: pytest.MonkeyPatch) -> None:
     for kind in (ProveRelease, ProveRevived):
         patch.setattr(kind, "run", _proven(kind.run))
     patch.setattr(Execution, "_together", _together)
+    patch.setattr(Execution, "_has_room", _decided(Execution._has_room))
     patch.setattr(Execution, "_begin_aside", _begin_aside)
     patch.setattr(Execution, "_wait", _wait)
 
@@ -107,11 +108,26 @@ def _together(
     What was begun aside meanwhile goes on with the next ones.
     """
     fate = _fate(execution)
-    for start in range(0, len(work), at_a_time):
-        some = [partial(act, lane) for lane, act in work[start : start + at_a_time]]
-        aside, fate.aside = fate.aside, []
-        fate.turns.together([*some, *aside])
+    todo = iter(work)
+
+    def take() -> None:
+        for lane, act in todo:
+            act(lane)
+
+    aside, fate.aside = fate.aside, []
+    fate.turns.together([*[take] * min(at_a_time, len(work)), *aside])
     fate.acting = ""
+
+
+def _decided(decide: Callable[[Execution, int, list[Lane]], bool]) -> Any:
+    """The same decision; nothing else happens meanwhile, since a window's turn is locked."""
+
+    def has_room(execution: Execution, number: int, batch: list[Lane]) -> bool:
+        fate = _fate(execution)
+        with fate.between_steps(batch[0].host.name):
+            return decide(execution, number, batch)
+
+    return has_room
 
 
 def _begin_aside(execution: Execution, lane: Lane) -> None:

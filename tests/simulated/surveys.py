@@ -83,11 +83,14 @@ def slot(world: World, place: Place) -> Slot:
     )
 
 
-def survey(world: World) -> Survey:
-    """All hosts and groups, now; Unreachable where one of them, or AWS, does not answer."""
-    if any(CLOCK.now < until for until in world.dark.values()) or CLOCK.now < world.down:
+def survey(world: World, *, allow_unreachable: bool = False) -> Survey:
+    """All hosts and groups, now; Unreachable where AWS does not answer, or a host that must."""
+    dark = {host: "no answer" for host, until in world.dark.items() if CLOCK.now < until}
+    if (dark and not allow_unreachable) or CLOCK.now < world.down:
         raise Unreachable("no answer")
-    return look(world)
+    seen = look(world)
+    hosts = tuple(facts for facts in seen.hosts if facts.host.name not in dark)
+    return replace(seen, hosts=hosts, unreachable=dark)
 
 
 def look(world: World) -> Survey:

@@ -114,7 +114,7 @@ class World:
     def environment_with(self, rollout: dict[str, Any]) -> Environment:
         """The settings of these hosts and apps, with this policy."""
         names = tuple(host.name for host in self.hosts)
-        batch = rollout.get("batch", 1)
+        batch = rollout.get("batch")
         rest = {key: value for key, value in rollout.items() if key != "batch"}
         rest |= {"strategy": "surge"} if self.given.surge else {}
         return builders.environment(*self.apps, batch=batch, rollout=rest, hosts=names)
