@@ -16,7 +16,7 @@ from simulated.performance import perform
 if TYPE_CHECKING:
     from deploy.settings import App
     from deploy.survey import HostFacts
-    from simulated.places import Place
+    from simulated.places import Home, Place
     from simulated.world import World
 
 LONG_AFTER_SECONDS = 1000.0
@@ -33,14 +33,23 @@ def end(world: World, *, mend_first: bool) -> None:
 
 def _mend(world: World) -> None:
     ended = perform(world, Command("repair"))
+    if ended.refused and any(map(_serves_unrecorded, world.homes.values())):
+        return  # it would make way for what was deployed last, and nothing else serves meanwhile
     if ended.refused:
         world.wrong("P4", f"repair is refused: {ended.refused}")
+        return
     for facts in surveys.look(world).hosts:
         for app in world.apps:
             _see_mended(world, facts, app)
     again = repair.make(world.environment, surveys.survey(world))
     if again.steps and ended.report and not ended.report.failures:
         world.wrong("P4", f"a second repair finds more to do:\n{again}")
+
+
+def _serves_unrecorded(home: Home) -> bool:
+    """Whether the unit of before runs on, though a release was deployed since."""
+    process = home.places[0].process
+    return bool(home.history) and process is not None and process.is_legacy
 
 
 def _see_mended(world: World, facts: HostFacts, app: App) -> None:
@@ -62,6 +71,8 @@ def _see_mended(world: World, facts: HostFacts, app: App) -> None:
 def _deploy(world: World) -> None:
     """A good release, one host at a time, under the policy of who says nothing about it."""
     ended = perform(world, Command("deploy", LAST), world.environment_with({"batch": 1}))
+    if ended.refused and any(map(_serves_unrecorded, world.homes.values())):
+        return  # it would make way for what was deployed last, and nothing else serves meanwhile
     if ended.refused:
         world.wrong("P4", f"the next deploy is refused: {ended.refused}")
     elif ended.report and ended.report.exit_code is not ExitCode.DONE:

@@ -94,7 +94,7 @@ def _see_exit_code(run: Run, code: ExitCode) -> None:
     world = run.world
     if code in {ExitCode.DONE, ExitCode.FAILED, ExitCode.MIXED}:
         for home in world.homes.values():
-            if not world.is_served(home):
+            if not (world.is_served(home) or home.host.name in run.unseen):
                 world.wrong("honesty", f"exit code {code!r}, and {home} is out of service")
     # What is so of hosts that nothing was done to, or beside the slots in use, is told by a look.
     one = code is ExitCode.FAILED or (code is ExitCode.DONE and run.command.verb != "repair")
@@ -102,7 +102,8 @@ def _see_exit_code(run: Run, code: ExitCode) -> None:
         {place.process.build for place in world.of(app.name) if place.process} for app in world.apps
     ]
     mixed = any(len({build and build.release for build in builds}) > 1 for builds in running)
-    if one and mixed and run.has_looked:
+    can_tell = len(run.unseen) < len(world.hosts) and (run.has_looked or not world.given.surge)
+    if one and mixed and can_tell:
         world.wrong("honesty", f"exit code {code!r}, and more than one release runs")
 
 

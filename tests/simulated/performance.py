@@ -11,7 +11,7 @@ import builders
 from deploy import fitness, overview, plan, repair, rollback, verbs
 from deploy.errors import BadInput, DeployError
 from deploy.rollout import Rollout
-from simulated import judge
+from simulated import judge, surveys
 from simulated.clock import CLOCK
 from simulated.faults import Crash
 from simulated.judge import Before
@@ -91,9 +91,10 @@ def _rolled_out(run: Run, made: Plan) -> Report:
     rollout = Rollout(me, me, me, me)
     act = rollout.run_or_take_back if run.command.verb == "deploy" else rollout.run
     report = act(made)
+    run.unseen = frozenset(surveys.unreachable(run.world))
     try:
         seen = run.survey(allow_unreachable=True)
     except DeployError:
         return report
-    run.has_looked = bool(seen.hosts)
+    run.has_looked = True
     return verbs.as_seen(report, overview.overview(run.environment, seen))

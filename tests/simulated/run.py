@@ -47,13 +47,14 @@ class Stop:
 class Run:
     """One command at work: it is Session, Lease, Screen and Signals in one.
 
-    has_looked: whether any host could be reached for a look after it.
+    has_looked: whether AWS answered for a look after it; unseen: the hosts that then did not.
     """
 
     def __init__(self, world: World, command: Command, environment: Environment) -> None:
         self.world, self.command, self.environment = world, command, environment
         self.allow_downtime = world.given.hosts == 1
         self.has_looked = False
+        self.unseen: frozenset[str] = frozenset()
         self.fate = Fate(world, command)
         rollout = environment.rollout
         surges = rollout.strategy == "surge" and command.verb != "repair"  # that mends in place

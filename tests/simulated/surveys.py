@@ -23,11 +23,9 @@ RESTARTED_AFTER_SECONDS = 1.0
 def unit_state(world: World, place: Place) -> str:
     """What `systemctl show` prints of the slot's unit."""
     process = place.process if place.process and not place.process.is_legacy else None
-    restarts = (
-        process is not None
-        and world.kind(process.build) is Kind.RESTLESS
-        and CLOCK.now - process.began > RESTARTED_AFTER_SECONDS
-    )
+    restarts = 0
+    if process and world.kind(process.build) is Kind.RESTLESS:
+        restarts = int((CLOCK.now - process.began) / RESTARTED_AFTER_SECONDS)
     active = "active" if process else "failed" if place.failed else "inactive"
     shown = {
         "LoadState": "loaded" if place.unit else "not-found",
@@ -36,7 +34,7 @@ def unit_state(world: World, place: Place) -> str:
         "UnitFileState": "enabled" if place.enabled else "disabled" if place.unit else "",
         "MainPID": str(process.pid if process else 0),
         "InvocationID": f"{process.began}" if process else "",
-        "NRestarts": str(int(restarts)),
+        "NRestarts": str(restarts),
         "Result": "success",
     }
     return "\n".join(f"{key}={value}" for key, value in shown.items())
@@ -83,9 +81,14 @@ def slot(world: World, place: Place) -> Slot:
     )
 
 
+def unreachable(world: World) -> dict[str, str]:
+    """The hosts that do not answer now, with the reason."""
+    return {host: "no answer" for host, until in world.dark.items() if CLOCK.now < until}
+
+
 def survey(world: World, *, allow_unreachable: bool = False) -> Survey:
     """All hosts and groups, now; Unreachable where AWS does not answer, or a host that must."""
-    dark = {host: "no answer" for host, until in world.dark.items() if CLOCK.now < until}
+    dark = unreachable(world)
     if (dark and not allow_unreachable) or CLOCK.now < world.down:
         raise Unreachable("no answer")
     seen = look(world)
