@@ -84,10 +84,13 @@ def _proven(run: Callable[[Any, Fleet], None]) -> Callable[[Any, Fleet], None]:
     def prove(step: Step, own: Fleet) -> None:
         world = cast("Api", own.feed).world
         place = world.places[step.host.name, step.app.name, step.app.port]
+        began = CLOCK.now
         try:
             run(step, own)
         except NotProven:
-            if place.process:
+            # What serves and is sick for a while was proven once, and is in again afterwards.
+            is_sick = place.registered and place.sick > began
+            if place.process and not is_sick:
                 place.process.proven, place.left = False, NOBODY
             raise
         if place.process is None or world.kind(place.process.build) in {Kind.SILENT, Kind.RESTLESS}:
