@@ -209,14 +209,17 @@ def left_over(
         return ()
     slot, health = facts.spares[app.name], survey.health_of(host, spare)
     is_up = slot.unit.is_running or slot.unit.enabled == "enabled"
-    # A unit of before lives where the app's first slot is, until a release has taken its place.
-    before = _retired(facts, spare) if slot.deployed and spare.port == app.ports[0] else []
+    # A unit of before lives where the app's first slot is, until a release has taken its place:
+    # one that serves has, though a deploy that was cut off may not have recorded it yet.
+    is_taken = slot.deployed or survey.health_of(host, facts.at(app)).state is State.HEALTHY
+    before = _retired(facts, spare) if is_taken and spare.port == app.ports[0] else []
     if not (is_up or before or health.may_receive or slot.out):
         return ()
     found: list[Step] = []
     if health.may_receive:
         found.append(DeregisterTarget(host, spare, was_healthy=health.state is State.HEALTHY))
-    if health.may_receive or (slot.unit.is_running and health.state is State.DRAINING):
+    may_be_busy = slot.unit.is_running or before
+    if health.may_receive or (may_be_busy and health.state is State.DRAINING):
         found.append(drained(facts, spare, survey, environment))
     found += before
     if is_up:

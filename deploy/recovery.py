@@ -117,7 +117,9 @@ def _untouched(lane: Lane, name: str, mine: Sequence[Step], *, is_failed: bool) 
         register, *see = _back_in(lane, whole[0].app)
         return WayOut((register,), tuple(see if out.was_healthy else see[1:]), serves=True)
     served = any(isinstance(step, DeregisterTarget) and step.was_healthy for step in whole)
-    return WayOut((), (), serves=served or not is_failed)
+    # A lane that puts nothing in mends a target that is in already.
+    is_in = not _has(whole, RegisterTarget)
+    return WayOut((), (), serves=served or is_in or not is_failed)
 
 
 def _back_in(lane: Lane, app: App) -> tuple[Step, ...]:

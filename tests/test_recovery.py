@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from deploy import lanes, recovery
 from deploy.balancer import GONE, Health, State
-from deploy.enrolment import RegisterTarget, WaitDrained
-from deploy.lanes import Goal
+from deploy.enrolment import RegisterTarget, WaitDrained, WaitHealthy
+from deploy.lanes import Goal, Lane
 from deploy.proof import ProveRelease, ProveRevived
 from deploy.survey import Slot, UnitState
 from deploy.switching import SwitchRelease
@@ -22,7 +22,6 @@ from deploy.units import RenderedUnit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deploy.lanes import Lane
     from deploy.settings import App
     from deploy.steps import Step
 
@@ -219,3 +218,13 @@ def test_whatever_fails_no_unproven_release_is_registered(
             proven = [n for n, each in enumerate(mine) if isinstance(each, ProveRelease)]
             assert not touched or (proven and proven[-1] > touched[-1])
         done.append(step)
+
+
+def test_a_target_that_is_in_already_stays_in_whatever_fails_of_its_repair() -> None:
+    proof = ProveRelease(builders.host(), WEB, OLD, "/health", "200")
+    lane = Lane(builders.host(), (proof, WaitHealthy(builders.host(), WEB)))
+    for step in lane.steps:
+        way = recovery.way_out(lane, step)
+        assert (way.steps, way.serves) == ((), True)
+    enrolling = Lane(builders.host(), (proof, RegisterTarget(builders.host(), WEB)))
+    assert not recovery.way_out(enrolling, proof).serves

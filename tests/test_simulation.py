@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,21 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from simulated import stage
 from simulated.builds import OFFERED, Kind
+from simulated.controls import CONTROLS, Control
 from simulated.faults import Command, Fault, Strike
 from simulated.story import simulate
 from simulated.world import Fleets
 
-from deploy import commands, recovery, verbs
-from deploy.enrolment import RegisterTarget, WaitDrained
-from deploy.executor import Execution
-from deploy.proof import ProveRelease
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from deploy.fleet import Fleet
-    from deploy.recovery import WayOut
-    from deploy.steps import Step
+    from collections.abc import Iterator
 
 # The fast tests tell the same stories each time; `make faults` draws new ones.
 DRAWN_ANEW = "SIMULATIONS" in os.environ
@@ -37,6 +29,7 @@ SHARDS = 4  # of the test below, each with a seed and a database key of its own,
 STEPS = (
     "DeregisterTarget",
     "WaitDrained",
+    "WaitQuiet",
     "StopUnit",
     "SwitchRelease",
     "StartUnit",
@@ -93,28 +86,41 @@ def scripts(hosts: int) -> st.SearchStrategy[list[Command]]:
 
 
 SHARES = (0, 1, 2, "34%", "50%", "75%")
-ROLLOUTS = st.fixed_dictionaries(
-    {"batch": st.sampled_from([1, 2, 3, "25%", "50%", "100%", [1, "50%"], [1, 2, "100%"]])},
+BATCHES = st.sampled_from([1, 2, 3, "25%", "50%", "100%", [1, "50%"], [1, 2, "100%"]])
+PACES = st.one_of(
+    st.fixed_dictionaries({"batch": BATCHES}),
+    st.fixed_dictionaries({"window": st.sampled_from([1, 2, 3])}),
+)
+POLICIES = st.fixed_dictionaries(
+    {},
     optional={
         "min_in_service": st.sampled_from(SHARES),
         "max_failures": st.sampled_from(SHARES),
         "soak_seconds": st.sampled_from([3.0, 8.0]),
         "on_failure": st.sampled_from(["stop", "rollback"]),
+        "drain": st.just("quiet"),
     },
-).map(lambda found: tuple(found.items()))
+)
+ROLLOUTS = st.builds(lambda pace, policy: (*pace.items(), *policy.items()), PACES, POLICIES)
 
 
 @st.composite
 def stories(draw: st.DrawFn) -> tuple[Fleets, list[Command]]:
     hosts = draw(st.integers(1, 6))
+    rollout = draw(ROLLOUTS)
+    is_quiet = ("drain", "quiet") in rollout
     fleets = Fleets(
         hosts=hosts,
         begin=draw(st.sampled_from(["running", "running", "running", "legacy", "fresh"])),
         kinds=draw(st.tuples(*[st.sampled_from([Kind.GOOD, *Kind])] * len(OFFERED))),
-        rollout=draw(ROLLOUTS),
+        rollout=rollout,
+        surge=draw(st.booleans()),
         target_type=draw(st.sampled_from(["instance", "ip"])),
         zonal=draw(st.booleans()) and hosts > 3,
         keep_releases=draw(st.sampled_from([2, 5])),
+        delay_seconds=30.0 if is_quiet else 10.0,
+        reach_seconds=draw(st.sampled_from([0.0, 9.0, 14.5])) if is_quiet else 0.0,
+        flight_seconds=draw(st.sampled_from([0.0, 0.25, 8.0, 60.0])) if is_quiet else 0.0,
     )
     return fleets, draw(scripts(hosts))
 
@@ -133,105 +139,6 @@ def test_p1_to_p5_hold_whatever_happens(
 ) -> None:
     fleets, script = story
     simulate(replace(fleets, apps=apps), script, mend_first=mend_first)
-
-
-def without(kind: type[Step], patch: pytest.MonkeyPatch) -> None:
-    """Leave a kind of step out of every way back."""
-    real = recovery.way_out
-
-    def left(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-        return tuple(step for step in steps if not isinstance(step, kind))
-
-    def way_out(*given: object, **told: object) -> WayOut:
-        way = real(*given, **told)  # type: ignore[arg-type]  # passed on as it came
-        return replace(way, at_once=left(way.at_once), then=left(way.then))
-
-    patch.setattr(recovery, "way_out", way_out)
-
-
-def a_way_back_without_a_drain(patch: pytest.MonkeyPatch) -> None:
-    without(WaitDrained, patch)
-
-
-def a_way_back_without_a_proof(patch: pytest.MonkeyPatch) -> None:
-    without(ProveRelease, patch)
-
-
-def a_batch_that_always_has_room(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Execution, "_has_room", lambda *_: True)
-
-
-def a_deregistration_without_its_note(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(commands, "record_out", lambda *_: "true")
-
-
-def a_registration_that_does_not_ask_whose_the_environment_is(patch: pytest.MonkeyPatch) -> None:
-    def run(step: RegisterTarget, fleet: Fleet) -> None:
-        fleet.desk.register(fleet.groups[step.app.name], fleet.target(step.host, step.app))
-
-    patch.setattr(RegisterTarget, "run", run)
-
-
-def a_report_without_a_last_look(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(verbs, "as_seen", lambda report, _: report)
-
-
-@dataclass(frozen=True)
-class Control:
-    """A defect of the product, a script in which it shows, and the wrong that it shows as."""
-
-    defect: Callable[[pytest.MonkeyPatch], None]
-    wrong: str
-    script: tuple[Command, ...]
-    fleets: Fleets = field(default_factory=Fleets)
-
-    def __str__(self) -> str:
-        return f"{self.wrong.partition(':')[0]} {self.defect.__name__}"
-
-
-def kinds(first: Kind) -> tuple[Kind, ...]:
-    """How the builds behave when the first that is offered is bad."""
-    return (first, *[Kind.GOOD] * (len(OFFERED) - 1))
-
-
-CONTROLS = (
-    Control(
-        a_way_back_without_a_drain,
-        "P1: host-1: web: stopped while it drains",
-        (Command("deploy"),),
-        Fleets(kinds=kinds(Kind.LATE), rollout=(("batch", 1), ("soak_seconds", 8.0))),
-    ),
-    Control(
-        a_batch_that_always_has_room,
-        "P2: host-2: web: out, 1 left in service of 2",
-        (Command("deploy", strikes=(Strike(Fault.SICK, "RecordDeployed", seconds=300.0),)),),
-        Fleets(hosts=3),
-    ),
-    Control(
-        a_way_back_without_a_proof,
-        "P3: host-1: web: registered, but what runs was not proven",
-        (Command("deploy"),),
-        Fleets(kinds=kinds(Kind.SILENT)),
-    ),
-    Control(
-        a_deregistration_without_its_note,
-        "P4: host-1: web: taken out, and it is written down nowhere",
-        (Command("deploy"),),
-    ),
-    Control(
-        a_registration_that_does_not_ask_whose_the_environment_is,
-        "P5: host-1: web: AWS was told after another deploy took over",
-        (Command("deploy", strikes=(Strike(Fault.TAKEOVER, "ProveRelease", seconds=3.0),)),),
-    ),
-    Control(
-        a_report_without_a_last_look,
-        "honesty: exit code <ExitCode.FAILED: 1>, and host-1: web is out of service",
-        (
-            Command("deploy", strikes=(Strike(Fault.CRASH, "StartUnit"),)),
-            Command("deploy", OFFERED[2], strikes=(Strike(Fault.COMMAND, "UploadRelease"),)),
-        ),
-    ),
-)
 
 
 @pytest.mark.parametrize("control", CONTROLS, ids=str)

@@ -208,6 +208,22 @@ def test_a_slot_that_a_killed_deploy_left_is_ended_first(
     assert first == (expected or IN_THE_OTHER_SLOT)
 
 
+@pytest.mark.parametrize("history", [(Record(NEW, "u"),), ()], ids=["recorded", "cut off before"])
+def test_a_unit_of_before_is_ended_once_a_release_serves_in_the_other_slot(
+    history: tuple[Record, ...],
+) -> None:
+    app = builders.app("web", 5000, 5001, replaces="legacy.service")
+    told: dict[str, Any] = {"history": history, "replaces": LEGACY}
+    facts = replace(host(used=builders.slot(NEW, **told), spare=Slot(**told)), ports={"web": 5001})
+    found = seen([facts], {(1, 5000): HEALTHY, (1, 5001): HEALTHY})
+    steps = lanes.left_over(facts, app, found, builders.environment(app))
+    assert names(steps) == OUT_OF_THE_OLD_ONE
+    assert "legacy.service" in str(steps[2])
+    leaving = seen([facts], {(1, 5000): DRAINING, (1, 5001): HEALTHY})
+    steps = lanes.left_over(facts, app, leaving, builders.environment(app))
+    assert names(steps) == OUT_OF_THE_OLD_ONE[1:]
+
+
 def settled(first: Slot, second: Slot, health: Mapping[tuple[int, int], Health]) -> int:
     facts = host(used=first, spare=second)
     return survey.settle(facts, [WEB], seen([facts], health)).at(WEB).port

@@ -15,5 +15,6 @@ and after the last, a fault may strike. What must never be is written into `Worl
     fate         what befalls a command; turns: whose thread is next
     surveys      what is seen of the world
     world        every place, and what went wrong
+    controls     defects of the product that must be seen, so that each judgement can fail
     places, faults, builds, clock: the values that all of it is made of
 """

@@ -8,7 +8,7 @@ from deploy.balancer import State
 from deploy.feed import Reading
 from simulated.builds import Kind
 from simulated.clock import CALL_SECONDS, CLOCK, TICK_SECONDS
-from simulated.world import CHECKED_SECONDS
+from simulated.world import CHECKED_SECONDS, PROPAGATED_SECONDS
 
 if TYPE_CHECKING:
     from deploy.balancer import Target, TargetGroup
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class Api:
     """Stands in for `HealthFeed` and `Desk`; a wrong is written where a target may not go."""
 
-    def __init__(self, fate: Fate, floors: Floors) -> None:
+    def __init__(self, fate: Fate, floors: Floors, *, is_quiet: bool) -> None:
         self.fate, self.world = fate, fate.world
-        self._floors = floors
+        self._floors, self._is_quiet = floors, is_quiet
 
     def latest(self, group: TargetGroup) -> Reading:
         return Reading(CLOCK.now, self.world.health(group))
@@ -35,7 +35,8 @@ class Api:
         CLOCK.sleep(CALL_SECONDS if at_once else TICK_SECONDS)
         self.fate.reach_aws()
         if not self.fate.is_in_step:
-            self._floors.see(next(a for a, own in self.world.groups.items() if own == group))
+            app = next(app for app, own in self.world.groups.items() if own == group)
+            self._floors.see(app, self.fate.deciding)
         return self.latest(group)
 
     def register(self, group: TargetGroup, target: Target) -> None:
@@ -57,9 +58,29 @@ class Api:
             late = world.kind(place.process.build if place.process else None) is Kind.LATE
             served = now >= place.since + CHECKED_SECONDS and (late or is_healthy)
             place.registered, place.drained = False, now + group.delay_seconds
-            place.busy = place.drained if served else 0.0
+            place.flights, place.busy = self._flights(place), 0.0
+            if served:
+                place.busy = self._end(place) if place.flights else place.drained
             place.left = place.process
         self.fate.instant(api=True)
+
+    def _flights(self, place: Place) -> tuple[tuple[float, float], ...]:
+        """The last requests' begins and ends, where connections tell when a drain is over.
+
+        Everywhere else any request may take the whole delay, and nobody can tell.
+        """
+        process, given, now = place.process, self.world.given, CLOCK.now
+        is_known = process and not process.is_legacy and given.target_type == "instance"
+        if not (self._is_quiet and is_known):
+            return ()
+        begins = now, now + given.reach_seconds
+        return tuple((one, min(one + given.flight_seconds, place.drained)) for one in begins)
+
+    @staticmethod
+    def _end(place: Place) -> float:
+        """P1: no stop before every load balancer heard of it, and all requests have ended."""
+        heard = min(CLOCK.now + PROPAGATED_SECONDS, place.drained)
+        return max(heard, *(end for _, end in place.flights))
 
     def _see_fit(self, place: Place, group: TargetGroup) -> None:
         """P1, P3: what comes in was proven or never stopped, and its address is free."""

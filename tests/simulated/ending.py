@@ -14,7 +14,9 @@ from simulated.faults import Command
 from simulated.performance import perform
 
 if TYPE_CHECKING:
-    from simulated.places import Place
+    from deploy.settings import App
+    from deploy.survey import HostFacts
+    from simulated.places import Home, Place
     from simulated.world import World
 
 LONG_AFTER_SECONDS = 1000.0
@@ -31,38 +33,62 @@ def end(world: World, *, mend_first: bool) -> None:
 
 def _mend(world: World) -> None:
     ended = perform(world, Command("repair"))
+    if ended.refused and any(map(_serves_unrecorded, world.homes.values())):
+        return  # it would make way for what was deployed last, and nothing else serves meanwhile
     if ended.refused:
         world.wrong("P4", f"repair is refused: {ended.refused}")
-    for place in world.places.values():
-        _see_mended(world, place)
+        return
+    for facts in surveys.look(world).hosts:
+        for app in world.apps:
+            _see_mended(world, facts, app)
     again = repair.make(world.environment, surveys.survey(world))
     if again.steps and ended.report and not ended.report.failures:
         world.wrong("P4", f"a second repair finds more to do:\n{again}")
 
 
-def _see_mended(world: World, place: Place) -> None:
+def _serves_unrecorded(home: Home) -> bool:
+    """Whether the unit of before runs on, though a release was deployed since."""
+    process = home.places[0].process
+    return bool(home.history) and process is not None and process.is_legacy
+
+
+def _see_mended(world: World, facts: HostFacts, app: App) -> None:
     """What can run, and is not known to be bad, is in service again."""
-    slot = surveys.slot(world, place)
-    last = slot.deployed
-    if place.torn:
-        world.wrong("P4", f"{place}: a torn upload lies there after a repair")
+    slot, home = facts.slots[app.name], world.homes[facts.host.name, app.name]
+    last, used = slot.deployed, home.at(facts.at(app).port)
+    if home.torn:
+        world.wrong("P4", f"{home}: a torn upload lies there after a repair")
     bad = {build.digest for build, kind in world.kinds.items() if kind is not Kind.GOOD}
     is_good = last and slot.can_run(last) and last.unit not in bad
-    if is_good or (last is None and place.legacy):
-        if world.state(place) is not State.HEALTHY:
-            world.wrong("P4", f"{place}: not healthy after a repair")
-        if place.out or (last and not repair.is_whole(slot)):
-            world.wrong("P4", f"{place}: not whole after a repair")
+    if is_good or (last is None and home.legacy):
+        if world.state(used) is not State.HEALTHY:
+            world.wrong("P4", f"{used}: not healthy after a repair")
+        if used.out or (last and not repair.is_whole(slot)):
+            world.wrong("P4", f"{used}: not whole after a repair")
+    _see_rest(world, used, "a repair")
 
 
 def _deploy(world: World) -> None:
     """A good release, one host at a time, under the policy of who says nothing about it."""
     ended = perform(world, Command("deploy", LAST), world.environment_with({"batch": 1}))
+    if ended.refused and any(map(_serves_unrecorded, world.homes.values())):
+        return  # it would make way for what was deployed last, and nothing else serves meanwhile
     if ended.refused:
         world.wrong("P4", f"the next deploy is refused: {ended.refused}")
     elif ended.report and ended.report.exit_code is not ExitCode.DONE:
         world.wrong("P4", f"the next deploy ends with {ended}: {ended.report}")
-    for place in world.places.values():
-        is_whole = repair.is_whole(surveys.slot(world, place)) and not place.torn
-        if not is_whole or world.state(place) is not State.HEALTHY:
-            world.wrong("P4", f"{place}: not whole after the next deploy")
+    for facts in surveys.look(world).hosts:
+        for app in world.apps:
+            home = world.homes[facts.host.name, app.name]
+            used = home.at(facts.at(app).port)
+            is_whole = repair.is_whole(facts.slots[app.name]) and not home.torn
+            if not is_whole or world.state(used) is not State.HEALTHY:
+                world.wrong("P4", f"{used}: not whole after the next deploy")
+            _see_rest(world, used, "the next deploy")
+
+
+def _see_rest(world: World, used: Place, when: str) -> None:
+    """One slot of an app is in use on a host; the other is at rest."""
+    for place in used.others:
+        if not place.is_at_rest:
+            world.wrong("P4", f"{place}: not at rest after {when}")

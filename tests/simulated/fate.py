@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from deploy import aws
@@ -12,6 +13,8 @@ from simulated.faults import RAISES, Crash, Fault
 from simulated.turns import Turns
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from deploy.executor import Execution
     from deploy.steps import Step
     from simulated.faults import Command, Strike
@@ -24,7 +27,9 @@ class Fate:
     """The faults of a command, struck where the steps come by.
 
     struck: those that did; acting: the host whose thread runs, or nothing; taken: whether another
-    deploy took over; first_signal: its number, or 0; execution: what signals and takeovers end.
+    deploy took over; first_signal: its number, or 0; execution: what signals and takeovers end;
+    deciding: the host of which the executor asks whether its lane may begin, or nothing;
+    aside: what goes on with the next batch, or after the last.
     """
 
     def __init__(self, world: World, command: Command) -> None:
@@ -35,6 +40,8 @@ class Fate:
         self.taken = False
         self.first_signal = 0
         self.execution: Execution | None = None
+        self.deciding = ""
+        self.aside: list[Callable[[], None]] = []
         self._waiting = list(command.strikes)
         self._crashed = False
         self._steps: dict[str, Step] = {}
@@ -45,6 +52,13 @@ class Fate:
     def is_in_step(self) -> bool:
         """Whether it is a host's step that asks now, and not the executor between batches."""
         return self.acting in self._steps
+
+    @contextmanager
+    def between_steps(self, host: str) -> Iterator[None]:
+        """The executor decides whether a host's lane may begin: no other thread's turn comes."""
+        mine, self.acting, self.deciding = self.acting, "", host
+        yield
+        self.acting, self.deciding = mine, ""
 
     def begin(self, step: Step) -> None:
         """The step's host acts from now on, and its instants count anew."""
@@ -63,7 +77,7 @@ class Fate:
         that the environment is ours, and before the call to AWS that this was asked for.
         """
         held = held or api
-        if not held:
+        if not (held or self.deciding):
             mine = self.acting
             self.turns.pause()
             self.acting = mine
@@ -109,7 +123,7 @@ class Fate:
             case Fault.CRASH | Fault.STOP | Fault.TAKEOVER:
                 self._cut_short(strike)
             case Fault.SICK:
-                world.places[host, step.app.name].sick = until
+                world.places[host, step.app.name, step.app.port].sick = until
             case Fault.DOWN:
                 world.down = until
             case Fault.DARK:

@@ -14,18 +14,24 @@ if TYPE_CHECKING:
 
 @dataclass
 class Batch:
-    """What served when the batch began, what must stay, and whom we took out since, by app."""
+    """What served when the batch began, what must stay, and whom we took out since, by app.
+
+    turns: what served when a host's turn came in a window, by app and host.
+    """
 
     serving: dict[str, set[str]]
     floors: dict[str, int]
     out: dict[str, set[str]] = field(default_factory=dict)
+    turns: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
 
 class Floors:
     """Hears of plan, batches and deregistrations; writes a wrong where too few are left."""
 
-    def __init__(self, world: World, rollout: Rollout, *, allow_downtime: bool) -> None:
-        self._world, self._rollout = world, rollout
+    def __init__(
+        self, world: World, rollout: Rollout, *, surges: bool, allow_downtime: bool
+    ) -> None:
+        self._world, self._rollout, self._surges = world, rollout, surges
         self._allow_downtime = allow_downtime
         self._plan: Plan | None = None
         self._dead: set[str] = set()
@@ -37,17 +43,19 @@ class Floors:
         self._plan = plan
         self._dead = {app for app in plan.releases if not self._world.serving(app)}
 
-    def see(self, app: str) -> None:
-        """The executor reads now what serves of the app: by this it begins the next batch."""
+    def see(self, app: str, host: str) -> None:
+        """The executor reads now what serves of the app: by this it begins a batch, or a turn."""
         self._seen[app] = self._world.serving(app)
+        self._batch.turns[app, host] = self._seen[app]
 
     def begin(self, number: int) -> None:
         """Reckon what must stay of each app that the plan's batch, counted from 1, switches."""
         assert self._plan
-        lanes = self._plan.batches[number - 1]
+        lanes, is_last = self._plan.batches[number - 1], number == len(self._plan.batches)
         floors: dict[str, int] = {}
         for app in self._world.apps:
             size = sum(lane.switches(app) for lane in lanes)
+            size = min(size, self._plan.window or size) if is_last else size
             guarded = not (self._allow_downtime or app.name in self._dead)
             if size and guarded and app.name in self._plan.releases:
                 floors[app.name] = self._floor(size)
@@ -56,12 +64,24 @@ class Floors:
         self._seen = {}
 
     def take(self, place: Place) -> None:
-        """A healthy target leaves: what is left of those that served at first is enough."""
+        """A healthy target leaves: what is left of those that served at first is enough.
+
+        Where apps surge, another slot of the same host serves already.
+        """
+        if any(self._world.has_been_seen(other) for other in place.others):
+            return
+        if self._surges:
+            self._world.wrong("P2", f"{place}: out, and no other slot of its host is healthy")
         batch, app, host = self._batch, place.app.name, place.host.name
+        out = batch.out.setdefault(app, set())
         serving = batch.serving.get(app, set())
+        if self._plan and self._plan.window:
+            # Each host's turn has its own reading; who is back since is out no more.
+            out -= self._world.serving(app)
+            read = [batch.turns.get((app, name), serving) for name in (host, *out)]
+            serving = set[str]().union(*read)
         if host not in serving or app not in batch.floors:
             return
-        out = batch.out.setdefault(app, set())
         out.add(host)
         left, floor = serving - out, batch.floors[app]
         if len(left) < floor:

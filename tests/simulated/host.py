@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from deploy.inventory import Host
     from simulated.fate import Fate
-    from simulated.places import Place
+    from simulated.places import Home, Place
 
 
 class Remote:
@@ -35,8 +35,7 @@ class Remote:
         self._fate.instant()
         CLOCK.sleep(CALL_SECONDS)
         self._fate.reach(self._host.name)
-        app = next(app for app in self._world.apps if app.port == port)
-        return 200 if self._world.answers(self._place(app.name)) else None
+        return 200 if self._world.answers(self._on_port(port)) else None
 
     def judge(self, script: str, what: str, source: BinaryIO) -> CommandResult:
         source.read()
@@ -59,8 +58,8 @@ class Remote:
 
     def _change(self, app: str, script: str, what: str, text: str) -> str:
         """Do the script's effects, with an instant before each; what it prints."""
-        fate, place = self._fate, self._place(app)
-        effects = list(Effects(self._world, place, text).of(script))
+        fate, home = self._fate, self._home(app)
+        effects = list(Effects(self._world, home, text).of(script))
         fate.instant()
         for number, effect in enumerate(effects):
             if number:
@@ -72,20 +71,28 @@ class Remote:
                 raise CommandFailed(self._host.name, what, CommandResult(script, 1, "", "no"))
         CLOCK.sleep(CALL_SECONDS)
         fate.instant(held=True)
-        return surveys.unit_state(self._world, place)
+        name, args = SPOKEN.get(script, ("", ()))
+        return surveys.unit_state(self._world, home.of_unit(*args)) if name == "start_unit" else ""
 
-    def _place(self, app: str) -> Place:
-        return self._world.places[self._host.name, app]
+    def _home(self, app: str) -> Home:
+        return self._world.homes[self._host.name, app]
+
+    def _on_port(self, port: int) -> Place:
+        places = self._world.on(self._host.name)
+        return next(place for place in places if place.app.port == port)
 
     def _answer(self, script: str) -> str:
         """What a question prints."""
         name, args = SPOKEN[script]
         match name:
             case "show_unit":
-                return surveys.unit_state(self._world, self._place(args[0].partition("@")[0]))
+                place = self._home(args[0].partition("@")[0]).of_unit(args[0])
+                return surveys.unit_state(self._world, place)
             case "listeners":
-                unit = self._place(args[0]).listener
+                unit = self._on_port(args[1]).listener
                 return f"{args[0]}.listener=100 {unit} web" if unit else ""
+            case "connections":
+                return surveys.connections(self._on_port(args[0]))
             case "running_release":
                 return self._running(args[0])
             case _:

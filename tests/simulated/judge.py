@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy import repair
-from deploy.balancer import State
 from deploy.report import ExitCode, Outcome
 from simulated import surveys
 from simulated.builds import Kind
@@ -15,17 +14,17 @@ from simulated.faults import Fault
 if TYPE_CHECKING:
     from deploy.report import Report
     from deploy.survey import HostFacts, Survey
-    from simulated.places import Place, Process
+    from simulated.places import Home, Place, Process
     from simulated.run import Run
     from simulated.world import World
 
 
 @dataclass(frozen=True)
 class Before:
-    """What was so when the command began: by place, and by host name whether it was whole."""
+    """What was so when the command began; whole: by host name, whether it was."""
 
     processes: dict[Place, Process | None]
-    served: dict[Place, bool]
+    served: dict[Home, bool]
     whole: dict[str, bool]
 
     @classmethod
@@ -33,14 +32,15 @@ class Before:
         places = world.places.values()
         return cls(
             {place: place.process for place in places},
-            {place: world.is_in(place) for place in places},
+            {home: world.is_served(home) for home in world.homes.values()},
             {facts.host.name: _is_whole(world, facts) for facts in seen.hosts},
         )
 
 
 def _is_whole(world: World, facts: HostFacts) -> bool:
     """Whether nothing is left over on the host, and no sickness of an earlier command lasts."""
-    return all(world.answers(place) for place in world.on(facts.host.name)) and all(
+    running = [place for place in world.on(facts.host.name) if place.process]
+    return all(world.answers(place) for place in running) and all(
         repair.is_whole(slot) or (slot.replaces.is_running and not slot.out)
         for slot in facts.slots.values()
     )
@@ -68,43 +68,59 @@ def see_honesty(run: Run, report: Report, before: Before) -> None:
 
 def _untrue(world: World, host: str, outcome: Outcome, before: Before, *, failed_back: bool) -> str:
     """What is so of the host in spite of its outcome; failed_back: on its way back."""
-    places = world.on(host)
-    is_in = all(world.is_in(place) for place in places)
+    homes, places = world.of_host(host), world.on(host)
+    is_in = all(world.is_served(home) for home in homes)
     match outcome:
         case Outcome.DONE | Outcome.CURRENT if not is_in:
             return "not in service"
-        case Outcome.BACK if not is_in and all(before.served[place] for place in places):
+        case Outcome.BACK if not is_in and all(before.served[home] for home in homes):
             return "not in service"
         case Outcome.OUT if is_in and not failed_back:
-            is_sick = any(world.state(place) is not State.HEALTHY for place in places)
+            is_sick = not all(world.is_healthy(home) for home in homes)
             return "" if is_sick else "it is in service"
-        case Outcome.WAITING if any(p.process is not before.processes[p] for p in places):
+        case Outcome.WAITING if any(_is_touched(place, before) for place in places):
             return "it was touched"
     return ""
+
+
+def _is_touched(place: Place, before: Before) -> bool:
+    """Whether it runs something else; a slot left beside one that serves on may be ended first."""
+    is_ended = place.process is None and any(
+        other.process and other.process is before.processes[other] for other in place.others
+    )
+    return place.process is not before.processes[place] and not is_ended
 
 
 def _see_exit_code(run: Run, code: ExitCode) -> None:
     """Whoever reads only the code knows whether all is in service, of one release."""
     world = run.world
     if code in {ExitCode.DONE, ExitCode.FAILED, ExitCode.MIXED}:
-        for place in world.places.values():
-            if not world.is_in(place):
-                world.wrong("honesty", f"exit code {code!r}, and {place} is out of service")
+        for home in world.homes.values():
+            if not (world.is_served(home) or home.host.name in run.unseen):
+                world.wrong("honesty", f"exit code {code!r}, and {home} is out of service")
+    # What is so of hosts that nothing was done to, or beside the slots in use, is told by a look.
     one = code is ExitCode.FAILED or (code is ExitCode.DONE and run.command.verb != "repair")
     running = [
         {place.process.build for place in world.of(app.name) if place.process} for app in world.apps
     ]
-    if one and any(len({build and build.release for build in builds}) > 1 for builds in running):
+    mixed = any(len({build and build.release for build in builds}) > 1 for builds in running)
+    can_tell = len(run.unseen) < len(world.hosts) and (run.has_looked or not world.given.surge)
+    if one and mixed and can_tell:
         world.wrong("honesty", f"exit code {code!r}, and more than one release runs")
 
 
 def _see_deployed(run: Run) -> None:
     world = run.world
-    for place in world.places.values():
-        if not place.process or place.process.build != run.command.build:
-            world.wrong("honesty", f"exit code 0, and {place} does not run the release")
-        if not repair.is_whole(surveys.slot(world, place)):
-            world.wrong("honesty", f"exit code 0, and {place} is not whole")
+    for facts in surveys.look(world).hosts:
+        for app in world.apps:
+            place = world.homes[facts.host.name, app.name].at(facts.at(app).port)
+            if not place.process or place.process.build != run.command.build:
+                world.wrong("honesty", f"exit code 0, and {place} does not run the release")
+            if not repair.is_whole(facts.slots[app.name]):
+                world.wrong("honesty", f"exit code 0, and {place} is not whole")
+            for other in place.others:
+                if not other.is_at_rest:
+                    world.wrong("honesty", f"exit code 0, and {other} is not at rest")
 
 
 def see_whole(run: Run, report: Report, before: Before) -> None:
@@ -114,20 +130,20 @@ def see_whole(run: Run, report: Report, before: Before) -> None:
         return
     is_bad = run.command.verb == "deploy" and world.kind(run.command.build) is not Kind.GOOD
     for host in report.outcomes:
-        places = world.on(host)
+        homes = world.of_host(host)
         wrong = sum(
             f"host-{strike.host}" == host
             and strike.fault in {Fault.COMMAND, Fault.HOST, Fault.DEFECT}
             and strike.step != "MarkBad"  # a mark that cannot be made is no reason to stay out
             for strike in fate.struck
         )
-        was_good = before.whole[host] and all(_was_good(world, p, before) for p in places)
+        was_good = before.whole[host] and all(_was_good(world, home, before) for home in homes)
         if was_good and wrong + is_bad <= 1:
-            for place in places:
-                if not world.is_in(place):
-                    world.wrong("P3", f"{place}: one fault or a signal left it out of service")
+            for home in homes:
+                if not world.is_served(home):
+                    world.wrong("P3", f"{home}: one fault or a signal left it out of service")
 
 
-def _was_good(world: World, place: Place, before: Before) -> bool:
-    was = before.processes[place]
-    return before.served[place] and was is not None and world.kind(was.build) is Kind.GOOD
+def _was_good(world: World, home: Home, before: Before) -> bool:
+    ran = [was for place in home.places if (was := before.processes[place])]
+    return before.served[home] and all(world.kind(was.build) is Kind.GOOD for was in ran)

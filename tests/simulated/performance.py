@@ -11,7 +11,7 @@ import builders
 from deploy import fitness, overview, plan, repair, rollback, verbs
 from deploy.errors import BadInput, DeployError
 from deploy.rollout import Rollout
-from simulated import judge
+from simulated import judge, surveys
 from simulated.clock import CLOCK
 from simulated.faults import Crash
 from simulated.judge import Before
@@ -70,9 +70,11 @@ def _planned(run: Run, seen: Survey) -> Plan:
         case "deploy":
             apps = run.world.apps
             fitness.refuse_unfit(apps, seen)
+            fitness.refuse_surge(environment, seen)
             offers = tuple(_offer(seen, app, run.command.build) for app in apps)
             return plan.make(environment, offers, seen, allow_downtime=allow)
         case "rollback":
+            fitness.refuse_surge(environment, seen)
             return rollback.make(environment, seen, allow_downtime=allow)
         case _:
             return repair.make(environment, seen)
@@ -84,13 +86,15 @@ def _offer(seen: Survey, app: App, build: Build) -> Offer:
 
 
 def _rolled_out(run: Run, made: Plan) -> Report:
-    """The report, corrected by a last look where all can be reached for one."""
+    """The report, corrected by a last look at what can be reached."""
     me = cast("Any", run)
     rollout = Rollout(me, me, me, me)
     act = rollout.run_or_take_back if run.command.verb == "deploy" else rollout.run
     report = act(made)
+    run.unseen = frozenset(surveys.unreachable(run.world))
     try:
-        told = overview.overview(run.environment, run.survey(allow_unreachable=True))
+        seen = run.survey(allow_unreachable=True)
     except DeployError:
         return report
-    return verbs.as_seen(report, told)
+    run.has_looked = True
+    return verbs.as_seen(report, overview.overview(run.environment, seen))

@@ -1,4 +1,4 @@
-"""One app on one host: what lies there, what runs there, and its target."""
+"""One app on one host: what lies there, and its slots, each with what runs there and its target."""
 
 from __future__ import annotations
 
@@ -36,41 +36,91 @@ NOBODY = Process(None, "", 0.0)
 """No place's process: what `Place.left` is where nothing was left running."""
 
 
-@dataclass(eq=False)
-class Place:
-    """One app on one host: its slot, its process and its target.
+class Changed:
+    """What a command on the host changes."""
 
-    kept: units by release and digest; torn: releases of which half an upload
-    lies there, in KiB; legacy: the host has the
-    unit that the app replaces. In the clock's seconds: since, the registration; drained and busy,
-    the end of the drain and of the last request in it; sick, until when it does not answer.
-    left: what ran when this command took the target out, for as long as it was not stopped.
+    def put(self, **values: Any) -> bool:
+        """Change what lies there; True, as a command ends that worked."""
+        for name, value in values.items():
+            setattr(self, name, value)
+        return True
+
+
+@dataclass(eq=False)
+class Home(Changed):
+    """One app on one host, with all of its slots, the first port's first.
+
+    kept: units' texts by release, digest and unit; torn: releases of which half an upload lies
+    there, in KiB; legacy: the host has the unit that the app replaces, on the first port.
     """
 
     app: App
     host: Host
+    places: list[Place] = field(default_factory=list)
     releases: list[str] = field(default_factory=list)
     kept: dict[str, str] = field(default_factory=dict)
+    history: list[Record] = field(default_factory=list)
+    bad: set[str] = field(default_factory=set)
+    torn: dict[str, int] = field(default_factory=dict)
+    legacy: bool = False
+    legacy_enabled: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.host.name}: {self.app.name}"
+
+    def at(self, port: int) -> Place:
+        """The slot on a port."""
+        return next(place for place in self.places if place.app.port == port)
+
+    def of_unit(self, unit: str) -> Place:
+        """The slot whose unit this is; that of before has the first one's port."""
+        return next((each for each in self.places if each.app.unit == unit), self.places[0])
+
+
+@dataclass(eq=False)
+class Place(Changed):
+    """One slot of an app on one host: its process and its target.
+
+    app: in this slot. In the clock's seconds: since, the registration; drained and busy,
+    the end of the drain and of the last request in it; flights, when requests begin and end in a
+    drain that is looked at; sick, until when it does not answer.
+    left: what ran when this command took the target out, for as long as it was not stopped.
+    """
+
+    home: Home
+    app: App
     link: str = ""
     unit: str = ""
     enabled: bool = False
     failed: bool = False
     process: Process | None = None
-    history: list[Record] = field(default_factory=list)
-    bad: set[str] = field(default_factory=set)
     out: str = ""
-    torn: dict[str, int] = field(default_factory=dict)
-    legacy: bool = False
-    legacy_enabled: bool = False
-    registered: bool = True
+    registered: bool = False
     since: float = 0.0
     drained: float = 0.0
     busy: float = 0.0
+    flights: tuple[tuple[float, float], ...] = ()
     sick: float = 0.0
     left: Process | None = None
 
     def __str__(self) -> str:
-        return f"{self.host.name}: {self.app.name}"
+        return f"{self.home}:{self.app.port}" if len(self.home.places) > 1 else str(self.home)
+
+    @property
+    def host(self) -> Host:
+        """Where."""
+        return self.home.host
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing of it runs, comes back at a boot or is known to the load balancer."""
+        before = self is self.home.places[0] and self.home.legacy_enabled
+        return not (self.process or self.enabled or self.registered or self.out or before)
+
+    @property
+    def others(self) -> list[Place]:
+        """The app's other slots on the host."""
+        return [place for place in self.home.places if place is not self]
 
     @property
     def listener(self) -> str:
@@ -78,9 +128,3 @@ class Place:
         if self.process is None:
             return ""
         return self.app.replaces or "" if self.process.is_legacy else self.app.unit
-
-    def put(self, **values: Any) -> bool:
-        """Change what lies there; True, as a command ends that worked."""
-        for name, value in values.items():
-            setattr(self, name, value)
-        return True

@@ -45,14 +45,21 @@ class Stop:
 
 
 class Run:
-    """One command at work: it is Session, Lease, Screen and Signals in one."""
+    """One command at work: it is Session, Lease, Screen and Signals in one.
+
+    has_looked: whether AWS answered for a look after it; unseen: the hosts that then did not.
+    """
 
     def __init__(self, world: World, command: Command, environment: Environment) -> None:
         self.world, self.command, self.environment = world, command, environment
         self.allow_downtime = world.given.hosts == 1
+        self.has_looked = False
+        self.unseen: frozenset[str] = frozenset()
         self.fate = Fate(world, command)
-        self._floors = Floors(world, environment.rollout, allow_downtime=self.allow_downtime)
-        self._api = Api(self.fate, self._floors)
+        rollout = environment.rollout
+        surges = rollout.strategy == "surge" and command.verb != "repair"  # that mends in place
+        self._floors = Floors(world, rollout, surges=surges, allow_downtime=self.allow_downtime)
+        self._api = Api(self.fate, self._floors, is_quiet=rollout.drain == "quiet")
 
     def survey(self, *, settled: bool = True, allow_unreachable: bool = False) -> Survey:
         del settled

@@ -1,4 +1,4 @@
-"""What the scripts of `deploy.commands` do to a place, one effect after another."""
+"""What the scripts of `deploy.commands` do to an app on a host, one effect after another."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from collections.abc import Set as AbstractSet
 
-    from simulated.places import Place
+    from simulated.places import Home, Place
     from simulated.world import World
 
     Effect = Callable[[], bool]  # does it; False: the script fails there
@@ -24,10 +24,10 @@ SPOKEN: dict[str, tuple[str, tuple[Any, ...]]] = {}
 
 
 class Effects:
-    """What one script does to one place; a method for each script, named after it."""
+    """What one script does to an app on a host; a method for each script, named after it."""
 
-    def __init__(self, world: World, place: Place, sent: str = "") -> None:
-        self._world, self._place, self._sent = world, place, sent
+    def __init__(self, world: World, home: Home, sent: str = "") -> None:
+        self._world, self._home, self._sent = world, home, sent
 
     def of(self, script: str) -> Iterator[Effect]:
         """The script's effects, in order; it may be several scripts, a line each."""
@@ -43,78 +43,79 @@ class Effects:
         yield lambda: True
 
     def receive_release(self, _app: str, release: str, *_: str) -> Iterator[Effect]:
-        place = self._place
-        if release in place.releases:
+        home = self._home
+        if release in home.releases:
             yield lambda: True
             return
-        yield lambda: place.put(torn=place.torn | {release: 4})
-        yield lambda: place.put(releases=[*place.releases, release]) and self._tidy({release})
+        yield lambda: home.put(torn=home.torn | {release: 4})
+        yield lambda: home.put(releases=[*home.releases, release]) and self._tidy({release})
 
     def discard_part(self, _app: str, release: str) -> Iterator[Effect]:
         yield lambda: self._tidy({release})
 
     def keep_unit(self, file: str) -> Iterator[Effect]:
-        place, (_, unit, release, digest) = self._place, SPOKEN[file][1]
-        assert unit == place.app.unit
-        yield lambda: place.put(kept=place.kept | {f"{release}.{digest}": self._sent})
+        home, (_, unit, release, digest) = self._home, SPOKEN[file][1]
+        yield lambda: home.put(kept=home.kept | {f"{release}.{digest}.{unit}": self._sent})
 
     def remove_releases(
         self, _app: str, releases: tuple[str, ...], coming: str
     ) -> Iterator[Effect]:
-        yield lambda: self._tidy(self._place.torn.keys() - {coming})
+        yield lambda: self._tidy(self._home.torn.keys() - {coming})
         for gone in releases:
             yield partial(self._remove, gone)
 
-    def record_out(self, _app: str, _port: int, note: str) -> Iterator[Effect]:
-        yield lambda: self._place.put(out=note)
+    def record_out(self, _app: str, port: int, note: str) -> Iterator[Effect]:
+        yield lambda: self._home.at(port).put(out=note)
 
-    def record_deployed(self, _app: str, _port: int, line: str, release: str) -> Iterator[Effect]:
-        place, record = self._place, Record.parse(line)
+    def record_deployed(self, _app: str, port: int, line: str, release: str) -> Iterator[Effect]:
+        home, record = self._home, Record.parse(line)
         assert record
-        yield lambda: place.put(history=[*place.history, record])
-        yield lambda: self._forget() and place.put(bad=place.bad - {release})
+        yield lambda: home.put(history=[*home.history, record])
+        yield lambda: self._forget(home.at(port)) and home.put(bad=home.bad - {release})
 
-    def forget_out(self, *_: object) -> Iterator[Effect]:
-        yield self._forget
+    def forget_out(self, _app: str, port: int) -> Iterator[Effect]:
+        yield lambda: self._forget(self._home.at(port))
 
     def mark_bad(self, _app: str, release: str, _note: str) -> Iterator[Effect]:
-        yield lambda: self._place.put(bad=self._place.bad | {release})
+        yield lambda: self._home.put(bad=self._home.bad | {release})
 
-    def stop_unit(self, _unit: str) -> Iterator[Effect]:
-        yield lambda: self._stop(legacy=False)
+    def stop_unit(self, unit: str) -> Iterator[Effect]:
+        yield lambda: self._stop(self._home.of_unit(unit), legacy=False)
 
     def retire_unit(self, unit: str) -> Iterator[Effect]:
-        legacy = unit == self._place.app.replaces
-        enabled = "legacy_enabled" if legacy else "enabled"
-        yield lambda: self._stop(legacy=legacy) and self._place.put(**{enabled: False})
+        home, place = self._home, self._home.of_unit(unit)
+        if unit == home.app.replaces:
+            yield lambda: self._stop(place, legacy=True) and home.put(legacy_enabled=False)
+        else:
+            yield lambda: self._stop(place, legacy=False) and place.put(enabled=False)
 
-    def revive_unit(self, _unit: str) -> Iterator[Effect]:
-        yield lambda: self._place.put(legacy_enabled=True) and self._start(None)
+    def revive_unit(self, unit: str) -> Iterator[Effect]:
+        home = self._home
+        yield lambda: home.put(legacy_enabled=True) and self._start(home.of_unit(unit), None)
 
     def switch_release(
-        self, _app: str, _port: int, release: str, _user: str, unit: tuple[str, str]
+        self, _app: str, port: int, release: str, _user: str, unit: tuple[str, str]
     ) -> Iterator[Effect]:
-        kept = self._place.kept.get(f"{release}.{unit[1]}")
-        yield lambda: self._link(release, kept)
-        yield lambda: self._place.put(unit=kept)
+        place, (name, digest) = self._home.at(port), unit
+        kept = self._home.kept.get(f"{release}.{digest}.{name}")
+        yield lambda: self._link(place, release, kept)
+        yield lambda: place.put(unit=kept)
 
-    def start_unit(self, _unit: str) -> Iterator[Effect]:
-        place = self._place
+    def start_unit(self, unit: str) -> Iterator[Effect]:
+        place = self._home.of_unit(unit)
         yield lambda: place.put(enabled=True, failed=False)
-        yield lambda: self._start(Build.of(place.unit))
+        yield lambda: self._start(place, Build.of(place.unit))
 
     def _tidy(self, releases: AbstractSet[str]) -> bool:
-        left = {name: size for name, size in self._place.torn.items() if name not in releases}
-        return self._place.put(torn=left)
+        left = {name: size for name, size in self._home.torn.items() if name not in releases}
+        return self._home.put(torn=left)
 
-    def _link(self, release: str, kept: str | None) -> bool:
-        place = self._place
+    def _link(self, place: Place, release: str, kept: str | None) -> bool:
         if place.process and not place.process.is_legacy:
             self._world.wrong("P1", f"{place}: switched while it runs")
-        return release in place.releases and kept is not None and place.put(link=release)
+        return release in self._home.releases and kept is not None and place.put(link=release)
 
-    def _start(self, build: Build | None) -> bool:
-        place = self._place
+    def _start(self, place: Place, build: Build | None) -> bool:
         if place.process and place.process.is_legacy == (build is None):
             return True  # systemctl start leaves alone what runs
         if place.process:
@@ -125,8 +126,7 @@ class Effects:
         files = place.link if build else ""
         return place.put(process=Process(build, files, CLOCK.now))
 
-    def _stop(self, *, legacy: bool) -> bool:
-        place = self._place
+    def _stop(self, place: Place, *, legacy: bool) -> bool:
         if place.process is None or place.process.is_legacy != legacy:
             return True
         if place.registered:
@@ -136,16 +136,19 @@ class Effects:
         return place.put(process=None, left=None)
 
     def _remove(self, gone: str) -> bool:
-        place = self._place
-        if gone == place.link or gone not in place.releases:
+        home = self._home
+        if gone in {place.link for place in home.places} or gone not in home.releases:
             return True
-        if place.process and gone == place.process.files:
-            self._world.wrong("P4", f"{place}: the files of what runs are removed")
-        place.releases.remove(gone)
-        kept = {name: text for name, text in place.kept.items() if not name.startswith(gone)}
-        return place.put(kept=kept)
+        for place in home.places:
+            if place.process and gone == place.process.files:
+                self._world.wrong("P4", f"{place}: the files of what runs are removed")
+        home.releases.remove(gone)
+        kept = {name: text for name, text in home.kept.items() if not name.startswith(gone)}
+        return home.put(kept=kept)
 
-    def _forget(self) -> bool:
-        if not self._place.registered:
-            self._world.wrong("P4", f"{self._place}: the note is removed while the target is out")
-        return self._place.put(out="")
+    def _forget(self, place: Place) -> bool:
+        """The note falls: the target is in, or its slot is at rest and another one is told of."""
+        is_at_rest = place.process is None and any(o.registered or o.out for o in place.others)
+        if not (place.registered or is_at_rest):
+            self._world.wrong("P4", f"{place}: the note is removed while the target is out")
+        return place.put(out="")

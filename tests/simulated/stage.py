@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import tenacity.nap
 
-from deploy import commands, enrolment, executor, fleet, proof
+from deploy import commands, enrolment, executor, fleet, proof, quiet
 from deploy.executor import Execution
 from deploy.proof import NotProven, ProveRelease, ProveRevived
 from simulated.builds import Kind
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from deploy.lanes import Lane
     from deploy.steps import Step
     from simulated.api import Api
+    from simulated.fate import Fate
 
 SCRIPTS = (
     "prepare",
@@ -46,13 +47,14 @@ SCRIPTS = (
     "show_unit",
     "journal",
     "listeners",
+    "connections",
     "running_release",
 )
 
 
 def take_the_stage(patch: pytest.MonkeyPatch) -> None:
     """From here to the patch's end, steps and executor act on the paper."""
-    for module in (executor, fleet, enrolment, proof, tenacity, tenacity.nap):
+    for module in (executor, fleet, enrolment, proof, quiet, tenacity, tenacity.nap):
         patch.setattr(module, "time", CLOCK)
     patch.setattr(proof, "ASK_SECONDS", 1.0)
     for name in SCRIPTS:
@@ -60,6 +62,9 @@ def take_the_stage(patch: pytest.MonkeyPatch) -> None:
     for kind in (ProveRelease, ProveRevived):
         patch.setattr(kind, "run", _proven(kind.run))
     patch.setattr(Execution, "_together", _together)
+    patch.setattr(Execution, "_has_room", _decided(Execution._has_room))
+    patch.setattr(Execution, "_begin_aside", _begin_aside)
+    patch.setattr(Execution, "_wait", _wait)
 
 
 def _spoken(name: str, build: Callable[..., str]) -> Callable[..., str]:
@@ -78,11 +83,14 @@ def _proven(run: Callable[[Any, Fleet], None]) -> Callable[[Any, Fleet], None]:
 
     def prove(step: Step, own: Fleet) -> None:
         world = cast("Api", own.feed).world
-        place = world.places[step.host.name, step.app.name]
+        place = world.places[step.host.name, step.app.name, step.app.port]
+        began = CLOCK.now
         try:
             run(step, own)
         except NotProven:
-            if place.process:
+            # What serves and is sick for a while was proven once, and is in again afterwards.
+            is_sick = place.registered and place.sick > began
+            if place.process and not is_sick:
                 place.process.proven, place.left = False, NOBODY
             raise
         if place.process is None or world.kind(place.process.build) in {Kind.SILENT, Kind.RESTLESS}:
@@ -98,9 +106,46 @@ def _together(
     work: list[tuple[Lane, Callable[[Lane], None]]],
     at_a_time: int = executor.MOST_AT_A_TIME,
 ) -> None:
-    """Stands in for the executor's threads: these take turns, so many of them at a time."""
-    fate = cast("Api", execution.fleet.feed).fate
-    for start in range(0, len(work), at_a_time):
-        some = work[start : start + at_a_time]
-        fate.turns.together([partial(act, lane) for lane, act in some])
+    """Stands in for the executor's threads: these take turns, so many of them at a time.
+
+    What was begun aside meanwhile goes on with the next ones.
+    """
+    fate = _fate(execution)
+    todo = iter(work)
+
+    def take() -> None:
+        for lane, act in todo:
+            act(lane)
+
+    aside, fate.aside = fate.aside, []
+    fate.turns.together([*[take] * min(at_a_time, len(work)), *aside])
     fate.acting = ""
+
+
+def _decided(decide: Callable[[Execution, int, list[Lane]], bool]) -> Any:
+    """The same decision; nothing else happens meanwhile, since a window's turn is locked."""
+
+    def has_room(execution: Execution, number: int, batch: list[Lane]) -> bool:
+        fate = _fate(execution)
+        with fate.between_steps(batch[0].host.name):
+            return decide(execution, number, batch)
+
+    return has_room
+
+
+def _begin_aside(execution: Execution, lane: Lane) -> None:
+    _fate(execution).aside.append(partial(execution._leave, lane))
+
+
+def _wait(execution: Execution, futures: object) -> None:
+    """Stands in for the wait at a plan's end, for what is still under way aside."""
+    del futures
+    fate = _fate(execution)
+    aside, fate.aside = fate.aside, []
+    if aside:
+        fate.turns.together(aside)
+    fate.acting = ""
+
+
+def _fate(execution: Execution) -> Fate:
+    return cast("Api", execution.fleet.feed).fate

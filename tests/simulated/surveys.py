@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import builders
 
 from deploy.errors import Unreachable
-from deploy.survey import HostFacts, Listener, Slot, Survey, UnitState, parse_show
+from deploy.survey import HostFacts, Listener, Slot, Survey, UnitState, parse_show, settle
 from simulated.builds import Build, Kind
 from simulated.clock import CLOCK
 
@@ -22,11 +23,9 @@ RESTARTED_AFTER_SECONDS = 1.0
 def unit_state(world: World, place: Place) -> str:
     """What `systemctl show` prints of the slot's unit."""
     process = place.process if place.process and not place.process.is_legacy else None
-    restarts = (
-        process is not None
-        and world.kind(process.build) is Kind.RESTLESS
-        and CLOCK.now - process.began > RESTARTED_AFTER_SECONDS
-    )
+    restarts = 0
+    if process and world.kind(process.build) is Kind.RESTLESS:
+        restarts = int((CLOCK.now - process.began) / RESTARTED_AFTER_SECONDS)
     active = "active" if process else "failed" if place.failed else "inactive"
     shown = {
         "LoadState": "loaded" if place.unit else "not-found",
@@ -35,20 +34,29 @@ def unit_state(world: World, place: Place) -> str:
         "UnitFileState": "enabled" if place.enabled else "disabled" if place.unit else "",
         "MainPID": str(process.pid if process else 0),
         "InvocationID": f"{process.began}" if process else "",
-        "NRestarts": str(int(restarts)),
+        "NRestarts": str(restarts),
         "Result": "success",
     }
     return "\n".join(f"{key}={value}" for key, value in shown.items())
 
 
+def connections(place: Place) -> str:
+    """What `ss` prints of the load balancer's one connection: a request waits, or none does."""
+    is_busy = any(begin <= CLOCK.now < end for begin, end in place.flights)
+    head = f"0 0 {place.host.address}:{place.app.port} 10.0.9.9:40000"
+    sent, sent_ms = ("bytes_sent:100", 8) if is_busy else ("bytes_sent:200", 4)
+    received = "bytes_received:100 segs_in:2"
+    return f"{head} lastsnd:{sent_ms} lastrcv:{12 - sent_ms} {sent} {received}"
+
+
 def slot(world: World, place: Place) -> Slot:
     """The place as a survey tells it."""
-    process, text = place.process, place.unit
+    process, text, home = place.process, place.unit, place.home
     ours = process.build if process else None
     legacy = UnitState(
         load="loaded",
-        active="active" if process and process.is_legacy else "inactive",
-        enabled="enabled" if place.legacy_enabled else "disabled",
+        active="active" if (first := home.places[0].process) and first.is_legacy else "inactive",
+        enabled="enabled" if home.legacy_enabled else "disabled",
     )
     return Slot(
         unit=parse_show(unit_state(world, place)),
@@ -57,27 +65,41 @@ def slot(world: World, place: Place) -> Slot:
         unit_digest=Build.of(text).digest if text else "",
         running_release=ours.release if ours else "",
         running_unit=ours.digest if ours else "",
-        releases=tuple(place.releases),
+        releases=tuple(home.releases),
         out=place.out,
-        history=tuple(place.history),
-        bad=frozenset(place.bad),
-        kept=frozenset(place.kept),
-        torn=place.torn,
+        history=tuple(home.history),
+        bad=frozenset(home.bad),
+        kept=frozenset(
+            name.removesuffix(f".{place.app.unit}")
+            for name in home.kept
+            if name.endswith(f".{place.app.unit}")
+        ),
+        torn=home.torn,
         group=place.app.service_user,
         listeners=(Listener(100, place.listener, "web"),) if process else (),
-        replaces=legacy if place.legacy else UnitState(),
+        replaces=legacy if home.legacy else UnitState(),
     )
 
 
-def survey(world: World, *, allow_unreachable: bool = False) -> Survey:
-    """All hosts and groups, now; Unreachable where one of them, or AWS, does not answer.
+def unreachable(world: World) -> dict[str, str]:
+    """The hosts that do not answer now, with the reason."""
+    return {host: "no answer" for host, until in world.dark.items() if CLOCK.now < until}
 
-    allow_unreachable: hosts that do not answer are told apart, as the product's last look does.
-    """
-    dark = {host: "no answer" for host, until in world.dark.items() if CLOCK.now < until}
+
+def survey(world: World, *, allow_unreachable: bool = False) -> Survey:
+    """All hosts and groups, now; Unreachable where AWS does not answer, or a host that must."""
+    dark = unreachable(world)
     if (dark and not allow_unreachable) or CLOCK.now < world.down:
         raise Unreachable("no answer")
-    seen = tuple(
+    seen = look(world)
+    hosts = tuple(facts for facts in seen.hosts if facts.host.name not in dark)
+    return replace(seen, hosts=hosts, unreachable=dark)
+
+
+def look(world: World) -> Survey:
+    """All hosts and groups as they are, whoever could see that."""
+    homes, apps = world.homes, world.apps
+    facts = tuple(
         HostFacts(
             host=host,
             init="systemd",
@@ -85,10 +107,15 @@ def survey(world: World, *, allow_unreachable: bool = False) -> Survey:
             selinux="",
             free_kb=10 * 1024 * 1024,
             tools=builders.TOOLS,
-            slots={app.name: slot(world, world.places[host.name, app.name]) for app in world.apps},
+            slots={app.name: slot(world, homes[host.name, app.name].places[0]) for app in apps},
+            spares={
+                app.name: slot(world, place)
+                for app in apps
+                for place in homes[host.name, app.name].places[1:]
+            },
         )
         for host in world.hosts
-        if host.name not in dark
     )
     health = {name: world.health(group) for name, group in world.groups.items()}
-    return Survey(seen, world.groups, health, dark)
+    seen = Survey(facts, world.groups, health)
+    return replace(seen, hosts=tuple(settle(each, apps, seen) for each in facts))

@@ -24,8 +24,9 @@ class Turns:
 
     def together(self, acts: Sequence[Callable[[], None]]) -> None:
         """Run all of them to their ends; raises what the first one raised that failed."""
-        if len(acts) == 1:
-            acts[0]()
+        if len(acts) < 2:
+            for act in acts:
+                act()
             return
         failed: list[BaseException] = []
 

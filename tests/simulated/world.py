@@ -11,7 +11,7 @@ from deploy.balancer import Health, State, Target
 from deploy.survey import target_of
 from simulated.builds import OFFERED, OLD, OLDER, Build, Kind
 from simulated.clock import BEGAN_SECONDS, CLOCK
-from simulated.places import Place, Process
+from simulated.places import Home, Place, Process
 
 if TYPE_CHECKING:
     from deploy.balancer import TargetGroup
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from deploy.settings import App, Environment
 
 CHECKED_SECONDS = 4.0  # from a registration to the load balancer's first verdict
+PROPAGATED_SECONDS = 15.0  # from a deregistration to where no load balancer may send any more
 LATE_SECONDS = 10.0  # from a registration to the end of a release that dies in service
 APPS = (("web", 5000), ("admin", 5100))
 ZONES = ("eu-west-1a", "eu-west-1b")
@@ -34,7 +35,11 @@ class Fleets:
     """What a simulation begins with.
 
     begin: `running` an old release, `legacy` for units that the apps replace, or `fresh`; kinds:
-    how each of the builds that are offered behaves; rollout: the policy, as in the settings.
+    how each of the builds that are offered behaves; rollout: the policy, as in the settings;
+    surge: whether each app has two slots, of which the other one takes its next release;
+    delay_seconds: the groups' deregistration delay; reach_seconds: from a target's
+    deregistration to the last request that still reaches it; flight_seconds: how long requests
+    are under way, where a drain may end once they are not.
     """
 
     hosts: int = 2
@@ -42,9 +47,13 @@ class Fleets:
     begin: str = "running"
     kinds: tuple[Kind, ...] = (Kind.GOOD,) * len(OFFERED)
     rollout: tuple[tuple[str, Any], ...] = (("batch", 1),)
+    surge: bool = False
     target_type: str = "instance"
     zonal: bool = False
     keep_releases: int = 2
+    delay_seconds: float = 10.0
+    reach_seconds: float = 0.0
+    flight_seconds: float = 0.0
 
 
 class World:
@@ -64,7 +73,7 @@ class World:
         self.apps = tuple(
             builders.app(
                 name,
-                port,
+                *((port, port + 1) if given.surge else (port,)),
                 keep_releases=given.keep_releases,
                 prove_seconds=2.0,
                 start_timeout_seconds=3,
@@ -79,14 +88,22 @@ class World:
         )
         self.groups = {
             app.name: builders.group(
-                app.target_group, target_type=given.target_type, zonal=given.zonal
+                app.target_group,
+                target_type=given.target_type,
+                zonal=given.zonal,
+                delay_seconds=given.delay_seconds,
             )
             for app in self.apps
         }
-        self.places = {
+        self.homes = {
             (host.name, app.name): _begun(given.begin, host, app)
             for host in self.hosts
             for app in self.apps
+        }
+        self.places = {
+            (*key, place.app.port): place
+            for key, home in self.homes.items()
+            for place in home.places
         }
         self._targets = {
             group.name: {target_of(group, place.host, place.app): place for place in self.of(name)}
@@ -97,8 +114,9 @@ class World:
     def environment_with(self, rollout: dict[str, Any]) -> Environment:
         """The settings of these hosts and apps, with this policy."""
         names = tuple(host.name for host in self.hosts)
-        batch = rollout.get("batch", 1)
+        batch = rollout.get("batch")
         rest = {key: value for key, value in rollout.items() if key != "batch"}
+        rest |= {"strategy": "surge"} if self.given.surge else {}
         return builders.environment(*self.apps, batch=batch, rollout=rest, hosts=names)
 
     def wrong(self, promise: str, text: str) -> None:
@@ -106,10 +124,13 @@ class World:
         self.wrongs.append(f"{promise}: {text}")
 
     def of(self, app: str) -> list[Place]:
-        return [place for (_, name), place in self.places.items() if name == app]
+        return [place for place in self.places.values() if place.app.name == app]
 
     def on(self, host: str) -> list[Place]:
-        return [place for (name, _), place in self.places.items() if name == host]
+        return [place for place in self.places.values() if place.host.name == host]
+
+    def of_host(self, host: str) -> list[Home]:
+        return [home for (name, _), home in self.homes.items() if name == host]
 
     def at(self, group: TargetGroup, target: Target) -> Place:
         return self._targets[group.name][target]
@@ -147,8 +168,20 @@ class World:
         }
 
     def serving(self, app: str) -> set[str]:
-        """The hosts whose targets are healthy."""
+        """The hosts that have a healthy target."""
         return {p.host.name for p in self.of(app) if self.state(p) is State.HEALTHY}
+
+    def is_served(self, home: Home) -> bool:
+        """Whether the app is in service on the host: one of its slots is."""
+        return any(self.is_in(place) for place in home.places)
+
+    def is_healthy(self, home: Home) -> bool:
+        """Whether the load balancer has a healthy target of the app on the host."""
+        return any(self.state(place) is State.HEALTHY for place in home.places)
+
+    def has_been_seen(self, place: Place) -> bool:
+        """Whether the load balancer saw what is in service there, which may be sick since."""
+        return self.is_in(place) and CLOCK.now >= place.since + CHECKED_SECONDS
 
     def is_in(self, place: Place) -> bool:
         """Whether the place is in service, as far as it is ours to see to it."""
@@ -164,22 +197,29 @@ class World:
         return "\n".join(
             f"  {place}: {self.state(place)}, link {place.link}, runs "
             f"{place.process and (place.process.build, place.process.proven)}, "
-            f"out {place.out!r}, torn {place.torn}, "
-            f"records {[record.release for record in place.history]}"
+            f"out {place.out!r}, torn {place.home.torn}, "
+            f"records {[record.release for record in place.home.history]}"
             for place in self.places.values()
         )
 
 
-def _begun(begin: str, host: Host, app: App) -> Place:
-    place = Place(app, host)
+def _begun(begin: str, host: Host, app: App) -> Home:
+    home = Home(app, host)
+    home.places = [Place(home, app.at(port)) for port in app.ports]
+    first = home.places[0]
+    first.registered = True
     if begin == "legacy":
-        place.legacy = place.legacy_enabled = True
-        place.process = Process(None, "", 0.0, proven=True)
+        home.legacy = home.legacy_enabled = True
+        first.process = Process(None, "", 0.0, proven=True)
     elif begin == "running":
         builds = (OLDER, OLD)
-        place.releases = [build.release for build in builds]
-        place.kept = {build.record.kept: build.text for build in builds}
-        place.history = [build.record for build in builds]
-        place.link, place.unit, place.enabled = OLD.release, OLD.text, True
-        place.process = Process(OLD, OLD.release, 0.0, proven=True)
-    return place
+        home.releases = [build.release for build in builds]
+        home.kept = {
+            f"{build.record.kept}.{place.app.unit}": build.text
+            for build in builds
+            for place in home.places
+        }
+        home.history = [build.record for build in builds]
+        first.link, first.unit, first.enabled = OLD.release, OLD.text, True
+        first.process = Process(OLD, OLD.release, 0.0, proven=True)
+    return home

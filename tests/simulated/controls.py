@@ -1,0 +1,192 @@
+"""Defects of the product that the simulation must see, each with a script in which it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from deploy import commands, connections, lanes, recovery, verbs
+from deploy.enrolment import RegisterTarget, WaitDrained, WaitHealthy
+from deploy.executor import Execution
+from deploy.proof import ProveRelease
+from deploy.quiet import WaitQuiet
+from simulated.builds import OFFERED, Kind
+from simulated.faults import Command, Fault, Strike
+from simulated.world import Fleets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+    from deploy.fleet import Fleet
+    from deploy.recovery import WayOut
+    from deploy.steps import Step
+
+
+def without(kind: type[Step], patch: pytest.MonkeyPatch) -> None:
+    """Leave a kind of step out of every way back."""
+    real = recovery.way_out
+
+    def left(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        return tuple(step for step in steps if not isinstance(step, kind))
+
+    def way_out(*given: object, **told: object) -> WayOut:
+        way = real(*given, **told)  # type: ignore[arg-type]  # passed on as it came
+        return replace(way, at_once=left(way.at_once), then=left(way.then))
+
+    patch.setattr(recovery, "way_out", way_out)
+
+
+def a_way_back_without_a_drain(patch: pytest.MonkeyPatch) -> None:
+    without(WaitDrained, patch)
+
+
+def a_way_back_without_a_proof(patch: pytest.MonkeyPatch) -> None:
+    without(ProveRelease, patch)
+
+
+def a_drain_that_sees_no_connection(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(connections, "busy", lambda *_: 0)
+
+
+def a_drain_without_its_floor(patch: pytest.MonkeyPatch) -> None:
+    real = WaitQuiet.run
+    patch.setattr(WaitQuiet, "run", lambda step, own: real(replace(step, floor_seconds=0.0), own))
+
+
+def a_batch_that_always_has_room(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Execution, "_has_room", lambda *_: True)
+
+
+def a_deregistration_without_its_note(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(commands, "record_out", lambda *_: "true")
+
+
+def a_registration_that_does_not_ask_whose_the_environment_is(patch: pytest.MonkeyPatch) -> None:
+    def run(step: RegisterTarget, fleet: Fleet) -> None:
+        fleet.desk.register(fleet.groups[step.app.name], fleet.target(step.host, step.app))
+
+    patch.setattr(RegisterTarget, "run", run)
+
+
+def a_new_slot_that_nobody_waits_for(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(WaitHealthy, "run", lambda *_: None)
+
+
+def a_release_that_nobody_proves(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ProveRelease, "run", lambda *_: None)
+
+
+def a_slot_that_is_left_beside_the_one_in_use(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(lanes, "left_over", lambda *_: ())
+
+
+def an_old_slot_that_is_not_seen_off(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Execution, "_begin_aside", lambda *_: None)
+
+
+def a_report_without_a_last_look(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(verbs, "as_seen", lambda report, _: report)
+
+
+@dataclass(frozen=True)
+class Control:
+    """A defect of the product, a script in which it shows, and the wrong that it shows as."""
+
+    defect: Callable[[pytest.MonkeyPatch], None]
+    wrong: str
+    script: tuple[Command, ...]
+    fleets: Fleets = field(default_factory=Fleets)
+
+    def __str__(self) -> str:
+        return f"{self.wrong.partition(':')[0]} {self.defect.__name__}"
+
+
+def kinds(first: Kind) -> tuple[Kind, ...]:
+    """How the builds behave when the first that is offered is bad."""
+    return (first, *[Kind.GOOD] * (len(OFFERED) - 1))
+
+
+QUIET = Fleets(rollout=(("batch", 1), ("drain", "quiet")), delay_seconds=30.0, reach_seconds=9.0)
+
+CONTROLS = (
+    Control(
+        a_way_back_without_a_drain,
+        "P1: host-1: web: stopped while it drains",
+        (Command("deploy"),),
+        Fleets(kinds=kinds(Kind.LATE), rollout=(("batch", 1), ("soak_seconds", 8.0))),
+    ),
+    Control(
+        a_drain_that_sees_no_connection,
+        "P1: host-1: web: stopped while it drains",
+        (Command("deploy"),),
+        replace(QUIET, flight_seconds=12.0),
+    ),
+    Control(
+        a_drain_without_its_floor,
+        "P1: host-1: web:5000: stopped while it drains",
+        (Command("deploy"),),
+        replace(QUIET, surge=True),
+    ),
+    Control(
+        a_batch_that_always_has_room,
+        "P2: host-2: web: out, 1 left in service of 2",
+        (Command("deploy", strikes=(Strike(Fault.SICK, "RecordDeployed", seconds=300.0),)),),
+        Fleets(hosts=3),
+    ),
+    Control(
+        a_batch_that_always_has_room,
+        "P2: host-2: web: out, 1 left in service of 2",
+        (Command("deploy", strikes=(Strike(Fault.SICK, "RecordDeployed", seconds=300.0),)),),
+        Fleets(hosts=3, rollout=(("window", 1),)),
+    ),
+    Control(
+        a_way_back_without_a_proof,
+        "P3: host-1: web: registered, but what runs was not proven",
+        (Command("deploy"),),
+        Fleets(kinds=kinds(Kind.SILENT)),
+    ),
+    Control(
+        a_deregistration_without_its_note,
+        "P4: host-1: web: taken out, and it is written down nowhere",
+        (Command("deploy"),),
+    ),
+    Control(
+        a_registration_that_does_not_ask_whose_the_environment_is,
+        "P5: host-1: web: AWS was told after another deploy took over",
+        (Command("deploy", strikes=(Strike(Fault.TAKEOVER, "ProveRelease", seconds=3.0),)),),
+    ),
+    Control(
+        a_report_without_a_last_look,
+        "honesty: exit code <ExitCode.FAILED: 1>, and host-1: web is out of service",
+        (
+            Command("deploy", strikes=(Strike(Fault.CRASH, "StartUnit"),)),
+            Command("deploy", OFFERED[2], strikes=(Strike(Fault.COMMAND, "UploadRelease"),)),
+        ),
+    ),
+    Control(
+        a_new_slot_that_nobody_waits_for,
+        "P2: host-1: web:5000: out, and no other slot of its host is healthy",
+        (Command("deploy"),),
+        Fleets(surge=True),
+    ),
+    Control(
+        a_release_that_nobody_proves,
+        "P3: host-1: web:5001: registered, but what runs was not proven",
+        (Command("deploy"),),
+        Fleets(kinds=kinds(Kind.SILENT), surge=True),
+    ),
+    Control(
+        a_slot_that_is_left_beside_the_one_in_use,
+        "P4: host-1: web:5000: not at rest after a repair",
+        (Command("deploy", strikes=(Strike(Fault.CRASH, "DeregisterTarget"),)),),
+        Fleets(surge=True),
+    ),
+    Control(
+        an_old_slot_that_is_not_seen_off,
+        "honesty: exit code 0, and host-1: web:5000 is not at rest",
+        (Command("deploy"),),
+        Fleets(surge=True),
+    ),
+)
