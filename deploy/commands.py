@@ -359,10 +359,13 @@ def stop_unit(unit: str) -> str:
 
 
 def retire_unit(unit: str) -> str:
-    """Stop a unit for good: it does not come back at the next boot; one that is not is gone."""
+    """Stop a unit for good: it does not come back at the next boot; one that is not is gone.
+
+    Boot reads the links on disk, and what is started later reloads first: no reload here.
+    """
     name = quote(unit)
     known = f"systemctl cat {name} >/dev/null 2>&1"
-    return f"if {known}; then systemctl disable --now --quiet {name}; fi"
+    return f"if {known}; then systemctl disable --now --no-reload --quiet {name}; fi"
 
 
 def revive_unit(unit: str) -> str:

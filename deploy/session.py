@@ -20,7 +20,7 @@ from deploy.errors import BadInput, Unreachable
 from deploy.feed import HealthFeed
 from deploy.findings import nearest
 from deploy.fleet import Fleet
-from deploy.lock import Holder, Lease
+from deploy.lock import MOST_AT_ONCE, Holder, Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -63,15 +63,16 @@ class Session:
         environment = self.environment
         remote.read_key_files(environment)
         account = Account(environment)
-        self.caller = account.verify()
         self.balancer = Balancer(account)
         with ThreadPoolExecutor(max_workers=4) as pool:
+            caller = pool.submit(account.verify)
             groups = {
                 app.name: pool.submit(self.balancer.group, app.target_group)
                 for app in environment.apps
             }
             resolve = partial(remote.resolve, environment)
             find = pool.submit(inventory.find, environment, account, resolve)
+            self.caller = caller.result()  # what is wrong with the credentials is told first
             self.groups = {name: future.result() for name, future in groups.items()}
             found = find.result()
         self.hosts = inventory.select(found, self._only, self._skip)
@@ -79,6 +80,7 @@ class Session:
         for host in found:
             self.everyone[host.name] = remote.Remote(host, environment)
         self.remotes = {host.name: self.everyone[host.name] for host in self.hosts}
+        self._greet()
         workspace = self._stack.enter_context(
             tempfile.TemporaryDirectory(prefix="changeover-", ignore_cleanup_errors=True)
         )
@@ -88,9 +90,16 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
+    def _greet(self) -> None:
+        """Begin to connect to all hosts at once; whoever asks one first waits for it alone."""
+        pool = ThreadPoolExecutor(max_workers=MOST_AT_ONCE)
+        for connection in self.everyone.values():
+            pool.submit(connection.greet)
+        pool.shutdown(wait=False)
+
     def _disconnect(self) -> None:
         """All at once: the end of one connection takes paramiko a tenth of a second."""
-        with ThreadPoolExecutor(max_workers=32) as pool:
+        with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
             for connection in self.everyone.values():
                 pool.submit(connection.close)
 
