@@ -26,6 +26,7 @@ from deploy.balancer import Balancer, Health, State, Target
 from deploy.desk import Desk
 from deploy.errors import DeployError
 from deploy.executor import Execution
+from deploy.facts import HostFacts, Slot, Survey, UnitState
 from deploy.feed import HealthFeed
 from deploy.fleet import Fleet
 from deploy.inventory import Host
@@ -34,7 +35,6 @@ from deploy.package import Package
 from deploy.records import Record
 from deploy.report import ExitCode
 from deploy.settings import App, Environment
-from deploy.survey import HostFacts, Slot, Survey, UnitState
 from deploy.units import RenderedUnit
 from lab.gate import Gate
 from lab.knobs import Calls, Knobs

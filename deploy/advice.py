@@ -8,8 +8,8 @@ from deploy import quiet
 from deploy.balancer import State
 
 if TYPE_CHECKING:
+    from deploy.facts import Survey
     from deploy.settings import App, Environment
-    from deploy.survey import Survey
 
 
 def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from deploy.balancer import Health, TargetGroup
+    from deploy.facts import HostFacts, Survey
     from deploy.inventory import Host
     from deploy.settings import App, Rollout
-    from deploy.survey import HostFacts, Survey
 
 
 def batches(

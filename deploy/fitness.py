@@ -10,9 +10,9 @@ from deploy.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from deploy.facts import HostFacts, Slot, Survey
     from deploy.offers import Offer, Opened
     from deploy.settings import App, Environment
-    from deploy.survey import HostFacts, Slot, Survey
 
 NEEDED = ("flock", "ss", "tar", "gzip", "xargs", "sha256sum", "b2sum", "systemd-analyze", "useradd")
 PACKAGE_OF = {

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 from deploy.balancer import State
 from deploy.errors import DeployError
-from deploy.survey import target_of
+from deploy.facts import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from deploy.balancer import Health, Target, TargetGroup
     from deploy.desk import Desk
+    from deploy.facts import UnitState
     from deploy.feed import HealthFeed
     from deploy.inventory import Host
     from deploy.remote import Remote
     from deploy.settings import App
-    from deploy.survey import UnitState
 
 
 class Stopped(DeployError):

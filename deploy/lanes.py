@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from deploy.balancer import TargetGroup
+    from deploy.facts import HostFacts, Slot, Survey
     from deploy.inventory import Host
     from deploy.records import Record
     from deploy.settings import App, Environment
     from deploy.steps import Step
-    from deploy.survey import HostFacts, Slot, Survey
 
 
 @dataclass(frozen=True)

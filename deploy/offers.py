@@ -13,9 +13,9 @@ from deploy import units
 from deploy.errors import BadInput
 
 if TYPE_CHECKING:
+    from deploy.facts import HostFacts, Survey
     from deploy.package import Package
     from deploy.settings import App, Environment
-    from deploy.survey import HostFacts, Survey
     from deploy.units import RenderedUnit
 
 MEBIBYTE = 1024 * 1024

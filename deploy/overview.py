@@ -11,8 +11,8 @@ from deploy.lock import Holder
 from deploy.report import ExitCode
 
 if TYPE_CHECKING:
+    from deploy.facts import HostFacts, Slot, Survey
     from deploy.settings import App, Environment
-    from deploy.survey import HostFacts, Slot, Survey
 
 UNREAD = "unknown"
 

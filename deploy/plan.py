@@ -15,11 +15,11 @@ from deploy.quiet import WaitQuiet
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from deploy.facts import HostFacts, Survey
     from deploy.inventory import Host
     from deploy.offers import Offer
     from deploy.settings import App, Environment
     from deploy.steps import Step
-    from deploy.survey import HostFacts, Survey
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from deploy import commands, matcher
 from deploy.errors import DeployError
+from deploy.printed import parse_listeners, parse_show
 from deploy.steps import OnHost
-from deploy.survey import UnitState, parse_listeners, parse_show
 
 if TYPE_CHECKING:
+    from deploy.facts import UnitState
     from deploy.fleet import Fleet
 
 ASK_SECONDS = 0.05

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from deploy.balancer import TargetGroup
     from deploy.connections import Connection
+    from deploy.facts import Slot, Survey
     from deploy.fleet import Fleet
     from deploy.settings import App
-    from deploy.survey import Slot, Survey
 
 SAMPLE_SECONDS = 0.5
 ASK_SECONDS = 5.0

@@ -16,10 +16,10 @@ from deploy.staging import RemoveReleases
 from deploy.switching import ReviveUnit
 
 if TYPE_CHECKING:
+    from deploy.facts import HostFacts, Slot, Survey
     from deploy.plan import Plan
     from deploy.settings import App, Environment
     from deploy.steps import Step
-    from deploy.survey import HostFacts, Slot, Survey
 
 
 def make(given: Environment, survey: Survey) -> Plan:

@@ -14,10 +14,10 @@ from deploy.proof import ProveCurrent
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from deploy.facts import Slot, Survey
     from deploy.plan import Plan
     from deploy.records import Record
     from deploy.settings import App, Environment
-    from deploy.survey import Slot, Survey
 
 
 def make(

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from deploy.balancer import TargetGroup
+    from deploy.facts import Survey
     from deploy.inventory import Host
     from deploy.offers import Opened
     from deploy.plan import Plan
     from deploy.remote import Remote
     from deploy.settings import App, Environment
-    from deploy.survey import Survey
 
 
 class Session:

@@ -12,9 +12,9 @@ from deploy.recording import RecordDeployed
 from deploy.staging import PrepareHost, RemoveReleases, StageUnit, UploadRelease
 
 if TYPE_CHECKING:
+    from deploy.facts import HostFacts, Slot, Survey
     from deploy.offers import Offer
     from deploy.steps import Step
-    from deploy.survey import HostFacts, Slot, Survey
     from deploy.units import RenderedUnit
 
 

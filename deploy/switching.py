@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy import commands
+from deploy.printed import parse_show
 from deploy.steps import OnHost
-from deploy.survey import parse_show
 
 if TYPE_CHECKING:
     from deploy.fleet import Fleet

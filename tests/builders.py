@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deploy.balancer import GONE, Health, State, Target, TargetGroup
+from deploy.facts import HostFacts, Slot, Survey, UnitState
 from deploy.inventory import Host
 from deploy.offers import Offer
 from deploy.package import Package
 from deploy.records import Record
 from deploy.release import Release
 from deploy.settings import App, Environment
-from deploy.survey import HostFacts, Slot, Survey, UnitState
 from deploy.units import RenderedUnit
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy import commands
+from deploy.printed import parse_host
 from deploy.records import Record
-from deploy.survey import parse_host
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,6 +16,7 @@ from deploy import plan as plans
 from deploy.balancer import Target
 from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, LockLost
 from deploy.executor import Execution
+from deploy.facts import Slot
 from deploy.fleet import Stopped
 from deploy.proof import ProveCurrent
 from deploy.report import (
@@ -28,20 +29,19 @@ from deploy.report import (
     StepEnded,
     Told,
 )
-from deploy.survey import Slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from collections.abc import Set as AbstractSet
 
     from deploy.balancer import Health
+    from deploy.facts import HostFacts
     from deploy.fleet import Fleet
     from deploy.inventory import Host
     from deploy.lanes import Lane
     from deploy.plan import Plan
     from deploy.settings import App
     from deploy.steps import Step
-    from deploy.survey import HostFacts
 
 PATIENCE_SECONDS = 5.0
 

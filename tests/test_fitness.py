@@ -11,7 +11,7 @@ from builders import NEW, RUNNING
 from deploy import fitness
 from deploy.balancer import GONE, Health, State
 from deploy.errors import BadInput
-from deploy.survey import Listener, Slot
+from deploy.facts import Listener, Slot
 
 FOREIGN = Listener(7, "nginx.service", "nginx")
 

@@ -11,9 +11,9 @@ from builders import NEW, OLD
 
 from deploy import overview
 from deploy.balancer import GONE, Health, State
+from deploy.facts import HostFacts, Slot, Survey, UnitState
 from deploy.records import Record
 from deploy.report import ExitCode
-from deploy.survey import HostFacts, Slot, Survey, UnitState
 
 
 def told(hosts: list[HostFacts], health: dict[str, Health] | None = None) -> overview.Overview:

@@ -14,19 +14,19 @@ from deploy import advice, lanes, plan, stock
 from deploy.balancer import GONE, Health
 from deploy.enrolment import DeregisterTarget, Soak, WaitDrained
 from deploy.errors import BadInput
+from deploy.facts import Slot, UnitState
 from deploy.proof import ProveCurrent
 from deploy.records import Record
 from deploy.staging import RemoveReleases, UploadRelease
-from deploy.survey import Slot, UnitState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from deploy.balancer import Health
+    from deploy.facts import HostFacts
     from deploy.lanes import Lane
     from deploy.plan import Plan
     from deploy.settings import App
-    from deploy.survey import HostFacts
 
 WEB, ADMIN = builders.app(), builders.app("admin", 5100)
 NEW_UNIT = builders.unit(text=f"[Service]\n# {NEW}\n")

@@ -21,9 +21,9 @@ from deploy.errors import (
     DeployError,
     RemoteError,
 )
+from deploy.facts import Listener, Slot, UnitState
 from deploy.fleet import Stopped
 from deploy.quiet import WaitQuiet
-from deploy.survey import Listener, Slot, UnitState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

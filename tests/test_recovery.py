@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from deploy import lanes, recovery
 from deploy.balancer import GONE, Health, State
 from deploy.enrolment import RegisterTarget, WaitDrained, WaitHealthy
+from deploy.facts import Slot, UnitState
 from deploy.lanes import Goal, Lane
 from deploy.proof import ProveRelease, ProveRevived
-from deploy.survey import Slot, UnitState
 from deploy.switching import SwitchRelease
 from deploy.units import RenderedUnit
 

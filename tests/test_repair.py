@@ -11,8 +11,8 @@ from builders import HEALTHY, NEW, OLD, UNHEALTHY
 
 from deploy import recovery, repair
 from deploy.balancer import GONE, Health, State
+from deploy.facts import Slot, UnitState
 from deploy.records import Record
-from deploy.survey import Slot, UnitState
 
 if TYPE_CHECKING:
     from deploy.plan import Plan

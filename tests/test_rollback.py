@@ -10,15 +10,15 @@ from builders import NEW, OLD, UNHEALTHY
 
 from deploy import rollback
 from deploy.errors import BadInput
+from deploy.facts import Slot
 from deploy.proof import ProveCurrent
 from deploy.recording import MarkBad
 from deploy.records import Record
-from deploy.survey import Slot
 from deploy.switching import SwitchRelease
 
 if TYPE_CHECKING:
+    from deploy.facts import HostFacts
     from deploy.plan import Plan
-    from deploy.survey import HostFacts
 
 OLDER = "0.9.0-cccccccccccc"
 UNITS = {release: builders.unit(text=f"[Service]\n# {release}\n") for release in (OLDER, OLD, NEW)}

@@ -12,9 +12,9 @@ from builders import HEALTHY, NEW, OLD, UNHEALTHY
 from deploy import fitness, lanes, overview, plan, recovery, repair, rollback, survey
 from deploy.balancer import GONE, Health, State
 from deploy.errors import BadInput
+from deploy.facts import HostFacts, Listener, Slot, Survey, UnitState, target_of
 from deploy.lanes import Goal
 from deploy.records import Record
-from deploy.survey import HostFacts, Listener, Slot, Survey, UnitState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,7 +67,7 @@ def seen(hosts: Sequence[HostFacts], health: Mapping[tuple[int, int], Health]) -
         for app in (FIRST, SECOND):
             told = health.get((number, app.port), HEALTHY if app == FIRST else GONE)
             if told != GONE:
-                found.health["web"][survey.target_of(found.groups["web"], facts.host, app)] = told
+                found.health["web"][target_of(found.groups["web"], facts.host, app)] = told
     return found
 
 

@@ -10,8 +10,8 @@ from builders import NEW, OLD, UNHEALTHY
 
 from deploy import offers, overview, plan, verbs
 from deploy.errors import BadInput
+from deploy.facts import Survey
 from deploy.report import ExitCode, Failure, Outcome, Report
-from deploy.survey import Survey
 
 
 def test_names_are_split_at_commas() -> None:

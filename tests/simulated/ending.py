@@ -14,8 +14,8 @@ from simulated.faults import Command
 from simulated.performance import perform
 
 if TYPE_CHECKING:
+    from deploy.facts import HostFacts
     from deploy.settings import App
-    from deploy.survey import HostFacts
     from simulated.places import Home, Place
     from simulated.world import World
 

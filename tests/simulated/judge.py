@@ -12,8 +12,8 @@ from simulated.builds import Kind
 from simulated.faults import Fault
 
 if TYPE_CHECKING:
+    from deploy.facts import HostFacts, Survey
     from deploy.report import Report
-    from deploy.survey import HostFacts, Survey
     from simulated.places import Home, Place, Process
     from simulated.run import Run
     from simulated.world import World

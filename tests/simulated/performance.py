@@ -19,11 +19,11 @@ from simulated.places import NOBODY
 from simulated.run import Run
 
 if TYPE_CHECKING:
+    from deploy.facts import Survey
     from deploy.offers import Offer
     from deploy.plan import Plan
     from deploy.report import Report
     from deploy.settings import App, Environment
-    from deploy.survey import Survey
     from simulated.builds import Build
     from simulated.faults import Command
     from simulated.world import World

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deploy.executor import Execution
+    from deploy.facts import Survey
     from deploy.plan import Plan
     from deploy.report import Event
     from deploy.settings import Environment
-    from deploy.survey import Survey
     from simulated.faults import Command
     from simulated.world import World
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import builders
 
 from deploy.errors import Unreachable
-from deploy.survey import HostFacts, Listener, Slot, Survey, UnitState, parse_show, settle
+from deploy.facts import HostFacts, Listener, Slot, Survey, UnitState
+from deploy.printed import parse_show
+from deploy.survey import settle
 from simulated.builds import Build, Kind
 from simulated.clock import CLOCK
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import builders
 
 from deploy.balancer import Health, State, Target
-from deploy.survey import target_of
+from deploy.facts import target_of
 from simulated.builds import OFFERED, OLD, OLDER, Build, Kind
 from simulated.clock import BEGAN_SECONDS, CLOCK
 from simulated.places import Home, Place, Process
