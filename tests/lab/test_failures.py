@@ -206,7 +206,7 @@ def test_old_releases_go_and_those_to_go_back_to_stay(project: Project, lab: Lab
     project.install("1.0.0")
     for version in ("2.0.0", "3.0.0", "4.0.0"):
         project.build(version)
-        assert project.deploy(version, "--batch", "2").code == 0
+        assert project.deploy(version, "--batch", "100%", "--allow-downtime").code == 0
     kept = lab.shell(lab.hosts[0], "ls /srv/web/releases").split()
     assert [name.partition("-")[0] for name in kept] == ["2.0.0", "3.0.0", "4.0.0"], (
         "what ran when the last one came, and the one before it, are never removed"

@@ -122,7 +122,7 @@ def test_a_release_that_crashes_after_three_seconds_is_caught_by_the_default_pro
 
     project.build("2.0.1")
     with Load(lab.url("web"), rate=RATE) as load:
-        again = project.deploy("2.0.1")
+        again = project.deploy("2.0.1", "--batch", "2")
     assert again.code == 0, again.output
     assert load.result.failed == 0, load.result.failures
     assert set(project.releases().values()) == {"2.0.1"}
