@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from deploy import commands, records
 from deploy.errors import ConnectionLost, DeployError, Locked, LockLost, Unreachable
+from deploy.remote import MOST_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from deploy.remote import Remote
 
 BEATS_IN_TTL = 4
-MOST_AT_ONCE = 32
 ASK_SECONDS = 40.0
 DROP_SECONDS = 5.0
 RUN_ADDRESSES = ("CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL")

@@ -91,7 +91,7 @@ class ProveRelease(OnHost):
                     f"{self.path} for {limit} s"
                 )
             fleet.tell(self.host.name, f"{said} yet, {now - began:.0f} of {limit} s")
-            time.sleep(max(ASK_SECONDS, ASK_SHARE * (now - began)))
+            _pause(began)
 
     def _show_journal(self, fleet: Fleet) -> None:
         """The last lines, for the person at the keyboard, while the release proves itself."""
@@ -162,11 +162,16 @@ class ProveRevived(OnHost):
         while time.monotonic() - began < self.app.start_timeout_seconds:
             if _ask(self, fleet)[1]:
                 return
-            time.sleep(ASK_SECONDS)
+            _pause(began)
         raise NotProven(f"{self.host}: {self.unit} was started again and does not answer")
 
     def __str__(self) -> str:
         return f"prove that {self.unit} answers again on :{self.app.port}{self.path}"
+
+
+def _pause(began: float) -> None:
+    """Between two questions to an app whose start began then."""
+    time.sleep(max(ASK_SECONDS, ASK_SHARE * (time.monotonic() - began)))
 
 
 def _ask(step: ProveRelease | ProveRevived, fleet: Fleet) -> tuple[int | None, bool]:

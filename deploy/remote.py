@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
 
 CHUNK_BYTES = 256 * 1024
+MOST_AT_ONCE = 32  # hosts that are connected to, asked or left together
 NO_EXIT_CODE = -1  # paramiko's word for a peer that went away
 
 # A refused channel is an answer to us; without a handler, logging would print it as a warning.

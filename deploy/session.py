@@ -20,7 +20,8 @@ from deploy.errors import BadInput, Unreachable
 from deploy.feed import HealthFeed
 from deploy.findings import nearest
 from deploy.fleet import Fleet
-from deploy.lock import MOST_AT_ONCE, Holder, Lease
+from deploy.lock import Holder, Lease
+from deploy.remote import MOST_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -80,7 +81,6 @@ class Session:
         for host in found:
             self.everyone[host.name] = remote.Remote(host, environment)
         self.remotes = {host.name: self.everyone[host.name] for host in self.hosts}
-        self._greet()
         workspace = self._stack.enter_context(
             tempfile.TemporaryDirectory(prefix="changeover-", ignore_cleanup_errors=True)
         )
@@ -92,13 +92,12 @@ class Session:
 
     def _greet(self) -> None:
         """Begin to connect to all hosts at once; whoever asks one first waits for it alone."""
-        pool = ThreadPoolExecutor(max_workers=MOST_AT_ONCE)
+        pool = self._stack.enter_context(ThreadPoolExecutor(max_workers=MOST_AT_ONCE))
         for connection in self.everyone.values():
             pool.submit(connection.greet)
-        pool.shutdown(wait=False)
 
     def _disconnect(self) -> None:
-        """All at once: the end of one connection takes paramiko a tenth of a second."""
+        """All at once: behind a proxy, the end of one takes paramiko a tenth of a second."""
         with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
             for connection in self.everyone.values():
                 pool.submit(connection.close)
@@ -109,6 +108,7 @@ class Session:
 
         Raises Locked when somebody else holds it for longer than `wait_seconds`.
         """
+        self._greet()  # the lock asks one host first, and then all others
         ttl_seconds = self.environment.lock_ttl_seconds
         holder = Holder.of_this_process(author(), what, ttl_seconds)
         with Lease(self.environment.name, self.everyone, holder) as held:

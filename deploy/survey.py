@@ -11,6 +11,7 @@ from deploy.balancer import State
 from deploy.errors import BadInput, ConnectionLost, DeployError
 from deploy.facts import HostFacts, Slot, Survey
 from deploy.printed import parse_host
+from deploy.remote import MOST_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,7 +40,7 @@ def gather(
     Raises BadInput naming every host that cannot be read, unless `allow_unreachable`.
     """
     surges = environment.rollout.strategy == "surge"
-    with ThreadPoolExecutor(max_workers=min(32, len(remotes) + len(groups) + 1)) as pool:
+    with ThreadPoolExecutor(max_workers=min(MOST_AT_ONCE, len(remotes) + len(groups) + 1)) as pool:
         limit = pool.submit(balancer.most_targets) if surges else None
         health = {name: pool.submit(balancer.health, group) for name, group in groups.items()}
         looks = {
