@@ -84,11 +84,6 @@ class PaperHost:
         sent(len(source.read(1 << 16)))
         return ""
 
-    def judge(self, script: str, what: str, source: BinaryIO) -> CommandResult:
-        """Find nothing wrong."""
-        del what, source
-        return CommandResult(script, 0, "", "")
-
     def probe(self, port: int, path: str, host_header: str, timeout_seconds: float) -> int:
         """Answer that all is well."""
         del port, path, host_header, timeout_seconds

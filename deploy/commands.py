@@ -7,15 +7,21 @@ The only home of shell quoting. Every builder returns a POSIX sh script that exp
 from __future__ import annotations
 
 from shlex import quote
+from typing import TYPE_CHECKING
 from urllib.parse import quote as percent
 
 from deploy.manifest import DIGEST_BITS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SHOWN = (
     "LoadState,ActiveState,SubState,UnitFileState,MainPID,InvocationID,NRestarts,Result,"
     "ExecMainStatus,ActiveEnterTimestamp"
 )
 LOCK_BUSY, LOCK_LOST, LOCK_HELD, CONTENT_DIFFERS, HOST_UNSETTLED = 75, 76, 77, 78, 79
+UNIT_REFUSED = 80
+OURS = (LOCK_BUSY, LOCK_LOST, LOCK_HELD, CONTENT_DIFFERS, UNIT_REFUSED)
 IDLE_SECONDS = 120
 HISTORY = 50
 
@@ -35,7 +41,7 @@ def locked(app: str, script: str, wait_seconds: int = 60) -> str:
     """
     lock = f"/run/changeover-{app}.lock"
     flock = f"flock -w {wait_seconds} -E {LOCK_BUSY} {quote(lock)} sh -c {quote(script)}"
-    ours = "|".join(str(code) for code in (0, LOCK_BUSY, LOCK_LOST, LOCK_HELD, CONTENT_DIFFERS))
+    ours = "|".join(str(code) for code in (0, *OURS))
     settled = "$(systemctl is-system-running 2>/dev/null)"
     return as_root(
         f"{flock}; rc=$?; case $rc in {ours}) exit $rc;; esac; "
@@ -300,14 +306,28 @@ def discard_part(app: str, release: str) -> str:
     return f"rm -rf {quote(f'{home(app)}/releases/{part(release)}')}"
 
 
-def verify_unit(unit: str) -> str:
-    """Read a unit from stdin and let the host's own systemd judge it under its real name."""
+def stage_units(judged: Sequence[tuple[str, int]], kept: Sequence[tuple[str, int]]) -> str:
+    """Let the host's own systemd judge units under their real names, and keep them if it may.
+
+    Texts come from stdin, one after the other: those that are judged (name and bytes of each),
+    then those that are kept (file and bytes). Exit code 80 (UNIT_REFUSED) prints what systemd
+    said: it ends with 0 for a misspelt key, but then names our file.
+    """
+    texts = [(f'"$d"/{quote(name)}', size) for name, size in judged]
+    files = [(quote(file), size) for file, size in kept]
+    units = " ".join(text for text, _ in texts)
+    ours = " ".join(f"-e {quote(f'/{name}')}" for name, _ in judged)
     return "\n".join(
         (
-            "d=$(mktemp -d) || exit 1",
-            "trap 'rm -rf \"$d\"' EXIT",
-            f'cat > "$d"/{quote(unit)}',
-            f'systemd-analyze verify --man=no "$d"/{quote(unit)} 2>&1',
+            "set -e; d=$(mktemp -d); trap 'rm -rf \"$d\"' EXIT",
+            *(f"head -c {size} > {text}" for text, size in texts),
+            *(f"head -c {size} > {file}.new" for file, size in files),
+            f'if ! systemd-analyze verify --man=no {units} > "$d/said" 2>&1 || '
+            f'grep -q -F {ours} "$d/said"; then',
+            f'  cat "$d/said"; rm -f {" ".join(f"{file}.new" for file, _ in files)}',
+            f"  exit {UNIT_REFUSED}; fi",
+            f"sync {' '.join(f'{file}.new' for file, _ in files)}",
+            *(f"mv -T {file}.new {file}" for file, _ in files),
         )
     )
 
@@ -377,12 +397,6 @@ def revive_unit(unit: str) -> str:
 def kept_unit(app: str, unit: str, release: str, digest: str) -> str:
     """Where a release's unit lies, beside those of other releases and settings."""
     return f"{home(app)}/records/units/{release}.{digest}.{unit}"
-
-
-def keep_unit(file: str) -> str:
-    """Read a unit from stdin and keep it for the switch, now or on a way back."""
-    kept = quote(file)
-    return f"set -e; cat > {kept}.new; sync {kept}.new; mv -T {kept}.new {kept}"
 
 
 def switch_release(app: str, port: int, release: str, user: str, unit: tuple[str, str]) -> str:

@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     from deploy.aws import Account
     from deploy.settings import Environment
 
+SCALING_TAG = "aws:autoscaling:groupName"
+"""Put on each instance that is launched by or attached to a group, removed when it is detached;
+nobody else can write it (Auto Scaling user guide, "Tag Auto Scaling groups and instances")."""
+
 
 @dataclass(frozen=True, order=True)
 class Host:
     """A machine that we reach by SSH; `name` is what people call it.
 
-    address: where SSH goes, which may be public; private_address: the load balancer's view.
+    address: where SSH goes, which may be public; private_address: the load balancer's view;
+    scaling_group: the Auto Scaling group that it belongs to, if any.
     """
 
     name: str
@@ -29,6 +34,7 @@ class Host:
     instance_id: str
     zone: str = ""
     private_address: str = ""
+    scaling_group: str = ""
 
     def __str__(self) -> str:
         return self.name
@@ -48,7 +54,7 @@ def find(
     else:
         hosts = _listed(environment, environment.hosts, account, resolve)
     if environment.auto_scaling == "refuse":
-        _refuse_auto_scaling(account, hosts)
+        _refuse_auto_scaling(hosts)
     return hosts
 
 
@@ -71,7 +77,8 @@ def select(
 def _tagged(environment: Environment, tags: dict[str, str], account: Account) -> tuple[Host, ...]:
     filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
     filters.append({"Name": "instance-state-name", "Values": ["running"]})
-    found = [_host(item, environment.ssh.address) for item in _instances(account, filters)]
+    which = environment.ssh.address
+    found = [_tagged_host(item, which) for item in _instances(account, filters)]
     if not found:
         wanted = ", ".join(f"{key}={value}" for key, value in tags.items())
         raise BadInput(
@@ -118,16 +125,7 @@ def _listed(
             f"{environment.name}: no EC2 instance in region {account.region} has the address of "
             f"{listed}; check the name, the region and the account"
         )
-    return tuple(
-        Host(
-            name,
-            addresses[name],
-            by_address[addresses[name]]["InstanceId"],
-            by_address[addresses[name]].get("Placement", {}).get("AvailabilityZone", ""),
-            by_address[addresses[name]].get("PrivateIpAddress", ""),
-        )
-        for name in names
-    )
+    return tuple(_host(by_address[addresses[name]], name, addresses[name]) for name in names)
 
 
 def _instances(account: Account, filters: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -135,25 +133,34 @@ def _instances(account: Account, filters: list[dict[str, Any]]) -> list[dict[str
     return [item for reservation in pages for item in reservation["Instances"]]
 
 
-def _host(item: dict[str, Any], which: str) -> Host:
-    tags = {tag["Key"]: tag["Value"] for tag in item.get("Tags", [])}
+def _tagged_host(item: dict[str, Any], which: str) -> Host:
     address = item.get("PublicIpAddress" if which == "public" else "PrivateIpAddress")
-    name = tags.get("Name") or item["InstanceId"]
+    name = _tags(item).get("Name") or item["InstanceId"]
     if not address:
         raise BadInput(f"{name} ({item['InstanceId']}) has no {which} address to connect to")
-    zone = item.get("Placement", {}).get("AvailabilityZone", "")
-    return Host(name, address, item["InstanceId"], zone, item.get("PrivateIpAddress", ""))
+    return _host(item, name, address)
 
 
-def _refuse_auto_scaling(account: Account, hosts: Sequence[Host]) -> None:
-    ids = {host.instance_id: host.name for host in hosts}
-    members = account.items(
-        "autoscaling", "describe_auto_scaling_instances", "AutoScalingInstances"
+def _host(item: dict[str, Any], name: str, address: str) -> Host:
+    return Host(
+        name,
+        address,
+        item["InstanceId"],
+        item.get("Placement", {}).get("AvailabilityZone", ""),
+        item.get("PrivateIpAddress", ""),
+        _tags(item).get(SCALING_TAG, ""),
     )
-    for member in members:
-        if member["InstanceId"] in ids:
+
+
+def _tags(item: dict[str, Any]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in item.get("Tags", [])}
+
+
+def _refuse_auto_scaling(hosts: Sequence[Host]) -> None:
+    for host in hosts:
+        if host.scaling_group:
             raise BadInput(
-                f"{ids[member['InstanceId']]} belongs to the Auto Scaling group "
-                f"{member['AutoScalingGroupName']!r}, which may replace it in the middle of a "
-                "deploy; suspend its processes and set `auto_scaling: ignore` to go on regardless"
+                f"{host} belongs to the Auto Scaling group {host.scaling_group!r}, which may "
+                "replace it in the middle of a deploy; suspend its processes and set "
+                "`auto_scaling: ignore` to go on regardless"
             )

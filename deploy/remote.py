@@ -28,6 +28,7 @@ from deploy.errors import (
 )
 from deploy.settings import Hosts
 from deploy.trust import (
+    KEEPALIVE_SECONDS,
     Connection,
     Transport,
     UnknownHostKey,
@@ -149,7 +150,7 @@ class Remote:
             ) from error
         transport = self._connection.client.get_transport()
         if transport:
-            transport.set_keepalive(15)
+            transport.set_keepalive(KEEPALIVE_SECONDS)
             answer_at_once(transport)
 
     def greet(self) -> None:
@@ -227,10 +228,6 @@ class Remote:
         self.guard.confirm()
         return commands.locked(app, f"{self.guard.fence}\n{script}")
 
-    def judge(self, script: str, what: str, source: Source) -> CommandResult:
-        """Run a reading script with `source` as its stdin; any exit code is an answer."""
-        return self._stream(commands.as_root(script), what, source, lambda _: None)
-
     def probe(self, port: int, path: str, host_header: str, timeout_seconds: float) -> int | None:
         """The status code that the host's own port answers to GET, or None where nobody does.
 
@@ -301,6 +298,9 @@ class Remote:
 
     def _broken(self, what: str, why: str) -> ConnectionLost:
         """Close what is left of the connection, so that the next command opens a new one."""
+        transport: paramiko.Transport | None = self._connection.transport
+        ended = transport.get_exception() if transport else None
+        why = str(ended or why)
         self._connection.close()
         return ConnectionLost(f"{self.host}: {what}: the connection broke: {why}")
 

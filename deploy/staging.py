@@ -101,36 +101,49 @@ def _also(files: Sequence[File], how: str) -> str:
 
 
 @dataclass(frozen=True)
-class StageUnit(OnHost):
-    """Let the host's systemd judge the unit, and lay it beside its release.
+class StageUnits(OnHost):
+    """Let the host's systemd judge the units of the app's slots, and lay them beside the release.
 
-    check: the unit with its paths on the staged release, as it is judged.
+    checks: the units with their paths on the staged release, as they are judged.
     """
 
     release: str
-    unit: RenderedUnit = field(repr=False)
-    check: str = field(repr=False)
+    units: tuple[RenderedUnit, ...] = field(repr=False)
+    checks: tuple[str, ...] = field(repr=False)
 
     def run(self, fleet: Fleet) -> None:
         """Fail on an exit code, and on any line that names our file (a misspelt key gives 0)."""
-        name = self.unit.name
-        remote = fleet.remote(self.host)
-        source = io.BytesIO(self.check.encode())
-        result = remote.judge(commands.verify_unit(name), "verifying the unit", source)
-        ours = [line for line in result.stdout.splitlines() if f"/{name}" in line]
-        if result.exit_code or ours:
-            said = (ours or result.stdout.splitlines() or [result.stderr])[0]
-            problem = said.rpartition(f"/{name}:")[2].strip()
-            raise DeployError(
-                f"{self.host}: systemd does not accept {name}: line {problem}; mend the "
-                "template or the app's settings"
-            )
-        kept = commands.kept_unit(self.app.name, name, self.release, self.unit.digest)
-        text = io.BytesIO(self.unit.text.encode())
-        remote.send(self.app.name, commands.keep_unit(kept), "keeping the unit", text)
+        names = [unit.name for unit in self.units]
+        files = [
+            commands.kept_unit(self.app.name, unit.name, self.release, unit.digest)
+            for unit in self.units
+        ]
+        checks = [text.encode() for text in self.checks]
+        texts = [unit.text.encode() for unit in self.units]
+        script = commands.stage_units(
+            list(zip(names, map(len, checks), strict=True)),
+            list(zip(files, map(len, texts), strict=True)),
+        )
+        source = io.BytesIO(b"".join((*checks, *texts)))
+        try:
+            fleet.remote(self.host).send(self.app.name, script, "verifying the unit", source)
+        except CommandFailed as error:
+            if error.result.exit_code != commands.UNIT_REFUSED:
+                raise
+            raise self._refused(names, error.result.stdout.splitlines()) from error
+
+    def _refused(self, names: list[str], said: list[str]) -> DeployError:
+        named = [(name, line) for line in said for name in names if f"/{name}" in line]
+        name, line = (named or [(names[0], said[0] if said else "")])[0]
+        problem = line.rpartition(f"/{name}:")[2].strip()
+        return DeployError(
+            f"{self.host}: systemd does not accept {name}: line {problem}; mend the "
+            "template or the app's settings"
+        )
 
     def __str__(self) -> str:
-        return f"verify {self.unit.name} ({self.unit.digest}) with the host's systemd"
+        units = " and ".join(f"{unit.name} ({unit.digest})" for unit in self.units)
+        return f"verify {units} with the host's systemd"
 
 
 @dataclass(frozen=True)

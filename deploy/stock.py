@@ -9,7 +9,7 @@ from deploy import lanes
 from deploy.balancer import State
 from deploy.proof import ProveCurrent
 from deploy.recording import RecordDeployed
-from deploy.staging import PrepareHost, RemoveReleases, StageUnit, UploadRelease
+from deploy.staging import PrepareHost, RemoveReleases, StageUnits, UploadRelease
 
 if TYPE_CHECKING:
     from deploy.facts import HostFacts, Slot, Survey
@@ -56,10 +56,10 @@ def staged(offer: Offer, facts: HostFacts, survey: Survey, due: tuple[Offer, ...
         found.append(RemoveReleases(host, app, old, coming))
     if coming:
         found.append(UploadRelease(host, app, offer.package))
-    for port in app.ports:
-        key = (host.name, port)
-        each = StageUnit(host, app.at(port), release, offer.units[key], offer.checks[key])
-        found.append(each)
+    keys = [(host.name, port) for port in app.ports]
+    units = tuple(offer.units[key] for key in keys)
+    checks = tuple(offer.checks[key] for key in keys)
+    found.append(StageUnits(host, app, release, units, checks))
     return found
 
 

@@ -30,7 +30,7 @@ SCRIPTS = {
     "find_contents": commands.find_contents("web", "1.0.0-a"),
     "receive_release": commands.receive_release("web", "1.0.0-a", "web", links=0),
     "discard_part": commands.discard_part("web", "1.0.0-a"),
-    "verify_unit": commands.verify_unit("web@5000.service"),
+    "stage_units": commands.stage_units([("web@5000.service", 9)], [("/srv/web/a b", 8)]),
     "record_out": commands.record_out("web", 5000, '{"by": "it\'s me"}'),
     "record_deployed": commands.record_deployed("web", 5000, "{}", "1.0.0-a"),
     "forget_out": commands.forget_out("web", 5000),
@@ -38,7 +38,6 @@ SCRIPTS = {
     "retire_unit": commands.retire_unit("old.service"),
     "revive_unit": commands.revive_unit("old.service"),
     "switch_release": commands.switch_release("web", 5000, "1.0.0-a", "web", ("w.service", "d")),
-    "keep_unit": commands.keep_unit("/srv/web/records/units/a b"),
     "mark_bad": commands.mark_bad("web", "1.0.0-a", "it's bad"),
     "remove_releases": commands.remove_releases("web", ("1.0.0-a", "1.1.0-b")),
     "start_unit": commands.start_unit("web@5000.service"),
@@ -107,6 +106,43 @@ def test_what_fails_while_a_host_starts_or_stops_is_told_apart(
 def test_quoting_survives_any_text(text: str) -> None:
     words = shlex.split(commands.as_root(f"printf %s {shlex.quote(text)}"))
     assert shlex.split(words[-1])[-1] == text
+
+
+ANALYZE = """#!/bin/sh
+echo "$@" > {root}/asked
+for file; do case $file in *.service) grep -q Retsart "$file" && echo "$file:3: Unknown key"; esac
+done; exit {code}
+"""
+
+
+@pytest.mark.parametrize(
+    ("second", "code", "ended"),
+    [("Restart=no", 0, 0), ("Retsart=no", 0, commands.UNIT_REFUSED), ("Restart=no", 1, 80)],
+    ids=["right", "a misspelt key", "an exit code"],
+)
+def test_units_are_judged_together_and_kept_only_if_all_are_right(
+    second: str, code: int, ended: int, tmp_path: Path
+) -> None:
+    analyze = tmp_path / "systemd-analyze"
+    analyze.write_text(ANALYZE.format(root=tmp_path, code=code))
+    analyze.chmod(0o755)
+    checks = {"web@5000.service": b"Restart=no", "web@5001.service": second.encode()}
+    texts = {f"{tmp_path}/kept {port}": f"unit of {port}\n".encode() for port in (5000, 5001)}
+    sizes = [[(name, len(text)) for name, text in each.items()] for each in (checks, texts)]
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    ran = subprocess.run(
+        ["sh", "-c", commands.stage_units(*sizes)],
+        input=b"".join((*checks.values(), *texts.values())),
+        env=environ,
+        capture_output=True,
+        check=False,
+    )
+    assert ran.returncode == ended, ran.stderr
+    assert (tmp_path / "asked").read_text().count(".service") == len(checks)
+    kept = {str(path): path.read_bytes() for path in tmp_path.glob("kept*")}
+    assert kept == ({} if ended else texts)
+    if second.startswith("Retsart"):
+        assert b"/web@5001.service:3: Unknown key" in ran.stdout
 
 
 def home_of(root: Path, *releases: str) -> Path:

@@ -25,16 +25,11 @@ class PaperAccount:
 
     def __init__(self) -> None:
         self.instances: list[dict[str, Any]] = []
-        self.members: list[dict[str, str]] = []
 
     def items(
         self, service: str, operation: str, key: str, **arguments: Any
     ) -> Iterator[dict[str, Any]]:
-        if service == "autoscaling":
-            assert (operation, key) == ("describe_auto_scaling_instances", "AutoScalingInstances")
-            yield from self.members
-            return
-        assert (operation, key) == ("describe_instances", "Reservations")
+        assert (service, operation, key) == ("ec2", "describe_instances", "Reservations")
         for one in self.instances:
             if all(self._value(one, f["Name"]) in f["Values"] for f in arguments["Filters"]):
                 yield {"Instances": [one]}
@@ -145,14 +140,19 @@ def test_a_name_listed_twice_is_refused(account: PaperAccount) -> None:
         found(account, ["web", "web"], {"web": "10.0.0.1"})
 
 
-def test_a_host_of_a_scaling_group_is_refused_unless_ignored(account: PaperAccount) -> None:
-    member = account.launch("one", Environment="lab", Role="web")["InstanceId"]
-    account.members = [{"InstanceId": member, "AutoScalingGroupName": "fleet"}]
+@pytest.mark.parametrize("hosts", [TAGGED, ["one"]], ids=["by tags", "by name"])
+def test_a_host_of_a_scaling_group_is_refused_unless_ignored(
+    account: PaperAccount, hosts: Any
+) -> None:
+    tags = {"Environment": "lab", "Role": "web", "aws:autoscaling:groupName": "fleet"}
+    member = account.launch("one", **tags)
+    addresses = {"one": member["PrivateIpAddress"]}
     with pytest.raises(BadInput) as refused:
-        found(account, TAGGED)
-    assert "belongs to the Auto Scaling group 'fleet'" in str(refused.value)
+        found(account, hosts, addresses)
+    assert "one belongs to the Auto Scaling group 'fleet'" in str(refused.value)
     assert "`auto_scaling: ignore`" in str(refused.value)
-    assert [host.instance_id for host in found(account, TAGGED, auto_scaling="ignore")] == [member]
+    (host,) = found(account, hosts, addresses, auto_scaling="ignore")
+    assert host.instance_id == member["InstanceId"]
 
 
 HOSTS = tuple(builders.host(number) for number in (1, 2, 3))

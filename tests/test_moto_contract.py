@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup
 
 from deploy import balancer
+from deploy.inventory import SCALING_TAG
 from lab import aws
 from lab.api import REGION, Api, Moto, replaced
 from lab.knobs import Calls, Events, Knobs
@@ -154,12 +155,35 @@ def test_instances_are_found_by_tag_with_the_hosts_own_addresses(account: Accoun
     assert {one["Placement"]["AvailabilityZone"] for one in found.values()} == {aws.ZONE}
 
 
-def test_who_am_i_and_no_auto_scaling(account: Account) -> None:
+def test_who_am_i(account: Account) -> None:
     assert account.client("sts").get_caller_identity()["Account"].isdigit()
-    answer = account.client("autoscaling").describe_auto_scaling_instances(
-        InstanceIds=list(account.instances.values())
+
+
+def test_a_member_of_a_scaling_group_carries_its_name_while_it_belongs_there(
+    account: Account,
+) -> None:
+    scaling, member = account.client("autoscaling"), [next(iter(account.instances.values()))]
+    scaling.create_auto_scaling_group(
+        AutoScalingGroupName="fleet",
+        InstanceId=member[0],
+        AvailabilityZones=[aws.ZONE],
+        MinSize=0,
+        MaxSize=1,
+        DesiredCapacity=0,
     )
-    assert answer["AutoScalingInstances"] == []
+
+    def tags() -> dict[str, str]:
+        found = account.client("ec2").describe_instances(InstanceIds=member)
+        instance = found["Reservations"][0]["Instances"][0]
+        return {tag["Key"]: tag["Value"] for tag in instance["Tags"]}
+
+    assert SCALING_TAG not in tags()
+    scaling.attach_instances(AutoScalingGroupName="fleet", InstanceIds=member)
+    assert tags()[SCALING_TAG] == "fleet"
+    scaling.detach_instances(
+        AutoScalingGroupName="fleet", InstanceIds=member, ShouldDecrementDesiredCapacity=True
+    )
+    assert SCALING_TAG not in tags()
 
 
 def test_groups_tell_their_checks_and_delay(elb: Any) -> None:

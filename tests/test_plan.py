@@ -85,13 +85,13 @@ def test_everything_is_staged_on_all_hosts_before_the_first_leaves() -> None:
     found = made(old(1, 2, 3))
     assert [lane.host.name for lane in found.staging] == ["host-1", "host-2", "host-3"]
     for lane in found.staging:
-        assert names(lane.steps) == ["PrepareHost", "UploadRelease", "StageUnit"]
+        assert names(lane.steps) == ["PrepareHost", "UploadRelease", "StageUnits"]
     assert not any(isinstance(step, DeregisterTarget) for step in found.steps[:9])
 
 
 def test_a_release_that_is_there_is_not_sent_again() -> None:
     hosts = [builders.facts(n, {"web": builders.slot(releases=(OLD, NEW))}) for n in (1, 2)]
-    assert names(made(hosts).staging[0].steps) == ["PrepareHost", "StageUnit"]
+    assert names(made(hosts).staging[0].steps) == ["PrepareHost", "StageUnits"]
 
 
 def test_a_fresh_host_has_nothing_to_stop_and_one_that_is_out_nothing_to_drain() -> None:

@@ -44,7 +44,7 @@ STEPS = (
     "ProveRevived",
     "MarkBad",
     "UploadRelease",
-    "StageUnit",
+    "StageUnits",
     "RemoveReleases",
     "ProveCurrent",
 )

@@ -37,10 +37,6 @@ class Remote:
         self._fate.reach(self._host.name)
         return 200 if self._world.answers(self._on_port(port)) else None
 
-    def judge(self, script: str, what: str, source: BinaryIO) -> CommandResult:
-        source.read()
-        return self.ask(script, what)
-
     def send(
         self,
         app: str,

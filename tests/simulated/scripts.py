@@ -53,9 +53,18 @@ class Effects:
     def discard_part(self, _app: str, release: str) -> Iterator[Effect]:
         yield lambda: self._tidy({release})
 
-    def keep_unit(self, file: str) -> Iterator[Effect]:
+    def stage_units(
+        self, judged: list[tuple[str, int]], kept: list[tuple[str, int]]
+    ) -> Iterator[Effect]:
+        begin = sum(size for _, size in judged)
+        for file, size in kept:
+            text = self._sent.encode()[begin : begin + size].decode()
+            begin += size
+            yield partial(self._keep, file, text)
+
+    def _keep(self, file: str, text: str) -> bool:
         home, (_, unit, release, digest) = self._home, SPOKEN[file][1]
-        yield lambda: home.put(kept=home.kept | {f"{release}.{digest}.{unit}": self._sent})
+        return home.put(kept=home.kept | {f"{release}.{digest}.{unit}": text})
 
     def remove_releases(
         self, _app: str, releases: tuple[str, ...], coming: str
