@@ -45,6 +45,7 @@ class Lab:
         self.control: str = state["control"]
         self.ports: dict[str, int] = state["ports"]
         self.pid: int = state["pid"]
+        self.kept: set[str] = set()  # see lab.snapshot
 
     @classmethod
     def up(
