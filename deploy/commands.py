@@ -276,7 +276,8 @@ def receive_release(app: str, release: str, user: str, links: int) -> str:
             f"final={quote(final)} kept={quote(kept)}",
             'if [ -e "$final" ]; then cat > /dev/null; exit 0; fi',
             'mkdir -p "$part"; rm -rf "$part/copies"',
-            'tar -xzpf - -C "$part" --no-same-owner',
+            # In records of 64 KiB: in tar's own of 10 KiB it takes a fifth more work.
+            'tar -b 128 -xzpf - -C "$part" --no-same-owner',
             # What cannot be copied is missed by the check.
             'for list in "$part"/copies/*; do',
             '  [ -f "$list" ] && cd "${part%/*}/${list##*/}" 2>/dev/null || continue',
