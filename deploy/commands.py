@@ -1,16 +1,13 @@
-"""What is typed on a host: builders that return words and run nothing.
+"""What is changed on a host: builders that return words and run nothing.
 
-The only home of shell quoting. Every builder returns a POSIX sh script that expects to be root;
-`as_root` and `locked` wrap it for the SSH user.
+Shell quoting lives here, in `questions` and in `fence`. Every builder returns a POSIX sh script
+that expects to be root; `as_root` and `locked` wrap it for the SSH user.
 """
 
 from __future__ import annotations
 
 from shlex import quote
 from typing import TYPE_CHECKING
-from urllib.parse import quote as percent
-
-from deploy.manifest import DIGEST_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,70 +47,6 @@ def locked(app: str, script: str, wait_seconds: int = 60) -> str:
     )
 
 
-LOCKS = "/var/lib/changeover"
-
-
-def _alone(script: str) -> str:
-    """The script, alone among those that touch the environments' locks on this host."""
-    return f"exec flock -w 30 -E {LOCK_BUSY} /run/changeover-locks sh -c {quote(script)}"
-
-
-def lock_file(environment: str) -> str:
-    """Where an environment's lock lies on each of its hosts."""
-    return f"{LOCKS}/{percent(environment, safe='')}.lock"
-
-
-def take_lock(environment: str, token: str, text: str, instead_of: str = "") -> str:
-    """Take the environment's lock, or print who holds it and end with 77 (LOCK_HELD).
-
-    instead_of: the token of a dead holder, whose lock is taken over.
-    """
-    file = quote(lock_file(environment))
-    ours = f"grep -q -e {quote(token)} {file}"
-    dead = f" || grep -q -e {quote(instead_of)} {file}" if instead_of else ""
-    return _alone(
-        f"set -e; install -d -m 0755 {LOCKS}; "
-        f"if [ -s {file} ] && ! {{ {ours}{dead}; }}; then cat {file}; exit {LOCK_HELD}; fi; "
-        f"printf '%s\\n' {quote(text)} > {file}.new; mv -T {file}.new {file}"
-    )
-
-
-def beat_lock(environment: str, token: str, text: str) -> str:
-    """Write the holder's next heartbeat; 76 (LOCK_LOST) when another took the lock."""
-    file = quote(lock_file(environment))
-    return _alone(
-        f"{holds_lock(environment, token)}; "
-        f"printf '%s\\n' {quote(text)} > {file}.new && mv -T {file}.new {file}"
-    )
-
-
-def holds_lock(environment: str, token: str) -> str:
-    """End with 76 (LOCK_LOST) unless this holder's token stands in the lock here."""
-    file = quote(lock_file(environment))
-    return f"grep -q -s -e {quote(token)} {file} || exit {LOCK_LOST}"
-
-
-def drop_lock(environment: str, token: str) -> str:
-    """Let go of the lock, if it is still this token's."""
-    file = quote(lock_file(environment))
-    return _alone(f"if grep -q -s -e {quote(token)} {file}; then rm -f {file}; fi")
-
-
-def break_lock(environment: str, token: str, note: str) -> str:
-    """Take the lock from its holder, if it is still this token's, and write down why."""
-    file = quote(lock_file(environment))
-    broken = quote(lock_file(environment).removesuffix(".lock") + ".broken")
-    return _alone(
-        f"if grep -q -s -e {quote(token)} {file}; then "
-        f"printf '%s\\n' {quote(note)} >> {broken}; rm -f {file}; fi"
-    )
-
-
-def read_lock(environment: str) -> str:
-    """Print who holds the environment's lock here; nothing where nobody does."""
-    return f"cat {quote(lock_file(environment))} 2>/dev/null || true"
-
-
 def wait_idle(app: str, wait_seconds: int = IDLE_SECONDS) -> str:
     """Wait until no command of a deploy runs for the app here; 75 (LOCK_BUSY) names who does."""
     lock = quote(f"/run/changeover-{app}.lock")
@@ -130,86 +63,6 @@ def home(app: str) -> str:
 def release_path(app: str, release: str) -> str:
     """Where a release lies, unpacked."""
     return f"{home(app)}/releases/{release}"
-
-
-def survey_host(environment: str) -> str:
-    """Facts about the host itself, and who holds the environment's lock, as `key=value` lines."""
-    return "\n".join(
-        (
-            f'echo "lock=$({read_lock(environment)})"',
-            'echo "init=$(cat /proc/1/comm)"',
-            'echo "systemd=$(systemctl --version 2>/dev/null | head -n 1)"',
-            'echo "selinux=$(getenforce 2>/dev/null || true)"',
-            'd=/srv; [ -d "$d" ] || d=/; echo "free_kb=$(df -Pk "$d" | awk \'NR==2 {print $4}\')"',
-            "sed -n 's/^MemAvailable: */free_memory_kb=/p' /proc/meminfo",
-            'echo "now=$(date +%s)"',
-            "for t in flock ss tar gzip xargs sha256sum b2sum systemd-analyze useradd "
-            "curl python3; do",
-            '  command -v "$t" >/dev/null 2>&1 && echo "tool=$t"; done; true',
-        )
-    )
-
-
-def survey_app(app: str, user: str, replaces: str | None, environment_file: str | None) -> str:
-    """Facts about an app on the host, as `<app>.key=value` lines."""
-    base = home(app)
-    lines = [
-        f'for d in {base}/releases/*/; do d=${{d%/}}; [ -d "$d" ] && '
-        f'echo "{app}.release=${{d##*/}}"; done',
-        f"tail -n {HISTORY} {base}/records/history 2>/dev/null | sed 's/^/{app}.history=/'",
-        f"for f in {base}/releases/.*.part; do "
-        f'[ -e "$f" ] && echo "{app}.torn=$(du -sk "$f")"; done',
-        f'for f in {base}/records/bad/*; do [ -f "$f" ] && echo "{app}.bad=${{f##*/}}"; done',
-        f'for f in {base}/records/units/*.service; do [ -f "$f" ] && echo "{app}.kept=${{f##*/}}"; '
-        "done",
-        f'echo "{app}.group=$(id -gn {quote(user)} 2>/dev/null || true)"',
-    ]
-    if replaces:
-        shown = "LoadState,ActiveState,UnitFileState"
-        lines.append(f"systemctl show {quote(replaces)} -p {shown} | sed 's/^/{app}.replaces./'")
-    if environment_file:
-        stat = f"stat -L -c '%a %U' {quote(environment_file)} 2>/dev/null || true"
-        lines.append(f'echo "{app}.environment_file=$({stat})"')
-    return "\n".join(lines)
-
-
-def survey_slot(app: str, port: int, unit: str) -> str:
-    """Facts about one of an app's slots, as `<app>.<port>.key=value` lines."""
-    base, u, slot = home(app), quote(unit), f"{app}.{port}"
-    out = f"{base}/records/{port}.out"
-    return "\n".join(
-        (
-            f'echo "{slot}.link=$(readlink {base}/slots/{port} || true)"',
-            f"f=/etc/systemd/system/{u}",
-            f'[ -f "$f" ] && echo "{slot}.unit_sha256=$(sha256sum < "$f" | cut -d" " -f1)"',
-            f'[ -f "$f" ] && sed -n \'s/^Environment=.*CHANGEOVER_UNIT=\\([0-9a-f]*\\).*/'
-            f'{slot}.unit_digest=\\1/p\' "$f"',
-            f"show=$(systemctl show {u} -p {SHOWN} | sed 's/^/{slot}.show./'); echo \"$show\"",
-            f'pid=${{show#*"{slot}.show.MainPID="}} pid=${{pid%%[!0-9]*}}',
-            '[ "${pid:-0}" -gt 0 ] && tr "\\0" "\\n" < "/proc/$pid/environ" 2>/dev/null '
-            f"| sed -n 's/^CHANGEOVER_\\([A-Z]*\\)=/{slot}.running.\\1=/p'",
-            '[ "${pid:-0}" -gt 0 ] && '
-            f"sed -n 's/^VmRSS: */{slot}.memory_kb=/p' \"/proc/$pid/status\" 2>/dev/null",
-            f'[ -f {out} ] && echo "{slot}.out=$(cat {out})"',
-            listeners(slot, port),
-        )
-    )
-
-
-def listeners(key: str, port: int) -> str:
-    """`<key>.listener=<pid> <unit> <process name>` for each process that listens on the port."""
-    unit = r"sed -n 's/.*\/\([^/]*\.\(service\|scope\)\).*/\1/p' \"/proc/$p/cgroup\" | head -n 1"
-    unit = unit.replace('\\"', '"')
-    return (
-        f"ss -ltnpH 'sport = :{port}' | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u | "
-        "while read -r p; do "
-        f'echo "{key}.listener=$p $({unit}) $(cat "/proc/$p/comm")"; done; true'
-    )
-
-
-def connections(port: int) -> str:
-    """The established connections to a port, with the kernel's figures on each."""
-    return f"ss -tinH state established 'sport = :{port}'"
 
 
 def prepare(app: str, user: str) -> str:
@@ -232,31 +85,6 @@ def prepare(app: str, user: str) -> str:
 def part(release: str) -> str:
     """The hidden folder beside the releases in which one is put together."""
     return f".{release}.part"
-
-
-def find_contents(app: str, release: str, *, checked_now: bool = False) -> str:
-    """Print what lies here of a release: `<place>`, a tab, and a manifest's line for each file.
-
-    The manifests of releases tell it, and of an upload that was cut off the files themselves.
-    checked_now: these alone, so that nothing is trusted that was checked at another time.
-    """
-    parted = f"{part(release)}/files"
-    named = 'FNR == 1 { place = FILENAME; sub(".*/", "", place) }'
-    once = r'!seen[$0]++ { print place "\t" $0 }'
-    manifests = (
-        "set --",
-        'for m in ../records/manifests/*; do [ -d "./${m##*/}" ] && set -- "$@" "$m"; done',
-        f'[ "$#" = 0 ] || awk \'{named}; {once}\' "$@"',
-    )
-    return "\n".join(
-        (
-            f"cd {home(app)}/releases 2>/dev/null || exit 0",
-            "export LC_ALL=C",
-            *(() if checked_now else manifests),
-            f"cd {quote(parted)} 2>/dev/null || exit 0",
-            f"find . -type f -exec b2sum -l {DIGEST_BITS} {{}} + | sed 's|^|{parted}\t|'",
-        )
-    )
 
 
 def receive_release(app: str, release: str, user: str, links: int) -> str:
@@ -456,46 +284,3 @@ def start_unit(unit: str) -> str:
             f"systemctl show {name} -p {SHOWN}",
         )
     )
-
-
-def running_release(pid: int) -> str:
-    """The release that a process was started from, as `running=<release>`, by its environment.
-
-    Marked, since a shell's start-up files may speak before it.
-    """
-    return f'tr "\\0" "\\n" < /proc/{pid}/environ | sed -n \'s/^CHANGEOVER_RELEASE=/running=/p\''
-
-
-def show_unit(unit: str) -> str:
-    """The unit's state as `Key=Value` lines."""
-    return f"systemctl show {quote(unit)} -p {SHOWN}"
-
-
-def journal(unit: str, lines: int) -> str:
-    """The last lines of the unit's journal."""
-    return f"journalctl --unit {quote(unit)} --lines {lines} --no-pager --output short-iso"
-
-
-def probe_with_curl(port: int, path: str, host: str, timeout_seconds: float) -> str:
-    """Ask the slot on the host itself; prints the status code, 000 where nobody answers."""
-    url = quote(f"http://127.0.0.1:{port}{path}")
-    return (
-        f"curl --silent --globoff --noproxy '*' --output /dev/null --write-out '%{{http_code}}' "
-        f"--max-time {timeout_seconds:g} --header {quote(f'Host: {host}')} {url} || true"
-    )
-
-
-def probe_with_python(port: int, path: str, host: str, timeout_seconds: float) -> str:
-    """The same question for hosts without curl."""
-    program = (
-        "import http.client as h, sys\n"
-        "p, u, t, n = sys.argv[1:]\n"
-        "try:\n"
-        "    c = h.HTTPConnection('127.0.0.1', int(p), timeout=float(t))\n"
-        "    c.request('GET', u, headers={'Host': n})\n"
-        "    print(c.getresponse().status)\n"
-        "except OSError:\n"
-        "    print('000')\n"
-    )
-    words = (program, str(port), path, f"{timeout_seconds:g}", host)
-    return "python3 -c " + " ".join(quote(word) for word in words)

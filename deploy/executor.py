@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy import capacity, commands, recovery, retries
+from deploy import capacity, questions, recovery, retries
 from deploy.errors import CommandFailed, DeployError, LockLost
 from deploy.fleet import Stopped
 from deploy.report import (
@@ -312,7 +312,7 @@ class Execution:
                 self.executed.append(f"{step.host.name}: {step}")
 
     def _journal(self, step: Step) -> tuple[str, ...]:
-        script = commands.journal(step.app.unit, JOURNAL_LINES)
+        script = questions.journal(step.app.unit, JOURNAL_LINES)
         try:
             text = self.fleet.remote(step.host).ask(script, "journal").stdout
         except DeployError:

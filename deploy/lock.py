@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-from deploy import commands, records
+from deploy import commands, fence, records
 from deploy.errors import ConnectionLost, DeployError, Locked, LockLost, Unreachable
 from deploy.remote import MOST_AT_ONCE
 
@@ -103,7 +103,7 @@ class Lease:
         self._closed = threading.Event()
         self._beating = threading.Lock()
         self._when_lost: Callable[[], object] = lambda: None
-        self.fence = commands.holds_lock(environment, holder.token)
+        self.fence = fence.holds_lock(environment, holder.token)
 
     def __enter__(self) -> Self:
         return self
@@ -190,7 +190,7 @@ class Lease:
     def _attempt(
         self, name: str, dead: str, held: dict[str, Holder], failed: dict[str, str]
     ) -> None:
-        script = commands.take_lock(
+        script = fence.take_lock(
             self._environment, self._holder.token, self._holder.as_line(), dead
         )
         try:
@@ -204,7 +204,7 @@ class Lease:
             holder = Holder.parse(last_line(result.stdout))
             if holder is None:
                 raise Locked(
-                    f"{name}: {commands.lock_file(self._environment)} cannot be read: "
+                    f"{name}: {fence.lock_file(self._environment)} cannot be read: "
                     f"{last_line(result.stdout)[:200]}; if nobody deploys, remove it there"
                 )
             held[name] = holder
@@ -221,9 +221,7 @@ class Lease:
                 return
             self._holder = replace(self._holder, beat=self._holder.beat + 1)
             began, limit = awake_seconds(), self._holder.ttl_seconds / BEATS_IN_TTL
-            script = commands.beat_lock(
-                self._environment, self._holder.token, self._holder.as_line()
-            )
+            script = fence.beat_lock(self._environment, self._holder.token, self._holder.as_line())
             ends = _ask_all(self._remotes, self._taken, script, limit)
             if any(code == commands.LOCK_LOST for code, _ in ends.values()):
                 self._lost.set()
@@ -232,7 +230,7 @@ class Lease:
                 self._confirmed_at = began
 
     def _drop(self) -> None:
-        script = commands.drop_lock(self._environment, self._holder.token)
+        script = fence.drop_lock(self._environment, self._holder.token)
         _ask_all(self._remotes, self._taken, script, DROP_SECONDS)
         self._taken.clear()
 
@@ -262,7 +260,7 @@ def last_line(text: str) -> str:
 
 def read(environment: str, remotes: Mapping[str, Remote]) -> dict[str, Holder]:
     """Who holds the lock on each host where somebody does."""
-    ends = _ask_all(remotes, remotes, commands.read_lock(environment), ASK_SECONDS)
+    ends = _ask_all(remotes, remotes, fence.read_lock(environment), ASK_SECONDS)
     found = {name: Holder.parse(last_line(text)) for name, (_, text) in ends.items()}
     return {name: holder for name, holder in found.items() if holder}
 
@@ -305,7 +303,7 @@ def watch(environment: str, remotes: Mapping[str, Remote], holder: Holder) -> Li
 
 def destroy(environment: str, remotes: Mapping[str, Remote], holder: Holder, note: str) -> None:
     """Take the lock from its holder on every host, and write down why."""
-    script = commands.break_lock(environment, holder.token, note)
+    script = fence.break_lock(environment, holder.token, note)
     _ask_all(remotes, remotes, script, ASK_SECONDS)
 
 

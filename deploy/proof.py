@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy import commands, matcher
+from deploy import matcher, questions
 from deploy.errors import DeployError
 from deploy.printed import parse_listeners, parse_show
 from deploy.steps import OnHost
@@ -53,7 +53,7 @@ class ProveRelease(OnHost):
         )
 
     def _look(self, fleet: Fleet) -> UnitState:
-        result = fleet.remote(self.host).ask(commands.show_unit(self.app.unit), "unit's state")
+        result = fleet.remote(self.host).ask(questions.show_unit(self.app.unit), "unit's state")
         return parse_show(result.stdout)
 
     def _steady(self, fleet: Fleet, state: UnitState) -> None:
@@ -95,12 +95,12 @@ class ProveRelease(OnHost):
 
     def _show_journal(self, fleet: Fleet) -> None:
         """The last lines, for the person at the keyboard, while the release proves itself."""
-        script = commands.journal(self.app.unit, JOURNAL_LINES)
+        script = questions.journal(self.app.unit, JOURNAL_LINES)
         for line in fleet.remote(self.host).ask(script, "journal").stdout.splitlines():
             fleet.tell(self.host.name, f"| {line}")
 
     def _see_own_listener(self, fleet: Fleet) -> None:
-        script = commands.listeners(self.app.name, self.app.port)
+        script = questions.listeners(self.app.name, self.app.port)
         text = fleet.remote(self.host).ask(script, "listeners").stdout
         lines = [line.partition("=") for line in text.splitlines()]
         found = parse_listeners([said for key, _, said in lines if key.endswith(".listener")])
@@ -112,7 +112,7 @@ class ProveRelease(OnHost):
             )
 
     def _see_own_release(self, fleet: Fleet, state: UnitState) -> None:
-        script = commands.running_release(state.main_pid)
+        script = questions.running_release(state.main_pid)
         said = fleet.remote(self.host).ask(script, "running release").stdout.splitlines()
         found = [line for line in said if line.startswith("running=")]
         running = found[0].removeprefix("running=") if found else ""

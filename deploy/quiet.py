@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy import commands, connections
+from deploy import connections, questions
 from deploy.enrolment import refuse_returned
 from deploy.errors import CommandFailed, RemoteError, Unreachable
 from deploy.fleet import Stopped
@@ -78,7 +78,7 @@ class WaitQuiet(OnHost):
 
     def _look(self, fleet: Fleet, left: float) -> tuple[Connection, ...]:
         """Ask the kernel once; an error where it cannot be asked, or does not say."""
-        script, what = commands.connections(self.app.port), "looking at its connections"
+        script, what = questions.connections(self.app.port), "looking at its connections"
         result = fleet.remote(self.host).ask(script, what, min(ASK_SECONDS, left))
         if result.exit_code:
             raise CommandFailed(self.host.name, what, result)

@@ -14,7 +14,7 @@ import paramiko
 from fabric import Config
 from invoke.exceptions import CommandTimedOut
 
-from deploy import commands
+from deploy import commands, questions
 from deploy.errors import (
     BadInput,
     CommandFailed,
@@ -237,7 +237,7 @@ class Remote:
             code = self._probe_forwarded(port, path, host_header, timeout_seconds)
             if not self._forwarding_refused:
                 return code
-        for build in (commands.probe_with_curl, commands.probe_with_python):
+        for build in (questions.probe_with_curl, questions.probe_with_python):
             script = build(port, path, host_header, timeout_seconds)
             said = self._run(script, "probe", timeout_seconds + 10).stdout.split()
             answer = said[-1] if said else ""  # before it, a shell's start-up files may speak

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy import commands, manifest
+from deploy import commands, manifest, questions
 from deploy.errors import CommandFailed, DeployError
 from deploy.parcel import Parcel
 from deploy.steps import OnHost
@@ -76,7 +76,7 @@ class UploadRelease(OnHost):
         """Ask what lies there, and send the rest; `count` hears of every chunk's bytes."""
         name, package, remote = self.app.name, self.package, fleet.remote(self.host)
         release = package.release.id
-        question = commands.find_contents(name, release, checked_now=checked_now)
+        question = questions.find_contents(name, release, checked_now=checked_now)
         found = manifest.read(remote.ask(question, "finding files", FIND_SECONDS).stdout)
         place = f"{commands.part(release)}/files"
         difference = manifest.compare(package.manifest, found, place)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deploy import commands, retries
+from deploy import commands, questions, retries
 from deploy.balancer import State
 from deploy.errors import BadInput, ConnectionLost, DeployError
 from deploy.facts import HostFacts, Slot, Survey
@@ -92,11 +92,11 @@ def settle(facts: HostFacts, apps: Iterable[App], seen: Survey) -> HostFacts:
 def look(remote: Remote, environment: Environment, *, settled: bool = False) -> HostFacts:
     """One host's facts in one command; BadInput where it is not fit to be asked."""
     parts = [commands.wait_idle(app.name) for app in environment.apps] if settled else []
-    parts.append(commands.survey_host(environment.name))
+    parts.append(questions.survey_host(environment.name))
     for app in environment.apps:
         name = app.name
-        own = commands.survey_app(name, app.service_user, app.replaces, app.environment_file)
-        slots = [commands.survey_slot(name, port, app.at(port).unit) for port in app.ports]
+        own = questions.survey_app(name, app.service_user, app.replaces, app.environment_file)
+        slots = [questions.survey_slot(name, port, app.at(port).unit) for port in app.ports]
         parts += [own, *slots]
     limit = ASK_SECONDS + commands.IDLE_SECONDS * len(environment.apps) * settled
     script = "\n".join([*parts, "true"])

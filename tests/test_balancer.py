@@ -313,7 +313,7 @@ def fed(fake: Fake, tick_seconds: float) -> HealthFeed:
 
 def test_one_call_feeds_everybody_who_waits() -> None:
     fake, group = Fake(), builders.group()
-    with fed(fake, 60.0) as feed, ThreadPoolExecutor(50) as pool:
+    with fed(fake, 0.5) as feed, ThreadPoolExecutor(50) as pool:
         moment = time.monotonic() + 0.1
         found = list(pool.map(lambda _: feed.after(group, moment, ANSWER_SECONDS), range(50)))
     assert fake.polls <= 2

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import commands
+from deploy import commands, questions
 from deploy.printed import parse_host
 from deploy.records import Record
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCRIPTS = {
-    "survey_host": commands.survey_host("lab"),
-    "survey_app": commands.survey_app("web", "web", None, None),
-    "survey_slot": commands.survey_slot("web", 5000, "web@5000.service"),
-    "survey_app, all": commands.survey_app("web", "web", "old.service", "/etc/web env"),
-    "listeners": commands.listeners("web", 5000),
-    "connections": commands.connections(5000),
+    "survey_host": questions.survey_host("lab"),
+    "survey_app": questions.survey_app("web", "web", None, None),
+    "survey_slot": questions.survey_slot("web", 5000, "web@5000.service"),
+    "survey_app, all": questions.survey_app("web", "web", "old.service", "/etc/web env"),
+    "listeners": questions.listeners("web", 5000),
+    "connections": questions.connections(5000),
     "prepare": commands.prepare("web", "web"),
-    "find_contents": commands.find_contents("web", "1.0.0-a"),
+    "find_contents": questions.find_contents("web", "1.0.0-a"),
     "receive_release": commands.receive_release("web", "1.0.0-a", "web", links=0),
     "discard_part": commands.discard_part("web", "1.0.0-a"),
     "stage_units": commands.stage_units([("web@5000.service", 9)], [("/srv/web/a b", 8)]),
@@ -41,10 +41,10 @@ SCRIPTS = {
     "mark_bad": commands.mark_bad("web", "1.0.0-a", "it's bad"),
     "remove_releases": commands.remove_releases("web", ("1.0.0-a", "1.1.0-b")),
     "start_unit": commands.start_unit("web@5000.service"),
-    "show_unit": commands.show_unit("web@5000.service"),
-    "journal": commands.journal("web@5000.service", 5),
-    "curl": commands.probe_with_curl(5000, "/health?a=b&c='d'", "example.com", 5),
-    "python": commands.probe_with_python(5000, "/health", "example.com", 5),
+    "show_unit": questions.show_unit("web@5000.service"),
+    "journal": questions.journal("web@5000.service", 5),
+    "curl": questions.probe_with_curl(5000, "/health?a=b&c='d'", "example.com", 5),
+    "python": questions.probe_with_python(5000, "/health", "example.com", 5),
 }
 
 
@@ -230,8 +230,8 @@ def test_the_survey_reads_links_records_and_releases(tmp_path: Path) -> None:
     part = home / "releases/.2.0.0-c.part/files"
     part.mkdir(parents=True)
     (part / "half").write_bytes(bytes(10_000))
-    script = commands.survey_app("web", "nobody", None, "/none")
-    script += "\n" + commands.survey_slot("web", 5000, "web@5000.service")
+    script = questions.survey_app("web", "nobody", None, "/none")
+    script += "\n" + questions.survey_slot("web", 5000, "web@5000.service")
     lines = run(moved(script, tmp_path)).stdout.decode().splitlines()
     assert {
         "web.5000.link=../releases/1.0.0-a",
@@ -247,6 +247,6 @@ def test_the_survey_reads_links_records_and_releases(tmp_path: Path) -> None:
 
 
 def test_probes_print_the_code_or_zeros_where_nobody_answers() -> None:
-    for build in (commands.probe_with_python, commands.probe_with_curl):
+    for build in (questions.probe_with_python, questions.probe_with_curl):
         answer = run(build(1, "/health", "example.com", 1)).stdout.decode().strip()
         assert answer in {"000", ""}

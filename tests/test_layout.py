@@ -16,8 +16,8 @@ DEPLOY = ROOT / "deploy"
 LAYERS = (
     ("__init__", "connections", "errors", "findings", "manifest", "records"),
     ("commands", "retries"),
-    ("document", "entries", "matcher", "release", "units", "usage"),
-    ("archive", "bundle", "settings"),
+    ("document", "entries", "fence", "matcher", "release", "units", "usage"),
+    ("archive", "bundle", "questions", "settings"),
     ("aws", "package", "project"),
     ("balancer", "inventory", "parcel", "trust"),
     ("desk", "facts", "feed", "remote"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from deploy import commands, lock
+from deploy import commands, fence, lock
 from deploy.errors import (
     CommandResult,
     ConnectionLost,
@@ -147,7 +147,7 @@ def dead(hosts: Hosts, *names: str) -> Holder:
     """A holder whose deploy was killed: its lock lies there and nothing beats."""
     holder = Holder.of_this_process("ana@one", "deploy", TTL_SECONDS)
     for name in names or hosts:
-        script = commands.take_lock("lab", holder.token, holder.as_line())
+        script = fence.take_lock("lab", holder.token, holder.as_line())
         assert hosts[name].ask(script, "").exit_code == 0
     return holder
 
@@ -168,7 +168,7 @@ def test_one_that_was_killed_in_the_middle_of_a_heartbeat_is_dead(hosts: Hosts) 
     holder = dead(hosts)
     newer = replace(holder, beat=holder.beat + 1)
     for name in ("host-2", "host-4"):
-        hosts[name].ask(commands.beat_lock("lab", holder.token, newer.as_line()), "")
+        hosts[name].ask(fence.beat_lock("lab", holder.token, newer.as_line()), "")
     assert lock.watch("lab", cast("Any", hosts), holder) is Life.DEAD
 
 
@@ -307,8 +307,8 @@ def test_a_ci_run_is_named(environ: dict[str, str], address: str) -> None:
 
 
 def test_environments_of_any_name_have_locks_of_their_own() -> None:
-    assert commands.lock_file("prod") == "/var/lib/changeover/prod.lock"
-    assert commands.lock_file("../a b") == "/var/lib/changeover/..%2Fa%20b.lock"
+    assert fence.lock_file("prod") == "/var/lib/changeover/prod.lock"
+    assert fence.lock_file("../a b") == "/var/lib/changeover/..%2Fa%20b.lock"
 
 
 def test_dropping_after_a_break_takes_nothing_from_the_next(hosts: Hosts) -> None:

@@ -1,4 +1,4 @@
-"""What the scripts of `deploy.commands` do to an app on a host, one effect after another."""
+"""What the scripts of `commands` do to an app on a host, one effect after another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Effect = Callable[[], bool]  # does it; False: the script fails there
 
 SPOKEN: dict[str, tuple[str, tuple[Any, ...]]] = {}
-"""What each script of this simulation was made from: a name in `commands`, and its arguments."""
+"""What each script of this simulation was made from: its builder, and that one's arguments."""
 
 
 class Effects:

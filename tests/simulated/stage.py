@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import tenacity.nap
 
-from deploy import commands, enrolment, executor, fleet, proof, quiet
+from deploy import commands, enrolment, executor, fleet, proof, questions, quiet
 from deploy.executor import Execution
 from deploy.proof import NotProven, ProveRelease, ProveRevived
 from simulated.builds import Kind
@@ -57,7 +57,8 @@ def take_the_stage(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "time", CLOCK)
     patch.setattr(proof, "ASK_SECONDS", 1.0)
     for name in SCRIPTS:
-        patch.setattr(commands, name, _spoken(name, getattr(commands, name)))
+        home = commands if hasattr(commands, name) else questions
+        patch.setattr(home, name, _spoken(name, getattr(home, name)))
     for kind in (ProveRelease, ProveRevived):
         patch.setattr(kind, "run", _proven(kind.run))
     patch.setattr(Execution, "_together", _together)
