@@ -10,7 +10,7 @@ help:
 	@echo "make demo    4 hosts, a deploy under load, no failed request (about 3 minutes)"
 	@echo "make check   format, lint, types and the tests without the lab (seconds)"
 	@echo "make test    make check, then the promises on the lab's real hosts"
-	@echo "make faults  what a deploy survives: kills, cuts, bad releases, races (about 40 minutes)"
+	@echo "make faults  what a deploy survives: kills, cuts, bad releases, races (about 35 minutes)"
 	@echo "make bench   the same job by us and by others, side by side (about 35 minutes)"
 	@echo "make clean   take the lab down, remove what was made here"
 

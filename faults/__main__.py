@@ -16,7 +16,7 @@ from queue import Queue
 from typing import TYPE_CHECKING
 
 from faults import back, crash, locks, middle, releases
-from faults.ground import Ground
+from faults.ground import Ground, Line
 from lab.fleet import FOLDER
 from lab.project import ROOT
 
@@ -27,6 +27,7 @@ SEQUENCES = 10_000
 # Those that take longest come first: then the labs have their last parts done at about one time.
 PARTS: dict[str, tuple[Callable[[Ground], None], ...]] = {
     "crash": (crash.sweep,),
+    "surge": (crash.surge,),
     "signals": (middle.signals,),
     "hosts": (middle.hosts,),
     "releases": (releases.early, releases.late),
@@ -61,7 +62,8 @@ def main(chosen: list[str]) -> int:
         print(
             f"faults: {tally['tried']} tried, {tally['missed']} missed, {tally['requests']} "
             f"requests, {tally['failed']} failed, and {tally['allowed']} where the fault itself "
-            "costs some"
+            "costs some",
+            flush=True,
         )
     missed = tally.get("missed", 0)
     if not chosen or "simulation" in chosen:
@@ -72,12 +74,13 @@ def main(chosen: list[str]) -> int:
 
 def _on(root: Path, parts: list[str]) -> Tally:
     """Run parts on the lab of this folder."""
-    with Ground.made(root) as ground:
-        for name in parts:
+    lines: list[Line] = []
+    for name in parts:
+        with Ground.made(root) as ground:
             print(f"-- {name}", flush=True)
             for act in PARTS[name]:
                 act(ground)
-    lines = ground.lines
+        lines += ground.lines
     return {
         "tried": len(lines),
         "missed": sum(not line.is_good for line in lines),

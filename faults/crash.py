@@ -6,6 +6,8 @@ import random
 import signal
 from typing import TYPE_CHECKING
 
+from faults.ground import BATCH, HOSTS
+from lab.count import Count
 from lab.project import called
 
 if TYPE_CHECKING:
@@ -14,6 +16,15 @@ if TYPE_CHECKING:
 FLEET = ("lock", "locked", "look", "looked", "batch 1", "batch 2", "unlock", "unlocked")
 SEED = 20261123
 LEAST_SECONDS = 0.02
+
+
+SLOTS = [5000, 5001]
+
+
+def surge(ground: Ground) -> None:
+    """The same where each host's new release starts in a second slot."""
+    ground.set({"ports": SLOTS}, {"rollout": {"strategy": "surge"}})
+    sweep(ground)
 
 
 def sweep(ground: Ground) -> None:
@@ -59,16 +70,20 @@ def _crash(ground: Ground, moment: str, after: float, *, repairs: bool) -> tuple
     version = ground.build(size_mb=2)
     how = f"{after:.2f} s into" if after else "at"
     mends = "repair, deploy" if repairs else "deploy"
-    name = f"killed {how} {moment!r}, then {mends}"
+    surges = ground.project.web["ports"] == SLOTS
+    least = HOSTS if surges else HOSTS - BATCH
+    name = f"{'surge, ' * surges}killed {how} {moment!r}, then {mends}"
     with ground.trial(name, on=version) as trial:
-        ended = ground.deploy(version, kill=moment, after=after).wait()
-        was_killed = ended.code == -signal.SIGKILL
-        # An instant inside the last moments may come after the end: then nothing was killed.
-        trial.expect(was_killed or bool(after), f"it was not killed: exit code {ended.code}")
-        if repairs:
-            trial.ended(ground.project.inv("repair", "--env", "lab"), 0)
-            trial.expect(ground.healthy() == len(ground.lab.hosts), "repair left a host out")
-        trial.ended(ground.project.deploy(version), 0)
+        with Count(ground.lab) as count:
+            ended = ground.deploy(version, kill=moment, after=after).wait()
+            was_killed = ended.code == -signal.SIGKILL
+            # An instant inside the last moments may come after the end: then nothing was killed.
+            trial.expect(was_killed or bool(after), f"it was not killed: exit code {ended.code}")
+            if repairs:
+                trial.ended(ground.project.inv("repair", "--env", "lab"), 0)
+                trial.expect(ground.healthy() == len(ground.lab.hosts), "repair left a host out")
+            trial.ended(ground.project.deploy(version), 0)
+        trial.expect(count.least >= least, f"only {count.least} were healthy for a while")
         trial.said = "killed, mended" if was_killed else "it had ended"
     return was_killed, was_killed and ground.lines[-1].is_good
 

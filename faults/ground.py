@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from lab.project import Ran, Running
 
 RATE = 150
-HOSTS = 4
+HOSTS, BATCH = 4, 2
 DELAY_SECONDS = 2
 SETTINGS: dict[str, Any] = {
     "propagation_seconds": 1,
     "lock_ttl_seconds": 2,
-    "rollout": {"batch": 2},
+    "rollout": {"batch": BATCH},
 }
 APP: dict[str, Any] = {
     "longest_request_seconds": 1,
