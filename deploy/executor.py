@@ -215,6 +215,7 @@ class Execution:
                 return
             done = step
         if self._last[host.name] is not lane:
+            self._empty(lane)
             return
         if not lane.after:
             self._ended(host.name, Outcome.DONE)
@@ -224,6 +225,10 @@ class Execution:
         self._begin_aside(lane)
 
     def _leave(self, lane: Lane) -> None:
+        self._empty(lane)
+        self._ended(lane.host.name, Outcome.LEFT if self.lost.is_set() else Outcome.DONE)
+
+    def _empty(self, lane: Lane) -> None:
         """The slots of before drain and stop; the new ones serve, whatever happens here."""
         lost: set[str] = set()
         for step in lane.after:
@@ -234,7 +239,6 @@ class Execution:
             except DeployError as error:
                 self._failed(step, error, ())
                 lost.add(step.app.name)
-        self._ended(lane.host.name, Outcome.LEFT if self.lost.is_set() else Outcome.DONE)
 
     def _left(self, lane: Lane, step: Step, error: DeployError) -> Outcome:
         """Lead a lane out that stopped at a step; where that left its host."""

@@ -54,7 +54,9 @@ def way_out(lane: Lane, failed: Step, *, still_runs: bool = False, is_bad: bool 
         is_failed = failed.app.name == name
         has_failed = is_failed and not still_runs and not is_deployed(failed)
         if name in lane.surged and (has_failed or still_runs or not _has(mine, ProveRelease)):
-            ways.append(_withdrawn(lane, mine, is_bad=is_bad and has_failed))
+            serves = not is_failed or _old_slot_serves(lane, name)
+            found = _withdrawn(lane, mine, is_bad=is_bad and has_failed)
+            ways.append(WayOut((), found, serves=serves))
         elif _has(mine, ReviveUnit):
             # A repair that could not bring the unit of before back: nothing else is left to try.
             ways.append(WayOut((), (), serves=not has_failed))
@@ -86,9 +88,11 @@ def instead(lane: Lane, failed: Step, *, is_bad: bool) -> WayOut | None:
     place = next((place for place, step in enumerate(whole) if step is failed), None)
     if place is None or is_deployed(failed):
         # Of an app that surges the other slot serves: what is left of this one is told, and mended.
-        return WayOut((), (), serves=place is not None or name in lane.surged)
+        is_in = place is not None or (name in lane.surged and _old_slot_serves(lane, name))
+        return WayOut((), (), serves=is_in)
     if name in lane.surged:
-        return _withdrawn(lane, whole[: place + 1], is_bad=is_bad)
+        found = _withdrawn(lane, whole[: place + 1], is_bad=is_bad)
+        return WayOut((), found, serves=_old_slot_serves(lane, name))
     return _restored(lane, whole[: place + 1], is_bad=is_bad)
 
 
@@ -158,7 +162,7 @@ def _restored(lane: Lane, mine: Sequence[Step], *, is_bad: bool) -> WayOut:
     return WayOut((), (*found, *_back_in(lane, app)), serves=True)
 
 
-def _withdrawn(lane: Lane, mine: Sequence[Step], *, is_bad: bool) -> WayOut:
+def _withdrawn(lane: Lane, mine: Sequence[Step], *, is_bad: bool) -> tuple[Step, ...]:
     """The new slot of an app that surges is ended again; the old one was never touched."""
     found: list[Step] = []
     if _has(mine, RegisterTarget):
@@ -171,7 +175,12 @@ def _withdrawn(lane: Lane, mine: Sequence[Step], *, is_bad: bool) -> WayOut:
         app = switched.app
         found.append(RetireUnit(lane.host, app, app.unit))
         found.append(ForgetOut(lane.host, app))
-    return WayOut((), tuple(found), serves=True)
+    return tuple(found)
+
+
+def _old_slot_serves(lane: Lane, name: str) -> bool:
+    """Whether the slot of before is in the load balancer: a first install that failed is not."""
+    return _has(_after(lane, name), DeregisterTarget)
 
 
 def _marked(lane: Lane, mine: Sequence[Step], *, is_bad: bool) -> list[Step]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import builders
@@ -13,7 +13,7 @@ from builders import NEW
 
 from deploy import enrolment, proof, quiet, recording, staging, steps, switching
 from deploy import plan as plans
-from deploy.balancer import Target
+from deploy.balancer import Health, State, Target
 from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, LockLost
 from deploy.executor import Execution
 from deploy.facts import Slot
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from collections.abc import Set as AbstractSet
 
-    from deploy.balancer import Health
     from deploy.facts import HostFacts
     from deploy.fleet import Fleet
     from deploy.inventory import Host
@@ -501,6 +500,28 @@ def test_a_stop_before_the_new_slot_is_enrolled_ends_it_again(run: Run) -> None:
         "host-1: clear the note on web@5001.service",
     ]
     assert not any("register" in line for line in ran.done)
+
+
+def test_a_host_that_comes_twice_has_the_old_slots_of_both_apps_ended(run: Run) -> None:
+    """The app that is not healthy goes first and apart; its old slot is ended all the same."""
+    apps = builders.app("web", 5000, 5001), builders.app("admin", 5100, 5101)
+    slots = {app.name: builders.slot() for app in apps}
+    spares = {app.name: Slot(kept=builders.slot().kept) for app in apps}
+    hosts = [builders.facts(1, slots, spares=spares)]
+    seen = builders.survey(hosts, apps=apps)
+    sick = dict.fromkeys(seen.health["web"], Health(State.UNHEALTHY))
+    plan = plans.make(
+        builders.environment(*apps, batch=1, rollout={"strategy": "surge"}),
+        tuple(builders.offer(app, hosts) for app in apps),
+        replace(seen, health=seen.health | {"web": sick}),
+        allow_downtime=True,
+    )
+    assert len(plan.batches) == len(apps)
+    ran = run(plan)
+    assert ran.report.exit_code is ExitCode.DONE
+    for unit in ("web@5000.service", "admin@5100.service"):
+        assert f"host-1: stop and disable {unit}" in ran.done
+    assert ran.events.count(HostEnded("host-1", Outcome.DONE)) == 1
 
 
 def test_a_stop_while_the_old_slot_drains_sees_it_through(run: Run) -> None:

@@ -178,6 +178,17 @@ def test_what_cannot_be_ended_is_told_and_the_host_serves_on() -> None:
     assert (other.steps, other.serves) == ((), True)
 
 
+def test_an_old_slot_that_was_out_is_not_said_to_serve() -> None:
+    """As a first install leaves it that failed: it runs, and is in no load balancer."""
+    lane = lane_of(host(), {(1, 5000): GONE})
+    assert lane.surged
+    way = recovery.way_out(lane, lane.steps[2])
+    assert not way.serves
+    other = recovery.instead(lane, way.steps[-1], is_bad=True)
+    assert other
+    assert not other.serves
+
+
 LEFT: dict[str, tuple[Slot, Health, list[str]]] = {
     "at rest": (rest(), GONE, []),
     "at rest, its target not yet gone": (rest(), DRAINING, []),

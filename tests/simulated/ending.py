@@ -41,6 +41,10 @@ def _mend(world: World) -> None:
     for facts in surveys.look(world).hosts:
         for app in world.apps:
             _see_mended(world, facts, app)
+            # Where it failed it says so, and what runs there is left for the next deploy.
+            if not ended.report or facts.host not in {each.host for each in ended.report.failures}:
+                used = world.homes[facts.host.name, app.name].at(facts.at(app).port)
+                _see_rest(world, used, "a repair")
     again = repair.make(world.environment, surveys.survey(world))
     if again.steps and ended.report and not ended.report.failures:
         world.wrong("P4", f"a second repair finds more to do:\n{again}")
@@ -65,7 +69,6 @@ def _see_mended(world: World, facts: HostFacts, app: App) -> None:
             world.wrong("P4", f"{used}: not healthy after a repair")
         if used.out or (last and not repair.is_whole(slot)):
             world.wrong("P4", f"{used}: not whole after a repair")
-    _see_rest(world, used, "a repair")
 
 
 def _deploy(world: World) -> None:
