@@ -85,9 +85,8 @@ class Scale:
 
     @property
     def looks_per_tick(self) -> float:
-        """DescribeTargetHealth calls for the one group and each tick that began."""
-        ticks = int(self.wall_seconds / TICK_SECONDS) + 1
-        return self.calls.get("DescribeTargetHealth", 0) / ticks
+        """DescribeTargetHealth calls for the one group and each tick."""
+        return self.calls.get("DescribeTargetHealth", 0) / (self.wall_seconds / TICK_SECONDS)
 
 
 def measured(count: int, folder: Path) -> Scale:

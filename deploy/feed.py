@@ -50,7 +50,8 @@ class HealthFeed:
         self._errors: dict[str, tuple[float, DeployError]] = {}
         self._deadlines: dict[str, list[float]] = {group.arn: [] for group in self._groups}
         self._waiting = dict.fromkeys(self._deadlines, 0)
-        self._saved = dict.fromkeys(self._deadlines, 0.0)
+        # The first reading is out of turn: it comes before a tick has passed.
+        self._saved = dict.fromkeys(self._deadlines, -1.0)
         self._closed = False
         self._threads = [
             threading.Thread(target=self._poll, args=(group,), daemon=True)

@@ -88,8 +88,7 @@ def instead(lane: Lane, failed: Step, *, is_bad: bool) -> WayOut | None:
     place = next((place for place, step in enumerate(whole) if step is failed), None)
     if place is None or is_deployed(failed):
         # Of an app that surges the other slot serves: what is left of this one is told, and mended.
-        is_in = place is not None or (name in lane.surged and _old_slot_serves(lane, name))
-        return WayOut((), (), serves=is_in)
+        return WayOut((), (), serves=place is not None or _old_slot_serves(lane, name))
     if name in lane.surged:
         found = _withdrawn(lane, whole[: place + 1], is_bad=is_bad)
         return WayOut((), found, serves=_old_slot_serves(lane, name))
@@ -179,7 +178,10 @@ def _withdrawn(lane: Lane, mine: Sequence[Step], *, is_bad: bool) -> tuple[Step,
 
 
 def _old_slot_serves(lane: Lane, name: str) -> bool:
-    """Whether the slot of before is in the load balancer: a first install that failed is not."""
+    """Whether the app surges from a slot that is in the load balancer.
+
+    A first install that failed left one that runs and is not.
+    """
     return _has(_after(lane, name), DeregisterTarget)
 
 

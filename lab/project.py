@@ -210,13 +210,15 @@ class Project:
         self.build(version, **behaviour)
         same = json.dumps([self.settings, version, behaviour], sort_keys=True)
         key = hashlib.sha256(same.encode()).hexdigest()[:16]
-        if not anew and snapshot.restore(self.lab, key):
+        if not anew and key in self.lab.kept:
+            snapshot.restore(self.lab, key)
             healthy = {host.name: "healthy" for host in self.lab.hosts}
             until("all are healthy", lambda: self.lab.health("web-lab") == healthy)
             return
         ran = self.deploy(version, "--batch", "100%", "--allow-downtime")
         assert ran.code == 0, ran.output  # noqa: S101 - a test's own precondition
-        snapshot.save(self.lab, key)
+        if not anew:
+            snapshot.save(self.lab, key)
 
     def status(self) -> dict[str, Any]:
         """What `inv status --json` says."""

@@ -9,8 +9,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from lab.hosts import HostError
-
 if TYPE_CHECKING:
     from lab.fleet import Lab
 
@@ -38,18 +36,9 @@ def save(lab: Lab, key: str) -> None:
     lab.kept.add(key)
 
 
-def restore(lab: Lab, key: str) -> bool:
-    """Put back what this process kept under the key.
-
-    False where it kept nothing, or a host is not as it was at first: then nothing is promised.
-    """
-    if key not in lab.kept:
-        return False
-    try:
-        _everywhere(lab, RESTORE.format(key=key))
-    except HostError:
-        return False
-    return True
+def restore(lab: Lab, key: str) -> None:
+    """Put back what was kept under the key; HostError where a host is not as after a reset."""
+    _everywhere(lab, RESTORE.format(key=key))
 
 
 def _everywhere(lab: Lab, script: str) -> None:

@@ -155,12 +155,12 @@ def test_the_costs_of_a_step_leave_the_waits_out() -> None:
         wait_seconds=35.0,
         cpu_seconds=0.2,
         peak_mb=60.0,
-        calls={"DescribeTargetHealth": 73},
+        calls={"DescribeTargetHealth": 36},
         throttled=0,
     )
     assert found.wall_ms == pytest.approx(10.0)
     assert found.cpu_ms == pytest.approx(2.0)
-    assert found.looks_per_tick == pytest.approx(1.0)
+    assert found.looks_per_tick == pytest.approx(0.5)
 
 
 def test_a_part_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
