@@ -15,7 +15,7 @@ from rich.console import Console
 
 from bench.contestants import Product
 from bench.job import OLD
-from deploy import console, overview, session
+from deploy import overview, session, tables
 from deploy.errors import DeployError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def _once(loaded: Environment, hosts: int) -> float:
                 done.result()
         began = time.monotonic()
         told = overview.overview(loaded, opened.survey(allow_unreachable=True))
-        Console(file=io.StringIO(), width=200).print(console.render_overview(told))
+        Console(file=io.StringIO(), width=200).print(tables.render_overview(told))
         ended = time.monotonic()
     if len(told.rows) != hosts or told.is_mixed:
         raise DeployError(f"inv status saw something else than {OLD} on {hosts} hosts: {told}")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deploy.fleet import Fleet
+    from deploy.inventory import Host
     from deploy.lanes import Lane
     from deploy.plan import Plan
     from deploy.recovery import WayOut
@@ -38,6 +39,19 @@ LOOK_FOR_CAPACITY_SECONDS = 0.5
 SILENT_API_SECONDS = 60.0
 # A batch mostly waits, so all of it goes at once; uploads share the workstation and its line.
 MOST_AT_A_TIME, STAGED_AT_A_TIME = 1000, 64
+
+
+@dataclass(frozen=True)
+class _WayGone:
+    """A way out that was gone.
+
+    told: its steps, and how they failed; serves: whether every app of the host is in again;
+    leaves: whether a slot beside the one that serves could not be ended.
+    """
+
+    told: tuple[str, ...]
+    serves: bool
+    leaves: bool
 
 
 @dataclass
@@ -56,6 +70,7 @@ class Execution:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     executed: list[str] = field(default_factory=list)
+    deployed: set[tuple[str, str]] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _last: dict[str, Lane] = field(default_factory=dict)
     _aside: set[Future[None]] = field(default_factory=set)
@@ -89,6 +104,7 @@ class Execution:
             outcomes=dict(self.outcomes),
             failures=tuple(self.failures),
             executed=tuple(self.executed),
+            deployed=frozenset(self.deployed),
             seconds=time.monotonic() - began,
             signal=self.signal,
             lost=self.lost.is_set(),
@@ -216,6 +232,9 @@ class Execution:
             done = step
         if self._last[host.name] is not lane:
             self._empty(lane)
+            outcome = Outcome.LEFT if self.lost.is_set() else self._reached(host)
+            if outcome is not Outcome.BACK:
+                self._ended(host.name, outcome)
             return
         if not lane.after:
             self._ended(host.name, Outcome.DONE)
@@ -237,7 +256,7 @@ class Execution:
             try:
                 self._do(step)
             except DeployError as error:
-                self._failed(step, error, ())
+                self._failed(step, error, (), leaves=True)
                 lost.add(step.app.name)
 
     def _left(self, lane: Lane, step: Step, error: DeployError) -> Outcome:
@@ -249,20 +268,20 @@ class Execution:
         journal = () if stopped else self._journal(step)
         way = recovery.way_out(lane, step, still_runs=stopped, is_bad=error.blames_release)
         # What may pass has been waited for already: a host that is gone costs no second minute.
-        undone, back = self._recover(lane, way, 0 if error.may_pass else retries.PATIENCE_SECONDS)
-        if not (stopped and back):
-            self._failed(step, error, undone, journal)
+        patience_seconds = 0 if error.may_pass else retries.PATIENCE_SECONDS
+        gone = self._recover(lane, way, patience_seconds)
+        if gone.leaves or not (stopped and gone.serves):
+            self._failed(step, error, gone.told, journal, leaves=gone.leaves)
         if self.lost.is_set():
             return Outcome.LEFT
-        served = Outcome.DONE if recovery.is_deployed(step) else Outcome.BACK
-        return served if back else Outcome.OUT
+        if recovery.is_deployed(step):
+            self._deployed(step)
+        return self._reached(lane.host) if gone.serves else Outcome.OUT
 
-    def _recover(
-        self, lane: Lane, way: WayOut, patience_seconds: float
-    ) -> tuple[tuple[str, ...], bool]:
-        """Do the way out; the steps done, and whether every app of the host is in again."""
-        done: list[str] = []
-        todo, serves = list(way.steps), way.serves
+    def _recover(self, lane: Lane, way: WayOut, patience_seconds: float) -> _WayGone:
+        """Do the way out."""
+        done, todo = list[str](), list(way.steps)
+        serves, leaves = way.serves, way.leaves
         while todo and not self.lost.is_set():
             back = todo.pop(0)
             try:
@@ -274,9 +293,10 @@ class Execution:
                     others = [step for step in todo if step.app.name != back.app.name]
                     todo = [*others, *other.steps]
                     serves = serves and other.serves
+                    leaves = leaves or other.leaves
             else:
                 done.append(str(back))
-        return tuple(done), serves
+        return _WayGone(tuple(done), serves, leaves)
 
     def _do(
         self,
@@ -311,9 +331,28 @@ class Execution:
         self.listen(StepEnded(step, seconds, str(health or ""), said, stopped))
         if error:
             raise error
+        if recovery.is_deployed(step):
+            self._deployed(step)
         if planned:
             with self._lock:
                 self.executed.append(f"{step.host.name}: {step}")
+
+    def _deployed(self, step: Step) -> None:
+        with self._lock:
+            self.deployed.add((step.host.name, step.app.name))
+
+    def _reached(self, host: Host) -> Outcome:
+        """How far a host came whose apps all serve: by which of them the release is deployed to."""
+        due = {
+            step.app.name
+            for step in self.plan.steps
+            if step.host == host and recovery.is_deployed(step)
+        }
+        with self._lock:
+            done = {app for name, app in self.deployed if name == host.name}
+        if not done:
+            return Outcome.BACK
+        return Outcome.DONE if done >= due else Outcome.PARTLY
 
     def _journal(self, step: Step) -> tuple[str, ...]:
         script = questions.journal(step.app.unit, JOURNAL_LINES)
@@ -329,6 +368,8 @@ class Execution:
         error: DeployError,
         undone: tuple[str, ...],
         journal: tuple[str, ...] = (),
+        *,
+        leaves: bool = False,
     ) -> None:
         failed = error.result if isinstance(error, CommandFailed) else None
         failure = Failure(
@@ -340,6 +381,7 @@ class Execution:
             journal=journal,
             health=str(self.fleet.health(step.host, step.app) or ""),
             undone=undone,
+            leaves=leaves,
         )
         with self._lock:
             self.failures.append(failure)

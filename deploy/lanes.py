@@ -43,8 +43,9 @@ class Lane:
 
     after: what is done when the next batch may begin already: the slots of before drain and stop.
     good: for each app, what the host can go back to where a step fails; drains: for each app,
-    the seconds that its target drains on the way back; surged: the apps, by name, whose old
-    release serves until the new one does.
+    the seconds that its target drains on the way back; surged: the apps, by name, whose slot in
+    use is not touched until the other one serves; served: those of them whose slot in use is in
+    the load balancer, which after a first install that failed it is not.
     """
 
     host: Host
@@ -53,6 +54,7 @@ class Lane:
     drains: Mapping[str, float] = field(default_factory=dict)
     after: tuple[Step, ...] = ()
     surged: frozenset[str] = frozenset()
+    served: frozenset[str] = frozenset()
 
     @property
     def all_steps(self) -> tuple[Step, ...]:
@@ -98,14 +100,14 @@ def laid(goals: Iterable[Goal], facts: HostFacts, survey: Survey, environment: E
     parts, host = _Parts(), facts.host
     good: dict[str, Record] = {}
     drains: dict[str, float] = {}
-    surged: set[str] = set()
+    surged: list[App] = []
     for goal in goals:
         app = goal.app
         slot = facts.slots[app.name]
         if goal.disgraced:
             parts.out.append(MarkBad(host, facts.at(app), goal.disgraced))
         if surges(facts, app, environment):
-            surged.add(app.name)
+            surged.append(app)
             _surge(parts, goal, facts, survey, environment)
         else:
             _roll(parts, goal, facts, survey, environment)
@@ -119,8 +121,15 @@ def laid(goals: Iterable[Goal], facts: HostFacts, survey: Survey, environment: E
         good,
         drains,
         (*parts.leave, *parts.empty, *parts.end),
-        frozenset(surged),
+        frozenset(app.name for app in surged),
+        serving(surged, facts, survey),
     )
+
+
+def serving(apps: Iterable[App], facts: HostFacts, survey: Survey) -> frozenset[str]:
+    """Those of the apps, by name, whose slot in use on the host is in the load balancer."""
+    own = [app for app in apps if survey.health_of(facts.host, facts.at(app)).may_receive]
+    return frozenset(app.name for app in own)
 
 
 def surges(facts: HostFacts, app: App, environment: Environment) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from deploy.balancer import State
-from deploy.lock import Holder
+from deploy.holder import Holder
 from deploy.report import ExitCode
 
 if TYPE_CHECKING:

@@ -230,7 +230,10 @@ def _ended(facts: HostFacts, environment: Environment, survey: Survey) -> Lane |
     """What ends the slots that a deploy left beside those in use on a host."""
     found = {app.name: lanes.left_over(facts, app, survey, environment) for app in environment.apps}
     steps = tuple(step for each in found.values() for step in each)
-    return Lane(facts.host, steps, surged=frozenset(found)) if steps else None
+    if not steps:
+        return None
+    served = lanes.serving(environment.apps, facts, survey)
+    return Lane(facts.host, steps, surged=frozenset(found), served=served)
 
 
 def _windows(batch: tuple[Lane, ...], size: int | None) -> list[tuple[Lane, ...]]:

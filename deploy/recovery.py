@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 class WayOut:
     """The steps that lead out of a lane that stopped, and whether they leave all its apps in.
 
-    at_once: to be done first, since they put back in what never stopped to run.
+    at_once: to be done first, since they put back in what never stopped to run; leaves: whether
+    a slot beside the one that serves is left as it is, with what runs there.
     """
 
     at_once: tuple[Step, ...]
     then: tuple[Step, ...]
     serves: bool
+    leaves: bool = False
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -54,9 +56,10 @@ def way_out(lane: Lane, failed: Step, *, still_runs: bool = False, is_bad: bool 
         is_failed = failed.app.name == name
         has_failed = is_failed and not still_runs and not is_deployed(failed)
         if name in lane.surged and (has_failed or still_runs or not _has(mine, ProveRelease)):
-            serves = not is_failed or _old_slot_serves(lane, name)
+            serves = not is_failed or name in lane.served
             found = _withdrawn(lane, mine, is_bad=is_bad and has_failed)
-            ways.append(WayOut((), found, serves=serves))
+            is_left_over = has_failed and not _has(_of(lane, name), SwitchRelease)
+            ways.append(WayOut((), found, serves=serves, leaves=is_left_over))
         elif _has(mine, ReviveUnit):
             # A repair that could not bring the unit of before back: nothing else is left to try.
             ways.append(WayOut((), (), serves=not has_failed))
@@ -71,6 +74,7 @@ def way_out(lane: Lane, failed: Step, *, still_runs: bool = False, is_bad: bool 
         tuple(step for way in ways for step in way.at_once),
         tuple(step for way in ways for step in way.then),
         all(way.serves for way in ways),
+        any(way.leaves for way in ways),
     )
 
 
@@ -88,16 +92,17 @@ def instead(lane: Lane, failed: Step, *, is_bad: bool) -> WayOut | None:
     place = next((place for place, step in enumerate(whole) if step is failed), None)
     if place is None or is_deployed(failed):
         # Of an app that surges the other slot serves: what is left of this one is told, and mended.
-        return WayOut((), (), serves=place is not None or _old_slot_serves(lane, name))
+        serves = place is not None or name in lane.served
+        return WayOut((), (), serves=serves, leaves=name in lane.surged)
     if name in lane.surged:
         found = _withdrawn(lane, whole[: place + 1], is_bad=is_bad)
-        return WayOut((), found, serves=_old_slot_serves(lane, name))
+        return WayOut((), found, serves=name in lane.served)
     return _restored(lane, whole[: place + 1], is_bad=is_bad)
 
 
-def is_deployed(failed: Step) -> bool:
-    """Whether the failed step is only the record: the release is proven, and in service."""
-    return isinstance(failed, RecordDeployed)
+def is_deployed(step: Step) -> bool:
+    """Whether the step is but the record: the release is proven, and in service."""
+    return isinstance(step, RecordDeployed)
 
 
 def _of(lane: Lane, app: str) -> list[Step]:
@@ -175,14 +180,6 @@ def _withdrawn(lane: Lane, mine: Sequence[Step], *, is_bad: bool) -> tuple[Step,
         found.append(RetireUnit(lane.host, app, app.unit))
         found.append(ForgetOut(lane.host, app))
     return tuple(found)
-
-
-def _old_slot_serves(lane: Lane, name: str) -> bool:
-    """Whether the app surges from a slot that is in the load balancer.
-
-    A first install that failed left one that runs and is not.
-    """
-    return _has(_after(lane, name), DeregisterTarget)
 
 
 def _marked(lane: Lane, mine: Sequence[Step], *, is_bad: bool) -> list[Step]:

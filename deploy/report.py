@@ -31,7 +31,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.FAILED: "failed; the fleet is whole, on one release",
     ExitCode.BAD_INPUT: "bad input or usage; nothing was changed",
     ExitCode.LOCKED: "another deploy holds the environment",
-    ExitCode.MIXED: "the fleet serves, on more than one release",
+    ExitCode.MIXED: "the fleet serves, and more than one release runs",
     ExitCode.OUT_OF_SERVICE: "hosts are out of service",
     ExitCode.HANGUP: "ended by SIGHUP: the terminal closed",
     ExitCode.INTERRUPTED: "ended by SIGINT: Ctrl-C",
@@ -45,6 +45,7 @@ class Outcome(enum.StrEnum):
     WAITING = "not reached"
     CURRENT = "already current"
     DONE = "deployed"
+    PARTLY = "deployed in part: not all of its apps"
     BACK = "back on what it ran"
     OUT = "out of service"
     LEFT = "left as it was to the deploy that took over"
@@ -101,7 +102,10 @@ Event = BatchBegan | StepBegan | StepEnded | Told | HostEnded
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a host's part failed: data for one paragraph of the report."""
+    """Why a host's part failed: data for one paragraph of the report.
+
+    leaves: whether a slot beside the one that serves may still run, since it could not be ended.
+    """
 
     host: Host
     step: str
@@ -111,12 +115,14 @@ class Failure:
     journal: tuple[str, ...] = ()
     health: str = ""
     undone: tuple[str, ...] = ()
+    leaves: bool = False
 
 
 @dataclass(frozen=True)
 class Report:
     """A rollout that is over.
 
+    deployed: the hosts and apps, by name, that a release is proven and in service of since then;
     seconds: of wall time; signal: the number that ended it, or 0; lost: whether another deploy
     took the environment over meanwhile; mixed: whether more than one release runs, as far as a
     look at the fleet showed: afterwards, or before where nobody could look.
@@ -126,6 +132,7 @@ class Report:
     outcomes: dict[str, Outcome]
     failures: tuple[Failure, ...] = ()
     executed: tuple[str, ...] = ()
+    deployed: frozenset[tuple[str, str]] = frozenset()
     seconds: float = 0.0
     signal: int = 0
     lost: bool = False
@@ -136,7 +143,8 @@ class Report:
         """Whether failures ended it before all hosts had their turn, and nobody asked for that."""
         failed = {failure.host.name for failure in self.failures}
         due = {lane.host.name for batch in self.plan.batches for lane in batch}
-        waits = {name for name in due - failed if self.outcomes.get(name) is Outcome.WAITING}
+        begun = {Outcome.WAITING, Outcome.PARTLY}
+        waits = {name for name in due - failed if self.outcomes.get(name) in begun}
         ended = bool(waits) or len(failed) > self.plan.tolerated
         return bool(failed) and ended and not self.signal and not self.lost
 
@@ -153,7 +161,8 @@ class Report:
             return ExitCode.DONE
         new = {Outcome.DONE, Outcome.CURRENT}
         due = [lane.host.name for batch in self.plan.batches for lane in batch]
-        has_new = any(outcome in new for outcome in self.outcomes.values())
+        has_new = any(outcome in new | {Outcome.PARTLY} for outcome in self.outcomes.values())
         has_old = any(self.outcomes.get(name) not in new for name in due)
-        is_mixed = self.mixed or (has_new and has_old)
+        leaves = any(failure.leaves for failure in self.failures)
+        is_mixed = self.mixed or leaves or (has_new and has_old)
         return ExitCode.MIXED if is_mixed else ExitCode.FAILED

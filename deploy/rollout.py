@@ -110,12 +110,12 @@ class Rollout:
 
 
 def good_before(report: Report) -> Mapping[str, Mapping[str, Record]]:
-    """What the hosts that are done ran before, by app name and host name."""
+    """What hosts ran before of the apps that were deployed there, by app name and host name."""
     found: dict[str, dict[str, Record]] = {app: {} for app in report.plan.releases}
     for batch in report.plan.batches:
         for lane in batch:
-            if report.outcomes[lane.host.name] is Outcome.DONE:
-                for app, record in lane.good.items():
+            for app, record in lane.good.items():
+                if (lane.host.name, app) in report.deployed:
                     found[app][lane.host.name] = record
     return found
 
@@ -129,8 +129,9 @@ def merged(first: Report, back: Report) -> Report:
         Outcome.BACK: Outcome.DONE,
     }
     outcomes = dict(first.outcomes)
+    new = {Outcome.DONE, Outcome.PARTLY}
     for host, outcome in back.outcomes.items():
-        if outcome is not Outcome.WAITING and first.outcomes.get(host) is Outcome.DONE:
+        if outcome is not Outcome.WAITING and first.outcomes.get(host) in new:
             outcomes[host] = ended.get(outcome, outcome)
     told: list[Failure] = [*first.failures, *back.failures]
     return replace(
@@ -138,6 +139,7 @@ def merged(first: Report, back: Report) -> Report:
         outcomes=outcomes,
         failures=tuple(told),
         executed=(*first.executed, *back.executed),
+        deployed=first.deployed | back.deployed,
         seconds=first.seconds + back.seconds,
         signal=back.signal,
         lost=back.lost,

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from deploy import fitness, inventory, offers, plan, project, remote, settings, survey
+from deploy import fitness, inventory, offers, plan, project, remote, settings, ssh, survey
 from deploy.aws import Account
 from deploy.balancer import Balancer
 from deploy.desk import Desk
@@ -20,7 +20,8 @@ from deploy.errors import BadInput, Unreachable
 from deploy.feed import HealthFeed
 from deploy.findings import nearest
 from deploy.fleet import Fleet
-from deploy.lock import Holder, Lease
+from deploy.holder import Holder
+from deploy.lock import Lease
 from deploy.remote import MOST_AT_ONCE
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Session:
 
     def __enter__(self) -> Self:
         environment = self.environment
-        remote.read_key_files(environment)
+        ssh.read_key_files(environment)
         account = Account(environment)
         self.balancer = Balancer(account)
         with ThreadPoolExecutor(max_workers=4) as pool:
@@ -71,7 +72,7 @@ class Session:
                 app.name: pool.submit(self.balancer.group, app.target_group)
                 for app in environment.apps
             }
-            resolve = partial(remote.resolve, environment)
+            resolve = partial(ssh.resolve, environment)
             find = pool.submit(inventory.find, environment, account, resolve)
             self.caller = caller.result()  # what is wrong with the credentials is told first
             self.groups = {name: future.result() for name, future in groups.items()}

@@ -64,7 +64,8 @@ def settle(facts: HostFacts, apps: Iterable[App], seen: Survey) -> HostFacts:
     """The host's facts with each app's slot in use told from its spare.
 
     At rest one of two runs. After a deploy that was cut off both may: then it is the one that
-    is healthy, and of two healthy ones the one that runs what was deployed last.
+    is healthy, or else the one in the load balancer, which fails open where all are unhealthy;
+    of two such, the one that runs what was deployed last.
     """
     slots, spares, ports = dict(facts.slots), dict(facts.spares), dict(facts.ports)
     for app in apps:
@@ -73,11 +74,13 @@ def settle(facts: HostFacts, apps: Iterable[App], seen: Survey) -> HostFacts:
             continue
 
         def rank(slot: Slot, bound: App) -> tuple[bool, ...]:
-            last = slot.deployed
+            last, health = slot.deployed, seen.health_of(facts.host, bound)
             return (
-                seen.health_of(facts.host, bound).state is State.HEALTHY,
+                health.state is State.HEALTHY,
+                health.may_receive,
                 slot.unit.is_running or slot.replaces.is_running,
                 last is not None and last.release == slot.running_release,
+                last is not None and last.unit == slot.running_unit,
                 last is not None and last.release == slot.link,
                 slot.unit.enabled == "enabled",
             )

@@ -8,7 +8,7 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deploy import console, fitness, lock, overview, records, repair, rollback, session
+from deploy import console, fitness, lock, overview, records, repair, rollback, session, tables
 from deploy.errors import BadInput, DeployError, Locked
 from deploy.lock import Life
 from deploy.report import ExitCode, Outcome
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deploy.console import Screen
-    from deploy.lock import Holder
+    from deploy.holder import Holder
     from deploy.overview import Overview
     from deploy.plan import Plan
     from deploy.report import Report
@@ -118,7 +118,7 @@ def _pipeline(
             told = _show_fleet(opened, screen)
             if told:
                 report = as_seen(report, told)
-            screen.show(console.render_report(report, next_steps(asked, verb, report)))
+            screen.show(tables.render_report(report, next_steps(asked, verb, report)))
         return report.exit_code
 
 
@@ -132,7 +132,7 @@ def status(file: Path, environment: str, *, app: str | None, as_json: bool) -> E
     if as_json:
         screen.say(told.as_json())
     else:
-        screen.show(console.render_overview(told))
+        screen.show(tables.render_overview(told))
     return told.exit_code
 
 
@@ -250,5 +250,5 @@ def _show_fleet(opened: Session, screen: Screen) -> Overview | None:
         screen.complain(f"What runs where could not be read: {error}")
         return None
     told = replace(overview.overview(opened.environment, seen), lock="")  # it is ours
-    screen.show(console.render_overview(told))
+    screen.show(tables.render_overview(told))
     return told

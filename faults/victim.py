@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from invoke.main import program
 
-from deploy import console, lock, records, session
+from deploy import lock, records, session, watch
 from deploy.report import BatchBegan, StepBegan
 
 if TYPE_CHECKING:
@@ -42,17 +42,17 @@ def main(hooks: dict[str, Any], words: list[str]) -> None:
             else:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    heard = console.Watch.__call__
+    heard = watch.Watch.__call__
 
-    def hear(watch: console.Watch, event: Event) -> None:
-        heard(watch, event)
+    def hear(line: watch.Watch, event: Event) -> None:
+        heard(line, event)
         match event:
             case StepBegan():
                 moment(f"{event.step.host.name}: {event.step}")
             case BatchBegan():
                 moment(f"batch {event.number}")
 
-    setattr(console.Watch, "__call__", hear)  # noqa: B010 - mypy lets nobody assign a method
+    setattr(watch.Watch, "__call__", hear)  # noqa: B010 - mypy lets nobody assign a method
     _around(lock.Lease, "take", moment, "lock", "locked")
     _around(session.Session, "survey", moment, "look", "looked")
     _around(lock.Lease, "__exit__", moment, "unlock", "unlocked")

@@ -6,14 +6,14 @@ import copy
 import errno
 import io
 import threading
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import builders
 import pytest
 from builders import NEW
 from rich.console import Console
 
-from deploy import console, overview, plan
+from deploy import console, overview, plan, tables, watch
 from deploy.report import (
     BatchBegan,
     Failure,
@@ -28,7 +28,6 @@ from deploy.report import (
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from deploy.console import Screen
     from deploy.plan import Plan
     from deploy.report import Event
 
@@ -43,16 +42,6 @@ def made(hosts: int = 2) -> Plan:
     facts = [builders.facts(n, {"web": builders.slot()}) for n in range(1, hosts + 1)]
     offers = (builders.offer(builders.app(), facts),)
     return plan.make(builders.environment(), offers, builders.survey(facts))
-
-
-class Heard:
-    """A screen that keeps what is said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.lines.append(text.partition(" ")[2])
 
 
 class Dead(io.StringIO):
@@ -73,11 +62,11 @@ class Dead(io.StringIO):
 
 
 def heard(*events: Event) -> list[str]:
-    screen = Heard()
-    with console.Watch(cast("Screen", screen)) as watch:
+    lines: list[str] = []
+    with watch.Watch(lambda line: lines.append(line.partition(" ")[2])) as listen:
         for event in events:
-            watch(event)
-    return screen.lines
+            listen(event)
+    return lines
 
 
 def test_a_log_gets_one_line_for_each_steps_end() -> None:
@@ -103,7 +92,7 @@ def test_a_log_hears_of_a_long_wait_only_now_and_then_but_of_every_journal_line(
     waits = [Told("host-1", f"draining, {second} s") for second in range(100)]
     lines = [Told("host-1", "| started"), Told("host-1", "| listening")]
     assert heard(StepBegan(step), *waits, *lines) == ["host-1: | started", "host-1: | listening"]
-    monkeypatch.setattr(console, "QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(watch, "QUIET_SECONDS", 0.0)
     assert heard(StepBegan(step), waits[7]) == ["host-1: draining, 7 s"]
 
 
@@ -124,9 +113,9 @@ def test_a_dead_terminal_never_raises(
         screen.say("a")
     for _ in range(2):
         screen.complain("b")
-    with screen.progress(found) as watch:
+    with screen.progress(found) as listen:
         for event in (BatchBegan(1, 2, ("host-1",)), StepBegan(step), StepEnded(step, 1.0, "")):
-            watch(event)
+            listen(event)
         screen.say("c")
     screen.show("d")
     assert out.tried.is_set()
@@ -143,7 +132,7 @@ def test_a_stream_that_knows_few_letters_gets_what_it_can(monkeypatch: pytest.Mo
 def test_the_live_table_shows_active_hosts_first_and_counts_the_rest() -> None:
     found = made(30)
     file = io.StringIO()
-    live = console.LiveWatch(found, Console(file=file, width=120, force_terminal=True))
+    live = watch.LiveWatch(found, Console(file=file, width=120, force_terminal=True))
     step = found.batches[0][0].steps[1]
     last = found.staging[-1].steps[0]
     for event in (
@@ -175,7 +164,7 @@ def test_a_failure_is_told_once_and_whole() -> None:
         undone=("register in web-lab",),
     )
     outcomes = {"host-1": Outcome.OUT, "host-2": Outcome.WAITING}
-    text = printed(console.render_report(Report(found, outcomes, (failure,)), "inv deploy -e x"))
+    text = printed(tables.render_report(Report(found, outcomes, (failure,)), "inv deploy -e x"))
     for part in (
         "host-1: start web@5000.service failed",
         "ended with exit code 1: [no] such thing",
@@ -194,7 +183,7 @@ def test_a_failure_is_told_once_and_whole() -> None:
 
 def test_success_is_one_line() -> None:
     outcomes = {"host-1": Outcome.DONE, "host-2": Outcome.DONE}
-    text = printed(console.render_report(Report(made(), outcomes, seconds=61.04), "inv deploy"))
+    text = printed(tables.render_report(Report(made(), outcomes, seconds=61.04), "inv deploy"))
     assert text.splitlines()[-1] == f"web {NEW} is everywhere, 61.0 s"
     assert "next:" not in text
 
@@ -203,7 +192,7 @@ def test_the_status_table_tells_state_reason_and_whether_current() -> None:
     hosts = [builders.facts(1, {"web": builders.slot()}), builders.facts(2)]
     seen = builders.survey(hosts, {"host-2": builders.UNHEALTHY})
     told = overview.overview(builders.environment(), seen)
-    lines = printed(console.render_overview(told), 80).splitlines()
+    lines = printed(tables.render_overview(told), 80).splitlines()
     first, second = (line.split() for line in lines[1:3])
     assert first[:4] == ["host-1", "web", "healthy", builders.slot().link]
     assert first[-1] == "current"
@@ -216,7 +205,7 @@ def test_the_status_table_tells_state_reason_and_whether_current() -> None:
 def test_all_is_well_is_said_so() -> None:
     hosts = [builders.facts(1, {"web": builders.slot()})]
     told = overview.overview(builders.environment(), builders.survey(hosts))
-    assert printed(console.render_overview(told)).splitlines()[-1] == "lab: all is well"
+    assert printed(tables.render_overview(told)).splitlines()[-1] == "lab: all is well"
 
 
 def test_without_a_terminal_the_command_is_the_decision() -> None:
@@ -226,7 +215,7 @@ def test_without_a_terminal_the_command_is_the_decision() -> None:
 def test_steps_of_a_way_back_count_on_top_of_the_plans() -> None:
     found = made()
     file = io.StringIO()
-    live = console.LiveWatch(found, Console(file=file, width=120, force_terminal=True))
+    live = watch.LiveWatch(found, Console(file=file, width=120, force_terminal=True))
     step = found.batches[0][0].steps[0]
     for each in (step, copy.copy(step)):
         live(StepBegan(each))

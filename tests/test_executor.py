@@ -11,7 +11,7 @@ import builders
 import pytest
 from builders import NEW
 
-from deploy import enrolment, proof, quiet, recording, staging, steps, switching
+from deploy import enrolment, proof, quiet, recording, rollout, staging, steps, switching
 from deploy import plan as plans
 from deploy.balancer import Health, State, Target
 from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, LockLost
@@ -490,6 +490,15 @@ def test_an_old_slot_that_cannot_be_ended_is_told_and_the_new_one_serves(run: Ru
     assert not any("stop and disable" in line for line in on(ran.done, "host-1"))
 
 
+def test_a_new_slot_that_cannot_be_ended_is_another_release_that_runs(run: Run) -> None:
+    acts = {"host-1: daemon-reload": fail, "host-1: stop and disable web@5001": fail}
+    ran = run(surging(2), acts)
+    assert ran.report.outcomes == {"host-1": Outcome.BACK, "host-2": Outcome.WAITING}
+    assert ran.report.exit_code is ExitCode.MIXED
+    clean = run(surging(2), {"host-1: daemon-reload": fail})
+    assert clean.report.exit_code is ExitCode.FAILED
+
+
 def test_a_stop_before_the_new_slot_is_enrolled_ends_it_again(run: Run) -> None:
     ran = run(surging(2), {"host-1: prove": lambda execution: execution.stop(signal.SIGINT)})
     assert ran.report.outcomes == {"host-1": Outcome.BACK, "host-2": Outcome.WAITING}
@@ -502,8 +511,8 @@ def test_a_stop_before_the_new_slot_is_enrolled_ends_it_again(run: Run) -> None:
     assert not any("register" in line for line in ran.done)
 
 
-def test_a_host_that_comes_twice_has_the_old_slots_of_both_apps_ended(run: Run) -> None:
-    """The app that is not healthy goes first and apart; its old slot is ended all the same."""
+def coming_twice() -> Plan:
+    """One host of two apps that surge: `web` is not healthy, so it goes first and apart."""
     apps = builders.app("web", 5000, 5001), builders.app("admin", 5100, 5101)
     slots = {app.name: builders.slot() for app in apps}
     spares = {app.name: Slot(kept=builders.slot().kept) for app in apps}
@@ -517,7 +526,27 @@ def test_a_host_that_comes_twice_has_the_old_slots_of_both_apps_ended(run: Run) 
         allow_downtime=True,
     )
     assert len(plan.batches) == len(apps)
-    ran = run(plan)
+    return plan
+
+
+@pytest.mark.parametrize("failing", ["host-1: deregister :5000", "host-1: switch slot 5101"])
+def test_a_host_of_whose_apps_one_is_deployed_says_so_and_that_one_can_go_back(
+    failing: str, run: Run
+) -> None:
+    plan = coming_twice()
+    apart, last = (batch[0] for batch in plan.batches)
+    ran = run(plan, {failing: fail})
+    assert ran.report.outcomes == {"host-1": Outcome.PARTLY}
+    assert ran.report.exit_code is ExitCode.MIXED
+    assert ran.report.deployed == {("host-1", "web")}
+    assert apart.good
+    assert last.good
+    assert rollout.good_before(ran.report) == {"web": {"host-1": apart.good["web"]}, "admin": {}}
+
+
+def test_a_host_that_comes_twice_has_the_old_slots_of_both_apps_ended(run: Run) -> None:
+    """The one of the app that goes first and apart is ended all the same."""
+    ran = run(coming_twice())
     assert ran.report.exit_code is ExitCode.DONE
     for unit in ("web@5000.service", "admin@5100.service"):
         assert f"host-1: stop and disable {unit}" in ran.done

@@ -21,7 +21,8 @@ from deploy.errors import (
     LockLost,
     Unreachable,
 )
-from deploy.lock import Holder, Lease, Life
+from deploy.holder import Holder, run_address
+from deploy.lock import Lease, Life
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -303,7 +304,7 @@ def test_a_holder_is_what_was_written() -> None:
     ],
 )
 def test_a_ci_run_is_named(environ: dict[str, str], address: str) -> None:
-    assert lock.run_address(environ) == address
+    assert run_address(environ) == address
 
 
 def test_environments_of_any_name_have_locks_of_their_own() -> None:

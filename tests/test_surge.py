@@ -220,6 +220,18 @@ def test_a_slot_that_a_killed_deploy_left_is_ended_first(
     assert first == (expected or IN_THE_OTHER_SLOT)
 
 
+@pytest.mark.parametrize("used", [HEALTHY, GONE], ids=["serves", "is out"])
+def test_a_slot_left_over_that_cannot_be_ended_says_whether_the_one_in_use_serves(
+    used: Health,
+) -> None:
+    lane = made(host(spare=builders.slot(NEW)), health={(1, 5000): used, (1, 5001): HEALTHY})
+    ended = lane.batches[0][0]
+    assert names(ended.steps)[0] == "DeregisterTarget 5001"
+    way = recovery.way_out(ended, ended.steps[0])
+    assert way.serves is (used is HEALTHY)
+    assert way.leaves
+
+
 @pytest.mark.parametrize("history", [(Record(NEW, "u"),), ()], ids=["recorded", "cut off before"])
 def test_a_unit_of_before_is_ended_once_a_release_serves_in_the_other_slot(
     history: tuple[Record, ...],
@@ -253,6 +265,13 @@ def test_the_slot_in_use_is_the_one_that_serves_what_was_deployed_last() -> None
     started = builders.slot(NEW, history=before)
     assert settled(builders.slot(OLD, history=before), started, both) == 5000
     assert settled(Slot(), Slot(), {}) == 5000
+
+
+def test_of_two_slots_that_are_not_healthy_the_one_in_the_load_balancer_is_in_use() -> None:
+    """Where all are unhealthy it fails open, so that one serves."""
+    both = {(1, 5000): GONE, (1, 5001): Health(State.UNHEALTHY)}
+    assert settled(builders.slot(NEW), builders.slot(NEW), both) == 5001
+    assert settled(builders.slot(OLD), builders.slot(NEW), {}) == 5000
 
 
 def test_two_slots_that_run_are_told_and_are_not_well() -> None:

@@ -47,6 +47,9 @@ class Floors:
         """The executor reads now what serves of the app: by this it begins a batch, or a turn."""
         self._seen[app] = self._world.serving(app)
         self._batch.turns[app, host] = self._seen[app]
+        if self._plan and self._plan.window:
+            # Who is back by then is out no more, whatever becomes of it until the host is taken.
+            self._batch.out.get(app, set()).difference_update(self._seen[app])
 
     def begin(self, number: int) -> None:
         """Reckon what must stay of each app that the plan's batch, counted from 1, switches."""

@@ -73,7 +73,9 @@ def _untrue(world: World, host: str, outcome: Outcome, before: Before, *, failed
     match outcome:
         case Outcome.DONE | Outcome.CURRENT if not is_in:
             return "not in service"
-        case Outcome.BACK if not is_in and all(before.served[home] for home in homes):
+        case Outcome.BACK | Outcome.PARTLY if not is_in and all(
+            before.served[home] for home in homes
+        ):
             return "not in service"
         case Outcome.OUT if is_in and not failed_back:
             is_sick = not all(world.is_healthy(home) for home in homes)

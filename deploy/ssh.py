@@ -1,0 +1,116 @@
+"""A connection to a host as settings and the user's ssh config want it, or why there is none."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import paramiko
+from fabric import Config
+
+from deploy.errors import BadInput, Unreachable
+from deploy.settings import Hosts
+from deploy.trust import (
+    KEEPALIVE_SECONDS,
+    Connection,
+    Transport,
+    UnknownHostKey,
+    answer_at_once,
+    trust_known_hosts,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from deploy.inventory import Host
+    from deploy.settings import Environment
+
+
+def resolve(environment: Environment, name: str) -> str:
+    """A listed host's address, through the user's ssh config and the resolver."""
+    configured = _config(environment).base_ssh_config.lookup(name).get("hostname", name)
+    try:
+        found = socket.getaddrinfo(configured, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise BadInput(
+            f"host {name!r} has no address ({error.strerror}); check the name under `hosts:`"
+        ) from error
+    return str(found[0][4][0])
+
+
+def read_key_files(environment: Environment) -> None:
+    """Refuse key files that are not there, before any connection is tried."""
+    for name in environment.ssh.key_files:
+        file: Path = environment.path(name)
+        if not file.is_file():
+            raise BadInput(f"{environment.name}: ssh: key_files: {file} does not exist")
+
+
+def connection_to(host: Host, environment: Environment) -> Connection:
+    """The connection, not yet open; BadInput for a known_hosts file that cannot be read."""
+    ssh = environment.ssh
+    connect = dict(environment.fabric.get("connect_kwargs") or {})
+    if ssh.key_files:
+        connect["key_filename"] = [str(environment.path(file)) for file in ssh.key_files]
+        connect.setdefault("look_for_keys", False)
+    connect.setdefault("banner_timeout", ssh.connect_timeout_seconds)
+    connect.setdefault("auth_timeout", ssh.connect_timeout_seconds)
+    # paramiko waits an hour for a channel of a host that froze.
+    connect.setdefault("channel_timeout", ssh.connect_timeout_seconds)
+    connect.setdefault("transport_factory", Transport)
+    config = _config(environment)
+    # A listed name is connected to as the user would: ssh config and known_hosts go by it.
+    listed = not isinstance(environment.hosts, Hosts)
+    listed = listed or host.name in config.base_ssh_config.get_hostnames()
+    connection = Connection(
+        host=host.name if listed else host.address,
+        user=ssh.user,
+        port=ssh.port,
+        config=config,
+        connect_timeout=ssh.connect_timeout_seconds,
+        connect_kwargs=connect,
+    )
+    trust_known_hosts(connection, environment)
+    return connection
+
+
+def open_to(host: Host, connection: Connection) -> None:
+    """Open it; BadInput, or Unreachable, says why a host cannot be reached or trusted."""
+    who = f"{host.name} ({connection.host})"
+    port = connection.port
+    try:
+        connection.open()
+    except UnknownHostKey as error:
+        raise BadInput(
+            f"{who}: unknown host key {error}; compare it with the host's own, then add it: "
+            f"ssh-keyscan -p {port} {connection.host} >> ~/.ssh/known_hosts"
+        ) from error
+    except paramiko.BadHostKeyException as error:
+        raise BadInput(
+            f"{who}: the host key is not the known one: it shows {error.key.fingerprint}, "
+            f"known is {error.expected_key.fingerprint}; if the host was rebuilt, remove the "
+            f"old key: ssh-keygen -R {connection.host}"
+        ) from error
+    except paramiko.AuthenticationException as error:
+        raise BadInput(
+            f"{who}: refuses user {connection.user!r} with the keys offered; check "
+            "`ssh: user:` and `ssh: key_files:`, or your agent (ssh-add -l)"
+        ) from error
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        raise Unreachable(
+            f"{who}: no SSH connection on port {port}: {error or type(error).__name__}; "
+            "check that the host runs and that your network reaches it"
+        ) from error
+    transport = connection.client.get_transport()
+    if transport:
+        transport.set_keepalive(KEEPALIVE_SECONDS)
+        answer_at_once(transport)
+
+
+def _config(environment: Environment) -> Config:
+    """Fabric's own keys of the project's file and the user's ssh config; nothing else is read."""
+    own = {key: value for key, value in environment.fabric.items() if key != "connect_kwargs"}
+    config = Config(overrides=own, lazy=True)
+    if environment.fabric.get("load_ssh_configs", True):
+        config.load_ssh_config()
+    return config
