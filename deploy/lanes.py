@@ -45,7 +45,8 @@ class Lane:
     good: for each app, what the host can go back to where a step fails; drains: for each app,
     the seconds that its target drains on the way back; surged: the apps, by name, whose slot in
     use is not touched until the other one serves; served: those of them whose slot in use is in
-    the load balancer, which after a first install that failed it is not.
+    the load balancer, which after a first install that failed it is not; apart: whether one
+    app's steps are done whatever becomes of another's.
     """
 
     host: Host
@@ -55,6 +56,7 @@ class Lane:
     after: tuple[Step, ...] = ()
     surged: frozenset[str] = frozenset()
     served: frozenset[str] = frozenset()
+    apart: bool = False
 
     @property
     def all_steps(self) -> tuple[Step, ...]:

@@ -30,8 +30,9 @@ class Plan:
     app; floors: for each batch, how many targets of each app's group stay in service meanwhile;
     window: how many hosts of the last batch work at a time, 0 for all of it; tolerated: how many
     hosts may fail before the rollout stops; mixed: whether the fleet ran more than one
-    release of an app when this was planned; seconds: an estimate of the whole, from the settings'
-    waits alone; ports: of the slots in use, by host and app.
+    release of an app when this was planned; out: the hosts, by name, of which an app was out of
+    service then; seconds: an estimate of the whole, from the settings' waits alone; ports: of the
+    slots in use, by host and app.
     """
 
     environment: str
@@ -47,6 +48,7 @@ class Plan:
     tolerated: int = 0
     window: int = 0
     mixed: bool = False
+    out: frozenset[str] = frozenset()
     apps: dict[str, App] = field(default_factory=dict, repr=False)
     ports: dict[tuple[str, str], int] = field(default_factory=dict, repr=False)
 
@@ -198,6 +200,12 @@ def assemble(
         tolerated=rollout.max_failures.hosts(len(survey.hosts)),
         window=rollout.window or 0,
         mixed=any(_is_mixed(app, survey) for app in apps),
+        out=frozenset(
+            facts.host.name
+            for facts in survey.hosts
+            for app in environment.apps
+            if survey.health_of(facts.host, app).state is not State.HEALTHY
+        ),
         apps={app.name: app for app in apps},
         ports={(f.host.name, app.name): f.at(app).port for f in survey.hosts for app in apps},
     )

@@ -50,32 +50,46 @@ def way_out(lane: Lane, failed: Step, *, still_runs: bool = False, is_bad: bool 
     `is_bad`: the release is to blame, if it had been started.
     """
     began = lane.steps[: lane.steps.index(failed) + 1]
-    ways = []
-    for name in dict.fromkeys(step.app.name for step in lane.steps):
-        mine = [step for step in began if step.app.name == name]
-        is_failed = failed.app.name == name
-        has_failed = is_failed and not still_runs and not is_deployed(failed)
-        if name in lane.surged and (has_failed or still_runs or not _has(mine, ProveRelease)):
-            serves = not is_failed or name in lane.served
-            found = _withdrawn(lane, mine, is_bad=is_bad and has_failed)
-            is_left_over = has_failed and not _has(_of(lane, name), SwitchRelease)
-            ways.append(WayOut((), found, serves=serves, leaves=is_left_over))
-        elif _has(mine, ReviveUnit):
-            # A repair that could not bring the unit of before back: nothing else is left to try.
-            ways.append(WayOut((), (), serves=not has_failed))
-        elif not {type(step) for step in mine} & {StopUnit, RetireUnit, SwitchRelease}:
-            ways.append(_untouched(lane, name, mine, is_failed=is_failed))
-        elif not has_failed and _has(mine, ProveRelease):
-            onward = (*_of(lane, name)[len(mine) :], *_after(lane, name))
-            ways.append(WayOut((), onward, serves=True))
-        else:
-            ways.append(_restored(lane, mine, is_bad=is_bad))
+    ways = [
+        _way(
+            lane,
+            name,
+            [step for step in began if step.app.name == name],
+            is_failed=failed.app.name == name,
+            still_runs=still_runs,
+            is_bad=is_bad,
+        )
+        for name in dict.fromkeys(step.app.name for step in lane.steps)
+    ]
     return WayOut(
         tuple(step for way in ways for step in way.at_once),
         tuple(step for way in ways for step in way.then),
         all(way.serves for way in ways),
         any(way.leaves for way in ways),
     )
+
+
+def _way(
+    lane: Lane, name: str, mine: Sequence[Step], *, is_failed: bool, still_runs: bool, is_bad: bool
+) -> WayOut:
+    """One app's way; mine: its steps that were begun."""
+    has_failed = is_failed and not still_runs and not is_deployed(mine[-1])
+    if lane.apart and not (is_failed or still_runs):
+        return WayOut((), tuple(_of(lane, name)[len(mine) :]), serves=True)
+    if name in lane.surged and (has_failed or still_runs or not _has(mine, ProveRelease)):
+        serves = not is_failed or name in lane.served
+        found = _withdrawn(lane, mine, is_bad=is_bad and has_failed)
+        is_left_over = has_failed and not _has(_of(lane, name), SwitchRelease)
+        return WayOut((), found, serves=serves, leaves=is_left_over)
+    if _has(mine, ReviveUnit):
+        # A repair that could not bring the unit of before back: nothing else is left to try.
+        return WayOut((), (), serves=not has_failed)
+    if not {type(step) for step in mine} & {StopUnit, RetireUnit, SwitchRelease}:
+        return _untouched(lane, name, mine, is_failed=is_failed)
+    if not has_failed and _has(mine, ProveRelease):
+        onward = (*_of(lane, name)[len(mine) :], *_after(lane, name))
+        return WayOut((), onward, serves=True)
+    return _restored(lane, mine, is_bad=is_bad)
 
 
 def instead(lane: Lane, failed: Step, *, is_bad: bool) -> WayOut | None:
@@ -94,6 +108,9 @@ def instead(lane: Lane, failed: Step, *, is_bad: bool) -> WayOut | None:
         # Of an app that surges the other slot serves: what is left of this one is told, and mended.
         serves = place is not None or name in lane.served
         return WayOut((), (), serves=serves, leaves=name in lane.surged)
+    if lane.apart:
+        mine = whole[: place + 1]
+        return _way(lane, name, mine, is_failed=True, still_runs=False, is_bad=is_bad)
     if name in lane.surged:
         found = _withdrawn(lane, whole[: place + 1], is_bad=is_bad)
         return WayOut((), found, serves=name in lane.served)

@@ -58,7 +58,7 @@ def make(given: Environment, survey: Survey) -> Plan:
         if torn:
             staging.append(Lane(facts.host, tuple(torn)))
         if mended:
-            first.append(Lane(facts.host, tuple(mended)))
+            first.append(Lane(facts.host, tuple(mended), apart=True))
     names = {app.name: "as last deployed" for app in environment.apps}
     return plan.assemble(
         environment,

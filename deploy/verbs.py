@@ -115,9 +115,7 @@ def _pipeline(
                 screen.say("Nothing was changed.")
                 return ExitCode.DONE
             report = execute(Rollout(opened, lease, screen, signals), plan)
-            told = _show_fleet(opened, screen)
-            if told:
-                report = as_seen(report, told)
+            report = as_seen(report, _show_fleet(opened, screen))
             screen.show(tables.render_report(report, next_steps(asked, verb, report)))
         return report.exit_code
 
@@ -229,16 +227,26 @@ def split(names: str | None, option: str) -> tuple[str, ...]:
     return found
 
 
-def as_seen(report: Report, told: Overview) -> Report:
-    """The report, corrected by a look at the fleet afterwards.
+def as_seen(report: Report, told: Overview | None) -> Report:
+    """The report, corrected by a look at the fleet afterwards; None: nobody could look.
 
     A host that is out of service is told so, whoever took it out and whenever: also one that was
-    not reached, or that repair could not mend. What was mixed before and cannot be seen is mixed.
+    not reached, or that repair could not mend. What cannot be seen is as it was when this was
+    planned: mixed, or out where nothing was done since.
     """
-    mixed = told.is_mixed or (report.mixed and not told.is_whole_look)
+    rows = told.rows if told else ()
+    seen = {row.host for row in rows if row.state != overview.UNREAD}
+    mixed = report.mixed
+    if told:
+        mixed = told.is_mixed or (report.mixed and not told.is_whole_look)
     if report.lost:
         return replace(report, mixed=mixed)
-    out = {row.host: Outcome.OUT for row in told.rows if row.is_out}
+    unseen = {
+        host
+        for host, outcome in report.outcomes.items()
+        if outcome is Outcome.WAITING and host in report.plan.out - seen
+    }
+    out = dict.fromkeys({row.host for row in rows if row.is_out} | unseen, Outcome.OUT)
     return replace(report, mixed=mixed, outcomes=report.outcomes | out)
 
 

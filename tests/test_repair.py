@@ -202,3 +202,24 @@ def test_a_unit_of_before_that_cannot_be_proven_is_not_registered() -> None:
     failed = next(step for step in lane.steps if type(step).__name__ == "ProveRevived")
     way = recovery.way_out(lane, failed)
     assert (way.steps, way.serves) == ((), False)
+
+
+def test_of_two_apps_each_is_mended_whatever_becomes_of_the_other() -> None:
+    apps = builders.app(), builders.app("admin", 5100)
+    left = slot(out=NOTE)
+    facts = builders.facts(1, {"web": left, "admin": left})
+    plan = repair.make(
+        builders.environment(*apps), builders.survey([facts], {"host-1": GONE}, apps)
+    )
+    (lane,) = plan.batches[0]
+    assert [type(step).__name__ for step in lane.steps] == IN_AGAIN * 2
+    proof, *_, last = lane.steps
+    way = recovery.way_out(lane, proof)
+    assert way.steps == tuple(step for step in lane.steps if step.app.name == "admin")
+    assert not way.serves
+    other = recovery.instead(lane, way.steps[1], is_bad=True)
+    assert other
+    assert (other.steps, other.serves) == ((), False)
+    stopped = recovery.way_out(lane, proof, still_runs=True)
+    assert stopped.steps == ()
+    assert recovery.way_out(lane, last).steps == ()

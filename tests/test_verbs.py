@@ -73,6 +73,21 @@ def test_a_report_tells_who_is_out_of_service_whoever_took_them_out() -> None:
     assert told.exit_code is ExitCode.OUT_OF_SERVICE
 
 
+def test_a_host_that_was_out_and_not_reached_is_out_where_nobody_could_look() -> None:
+    hosts = [builders.facts(number, {"web": builders.slot()}) for number in (1, 2)]
+    seen = builders.survey(hosts, {"host-2": UNHEALTHY})
+    offers = (builders.offer(builders.app(), hosts),)
+    made = plan.make(builders.environment(), offers, seen, allow_downtime=True)
+    failures = (Failure(builders.host(1), "upload", "no way to it"),)
+    waiting = dict.fromkeys(("host-1", "host-2"), Outcome.WAITING)
+    told = verbs.as_seen(Report(made, waiting, failures), None)
+    assert list(told.outcomes.values()) == [Outcome.WAITING, Outcome.OUT]
+    back = dict.fromkeys(("host-1", "host-2"), Outcome.BACK)
+    assert verbs.as_seen(Report(made, back, failures), None).outcomes == back
+    well = overview.overview(builders.environment(), builders.survey(hosts))
+    assert verbs.as_seen(Report(made, waiting, failures), well).outcomes == waiting
+
+
 def test_a_fleet_that_was_mixed_and_cannot_be_seen_is_mixed() -> None:
     hosts = [
         builders.facts(n, {"web": builders.slot(release)}) for n, release in ((1, OLD), (2, NEW))

@@ -95,6 +95,6 @@ def _rolled_out(run: Run, made: Plan) -> Report:
     try:
         seen = run.survey(allow_unreachable=True)
     except DeployError:
-        return report
+        return verbs.as_seen(report, None)
     run.has_looked = True
     return verbs.as_seen(report, overview.overview(run.environment, seen))
