@@ -26,7 +26,7 @@ from botocore.exceptions import (
 from deploy.errors import BadInput, BalancerError, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from deploy.settings import Environment
 
@@ -62,6 +62,7 @@ PASSING = frozenset(
         "HTTPClientError",
     }
 )
+WRITES = frozenset({"RegisterTargets", "DeregisterTargets"})
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
 
@@ -83,10 +84,16 @@ class CredentialsRefused(BadInput):
 
 
 class Account:
-    """Clients of one account and region, made on first use and shared by all threads."""
+    """Clients of one account and region, made on first use and shared by all threads.
+
+    confirm: called before each write is sent, each time that it is tried; what it raises is
+    raised in place of the write. AWS knows no lock of ours, and a workstation may sleep at any
+    instant: so the last look at the lock comes as late as can be.
+    """
 
     def __init__(self, environment: Environment) -> None:
         """Take the environment's `aws:` keys; empty ones follow the AWS tools' own settings."""
+        self.confirm: Callable[[], object] = lambda: None
         self._aws = environment.aws
         self._credentials_file = (
             str(environment.path(environment.aws.credentials_file))
@@ -150,7 +157,7 @@ class Account:
                 session = boto3.Session(
                     botocore_session=self._session_core, region_name=self._aws.region
                 )
-                self._clients[service] = session.client(
+                client = session.client(
                     service,
                     endpoint_url=self._aws.endpoint_url,
                     config=Config(
@@ -160,7 +167,16 @@ class Account:
                         max_pool_connections=16,
                     ),
                 )
+                for write in WRITES if service == "elbv2" else ():
+                    event = (
+                        f"before-send.{client.meta.service_model.service_id.hyphenize()}.{write}"
+                    )
+                    client.meta.events.register(event, self._before_send)
+                self._clients[service] = client
             return self._clients[service]
+
+    def _before_send(self, **_: Any) -> None:
+        self.confirm()
 
     def _translated(  # noqa: PLR0911 - a table of errors
         self, error: Exception, service: str, operation: str

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.aws import ApiError
-from deploy.errors import BalancerError, DeployError
+from deploy.errors import BalancerError, DeployError, LockLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -70,6 +70,8 @@ class Desk:
                 pending.done.set()
         pending.done.wait()
         refused = pending.errors.get(target)
+        if isinstance(refused, LockLost):
+            raise LockLost(str(refused)) from refused
         if refused:
             own = BalancerError(f"{action} {target} ({group.name}): {refused}")
             own.blames_release, own.may_pass = refused.blames_release, refused.may_pass

@@ -174,7 +174,8 @@ class Remote:
     def _probe_forwarded(
         self, port: int, path: str, host_header: str, timeout_seconds: float
     ) -> int | None:
-        transport = self._transport()
+        with self._lock:  # the lock's heartbeat may be opening the connection again
+            transport = self._transport()
         try:
             channel = transport.open_channel(
                 "direct-tcpip", ("127.0.0.1", port), ("127.0.0.1", 0), timeout=timeout_seconds

@@ -64,7 +64,7 @@ class Session:
     def __enter__(self) -> Self:
         environment = self.environment
         ssh.read_key_files(environment)
-        account = Account(environment)
+        account = self._account = Account(environment)
         self.balancer = Balancer(account)
         with ThreadPoolExecutor(max_workers=4) as pool:
             caller = pool.submit(account.verify)
@@ -105,7 +105,7 @@ class Session:
 
     @contextmanager
     def lease(self, what: str, wait_seconds: float, tell: Callable[[str], None]) -> Iterator[Lease]:
-        """Hold the environment's lock; every change of a remote is guarded by it meanwhile.
+        """Hold the environment's lock; it guards every change of hosts and groups meanwhile.
 
         Raises Locked when somebody else holds it for longer than `wait_seconds`.
         """
@@ -120,6 +120,7 @@ class Session:
                 raise
             for each in self.remotes.values():
                 each.guard = held
+            self._account.confirm = held.confirm
             self._held = held
             yield held
 

@@ -92,19 +92,30 @@ def open_to(host: Host, connection: Connection) -> None:
             f"old key: ssh-keygen -R {connection.host}"
         ) from error
     except paramiko.AuthenticationException as error:
+        check = "check `ssh: user:` and `ssh: key_files:`, or your agent (ssh-add -l)"
+        if _broke(connection, error):
+            raise Unreachable(
+                f"{who}: the connection broke while user {connection.user!r} logged in: {error}; "
+                f"if that lasts, {check}"
+            ) from error
         raise BadInput(
-            f"{who}: refuses user {connection.user!r} with the keys offered; check "
-            "`ssh: user:` and `ssh: key_files:`, or your agent (ssh-add -l)"
+            f"{who}: refuses user {connection.user!r} with the keys offered; {check}"
         ) from error
     except (paramiko.SSHException, OSError, EOFError) as error:
         raise Unreachable(
-            f"{who}: no SSH connection on port {port}: {error or type(error).__name__}; "
+            f"{who}: no SSH connection on port {port}: {str(error) or type(error).__name__}; "
             "check that the host runs and that your network reaches it"
         ) from error
     transport = connection.client.get_transport()
     if transport:
         transport.set_keepalive(KEEPALIVE_SECONDS)
         answer_at_once(transport)
+
+
+def _broke(connection: Connection, error: paramiko.AuthenticationException) -> bool:
+    """Whether nobody refused: Paramiko tells a peer that goes away or is silent by this too."""
+    transport = connection.client.get_transport()
+    return transport is None or not transport.is_active() or "timeout" in str(error)
 
 
 def _config(environment: Environment) -> Config:

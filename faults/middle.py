@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pty
 import signal
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from faults.ground import DELAY_SECONDS, RATE, SETTINGS
 from lab.load import Load
-from lab.project import ROOT, called, set_delay
+from lab.project import ROOT, called, set_delay, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,20 +102,24 @@ def hosts(ground: Ground) -> None:
         trial.ended(ground.project.deploy(version), 0)
         trial.said = "out and named; back by repair and deploy"
     last = max(ground.lab.hosts, key=lambda host: host.name)
-    lost = [_death(ground, last) for _ in range(CONTROLS)]
+    rates = [_death(ground, last) for _ in range(CONTROLS)]
     version = ground.build()
     with ground.trial("a serving host dies during a deploy", on=version) as trial:
-        # Deaths differ by where in its interval the check was: so far apart, and no further.
-        trial.may_fail = max(lost) + max(lost) - min(lost)
         running = ground.deploy(version)
         running.until("@ batch 1")
-        ground.lab.kill(last)
+        seconds = _kill(ground, last)
+        # The controls' deaths cost so much a second, and differ by so much.
+        trial.may_fail = math.ceil((max(rates) + max(rates) - min(rates)) * seconds)
         ran = running.wait()
         trial.expect(ran.code in {4, 5}, f"exit code {ran.code}")
         ground.lab.restart(last)
         trial.ended(ground.project.inv("repair", "--env", "lab"), 0)
         trial.ended(ground.project.deploy(version), 0)
-        trial.said = f"the same without a deploy, as many targets out, lost {lost}"
+        told = ", ".join(f"{rate:.0f}" for rate in rates)
+        trial.said = (
+            f"seen after {seconds:.1f} s; the same without a deploy, as many targets out, "
+            f"lost {told} a second"
+        )
     _disk(ground)
     _sudo(ground)
     version = ground.build()
@@ -124,11 +129,32 @@ def hosts(ground: Ground) -> None:
         trial.said = "deployed, rolled back to the right release"
 
 
-def _death(ground: Ground, last: LabHost) -> int:
+def _kill(ground: Ground, host: LabHost) -> float:
+    """Kill a host that serves; the seconds until the load balancer saw that it does not.
+
+    They differ by where in its interval the check was, which is no deploy's doing.
+    """
+    seen = max((event["seq"] for event in ground.lab.events()), default=0)
+    ground.lab.kill(host)
+    killed = time.time()
+
+    def noticed() -> list[float]:
+        return [
+            event["at"]
+            for event in ground.lab.events(seen)
+            if event["id"] == host.instance_id and event["from"] == "healthy"
+        ]
+
+    until("the load balancer sees that it is dead", lambda: bool(noticed()))
+    return noticed()[0] - killed
+
+
+def _death(ground: Ground, last: LabHost) -> float:
     """The control: a host dies without a deploy, while as many targets are out as in a batch.
 
     Where it dies with fewer beside it, it takes more requests with it; the deploy's part in that
-    is the batch, which the policy allows. The requests that were lost.
+    is the batch, which the policy allows. The requests that were lost for each second until it
+    was seen.
     """
     elb = ground.lab.client("elbv2")
     arn = elb.describe_target_groups(Names=["web-lab"])["TargetGroups"][0]["TargetGroupArn"]
@@ -137,12 +163,12 @@ def _death(ground: Ground, last: LabHost) -> int:
     elb.deregister_targets(TargetGroupArn=arn, Targets=targets)
     threading.Event().wait(DELAY_SECONDS + 1)
     with Load(ground.lab.url("web"), rate=RATE, slow_share=0.01, slow_seconds=0.8) as control:
-        ground.lab.kill(last)
-        threading.Event().wait(8)  # as long as the balancer takes to see it, and more
+        seconds = _kill(ground, last)
+        threading.Event().wait(2)  # what was sent to it meanwhile has failed by then
     elb.register_targets(TargetGroupArn=arn, Targets=targets)
     ground.lab.restart(last)
     ground.until_healthy()
-    return control.result.failed
+    return control.result.failed / seconds
 
 
 def _disk(ground: Ground) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
@@ -27,7 +28,7 @@ from deploy import balancer
 from deploy.aws import Account, ApiError
 from deploy.balancer import GONE, Balancer, Health, State, Target
 from deploy.desk import Desk
-from deploy.errors import BadInput, BalancerError, DeployError
+from deploy.errors import BadInput, BalancerError, DeployError, LockLost
 from deploy.feed import HealthFeed
 from lab.project import until
 
@@ -248,6 +249,77 @@ def test_a_profile_that_does_not_exist_is_told_by_name(
         account.verify()
 
 
+class Answering(BaseHTTPRequestHandler):
+    """An API that answers each call once, with the next of the server's codes."""
+
+    def do_POST(self) -> None:
+        asked = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        heard, codes = cast("Any", self.server).heard, cast("Any", self.server).codes
+        heard.append(asked.partition("&")[0])
+        action = heard[-1].partition("=")[2]
+        result = f"<{action}Result><TargetHealthDescriptions/></{action}Result>"
+        body = f"<{action}Response>{result}</{action}Response>".encode()
+        self.send_response(codes.pop(0))
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Account, Any]]:
+    """An account whose API notes each call that reaches it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    server: Any = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    server.heard, server.codes = [], []
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    endpoint = f"http://127.0.0.1:{server.server_port}"
+    yield (
+        Account(builders.environment(aws={"region": "eu-west-1", "endpoint_url": endpoint})),
+        server,
+    )
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_p5_nothing_is_written_once_the_lock_is_lost_not_even_a_second_try(
+    api: tuple[Account, Any],
+) -> None:
+    """A workstation that slept may wake up between any look at the lock and the call."""
+    account, server = api
+    asked, group, target = Balancer(account), builders.group(), Target("i-1", 5000)
+
+    def lost() -> None:
+        raise LockLost("another deploy took it over")
+
+    server.codes[:] = [200, 200]
+    asked.deregister(group, [target])
+    account.confirm = lost
+    for write in (asked.register, asked.deregister):
+        with pytest.raises(LockLost, match="took it over"):
+            write(group, [target])
+    asked.health(group)
+    assert server.heard == ["Action=DeregisterTargets", "Action=DescribeTargetHealth"]
+
+    tries: list[str] = []
+
+    def lost_meanwhile() -> None:
+        tries.append("confirmed")
+        if len(tries) > 1:
+            lost()
+
+    account.confirm = lost_meanwhile
+    server.codes[:] = [503, 200]
+    with pytest.raises(LockLost):
+        asked.register(group, [target])
+    assert server.heard[2:] == ["Action=RegisterTargets"]
+
+
 def test_an_api_that_cannot_be_reached_at_the_door_is_bad_input(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -431,6 +503,12 @@ def test_a_failed_call_reaches_every_host_it_was_for(monkeypatch: pytest.MonkeyP
     assert [str(error) for error in found] == [
         f"deregister i-{number}:5000 (web-lab): throttled" for number in range(5)
     ]
+
+
+def test_p5_a_lost_lock_is_told_to_every_host_that_waits_at_the_desk() -> None:
+    fake = Fake()
+    fake.error = LockLost("another deploy took it over")
+    assert [type(error) for error in submit(fake, 3)] == [LockLost] * 3
 
 
 def test_the_desk_works_again_after_a_failure() -> None:

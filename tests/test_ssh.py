@@ -1,0 +1,99 @@
+"""A connection is opened by one thread at a time, and what keeps it shut is told in words."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import builders
+import paramiko
+import pytest
+
+from deploy import ssh
+from deploy.errors import BadInput, ConnectionLost, DeployError, Unreachable
+from deploy.remote import Remote
+from deploy.trust import UnknownHostKey
+
+if TYPE_CHECKING:
+    from deploy.trust import Connection
+
+OPENING_SECONDS = 0.2
+
+
+class Door:
+    """A connection that takes a moment to open, fails as told, and sees who opens it meanwhile."""
+
+    host, port, user = "10.0.0.1", 22, "deploy"
+
+    def __init__(self, error: Exception | None = None, *, is_active: bool = True) -> None:
+        self._error, self._opening = error, threading.Lock()
+        self._transport = SimpleNamespace(
+            is_active=lambda: is_active,
+            set_keepalive=lambda _: None,
+            sock=None,
+            open_channel=self._no_channel,
+            open_session=self._no_channel,
+        )
+        self.transport: Any = None
+        self.client = SimpleNamespace(get_transport=lambda: self._transport)
+        self.opened = self.met = 0
+
+    @property
+    def is_connected(self) -> bool:
+        return self.transport is not None
+
+    def open(self) -> None:
+        if not self._opening.acquire(blocking=False):
+            self.met += 1
+            return
+        threading.Event().wait(OPENING_SECONDS)
+        self._opening.release()
+        if self._error:
+            raise self._error
+        self.opened += 1
+        self.transport = self._transport
+
+    def close(self) -> None:
+        self.transport = None
+
+    def _no_channel(self, *_: Any, **__: Any) -> Any:
+        raise paramiko.SSHException("no channel")
+
+
+def test_the_heartbeat_and_a_probe_open_a_connection_that_broke_once() -> None:
+    remote, door = Remote(builders.host(1), builders.environment()), Door()
+    cast("Any", remote)._connection = door
+
+    def beat() -> None:
+        with pytest.raises(ConnectionLost, match="no channel"):
+            remote.aside("true", 5)
+
+    with ThreadPoolExecutor(2) as pool:
+        probed = pool.submit(remote.probe, 5000, "/health", "localhost", 1.0)
+        beating = pool.submit(beat)
+        assert probed.result() is None
+        beating.result()
+    assert (door.opened, door.met) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_active", "kind", "said"),
+    [
+        (paramiko.AuthenticationException("Authentication failed."), True, BadInput, "refuses"),
+        (paramiko.AuthenticationException("Authentication timeout."), True, Unreachable, "broke"),
+        (paramiko.AuthenticationException("saw EOF"), False, Unreachable, "if that lasts, check"),
+        (paramiko.SSHException("no banner"), False, Unreachable, "no SSH connection on port 22"),
+        (EOFError(), False, Unreachable, "EOFError; check that the host runs"),
+        (UnknownHostKey("ssh-ed25519 SHA256:x"), True, BadInput, "ssh-keyscan -p 22 10.0.0.1"),
+    ],
+)
+def test_a_door_that_stays_shut_says_why_and_whether_that_may_pass(
+    error: Exception, is_active: bool, kind: type[DeployError], said: str
+) -> None:
+    door = cast("Connection", Door(error, is_active=is_active))
+    with pytest.raises(DeployError, match=said) as raised:
+        ssh.open_to(builders.host(1), door)
+    assert type(raised.value) is kind
+    assert raised.value.may_pass is (kind is Unreachable)
