@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 RATE = 150
 HOSTS, BATCH = 4, 2
 DELAY_SECONDS = 2
+SLOW_SECONDS = 0.8
 SETTINGS: dict[str, Any] = {
     "propagation_seconds": 1,
     "lock_ttl_seconds": 2,
@@ -150,7 +151,7 @@ class Ground:
         try:
             if load:
                 with Load(
-                    self.lab.url("web"), rate=RATE, slow_share=0.01, slow_seconds=0.8
+                    self.lab.url("web"), rate=RATE, slow_share=0.01, slow_seconds=SLOW_SECONDS
                 ) as sent:
                     yield trial
                 result = sent.result

@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from faults.ground import DELAY_SECONDS, RATE, SETTINGS
+from faults.ground import DELAY_SECONDS, RATE, SETTINGS, SLOW_SECONDS
 from lab.load import Load
 from lab.project import ROOT, called, set_delay, until
 
@@ -82,6 +82,8 @@ def hosts(ground: Ground) -> None:
     with ground.trial("a host frozen for 6 s in its drain", on=version) as trial:
         running = ground.deploy(version)
         running.until(f"@ {called(ground.first)}: drain")
+        # A freeze cuts what is in flight, deploy or not: so that is answered first.
+        threading.Event().wait(SLOW_SECONDS)
         ground.lab.pause(ground.first)
         _later(6, lambda: ground.lab.unpause(ground.first))
         trial.ended(running.wait(), 0)
@@ -162,7 +164,9 @@ def _death(ground: Ground, last: LabHost) -> float:
     targets = [{"Id": host.instance_id, "Port": 5000} for host in batch]
     elb.deregister_targets(TargetGroupArn=arn, Targets=targets)
     threading.Event().wait(DELAY_SECONDS + 1)
-    with Load(ground.lab.url("web"), rate=RATE, slow_share=0.01, slow_seconds=0.8) as control:
+    with Load(
+        ground.lab.url("web"), rate=RATE, slow_share=0.01, slow_seconds=SLOW_SECONDS
+    ) as control:
         seconds = _kill(ground, last)
         threading.Event().wait(2)  # what was sent to it meanwhile has failed by then
     elb.register_targets(TargetGroupArn=arn, Targets=targets)
