@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
@@ -89,8 +89,7 @@ class Lease:
     def widen(self) -> None:
         """Take the lock on hosts, too, that did not answer when it was taken."""
         held: dict[str, Holder] = {}
-        for name in self._remotes.keys() - self._taken:
-            self._attempt(name, "", held, {})
+        self._attempt_all(self._remotes.keys() - self._taken, "", held, {})
         self._clear(held)
 
     def _clear(self, held: Mapping[str, Holder]) -> None:
@@ -101,7 +100,9 @@ class Lease:
     def confirm(self) -> None:
         """Raise LockLost when the lock is another's, ConnectionLost when nobody can tell."""
         if self._is_stale():
-            self._beat()
+            with self._beating:
+                if self._is_stale():  # of many that ask at once, after a sleep, one is enough
+                    self._beat()
         if self._lost.is_set():
             raise LockLost(
                 f"another deploy took {self._environment} over; this one changes nothing any more"
@@ -123,8 +124,7 @@ class Lease:
         while names and not self._taken and not held:
             self._attempt(names.pop(0), dead, held, failed)
         if not held:
-            with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
-                list(pool.map(lambda name: self._attempt(name, dead, held, failed), names))
+            self._attempt_all(names, dead, held, failed)
             if len(self._taken) >= self._quorum:
                 self._clear(held)
                 return None
@@ -135,6 +135,12 @@ class Lease:
             f"{self._environment}: its lock needs {self._quorum} of {len(self._remotes)} hosts: "
             + "; ".join(failed.values())
         )
+
+    def _attempt_all(
+        self, names: Iterable[str], dead: str, held: dict[str, Holder], failed: dict[str, str]
+    ) -> None:
+        with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
+            list(pool.map(lambda name: self._attempt(name, dead, held, failed), names))
 
     def _attempt(
         self, name: str, dead: str, held: dict[str, Holder], failed: dict[str, str]
@@ -162,21 +168,41 @@ class Lease:
 
     def _keep(self) -> None:
         while not self._closed.wait(self._holder.ttl_seconds / BEATS_IN_TTL):
-            self._beat()
+            with self._beating:
+                self._beat()
 
     def _beat(self) -> None:
-        with self._beating:
-            if self._closed.is_set() or self._lost.is_set():
-                return
-            self._holder = replace(self._holder, beat=self._holder.beat + 1)
-            began, limit = awake_seconds(), self._holder.ttl_seconds / BEATS_IN_TTL
-            script = fence.beat_lock(self._environment, self._holder.token, self._holder.as_line())
-            ends = _ask_all(self._remotes, self._taken, script, limit)
-            if any(code == commands.LOCK_LOST for code, _ in ends.values()):
-                self._lost.set()
-                self._when_lost()
-            elif sum(code == 0 for code, _ in ends.values()) >= self._quorum:
+        """Count on, on all hosts at once, until a majority has answered or all have.
+
+        A host that is dead may take as long as a connection may: the beat goes on without it,
+        and each has a thread, so that a zone of dead hosts holds up nobody.
+        """
+        if self._closed.is_set() or self._lost.is_set() or not self._taken:
+            return
+        self._holder = replace(self._holder, beat=self._holder.beat + 1)
+        began = awake_seconds()
+        script = fence.beat_lock(self._environment, self._holder.token, self._holder.as_line())
+        pool = ThreadPoolExecutor(max_workers=len(self._taken))
+        beats = [pool.submit(self._beat_on, name, script) for name in self._taken]
+        pool.shutdown(wait=False)
+        kept = 0
+        for beat in as_completed(beats):
+            kept += beat.result()
+            if kept >= self._quorum:
                 self._confirmed_at = began
+                return
+
+    def _beat_on(self, name: str, script: str) -> bool:
+        """Whether the host still knows this holder; one that knows another ends it, late or not."""
+        limit_seconds = self._holder.ttl_seconds / BEATS_IN_TTL
+        try:
+            code = self._remotes[name].aside(script, limit_seconds).exit_code
+        except DeployError:
+            return False
+        if code == commands.LOCK_LOST and not self._closed.is_set():
+            self._lost.set()
+            self._when_lost()
+        return code == 0
 
     def _drop(self) -> None:
         script = fence.drop_lock(self._environment, self._holder.token)
@@ -215,22 +241,25 @@ def watch(environment: str, remotes: Mapping[str, Remote], holder: Holder) -> Li
     """Whether a holder lives: its counter moves within its own time to live, as watched here.
 
     Never by clocks or process ids, which two machines do not share. What counts is a change
-    after the first look: a holder that was killed in the middle of a beat left two counts.
+    after the first look: a holder that was killed in the middle of a beat left two counts. The
+    time to live runs from that look's end to the last one's beginning, since hosts that do not
+    answer make a look long.
     """
-    end = time.monotonic() + holder.ttl_seconds
+    end = float("inf")
     pause = holder.ttl_seconds / BEATS_IN_TTL / 2
     first: int | None = None
     while True:
+        began = time.monotonic()
         beats = [h.beat for h in read(environment, remotes).values() if h.token == holder.token]
         if not beats:
             return Life.GONE
-        first = max(beats) if first is None else first
+        if first is None:
+            first, end = max(beats), time.monotonic() + holder.ttl_seconds
         if max(beats) > first:
             return Life.ALIVE
-        left = end - time.monotonic()
-        if left <= 0:
+        if began >= end:
             return Life.DEAD
-        threading.Event().wait(min(left, pause))
+        threading.Event().wait(min(max(end - time.monotonic(), 0), pause))
 
 
 def destroy(environment: str, remotes: Mapping[str, Remote], holder: Holder, note: str) -> None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -41,9 +42,12 @@ class FolderHost:
     root: Path
     is_down: bool = False
     asked: list[str] = field(default_factory=list)
+    held_up: threading.Event | None = None
 
     def ask(self, script: str, what: str, timeout_seconds: float = 30) -> CommandResult:
         del what, timeout_seconds
+        if self.held_up:
+            self.held_up.wait(PATIENCE_SECONDS)
         if self.is_down:
             raise Unreachable(f"{self.root.name}: no connection")
         self.asked.append(script)
@@ -322,3 +326,80 @@ def test_dropping_after_a_break_takes_nothing_from_the_next(hosts: Hosts) -> Non
         with suppress(DeployError):
             first.__exit__(None, None, None)
         assert held_by(hosts) == {"bob@two"}
+
+
+def test_a_dead_host_that_takes_its_time_to_fail_holds_up_no_heartbeat(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection attempt may take longer than the time to live: a majority is enough."""
+    with lease(hosts, ttl_seconds=3600) as first:
+        first.take(0, silent)
+        hosts["host-4"].held_up, hosts["host-4"].is_down = threading.Event(), True
+        hours = lock.awake_seconds() + 7200
+        monkeypatch.setattr(lock, "awake_seconds", lambda: hours)
+        began = time.monotonic()
+        first.confirm()
+        assert time.monotonic() - began < PATIENCE_SECONDS
+        hosts["host-4"].held_up.set()
+
+
+def test_of_many_changes_that_wait_for_a_heartbeat_one_beats(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with lease(hosts, ttl_seconds=3600) as first:
+        first.take(0, silent)
+        before = len(hosts["host-1"].asked)
+        hours = lock.awake_seconds() + 7200
+        monkeypatch.setattr(lock, "awake_seconds", lambda: hours)
+        start = threading.Barrier(8)
+
+        def change() -> None:
+            start.wait(PATIENCE_SECONDS)
+            first.confirm()
+
+        with ThreadPoolExecutor(8) as pool:
+            for each in [pool.submit(change) for _ in range(8)]:
+                each.result()
+        until(lambda: len(hosts["host-1"].asked) > before)
+        assert len(hosts["host-1"].asked) == before + 1
+
+
+def test_a_loss_that_a_slow_host_tells_after_the_majority_counts(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = threading.Event()
+    with lease(hosts, ttl_seconds=3600) as first:
+        first.take(0, silent)
+        first.when_lost(lost.set)
+        holder = next(iter(lock.read("lab", cast("Any", hosts)).values()))
+        script = fence.break_lock("lab", holder.token, "because")
+        hosts["host-4"].ask(script, "")
+        hosts["host-4"].held_up = threading.Event()
+        hours = lock.awake_seconds() + 7200
+        monkeypatch.setattr(lock, "awake_seconds", lambda: hours)
+        first.confirm()
+        hosts["host-4"].held_up.set()
+        assert lost.wait(PATIENCE_SECONDS)
+        with pytest.raises(LockLost):
+            first.confirm()
+
+
+def test_a_long_look_is_not_taken_for_silence(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dead hosts make a look as long as the time to live: one look alone proves nothing."""
+    holder, looks = dead(hosts), list[int]()
+    read = lock.read
+
+    def slowly(*args: Any) -> dict[str, Holder]:
+        found = read(*args)
+        looks.append(1)
+        threading.Event().wait(TTL_SECONDS)
+        if len(looks) == 1:
+            newer = replace(holder, beat=holder.beat + 1)
+            for host in hosts.values():
+                host.ask(fence.beat_lock("lab", holder.token, newer.as_line()), "")
+        return found
+
+    monkeypatch.setattr(lock, "read", slowly)
+    assert lock.watch("lab", cast("Any", hosts), holder) is Life.ALIVE
