@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from deploy.lanes import Lane
     from deploy.plan import Plan
     from deploy.recovery import WayOut
+    from deploy.settings import App
     from deploy.steps import Step
 
 JOURNAL_LINES = 8
@@ -81,7 +82,7 @@ class Execution:
         self.fleet.stop.set()
 
     def lose(self) -> None:
-        """Another deploy took over: wait for nothing more, change nothing more."""
+        """Another deploy took over: begin nothing more; no step that has begun changes anything."""
         self.lost.set()
         self.fleet.stop.set()
 
@@ -126,31 +127,56 @@ class Execution:
                 self.listen(BatchBegan(number, total, names))
                 self._slide(number, batch)
                 continue
-            if not self._has_room(number, batch):
+            if not self._has_room(number, batch.copy):
                 return
             self.listen(BatchBegan(number, total, names))
             self._together([(lane, self._switch) for lane in batch])
 
     def _slide(self, number: int, batch: list[Lane]) -> None:
         """So many hosts at a time; the next one starts as soon as one has ended."""
-        turn = threading.Lock()
-        out: list[Lane] = []
+        turn, counting = threading.Lock(), threading.Lock()
+        out: dict[str, Lane] = {}
+
+        def going(lane: Lane) -> list[Lane]:
+            with counting:
+                return [lane, *out.values()]
 
         def take_turn(lane: Lane) -> None:
             with turn:
                 failed = {failure.host.name for failure in self.failures}
                 if len(failed) > self.plan.tolerated or self.fleet.stop.is_set():
                     return
-                if not self._has_room(number, [lane, *out]):
+                if not self._has_room(number, lambda: going(lane)):
                     return
-                out.append(lane)
+                with counting:
+                    out[lane.host.name] = lane
             self._switch(lane)
-            out.remove(lane)
+            with counting:
+                del out[lane.host.name]
 
         self._together([(lane, take_turn) for lane in batch], self.plan.at_a_time(number))
 
-    def _has_room(self, number: int, batch: list[Lane]) -> bool:
-        """See by fresh readings that the policy holds without this batch; wait for it a while."""
+    def _has_room(self, number: int, going: Callable[[], list[Lane]]) -> bool:
+        """See by fresh readings that the policy holds without these lanes; wait for it a while.
+
+        going: those that are out, and those that want to be. All apps of one look have to be
+        well: what was seen of the first before the second was waited for is old.
+        """
+        began = time.monotonic()
+        while (found := self._shortfall(number, going())) is not None:
+            app, short = found
+            host, limit = going()[0].host, app.healthy_timeout_seconds
+            gone = time.monotonic() - began
+            if gone > limit or self.fleet.stop.wait(LOOK_FOR_CAPACITY_SECONDS):
+                text = f"batch {number} {short}; waited {gone:.0f} s for it"
+                if not self.fleet.stop.is_set():
+                    self.failures.append(Failure(host, f"begin batch {number}", text))
+                return False
+            self.fleet.tell(host.name, f"waiting, {gone:.0f} of {limit:g} s: it {short}")
+        return True
+
+    def _shortfall(self, number: int, going: list[Lane]) -> tuple[App, str] | None:
+        """The first app that would be short without these lanes, and how; one look at each."""
         for name, least in self.plan.floors[number - 1].items():
             app = self.plan.apps[name]
             targets = {
@@ -158,25 +184,15 @@ class Execution:
                 for host in self.plan.hosts
             }
             zones = {targets[host.name]: host.zone for host in self.plan.hosts}
-            out = {targets[lane.host.name] for lane in batch if lane.switches(app)}
-            group, limit = self.fleet.groups[name], app.healthy_timeout_seconds
-            began, host = time.monotonic(), batch[0].host
-            while True:
-                try:
-                    serving = self.fleet.serving(app, SILENT_API_SECONDS)
-                    short = capacity.shortfall(group, least, serving, out, zones)
-                except DeployError as error:
-                    short = f"cannot begin: {error}"
-                gone = time.monotonic() - began
-                if not short:
-                    break
-                if gone > limit or self.fleet.stop.wait(LOOK_FOR_CAPACITY_SECONDS):
-                    text = f"batch {number} {short}; waited {gone:.0f} s for it"
-                    if not self.fleet.stop.is_set():
-                        self.failures.append(Failure(host, f"begin batch {number}", text))
-                    return False
-                self.fleet.tell(host.name, f"waiting, {gone:.0f} of {limit:g} s: it {short}")
-        return True
+            out = {targets[lane.host.name] for lane in going if lane.switches(app)}
+            try:
+                serving = self.fleet.serving(app, SILENT_API_SECONDS)
+                short = capacity.shortfall(self.fleet.groups[name], least, serving, out, zones)
+            except DeployError as error:
+                short = f"cannot begin: {error}"
+            if short:
+                return app, short
+        return None
 
     def _together(
         self, work: list[tuple[Lane, Callable[[Lane], None]]], at_a_time: int = MOST_AT_A_TIME
@@ -288,6 +304,8 @@ class Execution:
                 self._do(back, planned=False, patience_seconds=patience_seconds)
             except DeployError as error:
                 done.append(f"{back}: failed: {error}")
+                if recovery.is_deployed(back):
+                    self._deployed(back)
                 other = recovery.instead(lane, back, is_bad=error.blames_release)
                 if other is not None:
                     others = [step for step in todo if step.app.name != back.app.name]
@@ -305,10 +323,12 @@ class Execution:
         planned: bool = True,
         patience_seconds: float = retries.PATIENCE_SECONDS,
     ) -> None:
+        host = step.host.name
+        if self.lost.is_set():
+            raise LockLost(f"{step.host}: {step}: not begun: another deploy took over")
         self.listen(StepBegan(step))
         began = time.monotonic()
         error: DeployError | None = None
-        host = step.host.name
         try:
             retries.patiently(
                 lambda: step.run(self.fleet),

@@ -60,11 +60,14 @@ class Overview:
 
     @property
     def is_mixed(self) -> bool:
-        """Whether an app runs in more than one release."""
+        """Whether an app is seen to run in more than one release.
+
+        A host that was not read, and one where nothing runs, have none.
+        """
         releases: dict[str, set[str]] = {}
         for row in self.rows:
             releases.setdefault(row.app, set()).update({row.release, row.beside or row.release})
-        return any(len(found) > 1 for found in releases.values())
+        return any(len(found - {""}) > 1 for found in releases.values())
 
     @property
     def is_whole_look(self) -> bool:

@@ -122,7 +122,9 @@ def good_before(report: Report) -> Mapping[str, Mapping[str, Record]]:
 
 def merged(first: Report, back: Report) -> Report:
     """A rollout and the way back of its finished hosts, as one report."""
-    # Who failed on the way back was put back on what it came from: the new release.
+    # Who failed on the way back was put back on what it came from: the new release. A host that
+    # ran nothing before has nowhere to go: the way back has no step for it.
+    reached = {step.host.name for step in back.plan.steps}
     ended = {
         Outcome.DONE: Outcome.BACK,
         Outcome.CURRENT: Outcome.BACK,
@@ -131,7 +133,9 @@ def merged(first: Report, back: Report) -> Report:
     outcomes = dict(first.outcomes)
     new = {Outcome.DONE, Outcome.PARTLY}
     for host, outcome in back.outcomes.items():
-        if outcome is not Outcome.WAITING and first.outcomes.get(host) in new:
+        if host not in reached or outcome is Outcome.WAITING:
+            continue
+        if first.outcomes.get(host) in new:
             outcomes[host] = ended.get(outcome, outcome)
     told: list[Failure] = [*first.failures, *back.failures]
     return replace(

@@ -11,9 +11,20 @@ import builders
 import pytest
 from builders import NEW
 
-from deploy import enrolment, proof, quiet, recording, rollout, staging, steps, switching
+from deploy import (
+    enrolment,
+    executor,
+    proof,
+    quiet,
+    recording,
+    rollback,
+    rollout,
+    staging,
+    steps,
+    switching,
+)
 from deploy import plan as plans
-from deploy.balancer import Health, State, Target
+from deploy.balancer import GONE, Health, State, Target
 from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, LockLost
 from deploy.executor import Execution
 from deploy.facts import Slot
@@ -43,6 +54,7 @@ if TYPE_CHECKING:
     from deploy.steps import Step
 
 PATIENCE_SECONDS = 5.0
+TWO = (("web", 5000), ("admin", 5100))
 
 
 Run = Any
@@ -281,6 +293,23 @@ def test_a_way_back_that_fails_is_told_and_the_host_counts_as_out(run: Run) -> N
     assert ran.report.exit_code is ExitCode.OUT_OF_SERVICE
 
 
+def test_a_way_back_of_which_only_the_note_stays_leaves_the_host_in(run: Run) -> None:
+    ran = run(made(old(2)), {"host-1: drain": fail, "host-1: clear the note": fail})
+    assert ran.report.outcomes["host-1"] is Outcome.BACK
+    assert ran.report.failures[0].undone[-1].endswith("failed: it broke")
+    assert ran.report.exit_code is ExitCode.FAILED
+
+
+def test_a_release_that_serves_counts_as_deployed_though_its_record_fails(run: Run) -> None:
+    """Also in a way out: a rollback of the finished hosts has to know of it."""
+    slots: dict[str, Slot] = {"web": builders.slot(), "admin": builders.slot()}
+    plan = made([builders.facts(1, slots)], builders.app(), builders.app("admin", 5100))
+    acts: Acts = {"host-1: wait until healthy in web": fail, "host-1: record admin": fail}
+    ran = run(plan, acts)
+    assert ran.report.deployed == {("host-1", "admin")}
+    assert list(rollout.good_before(ran.report)["admin"]) == ["host-1"]
+
+
 def test_a_failed_command_is_kept_as_data(run: Run) -> None:
     def command(_: object) -> None:
         raise CommandFailed("host-1", "stopping", CommandResult("systemctl stop", 7, "", "no\n"))
@@ -401,6 +430,92 @@ def test_who_lost_the_lock_changes_nothing_any_more(run: Run) -> None:
     assert ran.report.outcomes["host-3"] is Outcome.WAITING
     assert ran.report.exit_code is ExitCode.LOCKED
     assert on(ran.done, "host-1")[-1].startswith("host-1: drain"), "no way back"
+
+
+def test_who_lost_the_lock_begins_no_other_step(run: Run) -> None:
+    ran = run(made(old(2)), {"host-1: stop": lambda execution: execution.lose()})
+    assert ran.report.outcomes["host-1"] is Outcome.LEFT
+    assert on(ran.done, "host-1")[-1].startswith("host-1: stop")
+    assert ran.report.exit_code is ExitCode.LOCKED
+
+
+def walk(
+    plan: Plan,
+    monkeypatch: pytest.MonkeyPatch,
+    serving: Callable[[App], set[int]],
+    act: Callable[[Step], None] = lambda _: None,
+) -> Ran:
+    """On a paper fleet whose targets are healthy as told."""
+    fleet, events = PaperFleet({}), list[Event]()
+    fleet.groups = {app: builders.group(f"{app}-lab") for app in ("web", "admin")}
+
+    def read(app: App, timeout_seconds: float) -> frozenset[Target]:
+        del timeout_seconds
+        return frozenset(Target(f"host-{number}", app.port) for number in serving(app))
+
+    def do(step: Step, fleet: PaperFleet) -> None:
+        act(step)
+        fleet.do(step)
+
+    for kind in KINDS:
+        monkeypatch.setattr(kind, "run", do)
+    monkeypatch.setattr(fleet, "serving", read)
+    monkeypatch.setattr(executor, "LOOK_FOR_CAPACITY_SECONDS", 0.01)
+    return Ran(Execution(plan, cast("Fleet", fleet), events.append).run(), events, fleet.done)
+
+
+def test_a_batch_of_two_apps_begins_when_one_look_finds_room_for_both(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """P2: web loses a target while admin, short at first, is waited for."""
+    apps = [builders.app(name, port, healthy_timeout_seconds=0.5) for name, port in TWO]
+    slots: dict[str, Slot] = {"web": builders.slot(), "admin": builders.slot()}
+    hosts = [builders.facts(number, slots) for number in (1, 2, 3)]
+    offers = tuple(builders.offer(app, hosts) for app in apps)
+    seen = builders.survey(hosts, apps=apps)
+    plan = plans.make(builders.environment(*apps), offers, seen)
+    looks = dict.fromkeys(("web", "admin"), 0)
+
+    def serving(app: App) -> set[int]:
+        looks[app.name] += 1
+        is_short = looks["admin"] > 0 if app.name == "web" else looks["admin"] < 3
+        return {1, 2} if is_short else {1, 2, 3}
+
+    ran = walk(plan, monkeypatch, serving)
+    assert looks["admin"] > 0
+    assert not any("deregister" in line for line in ran.done)
+    assert "of web-lab in service (2 healthy now)" in ran.report.failures[0].error
+
+
+def test_a_window_goes_on_when_a_host_that_was_out_makes_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """host-4 turns sick; host-3 has to wait until host-2 is back, and then has room."""
+    web = builders.app(healthy_timeout_seconds=PATIENCE_SECONDS)
+    hosts = old(4)
+    environment = builders.environment(web, batch=None, rollout={"window": 2})
+    offers = (builders.offer(web, hosts),)
+    plan = plans.make(environment, offers, builders.survey(hosts, apps=[web]))
+    out, sick, third_waits = set[int](), set[int](), threading.Event()
+
+    def act(step: Step) -> None:
+        number = int(step.host.name[-1])
+        if isinstance(step, enrolment.DeregisterTarget):
+            out.add(number)
+        if isinstance(step, enrolment.WaitHealthy):
+            if number == 1:
+                sick.add(4)
+            if number == 2:
+                third_waits.wait(PATIENCE_SECONDS)
+            out.discard(number)
+
+    def serving(_: App) -> set[int]:
+        if sick and 2 in out:
+            third_waits.set()
+        return {1, 2, 3, 4} - out - sick
+
+    ran = walk(plan, monkeypatch, serving, act)
+    assert ran.report.outcomes["host-3"] is Outcome.DONE
 
 
 def test_a_batch_that_would_leave_too_few_waits_and_then_does_not_start(run: Run) -> None:
@@ -564,3 +679,20 @@ def test_a_new_slot_that_fails_leaves_the_old_one_alone(run: Run) -> None:
     assert ran.report.outcomes["host-1"] is Outcome.BACK
     assert ran.report.exit_code is ExitCode.FAILED
     assert not any(":5000" in line or "@5000" in line for line in ran.done if "verify" not in line)
+
+
+def test_a_host_that_ran_nothing_before_is_not_said_to_be_back(run: Run) -> None:
+    """`on_failure: rollback` has no way back for it: it runs the new release, and says so."""
+    newcomer = builders.facts(1, {"web": Slot(kept=builders.slot().kept)})
+    hosts = [newcomer, *old(3)[1:]]
+    web = builders.app()
+    environment = builders.environment(web)
+    seen = builders.survey(hosts, {"host-1": GONE}, [web])
+    plan = plans.make(environment, (builders.offer(web, hosts),), seen, allow_downtime=True)
+    first = run(plan, {f"host-3: prove {NEW}": fail}).report
+    assert first.outcomes["host-1"] is Outcome.DONE
+    now = [builders.facts(number, {"web": builders.slot(NEW)}) for number in (1, 2)]
+    back = rollback.back(environment, builders.survey(now), rollout.good_before(first))
+    told = rollout.merged(first, run(back).report)
+    assert (told.outcomes["host-1"], told.outcomes["host-2"]) == (Outcome.DONE, Outcome.BACK)
+    assert told.exit_code is ExitCode.MIXED

@@ -105,3 +105,14 @@ def test_a_fleet_that_was_mixed_and_cannot_be_seen_is_mixed() -> None:
     assert told.exit_code is ExitCode.MIXED
     one = builders.survey([builders.facts(n, {"web": builders.slot(OLD)}) for n in (1, 2)])
     assert verbs.as_seen(report, overview.overview(environment, one)).exit_code is ExitCode.FAILED
+
+
+def test_a_fleet_of_one_release_is_not_mixed_for_a_host_that_cannot_be_read() -> None:
+    hosts = [builders.facts(n, {"web": builders.slot()}) for n in (1, 2)]
+    environment, seen = builders.environment(), builders.survey(hosts)
+    made = plan.make(environment, (builders.offer(builders.app(), hosts),), seen)
+    waiting = dict.fromkeys(("host-1", "host-2"), Outcome.WAITING)
+    report = Report(made, waiting, (Failure(builders.host(1), "upload", "no way to it"),))
+    partly = Survey(seen.hosts[1:], seen.groups, seen.health, {"host-1": "no answer"})
+    told = verbs.as_seen(report, overview.overview(environment, partly))
+    assert told.exit_code is ExitCode.FAILED

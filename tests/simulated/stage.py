@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import tenacity.nap
 
-from deploy import commands, enrolment, executor, fleet, proof, questions, quiet
+from deploy import commands, enrolment, executor, fleet, proof, questions, quiet, retries
 from deploy.executor import Execution
 from deploy.proof import NotProven, ProveRelease, ProveRevived
 from simulated.builds import Kind
@@ -53,7 +53,7 @@ SCRIPTS = (
 
 def take_the_stage(patch: pytest.MonkeyPatch) -> None:
     """From here to the patch's end, steps and executor act on the paper."""
-    for module in (executor, fleet, enrolment, proof, quiet, tenacity, tenacity.nap):
+    for module in (executor, fleet, enrolment, proof, quiet, retries, tenacity, tenacity.nap):
         patch.setattr(module, "time", CLOCK)
     patch.setattr(proof, "ASK_SECONDS", 1.0)
     for name in SCRIPTS:
@@ -122,13 +122,13 @@ def _together(
     fate.acting = ""
 
 
-def _decided(decide: Callable[[Execution, int, list[Lane]], bool]) -> Any:
+def _decided(decide: Callable[[Execution, int, Callable[[], list[Lane]]], bool]) -> Any:
     """The same decision; nothing else happens meanwhile, since a window's turn is locked."""
 
-    def has_room(execution: Execution, number: int, batch: list[Lane]) -> bool:
+    def has_room(execution: Execution, number: int, going: Callable[[], list[Lane]]) -> bool:
         fate = _fate(execution)
-        with fate.between_steps(batch[0].host.name):
-            return decide(execution, number, batch)
+        with fate.between_steps(going()[0].host.name):
+            return decide(execution, number, going)
 
     return has_room
 
