@@ -74,7 +74,9 @@ def _way(
 ) -> WayOut:
     """One app's way; mine: its steps that were begun."""
     has_failed = is_failed and not still_runs and not is_deployed(mine[-1])
-    if lane.apart and not (is_failed or still_runs):
+    # The note goes last: where only that failed, the app serves, and it is cleared another time.
+    is_well = not is_failed or isinstance(mine[-1], ForgetOut)
+    if lane.apart and is_well and not still_runs:
         return WayOut((), tuple(_of(lane, name)[len(mine) :]), serves=True)
     if name in lane.surged and (has_failed or still_runs or not _has(mine, ProveRelease)):
         serves = not is_failed or name in lane.served
@@ -95,23 +97,27 @@ def _way(
 def instead(lane: Lane, failed: Step, *, is_bad: bool) -> WayOut | None:
     """What is done in place of an app's other steps where one of a way out fails.
 
-    A step of the lane itself, of an app that was proven and on its way in, leads that app back
-    as if the lane had stopped there: of two apps, the second may be bad too. None: the others
-    are done all the same, since a mark that cannot be made is no reason to stay out.
+    A note that cannot be cleared keeps nobody out: it is told, and repair clears it. What ends
+    an old slot comes when the new one serves. A step of the lane itself, of an app that was
+    proven and on its way in, leads that app back as if the lane had stopped there: of two apps,
+    the second may be bad too. None: the others are done all the same, since a mark that cannot
+    be made is no reason to stay out.
     """
     if isinstance(failed, MarkBad):
         return None
-    name = failed.app.name
+    name, is_note = failed.app.name, isinstance(failed, ForgetOut)
+    is_surged = name in lane.surged
     whole = _of(lane, name)
     place = next((place for place, step in enumerate(whole) if step is failed), None)
-    if place is None or is_deployed(failed):
+    if place is None or is_note or is_deployed(failed):
         # Of an app that surges the other slot serves: what is left of this one is told, and mended.
-        serves = place is not None or name in lane.served
-        return WayOut((), (), serves=serves, leaves=name in lane.surged)
+        is_own = any(step is failed for step in lane.all_steps)
+        serves = is_own or name in lane.served or (is_note and not is_surged)
+        return WayOut((), (), serves=serves, leaves=is_surged)
     if lane.apart:
         mine = whole[: place + 1]
         return _way(lane, name, mine, is_failed=True, still_runs=False, is_bad=is_bad)
-    if name in lane.surged:
+    if is_surged:
         found = _withdrawn(lane, whole[: place + 1], is_bad=is_bad)
         return WayOut((), found, serves=name in lane.served)
     return _restored(lane, whole[: place + 1], is_bad=is_bad)

@@ -180,10 +180,19 @@ def test_of_two_bad_apps_the_second_finds_its_way_back_too() -> None:
 def test_a_way_back_that_fails_leads_nowhere_else() -> None:
     lane = lane_of()
     way = recovery.way_out(lane, step_of(lane, "ProveRelease"))
-    for step in way.steps[1:]:
+    for step in way.steps[1:-1]:
         other = recovery.instead(lane, step, is_bad=True)
         assert other
         assert (other.steps, other.serves) == ((), False)
+
+
+def test_a_note_that_cannot_be_cleared_is_no_reason_to_call_a_host_out() -> None:
+    lane = lane_of()
+    *_, note = recovery.way_out(lane, step_of(lane, "WaitDrained")).steps
+    assert names([note]) == ["ForgetOut"]
+    other = recovery.instead(lane, note, is_bad=False)
+    assert other
+    assert (other.steps, other.serves, other.leaves) == ((), True, False)
 
 
 def test_a_mark_that_cannot_be_made_is_no_reason_to_stay_out() -> None:

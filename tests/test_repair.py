@@ -223,3 +223,13 @@ def test_of_two_apps_each_is_mended_whatever_becomes_of_the_other() -> None:
     stopped = recovery.way_out(lane, proof, still_runs=True)
     assert stopped.steps == ()
     assert recovery.way_out(lane, last).steps == ()
+
+
+@pytest.mark.parametrize("health", [GONE, HEALTHY])
+def test_a_note_that_stays_leaves_a_host_in_that_repair_put_in(health: Health) -> None:
+    lane = made(slot(out=NOTE), health).batches[0][0]
+    assert type(lane.steps[-1]).__name__ == "ForgetOut"
+    way = recovery.way_out(lane, lane.steps[-1], is_bad=False)
+    assert (way.steps, way.serves, way.leaves) == ((), True, False)
+    before = recovery.way_out(lane, lane.steps[0], is_bad=False)
+    assert before.serves is (health is HEALTHY)

@@ -189,6 +189,15 @@ def test_an_old_slot_that_was_out_is_not_said_to_serve() -> None:
     assert not other.serves
 
 
+def test_an_old_slot_that_cannot_be_ended_in_a_way_out_is_left_beside_one_that_serves() -> None:
+    """Though it was in no load balancer itself: by then the new one is."""
+    lane = lane_of(host(), {(1, 5000): GONE})
+    for step in lane.after:
+        other = recovery.instead(lane, step, is_bad=True)
+        assert other
+        assert (other.steps, other.serves, other.leaves) == ((), True, True)
+
+
 LEFT: dict[str, tuple[Slot, Health, list[str]]] = {
     "at rest": (rest(), GONE, []),
     "at rest, its target not yet gone": (rest(), DRAINING, []),
