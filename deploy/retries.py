@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, TypeVar
 
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+from tenacity import Retrying, retry_if_exception, wait_random_exponential
 
 from deploy.errors import DeployError
 
@@ -27,8 +28,14 @@ def patiently(
     """Act; where that fails and may pass, act again with growing pauses until the time is up.
 
     act: safe to repeat, since nobody knows how far a command came whose connection broke; tell:
-    hears why it is tried again. Returns what `act` does, or raises the last error.
+    hears why it is tried again. The time counts from the first failure: what took long until it
+    broke is tried again all the same. Returns what `act` does, or raises the last error.
     """
+    failed_at: list[float] = []
+
+    def is_over(_: RetryCallState) -> bool:
+        failed_at.append(time.monotonic())
+        return failed_at[-1] - failed_at[0] >= patience_seconds
 
     def say(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -37,7 +44,7 @@ def patiently(
     again = Retrying(
         retry=retry_if_exception(lambda error: isinstance(error, DeployError) and error.may_pass),
         wait=wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE_SECONDS),
-        stop=stop_after_delay(patience_seconds),
+        stop=is_over,
         before_sleep=say,
         reraise=True,
     )

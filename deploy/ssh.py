@@ -123,5 +123,11 @@ def _config(environment: Environment) -> Config:
     own = {key: value for key, value in environment.fabric.items() if key != "connect_kwargs"}
     config = Config(overrides=own, lazy=True)
     if environment.fabric.get("load_ssh_configs", True):
-        config.load_ssh_config()
+        try:
+            config.load_ssh_config()
+        except (paramiko.SSHException, UnicodeDecodeError, OSError) as error:
+            raise BadInput(
+                f"~/.ssh/config or /etc/ssh/ssh_config cannot be read by Paramiko: {error}; "
+                "mend it, or do without it: `load_ssh_configs: false` in fabric.yaml"
+            ) from error
     return config

@@ -49,7 +49,7 @@ def test_what_cannot_pass_is_raised_at_once(error: DeployError) -> None:
 def test_the_last_error_is_raised_when_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a clock of its own: a busy machine takes no time away from it."""
     clock = Clock()
-    for module in (tenacity, tenacity.nap):
+    for module in (retries, tenacity, tenacity.nap):
         monkeypatch.setattr(module, "time", clock)
     act = Flaky(*(ConnectionLost(f"web-1: {number}") for number in range(100)))
     with pytest.raises(ConnectionLost):
@@ -62,3 +62,20 @@ def test_without_patience_there_is_one_try() -> None:
     with pytest.raises(ConnectionLost):
         retries.patiently(act, lambda _: None, 0)
     assert act.tries == 1
+
+
+def test_what_took_long_until_it_broke_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop of 70 s whose connection breaks: the time counts from the failure on."""
+    clock, tries = Clock(), list[float]()
+    for module in (retries, tenacity, tenacity.nap):
+        monkeypatch.setattr(module, "time", clock)
+
+    def act() -> str:
+        tries.append(clock.monotonic())
+        if len(tries) == 1:
+            clock.sleep(70)
+            raise ConnectionLost("web-1: gone")
+        return "done"
+
+    assert retries.patiently(act, lambda _: None) == "done"
+    assert len(tries) == 2

@@ -17,6 +17,8 @@ from deploy.remote import Remote
 from deploy.trust import UnknownHostKey
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from deploy.trust import Connection
 
 OPENING_SECONDS = 0.2
@@ -97,3 +99,20 @@ def test_a_door_that_stays_shut_says_why_and_whether_that_may_pass(
         ssh.open_to(builders.host(1), door)
     assert type(raised.value) is kind
     assert raised.value.may_pass is (kind is Unreachable)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"Match final all\n  User x\n", b"Host\n", b'Host "a\n', b"# caf\xe9\nHost a\n"],
+    ids=["match final", "no value", "open quote", "not utf-8"],
+)
+def test_p8_an_ssh_config_that_cannot_be_read_is_named(
+    text: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_bytes(text)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(BadInput, match=r"ssh/config.*load_ssh_configs: false"):
+        ssh.resolve(builders.environment(), "10.0.0.1")
+    quiet = builders.environment().model_copy(update={"fabric": {"load_ssh_configs": False}})
+    ssh.resolve(quiet, "10.0.0.1")
