@@ -1,4 +1,8 @@
-"""Walks a plan: staging at once, then batch by batch, a thread for each host; events, report."""
+"""Walks a plan: staging at once, then batch by batch, a thread for each host; events, report.
+
+The first batch begins while others are still staged where nobody can notice: new releases start
+and are proven beside what serves, and enrol once every host is staged.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy import capacity, questions, recovery, retries
+from deploy.enrolment import RegisterTarget
 from deploy.errors import CommandFailed, DeployError, LockLost
 from deploy.fleet import Stopped
 from deploy.report import (
@@ -38,6 +43,8 @@ JOURNAL_LINES = 8
 LOOK_FOR_SIGNALS_SECONDS = 0.2
 LOOK_FOR_CAPACITY_SECONDS = 0.5
 SILENT_API_SECONDS = 60.0
+# Who begins early is staged first, alone where that is quick: on a slow line others lose but this.
+HEAD_START_SECONDS = 2.0
 # A batch mostly waits, so all of it goes at once; uploads share the workstation and its line.
 MOST_AT_A_TIME, STAGED_AT_A_TIME = 1000, 64
 
@@ -75,6 +82,11 @@ class Execution:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _last: dict[str, Lane] = field(default_factory=dict)
     _aside: set[Future[None]] = field(default_factory=set)
+    _early: dict[str, Lane] = field(default_factory=dict)
+    _begun: set[Future[None]] = field(default_factory=set)
+    _ahead: threading.Event = field(default_factory=threading.Event)
+    _may_enrol: threading.Event = field(default_factory=threading.Event)
+    _is_called_off: bool = False
 
     def stop(self, signal: int) -> None:
         """Ask for an end: no new work starts; hosts that are out go back in first."""
@@ -93,12 +105,14 @@ class Execution:
         self.outcomes = {host.name: Outcome.WAITING for host in self.plan.hosts}
         rolled = {lane.host.name for batch in self.plan.batches for lane in batch}
         self._last = {lane.host.name: lane for batch in self.plan.batches for lane in batch}
-        self._together([(lane, self._stage) for lane in self.plan.staging], STAGED_AT_A_TIME)
+        self._early = self._unseen()
+        order = sorted(self.plan.staging, key=lambda lane: lane.host.name not in self._early)
+        self._together([(lane, self._stage) for lane in order], STAGED_AT_A_TIME)
         unproven = {failure.host.name for failure in self.failures}
         for name in self.outcomes:
             if name not in rolled | unproven:
                 self._ended(name, Outcome.CURRENT)
-        self._roll()
+        self._roll(self._enrol_early())
         self._wait(self._aside)
         return Report(
             plan=self.plan,
@@ -112,10 +126,42 @@ class Execution:
             mixed=self.plan.mixed,
         )
 
-    def _roll(self) -> None:
-        """Batch by batch, until too many hosts failed; a host that failed before is left alone."""
+    def _unseen(self) -> dict[str, Lane]:
+        """The lanes by host of a first batch that may begin when its own hosts are staged."""
+        if not self.plan.batches or self.plan.at_a_time(1):
+            return {}
+        first = {lane.host.name: lane for lane in self.plan.batches[0]}
+        staged = {lane.host.name for lane in self.plan.staging}
+        may = first.keys() <= staged and all(lane.begins_unseen for lane in first.values())
+        return first if may else {}
+
+    def _begin_early(self, lane: Lane) -> None:
+        """Go on with a host that is staged while others are not; it waits before it enrols."""
+        with self._lock:
+            is_first = not self._begun
+            self._begun.add(self._beside(lane, self._switch))
+        if is_first:
+            self.listen(BatchBegan(1, len(self.plan.batches), tuple(self._early)))
+
+    def _enrol_early(self) -> int:
+        """Let lanes that began early enrol, now that all is staged; how many batches are done."""
+        if not self._begun:
+            self._may_enrol.set()
+            return 0
+        lanes = list(self._early.values())
+        too_many = len({failure.host.name for failure in self.failures}) > self.plan.tolerated
+        self._is_called_off = too_many or not self._has_room(1, lanes.copy)
+        self._may_enrol.set()
+        self._wait(self._begun)
+        return len(self.plan.batches) if self._is_called_off else 1
+
+    def _roll(self, done: int) -> None:
+        """Batch by batch, until too many hosts failed; a host that failed before is left alone.
+
+        done: so many batches are over.
+        """
         total = len(self.plan.batches)
-        for number, whole in enumerate(self.plan.batches, start=1):
+        for number, whole in enumerate(self.plan.batches[done:], start=done + 1):
             failed = {failure.host.name for failure in self.failures}
             if len(failed) > self.plan.tolerated or self.fleet.stop.is_set():
                 return
@@ -204,10 +250,16 @@ class Execution:
 
     def _begin_aside(self, lane: Lane) -> None:
         """Go on with a lane while the next batch begins."""
-        pool = ThreadPoolExecutor(max_workers=1)
         with self._lock:
-            self._aside.add(pool.submit(self._leave, lane))
+            self._aside.add(self._beside(lane, self._leave))
+
+    @staticmethod
+    def _beside(lane: Lane, run: Callable[[Lane], None]) -> Future[None]:
+        """Run a lane in a thread of its own."""
+        pool = ThreadPoolExecutor(max_workers=1)
+        future = pool.submit(run, lane)
         pool.shutdown(wait=False)
+        return future
 
     @staticmethod
     def _wait(futures: set[Future[None]]) -> None:
@@ -220,22 +272,36 @@ class Execution:
 
     def _stage(self, lane: Lane) -> None:
         """Nothing of this changes what serves, so a failure leaves the host as it was."""
+        early = self._early.get(lane.host.name)
+        if self._early and not early:
+            self._ahead.wait(HEAD_START_SECONDS)
+        try:
+            is_staged = self._brought(lane)
+        finally:
+            if early:
+                self._ahead.set()
+        if early and is_staged:
+            self._begin_early(early)
+
+    def _brought(self, lane: Lane) -> bool:
+        """Do a lane's staging; whether all of it was done."""
         for step in lane.steps:
             if self.fleet.stop.is_set():
-                return
+                return False
             try:
                 self._do(step)
             except DeployError as error:
                 self._failed(step, error, ())
                 if self.lost.is_set():
                     self._ended(lane.host.name, Outcome.LEFT)
-                return
+                return False
+        return not self.fleet.stop.is_set()
 
     def _switch(self, lane: Lane) -> None:
         """One host, out and back in; where it stops, every app of it is left whole."""
         host, done = lane.host, None
         for step in lane.steps:
-            if self.fleet.stop.is_set() and lane.may_stop_before(step):
+            if self._ends_before(lane, step):
                 if done:
                     stopped = Stopped(f"{host}: stopped before it served")
                     self._ended(host.name, self._left(lane, done, stopped))
@@ -258,6 +324,15 @@ class Execution:
         with self._lock:
             self.outcomes[host.name] = Outcome.DONE
         self._begin_aside(lane)
+
+    def _ends_before(self, lane: Lane, step: Step) -> bool:
+        """Whether a lane goes no further; before it enrols, all hosts have to be staged."""
+        if isinstance(step, RegisterTarget):
+            while not (self._may_enrol.is_set() or self.fleet.stop.is_set()):
+                self.fleet.tell(lane.host.name, "waiting until all hosts are staged")
+                self._may_enrol.wait(LOOK_FOR_SIGNALS_SECONDS)
+        ends = self._is_called_off or self.fleet.stop.is_set()
+        return ends and lane.may_stop_before(step)
 
     def _leave(self, lane: Lane) -> None:
         self._empty(lane)

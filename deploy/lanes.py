@@ -69,6 +69,17 @@ class Lane:
             isinstance(step, SwitchRelease) and step.app.name == app.name for step in self.steps
         )
 
+    @property
+    def begins_unseen(self) -> bool:
+        """Whether all before its first enrolment starts and proves a release beside what serves."""
+        beside = (SwitchRelease, StartUnit, ProveRelease)
+        first = next(
+            (n for n, step in enumerate(self.steps) if isinstance(step, RegisterTarget)), 0
+        )
+        return first > 0 and all(
+            isinstance(step, beside) and step.app.name in self.surged for step in self.steps[:first]
+        )
+
     def may_stop_before(self, step: Step) -> bool:
         """Whether nothing that serves was touched when this step begins, nor anything enrolled."""
         before = self.steps[: self.steps.index(step)]

@@ -27,7 +27,7 @@ from deploy import plan as plans
 from deploy.balancer import GONE, Health, State, Target
 from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, LockLost
 from deploy.executor import Execution
-from deploy.facts import Slot
+from deploy.facts import Slot, UnitState
 from deploy.fleet import Stopped
 from deploy.proof import ProveCurrent
 from deploy.report import (
@@ -696,3 +696,95 @@ def test_a_host_that_ran_nothing_before_is_not_said_to_be_back(run: Run) -> None
     told = rollout.merged(first, run(back).report)
     assert (told.outcomes["host-1"], told.outcomes["host-2"]) == (Outcome.DONE, Outcome.BACK)
     assert told.exit_code is ExitCode.MIXED
+
+
+def surged(count: int, **rollout: Any) -> Plan:
+    """A canary, then all, each in its other slot."""
+    app = builders.app("web", 5000, 5001)
+    hosts = [
+        builders.facts(
+            number,
+            {"web": builders.slot()},
+            spares={"web": replace(builders.slot(), unit=UnitState(), running_release="")},
+            free_memory_kb=1024**2,
+        )
+        for number in range(1, count + 1)
+    ]
+    given = {"strategy": "surge", **rollout}
+    environment = builders.environment(app, batch=[1, "100%"], rollout=given)
+    offers = (builders.offer(app, hosts),)
+    return plans.make(environment, offers, builders.survey(hosts, apps=[app]))
+
+
+def test_a_canary_is_proven_while_others_are_staged_and_enrols_after_them(run: Run) -> None:
+    proven = threading.Event()
+
+    def slow(_: object) -> None:
+        assert proven.wait(PATIENCE_SECONDS), "the canary is not proven meanwhile"
+
+    def prove(_: object) -> None:
+        proven.set()
+
+    acts: Acts = {"host-2: verify": slow, f"host-1: prove {NEW}": prove}
+    ran = run(surged(3), acts)
+    assert ran.report.exit_code is ExitCode.DONE
+    place = {line: number for number, line in enumerate(ran.done)}
+    verified = next(n for line, n in place.items() if line.startswith("host-2: verify"))
+    assert place["host-1: register :5001 in web-lab"] > verified
+    assert sorted(ran.done) == sorted(str(s.host.name) + f": {s}" for s in ran.report.plan.steps)
+    began = [event.hosts for event in ran.events if isinstance(event, BatchBegan)]
+    assert began == [("host-1",), ("host-2", "host-3")]
+
+
+def test_a_failure_in_staging_ends_what_the_canary_started_beside_the_old_release(
+    run: Run,
+) -> None:
+    started = threading.Event()
+
+    def late(_: object) -> None:
+        assert started.wait(PATIENCE_SECONDS)
+        raise DeployError("it broke")
+
+    acts: Acts = {"host-2: upload": late, "host-1: switch": lambda _: started.set()}
+    ran = run(surged(3), acts)
+    assert ran.report.exit_code is ExitCode.FAILED
+    assert ran.report.outcomes == {
+        "host-1": Outcome.BACK,
+        "host-2": Outcome.WAITING,
+        "host-3": Outcome.WAITING,
+    }
+    mine = [line.split()[1] for line in on(ran.done, "host-1")]
+    assert "register" not in mine
+    assert "deregister" not in mine
+    assert mine[-2:] == ["stop", "clear"]
+    assert [failure.step.split()[0] for failure in ran.report.failures] == ["upload"]
+
+
+def test_a_canary_that_began_early_enrols_where_the_budget_bears_a_failure(run: Run) -> None:
+    ran = run(surged(3, max_failures=1), {"host-2: upload": fail})
+    assert list(ran.report.outcomes.values()) == [Outcome.DONE, Outcome.WAITING, Outcome.DONE]
+
+
+def test_a_stop_while_others_are_staged_ends_what_the_canary_started(run: Run) -> None:
+    started = threading.Event()
+
+    def interrupt(execution: Execution) -> None:
+        assert started.wait(PATIENCE_SECONDS)
+        execution.stop(signal.SIGINT)
+
+    acts: Acts = {"host-2: upload": interrupt, "host-1: switch": lambda _: started.set()}
+    ran = run(surged(2), acts)
+    assert ran.report.exit_code is ExitCode.INTERRUPTED
+    assert ran.report.outcomes["host-1"] is Outcome.BACK
+    assert not any(" register" in line for line in ran.done)
+
+
+def test_a_rolling_canary_touches_nothing_before_all_hosts_are_staged(run: Run) -> None:
+    ran = run(made(old(3)))
+    began = next(n for n, event in enumerate(ran.events) if isinstance(event, BatchBegan))
+    staged = [
+        n
+        for n, event in enumerate(ran.events)
+        if isinstance(event, StepEnded) and isinstance(event.step, staging.StageUnits)
+    ]
+    assert max(staged) < began

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -56,6 +57,7 @@ def take_the_stage(patch: pytest.MonkeyPatch) -> None:
     for module in (executor, fleet, enrolment, proof, quiet, retries, tenacity, tenacity.nap):
         patch.setattr(module, "time", CLOCK)
     patch.setattr(proof, "ASK_SECONDS", 1.0)
+    patch.setattr(executor, "HEAD_START_SECONDS", 0.0)
     for name in SCRIPTS:
         home = commands if hasattr(commands, name) else questions
         patch.setattr(home, name, _spoken(name, getattr(home, name)))
@@ -64,6 +66,7 @@ def take_the_stage(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Execution, "_together", _together)
     patch.setattr(Execution, "_has_room", _decided(Execution._has_room))
     patch.setattr(Execution, "_begin_aside", _begin_aside)
+    patch.setattr(Execution, "_begin_early", _begin_early)
     patch.setattr(Execution, "_wait", _wait)
 
 
@@ -135,6 +138,14 @@ def _decided(decide: Callable[[Execution, int, Callable[[], list[Lane]]], bool])
 
 def _begin_aside(execution: Execution, lane: Lane) -> None:
     _fate(execution).aside.append(partial(execution._leave, lane))
+
+
+def _begin_early(execution: Execution, lane: Lane) -> None:
+    """A future that is over stands for the lane, which goes on when it is waited for."""
+    begun: Future[None] = Future()
+    begun.set_result(None)
+    execution._begun.add(begun)
+    _fate(execution).aside.append(partial(execution._switch, lane))
 
 
 def _wait(execution: Execution, futures: object) -> None:
