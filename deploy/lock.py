@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import enum
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from deploy import commands, fence
+from deploy import commands, fence, rival
 from deploy.errors import ConnectionLost, DeployError, Locked, LockLost, Unreachable
 from deploy.holder import Holder, last_line
 from deploy.remote import MOST_AT_ONCE
+from deploy.rival import BEATS_IN_TTL, Life
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from deploy.remote import Remote
 
-BEATS_IN_TTL = 4
 ASK_SECONDS = 40.0
 DROP_SECONDS = 5.0
-
-
-class Life(enum.Enum):
-    """What watching a holder showed."""
-
-    ALIVE = "alive"
-    DEAD = "dead"
-    GONE = "gone"
 
 
 class Lease:
@@ -74,7 +65,7 @@ class Lease:
         end, dead = time.monotonic() + wait_seconds, ""
         while (other := self._try(dead)) is not None:
             tell(f"{self._environment} is locked: {other}; watching for its heartbeat")
-            life, dead = watch(self._environment, self._remotes, other), ""
+            life, dead = rival.watch(self._environment, self._remotes, other), ""
             if life is Life.DEAD:
                 tell(f"{other} shows no life for {other.ttl_seconds:g} s: taking over")
                 dead = other.token
@@ -206,7 +197,7 @@ class Lease:
 
     def _drop(self) -> None:
         script = fence.drop_lock(self._environment, self._holder.token)
-        _ask_all(self._remotes, self._taken, script, DROP_SECONDS)
+        rival.ask_aside(self._remotes, self._taken, script, DROP_SECONDS)
         self._taken.clear()
 
 
@@ -214,74 +205,3 @@ def awake_seconds() -> float:
     """A clock that goes on while the machine sleeps, where the system has one."""
     boot = getattr(time, "CLOCK_BOOTTIME", None)
     return time.time() if boot is None else time.clock_gettime(boot)
-
-
-def read(environment: str, remotes: Mapping[str, Remote]) -> dict[str, Holder]:
-    """Who holds the lock on each host where somebody does."""
-    ends = _ask_all(remotes, remotes, fence.read_lock(environment), ASK_SECONDS)
-    found = {name: Holder.parse(last_line(text)) for name, (_, text) in ends.items()}
-    return {name: holder for name, holder in found.items() if holder}
-
-
-def holders(
-    environment: str, remotes: Mapping[str, Remote]
-) -> list[tuple[Holder, tuple[str, ...]]]:
-    """Each holder, as its newest heartbeat tells it, with the hosts where it holds the lock."""
-    found = read(environment, remotes)
-    newest: dict[str, Holder] = {}
-    for holder in sorted(found.values(), key=lambda holder: holder.beat):
-        newest[holder.token] = holder
-    return [
-        (holder, tuple(sorted(name for name, h in found.items() if h.token == token)))
-        for token, holder in newest.items()
-    ]
-
-
-def watch(environment: str, remotes: Mapping[str, Remote], holder: Holder) -> Life:
-    """Whether a holder lives: its counter moves within its own time to live, as watched here.
-
-    Never by clocks or process ids, which two machines do not share. What counts is a change
-    after the first look: a holder that was killed in the middle of a beat left two counts. The
-    time to live runs from that look's end to the last one's beginning, since hosts that do not
-    answer make a look long.
-    """
-    end = float("inf")
-    pause = holder.ttl_seconds / BEATS_IN_TTL / 2
-    first: int | None = None
-    while True:
-        began = time.monotonic()
-        beats = [h.beat for h in read(environment, remotes).values() if h.token == holder.token]
-        if not beats:
-            return Life.GONE
-        if first is None:
-            first, end = max(beats), time.monotonic() + holder.ttl_seconds
-        if max(beats) > first:
-            return Life.ALIVE
-        if began >= end:
-            return Life.DEAD
-        threading.Event().wait(min(max(end - time.monotonic(), 0), pause))
-
-
-def destroy(environment: str, remotes: Mapping[str, Remote], holder: Holder, note: str) -> None:
-    """Take the lock from its holder on every host, and write down why."""
-    script = fence.break_lock(environment, holder.token, note)
-    _ask_all(remotes, remotes, script, ASK_SECONDS)
-
-
-def _ask_all(
-    remotes: Mapping[str, Remote], names: Iterable[str], script: str, timeout_seconds: float
-) -> dict[str, tuple[int, str]]:
-    """Exit code and output by host, beside whatever runs there; hosts that fail are left out."""
-
-    def ask(name: str) -> tuple[str, tuple[int, str] | None]:
-        try:
-            result = remotes[name].aside(script, timeout_seconds)
-        except DeployError:
-            return name, None
-        return name, (result.exit_code, result.stdout)
-
-    listed = list(names)
-    if not listed:
-        return {}
-    with ThreadPoolExecutor(max_workers=min(MOST_AT_ONCE, len(listed))) as pool:
-        return {name: found for name, found in pool.map(ask, listed) if found is not None}

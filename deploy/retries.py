@@ -31,11 +31,14 @@ def patiently(
     hears why it is tried again. The time counts from the first failure: what took long until it
     broke is tried again all the same. Returns what `act` does, or raises the last error.
     """
-    failed_at: list[float] = []
+    first_failed_at: float | None = None
 
     def is_over(_: RetryCallState) -> bool:
-        failed_at.append(time.monotonic())
-        return failed_at[-1] - failed_at[0] >= patience_seconds
+        nonlocal first_failed_at
+        now = time.monotonic()
+        if first_failed_at is None:
+            first_failed_at = now
+        return now - first_failed_at >= patience_seconds
 
     def say(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None

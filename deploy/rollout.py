@@ -122,21 +122,14 @@ def good_before(report: Report) -> Mapping[str, Mapping[str, Record]]:
 
 def merged(first: Report, back: Report) -> Report:
     """A rollout and the way back of its finished hosts, as one report."""
-    # Who failed on the way back was put back on what it came from: the new release. A host that
-    # ran nothing before has nowhere to go: the way back has no step for it.
-    reached = {step.host.name for step in back.plan.steps}
-    ended = {
-        Outcome.DONE: Outcome.BACK,
-        Outcome.CURRENT: Outcome.BACK,
-        Outcome.BACK: Outcome.DONE,
-    }
+    # Who failed on the way back was put back on what it came from: the new release. Who is not
+    # in it ran nothing before, or was not reached, and stays as it was.
+    moved = {Outcome.DONE: Outcome.BACK, Outcome.BACK: Outcome.DONE}
     outcomes = dict(first.outcomes)
-    new = {Outcome.DONE, Outcome.PARTLY}
     for host, outcome in back.outcomes.items():
-        if host not in reached or outcome is Outcome.WAITING:
-            continue
-        if first.outcomes.get(host) in new:
-            outcomes[host] = ended.get(outcome, outcome)
+        is_in_it = outcome not in {Outcome.CURRENT, Outcome.WAITING}
+        if is_in_it and first.outcomes.get(host) in {Outcome.DONE, Outcome.PARTLY}:
+            outcomes[host] = moved.get(outcome, outcome)
     told: list[Failure] = [*first.failures, *back.failures]
     return replace(
         first,

@@ -79,8 +79,16 @@ class Proxy(paramiko.ProxyCommand):
     """A ProxyCommand in a session of its own: Ctrl-C in the terminal does not cut the way back."""
 
     def __init__(self, command: str) -> None:
-        """Start it as paramiko does, but away from the terminal's process group."""
-        self.cmd = shlex.split(command)
+        """Start it as paramiko does, but away from the terminal's process group.
+
+        Raises BadInput for a command that cannot be split into words.
+        """
+        try:
+            self.cmd = shlex.split(command)
+        except ValueError as error:
+            raise BadInput(
+                f"ProxyCommand cannot be read: {error}: {command}; mend it in ~/.ssh/config"
+            ) from error
         self.process = subprocess.Popen(
             self.cmd,
             stdin=subprocess.PIPE,

@@ -8,10 +8,10 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deploy import console, fitness, lock, overview, records, repair, rollback, session, tables
+from deploy import console, fitness, overview, records, repair, rival, rollback, session, tables
 from deploy.errors import BadInput, DeployError, Locked
-from deploy.lock import Life
 from deploy.report import ExitCode, Outcome
+from deploy.rival import Life
 from deploy.rollout import Rollout, Signals
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def lock_status(file: Path, environment: str, *, as_json: bool) -> ExitCode:
     with session.Session(loaded) as opened:
         found = [
             (holder, hosts, life)
-            for holder, hosts in lock.holders(environment, opened.everyone)
+            for holder, hosts in rival.holders(environment, opened.everyone)
             if (life := _life(opened, holder, screen, quiet=as_json)) is not Life.GONE
         ]
     if as_json:
@@ -167,7 +167,7 @@ def lock_break(file: Path, environment: str, *, reason: str, force: bool) -> Exi
         raise BadInput("--reason says nothing; write for the others why the lock is broken")
     loaded = session.load(file, environment, None, None)
     with session.Session(loaded) as opened:
-        found = lock.holders(environment, opened.everyone)
+        found = rival.holders(environment, opened.everyone)
         for holder, _ in found:
             if not force and _life(opened, holder, screen) is Life.ALIVE:
                 raise Locked(
@@ -175,7 +175,7 @@ def lock_break(file: Path, environment: str, *, reason: str, force: bool) -> Exi
                     "or take the lock from it with --force: it then stops before its next change"
                 )
             note = f"{records.now()} {session.author()} broke {holder}: {reason}"
-            lock.destroy(environment, opened.everyone, holder, note)
+            rival.destroy(environment, opened.everyone, holder, note)
             screen.say(f"Broken: {holder}. See what it left: inv status, inv repair.")
     if not found:
         screen.say(f"{environment} is not locked.")
@@ -186,9 +186,9 @@ def _life(opened: Session, holder: Holder, screen: Screen, *, quiet: bool = Fals
     """Watch a holder for its time to live at most."""
     name = opened.environment.name
     if quiet:
-        return lock.watch(name, opened.everyone, holder)
+        return rival.watch(name, opened.everyone, holder)
     with screen.busy(f"watching {holder} for {holder.ttl_seconds:g} s at most"):
-        return lock.watch(name, opened.everyone, holder)
+        return rival.watch(name, opened.everyone, holder)
 
 
 def next_steps(asked: Asked, verb: str, report: Report) -> str:

@@ -13,12 +13,12 @@ from builders import NEW
 
 from deploy import (
     enrolment,
-    executor,
     proof,
     quiet,
     recording,
     rollback,
     rollout,
+    room,
     staging,
     steps,
     switching,
@@ -460,7 +460,7 @@ def walk(
     for kind in KINDS:
         monkeypatch.setattr(kind, "run", do)
     monkeypatch.setattr(fleet, "serving", read)
-    monkeypatch.setattr(executor, "LOOK_FOR_CAPACITY_SECONDS", 0.01)
+    monkeypatch.setattr(room, "LOOK_FOR_CAPACITY_SECONDS", 0.01)
     return Ran(Execution(plan, cast("Fleet", fleet), events.append).run(), events, fleet.done)
 
 

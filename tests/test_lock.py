@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from deploy import commands, fence, lock
+from deploy import commands, fence, lock, rival
 from deploy.errors import (
     CommandResult,
     ConnectionLost,
@@ -23,7 +23,8 @@ from deploy.errors import (
     Unreachable,
 )
 from deploy.holder import Holder, run_address
-from deploy.lock import Lease, Life
+from deploy.lock import Lease
+from deploy.rival import Life
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +82,7 @@ def silent(_: str) -> None:
 
 
 def held_by(hosts: Hosts) -> set[str]:
-    return {holder.author for holder in lock.read("lab", cast("Any", hosts)).values()}
+    return {holder.author for holder in rival.read("lab", cast("Any", hosts)).values()}
 
 
 def until(claim: Callable[[], bool]) -> None:
@@ -94,7 +95,7 @@ def until(claim: Callable[[], bool]) -> None:
 def test_a_lock_is_on_every_host_while_it_is_held_and_nowhere_after(hosts: Hosts) -> None:
     with lease(hosts) as first:
         first.take(0, silent)
-        assert len(lock.read("lab", cast("Any", hosts))) == 4
+        assert len(rival.read("lab", cast("Any", hosts))) == 4
     assert held_by(hosts) == set()
 
 
@@ -174,7 +175,7 @@ def test_one_that_was_killed_in_the_middle_of_a_heartbeat_is_dead(hosts: Hosts) 
     newer = replace(holder, beat=holder.beat + 1)
     for name in ("host-2", "host-4"):
         hosts[name].ask(fence.beat_lock("lab", holder.token, newer.as_line()), "")
-    assert lock.watch("lab", cast("Any", hosts), holder) is Life.DEAD
+    assert rival.watch("lab", cast("Any", hosts), holder) is Life.DEAD
 
 
 def test_what_a_dead_deploy_left_on_a_few_hosts_stops_nobody(hosts: Hosts) -> None:
@@ -187,9 +188,9 @@ def test_what_a_dead_deploy_left_on_a_few_hosts_stops_nobody(hosts: Hosts) -> No
 def test_a_living_deploy_is_not_taken_for_dead(hosts: Hosts) -> None:
     with lease(hosts) as first:
         first.take(0, silent)
-        holder = next(iter(lock.read("lab", cast("Any", hosts)).values()))
-        assert lock.watch("lab", cast("Any", hosts), holder) is Life.ALIVE
-    assert lock.watch("lab", cast("Any", hosts), holder) is Life.GONE
+        holder = next(iter(rival.read("lab", cast("Any", hosts)).values()))
+        assert rival.watch("lab", cast("Any", hosts), holder) is Life.ALIVE
+    assert rival.watch("lab", cast("Any", hosts), holder) is Life.GONE
 
 
 def test_who_was_taken_over_knows_it_and_its_changes_end_on_the_host(hosts: Hosts) -> None:
@@ -200,8 +201,8 @@ def test_who_was_taken_over_knows_it_and_its_changes_end_on_the_host(hosts: Host
         first.when_lost(lost.set)
         first.confirm()
         assert hosts["host-2"].ask(f"{first.fence}\necho changed", "").stdout == "changed\n"
-        holder = next(iter(lock.read("lab", cast("Any", hosts)).values()))
-        lock.destroy("lab", cast("Any", hosts), holder, "because")
+        holder = next(iter(rival.read("lab", cast("Any", hosts)).values()))
+        rival.destroy("lab", cast("Any", hosts), holder, "because")
         ended = hosts["host-2"].ask(f"{first.fence}\necho changed", "")
         assert (ended.exit_code, ended.stdout) == (commands.LOCK_LOST, "")
         assert lost.wait(PATIENCE_SECONDS)
@@ -219,8 +220,8 @@ def test_a_loss_is_seen_before_the_next_change_even_when_no_heartbeat_saw_it(
         hours = lock.awake_seconds() + 7200
         monkeypatch.setattr(lock, "awake_seconds", lambda: hours)
         first.confirm()
-        holder = next(iter(lock.read("lab", cast("Any", hosts)).values()))
-        lock.destroy("lab", cast("Any", hosts), holder, "because")
+        holder = next(iter(rival.read("lab", cast("Any", hosts)).values()))
+        rival.destroy("lab", cast("Any", hosts), holder, "because")
         monkeypatch.setattr(lock, "awake_seconds", lambda: hours + 7200)
         with pytest.raises(LockLost):
             first.confirm()
@@ -245,7 +246,7 @@ def test_a_minority_of_hosts_may_be_down(hosts: Hosts) -> None:
     hosts["host-1"].is_down = True
     with lease(hosts) as first, lease(hosts, "bob@two") as second:
         first.take(0, silent)
-        assert len(lock.read("lab", cast("Any", hosts))) == 3
+        assert len(rival.read("lab", cast("Any", hosts))) == 3
         with pytest.raises(Locked):
             second.take(0, silent)
 
@@ -319,8 +320,8 @@ def test_environments_of_any_name_have_locks_of_their_own() -> None:
 def test_dropping_after_a_break_takes_nothing_from_the_next(hosts: Hosts) -> None:
     first = lease(hosts, ttl_seconds=60)
     first.take(0, silent)
-    holder = next(iter(lock.read("lab", cast("Any", hosts)).values()))
-    lock.destroy("lab", cast("Any", hosts), holder, "because")
+    holder = next(iter(rival.read("lab", cast("Any", hosts)).values()))
+    rival.destroy("lab", cast("Any", hosts), holder, "because")
     with lease(hosts, "bob@two", 60) as second:
         second.take(0, silent)
         with suppress(DeployError):
@@ -371,7 +372,7 @@ def test_a_loss_that_a_slow_host_tells_after_the_majority_counts(
     with lease(hosts, ttl_seconds=3600) as first:
         first.take(0, silent)
         first.when_lost(lost.set)
-        holder = next(iter(lock.read("lab", cast("Any", hosts)).values()))
+        holder = next(iter(rival.read("lab", cast("Any", hosts)).values()))
         script = fence.break_lock("lab", holder.token, "because")
         hosts["host-4"].ask(script, "")
         hosts["host-4"].held_up = threading.Event()
@@ -389,7 +390,7 @@ def test_a_long_look_is_not_taken_for_silence(
 ) -> None:
     """Dead hosts make a look as long as the time to live: one look alone proves nothing."""
     holder, looks = dead(hosts), list[int]()
-    read = lock.read
+    read = rival.read
 
     def slowly(*args: Any) -> dict[str, Holder]:
         found = read(*args)
@@ -401,5 +402,5 @@ def test_a_long_look_is_not_taken_for_silence(
                 host.ask(fence.beat_lock("lab", holder.token, newer.as_line()), "")
         return found
 
-    monkeypatch.setattr(lock, "read", slowly)
-    assert lock.watch("lab", cast("Any", hosts), holder) is Life.ALIVE
+    monkeypatch.setattr(rival, "read", slowly)
+    assert rival.watch("lab", cast("Any", hosts), holder) is Life.ALIVE

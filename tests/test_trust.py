@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import paramiko
 import pytest
 
-from deploy.trust import UNANSWERED_MOST, Transport
+from deploy.errors import BadInput
+from deploy.trust import UNANSWERED_MOST, Proxy, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,3 +76,9 @@ def test_a_host_that_answers_is_kept_however_silent_it_is(sshd: Sshd, connected:
         threading.Event().wait(INTERVAL_SECONDS)
     assert sshd.asked >= 3 * UNANSWERED_MOST
     assert connected.is_active()
+
+
+def test_a_proxy_command_with_an_open_quote_is_named() -> None:
+    said = "ProxyCommand cannot be read: No closing quotation: ssh 'jump -W one:22; mend it in"
+    with pytest.raises(BadInput, match=said):
+        Proxy("ssh 'jump -W one:22")

@@ -50,7 +50,7 @@ def see_honesty(run: Run, report: Report, before: Before) -> None:
     """The report tells what is so."""
     fate, code = run.fate, report.exit_code
     if fate.taken or report.lost:
-        if code is not ExitCode.LOCKED and fate.execution and fate.execution.lost.is_set():
+        if code is not ExitCode.LOCKED and fate.execution and fate.execution.is_lost:
             run.world.wrong("honesty", f"taken over, and the exit code is {code!r}")
         return
     failed_back = {

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 import tenacity.nap
 
-from deploy import commands, enrolment, executor, fleet, proof, questions, quiet, retries
+from deploy import (
+    commands,
+    enrolment,
+    executor,
+    fleet,
+    proof,
+    questions,
+    quiet,
+    retries,
+    room,
+    walk,
+)
 from deploy.executor import Execution
 from deploy.proof import NotProven, ProveRelease, ProveRevived
 from simulated.builds import Kind
@@ -54,7 +65,8 @@ SCRIPTS = (
 
 def take_the_stage(patch: pytest.MonkeyPatch) -> None:
     """From here to the patch's end, steps and executor act on the paper."""
-    for module in (executor, fleet, enrolment, proof, quiet, retries, tenacity, tenacity.nap):
+    ours = (executor, walk, room, fleet, enrolment, proof, quiet, retries)
+    for module in (*ours, tenacity, tenacity.nap):
         patch.setattr(module, "time", CLOCK)
     patch.setattr(proof, "ASK_SECONDS", 1.0)
     patch.setattr(executor, "HEAD_START_SECONDS", 0.0)

@@ -1,0 +1,219 @@
+"""One host's lane, step by step; where a step fails for good, the way out of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deploy import questions, recovery, retries
+from deploy.errors import CommandFailed, DeployError, LockLost
+from deploy.fleet import Stopped
+from deploy.report import Event, Failure, HostEnded, Outcome, StepBegan, StepEnded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deploy.fleet import Fleet
+    from deploy.lanes import Lane
+    from deploy.recovery import WayOut
+    from deploy.steps import Step
+    from deploy.tally import Tally
+
+JOURNAL_LINES = 8
+
+
+@dataclass(frozen=True)
+class _WayGone:
+    """A way out that was gone.
+
+    told: its steps, and how they failed; serves: whether every app of the host is in again;
+    leaves: whether a slot beside the one that serves could not be ended.
+    """
+
+    told: tuple[str, ...]
+    serves: bool
+    leaves: bool
+
+
+@dataclass
+class Walk:
+    """Walks lanes, each in the thread that asks for it; every failure is tallied, none is raised.
+
+    lost: set once another deploy took the environment over, so that nothing may be changed.
+    """
+
+    fleet: Fleet
+    tally: Tally
+    listen: Callable[[Event], None]
+    lost: threading.Event = field(default_factory=threading.Event)
+
+    def lose(self) -> None:
+        """Another deploy took over: begin nothing more; no step that has begun changes anything."""
+        self.lost.set()
+        self.fleet.stop.set()
+
+    def stage(self, lane: Lane) -> bool:
+        """Do a lane of which nothing changes what serves; whether all of it was done."""
+        for step in lane.steps:
+            if self.fleet.stop.is_set():
+                return False
+            try:
+                self._do(step)
+            except DeployError as error:
+                self._failed(step, error, ())
+                if self.lost.is_set():
+                    self.ended(lane.host.name, Outcome.LEFT)
+                return False
+        return not self.fleet.stop.is_set()
+
+    def switch(self, lane: Lane, ends_before: Callable[[Lane, Step], bool]) -> bool:
+        """One host, out and back in; where it stops, every app of it is left whole.
+
+        ends_before: whether the lane goes no further than this step. Returns whether all of it
+        was done; where not, its outcome is told.
+        """
+        done: Step | None = None
+        for step in lane.steps:
+            if ends_before(lane, step):
+                if done:
+                    stopped = Stopped(f"{lane.host}: stopped before it served")
+                    self.ended(lane.host.name, self._left(lane, done, stopped))
+                return False
+            try:
+                self._do(step)
+            except DeployError as error:
+                self.ended(lane.host.name, self._left(lane, step, error))
+                return False
+            done = step
+        return True
+
+    def empty(self, lane: Lane) -> None:
+        """The slots of before drain and stop; the new ones serve, whatever happens here."""
+        lost: set[str] = set()
+        for step in lane.after:
+            if step.app.name in lost or self.lost.is_set():
+                continue
+            try:
+                self._do(step)
+            except DeployError as error:
+                self._failed(step, error, (), leaves=True)
+                lost.add(step.app.name)
+
+    def ended(self, host: str, outcome: Outcome) -> None:
+        """A host's part is over."""
+        self.tally.ended(host, outcome)
+        self.listen(HostEnded(host, outcome))
+
+    def _left(self, lane: Lane, step: Step, error: DeployError) -> Outcome:
+        """Lead a lane out that stopped at a step; where that left its host."""
+        if self.lost.is_set():
+            self._failed(step, error, ())
+            return Outcome.LEFT
+        stopped = isinstance(error, Stopped)
+        journal = () if stopped else self._journal(step)
+        way = recovery.way_out(lane, step, still_runs=stopped, is_bad=error.blames_release)
+        # What may pass has been waited for already: a host that is gone costs no second minute.
+        patience_seconds = 0 if error.may_pass else retries.PATIENCE_SECONDS
+        gone = self._recover(lane, way, patience_seconds)
+        if gone.leaves or not (stopped and gone.serves):
+            self._failed(step, error, gone.told, journal, leaves=gone.leaves)
+        if self.lost.is_set():
+            return Outcome.LEFT
+        if recovery.is_deployed(step):
+            self.tally.deploy(step)
+        return self.tally.reached(lane.host) if gone.serves else Outcome.OUT
+
+    def _recover(self, lane: Lane, way: WayOut, patience_seconds: float) -> _WayGone:
+        """Do the way out."""
+        done, todo = list[str](), list(way.steps)
+        serves, leaves = way.serves, way.leaves
+        while todo and not self.lost.is_set():
+            back = todo.pop(0)
+            try:
+                self._do(back, planned=False, patience_seconds=patience_seconds)
+            except DeployError as error:
+                done.append(f"{back}: failed: {error}")
+                if recovery.is_deployed(back):
+                    self.tally.deploy(back)
+                other = recovery.instead(lane, back, is_bad=error.blames_release)
+                if other is not None:
+                    others = [step for step in todo if step.app.name != back.app.name]
+                    todo = [*others, *other.steps]
+                    serves = serves and other.serves
+                    leaves = leaves or other.leaves
+            else:
+                done.append(str(back))
+        return _WayGone(tuple(done), serves, leaves)
+
+    def _do(
+        self,
+        step: Step,
+        *,
+        planned: bool = True,
+        patience_seconds: float = retries.PATIENCE_SECONDS,
+    ) -> None:
+        """One step, its events and its place in the tally; raises what it failed with."""
+        host = step.host.name
+        if self.lost.is_set():
+            raise LockLost(f"{step.host}: {step}: not begun: another deploy took over")
+        self.listen(StepBegan(step))
+        began = time.monotonic()
+        error: DeployError | None = None
+        try:
+            retries.patiently(
+                lambda: step.run(self.fleet),
+                lambda text: self.fleet.tell(host, text),
+                patience_seconds,
+            )
+        except DeployError as raised:
+            error = raised
+            if isinstance(raised, LockLost):
+                self.lose()
+        except Exception as raised:  # noqa: BLE001 - a defect of ours may not leave a host behind
+            error = DeployError(
+                f"{step.host}: {step}: a defect in Changeover: {type(raised).__name__}: {raised}"
+            )
+            error.__cause__ = raised
+        health = self.fleet.health(step.host, step.app)
+        seconds = time.monotonic() - began
+        stopped = isinstance(error, Stopped)
+        said = str(error) if error and not stopped else None
+        self.listen(StepEnded(step, seconds, str(health or ""), said, stopped))
+        if error:
+            raise error
+        self.tally.did(step, planned=planned)
+
+    def _journal(self, step: Step) -> tuple[str, ...]:
+        """The last lines of a failed step's unit; nothing where the host does not answer."""
+        script = questions.journal(step.app.unit, JOURNAL_LINES)
+        try:
+            text = self.fleet.remote(step.host).ask(script, "journal").stdout
+        except DeployError:
+            return ()
+        return tuple(text.splitlines())
+
+    def _failed(
+        self,
+        step: Step,
+        error: DeployError,
+        undone: tuple[str, ...],
+        journal: tuple[str, ...] = (),
+        *,
+        leaves: bool = False,
+    ) -> None:
+        failed = error.result if isinstance(error, CommandFailed) else None
+        self.tally.failed(
+            Failure(
+                host=step.host,
+                step=str(step),
+                error=str(error),
+                command=failed.command if failed else "",
+                exit_code=failed.exit_code if failed else None,
+                journal=journal,
+                health=str(self.fleet.health(step.host, step.app) or ""),
+                undone=undone,
+                leaves=leaves,
+            )
+        )
