@@ -30,6 +30,8 @@ def _verb(body: Callable[..., Any]) -> Callable[..., None]:
 
         if context.config.run.dry:
             raise Exit("-R/--dry is Invoke's and still connects; use --dry-run", code=2)
+        usage.refuse_empty(options)
+        usage.refuse_option_for(options["env"], body.__name__.replace("_", "."))
         try:
             code = int(body(context, *arguments, **options))
         except DeployError as error:
@@ -52,6 +54,9 @@ def _verbs() -> Any:
     gc.disable()
     try:
         from deploy import verbs  # noqa: PLC0415 - see above
+    except ImportError as error:
+        usage.explain(error)
+        raise
     finally:
         gc.freeze()
         gc.enable()

@@ -62,6 +62,8 @@ PASSING = frozenset(
         "HTTPClientError",
     }
 )
+# A profile's `credential_process` may be missing, and `endpoint_url` no URL.
+FOREIGN = (BotoCoreError, ClientError, OSError, ValueError)
 WRITES = frozenset({"RegisterTargets", "DeregisterTargets"})
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
@@ -130,16 +132,17 @@ class Account:
         try:
             answer = self.call("sts", "get_caller_identity")
         except ApiError as error:
-            raise BadInput(
-                f"{error}; check the region under `aws:` in fabric.yaml, and your network"
-            ) from error
+            is_way = error.may_pass or "Region" in error.code
+            check = "the region under `aws:` in fabric.yaml, and your network"
+            other = "`aws:` in fabric.yaml, and ~/.aws/config"
+            raise BadInput(f"{error}; check {check if is_way else other}") from error
         return str(answer["Arn"])
 
     def call(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
         """Make one API call; boto3's standard retries cover throttling and short outages."""
         try:
             answer: dict[str, Any] = getattr(self._client(service), operation)(**arguments)
-        except (BotoCoreError, ClientError) as error:
+        except FOREIGN as error:
             raise self._translated(error, service, operation) from error
         return answer
 
@@ -148,7 +151,7 @@ class Account:
         try:
             for page in self._client(service).get_paginator(operation).paginate(**arguments):
                 yield from page[key]
-        except (BotoCoreError, ClientError) as error:
+        except FOREIGN as error:
             raise self._translated(error, service, operation) from error
 
     def _client(self, service: str) -> Any:
@@ -178,12 +181,14 @@ class Account:
     def _before_send(self, **_: Any) -> None:
         self.confirm()
 
-    def _translated(  # noqa: PLR0911 - a table of errors
+    def _translated(  # noqa: PLR0911, C901 - a table of errors
         self, error: Exception, service: str, operation: str
     ) -> BadInput | ApiError:
         """Foreign errors, once, in words that say what to do next."""
         where = f"AWS ({service}.{operation}, region {self.region})"
-        profile = f" of profile {self._aws.profile!r}" if self._aws.profile else ""
+        own = self._aws.profile
+        profile = f" for profile {own!r}" if own else ""
+        login = f"`aws sso login{f' --profile {own}' if own else ''}`"
         match error:
             case ClientError():
                 code = str(error.response.get("Error", {}).get("Code", "unknown"))
@@ -192,19 +197,22 @@ class Account:
                     self._forget()
                     return CredentialsRefused(
                         f"{where} refuses the credentials{profile}: {code}; renew them, "
-                        "for example with `aws sso login`, and run the same command again"
+                        f"for example with {login}, and run the same command again"
                     )
                 if code in DENIED:
-                    return BadInput(f"{where} is not allowed{profile}: {said or code}")
+                    return BadInput(
+                        f"{where}: not allowed{profile}: {said or code}; docs/permissions.md has "
+                        "the policy that is needed"
+                    )
                 return ApiError(f"{where}: {code}: {said}", code)
             case NoCredentialsError() | PartialCredentialsError():
                 return BadInput(
-                    f"no AWS credentials{profile}: log in with `aws sso login`, set AWS_PROFILE, "
+                    f"no AWS credentials{profile}: log in with {login}, set AWS_PROFILE, "
                     "or name a profile in fabric.yaml under `aws:`"
                 )
             case ProfileNotFound():
                 return BadInput(
-                    f"AWS profile {self._aws.profile!r} does not exist; "
+                    f"AWS profile {error.kwargs.get('profile', own)!r} does not exist; "
                     "`aws configure list-profiles` shows those that do"
                 )
             case NoRegionError():
@@ -214,11 +222,16 @@ class Account:
                 return CredentialsRefused(f"AWS credentials{profile} could not be had: {error}")
             case SSOError() | UnauthorizedSSOTokenError():
                 self._forget()
-                return CredentialsRefused(f"the AWS login{profile} is over: run `aws sso login`")
+                return CredentialsRefused(f"the AWS login{profile} is over: run {login}")
             case EndpointConnectionError() | ConnectTimeoutError() if self._aws.endpoint_url:
                 return Unreachable(
                     f"the AWS API at {self._aws.endpoint_url} does not answer; if this is the lab, "
                     "start it with `inv lab.up`"
                 )
-            case _:
+            case BotoCoreError():
                 return ApiError(f"{where}: {error}", type(error).__name__)
+            case _:
+                return BadInput(
+                    f"{where} could not be called{profile}: {error}; check `aws:` in fabric.yaml, "
+                    "and the profile in ~/.aws/config"
+                )

@@ -107,11 +107,12 @@ def _listed(
         if names.count(name) > 1:
             raise BadInput(f"{environment.name}: hosts: {name!r} is listed twice")
     addresses = {name: resolve(name) for name in names}
-    private = {a for a in addresses.values() if ipaddress.ip_address(a).is_private}
+    # A network may use public addresses inside, so that every one is looked for as private too.
+    everywhere = set(addresses.values())
     by_address: dict[str, dict[str, Any]] = {}
     for filter_name, wanted in (
-        ("private-ip-address", private),
-        ("ip-address", set(addresses.values()) - private),
+        ("private-ip-address", everywhere),
+        ("ip-address", {a for a in everywhere if ipaddress.ip_address(a).is_global}),
     ):
         if wanted:
             filters = [{"Name": filter_name, "Values": sorted(wanted)}]

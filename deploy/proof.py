@@ -180,6 +180,6 @@ def _ask(step: ProveRelease | ProveRevived, fleet: Fleet) -> tuple[int | None, b
     Asked under the Host header that the load balancer's health check uses (ALB guide).
     """
     app, host = step.app, step.host
-    header = app.health.host or f"{host.address}:{app.port}"
+    header = app.health.host or f"{host.private_address or host.address}:{app.port}"
     code = fleet.remote(host).probe(app.port, step.path, header, app.health.timeout_seconds)
     return code, code is not None and matcher.parse(step.expect).matches(code)

@@ -34,8 +34,9 @@ class Signals:
 
     NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-    def __init__(self, screen: Screen) -> None:
-        self._screen = screen
+    def __init__(self, screen: Screen, mend: str) -> None:
+        """`mend`: what to type where hosts were left out."""
+        self._screen, self._mend = screen, mend
         self._execution: Execution | None = None
         self._first = 0
         self._interrupts = 0
@@ -63,7 +64,7 @@ class Signals:
         self._first = self._first or number
         self._interrupts += number == signal.SIGINT
         if self._interrupts > 1:
-            self._screen.complain("Ended at once; hosts may be out: inv status, then inv repair.")
+            self._screen.complain(f"Ended at once; hosts may be out: {self._mend}")
             os._exit(int(ExitCode.INTERRUPTED))
         self._execution.stop(number)
         self._screen.complain(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import paramiko
 from fabric import Config
 
 from deploy.errors import BadInput, Unreachable
+from deploy.findings import nearest
 from deploy.settings import Hosts
 from deploy.trust import (
     KEEPALIVE_SECONDS,
@@ -35,7 +36,8 @@ def resolve(environment: Environment, name: str) -> str:
         raise BadInput(
             f"host {name!r} has no address ({error.strerror}); check the name under `hosts:`"
         ) from error
-    return str(found[0][4][0])
+    # An instance is found by its IPv4 address.
+    return str(min(found, key=lambda each: each[0] != socket.AF_INET)[4][0])
 
 
 def read_key_files(environment: Environment) -> None:
@@ -82,14 +84,15 @@ def open_to(host: Host, connection: Connection) -> None:
         connection.open()
     except UnknownHostKey as error:
         raise BadInput(
-            f"{who}: unknown host key {error}; compare it with the host's own, then add it: "
-            f"ssh-keyscan -p {port} {connection.host} >> ~/.ssh/known_hosts"
+            f"{who}: unknown host key: {error}; compare it with the machine's own, then add it: "
+            f"{_scan(error.place)} >> ~/.ssh/known_hosts"
         ) from error
     except paramiko.BadHostKeyException as error:
         raise BadInput(
-            f"{who}: the host key is not the known one: it shows {error.key.fingerprint}, "
-            f"known is {error.expected_key.fingerprint}; if the host was rebuilt, remove the "
-            f"old key: ssh-keygen -R {connection.host}"
+            f"{who}: the host key is not the known one: {error.hostname} shows "
+            f"{error.key.fingerprint}, known is {error.expected_key.fingerprint}; if it was "
+            f"rebuilt, remove the old key: ssh-keygen -R {_place(connection, error.hostname)}, "
+            "with -f for a known_hosts file of the project"
         ) from error
     except paramiko.AuthenticationException as error:
         check = "check `ssh: user:` and `ssh: key_files:`, or your agent (ssh-add -l)"
@@ -112,6 +115,20 @@ def open_to(host: Host, connection: Connection) -> None:
         answer_at_once(transport)
 
 
+def _scan(place: str) -> str:
+    """What shows the keys of a machine that known_hosts calls `name`, or `[name]:port`."""
+    name, _, port = place.removeprefix("[").partition("]:")
+    return f"ssh-keyscan -p {port or 22} {name}"
+
+
+def _place(connection: Any, name: str) -> str:
+    """What known_hosts calls a machine on a connection's way: the host, or a jump host."""
+    on_way = connection
+    while on_way.host != name and hasattr(on_way.gateway, "host"):
+        on_way = on_way.gateway
+    return name if on_way.port in {None, 22} else f"'[{name}]:{on_way.port}'"
+
+
 def _broke(connection: Connection, error: paramiko.AuthenticationException) -> bool:
     """Whether nobody refused: Paramiko tells a peer that goes away or is silent by this too."""
     transport = connection.client.get_transport()
@@ -119,7 +136,11 @@ def _broke(connection: Connection, error: paramiko.AuthenticationException) -> b
 
 
 def _config(environment: Environment) -> Config:
-    """Fabric's own keys of the project's file and the user's ssh config; nothing else is read."""
+    """Fabric's own keys of the project's file and the user's ssh config; nothing else is read.
+
+    Raises BadInput for a key that Fabric does not have, and for what cannot be read.
+    """
+    _refuse_misspelt(environment)
     own = {key: value for key, value in environment.fabric.items() if key != "connect_kwargs"}
     config = Config(overrides=own, lazy=True)
     if environment.fabric.get("load_ssh_configs", True):
@@ -131,3 +152,16 @@ def _config(environment: Environment) -> Config:
                 "mend it, or do without it: `load_ssh_configs: false` in fabric.yaml"
             ) from error
     return config
+
+
+def _refuse_misspelt(environment: Environment) -> None:
+    """Fabric itself would pass over an unknown key, and break on a value of another type."""
+    defaults = Config.global_defaults()
+    for key, value in environment.fabric.items():
+        if key not in defaults:
+            hint = nearest(key, defaults) or "; Changeover's own stand under `deploy:`"
+            raise BadInput(f"{environment.name}: top level: {key!r} is no key of Fabric's{hint}")
+        kind = type(defaults[key])
+        if None not in (value, defaults[key]) and not isinstance(value, kind):
+            wanted = "a mapping" if kind is dict else f"of type {kind.__name__}"
+            raise BadInput(f"{environment.name}: top level: {key}: must be {wanted}, not {value!r}")

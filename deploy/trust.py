@@ -24,7 +24,14 @@ UNANSWERED_MOST = 3
 
 
 class UnknownHostKey(paramiko.SSHException):
-    """The host showed a key that no known_hosts file has."""
+    """A machine showed a key that no known_hosts file has.
+
+    place: the machine, which may be a jump host, as known_hosts would name it.
+    """
+
+    def __init__(self, place: str, key: str) -> None:
+        super().__init__(f"{place} shows a key that is unknown here: {key}")
+        self.place = place
 
 
 class Strict(paramiko.MissingHostKeyPolicy):
@@ -34,8 +41,8 @@ class Strict(paramiko.MissingHostKeyPolicy):
         self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
     ) -> None:
         """Refuse, with the fingerprint to compare."""
-        del client, hostname
-        raise UnknownHostKey(f"{key.get_name()} {key.fingerprint}")
+        del client
+        raise UnknownHostKey(hostname, f"{key.get_name()} {key.fingerprint}")
 
 
 class Transport(paramiko.Transport):

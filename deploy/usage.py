@@ -15,7 +15,7 @@ from invoke import Program
 from invoke.exceptions import Exit, ParseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 USAGE_ERROR = 2
 
@@ -62,6 +62,36 @@ def _message(program: Program, error: ParseError) -> str:
         if word not in known and word not in task.inverse_flags
     ]
     return f"{''.join(unknown)}{error}\nSee `inv --help {task.name}`."
+
+
+def refuse_empty(options: Mapping[str, Any]) -> None:
+    """End with 2 for an option that was given and is empty, as by a variable that is not set.
+
+    Left out it has a meaning, such as the newest package or all hosts, which nobody asked for.
+    """
+    for name, value in options.items():
+        if value == "":
+            option = name.replace("_", "-")
+            raise Exit(f"--{option} is empty: give it a value, or leave it out", code=USAGE_ERROR)
+
+
+def refuse_option_for(environment: str, task: str) -> None:
+    """End with 2 where Invoke took an option for the value of `--env`, which was left out."""
+    if environment.startswith("-"):
+        raise Exit(
+            f"{environment} stands where inv {task} wants its environment: give --env. "
+            f"See `inv --help {task}`.",
+            code=USAGE_ERROR,
+        )
+
+
+def explain(error: ImportError) -> None:
+    """End with 2 where what we need is not installed; a defect of ours goes on."""
+    if not (error.name or "").startswith("deploy"):
+        raise Exit(
+            f"{error}: with Python 3.11 or newer, pip install -r requirements.lock",
+            code=USAGE_ERROR,
+        ) from error
 
 
 def settle() -> None:

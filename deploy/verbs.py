@@ -105,7 +105,10 @@ def _pipeline(
             screen.say(str(plan))
             screen.say("Dry run: nothing was changed.")
             return ExitCode.DONE
-        with Signals(screen) as signals, opened.lease(verb, patience_seconds, screen.say) as lease:
+        with (
+            Signals(screen, asked.command("repair")) as signals,
+            opened.lease(verb, patience_seconds, screen.say) as lease,
+        ):
             with screen.busy(looking):
                 plan = make(opened)
             screen.say(str(plan))
@@ -176,7 +179,10 @@ def lock_break(file: Path, environment: str, *, reason: str, force: bool) -> Exi
                 )
             note = f"{records.now()} {session.author()} broke {holder}: {reason}"
             rival.destroy(environment, opened.everyone, holder, note)
-            screen.say(f"Broken: {holder}. See what it left: inv status, inv repair.")
+            screen.say(
+                f"Broken: {holder}. See what it left with inv status --env {environment}; "
+                f"inv repair --env {environment} mends it."
+            )
     if not found:
         screen.say(f"{environment} is not locked.")
     return ExitCode.DONE

@@ -166,7 +166,7 @@ def test_writes_name_id_and_port(stubbed: tuple[Balancer, Stubber]) -> None:
     [
         ("ExpiredToken", BadInput, "refuses the credentials: ExpiredToken; renew them"),
         ("InvalidClientTokenId", BadInput, "refuses the credentials: InvalidClientTokenId"),
-        ("AccessDenied", BadInput, "is not allowed: said"),
+        ("AccessDenied", BadInput, "not allowed: said; docs/permissions.md has"),
         ("Throttling", ApiError, "Throttling: said"),
         ("InternalFailure", ApiError, "InternalFailure: said"),
     ],
@@ -196,8 +196,16 @@ def test_awss_errors_are_translated_once(
         ),
         (NoRegionError(), {}, BadInput, "no AWS region: set `region:` under `aws:`"),
         (UnauthorizedSSOTokenError(), {}, BadInput, "run `aws sso login`"),
+        (
+            UnauthorizedSSOTokenError(),
+            {"profile": "prod"},
+            BadInput,
+            "for profile 'prod' is over: run `aws sso login --profile prod`",
+        ),
+        (FileNotFoundError(2, "x", "helper"), {}, BadInput, "and the profile in ~/.aws/config"),
+        (ValueError("Invalid endpoint: foo"), {}, BadInput, "Invalid endpoint: foo; check `aws:`"),
         (SSOTokenLoadError(error_msg="x"), {}, BadInput, "run `aws sso login`"),
-        (ProfileNotFound(profile="prod"), {}, BadInput, "`aws configure list-profiles` shows"),
+        (ProfileNotFound(profile="prod"), {}, BadInput, "'prod' does not exist; `aws configure"),
         (
             EndpointConnectionError(endpoint_url="http://127.0.0.1:1"),
             {"endpoint_url": "http://127.0.0.1:1"},

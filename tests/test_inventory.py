@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING, Any, cast
 
 import builders
@@ -119,12 +118,19 @@ def test_listed_names_get_their_instance_by_address(
 ) -> None:
     one, two = account.launch("a"), account.launch("b")
     addresses = {"web-2": two["PublicIpAddress"], "web-1": one["PrivateIpAddress"]}
-    assert not ipaddress.ip_address(two["PublicIpAddress"]).is_private
     hosts = found(account, ["web-2", "web-1"], addresses)
     assert [(host.name, host.instance_id) for host in hosts] == [
         ("web-2", two["InstanceId"]),
         ("web-1", one["InstanceId"]),
     ]
+
+
+@pytest.mark.parametrize("address", ["100.64.1.2", "54.1.2.3"], ids=["carrier-grade", "public"])
+def test_a_vpc_may_use_any_addresses_inside(account: PaperAccount, address: str) -> None:
+    one = account.launch("a")
+    one["PrivateIpAddress"] = address
+    (host,) = found(account, ["web"], {"web": address})
+    assert (host.instance_id, host.private_address) == (one["InstanceId"], address)
 
 
 def test_names_without_an_instance_are_all_told(account: PaperAccount) -> None:

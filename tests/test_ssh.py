@@ -41,6 +41,7 @@ class Door:
         self.transport: Any = None
         self.client = SimpleNamespace(get_transport=lambda: self._transport)
         self.opened = self.met = 0
+        self.gateway: Any = None
 
     @property
     def is_connected(self) -> bool:
@@ -88,7 +89,12 @@ def test_the_heartbeat_and_a_probe_open_a_connection_that_broke_once() -> None:
         (paramiko.AuthenticationException("saw EOF"), False, Unreachable, "if that lasts, check"),
         (paramiko.SSHException("no banner"), False, Unreachable, "no SSH connection on port 22"),
         (EOFError(), False, Unreachable, "EOFError; check that the host runs"),
-        (UnknownHostKey("ssh-ed25519 SHA256:x"), True, BadInput, "ssh-keyscan -p 22 10.0.0.1"),
+        (
+            UnknownHostKey("10.0.0.1", "ssh-ed25519 SHA256:x"),
+            True,
+            BadInput,
+            "ssh-keyscan -p 22 10.0.0.1",
+        ),
     ],
 )
 def test_a_door_that_stays_shut_says_why_and_whether_that_may_pass(
@@ -99,6 +105,40 @@ def test_a_door_that_stays_shut_says_why_and_whether_that_may_pass(
         ssh.open_to(builders.host(1), door)
     assert type(raised.value) is kind
     assert raised.value.may_pass is (kind is Unreachable)
+
+
+def test_an_unknown_key_of_a_jump_host_is_told_as_its_own() -> None:
+    error = UnknownHostKey("[jump.example.com]:2222", "ssh-ed25519 SHA256:x")
+    with pytest.raises(BadInput) as raised:
+        ssh.open_to(builders.host(1), cast("Connection", Door(error)))
+    said = str(raised.value)
+    assert "[jump.example.com]:2222 shows a key that is unknown here: ssh-ed25519 SHA256:x" in said
+    assert "ssh-keyscan -p 2222 jump.example.com >> " in said
+
+
+def test_a_changed_key_of_a_jump_host_is_removed_by_the_name_it_stands_under() -> None:
+    shown, known = paramiko.ECDSAKey.generate(), paramiko.ECDSAKey.generate()
+    door = Door(paramiko.BadHostKeyException("jump.example.com", shown, known))
+    door.gateway = SimpleNamespace(host="jump.example.com", port=2222, gateway=None)
+    with pytest.raises(BadInput, match=r"ssh-keygen -R '\[jump.example.com\]:2222'"):
+        ssh.open_to(builders.host(1), cast("Connection", door))
+
+
+@pytest.mark.parametrize(
+    ("fabric", "said"),
+    [
+        ({"usr": "bob"}, "'usr' is no key of Fabric's; did you mean 'user'?"),
+        ({"apps": {}}, "'apps' is no key of Fabric's; Changeover's own stand under `deploy:`"),
+        ({"port": "abc"}, "port: must be of type int, not 'abc'"),
+        ({"connect_kwargs": ["a"]}, "connect_kwargs: must be a mapping, not"),
+        ({"timeouts": 5}, "timeouts: must be a mapping, not 5"),
+    ],
+    ids=str,
+)
+def test_p8_a_misspelt_key_of_fabrics_is_refused(fabric: dict[str, Any], said: str) -> None:
+    own = builders.environment().model_copy(update={"fabric": fabric})
+    with pytest.raises(BadInput, match=said):
+        ssh.resolve(own, "10.0.0.1")
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,9 @@ def inv(*words: str) -> subprocess.CompletedProcess[str]:
         (("--help", "deplyo"), "No idea what 'deplyo' is!"),
         (("deploy", "--env", "lba"), "no environment 'lba'; did you mean 'lab'?"),
         (("--dry", "deploy", "--env", "lab"), "use --dry-run"),
+        (("deploy", "--help"), "--help stands where inv deploy wants its environment: give --env"),
+        (("rollback", "--env", "lab", "--to", ""), "--to is empty: give it a value, or leave"),
+        (("deploy", "--env=lab", "--skip-host="), "--skip-host is empty"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -41,6 +44,22 @@ def test_a_usage_error_ends_with_2_and_invokes_message(words: tuple[str, ...], s
     ended = inv(*words)
     assert ended.returncode == 2
     assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_what_is_not_installed_is_named(tmp_path: Path) -> None:
+    (tmp_path / "rich.py").write_text("raise ModuleNotFoundError('No module', name='rich')")
+    ended = subprocess.run(
+        [sys.executable, "-m", "invoke", "status", "--env", "lab"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 2
+    assert "pip install -r requirements.lock" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
