@@ -1,7 +1,7 @@
 """Walks a plan: staging at once, then batch by batch, a thread for each host; events, report.
 
-The first batch begins while others are still staged where nobody can notice: new releases start
-and are proven beside what serves, and enrol once every host is staged.
+The first batch begins while others are still staged, where nobody can notice: new releases start
+and are proven beside what serves. They enrol in their batch's turn, when every host is staged.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
-from deploy.enrolment import RegisterTarget
 from deploy.errors import DeployError
 from deploy.fleet import Stopped
 from deploy.report import BatchBegan, Event, Failure, Outcome, Report, Told
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from deploy.fleet import Fleet
     from deploy.lanes import Lane
     from deploy.plan import Plan
-    from deploy.steps import Step
 
 LOOK_FOR_SIGNALS_SECONDS = 0.2
 # Who begins early is staged first, alone where that is quick: on a slow line others lose but this.
@@ -49,8 +47,8 @@ class Execution:
         self._lock = threading.Lock()
         self._aside: set[Future[None]] = set()
         self._begun: set[Future[None]] = set()
-        self._ahead, self._may_enrol = threading.Event(), threading.Event()
-        self._is_called_off = False
+        self._has_begun: set[str] = set()
+        self._ahead = threading.Event()
 
     def stop(self, signal: int) -> None:
         """Ask for an end: no new work starts; hosts that are out go back in first."""
@@ -70,16 +68,26 @@ class Execution:
         """Do the plan; every failure is in the report, none is raised."""
         began = time.monotonic()
         self.fleet.tell = lambda host, text: self.listen(Told(host, text))
-        order = sorted(self.plan.staging, key=lambda lane: lane.host.name not in self._early)
-        self._together([(lane, self._stage) for lane in order], STAGED_AT_A_TIME)
-        unproven = self._tally.failed_hosts
-        for host in self.plan.hosts:
-            if host.name not in self._last.keys() | unproven:
-                self._walk.ended(host.name, Outcome.CURRENT)
-        self._roll(self._enrol_early())
+        try:
+            self._prepare()
+            self._roll()
+        finally:
+            self._together([(lane, self._walk.call_off) for lane in self._walk.waiting])
         self._wait(self._aside)
         seconds = time.monotonic() - began
         return self._tally.report(seconds, self._signal, lost=self.is_lost)
+
+    def _prepare(self) -> None:
+        """Stage all hosts; those that may begin unseen do so as soon as they are staged."""
+        order = sorted(self.plan.staging, key=lambda lane: lane.host.name not in self._early)
+        try:
+            self._together([(lane, self._stage) for lane in order], STAGED_AT_A_TIME)
+        finally:
+            self._wait(self._begun)
+        failed = self._tally.failed_hosts
+        for host in self.plan.hosts:
+            if host.name not in self._last.keys() | failed:
+                self._walk.ended(host.name, Outcome.CURRENT)
 
     def _stage(self, lane: Lane) -> None:
         """Nothing of this changes what serves, so a failure leaves the host as it was."""
@@ -87,40 +95,29 @@ class Execution:
         if self._early and not early:
             self._ahead.wait(HEAD_START_SECONDS)
         try:
-            is_staged = self._walk.stage(lane)
+            if self._walk.stage(lane) and early:
+                self._begin_early(early)
         finally:
-            if early:
-                self._ahead.set()
-        if early and is_staged:
-            self._begin_early(early)
+            self._ahead.set()
 
     def _begin_early(self, lane: Lane) -> None:
-        """Go on with a host that is staged while others are not; it waits before it enrols."""
+        """Go on with a host that is staged while others are not, as far as nobody notices."""
         with self._lock:
-            is_first = not self._begun
-            self._begun.add(self._beside(lane, self._switch))
-        if is_first:
-            self.listen(BatchBegan(1, len(self.plan.batches), tuple(self._early)))
+            if not self._has_begun:
+                names = [name for name in self._early if name not in self._tally.failed_hosts]
+                self.listen(BatchBegan(1, len(self.plan.batches), tuple(names)))
+            self._has_begun.add(lane.host.name)
+        begun = self._beside(lane, self._walk.begin)
+        with self._lock:
+            self._begun.add(begun)
 
-    def _enrol_early(self) -> int:
-        """Let lanes that began early enrol, now that all is staged; how many batches are done."""
-        if not self._begun:
-            self._may_enrol.set()
-            return 0
-        lanes = list(self._early.values())
-        self._is_called_off = self._tally.is_spent or not self._has_room(1, lanes.copy)
-        self._may_enrol.set()
-        self._wait(self._begun)
-        return len(self.plan.batches) if self._is_called_off else 1
-
-    def _roll(self, done: int) -> None:
-        """Batch by batch, until too many hosts failed; a host that failed before is left alone.
-
-        done: so many batches are over.
-        """
+    def _roll(self) -> None:
+        """Batch by batch, until too many hosts failed; a host that failed before is left alone."""
         total = len(self.plan.batches)
-        for number, whole in enumerate(self.plan.batches[done:], start=done + 1):
-            if self._tally.is_spent or self.fleet.stop.is_set():
+        for number, whole in enumerate(self.plan.batches, start=1):
+            # A failure ends the rollout after its batch, and theirs has only begun.
+            spared = self._has_begun if number == 1 else frozenset[str]()
+            if self._tally.is_spent(spared) or self.fleet.stop.is_set():
                 return
             failed = self._tally.failed_hosts
             batch = [lane for lane in whole if lane.host.name not in failed]
@@ -133,7 +130,8 @@ class Execution:
                 continue
             if not self._has_room(number, batch.copy):
                 return
-            self.listen(BatchBegan(number, total, names))
+            if not spared:
+                self.listen(BatchBegan(number, total, names))
             self._together([(lane, self._switch) for lane in batch])
 
     def _slide(self, number: int, batch: list[Lane]) -> None:
@@ -147,7 +145,7 @@ class Execution:
 
         def take_turn(lane: Lane) -> None:
             with turn:
-                if self._tally.is_spent or self.fleet.stop.is_set():
+                if self._tally.is_spent() or self.fleet.stop.is_set():
                     return
                 if not self._has_room(number, lambda: going(lane)):
                     return
@@ -172,7 +170,7 @@ class Execution:
 
     def _switch(self, lane: Lane) -> None:
         """One host's turn; what is left of the slots of before drains while others begin."""
-        if not self._walk.switch(lane, self._ends_before):
+        if not self._walk.switch(lane):
             return
         if self._last[lane.host.name] is not lane:
             self._walk.empty(lane)
@@ -185,19 +183,11 @@ class Execution:
         else:
             self._walk.ended(lane.host.name, Outcome.DONE)
 
-    def _ends_before(self, lane: Lane, step: Step) -> bool:
-        """Whether a lane goes no further; before it enrols, all hosts have to be staged."""
-        if isinstance(step, RegisterTarget):
-            while not (self._may_enrol.is_set() or self.fleet.stop.is_set()):
-                self.fleet.tell(lane.host.name, "waiting until all hosts are staged")
-                self._may_enrol.wait(LOOK_FOR_SIGNALS_SECONDS)
-        ends = self._is_called_off or self.fleet.stop.is_set()
-        return ends and lane.may_stop_before(step)
-
     def _begin_aside(self, lane: Lane) -> None:
         """Go on with a lane while the next batch begins."""
+        left = self._beside(lane, self._leave)
         with self._lock:
-            self._aside.add(self._beside(lane, self._leave))
+            self._aside.add(left)
 
     def _leave(self, lane: Lane) -> None:
         self._walk.empty(lane)
@@ -235,5 +225,5 @@ def _unseen(plan: Plan) -> dict[str, Lane]:
         return {}
     first = {lane.host.name: lane for lane in plan.batches[0]}
     staged = {lane.host.name for lane in plan.staging}
-    may = first.keys() <= staged and all(lane.begins_unseen for lane in first.values())
+    may = first.keys() <= staged and all(lane.unseen for lane in first.values())
     return first if may else {}

@@ -70,15 +70,17 @@ class Lane:
         )
 
     @property
-    def begins_unseen(self) -> bool:
-        """Whether all before its first enrolment starts and proves a release beside what serves."""
+    def unseen(self) -> tuple[Step, ...]:
+        """What may be done before the lane's turn, since nobody who is served can notice it.
+
+        The steps before its first enrolment, where each of them starts or proves a release
+        beside what serves; nothing otherwise.
+        """
         beside = (SwitchRelease, StartUnit, ProveRelease)
-        first = next(
-            (n for n, step in enumerate(self.steps) if isinstance(step, RegisterTarget)), 0
-        )
-        return first > 0 and all(
-            isinstance(step, beside) and step.app.name in self.surged for step in self.steps[:first]
-        )
+        enrols = [n for n, step in enumerate(self.steps) if isinstance(step, RegisterTarget)]
+        before = self.steps[: enrols[0]] if enrols else ()
+        is_unseen = all(isinstance(s, beside) and s.app.name in self.surged for s in before)
+        return before if is_unseen else ()
 
     def may_stop_before(self, step: Step) -> bool:
         """Whether nothing that serves was touched when this step begins, nor anything enrolled."""

@@ -46,6 +46,10 @@ class ProveRelease(OnHost):
         self._see_own_release(fleet, state)
         self._see_it_stay(fleet)
 
+    def look_again(self, fleet: Fleet) -> None:
+        """Whether what was proven a while ago still runs unrestarted; NotProven where not."""
+        self._steady(fleet, self._look(fleet))
+
     def __str__(self) -> str:
         return (
             f"prove {self.release}: GET :{self.app.port}{self.path} gives {self.expect}, "

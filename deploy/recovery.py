@@ -38,7 +38,9 @@ class WayOut:
         return (*self.at_once, *self.then)
 
 
-def way_out(lane: Lane, failed: Step, *, still_runs: bool = False, is_bad: bool = True) -> WayOut:
+def way_out(
+    lane: Lane, failed: Step, *, still_runs: bool = False, is_bad: bool = True, begun: int = 0
+) -> WayOut:
     """What is done for a lane that stops at a step.
 
     An app whose old release was not touched goes back in, and is seen to be as healthy as it
@@ -47,9 +49,10 @@ def way_out(lane: Lane, failed: Step, *, still_runs: bool = False, is_bad: bool 
     back to the unit that it replaced; where there is neither, it stays out. An app that surges
     serves on in its old slot; its new slot is withdrawn.
     `still_runs`: the lane was stopped by the operator, so no app of it counts as failed;
-    `is_bad`: the release is to blame, if it had been started.
+    `is_bad`: the release is to blame, if it had been started; `begun`: so many steps were begun,
+    where a step failed after it had been done.
     """
-    began = lane.steps[: lane.steps.index(failed) + 1]
+    began = lane.steps[: max(begun, lane.steps.index(failed) + 1)]
     ways = [
         _way(
             lane,
@@ -79,7 +82,7 @@ def _way(
     if lane.apart and is_well and not still_runs:
         return WayOut((), tuple(_of(lane, name)[len(mine) :]), serves=True)
     if name in lane.surged and (has_failed or still_runs or not _has(mine, ProveRelease)):
-        serves = not is_failed or name in lane.served
+        serves = still_runs or not is_failed or name in lane.served
         found = _withdrawn(lane, mine, is_bad=is_bad and has_failed)
         is_left_over = has_failed and not _has(_of(lane, name), SwitchRelease)
         return WayOut((), found, serves=serves, leaves=is_left_over)

@@ -32,7 +32,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.BAD_INPUT: "bad input or usage; nothing was changed",
     ExitCode.LOCKED: "another deploy holds the environment",
     ExitCode.MIXED: "the fleet serves, and more than one release runs",
-    ExitCode.OUT_OF_SERVICE: "hosts are out of service; for `inv status`: or cannot be read",
+    ExitCode.OUT_OF_SERVICE: "hosts are out of service",
     ExitCode.HANGUP: "ended by SIGHUP: the terminal closed",
     ExitCode.INTERRUPTED: "ended by SIGINT: Ctrl-C",
     ExitCode.TERMINATED: "ended by SIGTERM",

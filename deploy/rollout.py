@@ -123,14 +123,15 @@ def good_before(report: Report) -> Mapping[str, Mapping[str, Record]]:
 
 def merged(first: Report, back: Report) -> Report:
     """A rollout and the way back of its finished hosts, as one report."""
-    # Who failed on the way back was put back on what it came from: the new release. Who is not
-    # in it ran nothing before, or was not reached, and stays as it was.
-    moved = {Outcome.DONE: Outcome.BACK, Outcome.BACK: Outcome.DONE}
+    # Who failed on the way back was put back on what it came from: the new release. A host that
+    # ran nothing before has no step in it; one that somebody took back by hand only proves.
+    moved = {Outcome.DONE: Outcome.BACK, Outcome.CURRENT: Outcome.BACK, Outcome.BACK: Outcome.DONE}
+    went = {step.host.name for step in back.plan.steps}
+    went &= {name for name, outcome in back.outcomes.items() if outcome is not Outcome.WAITING}
     outcomes = dict(first.outcomes)
-    for host, outcome in back.outcomes.items():
-        is_in_it = outcome not in {Outcome.CURRENT, Outcome.WAITING}
-        if is_in_it and first.outcomes.get(host) in {Outcome.DONE, Outcome.PARTLY}:
-            outcomes[host] = moved.get(outcome, outcome)
+    for host in went:
+        if first.outcomes.get(host) in {Outcome.DONE, Outcome.PARTLY}:
+            outcomes[host] = moved.get(back.outcomes[host], back.outcomes[host])
     told: list[Failure] = [*first.failures, *back.failures]
     return replace(
         first,

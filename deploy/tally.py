@@ -10,6 +10,8 @@ from deploy import recovery
 from deploy.report import Outcome, Report
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from deploy.inventory import Host
     from deploy.plan import Plan
     from deploy.report import Failure
@@ -41,10 +43,9 @@ class Tally:
         with self._lock:
             return {failure.host.name for failure in self.failures}
 
-    @property
-    def is_spent(self) -> bool:
-        """Whether more hosts failed than the plan tolerates."""
-        return len(self.failed_hosts) > self.plan.tolerated
+    def is_spent(self, but: AbstractSet[str] = frozenset()) -> bool:
+        """Whether more hosts failed than the plan tolerates; `but`: names that do not count yet."""
+        return len(self.failed_hosts - but) > self.plan.tolerated
 
     def failed(self, failure: Failure) -> None:
         """Something failed on a host."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy import questions, recovery, retries
 from deploy.errors import CommandFailed, DeployError, LockLost
 from deploy.fleet import Stopped
+from deploy.proof import ProveRelease
 from deploy.report import Event, Failure, HostEnded, Outcome, StepBegan, StepEnded
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ class Walk:
     tally: Tally
     listen: Callable[[Event], None]
     lost: threading.Event = field(default_factory=threading.Event)
+    _waiting: dict[str, Lane] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def lose(self) -> None:
         """Another deploy took over: begin nothing more; no step that has begun changes anything."""
@@ -68,26 +72,38 @@ class Walk:
                 return False
         return not self.fleet.stop.is_set()
 
-    def switch(self, lane: Lane, ends_before: Callable[[Lane, Step], bool]) -> bool:
+    def begin(self, lane: Lane) -> None:
+        """Do of a lane what nobody notices, before its turn.
+
+        `switch` goes on with it, `call_off` ends it.
+        """
+        if self._go(lane, 0, len(lane.unseen)):
+            with self._lock:
+                self._waiting[lane.host.name] = lane
+            self.fleet.tell(lane.host.name, "proven; it enrols when all hosts are staged")
+
+    @property
+    def waiting(self) -> tuple[Lane, ...]:
+        """The lanes that began before their turn, and whose turn has not come."""
+        with self._lock:
+            return tuple(self._waiting.values())
+
+    def switch(self, lane: Lane) -> bool:
         """One host, out and back in; where it stops, every app of it is left whole.
 
-        ends_before: whether the lane goes no further than this step. Returns whether all of it
-        was done; where not, its outcome is told.
+        Returns whether all of it was done; where it was begun and not done, its outcome is told.
         """
-        done: Step | None = None
-        for step in lane.steps:
-            if ends_before(lane, step):
-                if done:
-                    stopped = Stopped(f"{lane.host}: stopped before it served")
-                    self.ended(lane.host.name, self._left(lane, done, stopped))
-                return False
-            try:
-                self._do(step)
-            except DeployError as error:
-                self.ended(lane.host.name, self._left(lane, step, error))
-                return False
-            done = step
-        return True
+        with self._lock:
+            done = len(lane.unseen) if self._waiting.pop(lane.host.name, None) else 0
+        if done and not self._stands(lane):
+            return False
+        return self._go(lane, done, len(lane.steps))
+
+    def call_off(self, lane: Lane) -> None:
+        """End what a lane that waits for its turn has started."""
+        with self._lock:
+            del self._waiting[lane.host.name]
+        self._stop(lane, len(lane.unseen))
 
     def empty(self, lane: Lane) -> None:
         """The slots of before drain and stop; the new ones serve, whatever happens here."""
@@ -106,14 +122,54 @@ class Walk:
         self.tally.ended(host, outcome)
         self.listen(HostEnded(host, outcome))
 
-    def _left(self, lane: Lane, step: Step, error: DeployError) -> Outcome:
-        """Lead a lane out that stopped at a step; where that left its host."""
+    def _go(self, lane: Lane, start: int, end: int) -> bool:
+        """Do these of a lane's steps; whether all of them were done."""
+        for number, step in enumerate(lane.steps[start:end], start=start):
+            if self.fleet.stop.is_set() and lane.may_stop_before(step):
+                self._stop(lane, number)
+                return False
+            try:
+                self._do(step)
+            except DeployError as error:
+                self.ended(lane.host.name, self._left(lane, step, error))
+                return False
+        return True
+
+    def _stop(self, lane: Lane, done: int) -> None:
+        """End a lane before anything of it serves, with so many of its steps done."""
+        if done:
+            stopped = Stopped(f"{lane.host}: stopped before it served")
+            self.ended(lane.host.name, self._left(lane, lane.steps[done - 1], stopped))
+
+    def _stands(self, lane: Lane) -> bool:
+        """Whether what a lane proved before its turn, maybe long ago, still runs."""
+        for step in lane.unseen:
+            if isinstance(step, ProveRelease):
+                try:
+                    retries.patiently(partial(step.look_again, self.fleet), self._teller(step))
+                except DeployError as error:
+                    outcome = self._left(lane, step, error, begun=len(lane.unseen))
+                    self.ended(lane.host.name, outcome)
+                    return False
+        return True
+
+    def _teller(self, step: Step) -> Callable[[str], None]:
+        """Who hears why a step is tried again."""
+        return partial(self.fleet.tell, step.host.name)
+
+    def _left(self, lane: Lane, step: Step, error: DeployError, begun: int = 0) -> Outcome:
+        """Lead a lane out that stopped at a step; where that left its host.
+
+        begun: so many steps were begun, where that is more than up to this one.
+        """
         if self.lost.is_set():
             self._failed(step, error, ())
             return Outcome.LEFT
         stopped = isinstance(error, Stopped)
         journal = () if stopped else self._journal(step)
-        way = recovery.way_out(lane, step, still_runs=stopped, is_bad=error.blames_release)
+        way = recovery.way_out(
+            lane, step, still_runs=stopped, is_bad=error.blames_release, begun=begun
+        )
         # What may pass has been waited for already: a host that is gone costs no second minute.
         patience_seconds = 0 if error.may_pass else retries.PATIENCE_SECONDS
         gone = self._recover(lane, way, patience_seconds)
@@ -155,18 +211,14 @@ class Walk:
         patience_seconds: float = retries.PATIENCE_SECONDS,
     ) -> None:
         """One step, its events and its place in the tally; raises what it failed with."""
-        host = step.host.name
         if self.lost.is_set():
             raise LockLost(f"{step.host}: {step}: not begun: another deploy took over")
         self.listen(StepBegan(step))
         began = time.monotonic()
         error: DeployError | None = None
         try:
-            retries.patiently(
-                lambda: step.run(self.fleet),
-                lambda text: self.fleet.tell(host, text),
-                patience_seconds,
-            )
+            run = partial(step.run, self.fleet)
+            retries.patiently(run, self._teller(step), patience_seconds)
         except DeployError as raised:
             error = raised
             if isinstance(raised, LockLost):

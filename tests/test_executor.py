@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,6 +14,7 @@ from builders import NEW
 
 from deploy import (
     enrolment,
+    executor,
     proof,
     quiet,
     recording,
@@ -37,6 +39,7 @@ from deploy.report import (
     HostEnded,
     Outcome,
     Report,
+    StepBegan,
     StepEnded,
     Told,
 )
@@ -149,6 +152,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
     """Walk a real plan, ways back included, on a paper fleet."""
     for kind in KINDS:
         monkeypatch.setattr(kind, "run", lambda step, fleet: fleet.do(step))
+    monkeypatch.setattr(proof.ProveRelease, "look_again", lambda *_: None)
 
     def execute(plan: Plan, acts: Acts | None = None, **more: Any) -> Ran:
         events: list[Event] = []
@@ -698,8 +702,8 @@ def test_a_host_that_ran_nothing_before_is_not_said_to_be_back(run: Run) -> None
     assert told.exit_code is ExitCode.MIXED
 
 
-def surged(count: int, **rollout: Any) -> Plan:
-    """A canary, then all, each in its other slot."""
+def surged(count: int, health: Any = None, batch: Any = (1, "100%"), **rollout: Any) -> Plan:
+    """A canary, then all, each in its other slot; health: by host, where not healthy."""
     app = builders.app("web", 5000, 5001)
     hosts = [
         builders.facts(
@@ -711,9 +715,9 @@ def surged(count: int, **rollout: Any) -> Plan:
         for number in range(1, count + 1)
     ]
     given = {"strategy": "surge", **rollout}
-    environment = builders.environment(app, batch=[1, "100%"], rollout=given)
+    environment = builders.environment(app, batch=list(batch), rollout=given)
     offers = (builders.offer(app, hosts),)
-    return plans.make(environment, offers, builders.survey(hosts, apps=[app]))
+    return plans.make(environment, offers, builders.survey(hosts, health, apps=[app]))
 
 
 def test_a_canary_is_proven_while_others_are_staged_and_enrols_after_them(run: Run) -> None:
@@ -788,3 +792,127 @@ def test_a_rolling_canary_touches_nothing_before_all_hosts_are_staged(run: Run) 
         if isinstance(event, StepEnded) and isinstance(event.step, staging.StageUnits)
     ]
     assert max(staged) < began
+
+
+def test_a_canary_that_ended_while_others_were_staged_does_not_enrol(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P3: what was proven minutes ago may have ended since."""
+
+    def look(step: proof.ProveRelease, fleet: PaperFleet) -> None:
+        del fleet
+        raise proof.NotProven(f"{step.host}: it ended and was restarted")
+
+    monkeypatch.setattr(proof.ProveRelease, "look_again", look)
+    ran = run(surged(3))
+    assert ran.report.exit_code is ExitCode.FAILED
+    assert not any(" register" in line for line in ran.done)
+    (failure,) = ran.report.failures
+    assert "it ended and was restarted" in failure.error
+    assert any(step.startswith("mark") for step in failure.undone)
+    assert ran.report.outcomes["host-1"] is Outcome.BACK
+
+
+def test_a_failure_in_a_first_batch_lets_its_other_hosts_finish_however_early_it_came(
+    run: Run,
+) -> None:
+    broke = threading.Event()
+
+    def bad(_: object) -> None:
+        broke.set()
+        raise DeployError("it broke")
+
+    def slow(_: object) -> None:
+        assert broke.wait(PATIENCE_SECONDS)
+
+    acts: Acts = {f"host-1: prove {NEW}": bad, "host-3: verify": slow}
+    ran = run(surged(3, batch=[2, "100%"]), acts)
+    assert list(ran.report.outcomes.values()) == [Outcome.BACK, Outcome.DONE, Outcome.WAITING]
+
+
+def test_a_called_off_canary_whose_target_was_out_before_has_not_failed(run: Run) -> None:
+    proven = threading.Event()
+
+    def late(_: object) -> None:
+        assert proven.wait(PATIENCE_SECONDS)
+        raise DeployError("it broke")
+
+    acts: Acts = {"host-2: upload": late, f"host-1: prove {NEW}": lambda _: proven.set()}
+    ran = run(surged(2, {"host-1": GONE}), acts)
+    assert [failure.host.name for failure in ran.report.failures] == ["host-2"]
+
+
+def test_an_early_batch_is_told_before_its_steps_and_without_hosts_that_failed(run: Run) -> None:
+    failed = threading.Event()
+
+    def bad(_: object) -> None:
+        failed.set()
+        raise DeployError("it broke")
+
+    def slow(_: object) -> None:
+        assert failed.wait(PATIENCE_SECONDS)
+        time.sleep(0.1)  # the failure is told by another thread
+
+    plan = surged(3, batch=[2, "100%"], max_failures=1)
+    ran = run(plan, {"host-2: upload": bad, "host-1: verify": slow})
+    told = [number for number, e in enumerate(ran.events) if isinstance(e, BatchBegan)]
+    assert [cast("Any", ran.events[n]).hosts for n in told] == [("host-1",), ("host-3",)]
+    first = next(
+        number
+        for number, event in enumerate(ran.events)
+        if isinstance(event, StepBegan) and isinstance(event.step, switching.SwitchRelease)
+    )
+    assert told[0] < first
+
+
+def test_a_defect_in_staging_leaves_no_started_slot_behind(run: Run) -> None:
+    del run  # its steps are those on paper
+    proven = threading.Event()
+
+    def wait_for_it(_: object) -> None:
+        assert proven.wait(PATIENCE_SECONDS)
+
+    acts: Acts = {"host-2: upload": wait_for_it, f"host-1: prove {NEW}": lambda _: proven.set()}
+    fleet = PaperFleet(acts)
+
+    def listen(event: object) -> None:
+        is_ended = isinstance(event, StepEnded) and event.step.host.name == "host-2"
+        if is_ended and str(cast("Any", event).step).startswith("upload"):
+            raise RuntimeError("can't start new thread")
+
+    fleet.execution = Execution(surged(2), cast("Fleet", fleet), listen)
+    with pytest.raises(RuntimeError):
+        fleet.execution.run()
+    assert [line.split()[1] for line in on(fleet.done, "host-1")][-2:] == ["stop", "clear"]
+
+
+def test_others_wait_for_the_first_to_be_staged_once_and_not_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor, "HEAD_START_SECONDS", 0.3)
+    monkeypatch.setattr(executor, "STAGED_AT_A_TIME", 2)
+    all_began, began = threading.Event(), list[float]()
+
+    def note(_: object) -> None:
+        began.append(time.monotonic())
+        if len(began) == 8:
+            all_began.set()
+
+    def slow(_: object) -> None:
+        assert all_began.wait(PATIENCE_SECONDS)
+
+    acts: Acts = {f"host-{number}: upload": note for number in range(2, 10)}
+    run(surged(9), acts | {"host-1: upload": slow})
+    assert began[-1] - began[0] < 0.3
+
+
+def test_a_host_that_somebody_took_back_by_hand_is_told_as_back(run: Run) -> None:
+    first = run(made(old(3), batch=1), {f"host-3: prove {NEW}": fail}).report
+    now = [
+        builders.facts(1, {"web": builders.slot()}),
+        builders.facts(2, {"web": builders.slot(NEW)}),
+    ]
+    environment, seen = builders.environment(builders.app()), builders.survey(now)
+    back = rollback.back(environment, seen, rollout.good_before(first), allow_downtime=True)
+    told = rollout.merged(first, run(back).report)
+    assert (told.outcomes["host-1"], told.outcomes["host-2"]) == (Outcome.BACK, Outcome.BACK)

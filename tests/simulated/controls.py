@@ -10,6 +10,7 @@ from deploy.enrolment import RegisterTarget, WaitDrained, WaitHealthy
 from deploy.executor import Execution
 from deploy.proof import ProveRelease
 from deploy.quiet import WaitQuiet
+from deploy.walk import Walk
 from simulated.builds import OFFERED, Kind
 from simulated.faults import Command, Fault, Strike
 from simulated.world import Fleets
@@ -84,6 +85,10 @@ def a_slot_that_is_left_beside_the_one_in_use(patch: pytest.MonkeyPatch) -> None
 
 def an_old_slot_that_is_not_seen_off(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Execution, "_begin_aside", lambda *_: None)
+
+
+def a_canary_that_is_not_called_off(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Walk, "call_off", lambda walk, lane: walk._waiting.pop(lane.host.name))
 
 
 def a_report_without_a_last_look(patch: pytest.MonkeyPatch) -> None:
@@ -187,6 +192,12 @@ CONTROLS = (
         an_old_slot_that_is_not_seen_off,
         "honesty: exit code 0, and host-1: web:5000 is not at rest",
         (Command("deploy"),),
+        Fleets(surge=True),
+    ),
+    Control(
+        a_canary_that_is_not_called_off,
+        "honesty: host-1: not reached, and it was touched",
+        (Command("deploy", strikes=(Strike(Fault.COMMAND, "UploadRelease", host=2),)),),
         Fleets(surge=True),
     ),
 )

@@ -78,7 +78,7 @@ def take_the_stage(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Execution, "_together", _together)
     patch.setattr(Execution, "_has_room", _decided(Execution._has_room))
     patch.setattr(Execution, "_begin_aside", _begin_aside)
-    patch.setattr(Execution, "_begin_early", _begin_early)
+    patch.setattr(Execution, "_beside", staticmethod(_beside))
     patch.setattr(Execution, "_wait", _wait)
 
 
@@ -152,12 +152,12 @@ def _begin_aside(execution: Execution, lane: Lane) -> None:
     _fate(execution).aside.append(partial(execution._leave, lane))
 
 
-def _begin_early(execution: Execution, lane: Lane) -> None:
-    """A future that is over stands for the lane, which goes on when it is waited for."""
-    begun: Future[None] = Future()
-    begun.set_result(None)
-    execution._begun.add(begun)
-    _fate(execution).aside.append(partial(execution._switch, lane))
+def _beside(lane: Lane, act: Callable[[Lane], None]) -> Future[None]:
+    """In the same thread: others that are staged meanwhile take their turns between its steps."""
+    ended: Future[None] = Future()
+    act(lane)
+    ended.set_result(None)
+    return ended
 
 
 def _wait(execution: Execution, futures: object) -> None:
