@@ -23,7 +23,6 @@ _APP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OURS = "CHANGEOVER_"
 # The first version whose ExecStart= looks a bare name up on the path, and that has Type=exec.
-_FINDS_BARE_NAMES, _HAS_TYPE_EXEC = 239, 240
 
 
 @dataclass(frozen=True)
@@ -143,16 +142,15 @@ def _values(spec: UnitSpec, systemd_version: int) -> dict[str, object]:
     """The template's variables, each already written as systemd wants it."""
     if not _APP.fullmatch(spec.app):
         raise BadInput(f"app {spec.app!r}: a unit's name takes letters, digits, '_', '.' and '-'")
-    is_exec = spec.type == "exec" and systemd_version < _HAS_TYPE_EXEC
     return {
         "app": spec.app,
         "port": spec.port,
         "release": _line("release", spec.release),
         "description": _line("description", spec.description),
-        "command": _command(spec, systemd_version),
+        "command": _command(spec),
         "user": _line("user", spec.user),
         "group": _line("group", spec.group),
-        "type": "simple" if is_exec else spec.type,
+        "type": spec.type,
         "environment": _environment(spec),
         "environment_file": _environment_file(spec.environment_file),
         "stop_timeout_seconds": spec.stop_timeout_seconds,
@@ -164,7 +162,7 @@ def _values(spec: UnitSpec, systemd_version: int) -> dict[str, object]:
     }
 
 
-def _command(spec: UnitSpec, systemd_version: int) -> str:
+def _command(spec: UnitSpec) -> str:
     if not spec.command or not spec.command[0]:
         raise BadInput("command: it is empty; name the executable, like ./web --port {port}")
     first, *arguments = spec.command
@@ -182,8 +180,6 @@ def _command(spec: UnitSpec, systemd_version: int) -> str:
             f"command: {first!r} is neither an absolute path, nor a file of the package, nor a "
             "name to look up on the host's PATH; write one of these",
         )
-    if systemd_version < _FINDS_BARE_NAMES:
-        return " ".join(["/usr/bin/env", quote(first), *words])
     return " ".join([quote(first), *words])
 
 
