@@ -22,7 +22,7 @@ class Row:
     """One app on one host, in the slot that is in use.
 
     current: record, link, unit on disk and running process agree, and the other slot is at rest;
-    beside: what runs in the other slot, where a deploy left it: a release, or the unit of before.
+    beside: what else runs: in the other slot, where a deploy left it, or the unit of before.
     """
 
     host: str
@@ -119,17 +119,19 @@ def overview(environment: Environment, survey: Survey) -> Overview:
 
 def _row(facts: HostFacts, app: App, survey: Survey) -> Row:
     slot, health = facts.slots[app.name], survey.health_of(facts.host, app)
-    notes = [f"{app.replaces} runs"] if slot.replaces.is_running else []
-    spare, beside = facts.spare(app), ""
+    before = str(app.replaces) if slot.replaces.is_running else ""
+    notes = [f"{before} runs"] if before else []
+    spare, beside = facts.spare(app), before
     is_left = False
     if spare:
         other, word = facts.spares[app.name], survey.health_of(facts.host, spare)
         # The unit of before has the first slot's port, so it runs beside the second one.
-        is_before = slot.replaces.is_running and spare.port == app.ports[0]
+        is_before = bool(before) and spare.port == app.ports[0]
         is_left = other.unit.is_running or is_before or word.may_receive
-        beside = str(app.replaces) if is_before else other.running_release if is_left else ""
-    if spare and is_left:
-        notes.append(f"{spare.unit} is left beside it ({word}, {beside or 'runs nothing'})")
+        left = before if is_before else other.running_release
+        if is_left:
+            notes.append(f"{spare.unit} is left beside it ({word}, {left or 'runs nothing'})")
+            beside = left or before
     return Row(
         host=facts.host.name,
         app=app.name,

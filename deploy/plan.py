@@ -258,8 +258,10 @@ def _policy(environment: Environment) -> str:
 
 
 def _is_mixed(app: App, survey: Survey) -> bool:
-    """Whether more than one release of the app runs."""
-    return len({facts.slots[app.name].running_release for facts in survey.hosts} - {""}) > 1
+    """Whether the app runs in more than one release, the unit of before being one."""
+    slots = [facts.slots[app.name] for facts in survey.hosts]
+    before = {str(app.replaces) for slot in slots if slot.replaces.is_running}
+    return len({slot.running_release for slot in slots} - {""} | before) > 1
 
 
 def _is_short(app: App, survey: Survey) -> bool:

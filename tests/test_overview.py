@@ -48,6 +48,21 @@ def test_two_releases_are_mixed_and_that_is_less_bad_than_out() -> None:
     assert told([running(1), running(2, NEW)], sick).exit_code is ExitCode.OUT_OF_SERVICE
 
 
+def test_a_unit_of_before_beside_a_release_elsewhere_is_mixed_and_alone_is_not() -> None:
+    app = builders.app(replaces="old.service")
+    environment = builders.environment(app)
+    before = [
+        builders.facts(number, {"web": Slot(replaces=UnitState("loaded", "active", "running"))})
+        for number in (1, 2)
+    ]
+
+    def is_mixed(hosts: list[HostFacts]) -> bool:
+        return overview.overview(environment, builders.survey(hosts, apps=[app])).is_mixed
+
+    assert not is_mixed(before)
+    assert is_mixed([*before, running(3)])
+
+
 DIFFERENCES: dict[str, dict[str, Any]] = {
     "no record": {"history": ()},
     "a record of another release": {"history": (Record(NEW, "0" * 12),)},
