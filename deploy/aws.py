@@ -132,10 +132,10 @@ class Account:
         try:
             answer = self.call("sts", "get_caller_identity")
         except ApiError as error:
-            is_way = error.may_pass or "Region" in error.code
-            check = "the region under `aws:` in fabric.yaml, and your network"
-            other = "`aws:` in fabric.yaml, and ~/.aws/config"
-            raise BadInput(f"{error}; check {check if is_way else other}") from error
+            check = "`aws:` in fabric.yaml, and ~/.aws/config"
+            if error.may_pass or "Region" in error.code:
+                check = "the region under `aws:` in fabric.yaml, and your network"
+            raise BadInput(f"{error}; check {check}") from error
         return str(answer["Arn"])
 
     def call(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:

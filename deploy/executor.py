@@ -46,8 +46,8 @@ class Execution:
         self._early = _unseen(plan)
         self._lock = threading.Lock()
         self._aside: set[Future[None]] = set()
-        self._begun: set[Future[None]] = set()
-        self._has_begun: set[str] = set()
+        self._starting: set[Future[None]] = set()
+        self._begun: set[str] = set()
         self._ahead = threading.Event()
 
     def stop(self, signal: int) -> None:
@@ -83,7 +83,7 @@ class Execution:
         try:
             self._together([(lane, self._stage) for lane in order], STAGED_AT_A_TIME)
         finally:
-            self._wait(self._begun)
+            self._wait(self._starting)
         failed = self._tally.failed_hosts
         for host in self.plan.hosts:
             if host.name not in self._last.keys() | failed:
@@ -103,20 +103,20 @@ class Execution:
     def _begin_early(self, lane: Lane) -> None:
         """Go on with a host that is staged while others are not, as far as nobody notices."""
         with self._lock:
-            if not self._has_begun:
+            if not self._begun:
                 names = [name for name in self._early if name not in self._tally.failed_hosts]
                 self.listen(BatchBegan(1, len(self.plan.batches), tuple(names)))
-            self._has_begun.add(lane.host.name)
-        begun = self._beside(lane, self._walk.begin)
+            self._begun.add(lane.host.name)
+        starting = self._beside(lane, self._walk.begin)
         with self._lock:
-            self._begun.add(begun)
+            self._starting.add(starting)
 
     def _roll(self) -> None:
         """Batch by batch, until too many hosts failed; a host that failed before is left alone."""
         total = len(self.plan.batches)
         for number, whole in enumerate(self.plan.batches, start=1):
             # A failure ends the rollout after its batch, and theirs has only begun.
-            spared = self._has_begun if number == 1 else frozenset[str]()
+            spared = self._begun if number == 1 else frozenset[str]()
             if self._tally.is_spent(spared) or self.fleet.stop.is_set():
                 return
             failed = self._tally.failed_hosts

@@ -12,14 +12,13 @@ from deploy import commands, fence, rival
 from deploy.errors import ConnectionLost, DeployError, Locked, LockLost, Unreachable
 from deploy.holder import Holder, last_line
 from deploy.remote import MOST_AT_ONCE
-from deploy.rival import BEATS_IN_TTL, Life
+from deploy.rival import ASK_SECONDS, BEATS_IN_TTL, Life
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from deploy.remote import Remote
 
-ASK_SECONDS = 40.0
 DROP_SECONDS = 5.0
 
 

@@ -63,6 +63,7 @@ class Session:
 
     def __enter__(self) -> Self:
         environment = self.environment
+        ssh.refuse_misspelt(environment)
         ssh.read_key_files(environment)
         account = self._account = Account(environment)
         self.balancer = Balancer(account)

@@ -48,6 +48,19 @@ def read_key_files(environment: Environment) -> None:
             raise BadInput(f"{environment.name}: ssh: key_files: {file} does not exist")
 
 
+def refuse_misspelt(environment: Environment) -> None:
+    """Refuse top-level keys that Fabric would pass over, or break on, once for all connections."""
+    defaults = Config.global_defaults()
+    for key, value in environment.fabric.items():
+        if key not in defaults:
+            hint = nearest(key, defaults) or "; Changeover's own stand under `deploy:`"
+            raise BadInput(f"{environment.name}: top level: {key!r} is no key of Fabric's{hint}")
+        kind = type(defaults[key])
+        if None not in (value, defaults[key]) and not isinstance(value, kind):
+            wanted = "a mapping" if kind is dict else f"of type {kind.__name__}"
+            raise BadInput(f"{environment.name}: top level: {key}: must be {wanted}, not {value!r}")
+
+
 def connection_to(host: Host, environment: Environment) -> Connection:
     """The connection, not yet open; BadInput for a known_hosts file that cannot be read."""
     ssh = environment.ssh
@@ -138,9 +151,8 @@ def _broke(connection: Connection, error: paramiko.AuthenticationException) -> b
 def _config(environment: Environment) -> Config:
     """Fabric's own keys of the project's file and the user's ssh config; nothing else is read.
 
-    Raises BadInput for a key that Fabric does not have, and for what cannot be read.
+    Raises BadInput for an ssh config that cannot be read.
     """
-    _refuse_misspelt(environment)
     own = {key: value for key, value in environment.fabric.items() if key != "connect_kwargs"}
     config = Config(overrides=own, lazy=True)
     if environment.fabric.get("load_ssh_configs", True):
@@ -152,16 +164,3 @@ def _config(environment: Environment) -> Config:
                 "mend it, or do without it: `load_ssh_configs: false` in fabric.yaml"
             ) from error
     return config
-
-
-def _refuse_misspelt(environment: Environment) -> None:
-    """Fabric itself would pass over an unknown key, and break on a value of another type."""
-    defaults = Config.global_defaults()
-    for key, value in environment.fabric.items():
-        if key not in defaults:
-            hint = nearest(key, defaults) or "; Changeover's own stand under `deploy:`"
-            raise BadInput(f"{environment.name}: top level: {key!r} is no key of Fabric's{hint}")
-        kind = type(defaults[key])
-        if None not in (value, defaults[key]) and not isinstance(value, kind):
-            wanted = "a mapping" if kind is dict else f"of type {kind.__name__}"
-            raise BadInput(f"{environment.name}: top level: {key}: must be {wanted}, not {value!r}")

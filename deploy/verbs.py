@@ -179,9 +179,10 @@ def lock_break(file: Path, environment: str, *, reason: str, force: bool) -> Exi
                 )
             note = f"{records.now()} {session.author()} broke {holder}: {reason}"
             rival.destroy(environment, opened.everyone, holder, note)
+            asked = Asked(file, environment)
             screen.say(
-                f"Broken: {holder}. See what it left with inv status --env {environment}; "
-                f"inv repair --env {environment} mends it."
+                f"Broken: {holder}. See what it left with {asked.command('status')}; "
+                f"{asked.command('repair')} mends it."
             )
     if not found:
         screen.say(f"{environment} is not locked.")

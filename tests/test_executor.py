@@ -813,19 +813,22 @@ def test_a_canary_that_ended_while_others_were_staged_does_not_enrol(
     assert ran.report.outcomes["host-1"] is Outcome.BACK
 
 
+def until_failed(host: str) -> Callable[[Execution], None]:
+    """What a step does that goes on when a host's failure is counted."""
+
+    def wait(execution: Execution) -> None:
+        end = time.monotonic() + PATIENCE_SECONDS
+        while host not in execution._tally.failed_hosts:
+            assert time.monotonic() < end
+            threading.Event().wait(0.01)
+
+    return wait
+
+
 def test_a_failure_in_a_first_batch_lets_its_other_hosts_finish_however_early_it_came(
     run: Run,
 ) -> None:
-    broke = threading.Event()
-
-    def bad(_: object) -> None:
-        broke.set()
-        raise DeployError("it broke")
-
-    def slow(_: object) -> None:
-        assert broke.wait(PATIENCE_SECONDS)
-
-    acts: Acts = {f"host-1: prove {NEW}": bad, "host-3: verify": slow}
+    acts: Acts = {f"host-1: prove {NEW}": fail, "host-3: verify": until_failed("host-1")}
     ran = run(surged(3, batch=[2, "100%"]), acts)
     assert list(ran.report.outcomes.values()) == [Outcome.BACK, Outcome.DONE, Outcome.WAITING]
 
@@ -843,18 +846,8 @@ def test_a_called_off_canary_whose_target_was_out_before_has_not_failed(run: Run
 
 
 def test_an_early_batch_is_told_before_its_steps_and_without_hosts_that_failed(run: Run) -> None:
-    failed = threading.Event()
-
-    def bad(_: object) -> None:
-        failed.set()
-        raise DeployError("it broke")
-
-    def slow(_: object) -> None:
-        assert failed.wait(PATIENCE_SECONDS)
-        time.sleep(0.1)  # the failure is told by another thread
-
     plan = surged(3, batch=[2, "100%"], max_failures=1)
-    ran = run(plan, {"host-2: upload": bad, "host-1: verify": slow})
+    ran = run(plan, {"host-2: upload": fail, "host-1: verify": until_failed("host-2")})
     told = [number for number, e in enumerate(ran.events) if isinstance(e, BatchBegan)]
     assert [cast("Any", ran.events[n]).hosts for n in told] == [("host-1",), ("host-3",)]
     first = next(

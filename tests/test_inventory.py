@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING, Any, cast
 
 import builders
@@ -118,6 +119,7 @@ def test_listed_names_get_their_instance_by_address(
 ) -> None:
     one, two = account.launch("a"), account.launch("b")
     addresses = {"web-2": two["PublicIpAddress"], "web-1": one["PrivateIpAddress"]}
+    assert not ipaddress.ip_address(two["PublicIpAddress"]).is_private
     hosts = found(account, ["web-2", "web-1"], addresses)
     assert [(host.name, host.instance_id) for host in hosts] == [
         ("web-2", two["InstanceId"]),

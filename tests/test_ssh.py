@@ -138,7 +138,7 @@ def test_a_changed_key_of_a_jump_host_is_removed_by_the_name_it_stands_under() -
 def test_p8_a_misspelt_key_of_fabrics_is_refused(fabric: dict[str, Any], said: str) -> None:
     own = builders.environment().model_copy(update={"fabric": fabric})
     with pytest.raises(BadInput, match=said):
-        ssh.resolve(own, "10.0.0.1")
+        ssh.refuse_misspelt(own)
 
 
 @pytest.mark.parametrize(
