@@ -1,6 +1,6 @@
 # `make demo` shows it, `make test` proves it; both install what they need first.
 .DEFAULT_GOAL := help
-.PHONY: help demo check test faults bench clean debian-packages
+.PHONY: help demo check test faults audit bench clean debian-packages
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -11,6 +11,7 @@ help:
 	@echo "make check   format, lint, types and the tests without the lab (seconds)"
 	@echo "make test    make check, then the promises on the lab's real hosts"
 	@echo "make faults  what a deploy survives: kills, cuts, bad releases, races (about 35 minutes)"
+	@echo "make audit   every wall of SECURITY.md attacked, with and without it (about 15 minutes)"
 	@echo "make bench   the same job by us and by others, side by side (about 50 minutes)"
 	@echo "make clean   take the lab down, remove what was made here"
 
@@ -31,7 +32,7 @@ demo: debian-packages $(VENV)
 check: $(VENV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy deploy lab bench faults tasks.py tests/*.py tests/simulated
+	$(BIN)/mypy deploy lab bench faults audit tasks.py tests/*.py tests/simulated
 	$(BIN)/mypy tests/lab  # apart: two conftest.py in one run are one too many for it
 	$(BIN)/pytest -m "not lab"
 
@@ -41,6 +42,9 @@ test: debian-packages check
 
 faults: debian-packages $(VENV)
 	@$(BIN)/python -m faults
+
+audit: debian-packages $(VENV)
+	@$(BIN)/python -m audit
 
 bench: debian-packages $(VENV)
 	@$(BIN)/python -m bench
