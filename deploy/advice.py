@@ -38,6 +38,26 @@ def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) ->
             f"SELinux is enforcing on {', '.join(enforcing)}: a service under /srv may be refused "
             "what its policy does not allow; watch the audit log"
         )
+    found += _drift(apps, survey)
     if environment.auto_scaling == "ignore":
         found.append("auto_scaling: ignore: a scaling group may replace hosts meanwhile")
     return tuple(found)
+
+
+def _drift(apps: tuple[App, ...], survey: Survey) -> list[str]:
+    """What hosts report that is not as a deploy leaves it."""
+    found: list[str] = []
+    for facts in survey.hosts:
+        if facts.unknown:
+            found.append(
+                f"{facts.host}: not understood, and not used: {', '.join(facts.unknown)}; look at "
+                "the host, its answer is not what a deploy leaves there"
+            )
+        for app in apps:
+            unit = facts.at(app).unit
+            if facts.slots[app.name].unit.has_drop_ins:
+                found.append(
+                    f"{facts.host}: drop-ins change {unit}, so it is never current; put their "
+                    f"settings into the template and remove them: systemctl revert {unit}"
+                )
+    return found

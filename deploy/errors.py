@@ -74,13 +74,23 @@ class BalancerError(DeployError):
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a remote command left behind; `seconds` is wall time."""
+    """What a remote command left behind.
+
+    Attributes:
+        command: The script.
+        exit_code: Its exit code.
+        stdout: What it printed inside its frame, without its facts.
+        stderr: What it printed there.
+        seconds: Wall time.
+        facts: Each `key=value`, as `framing.Facts` reads them.
+    """
 
     command: str
     exit_code: int
     stdout: str
     stderr: str
     seconds: float = 0.0
+    facts: tuple[str, ...] = ()
 
 
 class CommandFailed(RemoteError):

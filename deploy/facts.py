@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from deploy.balancer import GONE, Health, Target, TargetGroup
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from deploy.inventory import Host
     from deploy.records import Record
     from deploy.settings import App
@@ -16,7 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class UnitState:
-    """What `systemctl show` says; an absent unit is `not-found` and `inactive`."""
+    """What `systemctl show` reports; an absent unit is `not-found` and `inactive`.
+
+    Attributes:
+        started: When its main process started, in seconds since 1970; None where unknown.
+        fragment: The path of the unit file that systemd has loaded.
+        needs_reload: Whether a file of the unit has changed since systemd loaded it.
+        has_drop_ins: Whether files beside ours change this unit.
+        is_sealed: Whether its processes may not make user namespaces.
+    """
 
     load: str = "not-found"
     active: str = "inactive"
@@ -27,6 +37,11 @@ class UnitState:
     restarts: int = 0
     result: str = ""
     since: str = ""
+    started: int | None = None
+    fragment: str = ""
+    needs_reload: bool = False
+    has_drop_ins: bool = False
+    is_sealed: bool = False
 
     @property
     def is_loaded(self) -> bool:
@@ -55,13 +70,26 @@ class Listener:
 class Slot:
     """One app's slot on one host, as it is.
 
-    What the app has as a whole (releases, history, bad, torn, group) is told by each of its slots.
-    link: the release that the slot points to; unit_digest: the unit on disk; running_release,
-    running_unit: what the running process itself was started with, by its environment;
-    memory_kb: what that process holds; out: our note that its target was taken out; history:
-    what was deployed, oldest first; bad: releases that failed here; kept: this slot's units that
-    lie here, as Record.kept names them; torn: releases whose upload never ended, with
-    the KiB that lie here; group: the service user's group, empty if there is no such user.
+    What belongs to the app (releases, manifests, history, bad, torn, group) is the same in each
+    of its slots. Every value matches its grammar in `values`.
+
+    Attributes:
+        link: The release that the slot points to.
+        unit_sha256: The digest of the unit file on disk.
+        unit_digest: The unit's digest as that file states it.
+        running_release: The release whose folder the running process has mounted, as its kernel
+            knows it; empty where none is, or where the process could have forged its mounts.
+        running_unit: The digest of the unit that the running process was started with; empty
+            where the file has changed since.
+        memory_kb: What that process holds, in KiB.
+        releases: The releases that lie here.
+        manifests: For each of them, the digest of its stored manifest.
+        out: Our note that its target was taken out; `?` for one that cannot be read.
+        history: What was deployed, oldest first.
+        bad: Releases that failed here.
+        kept: This slot's units that lie here, as Record.kept names them.
+        torn: Releases whose upload never ended, with the KiB that lie here.
+        group: The service user's group; empty if there is no such user.
     """
 
     unit: UnitState = UnitState()
@@ -72,6 +100,7 @@ class Slot:
     running_unit: str = ""
     memory_kb: int = 0
     releases: tuple[str, ...] = ()
+    manifests: Mapping[str, str] = field(default_factory=dict)
     out: str = ""
     history: tuple[Record, ...] = ()
     bad: frozenset[str] = frozenset()
@@ -98,7 +127,8 @@ class HostFacts:
 
     free_kb: the space under /srv in KiB; free_memory_kb: what new processes can have; slots:
     each app's slot in use, by the app's name; spares: the other one, of an app with two; ports:
-    the port of the slot in use, where it is not the app's first; lock: who holds the environment.
+    the port of the slot in use, where it is not the app's first; lock: who holds the environment;
+    unknown: the keys of its answer whose values do not match their grammar.
     """
 
     host: Host
@@ -112,6 +142,7 @@ class HostFacts:
     spares: dict[str, Slot] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
     free_memory_kb: int = 0
+    unknown: tuple[str, ...] = ()
 
     def at(self, app: App) -> App:
         """The app in the slot that is in use here."""

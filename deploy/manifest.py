@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
 DIGEST_BITS = 256
+FORMAT = 1
 
 # To copy a file from another path takes a process of its own; a smaller one is sent sooner.
 LEAST_COPIED_BYTES = 8 * 1024
@@ -61,9 +63,37 @@ class Difference:
     kept: tuple[File, ...]
 
 
-def write(files: Iterable[File]) -> str:
-    """The manifest that a host keeps of a release: what `b2sum --check` reads in its folder."""
+def write(files: Iterable[File], release_digest: str) -> str:
+    """The manifest that a host stores of a release: what `b2sum --check` reads in its folder.
+
+    Its first line, which b2sum passes over, carries the format's number and the release's full
+    digest: what tells two releases apart whose short digests are the same.
+    """
+    head = f"# changeover manifest, format {FORMAT}, release {release_digest}\n"
+    return head + _lines(files)
+
+
+def stored_digests(files: Iterable[File], release_digest: str) -> frozenset[str]:
+    """The digests (64 hex digits) of a manifest file that says that it is this release.
+
+    Of format 1, and of format 0, which had no first line.
+    """
+    listed = tuple(files)
+    texts = (write(listed, release_digest), _lines(listed))
+    return frozenset(_digest(text) for text in texts)
+
+
+def digest(files: Iterable[File], release_digest: str) -> str:
+    """The digest of what `write` returns, as `b2sum -l 256` prints it."""
+    return _digest(write(files, release_digest))
+
+
+def _lines(files: Iterable[File]) -> str:
     return "".join(f"{file.digest}  ./{file.path}\n" for file in files)
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=DIGEST_BITS // 8).hexdigest()
 
 
 def read(text: str) -> tuple[Found, ...]:

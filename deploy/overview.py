@@ -121,6 +121,12 @@ def _row(facts: HostFacts, app: App, survey: Survey) -> Row:
     slot, health = facts.slots[app.name], survey.health_of(facts.host, app)
     before = str(app.replaces) if slot.replaces.is_running else ""
     notes = [f"{before} runs"] if before else []
+    if slot.unit.has_drop_ins:
+        notes.append("drop-ins change its unit")
+    if slot.unit.is_running and not slot.running_unit:
+        notes.append("its unit was changed, restart pending")
+    if facts.unknown:
+        notes.append(f"not understood: {', '.join(facts.unknown)}")
     spare, beside = facts.spare(app), before
     is_left = False
     if spare:

@@ -79,7 +79,7 @@ def _slip(package: Package, difference: Difference) -> bytes:
         else:
             lists["moves"] += [f"../../{place}/{copied.source.path}", path]
     texts = {name: "".join(f"{path}\0" for path in paths) for name, paths in lists.items()}
-    texts["manifest"] = manifest.write(package.manifest)
+    texts["manifest"] = manifest.write(package.manifest, package.release.digest)
     made = io.BytesIO()
     packed = Packed(made)
     for name, text in texts.items():

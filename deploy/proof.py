@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy import matcher, questions
+from deploy import commands, matcher, questions
 from deploy.errors import DeployError
-from deploy.printed import parse_listeners, parse_show
+from deploy.printed import parse_listeners, parse_runtime, parse_show
 from deploy.steps import OnHost
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ class ProveRelease(OnHost):
         )
 
     def _look(self, fleet: Fleet) -> UnitState:
-        result = fleet.remote(self.host).ask(questions.show_unit(self.app.unit), "unit's state")
-        return parse_show(result.stdout)
+        result = fleet.remote(self.host).ask(commands.show_unit(self.app.unit), "unit's state")
+        return parse_show(result.facts)
 
     def _steady(self, fleet: Fleet, state: UnitState) -> None:
         """Raise when the unit failed, restarted, or is another invocation than we started."""
@@ -105,10 +105,9 @@ class ProveRelease(OnHost):
 
     def _see_own_listener(self, fleet: Fleet) -> None:
         script = questions.listeners(self.app.name, self.app.port)
-        text = fleet.remote(self.host).ask(script, "listeners").stdout
-        lines = [line.partition("=") for line in text.splitlines()]
-        found = parse_listeners([said for key, _, said in lines if key.endswith(".listener")])
-        foreign = [listener for listener in found if listener.unit != self.app.unit]
+        facts = fleet.remote(self.host).ask(script, "listeners").facts
+        found = parse_listeners(facts, self.app.name)
+        foreign = [listener for listener in found or () if listener.unit != self.app.unit]
         if not found or foreign:
             who = ", ".join(str(listener) for listener in foreign) or "no process that ss can see"
             raise NotProven(
@@ -116,10 +115,8 @@ class ProveRelease(OnHost):
             )
 
     def _see_own_release(self, fleet: Fleet, state: UnitState) -> None:
-        script = questions.running_release(state.main_pid)
-        said = fleet.remote(self.host).ask(script, "running release").stdout.splitlines()
-        found = [line for line in said if line.startswith("running=")]
-        running = found[0].removeprefix("running=") if found else ""
+        script = questions.runtime(self.app.name, self.app.unit, state.main_pid)
+        running = parse_runtime(fleet.remote(self.host).ask(script, "running release").facts)
         if running != self.release:
             raise NotProven(
                 f"{self.host}: {self.app.unit} runs {running or 'no release of ours'}, not "

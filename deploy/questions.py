@@ -1,92 +1,137 @@
-"""What is asked of a host: builders of scripts that change nothing."""
+"""What is asked of a host: builders of scripts that change nothing.
+
+What they print of a host's own values are facts: see `framing`. A builder raises values.Malformed
+for a name outside the grammar, whoever calls it.
+"""
 
 from __future__ import annotations
 
 from shlex import quote
 
-from deploy import fence
-from deploy.commands import HISTORY, SHOWN, home, part
+from deploy import fence, values
+from deploy.commands import HISTORY, home, part, show_unit
 from deploy.manifest import DIGEST_BITS
+
+MOST_FOUND_BYTES = 64 * 1024 * 1024
+"""How much a host prints of what lies there of a release: beyond it, files are sent anew."""
+
+TOOLS = "flock ss tar gzip xargs sha256sum b2sum base64 od awk systemd-analyze useradd curl python3"
+
+# The release that a process was started from, as the kernel knows it: the folder that is mounted
+# where the unit mounts it. The process can change its environment, its name and, below its own
+# file systems, every file; not its mounts, unless it may make a user namespace.
+_RUNNING = """\
+running_release() {
+  at=$(readlink -f "/srv/$2/current") && [ -n "$at" ] || return 0
+  awk -v at="$at" '$5 == at { n = 1 } END { exit !n }' "/proc/$1/mountinfo" 2>/dev/null || return 0
+  here=$(stat -L -c %d:%i "/proc/$1/root$at" 2>/dev/null) || return 0
+  for d in "/srv/$2"/releases/*/; do
+    d=${d%/}
+    [ ! -L "$d" ] && [ "$(stat -c %d:%i "$d" 2>/dev/null)" = "$here" ] && echo "${d##*/}"
+  done
+  true
+}
+own_namespace() {
+  [ "$(readlink "/proc/$1/ns/user")" = "$(readlink /proc/1/ns/user)" ] && echo no || echo yes
+}
+"""
 
 
 def survey_host(environment: str) -> str:
-    """Facts about the host itself, and who holds the environment's lock, as `key=value` lines."""
+    """Facts about the host itself, and who holds the environment's lock."""
     return "\n".join(
         (
-            f'echo "lock=$({fence.read_lock(environment)})"',
-            'echo "init=$(cat /proc/1/comm)"',
-            'echo "systemd=$(systemctl --version 2>/dev/null | head -n 1)"',
-            'echo "selinux=$(getenforce 2>/dev/null || true)"',
-            'd=/srv; [ -d "$d" ] || d=/; echo "free_kb=$(df -Pk "$d" | awk \'NR==2 {print $4}\')"',
-            "sed -n 's/^MemAvailable: */free_memory_kb=/p' /proc/meminfo",
-            'echo "now=$(date +%s)"',
-            "for t in flock ss tar gzip xargs sha256sum b2sum systemd-analyze useradd "
-            "curl python3; do",
-            '  command -v "$t" >/dev/null 2>&1 && echo "tool=$t"; done; true',
+            f"{{ {fence.read_lock(environment)}; }} | text lock",
+            'fact init "$(cat /proc/1/comm)"',
+            "fact systemd \"$(systemctl --version 2>/dev/null | awk 'NR == 1 { print $2 }')\"",
+            'fact selinux "$(getenforce 2>/dev/null || true)"',
+            'd=/srv; [ -d "$d" ] || d=/; fact free_kb "$(df -Pk "$d" | awk \'NR==2 {print $4}\')"',
+            "fact free_memory_kb \"$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)\"",
+            f'for t in {TOOLS}; do command -v "$t" >/dev/null 2>&1 && fact tool "$t"; done; true',
         )
     )
 
 
 def survey_app(app: str, user: str, replaces: str | None, environment_file: str | None) -> str:
-    """Facts about an app on the host, as `<app>.key=value` lines."""
-    base = home(app)
+    """Facts about an app on the host, with keys `<app>.…`."""
+    base, who = home(app), values.checked(values.name, user)
+    records = f"{base}/records"
+    each = '[ -f "$f" ] && [ ! -L "$f" ] && fact'
     lines = [
-        f'for d in {base}/releases/*/; do d=${{d%/}}; [ -d "$d" ] && '
-        f'echo "{app}.release=${{d##*/}}"; done',
-        f"tail -n {HISTORY} {base}/records/history 2>/dev/null | sed 's/^/{app}.history=/'",
+        f'for d in {base}/releases/*/; do d=${{d%/}}; [ -d "$d" ] && [ ! -L "$d" ] && '
+        f'fact {app}.release "${{d##*/}}"; done',
+        f"[ ! -f {records}/history ] || tail -n {HISTORY} {records}/history | text {app}.history",
         f"for f in {base}/releases/.*.part; do "
-        f'[ -e "$f" ] && echo "{app}.torn=$(du -sk "$f")"; done',
-        f'for f in {base}/records/bad/*; do [ -f "$f" ] && echo "{app}.bad=${{f##*/}}"; done',
-        f'for f in {base}/records/units/*.service; do [ -f "$f" ] && echo "{app}.kept=${{f##*/}}"; '
-        "done",
-        f'echo "{app}.group=$(id -gn {quote(user)} 2>/dev/null || true)"',
+        f'[ -d "$f" ] && fact {app}.torn "$(du -sk "$f" | cut -f 1) ${{f##*/}}"; done',
+        f'for f in {records}/bad/*; do {each} {app}.bad "${{f##*/}}"; done',
+        f'for f in {records}/units/*.service; do {each} {app}.kept "${{f##*/}}"; done',
+        f'set --; for f in {records}/manifests/*; do [ -f "$f" ] && [ ! -L "$f" ] && '
+        'set -- "$@" "$f"; done',
+        f'[ "$#" = 0 ] || b2sum -l {DIGEST_BITS} -- "$@" | while read -r d f; do '
+        f'fact {app}.manifest "$d ${{f##*/}}"; done',
+        f'fact {app}.group "$(id -gn {who} 2>/dev/null || true)"',
     ]
     if replaces:
+        unit = quote(values.checked(values.unit_name, replaces))
         shown = "LoadState,ActiveState,UnitFileState"
-        lines.append(f"systemctl show {quote(replaces)} -p {shown} | sed 's/^/{app}.replaces./'")
+        lines.append(
+            f"systemctl show {unit} -p {shown} | "
+            f'while IFS=\'=\' read -r k v; do fact "{app}.replaces.$k" "$v"; done'
+        )
     if environment_file:
         stat = f"stat -L -c '%a %U' {quote(environment_file)} 2>/dev/null || true"
-        lines.append(f'echo "{app}.environment_file=$({stat})"')
+        lines.append(f'fact {app}.environment_file "$({stat})"')
     return "\n".join(lines)
 
 
 def survey_slot(app: str, port: int, unit: str) -> str:
-    """Facts about one of an app's slots, as `<app>.<port>.key=value` lines."""
-    base, u, slot = home(app), quote(unit), f"{app}.{port}"
-    out = f"{base}/records/{port}.out"
+    """Facts about one of an app's slots, with keys `<app>.<port>.…`."""
+    base, u, slot = home(app), quote(values.checked(values.unit_name, unit)), f"{app}.{int(port)}"
+    digest = 's/^Environment="\\{0,1\\}CHANGEOVER_UNIT=\\([0-9a-f]*\\).*/\\1/p'
     return "\n".join(
         (
-            f'echo "{slot}.link=$(readlink {base}/slots/{port} || true)"',
+            _RUNNING,
+            f'fact {slot}.link "$(readlink {base}/slots/{int(port)} || true)"',
             f"f=/etc/systemd/system/{u}",
-            f'[ -f "$f" ] && echo "{slot}.unit_sha256=$(sha256sum < "$f" | cut -d" " -f1)"',
-            f'[ -f "$f" ] && sed -n \'s/^Environment=.*CHANGEOVER_UNIT=\\([0-9a-f]*\\).*/'
-            f'{slot}.unit_digest=\\1/p\' "$f"',
-            f"show=$(systemctl show {u} -p {SHOWN} | sed 's/^/{slot}.show./'); echo \"$show\"",
-            f'pid=${{show#*"{slot}.show.MainPID="}} pid=${{pid%%[!0-9]*}}',
-            '[ "${pid:-0}" -gt 0 ] && tr "\\0" "\\n" < "/proc/$pid/environ" 2>/dev/null '
-            f"| sed -n 's/^CHANGEOVER_\\([A-Z]*\\)=/{slot}.running.\\1=/p'",
-            '[ "${pid:-0}" -gt 0 ] && '
-            f"sed -n 's/^VmRSS: */{slot}.memory_kb=/p' \"/proc/$pid/status\" 2>/dev/null",
-            f'[ -f {out} ] && echo "{slot}.out=$(cat {out})"',
+            'if [ -f "$f" ]; then',
+            f'  fact {slot}.unit_sha256 "$(sha256sum < "$f" | cut -c 1-64)"',
+            f'  fact {slot}.unit_digest "$(sed -n \'{digest}\' "$f" | tail -n 1)"',
+            f'  fact {slot}.unit_written "$(stat -L -c %Y "$f")"; fi',
+            show_unit(unit, f"{slot}.show"),
+            'if [ "${pid:-0}" -gt 0 ]; then',
+            f'  fact {slot}.running "$(running_release "$pid" {app})"',
+            f'  fact {slot}.own_namespace "$(own_namespace "$pid")"',
+            f"  fact {slot}.memory_kb "
+            '"$(awk \'/^VmRSS:/ { print $2 }\' "/proc/$pid/status" 2>/dev/null)"; fi',
+            f"[ ! -f {base}/records/{int(port)}.out ] || "
+            f"text {slot}.out < {base}/records/{int(port)}.out",
             listeners(slot, port),
         )
     )
 
 
 def listeners(key: str, port: int) -> str:
-    """`<key>.listener=<pid> <unit> <process name>` for each process that listens on the port."""
-    unit = r"sed -n 's/.*\/\([^/]*\.\(service\|scope\)\).*/\1/p' \"/proc/$p/cgroup\" | head -n 1"
-    unit = unit.replace('\\"', '"')
-    return (
-        f"ss -ltnpH 'sport = :{port}' | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u | "
-        "while read -r p; do "
-        f'echo "{key}.listener=$p $({unit}) $(cat "/proc/$p/comm")"; done; true'
+    """`<key>.listener`: pid, name in hex and cgroup of each process that listens on the port.
+
+    The cgroup is told from systemd's own root, which in a container is not the hierarchy's.
+    """
+    cgroup = r"sed -n -e 's/^[0-9]*:name=systemd://p' -e 's/^0:://p'"
+    return "\n".join(
+        (
+            f'cgroup_of() {{ {cgroup} "/proc/$1/cgroup" | head -n 1; }}',
+            "top=$(cgroup_of 1) top=${top%/init.scope}",
+            f"for p in $(ss -ltnpH 'sport = :{int(port)}' | grep -o ',pid=[0-9]*,fd=' | "
+            "tr -cd '0-9\\n' | sort -u); do",
+            '  name=$(head -c 64 "/proc/$p/comm" | od -An -v -tx1 | tr -d " \\n")',
+            '  cgroup=$(cgroup_of "$p")',
+            f'  fact {key}.listener "$p $name ${{cgroup#"$top"}}"; done',
+        )
     )
 
 
 def connections(port: int) -> str:
     """The established connections to a port, with the kernel's figures on each."""
-    return f"ss -tinH state established 'sport = :{port}'"
+    return f"ss -tinH state established 'sport = :{int(port)}'"
 
 
 def find_contents(app: str, release: str, *, checked_now: bool = False) -> str:
@@ -103,33 +148,34 @@ def find_contents(app: str, release: str, *, checked_now: bool = False) -> str:
         'for m in ../records/manifests/*; do [ -d "./${m##*/}" ] && set -- "$@" "$m"; done',
         f'[ "$#" = 0 ] || awk \'{named}; {once}\' "$@"',
     )
-    return "\n".join(
+    found = "\n".join(
         (
             f"cd {home(app)}/releases 2>/dev/null || exit 0",
-            "export LC_ALL=C",
             *(() if checked_now else manifests),
             f"cd {quote(parted)} 2>/dev/null || exit 0",
             f"find . -type f -exec b2sum -l {DIGEST_BITS} {{}} + | sed 's|^|{parted}\t|'",
         )
     )
+    return f"( {found}\n) | head -c {MOST_FOUND_BYTES}"
 
 
-def running_release(pid: int) -> str:
-    """The release that a process was started from, as `running=<release>`, by its environment.
-
-    Marked, since a shell's start-up files may speak before it.
-    """
-    return f'tr "\\0" "\\n" < /proc/{pid}/environ | sed -n \'s/^CHANGEOVER_RELEASE=/running=/p\''
-
-
-def show_unit(unit: str) -> str:
-    """The unit's state as `Key=Value` lines."""
-    return f"systemctl show {quote(unit)} -p {SHOWN}"
+def runtime(app: str, unit: str, pid: int) -> str:
+    """What a unit's process was started from, as facts with keys `show.…` and of the process."""
+    process = int(pid)
+    return "\n".join(
+        (
+            _RUNNING,
+            show_unit(unit),
+            f'fact running "$(running_release {process} {values.checked(values.name, app)})"',
+            f'fact own_namespace "$(own_namespace {process})"',
+        )
+    )
 
 
 def journal(unit: str, lines: int) -> str:
     """The last lines of the unit's journal."""
-    return f"journalctl --unit {quote(unit)} --lines {lines} --no-pager --output short-iso"
+    name = quote(values.checked(values.unit_name, unit))
+    return f"journalctl --unit {name} --lines {int(lines)} --no-pager --output short-iso"
 
 
 def probe_with_curl(port: int, path: str, host: str, timeout_seconds: float) -> str:

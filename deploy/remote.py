@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import select
 import socket
 import threading
 import time
@@ -11,9 +12,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import paramiko
-from invoke.exceptions import CommandTimedOut
 
-from deploy import commands, questions, ssh
+from deploy import commands, framing, questions, ssh, values
 from deploy.errors import (
     CommandFailed,
     CommandResult,
@@ -42,6 +42,20 @@ if TYPE_CHECKING:
 
 
 CHUNK_BYTES = 256 * 1024
+ANSWER_BYTES = 4 * 1024 * 1024
+"""How much one command may print, start-up files of the login shell included."""
+
+STDERR_BYTES = 64 * 1024
+"""How much of a command's stderr is kept; the rest is read and dropped."""
+
+LATE_STDERR_SECONDS = 1.0
+
+UPLOAD_PAUSE_SECONDS = 120.0
+"""How long a host may take no byte of an upload."""
+
+LEAST_UPLOAD_RATE = 16 * 1024
+"""Bytes per second under which an upload is given up."""
+
 MOST_AT_ONCE = 32  # hosts that are connected to, asked or left together
 NO_EXIT_CODE = -1  # paramiko's word for a peer that went away
 
@@ -90,9 +104,18 @@ class Remote:
                 transport.sock.shutdown(socket.SHUT_RDWR)
         self._connection.close()
 
-    def ask(self, script: str, what: str, timeout_seconds: float = 30) -> CommandResult:
-        """Run a reading script as root; any exit code is an answer."""
-        return self._run(commands.as_root(script), what, timeout_seconds)
+    def ask(
+        self,
+        script: str,
+        what: str,
+        timeout_seconds: float = 30,
+        most_bytes: int = ANSWER_BYTES,
+    ) -> CommandResult:
+        """Run a reading script as root; any exit code is an answer.
+
+        Raises RemoteError where the answer is longer than `most_bytes` or not there in time.
+        """
+        return self._run(script, what, timeout_seconds, most_bytes)
 
     def change(self, app: str, script: str, what: str, timeout_seconds: float = 60) -> str:
         """Run a changing script as root under the app's lock; its output.
@@ -100,8 +123,14 @@ class Remote:
         Raises CommandFailed for any exit code but 0, Unsettled where the host is starting or
         stopping, LockLost when the environment is another's.
         """
-        command = self._guarded(app, script)
-        return self._checked(self._run(command, what, timeout_seconds + 60), what)
+        return self.change_with_facts(app, script, what, timeout_seconds).stdout
+
+    def change_with_facts(
+        self, app: str, script: str, what: str, timeout_seconds: float = 60
+    ) -> CommandResult:
+        """As `change`, for a script that prints facts."""
+        guarded = self._guarded(app, script)
+        return self._checked(self._run(guarded, what, timeout_seconds + 60), what)
 
     def send(
         self,
@@ -113,24 +142,22 @@ class Remote:
     ) -> str:
         """Run a changing script with `source` as its stdin; `sent` hears of every chunk's bytes.
 
-        A stream over an exec channel, not SFTP: faster, checked by the script, published whole.
+        A stream over an exec channel, not SFTP: faster, checked by the script, published at once.
         """
-        return self._checked(self._stream(self._guarded(app, script), what, source, sent), what)
+        guarded = self._guarded(app, script)
+        with self._lock:
+            result = self._answer(
+                self._transport(), guarded, what, UPLOAD_PAUSE_SECONDS, source=source, sent=sent
+            )
+        return self._checked(result, what).stdout
 
     def aside(self, script: str, timeout_seconds: float) -> CommandResult:
         """Run a script as root beside whatever runs here, on a channel of its own; any exit code.
 
         Raises DeployError where there is no connection, and none can be had.
         """
-        try:
-            with self._idle_transport().open_session(timeout=timeout_seconds) as channel:
-                channel.settimeout(timeout_seconds)
-                channel.exec_command(commands.as_root(script))
-                out = channel.makefile("rb").read().decode(errors="replace")
-                code = channel.recv_exit_status()
-        except (paramiko.SSHException, OSError, EOFError) as error:
-            raise ConnectionLost(f"{self.host}: the connection broke: {error}") from error
-        return CommandResult(script, code, out, "")
+        transport = self._idle_transport()
+        return self._answer(transport, script, "a look", timeout_seconds, is_shared=True)
 
     def _idle_transport(self) -> paramiko.Transport:
         """The connection's transport, whoever uses it; opened anew only where nobody does."""
@@ -162,10 +189,11 @@ class Remote:
                 return code
         for build in (questions.probe_with_curl, questions.probe_with_python):
             script = build(port, path, host_header, timeout_seconds)
-            said = self._run(script, "probe", timeout_seconds + 10).stdout.split()
-            answer = said[-1] if said else ""  # before it, a shell's start-up files may speak
-            if answer.isdigit():
-                return int(answer) or None
+            result = self._run(script, "probe", timeout_seconds + 10, as_root=False)
+            said = result.stdout.split()
+            code = values.number(said[-1], 999) if said else None
+            if code is not None:
+                return code or None
         raise RemoteError(
             f"{self.host}: sshd forbids forwarding and neither curl nor python3 is there to ask "
             f"port {port}; install curl on the host"
@@ -202,7 +230,7 @@ class Remote:
             raise RemoteError(f"{self.host}: the SSH connection is gone")
         return transport
 
-    def _checked(self, result: CommandResult, what: str) -> str:
+    def _checked(self, result: CommandResult, what: str) -> CommandResult:
         if result.exit_code == commands.LOCK_BUSY:
             raise RemoteError(
                 f"{self.host}: {what}: another command of a deploy still runs there and holds "
@@ -218,7 +246,7 @@ class Remote:
             raise Unsettled(f"{self.host}: {what} failed while it starts or stops: {said}")
         if result.exit_code:
             raise CommandFailed(self.host.name, what, result)
-        return result.stdout
+        return result
 
     def _broken(self, what: str, why: str) -> ConnectionLost:
         """Close what is left of the connection, so that the next command opens a new one."""
@@ -228,54 +256,136 @@ class Remote:
         self._connection.close()
         return ConnectionLost(f"{self.host}: {what}: the connection broke: {why}")
 
-    def _run(self, command: str, what: str, timeout_seconds: float) -> CommandResult:
-        with self._lock:
-            self.connect()
-            started = time.monotonic()
-            try:
-                result = self._connection.run(
-                    command,
-                    hide=True,
-                    warn=True,
-                    in_stream=False,
-                    timeout=timeout_seconds,
-                    encoding="utf-8",  # by default the workstation's own
-                )
-            except CommandTimedOut as error:
-                raise RemoteError(
-                    f"{self.host}: {what}: no end after {timeout_seconds:g} s"
-                ) from error
-            except (paramiko.SSHException, OSError, EOFError) as error:
-                raise self._broken(what, str(error)) from error
-            if result.exited == NO_EXIT_CODE:
-                raise self._broken(what, "no exit code came back")
-            seconds = time.monotonic() - started
-            return CommandResult(command, result.exited, result.stdout, result.stderr, seconds)
-
-    def _stream(
-        self, command: str, what: str, source: Source, sent: Callable[[int], None]
+    def _run(
+        self,
+        script: str,
+        what: str,
+        timeout_seconds: float,
+        most_bytes: int = ANSWER_BYTES,
+        *,
+        as_root: bool = True,
     ) -> CommandResult:
         with self._lock:
-            started = time.monotonic()
-            try:
-                channel = self._transport().open_session()
-                channel.settimeout(120)
+            transport = self._transport()
+            command = framing.AS_ROOT if as_root else framing.AS_LOGIN_USER
+            return self._answer(transport, script, what, timeout_seconds, command, most_bytes)
+
+    def _answer(
+        self,
+        transport: paramiko.Transport,
+        script: str,
+        what: str,
+        timeout_seconds: float,
+        command: str = framing.AS_ROOT,
+        most_bytes: int = ANSWER_BYTES,
+        *,
+        source: Source | None = None,
+        sent: Callable[[int], None] = lambda _: None,
+        is_shared: bool = False,
+    ) -> CommandResult:
+        """Send a script, and what follows it; read its answer, within a time and a size.
+
+        is_shared: whether other commands use the connection, which then stays open whatever
+        becomes of this one.
+        """
+        began = time.monotonic()
+        frame = framing.Frame(framing.new_mark(), most_bytes)
+        try:
+            # On a connection of one's own, the settings' connect_timeout_seconds is the limit.
+            channel = transport.open_session(timeout=timeout_seconds if is_shared else None)
+            with channel:
+                channel.settimeout(timeout_seconds)
                 channel.exec_command(command)
-                try:
-                    while chunk := source.read(CHUNK_BYTES):
-                        channel.sendall(chunk)
-                        sent(len(chunk))
-                    channel.shutdown_write()
-                except OSError:
-                    # The command ended before it read all: its exit code and stderr say why.
-                    if not channel.exit_status_ready() and not channel.closed:
-                        raise
-                out = channel.makefile("rb").read().decode(errors="replace")
-                err = channel.makefile_stderr("rb").read().decode(errors="replace")
-                code = channel.recv_exit_status()
-                channel.close()
-            except (paramiko.SSHException, OSError, EOFError) as error:
-                raise self._broken(what, str(error) or "no answer") from error
-            if code == NO_EXIT_CODE:
+                size = self._send(channel, framing.framed(script, frame.mark), source, sent)
+                limit = began + timeout_seconds + size / LEAST_UPLOAD_RATE
+                stderr = _read(channel, frame, limit)
+                code = _exit_code(channel, frame, limit)
+        except framing.TooMuch as error:
+            raise RemoteError(
+                f"{self.host}: {what}: the answer is longer than {most_bytes / 2**20:g} MiB; look "
+                "what prints so much there, for example a start-up file of the SSH user's shell"
+            ) from error
+        except TimeoutError as error:
+            if source:
+                raise self._broken(what, "the host takes no more of the upload") from error
+            raise RemoteError(f"{self.host}: {what}: no end after {timeout_seconds:g} s") from error
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            if is_shared:
+                raise ConnectionLost(f"{self.host}: the connection broke: {error}") from error
+            raise self._broken(what, str(error) or "no answer") from error
+        stdout, facts = frame.text()
+        if code == NO_EXIT_CODE or (frame.exit_code is None and not code):
+            if frame.has_begun or code == NO_EXIT_CODE:
                 raise self._broken(what, "no exit code came back")
-            return CommandResult(command, code, out, err, time.monotonic() - started)
+            said = " ".join([*stdout.split("\n"), *stderr.split("\n")])[:200].strip()
+            raise RemoteError(
+                f"{self.host}: {what}: the SSH user's login shell did not run the command"
+                f"{f': {said}' if said else ''}; give the user a shell that runs commands"
+            )
+        seconds = time.monotonic() - began
+        return CommandResult(script, code, stdout, stderr, seconds, facts)
+
+    @staticmethod
+    def _send(
+        channel: paramiko.Channel,
+        script: bytes,
+        source: Source | None,
+        sent: Callable[[int], None],
+    ) -> int:
+        """Send a script and what follows it; how many bytes followed."""
+        size = 0
+        try:
+            channel.sendall(script)
+            while source and (chunk := source.read(CHUNK_BYTES)):
+                channel.sendall(chunk)
+                size += len(chunk)
+                sent(len(chunk))
+            channel.shutdown_write()
+        except TimeoutError:
+            raise
+        except OSError:
+            # The command ended before it read all: its exit code and stderr say why.
+            if not channel.exit_status_ready() and not channel.closed:
+                raise
+        return size
+
+
+def _read(channel: paramiko.Channel, frame: framing.Frame, limit: float) -> str:
+    """Read until the frame is closed or the command has ended; its stderr.
+
+    Raises TimeoutError at `limit`, in monotonic seconds, and TooMuch.
+    """
+    errors = bytearray()
+    poller = select.poll()
+    poller.register(channel.fileno(), select.POLLIN)
+    received = 0
+    while frame.exit_code != 0:
+        if channel.recv_ready():
+            frame.feed(channel.recv(CHUNK_BYTES))
+        elif channel.recv_stderr_ready():
+            data = channel.recv_stderr(CHUNK_BYTES)
+            errors += data[: max(0, STDERR_BYTES - len(errors))]
+            received += len(data)
+            if received > frame.most_bytes:
+                raise framing.TooMuch
+        elif channel.eof_received or channel.closed:
+            break
+        else:
+            # What a failed command printed on stderr may come after its frame.
+            ended = time.monotonic() + LATE_STDERR_SECONDS
+            left = (limit if frame.exit_code is None else min(limit, ended)) - time.monotonic()
+            is_more = left > 0 and poller.poll(left * 1000)
+            if not is_more and frame.exit_code is not None:
+                break
+        if frame.exit_code is None and time.monotonic() > limit:
+            raise TimeoutError
+    return errors.decode(errors="replace")
+
+
+def _exit_code(channel: paramiko.Channel, frame: framing.Frame, limit: float) -> int:
+    """The script's exit code, as it ended its frame with, or else as the SSH server reports it."""
+    if frame.exit_code is not None:
+        return frame.exit_code
+    if not channel.status_event.wait(max(0.0, limit - time.monotonic())):
+        raise TimeoutError
+    return channel.recv_exit_status()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MEGABYTE = 1_000_000
 FIND_SECONDS = 120.0
+FIND_BYTES = questions.MOST_FOUND_BYTES + 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,14 @@ class UploadRelease(OnHost):
         name, package, remote = self.app.name, self.package, fleet.remote(self.host)
         release = package.release.id
         question = questions.find_contents(name, release, checked_now=checked_now)
-        found = manifest.read(remote.ask(question, "finding files", FIND_SECONDS).stdout)
+        found = manifest.read(
+            remote.ask(question, "finding files", FIND_SECONDS, FIND_BYTES).stdout
+        )
         place = f"{commands.part(release)}/files"
         difference = manifest.compare(package.manifest, found, place)
         user = self.app.service_user
-        script = commands.receive_release(name, release, user, links=package.links)
+        digest = manifest.digest(package.manifest, package.release.digest)
+        script = commands.receive_release(name, release, user, package.links, digest)
         with Parcel.opened(package, difference) as parcel:
             remote.send(name, script, "upload", parcel, count)
         return difference

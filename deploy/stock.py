@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from deploy import lanes
+from deploy import lanes, manifest
 from deploy.balancer import State
 from deploy.proof import ProveCurrent
 from deploy.recording import RecordDeployed
@@ -26,13 +26,38 @@ def is_current(offer: Offer, facts: HostFacts, survey: Survey) -> bool:
 
 
 def runs(slot: Slot, release: str, unit: RenderedUnit) -> bool:
-    """Whether the slot's running process is this release under this unit, at rest and at boot."""
+    """Whether the slot's running process is this release under this unit, at rest and at boot.
+
+    A drop-in is a setting that is not ours, so under one nothing is current.
+    """
     return (
         slot.unit.active == "active"
         and slot.unit.enabled == "enabled"
         and slot.link == release == slot.running_release
         and slot.running_unit == unit.digest
+        and not slot.unit.has_drop_ins
         and slot.unit_sha256 == hashlib.sha256(unit.text.encode()).hexdigest()
+    )
+
+
+def differs(offer: Offer, facts: HostFacts) -> str:
+    """Why a release that lies on a host is not this package, though it has its id.
+
+    Empty where it is this package, or is not there. An id has 48 bits of the digest; the stored
+    manifest has the digest of every file.
+    """
+    package, slot = offer.package, facts.slots[offer.app.name]
+    release = package.release
+    if release.id not in slot.releases:
+        return ""
+    expected = manifest.stored_digests(package.manifest, release.digest)
+    if slot.manifests.get(release.id) in expected:
+        return ""
+    why = "other files" if release.id in slot.manifests else "no manifest"
+    return (
+        f"{facts.host}: {offer.app.name} {release.id} is there with {why}, so it is not this "
+        f"package; build it under another version, or if nothing there runs it: "
+        f"sudo rm -r /srv/{offer.app.name}/releases/{release.id}"
     )
 
 

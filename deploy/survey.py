@@ -124,4 +124,4 @@ def look(remote: Remote, environment: Environment, *, settled: bool = False) -> 
             f"{remote.host}: sudo without a password does not work for the SSH user: {why}; "
             "allow it in /etc/sudoers.d, for example `ec2-user ALL=(ALL) NOPASSWD: ALL`"
         )
-    return parse_host(remote.host, result.stdout, environment.apps)
+    return parse_host(remote.host, result.facts, environment.apps)

@@ -78,6 +78,7 @@ class SwitchRelease(OnHost):
             self.release,
             self.app.service_user,
             (self.app.unit, self.unit),
+            tuple(self.app.at(port).unit for port in self.app.ports),
         )
         fleet.remote(self.host).change(self.app.name, script, "switching the release")
 
@@ -94,8 +95,10 @@ class StartUnit(OnHost):
         seconds = self.app.start_timeout_seconds + 30
         remote = fleet.remote(self.host)
         script = commands.start_unit(self.app.unit)
-        shown = remote.change(self.app.name, script, f"starting {self.app.unit}", seconds)
-        fleet.started[self.host.name, self.app.unit] = parse_show(shown)
+        result = remote.change_with_facts(
+            self.app.name, script, f"starting {self.app.unit}", seconds
+        )
+        fleet.started[self.host.name, self.app.unit] = parse_show(result.facts)
 
     def __str__(self) -> str:
         return f"daemon-reload, enable and start {self.app.unit}"

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import base64
+import fcntl
+import hashlib
 import os
 import shlex
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import builders
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from shell import run
 
-from deploy import commands, questions
+from deploy import commands, framing, questions, values
 from deploy.printed import parse_host
 from deploy.records import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from deploy.errors import CommandResult
+    from deploy.facts import Slot
 
 SCRIPTS = {
     "survey_host": questions.survey_host("lab"),
@@ -27,29 +36,34 @@ SCRIPTS = {
     "listeners": questions.listeners("web", 5000),
     "connections": questions.connections(5000),
     "prepare": commands.prepare("web", "web"),
-    "find_contents": questions.find_contents("web", "1.0.0-a"),
-    "receive_release": commands.receive_release("web", "1.0.0-a", "web", links=0),
-    "discard_part": commands.discard_part("web", "1.0.0-a"),
+    "find_contents": questions.find_contents("web", "1.0.0-aaaaaaaaaaaa"),
+    "receive_release": commands.receive_release("web", "1.0.0-aaaaaaaaaaaa", "web", 0, "0" * 64),
+    "discard_part": commands.discard_part("web", "1.0.0-aaaaaaaaaaaa"),
     "stage_units": commands.stage_units([("web@5000.service", 9)], [("/srv/web/a b", 8)]),
     "record_out": commands.record_out("web", 5000, '{"by": "it\'s me"}'),
-    "record_deployed": commands.record_deployed("web", 5000, "{}", "1.0.0-a"),
+    "record_deployed": commands.record_deployed("web", 5000, "{}", "1.0.0-aaaaaaaaaaaa"),
     "forget_out": commands.forget_out("web", 5000),
     "stop_unit": commands.stop_unit("web@5000.service"),
     "retire_unit": commands.retire_unit("old.service"),
     "revive_unit": commands.revive_unit("old.service"),
-    "switch_release": commands.switch_release("web", 5000, "1.0.0-a", "web", ("w.service", "d")),
-    "mark_bad": commands.mark_bad("web", "1.0.0-a", "it's bad"),
-    "remove_releases": commands.remove_releases("web", ("1.0.0-a", "1.1.0-b")),
+    "switch_release": commands.switch_release(
+        "web",
+        5000,
+        "1.0.0-aaaaaaaaaaaa",
+        "web",
+        ("w.service", "d" * 12),
+        ("w.service", "v.service"),
+    ),
+    "mark_bad": commands.mark_bad("web", "1.0.0-aaaaaaaaaaaa", "it's bad"),
+    "remove_releases": commands.remove_releases(
+        "web", ("1.0.0-aaaaaaaaaaaa", "1.1.0-bbbbbbbbbbbb")
+    ),
     "start_unit": commands.start_unit("web@5000.service"),
-    "show_unit": questions.show_unit("web@5000.service"),
+    "show_unit": commands.show_unit("web@5000.service"),
     "journal": questions.journal("web@5000.service", 5),
     "curl": questions.probe_with_curl(5000, "/health?a=b&c='d'", "example.com", 5),
     "python": questions.probe_with_python(5000, "/health", "example.com", 5),
 }
-
-
-def run(script: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["sh", "-c", script], input=stdin, capture_output=True, check=False)
 
 
 def moved(script: str, root: Path) -> str:
@@ -57,19 +71,48 @@ def moved(script: str, root: Path) -> str:
     return script.replace("/srv/", f"{root}/srv/")
 
 
+@pytest.mark.parametrize("shell", ["sh", "bash"])
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
-def test_every_script_is_good_shell_through_both_wrappers(script: str) -> None:
-    for wrapped in (script, commands.as_root(script), commands.locked("web", script)):
-        checked = subprocess.run(["sh", "-n"], input=wrapped.encode(), check=False)
-        assert checked.returncode == 0
+def test_every_script_is_good_shell_alone_under_the_lock_and_in_its_frame(
+    script: str, shell: str
+) -> None:
+    for built in (script, commands.locked("web", script)):
+        sent = framing.framed(built, framing.new_mark()).partition(b"\n")[2]
+        for text in (built.encode(), sent):
+            checked = subprocess.run([shell, "-n"], input=text, check=False, capture_output=True)
+            assert (checked.returncode, checked.stderr) == (0, b"")
 
 
-def test_changes_wait_for_the_apps_lock_as_root() -> None:
-    words = shlex.split(commands.locked("web", "echo 'a b'", wait_seconds=7))
-    assert words[:4] == ["sudo", "-n", "sh", "-c"]
-    inner = shlex.split(words[4].partition("; rc=$?;")[0])
-    assert inner[:6] == ["flock", "-w", "7", "-E", "75", "/run/changeover-web.lock"]
-    assert inner[6:] == ["sh", "-c", "echo 'a b'"]
+LOCKED = """
+import fcntl, os, stat, sys
+folder = os.stat(sys.argv[1])
+print(oct(stat.S_IMODE(folder.st_mode)))
+with open(sys.argv[1] + "/web.lock") as file:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("held")
+"""
+
+
+def test_changes_hold_the_apps_lock_in_a_folder_that_only_root_may_enter(tmp_path: Path) -> None:
+    locks = tmp_path / "locks"
+    program = f"{shlex.quote(sys.executable)} -c {shlex.quote(LOCKED)} {locks}"
+    script = commands.locked("web", program).replace(commands.LOCKS, str(locks))
+    assert run(script).stdout.split() == ["0o700", "held"]
+
+
+def test_a_change_waits_for_the_lock_and_says_that_it_is_busy(tmp_path: Path) -> None:
+    locks = tmp_path / "locks"
+    locks.mkdir()
+    script = commands.locked("web", "echo done", wait_seconds=0).replace(commands.LOCKS, str(locks))
+    with (locks / "web.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert run(script).exit_code == commands.LOCK_BUSY
+        idle = commands.wait_idle("web", 0).replace(commands.LOCKS, str(locks))
+        assert run(idle).exit_code == commands.LOCK_BUSY
+    assert run(script).stdout.split() == ["done"]
+    assert run(idle).exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -95,17 +138,67 @@ def test_what_fails_while_a_host_starts_or_stops_is_told_apart(
     told = tmp_path / "systemctl"
     told.write_text(f"#!/bin/sh\necho {state}\n")
     told.chmod(0o755)
-    script = shlex.split(commands.locked("web", f"exit {code}"))[4]
-    script = script.replace("/run/changeover-web.lock", str(tmp_path / "lock"))
+    script = commands.locked("web", f"exit {code}").replace(commands.LOCKS, str(tmp_path))
     environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    ended = subprocess.run(["sh", "-c", script], env=environ, check=False)
-    assert ended.returncode == expected
+    assert run(script, environ=environ).exit_code == expected
 
 
 @given(text=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
+@settings(max_examples=50)
 def test_quoting_survives_any_text(text: str) -> None:
-    words = shlex.split(commands.as_root(f"printf %s {shlex.quote(text)}"))
-    assert shlex.split(words[-1])[-1] == text
+    script = f"printf %s {shlex.quote(text)} | base64 -w 0"
+    assert base64.b64decode(run(script).stdout) == text.encode()
+
+
+BAD_NAMES = (
+    "",
+    ".",
+    "..",
+    "../x",
+    "a/b",
+    "a b",
+    "a\nb",
+    "-rf",
+    "*",
+    "$(id)",
+    "x" * 300,
+    "é",
+    "a\0b",
+)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        commands.home,
+        commands.lock_path,
+        lambda bad: commands.locked(bad, "true"),
+        lambda bad: commands.release_path("web", bad),
+        lambda bad: commands.prepare("web", bad),
+        lambda bad: commands.receive_release("web", bad, "web", 0, "0" * 64),
+        lambda bad: commands.receive_release("web", "1.0.0-aaaaaaaaaaaa", bad, 0, "0" * 64),
+        lambda bad: commands.receive_release("web", "1.0.0-aaaaaaaaaaaa", "web", 0, bad),
+        lambda bad: commands.discard_part("web", bad),
+        lambda bad: commands.record_deployed("web", 5000, "{}", bad),
+        lambda bad: commands.mark_bad("web", bad, "note"),
+        commands.stop_unit,
+        commands.start_unit,
+        commands.retire_unit,
+        commands.revive_unit,
+        lambda bad: commands.kept_unit("web", "web@5000.service", bad, "d" * 12),
+        lambda bad: commands.kept_unit("web", "web@5000.service", "1.0.0-aaaaaaaaaaaa", bad),
+        lambda bad: commands.remove_releases("web", (bad,)),
+        lambda bad: questions.find_contents("web", bad),
+        lambda bad: questions.runtime(bad, "web@5000.service", 1),
+        lambda bad: questions.survey_app(bad, "web", None, None),
+        lambda bad: questions.survey_slot("web", 5000, bad),
+        lambda bad: questions.journal(bad, 5),
+    ],
+)
+def test_no_builder_takes_a_name_outside_the_grammar(build: Callable[[str], str]) -> None:
+    for bad in BAD_NAMES:
+        with pytest.raises(values.Malformed):
+            build(bad)
 
 
 ANALYZE = """#!/bin/sh
@@ -130,60 +223,90 @@ def test_units_are_judged_together_and_kept_only_if_all_are_right(
     texts = {f"{tmp_path}/kept {port}": f"unit of {port}\n".encode() for port in (5000, 5001)}
     sizes = [[(name, len(text)) for name, text in each.items()] for each in (checks, texts)]
     environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    ran = subprocess.run(
-        ["sh", "-c", commands.stage_units(*sizes)],
-        input=b"".join((*checks.values(), *texts.values())),
-        env=environ,
-        capture_output=True,
-        check=False,
-    )
-    assert ran.returncode == ended, ran.stderr
+    sent = b"".join((*checks.values(), *texts.values()))
+    ran = run(commands.stage_units(*sizes), sent, environ)
+    assert ran.exit_code == ended, ran.stdout
     assert (tmp_path / "asked").read_text().count(".service") == len(checks)
     kept = {str(path): path.read_bytes() for path in tmp_path.glob("kept*")}
     assert kept == ({} if ended else texts)
     if second.startswith("Retsart"):
-        assert b"/web@5001.service:3: Unknown key" in ran.stdout
+        assert "/web@5001.service:3: Unknown key" in ran.stdout
 
 
 def home_of(root: Path, *releases: str) -> Path:
-    """An app's folder with these releases, and for each a kept unit that tells its name."""
+    """An app's folder with these releases, and for each a stored unit that names it."""
     home = root / "srv/web"
     for name in ("slots", "records/units", *(f"releases/{release}" for release in releases)):
         (home / name).mkdir(parents=True)
     for release in releases:
-        (home / f"records/units/{release}.d.web@5000.service").write_text(release)
+        stored(home, release).write_text(release)
     return home
 
 
-def switch(root: Path, release: str) -> subprocess.CompletedProcess[bytes]:
-    unit = ("web@5000.service", "d")
-    script = commands.switch_release("web", 5000, release, "root", unit)
+def stored(home: Path, release: str) -> Path:
+    digest = hashlib.sha256(release.encode()).hexdigest()
+    return home / f"records/units/{release}.{digest}.web@5000.service"
+
+
+def switch(root: Path, release: str) -> CommandResult:
+    unit = ("web@5000.service", hashlib.sha256(release.encode()).hexdigest())
+    script = commands.switch_release("web", 5000, release, "root", unit, (unit[0],))
     return run(moved(script, root).replace("/etc/systemd/system", str(root)))
 
 
 def test_link_and_unit_are_switched_together_and_only_to_what_is_there(tmp_path: Path) -> None:
-    home = home_of(tmp_path, "1.0.0-a", "2.0.0-b", "2.0.0-c")
-    for release in ("1.0.0-a", "2.0.0-b"):
-        assert switch(tmp_path, release).returncode == 0
+    home = home_of(tmp_path, "1.0.0-aaaaaaaaaaaa", "2.0.0-bbbbbbbbbbbb", "2.0.0-cccccccccccc")
+    for release in ("1.0.0-aaaaaaaaaaaa", "2.0.0-bbbbbbbbbbbb"):
+        assert switch(tmp_path, release).exit_code == 0
         assert (home / "slots/5000").readlink().as_posix() == f"../releases/{release}"
         assert (tmp_path / "web@5000.service").read_text() == release
-    (home / "records/units/2.0.0-c.d.web@5000.service").unlink()
-    for release in ("3.0.0-c", "2.0.0-c"):
-        assert switch(tmp_path, release).returncode != 0
-        assert (home / "slots/5000").resolve().name == "2.0.0-b"
-        assert (tmp_path / "web@5000.service").read_text() == "2.0.0-b"
+    stored(home, "2.0.0-cccccccccccc").unlink()
+    for release in ("3.0.0-cccccccccccc", "2.0.0-cccccccccccc"):
+        assert switch(tmp_path, release).exit_code != 0
+        assert (home / "slots/5000").resolve().name == "2.0.0-bbbbbbbbbbbb"
+        assert (tmp_path / "web@5000.service").read_text() == "2.0.0-bbbbbbbbbbbb"
     assert [entry.name for entry in (home / "slots").iterdir()] == ["5000"]
 
 
+@pytest.mark.parametrize("text", ["", "1.0.0-aaaaaaaaaaaa\n[Service]\nExecStartPre=+/bin/evil\n"])
+def test_a_stored_unit_that_was_changed_is_not_installed(text: str, tmp_path: Path) -> None:
+    """Its name carries the digest of its text: a planted one does not match it."""
+    home = home_of(tmp_path, "1.0.0-aaaaaaaaaaaa")
+    stored(home, "1.0.0-aaaaaaaaaaaa").write_text(text)
+    assert switch(tmp_path, "1.0.0-aaaaaaaaaaaa").exit_code == commands.UNIT_CHANGED
+    assert not (tmp_path / "web@5000.service").exists()
+    assert not list((home / "slots").iterdir())
+
+
+@pytest.mark.parametrize("order", [(5000, 5001), (5001, 5000)])
+@pytest.mark.parametrize("width", [12, 64], ids=["format 0", "format 1"])
+def test_the_units_of_two_slots_match_one_digest(
+    width: int, order: tuple[int, int], tmp_path: Path
+) -> None:
+    home, release = home_of(tmp_path), "1.0.0-aaaaaaaaaaaa"
+    (home / f"releases/{release}").mkdir(parents=True)
+    blanks = [f"Port={port}\nEnvironment=CHANGEOVER_UNIT=\n" for port in (5000, 5001)]
+    digest = hashlib.sha256("".join(blanks).encode()).hexdigest()[:width]
+    for port, blank in zip((5000, 5001), blanks, strict=True):
+        file = home / f"records/units/{release}.{digest}.web@{port}.service"
+        file.write_text(blank.replace("UNIT=", f"UNIT={digest}"))
+    names = [f"web@{port}.service" for port in order]
+    for port in (5000, 5001):
+        unit = (f"web@{port}.service", digest)
+        script = commands.switch_release("web", port, release, "root", unit, names)
+        ended = run(moved(script, tmp_path).replace("/etc/systemd/system", str(tmp_path)))
+        assert ended.exit_code == 0, ended.stdout
+
+
 def test_a_release_that_a_slot_points_to_is_never_removed(tmp_path: Path) -> None:
-    home = home_of(tmp_path, "1.0.0-a", "1.0.0-ab", "2.0.0-b")
+    home = home_of(tmp_path, "1.0.0-aaaaaaaaaaaa", "1.0.0-abababababab", "2.0.0-bbbbbbbbbbbb")
     (home / "records/manifests").mkdir()
-    for release in ("1.0.0-a", "1.0.0-ab", "2.0.0-b"):
+    for release in ("1.0.0-aaaaaaaaaaaa", "1.0.0-abababababab", "2.0.0-bbbbbbbbbbbb"):
         (home / f"records/manifests/{release}").touch()
-    assert switch(tmp_path, "2.0.0-b").returncode == 0
-    script = commands.remove_releases("web", ("1.0.0-a", "2.0.0-b"))
-    assert run(moved(script, tmp_path)).returncode == 0
-    left = ["1.0.0-ab", "2.0.0-b"]
+    assert switch(tmp_path, "2.0.0-bbbbbbbbbbbb").exit_code == 0
+    script = commands.remove_releases("web", ("1.0.0-aaaaaaaaaaaa", "2.0.0-bbbbbbbbbbbb"))
+    assert run(moved(script, tmp_path)).exit_code == 0
+    left = ["1.0.0-abababababab", "2.0.0-bbbbbbbbbbbb"]
     assert sorted(entry.name for entry in (home / "releases").iterdir()) == left
     assert sorted(entry.name for entry in (home / "records/manifests").iterdir()) == left
     assert len(list((home / "records/units").iterdir())) == 2
@@ -192,61 +315,101 @@ def test_a_release_that_a_slot_points_to_is_never_removed(tmp_path: Path) -> Non
 def test_a_torn_upload_is_removed_unless_its_release_is_coming(tmp_path: Path) -> None:
     home = home_of(tmp_path)
     (home / "releases").mkdir()
-    for coming, left in (("3.0.0-c", [".3.0.0-c.part"]), ("", [])):
-        for release in ("3.0.0-c", "4.0.0-d"):
+    for coming, left in (("3.0.0-cccccccccccc", [".3.0.0-cccccccccccc.part"]), ("", [])):
+        for release in ("3.0.0-cccccccccccc", "4.0.0-dddddddddddd"):
             (home / f"releases/.{release}.part/files").mkdir(parents=True, exist_ok=True)
         script = commands.remove_releases("web", (), coming)
-        assert run(moved(script, tmp_path)).returncode == 0
+        assert run(moved(script, tmp_path)).exit_code == 0
         assert [entry.name for entry in (home / "releases").iterdir()] == left
 
 
 def test_the_note_that_a_target_is_out_falls_with_the_record(tmp_path: Path) -> None:
     records = tmp_path / "srv/web/records"
     note = '{"by": "it\'s $HOME `me`"}'
-    assert run(moved(commands.record_out("web", 5000, note), tmp_path)).returncode == 0
+    assert run(moved(commands.record_out("web", 5000, note), tmp_path)).exit_code == 0
     assert (records / "5000.out").read_text() == f"{note}\n"
-    assert run(moved(commands.mark_bad("web", "1.0.0-a", "sick"), tmp_path)).returncode == 0
+    assert (
+        run(moved(commands.mark_bad("web", "1.0.0-aaaaaaaaaaaa", "sick"), tmp_path)).exit_code == 0
+    )
     for number in range(commands.HISTORY + 2):
-        record = Record("1.0.0-a", "u", str(number)).as_line()
-        script = commands.record_deployed("web", 5000, record, "1.0.0-a")
-        assert run(moved(script, tmp_path)).returncode == 0
+        record = Record("1.0.0-aaaaaaaaaaaa", "d" * 12, str(number)).as_line()
+        script = commands.record_deployed("web", 5000, record, "1.0.0-aaaaaaaaaaaa")
+        assert run(moved(script, tmp_path)).exit_code == 0
     assert [entry.name for entry in records.iterdir() if entry.is_file()] == ["history"]
     assert not list((records / "bad").iterdir())
     lines = (records / "history").read_text().splitlines()
     assert len(lines) == commands.HISTORY
-    assert Record.parse(lines[-1]) == Record("1.0.0-a", "u", str(commands.HISTORY + 1))
+    assert Record.parse(lines[-1]) == Record(
+        "1.0.0-aaaaaaaaaaaa", "d" * 12, str(commands.HISTORY + 1)
+    )
     for _ in range(2):
-        assert run(moved(commands.forget_out("web", 5000), tmp_path)).returncode == 0
+        assert run(moved(commands.forget_out("web", 5000), tmp_path)).exit_code == 0
 
 
 def test_the_survey_reads_links_records_and_releases(tmp_path: Path) -> None:
     home = tmp_path / "srv/web"
-    for name in ("releases/1.0.0-a", "slots", "records"):
+    for name in ("releases/1.0.0-aaaaaaaaaaaa", "slots", "records/manifests"):
         (home / name).mkdir(parents=True)
-    (home / "slots/5000").symlink_to("../releases/1.0.0-a")
-    (home / "records/history").write_text('{"release": "1.0.0-a"}\n')
+    (home / "slots/5000").symlink_to("../releases/1.0.0-aaaaaaaaaaaa")
+    record = Record("1.0.0-aaaaaaaaaaaa", "d" * 12, "2026-11-28T06:00:00+00:00", "me@here")
+    (home / "records/history").write_text(f"{record.as_line()}\n")
     (home / "records/bad").mkdir()
-    (home / "records/bad/0.9.0-b").write_text("sick")
-    part = home / "releases/.2.0.0-c.part/files"
+    (home / "records/bad/0.9.0-bbbbbbbbbbbb").write_text("sick")
+    (home / "records/manifests/1.0.0-aaaaaaaaaaaa").write_text("")
+    part = home / "releases/.2.0.0-cccccccccccc.part/files"
     part.mkdir(parents=True)
     (part / "half").write_bytes(bytes(10_000))
+    slot, unknown = surveyed(tmp_path)
+    assert (slot.link, slot.releases) == ("1.0.0-aaaaaaaaaaaa", ("1.0.0-aaaaaaaaaaaa",))
+    assert slot.history == (record,)
+    assert slot.bad == {"0.9.0-bbbbbbbbbbbb"}
+    empty = hashlib.blake2b(digest_size=32).hexdigest()
+    assert slot.manifests == {"1.0.0-aaaaaaaaaaaa": empty}
+    assert (slot.environment_file, slot.out) == ("", "")
+    assert list(slot.torn) == ["2.0.0-cccccccccccc"]
+    assert 10 <= slot.torn["2.0.0-cccccccccccc"] < 100, "KiB, folders included"
+    assert not unknown
+
+
+def surveyed(root: Path) -> tuple[Slot, tuple[str, ...]]:
     script = questions.survey_app("web", "nobody", None, "/none")
     script += "\n" + questions.survey_slot("web", 5000, "web@5000.service")
-    lines = run(moved(script, tmp_path)).stdout.decode().splitlines()
-    assert {
-        "web.5000.link=../releases/1.0.0-a",
-        "web.release=1.0.0-a",
-        'web.history={"release": "1.0.0-a"}',
-        "web.bad=0.9.0-b",
-        "web.environment_file=",
-    } <= set(lines)
-    assert not any(line.startswith("web.5000.out=") for line in lines)
-    torn = parse_host(builders.host(), "\n".join(lines), [builders.app()]).slots["web"].torn
-    assert list(torn) == ["2.0.0-c"]
-    assert 10 <= torn["2.0.0-c"] < 100, "KiB, folders included"
+    facts = run(moved(script, root)).facts
+    found = parse_host(builders.host(), facts, [builders.app()])
+    return found.slots["web"], tuple(k for k in found.unknown if ".show." not in k)
+
+
+HOSTILE = "x\nweb.release=1.0.0-bbbbbbbbbbbb\\n\\c\033]0;title\a"
+
+
+def test_names_of_files_are_unknown_where_they_are_none_of_ours(tmp_path: Path) -> None:
+    home = home_of(tmp_path, "1.0.0-aaaaaaaaaaaa")
+    for place in (
+        f"releases/{HOSTILE}",
+        f"records/bad/{HOSTILE}",
+        "records/manifests",
+        "releases/x",
+    ):
+        (home / place).mkdir(parents=True)
+    (home / f"records/bad/{HOSTILE}").rmdir()
+    (home / f"records/bad/{HOSTILE}").touch()
+    (home / f"records/manifests/{HOSTILE}").touch()
+    (home / "releases/2.0.0-bbbbbbbbbbbb").symlink_to("/etc")
+    (home / "slots/5000").symlink_to(f"../../../../etc/{HOSTILE}")
+    (home / "records/5000.out").write_text(HOSTILE)
+    slot, unknown = surveyed(tmp_path)
+    assert slot.releases == ("1.0.0-aaaaaaaaaaaa",)
+    assert (slot.link, slot.bad, slot.manifests, slot.out) == ("", frozenset(), {}, "?")
+    assert set(unknown) == {
+        "web.release",
+        "web.bad",
+        "web.manifest",
+        "web.5000.link",
+        "web.5000.out",
+    }
 
 
 def test_probes_print_the_code_or_zeros_where_nobody_answers() -> None:
     for build in (questions.probe_with_python, questions.probe_with_curl):
-        answer = run(build(1, "/health", "example.com", 1)).stdout.decode().strip()
+        answer = run(build(1, "/health", "example.com", 1)).stdout.strip()
         assert answer in {"000", ""}

@@ -14,8 +14,8 @@ DEPLOY = ROOT / "deploy"
 
 # Each module may import those of earlier lines only, annotations included.
 LAYERS = (
-    ("__init__", "connections", "errors", "findings", "manifest", "records"),
-    ("commands", "retries"),
+    ("__init__", "connections", "errors", "findings", "manifest", "records", "values"),
+    ("commands", "framing", "retries"),
     ("document", "entries", "fence", "matcher", "release", "units", "usage"),
     ("archive", "bundle", "questions", "settings"),
     ("aws", "package", "project"),
@@ -49,7 +49,7 @@ HOMES = {
     "botocore": {"aws"},
     "fabric": {"ssh", "trust"},
     "paramiko": {"remote", "ssh", "trust"},
-    "invoke": {"remote", "usage"},
+    "invoke": {"usage"},
     "rich": {"console", "tables", "watch"},
     "jinja2": {"units"},
     "pydantic": {"project", "settings"},

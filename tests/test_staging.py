@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import builders
 import pytest
+import shell
 
-from deploy import commands
+from deploy import commands, manifest
 from deploy.errors import CommandFailed, CommandResult, ConnectionLost
 from deploy.package import Package, open_package
 from deploy.staging import UploadRelease
@@ -48,11 +49,10 @@ class Host:
 
     def _run(self, script: str, stdin: bytes = b"") -> CommandResult:
         moved = script.replace("/srv/", f"{self.root}/srv/").replace("chown ", "true ")
-        ran = subprocess.run(["sh", "-c", moved], input=stdin, capture_output=True, check=False)
-        return CommandResult(script, ran.returncode, ran.stdout.decode(), ran.stderr.decode())
+        return shell.run(moved, stdin)
 
-    def ask(self, script: str, what: str, timeout_seconds: float) -> CommandResult:
-        del what, timeout_seconds
+    def ask(self, script: str, what: str, timeout_seconds: float, most_bytes: int) -> CommandResult:
+        del what, timeout_seconds, most_bytes
         return self._run(script)
 
     def change(self, app: str, script: str, what: str) -> str:
@@ -142,10 +142,10 @@ def assert_published(host: Host, package: Package) -> None:
         executable = path.is_dir() or path.name == "web"
         assert path.is_symlink() or mode == (0o750 if executable else 0o640), path
         assert path.is_dir() or found.st_nlink == 1, "a hot fix would hit both"
-    manifest = host.home / "records/manifests" / package.release.id
-    check = ["b2sum", "--check", "--quiet", "--strict", str(manifest)]
+    stored = host.home / "records/manifests" / package.release.id
+    check = ["b2sum", "--check", "--quiet", "--strict", str(stored)]
     subprocess.run(check, cwd=release, check=True)
-    assert stat.S_IMODE(manifest.stat().st_mode) == 0o600
+    assert stat.S_IMODE(stored.stat().st_mode) == 0o600
     assert not list(host.home.glob("releases/.*"))
     assert not list(host.home.glob("records/manifests/*.new"))
 
@@ -319,7 +319,9 @@ def test_control_a_copy_that_is_not_checked_carries_the_hot_fix(
     host.upload(first)
     (host.release(first) / "lib/part3.bin").write_bytes(b"fixed by hand")
     package = build(tmp_path, "2.0.0", {"web": b"2"})
-    checked = commands.receive_release("web", package.release.id, "web", links=0)
+    checked = commands.receive_release(
+        "web", package.release.id, "web", 0, manifest.digest(package.manifest, "")
+    )
     unchecked = checked.replace("if ! wrong=$(b2sum", "if false && wrong=$(b2sum")
     assert unchecked != checked
     monkeypatch.setattr(commands, "receive_release", lambda *_, **__: unchecked)

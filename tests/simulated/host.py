@@ -24,11 +24,13 @@ class Remote:
     def __init__(self, fate: Fate, host: Host) -> None:
         self._fate, self._world, self._host = fate, fate.world, host
 
-    def ask(self, script: str, what: str, timeout_seconds: float = 30) -> CommandResult:
-        del what, timeout_seconds
+    def ask(
+        self, script: str, what: str, timeout_seconds: float = 30, most_bytes: int = 0
+    ) -> CommandResult:
+        del what, timeout_seconds, most_bytes
         self._fate.instant()
         self._fate.reach(self._host.name)
-        return CommandResult(script, 0, self._answer(script), "")
+        return CommandResult(script, 0, self._printed(script), "", facts=self._facts(script))
 
     def probe(self, port: int, path: str, header: str, timeout_seconds: float) -> int | None:
         del path, header, timeout_seconds
@@ -46,13 +48,20 @@ class Remote:
         sent: Callable[[int], None] = lambda _: None,
     ) -> str:
         del sent
-        return self._change(app, script, what, source.read(1 << 20).decode(errors="replace"))
+        text = source.read(1 << 20).decode(errors="replace")
+        return self._change(app, script, what, text).stdout
 
     def change(self, app: str, script: str, what: str, timeout_seconds: float = 60) -> str:
         del timeout_seconds
+        return self._change(app, script, what, "").stdout
+
+    def change_with_facts(
+        self, app: str, script: str, what: str, timeout_seconds: float = 60
+    ) -> CommandResult:
+        del timeout_seconds
         return self._change(app, script, what, "")
 
-    def _change(self, app: str, script: str, what: str, text: str) -> str:
+    def _change(self, app: str, script: str, what: str, text: str) -> CommandResult:
         """Do the script's effects, with an instant before each; what it prints."""
         fate, home = self._fate, self._home(app)
         effects = list(Effects(self._world, home, text).of(script))
@@ -68,7 +77,12 @@ class Remote:
         CLOCK.sleep(CALL_SECONDS)
         fate.instant(held=True)
         name, args = SPOKEN.get(script, ("", ()))
-        return surveys.unit_state(self._world, home.of_unit(*args)) if name == "start_unit" else ""
+        facts = self._shown(home.of_unit(*args)) if name == "start_unit" else ()
+        return CommandResult(script, 0, "", "", facts=facts)
+
+    def _shown(self, place: Place) -> tuple[str, ...]:
+        lines = surveys.unit_state(self._world, place).splitlines()
+        return tuple(f"show.{line}" for line in lines)
 
     def _home(self, app: str) -> Home:
         return self._world.homes[self._host.name, app]
@@ -77,24 +91,26 @@ class Remote:
         places = self._world.on(self._host.name)
         return next(place for place in places if place.app.port == port)
 
-    def _answer(self, script: str) -> str:
-        """What a question prints."""
+    def _facts(self, script: str) -> tuple[str, ...]:
+        """The facts that a question's script prints."""
         name, args = SPOKEN[script]
         match name:
             case "show_unit":
-                place = self._home(args[0].partition("@")[0]).of_unit(args[0])
-                return surveys.unit_state(self._world, place)
+                return self._shown(self._home(args[0].partition("@")[0]).of_unit(args[0]))
             case "listeners":
                 unit = self._on_port(args[1]).listener
-                return f"{args[0]}.listener=100 {unit} web" if unit else ""
-            case "connections":
-                return surveys.connections(self._on_port(args[0]))
-            case "running_release":
-                return self._running(args[0])
+                return (f"{args[0]}.listener=100 776562 /system.slice/{unit}",) if unit else ()
+            case "runtime":
+                return self._running(args[2])
             case _:
-                return ""  # a journal, or systemd's verdict on a unit
+                return ()
 
-    def _running(self, pid: int) -> str:
+    def _printed(self, script: str) -> str:
+        """What a question prints beside its facts."""
+        name, args = SPOKEN[script]
+        return surveys.connections(self._on_port(args[0])) if name == "connections" else ""
+
+    def _running(self, pid: int) -> tuple[str, ...]:
         found = [place.process for place in self._world.on(self._host.name) if place.process]
         build = next((process.build for process in found if process.pid == pid), None)
-        return f"running={build.release}" if build else ""
+        return (f"running={build.release}", "own_namespace=no") if build else ()

@@ -42,7 +42,7 @@ class Effects:
     def prepare(self, *_: str) -> Iterator[Effect]:
         yield lambda: True
 
-    def receive_release(self, _app: str, release: str, *_: str) -> Iterator[Effect]:
+    def receive_release(self, _app: str, release: str, *_: object) -> Iterator[Effect]:
         home = self._home
         if release in home.releases:
             yield lambda: True
@@ -103,7 +103,7 @@ class Effects:
         yield lambda: home.put(legacy_enabled=True) and self._start(home.of_unit(unit), None)
 
     def switch_release(
-        self, _app: str, port: int, release: str, _user: str, unit: tuple[str, str]
+        self, _app: str, port: int, release: str, _user: str, unit: tuple[str, str], *_: object
     ) -> Iterator[Effect]:
         place, (name, digest) = self._home.at(port), unit
         kept = self._home.kept.get(f"{release}.{digest}.{name}")

@@ -59,7 +59,7 @@ SCRIPTS = (
     "journal",
     "listeners",
     "connections",
-    "running_release",
+    "runtime",
 )
 
 

@@ -35,7 +35,7 @@ def unit_state(world: World, place: Place) -> str:
         "SubState": "running" if process else "dead",
         "UnitFileState": "enabled" if place.enabled else "disabled" if place.unit else "",
         "MainPID": str(process.pid if process else 0),
-        "InvocationID": f"{process.began}" if process else "",
+        "InvocationID": f"{hash(process.began) % 16**32:032x}" if process else "",
         "NRestarts": str(restarts),
         "Result": "success",
     }
@@ -61,7 +61,7 @@ def slot(world: World, place: Place) -> Slot:
         enabled="enabled" if home.legacy_enabled else "disabled",
     )
     return Slot(
-        unit=parse_show(unit_state(world, place)),
+        unit=parse_show(f"show.{line}" for line in unit_state(world, place).splitlines()),
         link=place.link,
         unit_sha256=hashlib.sha256(text.encode()).hexdigest() if text else "",
         unit_digest=Build.of(text).digest if text else "",

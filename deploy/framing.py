@@ -1,0 +1,172 @@
+"""How a script reaches a host and how its answer comes back: by stdin, in a frame. Pure.
+
+The argument list is constant, so `ps` and sudo's journal show no token, note or path, and the SSH
+user's login shell, csh included, has nothing to misread. The script is one compound command: a
+connection that breaks before its last byte leaves a syntax error, and nothing is run. A payload
+may follow it.
+
+The answer stands between two lines with a random mark. What a shell's start-up files print is
+outside. A line of facts begins with the same mark, which no process on the host can know.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+from dataclasses import dataclass, field
+
+from deploy import values
+
+_READ_AND_RUN = """sh -c 'read -r n && eval "$(head -c "$n")"'"""
+AS_ROOT = f"sudo -n {_READ_AND_RUN}"
+AS_LOGIN_USER = _READ_AND_RUN
+
+FACT_CHARACTERS = 4096
+TEXT_BYTES = 64 * 1024
+
+# Each line begins with a newline, so that text printed before it hides no fact.
+# fact KEY VALUE prints a value in plain characters, and for any other value that it is unknown.
+# text KEY prints its stdin in base64.
+_PRELUDE = f"""\
+LC_ALL=C; export LC_ALL
+fact() {{
+  if [ "${{#2}}" -gt {FACT_CHARACTERS} ]; then printf '\\n%s %s?\\n' "$_mark" "$1"; return; fi
+  case $2 in
+    *[!A-Za-z0-9\\ ._:/@+=,%~\\\\-]*) printf '\\n%s %s?\\n' "$_mark" "$1" ;;
+    *) printf '\\n%s %s=%s\\n' "$_mark" "$1" "$2" ;;
+  esac
+}}
+text() {{ printf '\\n%s %s:%s\\n' "$_mark" "$1" "$(head -c {TEXT_BYTES} | base64 -w 0)"; }}
+"""
+
+
+def new_mark() -> str:
+    """A mark that nobody else knows: 32 hex digits."""
+    return secrets.token_hex(16)
+
+
+def framed(script: str, mark: str) -> bytes:
+    """The bytes to send: the script's length on a line of its own, then the script in its frame."""
+    # No line of its own before "(": all that has an effect is inside the parentheses.
+    body = (
+        f"_mark={mark}\n{_PRELUDE}printf '\\n%s begin\\n' \"$_mark\"\n"
+        f'(\n{script}\n)\n_code=$?; printf \'\\n%s end %s\\n\' "$_mark" "$_code"; exit "$_code"\n'
+    ).encode()
+    return b"%d\n" % len(body) + body
+
+
+class TooMuch(Exception):
+    """An answer is longer than its limit."""
+
+
+@dataclass
+class Frame:
+    """An answer as it arrives.
+
+    Attributes:
+        mark: The mark that the script was given.
+        most_bytes: How many bytes may arrive, those outside the frame included.
+    """
+
+    mark: str
+    most_bytes: int
+    _arrived: bytearray = field(default_factory=bytearray)
+    _searched: int = 0
+    _body: tuple[int, int] | None = None
+    exit_code: int | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Take what arrived; TooMuch where the limit is passed."""
+        self._arrived += data
+        if len(self._arrived) > self.most_bytes:
+            raise TooMuch
+        self._find()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the first mark was seen: the login shell did run the script."""
+        return self._body is not None
+
+    def _find(self) -> None:
+        if self._body is None:
+            begin = f"\n{self.mark} begin\n".encode()
+            at = self._arrived.find(begin, max(0, self._searched - len(begin)))
+            self._searched = len(self._arrived)
+            if at < 0:
+                return
+            start = at + len(begin)
+            self._body, self._searched = (start, -1), start
+        start, _ = self._body
+        last = f"\n{self.mark} end ".encode()
+        # The newline that ends "begin" may be the one before "end".
+        at = self._arrived.find(last, max(start - 1, self._searched - len(last)))
+        self._searched = len(self._arrived) if at < 0 else at + 1
+        if at < 0:
+            return
+        line, newline, _ = self._arrived[at + len(last) :].partition(b"\n")
+        if newline:
+            self.exit_code = values.number(line.decode("ascii", "replace"), 255)
+            self._body = (start, max(at, start))
+
+    def text(self) -> tuple[str, tuple[str, ...]]:
+        """What the script printed, without its facts; and its facts, each `key=value`.
+
+        Without a frame, what was printed in place of an answer.
+        """
+        start, end = self._body or (0, -1)
+        body = self._arrived[start : end if end >= 0 else None].decode(errors="replace")
+        mark = f"{self.mark} "
+        lines = body.split("\n")
+        facts = tuple(line.removeprefix(mark) for line in lines if line.startswith(mark))
+        return "\n".join(line for line in lines if not line.startswith(mark)), facts
+
+
+class Facts:
+    """The facts of one answer by key, and the keys whose values are unknown.
+
+    A key may have several values. A line is `key=value`, `key:` and base64, or `key?` where the
+    host itself saw that the value is not in plain characters.
+    """
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        self._values: dict[str, list[str]] = {}
+        self.unknown: list[str] = []
+        for line in lines:
+            key, sign, value = _split(line)
+            if sign == "=":
+                self._values.setdefault(key, []).append(value.strip(" "))
+            elif sign == ":":
+                self._values.setdefault(key, []).append(_decoded(value))
+            elif sign == "?":
+                self.unknown.append(key)
+
+    def every(self, key: str) -> list[str]:
+        """All values of a key, in order."""
+        return self._values.get(key, [])
+
+    def first(self, key: str) -> str:
+        """The key's first value; empty where there is none."""
+        return next(iter(self.every(key)), "")
+
+    def pairs(self, prefix: str) -> dict[str, str]:
+        """The first values of the keys that begin so, by the rest of the key."""
+        return {
+            key.removeprefix(prefix): found[0]
+            for key, found in self._values.items()
+            if key.startswith(prefix)
+        }
+
+
+def _split(line: str) -> tuple[str, str, str]:
+    for place, character in enumerate(line):
+        if character in "=:?":
+            return line[:place], character, line[place + 1 :]
+    return line, "", ""
+
+
+def _decoded(value: str) -> str:
+    try:
+        return base64.b64decode(value, validate=True).decode(errors="replace")
+    except (binascii.Error, ValueError):
+        return ""
