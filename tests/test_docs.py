@@ -60,6 +60,8 @@ def test_every_key_that_fabric_yaml_comments_on_is_a_setting(reference: Environm
 def test_every_setting_stands_in_fabric_yaml(reference: Environment) -> None:
     web = next(app for app in reference.apps if app.name == "web")
     parts = [reference, reference.aws, reference.ssh, reference.rollout, web, web.health]
+    assert web.verify
+    parts.append(web.verify)
     assert isinstance(reference.hosts, Strict)
     for part in [*parts, reference.hosts]:
         missing = set(type(part).model_fields) - part.model_fields_set - GIVEN - {"window"}
