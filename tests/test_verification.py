@@ -197,7 +197,7 @@ def test_another_signature_is_refused_and_the_right_one_passes(
 
 
 def test_control_the_other_spelling_has_the_same_bytes() -> None:
-    assert RESPELT != SIGNED[3]
+    assert SIGNED[3] != RESPELT
     assert base64.b64decode(RESPELT) == base64.b64decode(SIGNED[3])
 
 
