@@ -172,6 +172,11 @@ def test_the_shell_of_ci_parses_and_prints_no_secret(name: str) -> None:
             assert re.search(r"\| (ssh-add|base64)|> \"\$AWS_WEB_IDENTITY_TOKEN_FILE", line), line
 
 
+def test_the_threat_model_fits_on_two_screens_and_is_linked_from_the_permissions() -> None:
+    assert len(page("SECURITY.md").splitlines()) <= 150
+    assert "(../SECURITY.md)" in page("docs/permissions.md")
+
+
 def test_contributing_fits_on_a_screen() -> None:
     assert len(page("CONTRIBUTING.md").splitlines()) <= 60
 
