@@ -15,12 +15,14 @@ help:
 	@echo "make bench   the same job by us and by others, side by side (about 50 minutes)"
 	@echo "make clean   take the lab down, remove what was made here"
 
+# Wheels only, each by its hash: what builds a source archive is in no lock, and would run here.
 # python3-venv first: without it Debian's Python leaves half a virtual environment behind.
 $(VENV): requirements.lock requirements-dev.lock
 	@scripts/debian-packages python
 	@python=$$(scripts/python) && echo "making .venv with $$python" && \
 	    "$$python" -m venv --clear .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+	    -r requirements-dev.lock
 	@touch $@
 
 debian-packages:

@@ -78,7 +78,12 @@ def measure(lab: Lab, rounds: int = ROUNDS) -> Uploads:
         with Session(session.load(project.file, "lab", "web", None)) as opened:
             app = opened.environment.apps[0]
             first, second = (
-                offers.prepare(app, Path(folder) / "packages" / f"web.{version}", opened.workspace)
+                offers.prepare(
+                    opened.environment,
+                    app,
+                    Path(folder) / "packages" / f"web.{version}",
+                    opened.workspace,
+                )
                 for version in ("1.0.0", "2.0.0")
             )
             peers = _Peer(lab, first.package)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy import package as packages
 from deploy import release as releases
-from deploy import units
+from deploy import units, verification
 from deploy.errors import BadInput
 
 if TYPE_CHECKING:
@@ -69,10 +69,11 @@ def choose(environment: Environment, app: App, wanted: str | None) -> Path:
     raise BadInput(f"--package {wanted}: no such file or folder; {app.package} is where builds go")
 
 
-def prepare(app: App, path: Path, workspace: Path) -> Opened:
-    """Open the package at `path` for the app, its archive written into `workspace`.
+def prepare(environment: Environment, app: App, path: Path, workspace: Path) -> Opened:
+    """Verify and open the package at `path` for the app, its archive written into `workspace`.
 
-    Raises BadInput for a package or a command that cannot be run.
+    Raises BadInput for a package that is not what `verify:` asks for, or for one or a command
+    that cannot be run.
     """
 
     def executables(files: frozenset[str]) -> tuple[str, ...]:
@@ -81,12 +82,15 @@ def prepare(app: App, path: Path, workspace: Path) -> Opened:
         is_ours = local in files or ("/" in first and not first.startswith("/"))
         return (*app.executables, local) if is_ours else app.executables
 
-    opened = packages.open_package(
-        path,
-        executables=executables,
-        max_unpacked_bytes=app.max_unpacked_mb * MEBIBYTE,
-        workspace=workspace,
-    )
+    rules = environment.verification(app)
+    with verification.verified(path, rules, environment.path, workspace) as safe:
+        opened = packages.open_package(
+            safe,
+            executables=executables,
+            max_unpacked_bytes=app.max_unpacked_mb * MEBIBYTE,
+            workspace=workspace,
+        )
+    opened = replace(opened, path=path)
     words = _words(app, path, opened.files)
     first = words[0].removeprefix("./")
     return Opened(app, opened, (first, *words[1:]) if first in opened.files else words)

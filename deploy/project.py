@@ -23,6 +23,7 @@ from deploy.settings import (
     Rollout,
     Ssh,
     Strict,
+    Verify,
 )
 
 
@@ -138,6 +139,7 @@ _MODELS: dict[str, type[Strict]] = {
     "aws": Aws,
     "ssh": Ssh,
     "hosts": Hosts,
+    "verify": Verify,
 }
 _UNION_TAGS = frozenset({BY_TAGS, BY_NAME})
 

@@ -157,7 +157,7 @@ class Session:
         found: list[Opened] = []
         for app in apps:
             path = offers.choose(self.environment, app, wanted)
-            found.append(offers.prepare(app, path, self.workspace))
+            found.append(offers.prepare(self.environment, app, path, self.workspace))
         return tuple(found)
 
     def plan(self, seen: Survey, opened: Iterable[Opened], *, allow_downtime: bool) -> Plan:

@@ -89,6 +89,24 @@ class Health(Strict):
             raise ValueError(str(error)) from error
 
 
+class Verify(Strict):
+    """What a package must match before anything in it is read; all that is given must hold.
+
+    sha256sums: a file as sha256sum writes it; `{package}` in it is the package's file name, and
+    at its start the package's path.
+    minisign: a public key or its file; the signature is beside the package: `<package>.minisig`.
+    """
+
+    sha256sums: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$")] | None = None
+    minisign: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$")] | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Verify:
+        if self.sha256sums is None and self.minisign is None:
+            raise ValueError("it verifies nothing; give sha256sums, minisign or both")
+        return self
+
+
 class App(Strict):
     """One deployable service, as it is in one environment.
 
@@ -97,6 +115,7 @@ class App(Strict):
 
     name: Name
     package: str
+    verify: Verify | None = None
     target_group: str
     ports: Annotated[tuple[Port, ...], Field(strict=False, min_length=1, max_length=2)]
     command: str | None = None
@@ -285,6 +304,7 @@ class Environment(Strict):
     lock_ttl_seconds: Annotated[float, Field(ge=2, le=3600)] = 30.0
     propagation_seconds: Seconds = 15.0
     quiet_seconds: Seconds = 5.0
+    verify: Verify | None = None
     fabric: dict[str, Any] = {}
 
     @model_validator(mode="after")
@@ -304,6 +324,18 @@ class Environment(Strict):
                         f"`ports: [{app.ports[0]}, {app.ports[0] + 1}]`"
                     )
         return self
+
+    def verification(self, app: App) -> Verify | None:
+        """What the app's package is verified by: its own keys, and the environment's beside them.
+
+        An app's setting replaces the environment's key by key, so that it never drops the other.
+        """
+        if app.verify is None or self.verify is None:
+            return app.verify or self.verify
+        return Verify(
+            sha256sums=app.verify.sha256sums or self.verify.sha256sums,
+            minisign=app.verify.minisign or self.verify.minisign,
+        )
 
     def path(self, text: str) -> Path:
         """A path of the settings: `~` is home, a relative one starts at the settings file."""

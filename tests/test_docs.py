@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 from test_layout import HOMES, LAYERS, MODULES
 
 import tasks
@@ -60,6 +63,8 @@ def test_every_key_that_fabric_yaml_comments_on_is_a_setting(reference: Environm
 def test_every_setting_stands_in_fabric_yaml(reference: Environment) -> None:
     web = next(app for app in reference.apps if app.name == "web")
     parts = [reference, reference.aws, reference.ssh, reference.rollout, web, web.health]
+    assert web.verify
+    parts.append(web.verify)
     assert isinstance(reference.hosts, Strict)
     for part in [*parts, reference.hosts]:
         missing = set(type(part).model_fields) - part.model_fields_set - GIVEN - {"window"}
@@ -100,6 +105,76 @@ def test_the_links_of_a_page_lead_somewhere(name: str) -> None:
         target = ((ROOT / name).parent / path).resolve() if path else ROOT / name
         assert target.exists(), path
         assert not anchor or anchor in anchors(target.read_text()), f"{path}#{anchor}"
+
+
+def pipelines() -> dict[str, dict[str, Any]]:
+    """The examples of docs/ci.md by their headings."""
+    found = re.findall(
+        r"^## ([^\n]+)\n+```yaml\n(.*?)^```$", page("docs/ci.md"), re.MULTILINE | re.DOTALL
+    )
+    return {title: YAML(typ="safe").load(text) for title, text in found}
+
+
+def ci_steps() -> dict[str, dict[str, str]]:
+    """By service and step: the shell lines and, in one text, all else that the step is given."""
+    github = pipelines()["GitHub Actions"]["jobs"]["deploy"]["steps"]
+    azure = pipelines()["Azure Pipelines"]["steps"]
+    gitlab = pipelines()["GitLab"]
+    found = {f"GitHub {step['name']}": step for step in github}
+    found |= {f"Azure {step.get('displayName', 'checkout')}": step for step in azure}
+    found |= {f"GitLab {name}": job for name, job in gitlab.items()}
+    steps = {}
+    for name, step in found.items():
+        inputs = step.get("inputs", {})
+        shell = step.get("run") or step.get("script") or inputs.get("inlineScript") or ""
+        lines = shell if isinstance(shell, str) else "\n".join(shell)
+        steps[name] = {"shell": lines, "given": str({**step, "run": "", "script": ""})}
+    return steps
+
+
+def test_ci_gives_keys_to_the_steps_that_need_them_alone() -> None:
+    secret = re.compile(r"secrets\.|aws-secret|awsCredentials|id_tokens|SSH_KEY|role-to-assume")
+    steps = ci_steps()
+    keyed = {name for name, step in steps.items() if secret.search(step["given"] + step["shell"])}
+    assert keyed == {
+        "GitHub Take the role",
+        "GitHub Get the package",
+        "GitHub Deploy",
+        "GitLab deploy",
+        "Azure Deploy",
+    }
+    installing = {name for name, step in steps.items() if "pip install" in step["shell"]}
+    assert installing == {"GitHub Install", "GitLab install", "Azure Install"}
+    with_ssh_key = {n for n, step in steps.items() if "SSH_KEY" in step["given"] + step["shell"]}
+    assert with_ssh_key == {"GitHub Deploy", "GitLab deploy", "Azure Deploy"}
+    github = pipelines()["GitHub Actions"]
+    assert "secrets." not in str(github["jobs"]["deploy"]["env"])
+    assert github["permissions"] == {"contents": "read", "id-token": "write"}
+
+
+def test_every_action_of_ci_is_pinned_by_its_commit() -> None:
+    uses = re.findall(r"uses: (\S+)(.*)", page("docs/ci.md"))
+    assert uses
+    for action, rest in uses:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action), action
+        assert re.search(r"# v\d+\.\d+\.\d+$", rest), "the release that the commit belongs to"
+
+
+@pytest.mark.parametrize("name", ci_steps())
+def test_the_shell_of_ci_parses_and_prints_no_secret(name: str) -> None:
+    shell = ci_steps()[name]["shell"]
+    for program in ("bash",) if "bash" in shell else ("bash", "sh"):
+        subprocess.run([program, "-n"], input=shell, text=True, check=True)
+    assert not re.search(r"set -\w*x|printenv|\benv *(\n|$)|declare -p|export -p", shell)
+    assert not re.search(r"\becho\b.*\$\{?(SSH_KEY|TOKEN|AWS_)", shell)
+    for line in shell.splitlines():
+        if re.search(r"printf.*\$\{?(SSH_KEY|TOKEN|AWS_TOKEN)", line):
+            assert re.search(r"\| (ssh-add|base64)|> \"\$AWS_WEB_IDENTITY_TOKEN_FILE", line), line
+
+
+def test_the_threat_model_fits_on_two_screens_and_is_linked_from_the_permissions() -> None:
+    assert len(page("SECURITY.md").splitlines()) <= 150
+    assert "(../SECURITY.md)" in page("docs/permissions.md")
 
 
 def test_contributing_fits_on_a_screen() -> None:

@@ -18,9 +18,15 @@ if TYPE_CHECKING:
     from bench.job import Ground
 
 HERE = Path(__file__).parent
-REQUIREMENTS = HERE / "requirements.txt"
+REQUIREMENTS = HERE / "requirements.lock"
 PLAYBOOK = HERE / "playbook.yaml"
 CONFIGURATION = HERE / "ansible.cfg"
+_FROM_THE_LOCK = (
+    "--disable-pip-version-check",
+    "--require-hashes",
+    "--only-binary=:all:",
+    "--requirement",
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ def installed() -> None:
     venv.create(_home(), clear=True, with_pip=True)
     words = [str(_home() / "bin" / "python"), "-m", "pip", "install", "--quiet"]
     done = subprocess.run(
-        [*words, "--disable-pip-version-check", "--requirement", str(REQUIREMENTS)],
+        [*words, *_FROM_THE_LOCK, str(REQUIREMENTS)],
         capture_output=True,
         text=True,
         check=False,
