@@ -14,10 +14,10 @@ DEPLOY = ROOT / "deploy"
 
 # Each module may import those of earlier lines only, annotations included.
 LAYERS = (
-    ("__init__", "connections", "errors", "findings", "manifest", "records"),
+    ("__init__", "algorithms", "connections", "errors", "findings", "manifest", "records"),
     ("commands", "retries"),
     ("document", "entries", "fence", "matcher", "release", "units", "usage"),
-    ("archive", "bundle", "questions", "settings"),
+    ("archive", "bundle", "questions", "settings", "ssh_config"),
     ("aws", "package", "project"),
     ("balancer", "inventory", "parcel", "trust"),
     ("desk", "facts", "feed", "ssh"),
@@ -48,7 +48,7 @@ HOMES = {
     "boto3": {"aws"},
     "botocore": {"aws"},
     "fabric": {"ssh", "trust"},
-    "paramiko": {"remote", "ssh", "trust"},
+    "paramiko": {"remote", "ssh", "ssh_config", "trust"},
     "invoke": {"remote", "usage"},
     "rich": {"console", "tables", "watch"},
     "jinja2": {"units"},
