@@ -21,7 +21,7 @@ LAYERS = (
     ("aws", "package", "project"),
     ("balancer", "inventory", "parcel", "trust"),
     ("desk", "facts", "feed", "ssh"),
-    ("holder", "remote"),
+    ("holder", "instance_identity", "remote"),
     ("printed", "rival"),
     ("lock",),
     ("survey",),

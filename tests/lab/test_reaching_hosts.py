@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,9 @@ import fabric
 import paramiko
 import pytest
 
-from deploy import inventory, ssh, ssh_config
+from deploy import instance_identity, inventory, ssh, ssh_config, survey
 from deploy.errors import BadInput
+from deploy.remote import Remote
 from deploy.settings import Environment
 from lab.fleet import Lab, LabHost
 from lab.hosts import greets
@@ -151,3 +153,22 @@ def test_m10_a_name_tag_equal_to_an_alias_sends_nobody_to_its_machine(
     (folder / "config").write_text(f"Host {called(first)}\n    ConnectTimeout 1\n    User nobody\n")
     ran = project.start("status", "--env", "lab", HOME=str(tmp_path / "home")).wait()
     assert called(first) in ran.output
+
+
+def test_a_host_that_shows_another_instances_id_is_refused(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, own = host(lab.hosts[0]), environment(lab)
+    file = instance_identity.SOURCES["instance_cloud"]
+    plant = f"mkdir -p {os.path.dirname(file)}; echo %s > {file}"  # noqa: PTH120 - a host's path
+    remote = Remote(first, own)
+    try:
+        lab.shell(lab.hosts[0], plant % "i-0abc0abc0abc0abc0")
+        survey.look(remote, own)  # another API than AWS's is no authority on what it shows
+        monkeypatch.setattr(instance_identity, "is_aws", lambda _: True)
+        with pytest.raises(BadInput, match="the machine there is instance i-0abc0abc0abc0abc0"):
+            survey.look(remote, own)
+        lab.shell(lab.hosts[0], plant % first.instance_id)
+        survey.look(remote, own)
+    finally:
+        remote.close()
