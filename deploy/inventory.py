@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 SCALING_TAG = "aws:autoscaling:groupName"
 """Put on each instance that is launched by or attached to a group, removed when it is detached;
 nobody else can write it (Auto Scaling user guide, "Tag Auto Scaling groups and instances")."""
+
+INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,17}")
 
 
 @dataclass(frozen=True, order=True)
@@ -143,10 +146,19 @@ def _tagged_host(item: dict[str, Any], which: str) -> Host:
 
 
 def _host(item: dict[str, Any], name: str, address: str) -> Host:
+    instance_id = str(item["InstanceId"])
+    if not INSTANCE_ID.fullmatch(instance_id):
+        raise BadInput(f"EC2 gives an instance the id {instance_id!r}, which is none; check `aws:`")
+    try:
+        ipaddress.ip_address(address)
+    except ValueError as error:
+        raise BadInput(
+            f"{instance_id}: EC2 gives the address {address!r}, which is none; check `aws:`"
+        ) from error
     return Host(
         name,
         address,
-        item["InstanceId"],
+        instance_id,
         item.get("Placement", {}).get("AvailabilityZone", ""),
         item.get("PrivateIpAddress", ""),
         _tags(item).get(SCALING_TAG, ""),

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import paramiko
 from fabric import Config
 
+from deploy import ssh_config
 from deploy.errors import BadInput, Unreachable
 from deploy.findings import nearest
 from deploy.settings import Hosts
 from deploy.trust import (
     KEEPALIVE_SECONDS,
     Connection,
+    NoCommonAlgorithm,
     Transport,
     UnknownHostKey,
     answer_at_once,
@@ -27,14 +29,41 @@ if TYPE_CHECKING:
     from deploy.settings import Environment
 
 
+ARGUMENTS: dict[str, type] = {
+    "allow_agent": bool,
+    "auth_timeout": float,
+    "banner_timeout": float,
+    "channel_timeout": float,
+    "compress": bool,
+    "disabled_algorithms": dict,
+    "key_filename": object,
+    "look_for_keys": bool,
+    "passphrase": str,
+    "password": str,
+}
+"""What `connect_kwargs:` may hold, each with its type; the rest of Paramiko's is decided here."""
+
+_NO_FORWARDING = (
+    "the agent is never forwarded: root on a host could use its keys; remove the key, and give a "
+    "jump host with ProxyJump in ~/.ssh/config"
+)
+
+
 def resolve(environment: Environment, name: str) -> str:
     """A listed host's address, through the user's ssh config and the resolver."""
-    configured = _config(environment).base_ssh_config.lookup(name).get("hostname", name)
+    if not ssh_config.is_plain_host(name):
+        raise BadInput(
+            f"host {name!r} under `hosts:` is no host name or address: letters, digits and `._:-` "
+            "are allowed; user and port go under `ssh:`"
+        )
+    blocks = ssh_config.read(environment.fabric)
+    configured = ssh_config.of_listed(blocks).lookup(name).get("hostname", name)
     try:
         found = socket.getaddrinfo(configured, None, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
         raise BadInput(
-            f"host {name!r} has no address ({error.strerror}); check the name under `hosts:`"
+            f"host {name!r} has no address ({why}); check the name under `hosts:`"
         ) from error
     # An instance is found by its IPv4 address.
     return str(min(found, key=lambda each: each[0] != socket.AF_INET)[4][0])
@@ -59,10 +88,34 @@ def refuse_misspelt(environment: Environment) -> None:
         if None not in (value, defaults[key]) and not isinstance(value, kind):
             wanted = "a mapping" if kind is dict else f"of type {kind.__name__}"
             raise BadInput(f"{environment.name}: top level: {key}: must be {wanted}, not {value!r}")
+    if environment.fabric.get("forward_agent"):
+        raise BadInput(f"{environment.name}: top level: forward_agent: {_NO_FORWARDING}")
+    _refuse_arguments(environment)
+
+
+def _refuse_arguments(environment: Environment) -> None:
+    """Refuse what Paramiko's connect does not take, or what only Changeover may set."""
+    where = f"{environment.name}: top level: connect_kwargs"
+    for key, value in (environment.fabric.get("connect_kwargs") or {}).items():
+        if key == "forward_agent":
+            raise BadInput(f"{where}: forward_agent: {_NO_FORWARDING}")
+        if key not in ARGUMENTS:
+            hint = nearest(str(key), ARGUMENTS) or f"; known are {', '.join(ARGUMENTS)}"
+            raise BadInput(f"{where}: {key!r} cannot be set here{hint}")
+        kind = ARGUMENTS[key]
+        allowed = (int, float) if kind is float else kind
+        if value is not None and not isinstance(value, allowed):
+            raise BadInput(f"{where}: {key}: must be of type {kind.__name__}, not {value!r}")
+        if isinstance(value, dict) and not all(isinstance(each, list) for each in value.values()):
+            raise BadInput(f"{where}: {key}: must map kinds to lists of names, not {value!r}")
 
 
 def connection_to(host: Host, environment: Environment) -> Connection:
-    """The connection, not yet open; BadInput for a known_hosts file that cannot be read."""
+    """The connection, not yet open.
+
+    Raises BadInput for a known_hosts file or an ssh configuration that cannot be read, and for
+    an alias in it that would lead to another machine than the host's.
+    """
     ssh = environment.ssh
     connect = dict(environment.fabric.get("connect_kwargs") or {})
     if ssh.key_files:
@@ -72,16 +125,19 @@ def connection_to(host: Host, environment: Environment) -> Connection:
     connect.setdefault("auth_timeout", ssh.connect_timeout_seconds)
     # paramiko waits an hour for a channel of a host that froze.
     connect.setdefault("channel_timeout", ssh.connect_timeout_seconds)
-    connect.setdefault("transport_factory", Transport)
-    config = _config(environment)
-    # A listed name is connected to as the user would: ssh config and known_hosts go by it.
-    listed = not isinstance(environment.hosts, Hosts)
-    listed = listed or host.name in config.base_ssh_config.get_hostnames()
+    connect["transport_factory"] = Transport
+    blocks = ssh_config.read(environment.fabric)
+    if isinstance(environment.hosts, Hosts):
+        # A Name tag is chosen by whoever may tag instances: it never decides where SSH goes.
+        own, place = ssh_config.of_instance(blocks, host.name, host.address), host.address
+    else:
+        # A listed name is connected to as the user would: ssh config and known_hosts go by it.
+        own, place = ssh_config.of_listed(blocks), host.name
     connection = Connection(
-        host=host.name if listed else host.address,
+        place,
         user=ssh.user,
         port=ssh.port,
-        config=config,
+        config=_config(environment, own),
         connect_timeout=ssh.connect_timeout_seconds,
         connect_kwargs=connect,
     )
@@ -117,9 +173,12 @@ def open_to(host: Host, connection: Connection) -> None:
         raise BadInput(
             f"{who}: refuses user {connection.user!r} with the keys offered; {check}"
         ) from error
+    except NoCommonAlgorithm as error:
+        raise BadInput(f"{who}{_by_way_of(connection)}: {error}") from error
     except (paramiko.SSHException, OSError, EOFError) as error:
         raise Unreachable(
-            f"{who}: no SSH connection on port {port}: {str(error) or type(error).__name__}; "
+            f"{who}: no SSH connection on port {port}{_by_way_of(connection)}: "
+            f"{str(error) or type(error).__name__}; "
             "check that the host runs and that your network reaches it"
         ) from error
     transport = connection.client.get_transport()
@@ -132,6 +191,14 @@ def _scan(place: str) -> str:
     """What shows the keys of a machine that known_hosts calls `name`, or `[name]:port`."""
     name, _, port = place.removeprefix("[").partition("]:")
     return f"ssh-keyscan -p {port or 22} {name}"
+
+
+def _by_way_of(connection: Any) -> str:
+    """Name the jump host that could not be connected to, if it was one."""
+    on_way = connection
+    while hasattr(on_way.gateway, "host") and not on_way.gateway.is_connected:
+        on_way = on_way.gateway
+    return "" if on_way is connection else f", jump host {on_way.host}"
 
 
 def _place(connection: Any, name: str) -> str:
@@ -148,19 +215,7 @@ def _broke(connection: Connection, error: paramiko.AuthenticationException) -> b
     return transport is None or not transport.is_active() or "timeout" in str(error)
 
 
-def _config(environment: Environment) -> Config:
-    """Fabric's own keys of the project's file and the user's ssh config; nothing else is read.
-
-    Raises BadInput for an ssh config that cannot be read.
-    """
+def _config(environment: Environment, configured: paramiko.SSHConfig) -> Config:
+    """Fabric's own keys of the project's file with this ssh configuration; no file is read."""
     own = {key: value for key, value in environment.fabric.items() if key != "connect_kwargs"}
-    config = Config(overrides=own, lazy=True)
-    if environment.fabric.get("load_ssh_configs", True):
-        try:
-            config.load_ssh_config()
-        except (paramiko.SSHException, UnicodeDecodeError, OSError) as error:
-            raise BadInput(
-                f"~/.ssh/config or /etc/ssh/ssh_config cannot be read by Paramiko: {error}; "
-                "mend it, or do without it: `load_ssh_configs: false` in fabric.yaml"
-            ) from error
-    return config
+    return Config(overrides=own, ssh_config=configured, lazy=True)

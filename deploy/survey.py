@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deploy import commands, questions, retries
+from deploy import commands, instance_identity, ownership, questions, retries
 from deploy.balancer import State
 from deploy.errors import BadInput, ConnectionLost, DeployError
 from deploy.facts import HostFacts, Slot, Survey
@@ -95,12 +95,13 @@ def settle(facts: HostFacts, apps: Iterable[App], seen: Survey) -> HostFacts:
 def look(remote: Remote, environment: Environment, *, settled: bool = False) -> HostFacts:
     """One host's facts in one command; BadInput where it is not fit to be asked."""
     parts = [commands.wait_idle(app.name) for app in environment.apps] if settled else []
-    parts.append(questions.survey_host(environment.name))
+    parts += [questions.survey_host(environment.name), instance_identity.question()]
     for app in environment.apps:
         name = app.name
         own = questions.survey_app(name, app.service_user, app.replaces, app.environment_file)
         slots = [questions.survey_slot(name, port, app.at(port).unit) for port in app.ports]
-        parts += [own, *slots]
+        owners = ownership.look(name, app.service_user, app.environment_file)
+        parts += [own, *slots, owners]
     limit = ASK_SECONDS + commands.IDLE_SECONDS * len(environment.apps) * settled
     script = "\n".join([*parts, "true"])
 
@@ -124,4 +125,6 @@ def look(remote: Remote, environment: Environment, *, settled: bool = False) -> 
             f"{remote.host}: sudo without a password does not work for the SSH user: {why}; "
             "allow it in /etc/sudoers.d, for example `ec2-user ALL=(ALL) NOPASSWD: ALL`"
         )
+    instance_identity.refuse_other(remote.host, result.stdout, environment.aws.endpoint_url)
+    ownership.refuse_wrong(remote.host, environment.apps, result.stdout)
     return parse_host(remote.host, result.facts, environment.apps)

@@ -206,3 +206,20 @@ def test_an_instance_without_an_address_of_the_wanted_kind_is_named(account: Pap
     del account.launch("one", Environment="lab", Role="web")["PublicIpAddress"]
     with pytest.raises(BadInput, match=r"one .* has no public address to connect to"):
         found(account, TAGGED, ssh={"address": "public"})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("InstanceId", "i-1; reboot", "an instance the id 'i-1; reboot', which is none"),
+        ("InstanceId", "i-0000000000000000z", "which is none"),
+        ("PrivateIpAddress", "-oProxyCommand=id", "the address '-oProxyCommand=id', which is none"),
+        ("PrivateIpAddress", "web.example.com", "the address 'web.example.com', which is none"),
+    ],
+)
+def test_an_answer_of_ec2_that_is_no_id_or_address_is_refused(
+    account: PaperAccount, key: str, value: str, said: str
+) -> None:
+    account.launch("one", Environment="lab", Role="web")[key] = value
+    with pytest.raises(BadInput, match=said):
+        found(account, TAGGED)

@@ -16,6 +16,7 @@ DEPLOY = ROOT / "deploy"
 LAYERS = (
     (
         "__init__",
+        "algorithms",
         "connections",
         "errors",
         "findings",
@@ -34,6 +35,7 @@ LAYERS = (
         "minisign",
         "release",
         "retries",
+        "ssh_config",
         "units",
         "usage",
     ),
@@ -60,22 +62,26 @@ LAYERS = (
         "desk",
         "facts",
         "feed",
+        "instance_identity",
+        "service_user",
         "ssh",
     ),
     (
         "capacity",
+        "lstat",
         "offers",
         "printed",
         "remote",
     ),
     (
         "fleet",
+        "ownership",
         "rival",
-        "survey",
     ),
     (
         "lock",
         "steps",
+        "survey",
     ),
     (
         "enrolment",
@@ -123,8 +129,8 @@ HOMES = {
     "botocore": {"aws"},
     "cryptography": {"minisign"},
     "fabric": {"ssh", "trust"},
-    "paramiko": {"remote", "ssh", "trust"},
     "invoke": {"usage"},
+    "paramiko": {"remote", "ssh", "ssh_config", "trust"},
     "rich": {"console", "tables", "watch"},
     "jinja2": {"units"},
     "pydantic": {"project", "settings"},

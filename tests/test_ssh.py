@@ -12,9 +12,10 @@ import paramiko
 import pytest
 
 from deploy import ssh
+from deploy.algorithms import Mismatch
 from deploy.errors import BadInput, ConnectionLost, DeployError, Unreachable
 from deploy.remote import Remote
-from deploy.trust import UnknownHostKey
+from deploy.trust import NoCommonAlgorithm, UnknownHostKey
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,6 +108,22 @@ def test_a_door_that_stays_shut_says_why_and_whether_that_may_pass(
     assert raised.value.may_pass is (kind is Unreachable)
 
 
+def test_a_host_without_a_common_algorithm_is_not_called_down() -> None:
+    error = NoCommonAlgorithm((Mismatch("ciphers", ("3des-cbc",), ("aes128-ctr",)),))
+    door = Door(error)
+    with pytest.raises(BadInput) as raised:
+        ssh.open_to(builders.host(1), cast("Connection", door))
+    said = str(raised.value)
+    assert said.startswith("host-1 (10.0.0.1): no Ciphers in common: the server allows 3des-cbc;")
+    assert "check that the host runs" not in said
+    door.gateway = SimpleNamespace(host="jump.example.com", gateway=None, is_connected=False)
+    with pytest.raises(BadInput, match=r"\(10.0.0.1\), jump host jump.example.com: no Ciphers in"):
+        ssh.open_to(builders.host(1), cast("Connection", door))
+    door.gateway.is_connected = True
+    with pytest.raises(BadInput, match=r"\(10.0.0.1\): no Ciphers in"):
+        ssh.open_to(builders.host(1), cast("Connection", door))
+
+
 def test_an_unknown_key_of_a_jump_host_is_told_as_its_own() -> None:
     error = UnknownHostKey("[jump.example.com]:2222", "ssh-ed25519 SHA256:x")
     with pytest.raises(BadInput) as raised:
@@ -132,6 +149,13 @@ def test_a_changed_key_of_a_jump_host_is_removed_by_the_name_it_stands_under() -
         ({"port": "abc"}, "port: must be of type int, not 'abc'"),
         ({"connect_kwargs": ["a"]}, "connect_kwargs: must be a mapping, not"),
         ({"timeouts": 5}, "timeouts: must be a mapping, not 5"),
+        ({"forward_agent": True}, "forward_agent: the agent is never forwarded: root on a host"),
+        ({"connect_kwargs": {"forward_agent": True}}, "forward_agent: the agent is never"),
+        ({"connect_kwargs": {"sock": "x"}}, "connect_kwargs: 'sock' cannot be set here"),
+        ({"connect_kwargs": {"passwrd": "x"}}, "cannot be set here; did you mean 'password'?"),
+        ({"connect_kwargs": {"timeout": 5}}, "connect_kwargs: 'timeout' cannot be set here"),
+        ({"connect_kwargs": {"compress": "x"}}, "compress: must be of type bool, not 'x'"),
+        ({"connect_kwargs": {"disabled_algorithms": {"kex": "x"}}}, "must map kinds to lists of"),
     ],
     ids=str,
 )

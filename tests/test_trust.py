@@ -1,17 +1,20 @@
-"""P5: a connection tells a host that froze from one that is silent."""
+"""P5: a connection tells a host that froze from one that is silent. P7: how it is made."""
 
 from __future__ import annotations
 
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import fabric
 import paramiko
 import pytest
 
+from audit import ssh as wall
+from deploy.algorithms import OPENSSH
 from deploy.errors import BadInput
-from deploy.trust import UNANSWERED_MOST, Proxy, Transport
+from deploy.trust import UNANSWERED_MOST, Connection, NoCommonAlgorithm, Proxy, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,3 +85,112 @@ def test_a_proxy_command_with_an_open_quote_is_named() -> None:
     said = "ProxyCommand cannot be read: No closing quotation: ssh 'jump -W one:22; mend it in"
     with pytest.raises(BadInput, match=said):
         Proxy("ssh 'jump -W one:22")
+
+
+def test_p7_no_algorithm_beyond_openssh_is_offered_or_agreed_upon() -> None:
+    attempt = wall.algorithms(Transport)
+    assert attempt.findings == ()
+    assert attempt.tried > 50
+
+
+def test_control_paramikos_own_offers_are_found() -> None:
+    found = wall.algorithms(paramiko.Transport).findings
+    for name in ("3des-cbc", "aes256-cbc", "hmac-md5", "hmac-sha1-96"):
+        assert f"agrees on {'Ciphers' if 'cbc' in name else 'MACs'} {name}" in " ".join(found)
+
+
+def test_the_quickest_cipher_of_openssh_is_preferred() -> None:
+    assert Transport._preferred_ciphers[0] == "aes128-gcm@openssh.com"
+    for kind in OPENSSH:
+        own = getattr(Transport, f"_preferred_{kind}")
+        assert list(own) == [name for name in OPENSSH[kind] if name in own]
+
+
+def test_a_server_without_a_common_algorithm_is_told_what_to_allow() -> None:
+    chacha = "chacha20-poly1305@openssh.com"
+    server = wall.allowing("ciphers", chacha)
+    _, error = wall.handshake(Transport, server)
+    assert isinstance(error, NoCommonAlgorithm)
+    assert str(error) == (
+        f"no Ciphers in common: the server allows {chacha}; offered are aes128-gcm@openssh.com, "
+        "aes256-gcm@openssh.com, aes128-ctr, aes192-ctr, aes256-ctr; add aes128-gcm@openssh.com "
+        "to the line `Ciphers` in the server's /etc/ssh/sshd_config and reload sshd"
+    )
+
+
+def test_p7_the_agent_is_never_forwarded() -> None:
+    assert wall.agents(Connection).findings == ()
+    assert wall.agents(fabric.Connection).findings  # control
+
+
+def connection(text: str, host: str = "web", **arguments: Any) -> Connection:
+    """A connection as this ssh configuration has it."""
+    own = paramiko.SSHConfig.from_text(text)
+    overrides = {"user": "deploy"} | arguments.pop("overrides", {})
+    config = fabric.Config(overrides=overrides, ssh_config=own, lazy=True)
+    return Connection(host, config=config, **arguments)
+
+
+def way(of: Any) -> list[str]:
+    """The hosts on a connection's way, the first one that is connected to first."""
+    return [*way(of.gateway), of.host] if of else []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Host web\n ProxyJump one,two\n", ["one", "two", "web"]),
+        ("Host web\n ProxyJump one\nHost one\n ProxyJump two\n", ["two", "one", "web"]),
+        ("Host *\n ProxyJump one\n", ["one", "web"]),
+        ("Host *\n ProxyJump one\nHost one\n HostName 10.0.0.9\n", ["10.0.0.9", "web"]),
+        ("Host web\n ProxyJump none\nHost *\n ProxyJump one\n", ["web"]),
+        ("Host web\n ProxyJump root@one:2222\n", ["one", "web"]),
+    ],
+)
+def test_jump_hosts_are_visited_in_the_order_of_ssh(text: str, expected: list[str]) -> None:
+    assert way(connection(text)) == expected
+
+
+def test_jump_hosts_get_the_same_algorithms_and_time_limits() -> None:
+    given = {"banner_timeout": 7, "key_filename": ["/k"], "transport_factory": Transport}
+    made = connection("Host web\n ProxyJump one,two\n", connect_kwargs=given)
+    for hop in (made.gateway, made.gateway.gateway):
+        assert hop.connect_kwargs == {"transport_factory": Transport, "banner_timeout": 7}
+        assert isinstance(hop, Connection)
+
+
+def test_jump_hosts_in_a_circle_are_refused() -> None:
+    text = "Host web\n ProxyJump one\nHost one\n ProxyJump two\nHost two\n ProxyJump one\n"
+    with pytest.raises(
+        BadInput, match="web: ProxyJump leads from web to one to two to one: a loop"
+    ):
+        connection(text)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["-oProxyCommand=touch /tmp/x", "a b", "a;b", "$(id)", "a\nUser root", "%h", "a`b", "", "a'b"],
+)
+def test_a_host_that_a_proxy_could_take_for_more_than_a_name_is_refused(
+    host: str, tmp_path: Any
+) -> None:
+    made = connection("Host *\n", overrides={"gateway": f"touch {tmp_path}/ran %h"})
+    made.host = host
+    with pytest.raises(BadInput, match="cannot be handed to a ProxyCommand"):
+        made.open_gateway()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("user", ["-oProxyCommand=x", "a b", "a\nProxyCommand touch", "%h", "$x"])
+def test_a_user_that_a_proxy_could_take_for_more_than_a_name_is_refused(user: str) -> None:
+    made = connection("Host *\n", user=user, overrides={"gateway": "touch %r"})
+    with pytest.raises(BadInput, match=r"user .* cannot be handed to a ProxyCommand"):
+        made.open_gateway()
+
+
+def test_a_proxy_gets_host_port_and_user_as_single_words(tmp_path: Any) -> None:
+    line = f'sh -c \'printf "%s|" "$@" > {tmp_path}/said\' sh %h %p %r'
+    made = connection("Host *\n", user="ec2-user", port=2222, overrides={"gateway": line})
+    proxy = made.open_gateway()
+    proxy.process.communicate(timeout=LONGEST_SECONDS)
+    assert (tmp_path / "said").read_text() == "web|2222|ec2-user|"
