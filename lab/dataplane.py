@@ -1,4 +1,4 @@
-"""The way that requests and health checks really take: HAProxy, and a plain HTTP probe.
+"""The way that requests really take: HAProxy.
 
 HAProxy runs as a child that dies with the lab's server. Its listening sockets are opened here and
 handed over, so no port is ever taken between choosing and binding it. Servers are added and
@@ -7,7 +7,6 @@ removed at run time over its own socket: a reload would hide what the lab is the
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import subprocess
@@ -15,13 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from deploy.errors import DeployError
-from lab.targets import Outcome, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-USER_AGENT = "ELB-HealthChecker/2.0"
 SOCKET_NAME = "haproxy.sock"
 
 # Retries and redispatches would mask the failures that the lab is there to count. Clients' idle
@@ -190,29 +187,3 @@ class HAProxy:
         said = (self._folder / "haproxy.log").read_text().strip()
         self.stop()
         raise PlaneError(f"haproxy did not start: {said or 'it said nothing'}")
-
-
-async def probe(address: str, port: int, path: str, timeout_seconds: float) -> Outcome:
-    """Ask a target how it is, as the load balancer does: one GET on a connection of its own."""
-    try:
-        async with asyncio.timeout(timeout_seconds):
-            return Outcome(status=await _status(address, port, path))
-    except TimeoutError:
-        return Outcome(reason=Reason.TIMEOUT)
-    except (OSError, ValueError, IndexError):
-        return Outcome(reason=Reason.FAILED)
-
-
-async def _status(address: str, port: int, path: str) -> int:
-    reader, writer = await asyncio.open_connection(address, port)
-    try:
-        writer.write(
-            f"GET {path} HTTP/1.1\r\nHost: {address}:{port}\r\nUser-Agent: {USER_AGENT}\r\n"
-            "Connection: close\r\nAccept-Encoding: gzip, compressed\r\n\r\n".encode()
-        )
-        version, status = (await reader.readline()).split()[:2]
-        if not version.startswith(b"HTTP/1."):
-            raise ValueError(version)
-        return int(status)
-    finally:
-        writer.close()

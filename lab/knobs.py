@@ -15,7 +15,7 @@ class Knobs:
     """The lab's settings of the moment; durations in seconds.
 
     propagation_lag_seconds    so long a deregistered target still gets new requests; not divided
-    time_divisor               divides health check intervals and timeouts
+    time_divisor               divides health check intervals, not their time limits
     delay_divisor              divides the deregistration delay
     first_check_delay_seconds  between a registration and its first health check; not divided
     throttle                   ELB calls are throttled at AWS's token bucket rates
