@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 SOCKET_NAME = "haproxy.sock"
 
 # Retries and redispatches would mask the failures that the lab is there to count. Clients' idle
-# connections outlive any run: closing them is the load balancer's doing, not the deploy's.
+# connections, and answers that pause, outlive any run: closing them is the load balancer's doing,
+# not the deploy's.
 CONFIG_HEAD = f"""\
 global
   stats socket unix@{SOCKET_NAME} mode 600 level admin
@@ -37,7 +38,7 @@ defaults
   option http-keep-alive
   http-reuse safe
   timeout connect 5s
-  timeout server 60s
+  timeout server 10m
   timeout queue 5s
   timeout client 2h
   timeout http-keep-alive 2h
