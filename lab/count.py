@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from lab.fleet import Lab
 
-AROUND_SECONDS = 3.0
+AROUND_SECONDS = 6.0
 
 
 class Count:

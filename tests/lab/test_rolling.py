@@ -88,7 +88,7 @@ def test_p3_a_bad_release_never_reaches_the_load_balancer(
     project.build("2.0.0", **behaviour)
     lab.knobs(propagation_lag_seconds=1)
     seen = lab.events()[-1]["seq"]
-    with Load(lab.url("web"), rate=RATE, slow_share=0.02) as load:
+    with Load(lab.url("web"), rate=RATE, slow_share=0.02, slow_seconds=1.0) as load:
         ran = project.deploy("2.0.0")
     assert ran.code == 1, ran.output
     assert load.result.failed == 0, load.result.failures
