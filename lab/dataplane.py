@@ -131,6 +131,7 @@ class HAProxy:
         if backend not in self._modes:
             return
         modes = self._modes[backend]
+        came = False
         for name, server in wanted.items():
             if name not in modes:
                 # Without pool-max-conn a dynamic server pools no connections, and races between
@@ -144,8 +145,11 @@ class HAProxy:
             if modes[name] != mode and (mode, modes[name]) != ("drain", "maint"):
                 self.command(f"set server {backend}/{name} state {mode}")
                 modes[name] = mode
+                came = came or mode == "ready"
         for name in modes.keys() - wanted.keys():
             self._remove(backend, name)
+        if came:
+            self._share_anew(backend)
 
     def command(self, words: str, expect: str = "") -> str:
         """Send one command to HAProxy's socket; raises PlaneError unless it answers as expected."""
@@ -160,6 +164,17 @@ class HAProxy:
         if (expect and expect not in answer) or (not expect and answer and words[:4] == "set "):
             raise PlaneError(f"haproxy refused `{words}`: {answer}")
         return answer
+
+    def _share_anew(self, backend: str) -> None:
+        """Let every server have its turn: a weight that changes puts it into the queue afresh.
+
+        HAProxy 2.6 goes on counting where it was when the last server left. One that comes back
+        then waits, ready, for as many requests as the backend had sent before: 36 were seen.
+        """
+        for name, mode in self._modes[backend].items():
+            if mode == "ready":
+                self.command(f"set weight {backend}/{name} 2")
+                self.command(f"set weight {backend}/{name} 1")
 
     def _remove(self, backend: str, name: str) -> None:
         # Deleting is refused while a connection is still being torn down: tried again next time.
