@@ -91,5 +91,5 @@ def test_a_target_that_comes_back_has_its_turn_at_once(backend: Backend) -> None
 
 def test_haproxy_2_6_alone_passes_one_by(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(HAProxy, "_share_anew", lambda *_: None)
-    if not any([missed(backend) for _ in range(5)]):
+    if not any(missed(backend) for _ in range(5)):
         pytest.skip("this version of HAProxy needs no help; 2.6 does")
