@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Protocol
 from bench import limit
 from deploy.errors import DeployError
 from lab import packages
+from lab.count import lowest
 from lab.load import Load
 from lab.project import until
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Any
 
     from bench.limit import Limit
     from lab.fleet import Lab
@@ -143,19 +143,10 @@ def measure(ground: Ground, name: str, driver: Driver, *, waits_in_turn: bool) -
         requests=result.requests,
         failed=result.failed,
         p99_ms=result.p99_ms,
-        least=least_in_service(len(lab.hosts), told),
+        least=lowest(len(lab.hosts), told)[0],
         calls=calls,
         limit=limit.of(lab, told) if waits_in_turn else None,
     )
-
-
-def least_in_service(serving: int, told: list[dict[str, Any]]) -> int:
-    """The fewest healthy targets during these events, of so many at first."""
-    least = serving
-    for event in told:
-        serving += (event["to"] == "healthy") - (event["from"] == "healthy")
-        least = min(least, serving)
-    return least
 
 
 def _version(address: str, port: int) -> str:

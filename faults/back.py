@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from faults.ground import HOSTS
+from faults.ground import BATCH, HOSTS
 from faults.releases import spoilt
 from lab.count import Count
 
 if TYPE_CHECKING:
-    from faults.ground import Ground
+    from faults.ground import Ground, Trial
 
 
 def rollbacks(ground: Ground) -> None:
@@ -17,18 +17,19 @@ def rollbacks(ground: Ground) -> None:
     before = ground.good
     version = ground.build()
     ground.project.deploy(version)
-    with ground.trial("inv rollback", on=before) as trial, Count(ground.lab) as count:
-        trial.ended(ground.project.inv("rollback", "--env", "lab"), 0)
-        trial.said = f"never under {count.least} healthy of {HOSTS}"
-        trial.expect(count.least >= HOSTS - 2, "fewer in service than the policy says")
+    with ground.trial("inv rollback", on=before) as trial:
+        with Count(ground.lab) as count:
+            trial.ended(ground.project.inv("rollback", "--env", "lab"), 0)
+        _judge(trial, count, HOSTS - BATCH)
     ground.set({}, {"rollout": {"batch": 1, "on_failure": "rollback"}})
     version = ground.build()
-    with (
-        ground.trial("on_failure: rollback, the last host fails") as trial,
-        Count(ground.lab) as count,
-    ):
-        with spoilt(ground, version, index=HOSTS - 1):
+    with ground.trial("on_failure: rollback, the last host fails") as trial:
+        with Count(ground.lab) as count, spoilt(ground, version, index=HOSTS - 1):
             trial.ended(ground.project.deploy(version), 1)
-        trial.said = f"never under {count.least} healthy of {HOSTS}"
-        trial.expect(count.least >= HOSTS - 1, "fewer in service than the policy says")
-    ground.set({}, {"rollout": {"batch": 2}})
+        _judge(trial, count, HOSTS - 1)
+    ground.set({}, {"rollout": {"batch": BATCH}})
+
+
+def _judge(trial: Trial, count: Count, least: int) -> None:
+    trial.said = f"never under {count.least} healthy of {HOSTS}"
+    trial.expect(count.least >= least, f"fewer than the policy says: {count.why}")

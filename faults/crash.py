@@ -83,7 +83,7 @@ def _crash(ground: Ground, moment: str, after: float, *, repairs: bool) -> tuple
                 trial.ended(ground.project.inv("repair", "--env", "lab"), 0)
                 trial.expect(ground.healthy() == len(ground.lab.hosts), "repair left a host out")
             trial.ended(ground.project.deploy(version), 0)
-        trial.expect(count.least >= least, f"only {count.least} were healthy for a while")
+        trial.expect(count.least >= least, f"only {count.least} were healthy: {count.why}")
         trial.said = "killed, mended" if was_killed else "it had ended"
     return was_killed, was_killed and ground.lines[-1].is_good
 

@@ -83,7 +83,7 @@ def hosts(ground: Ground) -> None:
         running = ground.deploy(version)
         running.until(f"@ {called(ground.first)}: drain")
         # A freeze cuts what is in flight, deploy or not: so that is answered first.
-        threading.Event().wait(SLOW_SECONDS)
+        threading.Event().wait(1.5 * SLOW_SECONDS)
         ground.lab.pause(ground.first)
         _later(6, lambda: ground.lab.unpause(ground.first))
         trial.ended(running.wait(), 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,7 @@ from lab.reconciler import Group, Machine
 from lab.targets import DESCRIPTIONS, Checks, Key, Reason, State, StillDraining, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lab.knobs import Calls, Knobs
     from lab.reconciler import Reconciler
@@ -177,14 +178,16 @@ def _health(group: Any, key: Key, target: Target | None) -> Any:
 class Api:
     """moto behind the gate, on a free port of 127.0.0.1, on threads of its own."""
 
-    def __init__(self, knobs: Knobs, calls: Calls) -> None:
+    def __init__(
+        self, knobs: Knobs, calls: Calls, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         class Handler(MotoRequestHandler):
             def handle(self) -> None:
                 if not knobs.api_down:
                     super().handle()
 
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        application = Gate(DomainDispatcherApplication(create_backend_app), knobs, calls)
+        application = Gate(DomainDispatcherApplication(create_backend_app), knobs, calls, clock)
         self._server = make_server(
             "127.0.0.1", 0, application, threaded=True, request_handler=Handler
         )

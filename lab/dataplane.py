@@ -1,4 +1,4 @@
-"""The way that requests and health checks really take: HAProxy, and a plain HTTP probe.
+"""The way that requests really take: HAProxy.
 
 HAProxy runs as a child that dies with the lab's server. Its listening sockets are opened here and
 handed over, so no port is ever taken between choosing and binding it. Servers are added and
@@ -7,7 +7,6 @@ removed at run time over its own socket: a reload would hide what the lab is the
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import subprocess
@@ -15,17 +14,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from deploy.errors import DeployError
-from lab.targets import Outcome, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-USER_AGENT = "ELB-HealthChecker/2.0"
 SOCKET_NAME = "haproxy.sock"
 
 # Retries and redispatches would mask the failures that the lab is there to count. Clients' idle
-# connections outlive any run: closing them is the load balancer's doing, not the deploy's.
+# connections, and answers that pause, outlive any run: closing them is the load balancer's doing,
+# not the deploy's.
 CONFIG_HEAD = f"""\
 global
   stats socket unix@{SOCKET_NAME} mode 600 level admin
@@ -40,7 +38,7 @@ defaults
   option http-keep-alive
   http-reuse safe
   timeout connect 5s
-  timeout server 60s
+  timeout server 10m
   timeout queue 5s
   timeout client 2h
   timeout http-keep-alive 2h
@@ -133,6 +131,7 @@ class HAProxy:
         if backend not in self._modes:
             return
         modes = self._modes[backend]
+        came = False
         for name, server in wanted.items():
             if name not in modes:
                 # Without pool-max-conn a dynamic server pools no connections, and races between
@@ -146,8 +145,11 @@ class HAProxy:
             if modes[name] != mode and (mode, modes[name]) != ("drain", "maint"):
                 self.command(f"set server {backend}/{name} state {mode}")
                 modes[name] = mode
+                came = came or mode == "ready"
         for name in modes.keys() - wanted.keys():
             self._remove(backend, name)
+        if came:
+            self._share_anew(backend)
 
     def command(self, words: str, expect: str = "") -> str:
         """Send one command to HAProxy's socket; raises PlaneError unless it answers as expected."""
@@ -162,6 +164,17 @@ class HAProxy:
         if (expect and expect not in answer) or (not expect and answer and words[:4] == "set "):
             raise PlaneError(f"haproxy refused `{words}`: {answer}")
         return answer
+
+    def _share_anew(self, backend: str) -> None:
+        """Let every server have its turn: a weight that changes puts it into the queue afresh.
+
+        HAProxy 2.6 goes on counting where it was when the last server left. One that comes back
+        then waits, ready, for as many requests as the backend had sent before: 36 were seen.
+        """
+        for name, mode in self._modes[backend].items():
+            if mode == "ready":
+                self.command(f"set weight {backend}/{name} 2")
+                self.command(f"set weight {backend}/{name} 1")
 
     def _remove(self, backend: str, name: str) -> None:
         # Deleting is refused while a connection is still being torn down: tried again next time.
@@ -190,29 +203,3 @@ class HAProxy:
         said = (self._folder / "haproxy.log").read_text().strip()
         self.stop()
         raise PlaneError(f"haproxy did not start: {said or 'it said nothing'}")
-
-
-async def probe(address: str, port: int, path: str, timeout_seconds: float) -> Outcome:
-    """Ask a target how it is, as the load balancer does: one GET on a connection of its own."""
-    try:
-        async with asyncio.timeout(timeout_seconds):
-            return Outcome(status=await _status(address, port, path))
-    except TimeoutError:
-        return Outcome(reason=Reason.TIMEOUT)
-    except (OSError, ValueError, IndexError):
-        return Outcome(reason=Reason.FAILED)
-
-
-async def _status(address: str, port: int, path: str) -> int:
-    reader, writer = await asyncio.open_connection(address, port)
-    try:
-        writer.write(
-            f"GET {path} HTTP/1.1\r\nHost: {address}:{port}\r\nUser-Agent: {USER_AGENT}\r\n"
-            "Connection: close\r\nAccept-Encoding: gzip, compressed\r\n\r\n".encode()
-        )
-        version, status = (await reader.readline()).split()[:2]
-        if not version.startswith(b"HTTP/1."):
-            raise ValueError(version)
-        return int(status)
-    finally:
-        writer.close()

@@ -143,6 +143,11 @@ class Lab:
         found: list[dict[str, Any]] = process.ask(f"{self.control}/events?since={since}")
         return found
 
+    def checks(self) -> list[dict[str, Any]]:
+        """The last health checks that ended, oldest first (see lab.checks.Checked)."""
+        found: list[dict[str, Any]] = process.ask(f"{self.control}/checks")
+        return found
+
     def calls(self) -> dict[str, int]:
         """How often each API action was called since the lab started or was reset."""
         counts: dict[str, int] = process.ask(f"{self.control}/calls")

@@ -39,6 +39,8 @@ FORMS = {
     "<Message>{message}</Message></Error><RequestId>lab</RequestId></ErrorResponse>",
 }
 
+PAGE = "<!DOCTYPE html>\n<html><body><h1>{status}</h1><p>A proxy's own page.<br></body></html>\n"
+
 
 @dataclass
 class Bucket:
@@ -105,6 +107,7 @@ class Gate:
         self._clock = clock
         self._throttle = Throttle()
         self._throttled = False
+        self._lock = Lock()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a call, or pass it on."""
@@ -113,6 +116,9 @@ class Gate:
         if self._knobs.throttle != self._throttled:
             self._throttle = Throttle()
             self._throttled = self._knobs.throttle
+        status = self._page_for(operation)
+        if status is not None:
+            return _page(status, start_response)
         if self._knobs.api_error is not None:
             message = "The lab was told to answer so (its knob api_error)."
             return _refuse(service, self._knobs.api_error, message, start_response)
@@ -123,6 +129,17 @@ class Gate:
         ):
             return _refuse(service, "ThrottlingException", "Rate exceeded", start_response)
         return self._inner(environ, start_response)
+
+    def _page_for(self, operation: str) -> int | None:
+        """The status of the page that this call gets, and one page fewer is left."""
+        with self._lock:
+            page = self._knobs.api_html
+            if page is None or page.action not in {operation, "*"}:
+                return None
+            page.count -= 1
+            if not page.count:
+                self._knobs.api_html = None
+            return page.status
 
 
 def _call(environ: WSGIEnvironment) -> tuple[str, str]:
@@ -137,6 +154,13 @@ def _call(environ: WSGIEnvironment) -> tuple[str, str]:
         environ["wsgi.input"] = io.BytesIO(body)
         return service, parse_qs(body.decode()).get("Action", ["?"])[0]
     return service or "s3", f"{environ['REQUEST_METHOD']} {service or 's3'}"
+
+
+def _page(status: int, start_response: StartResponse) -> Iterable[bytes]:
+    payload = PAGE.format(status=status).encode()
+    headers = [("Content-Type", "text/html"), ("Content-Length", str(len(payload)))]
+    start_response(f"{status} Proxy", headers)
+    return [payload]
 
 
 def _refuse(

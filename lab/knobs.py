@@ -11,15 +11,44 @@ from deploy.errors import BadInput
 
 
 @dataclass
+class Page:
+    """An HTML page, as a proxy sends one, in place of what the API would answer.
+
+    action: of which calls, by its name or `*` for any; count: so many more; status: 200 to 599.
+    """
+
+    action: str
+    count: int = 1
+    status: int = 200
+
+    @classmethod
+    def of(cls, value: Any) -> Page | None:
+        """Read the knob's JSON; raises BadInput where it is none of a page's, or null."""
+        if value is None:
+            return None
+        try:
+            page = cls(**value)
+            if page.action and page.count >= 1 and 200 <= page.status < 600:
+                return page
+        except TypeError:
+            pass
+        raise BadInput(
+            f'api_html: {value!r} is no page; give {{"action": "DescribeTargetHealth"}}, and '
+            "perhaps a count from 1 and a status from 200 to 599"
+        )
+
+
+@dataclass
 class Knobs:
     """The lab's settings of the moment; durations in seconds.
 
     propagation_lag_seconds    so long a deregistered target still gets new requests; not divided
-    time_divisor               divides health check intervals and timeouts
+    time_divisor               divides health check intervals, not their time limits
     delay_divisor              divides the deregistration delay
     first_check_delay_seconds  between a registration and its first health check; not divided
     throttle                   ELB calls are throttled at AWS's token bucket rates
     api_error                  an AWS error code that every API call is answered with
+    api_html                   so many calls of an action are answered with an HTML page (Page)
     api_down                   API connections are closed without an answer
     """
 
@@ -29,6 +58,7 @@ class Knobs:
     first_check_delay_seconds: float = 0.0
     throttle: bool = False
     api_error: str | None = None
+    api_html: Page | None = None
     api_down: bool = False
 
     def update(self, values: dict[str, Any]) -> None:
@@ -50,6 +80,8 @@ class Knobs:
         known = {field.name: field.default for field in fields(Knobs)}
         if name not in known:
             raise BadInput(f"{name}: no such knob of the lab; there are {', '.join(known)}")
+        if name == "api_html":
+            return Page.of(value)
         if name == "api_error":
             if value is None or (isinstance(value, str) and value.isalnum()):
                 return value

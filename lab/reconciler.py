@@ -15,7 +15,8 @@ from threading import RLock
 from typing import TYPE_CHECKING, Protocol
 
 from lab import targets
-from lab.dataplane import Plane, PlaneError, Server, probe
+from lab.checks import Lateness, Log, probe
+from lab.dataplane import Plane, PlaneError, Server
 from lab.targets import Checks, Key, Outcome, Reason, State, Target
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from lab.knobs import Events, Knobs
 
 TICK_SECONDS = 0.05
-SHORTEST_TIMEOUT_SECONDS = 0.25
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +78,8 @@ class Reconciler:
         self._plane = plane
         self._knobs = knobs
         self._events = events
+        self.checks = Log()
+        self._lateness = Lateness()
         self._targets: dict[Key, Target] = {}
         self._checking: set[tuple[Key, int]] = set()
         self._registrations = 0
@@ -181,7 +183,7 @@ class Reconciler:
 
     async def run(self) -> None:
         """Tick for ever; raises PlaneError when the data plane is lost."""
-        running: set[asyncio.Task[None]] = set()
+        running: set[asyncio.Task[None]] = {asyncio.create_task(self._lateness.run())}
         while True:
             now = time.time()
             self.advance(now)
@@ -193,23 +195,27 @@ class Reconciler:
 
     async def _check(self, check: Check) -> None:
         outcome = Outcome(reason=Reason.FAILED)
+        began, late_before = time.time(), self._lateness.seconds
         try:
             outcome = await probe(
-                check.address, check.port, check.checks.path, check.checks.timeout_seconds
+                check.address,
+                check.port,
+                check.checks.path,
+                check.checks.timeout_seconds,
+                self._lateness,
             )
         finally:
+            key = check.target.key
+            took, late = time.time() - began, self._lateness.seconds - late_before
+            self.checks.add((key.group, key.id, key.port), began, took, late, outcome)
             try:
                 self.record(check, outcome)
             except PlaneError:
-                log.exception("%s: its check was not recorded", check.target.key)
+                log.exception("%s: its check was not recorded", key)
 
     def _divided(self, checks: Checks) -> Checks:
-        divisor = self._knobs.time_divisor
-        return replace(
-            checks,
-            interval_seconds=checks.interval_seconds / divisor,
-            timeout_seconds=max(checks.timeout_seconds / divisor, SHORTEST_TIMEOUT_SECONDS),
-        )
+        # The time limit stays: a tenth of it is less than a busy machine takes to start a process.
+        return replace(checks, interval_seconds=checks.interval_seconds / self._knobs.time_divisor)
 
     def _serving(self, now: float) -> set[Key]:
         by_group: dict[str, list[Target]] = {}

@@ -29,7 +29,7 @@ from lab.knobs import Calls, Events, Knobs
 from lab.reconciler import Reconciler
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 log = logging.getLogger(__name__)
 
@@ -68,11 +68,15 @@ class Balancer:
 
     def answer(self, method: str, path: str, query: Mapping[str, str], body: Any) -> Any:
         """Answer the control API; raises BadInput for anything it does not know."""
+        told: dict[str, Callable[[], Any]] = {
+            "/health": lambda: "ok",
+            "/knobs": self.knobs.as_dict,
+            "/calls": self.calls.counts,
+            "/checks": lambda: [one.as_dict() for one in self.reconciler.checks.kept()],
+        }
         match method, path:
-            case "GET", "/health":
-                return "ok"
-            case "GET", "/knobs":
-                return self.knobs.as_dict()
+            case "GET", _ if path in told:
+                return told[path]()
             case "POST", "/knobs" if isinstance(body, dict):
                 self.knobs.update(body)
                 return self.knobs.as_dict()
@@ -81,8 +85,6 @@ class Balancer:
                 if not since.isdigit():
                     raise BadInput(f"since={since}: give the number of the last event seen")
                 return [event.as_dict() for event in self.events.since(int(since))]
-            case "GET", "/calls":
-                return self.calls.counts()
             case "POST", "/reset":
                 self.reset()
                 return "ok"

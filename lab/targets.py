@@ -66,7 +66,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Checks:
-    """A group's health check as it is now; seconds are already divided by the lab's divisor."""
+    """A group's health check as it is now; the interval is divided by the lab's divisor."""
 
     path: str = "/"
     port: int | None = None  # None is the traffic port

@@ -11,12 +11,13 @@ from urllib.parse import urlencode
 import pytest
 
 from bench import __main__ as bench
-from bench import figures, job, limit, paper, scale, table
+from bench import figures, limit, paper, scale, table
 from bench.contestants import ANSIBLE, CONTESTANTS, SURGE, WAIT, Product
 from bench.figures import Figure, Runs
 from bench.job import Ground, NotMeasured, Run
 from bench.limit import Limit
 from deploy.errors import DeployError
+from lab.count import lowest
 from lab.fleet import Lab
 
 
@@ -76,7 +77,7 @@ def test_the_fewest_in_service_are_counted_from_the_log() -> None:
         {"from": "draining", "to": "unused"},
         {"from": "healthy", "to": "draining"},
     ]
-    assert job.least_in_service(4, told) == 2
+    assert lowest(4, told) == (2, told[-1])
 
 
 def test_the_time_to_healthy_is_summed_over_the_targets() -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lab import packages
+from lab.held import Held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +80,8 @@ def test_it_tells_its_version_and_keeps_the_connection(tmp_path: Path) -> None:
         connection.request("GET", "/")
         answer = connection.getresponse()
         body = json.loads(answer.read())
-        assert body == {"version": "1.2.3", "port": port, "pid": process.pid}
+        host = socket.gethostname()
+        assert body == {"version": "1.2.3", "host": host, "port": port, "pid": process.pid}
         assert answer.getheader("X-Version") == "1.2.3"
         kept = connection.sock
         assert ask(connection, "/health")[:2] == (200, b"ok\n")
@@ -173,6 +175,24 @@ def test_a_stream_may_pause(tmp_path: Path) -> None:
         connection.request("GET", "/stream?seconds=0.4&pause=0.4")
         assert len(connection.getresponse().read().splitlines()) == 2
         connection.close()
+
+
+def test_a_request_that_is_held_ends_whole_when_the_service_stops(tmp_path: Path) -> None:
+    with served(tmp_path) as (process, port):
+        held = Held(port)
+        assert held.host == socket.gethostname()
+        process.send_signal(signal.SIGTERM)
+        assert held.is_whole()
+        assert process.wait(PATIENCE_SECONDS) == 0
+        held.close()
+
+
+def test_control_a_request_that_is_held_is_cut_by_a_service_that_drops_it(tmp_path: Path) -> None:
+    with served(tmp_path, drop_in_flight=True) as (process, port):
+        held = Held(port)
+        process.send_signal(signal.SIGTERM)
+        assert not held.is_whole()
+        held.close()
 
 
 def test_dropping_in_flight_work_loses_the_request(tmp_path: Path) -> None:

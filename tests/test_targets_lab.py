@@ -210,6 +210,11 @@ def test_elb_calls_are_throttled_at_aws_s_rates() -> None:
         {"time_divisor": 0},
         {"throttle": 1},
         {"api_error": 5},
+        {"api_html": "DescribeTargetHealth"},
+        {"api_html": {"action": ""}},
+        {"api_html": {"action": "*", "count": 0}},
+        {"api_html": {"action": "*", "status": "200"}},
+        {"api_html": {"actions": "*"}},
     ],
 )
 def test_a_wrong_knob_is_refused_and_none_is_turned(values: dict[str, object]) -> None:

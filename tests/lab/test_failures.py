@@ -16,7 +16,7 @@ import pytest
 from lab.count import Count
 from lab.fleet import Lab, LabHost
 from lab.load import Load
-from lab.project import Project, called, until
+from lab.project import Project, called, set_delay, until
 
 RATE = 150
 
@@ -136,7 +136,7 @@ def install_without_soak(project: Project) -> None:
 
 def test_a_fleet_that_is_short_is_not_made_shorter(project: Project, lab: Lab) -> None:
     """In the plan by arithmetic, and before a batch by a fresh reading."""
-    project.web["healthy_timeout_seconds"] = 4
+    project.web["healthy_timeout_seconds"] = 8
     project.configure()
     project.install("1.0.0")
     project.build("2.0.0")
@@ -149,6 +149,7 @@ def test_a_fleet_that_is_short_is_not_made_shorter(project: Project, lab: Lab) -
     lab.shell(sick, "systemctl start web@5000.service")
     until("all healthy", lambda: set(lab.health("web-lab").values()) == {"healthy"})
 
+    set_delay(lab, "web-lab", 10)  # the first batch is not over before the other host is sick
     running = project.start("deploy", "--env", "lab", "--app", "web", "--package", "2.0.0", "--yes")
     running.until("batch 1 of 4")
     lab.shell(sick, "systemctl stop web@5000.service")
@@ -157,6 +158,7 @@ def test_a_fleet_that_is_short_is_not_made_shorter(project: Project, lab: Lab) -
     assert f"{called(sick)}: out of service" in ended.output
     assert "begin batch 2 failed" in ended.output
     assert sorted(project.releases().values()).count("2.0.0") == 1
+    set_delay(lab, "web-lab", 3)
     lab.shell(sick, "systemctl start web@5000.service")
     until("all healthy", lambda: set(lab.health("web-lab").values()) == {"healthy"})
     assert project.deploy("2.0.0").code == 0

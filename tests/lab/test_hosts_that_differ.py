@@ -8,7 +8,10 @@ import pytest
 
 from lab.fleet import Lab
 from lab.load import Load
-from lab.project import Project, until
+from lab.project import Project, set_delay, until
+
+FREEZE_SECONDS = 10
+"""How long a host drains, so that it is frozen by then."""
 
 
 @pytest.mark.parametrize("tools", ["with curl", "without curl"])
@@ -50,6 +53,7 @@ def test_a_host_that_freezes_costs_itself_and_no_hour(project: Project, lab: Lab
     """Frozen while it drains: it stays out, named; the others serve, nothing is lost."""
     project.install("1.0.0")
     project.build("2.0.0")
+    set_delay(lab, "web-lab", FREEZE_SECONDS)
     seen = lab.events()[-1]["seq"]
 
     def draining() -> list[str]:
@@ -69,6 +73,7 @@ def test_a_host_that_freezes_costs_itself_and_no_hour(project: Project, lab: Lab
     assert "connection broke" in ran.output
     assert load.result.failed == 0, load.result.failures
     assert set(load.result.by_version) == {"1.0.0"}
+    set_delay(lab, "web-lab", 3)
     again = project.deploy("2.0.0")
     assert again.code == 0, again.output
     assert project.status()["well"]

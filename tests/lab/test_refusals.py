@@ -46,7 +46,7 @@ def held_port(_: Project, lab: Lab) -> None:
     lab.shell(
         lab.hosts[0],
         "systemd-run --unit legacy-squatter --collect python3 -m http.server 5000 && "
-        "for i in $(seq 50); do ss -ltnH 'sport = :5000' | grep -q . && break; sleep 0.1; done",
+        "for i in $(seq 300); do ss -ltnH 'sport = :5000' | grep -q . && break; sleep 0.1; done",
     )
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import http.client
+import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from lab.fleet import Lab
+from lab.fleet import Lab, LabHost
+from lab.held import held_on
 from lab.load import Load
 from lab.project import Project, set_delay, until
 
 RATE = 150
+START_SECONDS = 3
+LAG_SECONDS = 60
 
 
 def test_p1_a_good_deploy_loses_no_request_and_p6_does_what_it_printed(
@@ -78,13 +82,13 @@ def test_p3_a_bad_release_never_reaches_the_load_balancer(
 ) -> None:
     """Its host goes back by itself, nothing is lost, and the report says why and where."""
     behaviour, words = BAD[name]
-    project.web["start_timeout_seconds"] = 4
+    project.web["start_timeout_seconds"] = 6
     project.configure()
     project.install("1.0.0")
     project.build("2.0.0", **behaviour)
     lab.knobs(propagation_lag_seconds=1)
     seen = lab.events()[-1]["seq"]
-    with Load(lab.url("web"), rate=RATE, slow_share=0.02) as load:
+    with Load(lab.url("web"), rate=RATE, slow_share=0.02, slow_seconds=1.0) as load:
         ran = project.deploy("2.0.0")
     assert ran.code == 1, ran.output
     assert load.result.failed == 0, load.result.failures
@@ -146,27 +150,41 @@ def test_an_executable_that_is_missing_is_refused_before_any_change(project: Pro
 
 @pytest.fixture
 def serving(project: Project, lab: Lab) -> Lab:
-    project.install("1.0.0")
+    """A release that takes 3 s to listen, and checks that take longer to see that it does not."""
+    project.install("1.0.0", start_seconds=START_SECONDS)
+    lab.knobs(time_divisor=1)
     return lab
+
+
+def serves(host: LabHost) -> bool:
+    """Whether something listens on the host's port."""
+    try:
+        with socket.create_connection((host.address, 5000), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def restarts(lab: Lab, host: LabHost) -> int:
+    shown = lab.shell(host, "systemctl show web@5000.service -p NRestarts --value")
+    return int(shown.strip() or 0)
 
 
 def test_control_a_restart_without_deregistering_loses_requests(serving: Lab) -> None:
     with Load(serving.url("web"), rate=RATE) as load:
         for host in serving.hosts:
             serving.shell(host, "systemctl restart web@5000.service")
+        until("all serve again", lambda: all(serves(host) for host in serving.hosts))
     assert load.result.failed > 0
 
 
 def test_control_a_killed_target_loses_requests(serving: Lab) -> None:
+    host = serving.hosts[0]
     with Load(serving.url("web"), rate=RATE) as load:
-        serving.shell(serving.hosts[0], "systemctl kill -s KILL web@5000.service")
-        until("the target's restart", lambda: load_saw(serving))
+        serving.shell(host, "systemctl kill -s KILL web@5000.service")
+        until("the target's restart", lambda: restarts(serving, host) > 0)
+        until("it serves again", lambda: serves(host))
     assert load.result.failed > 0
-
-
-def load_saw(lab: Lab) -> bool:
-    shown = lab.shell(lab.hosts[0], "systemctl show web@5000.service -p NRestarts --value")
-    return int(shown.strip() or 0) > 0
 
 
 def deregister(lab: Lab, host_index: int = 0) -> None:
@@ -176,32 +194,35 @@ def deregister(lab: Lab, host_index: int = 0) -> None:
     elb.deregister_targets(TargetGroupArn=arn, Targets=[target])
 
 
+def is_lost(lab: Lab) -> bool:
+    """Whether one request, to whichever host comes next, gets no good answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", lab.ports["web"], timeout=10)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status != http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return True
+    finally:
+        connection.close()
+
+
 def test_control_propagation_lag_without_a_floor_loses_requests(serving: Lab) -> None:
-    """Deregistered, and stopped as soon as the API says `draining`."""
-    serving.knobs(propagation_lag_seconds=1.5)
-    with Load(serving.url("web"), rate=RATE) as load, ThreadPoolExecutor(1) as pool:
+    """Deregistered, and stopped as soon as the API says `draining`, within the lag."""
+    set_delay(serving, "web-lab", LAG_SECONDS)
+    serving.knobs(propagation_lag_seconds=LAG_SECONDS)
+    with Load(serving.url("web"), rate=RATE) as load:
         deregister(serving)
-        stop = pool.submit(serving.shell, serving.hosts[0], "systemctl stop web@5000.service")
-        stop.result()
-        until("the drain's end", lambda: gone(serving), 20)
+        serving.shell(serving.hosts[0], "systemctl stop web@5000.service")
+        for _ in range(3):
+            until("one more is lost", lambda: is_lost(serving), LAG_SECONDS)
     assert load.result.failed > 0
 
 
 def test_control_an_app_that_drops_its_work_loses_requests(project: Project, lab: Lab) -> None:
-    """Stopped at `draining` with slow requests in flight and an app that does not finish them."""
+    """Stopped at `draining`, long before the delay is over, with a request that is under way."""
     project.install("1.0.0", drop_in_flight=True)
-    with Load(lab.url("web"), rate=RATE, slow_share=0.2, slow_seconds=2.0) as load:
-        until("slow requests in flight", lambda: in_flight(lab) > 0)
+    set_delay(lab, "web-lab", LAG_SECONDS)
+    with held_on(lab, lab.hosts[0]) as held:
         deregister(lab)
         lab.shell(lab.hosts[0], "systemctl stop web@5000.service")
-        until("the drain's end", lambda: gone(lab), 20)
-    assert load.result.failed > 0
-
-
-def in_flight(lab: Lab) -> int:
-    shown = lab.shell(lab.hosts[0], "ss -tnH state established '( sport = :5000 )' | wc -l")
-    return int(shown.strip())
-
-
-def gone(lab: Lab) -> bool:
-    return "draining" not in lab.health("web-lab").values()
+        assert not held.is_whole()

@@ -1,0 +1,145 @@
+"""Health checks as the load balancer makes them, and how late this process itself is.
+
+All of the lab shares the machine's processors: this process may get none for half a second while
+a deploy's Python starts or packages are unpacked. A check that counted such a second against its
+target would call a good host unhealthy, so a check's time limit grows by what its own process was
+late. A target that answers late is still found out: it takes none of that time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from dataclasses import asdict, dataclass
+from threading import Lock
+from typing import Any
+
+from lab.targets import Outcome, Reason
+
+USER_AGENT = "ELB-HealthChecker/2.0"
+TICK_SECONDS = 0.01
+KEPT = 5000
+
+
+class Lateness:
+    """How many seconds the event loop has been late, in all, since it began to be measured.
+
+    The loop asks to be woken every hundredth of a second; what it is woken later than that, it was
+    late, whether it was busy itself, waited for a lock or had no processor.
+    """
+
+    def __init__(self) -> None:
+        self._total = 0.0
+        self._due = math.inf
+
+    async def run(self) -> None:
+        """Measure for ever."""
+        while True:
+            self._due = time.monotonic() + TICK_SECONDS
+            await asyncio.sleep(TICK_SECONDS)
+            self._total = self.seconds
+
+    @property
+    def seconds(self) -> float:
+        """The sum so far, a delay that is still going on included."""
+        return self._total + max(0.0, time.monotonic() - self._due)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One check that ended: began in unix seconds, the rest in seconds.
+
+    late_seconds: how late the lab's own process was meanwhile; no fault of the target's.
+    """
+
+    began: float
+    group: str
+    id: str
+    port: int
+    seconds: float
+    late_seconds: float
+    status: int
+    reason: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give it in the words of the control API."""
+        return asdict(self)
+
+
+class Log:
+    """The last checks that ended; older ones are forgotten."""
+
+    def __init__(self) -> None:
+        self._kept: deque[Checked] = deque(maxlen=KEPT)
+        self._lock = Lock()
+
+    def add(
+        self,
+        key: tuple[str, str, int],
+        began: float,
+        seconds: float,
+        late_seconds: float,
+        outcome: Outcome,
+    ) -> None:
+        """Write one check down; the key is (group, id, port)."""
+        with self._lock:
+            self._kept.append(
+                Checked(
+                    began,
+                    *key,
+                    seconds,
+                    late_seconds,
+                    outcome.status,
+                    outcome.reason.value,
+                )
+            )
+
+    def kept(self) -> list[Checked]:
+        """Those that are still kept, oldest first."""
+        with self._lock:
+            return list(self._kept)
+
+
+async def probe(
+    address: str, port: int, path: str, timeout_seconds: float, lateness: Lateness
+) -> Outcome:
+    """Ask a target how it is, as the load balancer does: one GET on a connection of its own.
+
+    It may take timeout_seconds, and as much more as this process is late meanwhile.
+    """
+    asked = asyncio.create_task(_status(address, port, path))
+    try:
+        if not await _ends_in_time(asked, timeout_seconds, lateness):
+            return Outcome(reason=Reason.TIMEOUT)
+        return Outcome(status=asked.result())
+    except (OSError, ValueError, IndexError):
+        return Outcome(reason=Reason.FAILED)
+    finally:
+        asked.cancel()
+
+
+async def _ends_in_time(asked: asyncio.Task[int], seconds: float, lateness: Lateness) -> bool:
+    end, late_before = time.monotonic() + seconds, lateness.seconds
+    while not asked.done():
+        left = end + lateness.seconds - late_before - time.monotonic()
+        if left <= 0:
+            return False
+        await asyncio.wait({asked}, timeout=left)
+    return True
+
+
+async def _status(address: str, port: int, path: str) -> int:
+    reader, writer = await asyncio.open_connection(address, port)
+    try:
+        writer.write(
+            f"GET {path} HTTP/1.1\r\nHost: {address}:{port}\r\nUser-Agent: {USER_AGENT}\r\n"
+            "Connection: close\r\nAccept-Encoding: gzip, compressed\r\n\r\n".encode()
+        )
+        version, status = (await reader.readline()).split()[:2]
+        if not version.startswith(b"HTTP/1."):
+            raise ValueError(version)
+        return int(status)
+    finally:
+        writer.close()
