@@ -21,11 +21,29 @@ UNIT_REFUSED = 80
 OURS = (LOCK_BUSY, LOCK_LOST, LOCK_HELD, CONTENT_DIFFERS, UNIT_REFUSED)
 IDLE_SECONDS = 120
 HISTORY = 50
+LOCK_FOLDER = "/run/changeover"
+"""Files that commands lock on a host; the folder is root's, mode 0700."""
 
 
 def as_root(script: str) -> str:
     """The script under sudo, which must never ask for a password."""
     return f"sudo -n sh -c {quote(script)}"
+
+
+def lock_path(app: str = "") -> str:
+    """Return the file that a command locks: an app's, or without one, the environments'.
+
+    In a folder of its own, since any process may lock a file in /run that it can read.
+    """
+    return f"{LOCK_FOLDER}/{quote(app)}.lock" if app else f"{LOCK_FOLDER}/locks"
+
+
+def open_lock_folder() -> str:
+    """Return commands that make the lock folder; exit code 1 where it is not root's own."""
+    return (
+        f"install -d -m 0700 {LOCK_FOLDER} && [ ! -L {LOCK_FOLDER} ] && [ -O {LOCK_FOLDER} ] || "
+        f"{{ echo '{LOCK_FOLDER} is not a folder of root; remove it' >&2; exit 1; }}"
+    )
 
 
 def locked(app: str, script: str, wait_seconds: int = 60) -> str:
@@ -36,12 +54,11 @@ def locked(app: str, script: str, wait_seconds: int = 60) -> str:
     (HOST_UNSETTLED) when the script failed on a host that is starting or stopping, where
     systemctl may fail for no fault of what it is told.
     """
-    lock = f"/run/changeover-{app}.lock"
-    flock = f"flock -w {wait_seconds} -E {LOCK_BUSY} {quote(lock)} sh -c {quote(script)}"
+    flock = f"flock -w {wait_seconds} -E {LOCK_BUSY} {lock_path(app)} sh -c {quote(script)}"
     ours = "|".join(str(code) for code in (0, *OURS))
     settled = "$(systemctl is-system-running 2>/dev/null)"
     return as_root(
-        f"{flock}; rc=$?; case $rc in {ours}) exit $rc;; esac; "
+        f"{open_lock_folder()}; {flock}; rc=$?; case $rc in {ours}) exit $rc;; esac; "
         f"case {settled} in initializing|starting|stopping|offline|'') "
         f"exit {HOST_UNSETTLED};; esac; exit $rc"
     )
@@ -49,10 +66,11 @@ def locked(app: str, script: str, wait_seconds: int = 60) -> str:
 
 def wait_idle(app: str, wait_seconds: int = IDLE_SECONDS) -> str:
     """Wait until no command of a deploy runs for the app here; 75 (LOCK_BUSY) names who does."""
-    lock = quote(f"/run/changeover-{app}.lock")
+    lock = lock_path(app)
     pids = f"$(lslocks -n -r -o PID,PATH | awk -v f={lock} '$2 == f {{print $1}}' | paste -s -d,)"
     named = f"ps -o pid=,etime=,args= -p {pids} | cut -c 1-160 >&2"
-    return f"flock -w {wait_seconds} {lock} true || {{ {named}; exit {LOCK_BUSY}; }}"
+    wait = f"flock -w {wait_seconds} {lock} true || {{ {named}; exit {LOCK_BUSY}; }}"
+    return f"{open_lock_folder()}\n{wait}"
 
 
 def home(app: str) -> str:

@@ -67,9 +67,10 @@ def test_every_script_is_good_shell_through_both_wrappers(script: str) -> None:
 def test_changes_wait_for_the_apps_lock_as_root() -> None:
     words = shlex.split(commands.locked("web", "echo 'a b'", wait_seconds=7))
     assert words[:4] == ["sudo", "-n", "sh", "-c"]
-    inner = shlex.split(words[4].partition("; rc=$?;")[0])
-    assert inner[:6] == ["flock", "-w", "7", "-E", "75", "/run/changeover-web.lock"]
-    assert inner[6:] == ["sh", "-c", "echo 'a b'"]
+    opened, _, rest = words[4].partition("flock ")
+    assert opened.startswith("install -d -m 0700 /run/changeover && ")
+    inner = shlex.split(rest.partition("; rc=$?;")[0])
+    assert inner == ["-w", "7", "-E", "75", "/run/changeover/web.lock", "sh", "-c", "echo 'a b'"]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_what_fails_while_a_host_starts_or_stops_is_told_apart(
     told.write_text(f"#!/bin/sh\necho {state}\n")
     told.chmod(0o755)
     script = shlex.split(commands.locked("web", f"exit {code}"))[4]
-    script = script.replace("/run/changeover-web.lock", str(tmp_path / "lock"))
+    script = script.replace("/run/", f"{tmp_path}/")
     environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     ended = subprocess.run(["sh", "-c", script], env=environ, check=False)
     assert ended.returncode == expected
