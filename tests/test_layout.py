@@ -15,7 +15,7 @@ DEPLOY = ROOT / "deploy"
 # Each module may import those of earlier lines only, annotations included.
 LAYERS = (
     ("__init__", "connections", "errors", "findings", "manifest", "records"),
-    ("commands", "retries"),
+    ("commands", "crowd", "retries"),
     ("document", "entries", "fence", "matcher", "release", "units", "usage"),
     ("archive", "bundle", "questions", "settings"),
     ("aws", "package", "project"),
@@ -23,6 +23,8 @@ LAYERS = (
     ("desk", "facts", "feed", "ssh"),
     ("holder", "remote"),
     ("printed", "rival"),
+    ("claim", "lock_report"),
+    ("heartbeat",),
     ("lock",),
     ("survey",),
     ("fleet", "offers"),
