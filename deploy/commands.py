@@ -22,7 +22,7 @@ SHOWN = (
     "NeedDaemonReload,RestrictNamespaces"
 )
 LOCK_BUSY, LOCK_LOST, LOCK_HELD, CONTENT_DIFFERS, HOST_UNSETTLED = 75, 76, 77, 78, 79
-UNIT_REFUSED, OTHER_RELEASE, UNIT_CHANGED = 80, 81, 82
+UNIT_REFUSED, OTHER_RELEASE, UNIT_CHANGED = 80, 82, 83
 OURS = (
     LOCK_BUSY,
     LOCK_LOST,
@@ -34,16 +34,36 @@ OURS = (
 )
 IDLE_SECONDS = 120
 HISTORY = 50
+LOCK_FOLDER = "/run/changeover"
+"""Files that commands lock on a host; the folder is root's, mode 0700."""
 
 
-LOCKS = "/run/changeover"
-"""Holds the locks of commands on this host. Only root may enter it: a lock that any process could
-open, any process could hold."""
+def lock_path(app: str | None = None) -> str:
+    """Return the file that a command locks: an app's, or without one, the environments'.
+
+    In a folder of its own, since any process may lock a file in /run that it can read.
+    """
+    return (
+        f"{LOCK_FOLDER}/{values.checked(values.name, app)}.lock"
+        if app is not None
+        else f"{LOCK_FOLDER}/locks"
+    )
 
 
-def lock_path(app: str) -> str:
-    """The file whose lock a changing command for the app holds."""
-    return f"{LOCKS}/{values.checked(values.name, app)}.lock"
+def open_lock_folder() -> str:
+    """Return commands that make the lock folder; exit code 1 where it is not root's own."""
+    return (
+        f"install -d -m 0700 {LOCK_FOLDER} && [ ! -L {LOCK_FOLDER} ] && [ -O {LOCK_FOLDER} ] || "
+        f"{{ echo '{LOCK_FOLDER} is not a folder of root; remove it' >&2; exit 1; }}"
+    )
+
+
+def hold_lock(app: str | None, wait_seconds: int) -> str:
+    """Return commands that take a lock until the shell and its children end; 75 (LOCK_BUSY)."""
+    return (
+        f"{open_lock_folder()}\nexec 9>> {lock_path(app)} || exit 1\n"
+        f"flock -w {wait_seconds} -E {LOCK_BUSY} 9 || exit $?"
+    )
 
 
 def locked(app: str, script: str, wait_seconds: int = 60) -> str:
@@ -59,9 +79,7 @@ def locked(app: str, script: str, wait_seconds: int = 60) -> str:
     settled = "$(systemctl is-system-running 2>/dev/null)"
     return "\n".join(
         (
-            f"install -d -m 0700 {LOCKS} || exit 1",
-            f"exec 9>> {lock_path(app)} || exit 1",
-            f"flock -w {wait_seconds} -E {LOCK_BUSY} 9 || exit $?",
+            hold_lock(app, wait_seconds),
             f"(\n{script}\n)",
             f"rc=$?; case $rc in {ours}) exit $rc;; esac",
             f"case {settled} in initializing|starting|stopping|offline|'') "
@@ -121,7 +139,7 @@ def receive_release(app: str, release: str, user: str, links: int, manifest: str
 
     Nothing appears under the release's name before all of it is there, right and on disk. An
     upload that is cut off leaves its part, for the next one to go on from. Exit code 78
-    (CONTENT_DIFFERS) where a file is not as in the package: a copy, as a rule; 81 (OTHER_RELEASE)
+    (CONTENT_DIFFERS) where a file is not as in the package: a copy, as a rule; 82 (OTHER_RELEASE)
     where another release has this name. links: how many symbolic links the release has; manifest:
     the digest of its manifest, 64 hex digits.
     """
@@ -278,7 +296,7 @@ def switch_release(
     unit: its name, and the digest under which it was stored; slots: the names of the units of all
     the app's slots, over whose texts that digest was made. The release may have been unpacked for
     another user than the one it will run as now. Nothing changes unless all is there, and ends
-    with 82 (UNIT_CHANGED) where the stored unit is not what its digest says.
+    with 83 (UNIT_CHANGED) where the stored unit is not what its digest says.
     """
     name, digest = values.checked(values.unit_name, unit[0]), unit[1]
     folder, file = f"{home(app)}/slots", f"/etc/systemd/system/{name}"

@@ -7,6 +7,7 @@ DeployError                 exit code 1: a step failed
 │   └── LockLost            …and took it from this one
 ├── RemoteError             exit code 1: a host did not do what was asked
 │   ├── ConnectionLost      …the connection broke
+│   ├── LockDisputed        …it does not show this deploy's lock, though a majority does
 │   ├── Unsettled           …it is starting or stopping
 │   └── CommandFailed       …a command on it ended with another code than 0
 └── BalancerError           exit code 1: the load balancer's API or a target did not
@@ -56,6 +57,15 @@ class RemoteError(DeployError):
 
 class ConnectionLost(RemoteError):
     """The connection to a host broke, so nobody knows how far its command came."""
+
+    may_pass = True
+
+
+class LockDisputed(RemoteError):
+    """A host refused a change because the lock there is not ours, though a majority's is.
+
+    Where the lock file was missing, it is being written again, so the same may work soon.
+    """
 
     may_pass = True
 

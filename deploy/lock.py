@@ -2,46 +2,57 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import replace
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from deploy import commands, fence, rival
-from deploy.errors import ConnectionLost, DeployError, Locked, LockLost, Unreachable
-from deploy.holder import Holder, last_line
-from deploy.remote import MOST_AT_ONCE
-from deploy.rival import ASK_SECONDS, BEATS_IN_TTL, Life
+from deploy import fence, heartbeat, rival
+from deploy.claim import DROP_SECONDS, Claim
+from deploy.errors import ConnectionLost, DeployError, LockDisputed, Locked, LockLost, Unreachable
+from deploy.heartbeat import Heartbeat
+from deploy.rival import BEATS_IN_TTL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from deploy.holder import Holder
     from deploy.remote import Remote
 
-DROP_SECONDS = 5.0
+FRESH_SECONDS = 1.0
+"""A try that took longer is confirmed once more: meanwhile another may have thought it dead.
+Shorter than any time to live, which is how long another watches first."""
+
+MOST_TRIES = 5
+"""How often the lock is tried while others come and go, and the time to wait is over."""
+
+NAMED = 5
+"""How many hosts of a holder a message names."""
 
 
 class Lease:
     """The environment's lock, held from `take` until the `with` block ends.
 
-    A majority of all its hosts decides. The first in name order is asked first, so that of two
-    that come at once one is refused before it has taken anything. As a Guard it stands before
-    every change: `fence` has the host itself refuse a holder of before, `confirm` raises LockLost.
+    A majority of all its hosts decides, in taking it and in losing it: what fewer than half of
+    them show is their own failure. As a Guard it stands before every change: `fence` has the
+    host itself refuse a previous holder, `confirm` raises LockLost, and `refused` decides what
+    a host's refusal means.
     """
 
     def __init__(self, environment: str, remotes: Mapping[str, Remote], holder: Holder) -> None:
         """Take nothing yet; `remotes` are those of all the environment's hosts."""
         self._environment = environment
         self._remotes = dict(sorted(remotes.items()))
-        self._quorum = len(remotes) // 2 + 1
         self._holder = holder
-        self._taken: set[str] = set()
-        self._confirmed_at = 0.0
-        self._lost = threading.Event()
+        self._claim = Claim(environment, self._remotes, holder)
+        self._heartbeat = Heartbeat(self._claim, float("-inf"), lambda: None)
         self._closed = threading.Event()
         self._beating = threading.Lock()
         self._when_lost: Callable[[], object] = lambda: None
+        self._tell: Callable[[str], None] = lambda _: None
+        self._told: set[str] = set()
+        self._file = fence.lock_file(environment)
         self.fence = fence.holds_lock(environment, holder.token)
 
     def __enter__(self) -> Self:
@@ -49,158 +60,168 @@ class Lease:
 
     def __exit__(self, *_: object) -> None:
         self._closed.set()
-        with self._beating:
-            self._drop()
+        # A heartbeat never makes a lock file, so one that is under way may go on.
+        if self._beating.acquire(timeout=DROP_SECONDS):
+            self._beating.release()
+        self._claim.withdraw()
 
     def when_lost(self, act: Callable[[], object]) -> None:
-        """Have `act` called once the lock is known to be another's."""
+        """Have `act` called once the lock is known to be lost."""
         self._when_lost = act
 
     def take(self, wait_seconds: float, tell: Callable[[str], None]) -> None:
         """Take the lock; a dead holder's is taken over, a living one is waited for so long.
 
-        Raises Locked with all that is known of the holder, Unreachable without a majority.
+        Raises Locked with all that is known of the holder, or with each host that stands against
+        a majority; Unreachable where too few hosts answer.
         """
-        end, dead = time.monotonic() + wait_seconds, ""
-        while (other := self._try(dead)) is not None:
+        self._tell = tell
+        end, tries = time.monotonic() + wait_seconds, 0
+        left: Mapping[str, str] = {}
+        aside: Mapping[str, str] = {}
+        refused, known = frozenset[str](), set[str]()
+        while (other := self._try(left, aside)) is not None:
+            tries, claim = tries + 1, self._claim
             tell(f"{self._environment} is locked: {other}; watching for its heartbeat")
-            life, dead = rival.watch(self._environment, self._remotes, other), ""
-            if life is Life.DEAD:
+            # Of two that refuse each other, one waits for so long that the other is through.
+            yields = other.token not in known and (tries > 1 or other.token < self._holder.token)
+            seen = rival.watch(
+                self._environment,
+                self._remotes,
+                self._holder.ttl_seconds,
+                ignored=aside,
+                to_the_end=yields,
+            )
+            alive = seen.alive()
+            if time.monotonic() >= end and (alive or tries >= MOST_TRIES):
+                raise Locked(self._refusal(seen, alive or other))
+            if alive:
+                known.add(alive.token)
+            stubborn = refused & claim.others.keys() if tries > 1 and not alive else ()
+            left, aside = seen.left(), self._set_aside(seen, stubborn, aside)
+            refused = frozenset(claim.others)
+            if other.token in left.values():
                 tell(f"{other} shows no life for {other.ttl_seconds:g} s: taking over")
-                dead = other.token
-            elif life is Life.ALIVE and time.monotonic() >= end:
-                raise Locked(
-                    f"{self._environment} is locked: {other}, alive; wait for it with "
-                    f"--wait-lock 15m, or look: inv lock.status --env {self._environment}"
-                )
-        self._confirmed_at = awake_seconds()
+            elif not alive:
+                threading.Event().wait(random.uniform(0, min(tries, 4) / 4))  # noqa: S311
+        if problems := self._claim.problems():
+            tell(f"{self._environment}: the lock is held without these hosts: {problems}")
         threading.Thread(target=self._keep, daemon=True).start()
 
-    def widen(self) -> None:
-        """Take the lock on hosts, too, that did not answer when it was taken."""
-        held: dict[str, Holder] = {}
-        self._attempt_all(self._remotes.keys() - self._taken, "", held, {})
-        self._clear(held)
+    def _try(self, left: Mapping[str, str], aside: Mapping[str, str]) -> Holder | None:
+        """Return another holder, or None: the lock is ours. Without it, nothing of ours is left."""
+        began = heartbeat.awake_seconds()
+        claim = Claim(self._environment, self._remotes, self._holder, left=left, aside=aside)
+        self._claim = claim
+        claim.make()
+        if claim.is_won:
+            self._heartbeat = Heartbeat(claim, began, self._lose)
+            if heartbeat.awake_seconds() - began > FRESH_SECONDS:
+                self._heartbeat.confirmed_at = float("-inf")
+                self.confirm()
+            return None
+        claim.withdraw()
+        if claim.others:
+            return next(iter(claim.others.values()))
+        needs = f"{self._environment}: its lock needs {claim.quorum} of {len(self._remotes)} hosts"
+        if claim.unreadable or aside:
+            raise Locked(
+                f"{needs}: {claim.problems()}; if nobody deploys: "
+                f'inv lock.break --env {self._environment} --reason "…"'
+            )
+        raise Unreachable(f"{needs}: {claim.problems()}")
 
-    def _clear(self, held: Mapping[str, Holder]) -> None:
-        """Take what others hold on a few hosts, ours being the majority: they left it behind."""
-        for name, left in held.items():
-            self._attempt(name, left.token, {}, {})
+    def _set_aside(
+        self, seen: rival.Watched, stubborn: Iterable[str], before: Mapping[str, str]
+    ) -> Mapping[str, str]:
+        """Return the hosts to do without: fewer than half, which show what the others do not.
+
+        stubborn: hosts that refused twice for a holder of whom nothing was seen between.
+        """
+        astray = {
+            name: f"{name}: {self._file} names a holder that the majority does not know"
+            for name in seen.astray() | set(stubborn)
+        }
+        found = {**before, **astray}
+        return found if len(found) <= rival.faulty(len(self._remotes)) else before
+
+    def _refusal(self, seen: rival.Watched, holder: Holder) -> str:
+        hosts = seen.view.hosts_of(holder.token)
+        named = ", ".join(hosts[:NAMED]) + (" …" if len(hosts) > NAMED else "")
+        return (
+            f"{self._environment} is locked: {holder}, alive ({self._file} on {named}); wait for "
+            f"it with --wait-lock 15m, or look: inv lock.status --env {self._environment}"
+        )
+
+    def widen(self) -> None:
+        """Keep the lock on hosts, too, that did not answer when it was taken."""
+        with self._beating:
+            self._heartbeat.beat(self._remotes)
 
     def confirm(self) -> None:
-        """Raise LockLost when the lock is another's, ConnectionLost when nobody can tell."""
+        """Raise LockLost when the lock is not ours, ConnectionLost when no majority tells."""
         if self._is_stale():
             with self._beating:
                 if self._is_stale():  # of many that ask at once, after a sleep, one is enough
-                    self._beat()
-        if self._lost.is_set():
-            raise LockLost(
-                f"another deploy took {self._environment} over; this one changes nothing any more"
-            )
+                    self._heartbeat.beat(self._claim.ours())
+        if self._heartbeat.lost.is_set():
+            raise LockLost(self._loss())
         if self._is_stale():
             raise ConnectionLost(
                 f"{self._environment}: no word from a majority of its hosts for "
                 f"{self._holder.ttl_seconds:g} s, so another deploy may have taken it over"
+                f"{self._against()}"
             )
 
+    def refused(self, where: str) -> DeployError:
+        """Return what a host's refusal of a change means; LockLost only if a majority says so.
+
+        where: host and intention. The majority is asked now; where it is ours, the lock is
+        written again on a host that has none, and the same may work a moment later.
+        """
+        asked = heartbeat.awake_seconds()
+        with self._beating:
+            if self._heartbeat.confirmed_at < asked:
+                self._heartbeat.beat(self._remotes)
+        if self._heartbeat.lost.is_set():
+            return LockLost(f"{where}: {self._loss()}")
+        if self._heartbeat.confirmed_at < asked:
+            return ConnectionLost(f"{where}: the lock is not ours there{self._against()}")
+        return LockDisputed(
+            f"{where}: {self._file} there is not this deploy's, though it is on a majority of "
+            f"the hosts; look: inv lock.status --env {self._environment}"
+        )
+
+    def _lose(self) -> None:
+        self._when_lost()
+
     def _is_stale(self) -> bool:
-        return awake_seconds() - self._confirmed_at > self._holder.ttl_seconds
+        age_seconds = heartbeat.awake_seconds() - self._heartbeat.confirmed_at
+        return age_seconds > self._holder.ttl_seconds
 
-    def _try(self, dead: str) -> Holder | None:
-        """Who holds the lock, or None: it is ours. Without it, nothing of ours is left."""
-        held: dict[str, Holder] = {}
-        failed: dict[str, str] = {}
-        names = list(self._remotes)
-        while names and not self._taken and not held:
-            self._attempt(names.pop(0), dead, held, failed)
-        if not held:
-            self._attempt_all(names, dead, held, failed)
-            if len(self._taken) >= self._quorum:
-                self._clear(held)
-                return None
-        self._drop()
-        if held:
-            return next(iter(held.values()))
-        raise Unreachable(
-            f"{self._environment}: its lock needs {self._quorum} of {len(self._remotes)} hosts: "
-            + "; ".join(failed.values())
+    def _against(self) -> str:
+        against = self._heartbeat.against()
+        return f"; {self._file} is not ours on {against}" if against else ""
+
+    def _loss(self) -> str:
+        return (
+            f"another deploy took {self._environment} over, or its lock was broken; this one "
+            f"changes nothing any more{self._against()}"
         )
-
-    def _attempt_all(
-        self, names: Iterable[str], dead: str, held: dict[str, Holder], failed: dict[str, str]
-    ) -> None:
-        with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
-            list(pool.map(lambda name: self._attempt(name, dead, held, failed), names))
-
-    def _attempt(
-        self, name: str, dead: str, held: dict[str, Holder], failed: dict[str, str]
-    ) -> None:
-        script = fence.take_lock(
-            self._environment, self._holder.token, self._holder.as_line(), dead
-        )
-        try:
-            result = self._remotes[name].ask(script, "taking the lock", ASK_SECONDS)
-        except DeployError as error:
-            failed[name] = str(error)
-            return
-        if result.exit_code == 0:
-            self._taken.add(name)
-        elif result.exit_code == commands.LOCK_HELD:
-            holder = Holder.parse(last_line(result.stdout))
-            if holder is None:
-                raise Locked(
-                    f"{name}: {fence.lock_file(self._environment)} cannot be read: "
-                    f"{last_line(result.stdout)[:200]}; if nobody deploys, remove it there"
-                )
-            held[name] = holder
-        else:
-            failed[name] = f"{name}: {result.stderr.strip() or result.exit_code}"
 
     def _keep(self) -> None:
         while not self._closed.wait(self._holder.ttl_seconds / BEATS_IN_TTL):
-            with self._beating:
-                self._beat()
+            try:
+                with self._beating:
+                    self._heartbeat.beat(self._claim.ours())
+            except Exception as error:  # noqa: BLE001 - without a heartbeat the lock is lost
+                self._report(
+                    f"{self._environment}: a heartbeat failed: {error!r}; the next goes on"
+                )
 
-    def _beat(self) -> None:
-        """Count on, on all hosts at once, until a majority has answered or all have.
-
-        A host that is dead may take as long as a connection may: the beat goes on without it,
-        and each has a thread, so that a zone of dead hosts holds up nobody.
-        """
-        if self._closed.is_set() or self._lost.is_set() or not self._taken:
-            return
-        self._holder = replace(self._holder, beat=self._holder.beat + 1)
-        began = awake_seconds()
-        script = fence.beat_lock(self._environment, self._holder.token, self._holder.as_line())
-        pool = ThreadPoolExecutor(max_workers=len(self._taken))
-        beats = [pool.submit(self._beat_on, name, script) for name in self._taken]
-        pool.shutdown(wait=False)
-        kept = 0
-        for beat in as_completed(beats):
-            kept += beat.result()
-            if kept >= self._quorum:
-                self._confirmed_at = began
-                return
-
-    def _beat_on(self, name: str, script: str) -> bool:
-        """Whether the host still knows this holder; one that knows another ends it, late or not."""
-        limit_seconds = self._holder.ttl_seconds / BEATS_IN_TTL
-        try:
-            code = self._remotes[name].aside(script, limit_seconds).exit_code
-        except DeployError:
-            return False
-        if code == commands.LOCK_LOST and not self._closed.is_set():
-            self._lost.set()
-            self._when_lost()
-        return code == 0
-
-    def _drop(self) -> None:
-        script = fence.drop_lock(self._environment, self._holder.token)
-        rival.ask_aside(self._remotes, self._taken, script, DROP_SECONDS)
-        self._taken.clear()
-
-
-def awake_seconds() -> float:
-    """A clock that goes on while the machine sleeps, where the system has one."""
-    boot = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.time() if boot is None else time.clock_gettime(boot)
+    def _report(self, text: str) -> None:
+        """Tell a text once; a screen that fails may not end the heartbeat."""
+        if text not in self._told:
+            self._told.add(text)
+            with suppress(Exception):
+                self._tell(text)

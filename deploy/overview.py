@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from deploy.balancer import State
 from deploy.holder import Holder
 from deploy.report import ExitCode
+from deploy.rival import View
 
 if TYPE_CHECKING:
     from deploy.facts import HostFacts, Slot, Survey
@@ -112,9 +113,21 @@ def overview(environment: Environment, survey: Survey) -> Overview:
         for name, why in survey.unreachable.items()
         for app in environment.apps
     ]
-    held = {str(holder) for facts in survey.hosts if (holder := Holder.parse(facts.lock))}
     ordered = tuple(sorted(rows, key=lambda row: (row.host, row.app)))
-    return Overview(environment.name, ordered, "; ".join(sorted(held)))
+    return Overview(environment.name, ordered, _lock(survey))
+
+
+def _lock(survey: Survey) -> str:
+    """Describe who holds the lock; a holder that fewer than half of the hosts show is named so."""
+    parsed = {facts.host.name: Holder.parse(facts.lock) for facts in survey.hosts}
+    view = View(
+        len(survey.hosts) + len(survey.unreachable),
+        {name: holder for name, holder in parsed.items() if holder},
+    )
+    return "; ".join(
+        str(holder) if view.is_proven(holder.token) else f"only on {', '.join(hosts)}: {holder}"
+        for holder, hosts in view.each()
+    )
 
 
 def _row(facts: HostFacts, app: App, survey: Survey) -> Row:

@@ -19,7 +19,6 @@ from deploy.errors import (
     CommandResult,
     ConnectionLost,
     DeployError,
-    LockLost,
     RemoteError,
     Unsettled,
 )
@@ -39,6 +38,9 @@ if TYPE_CHECKING:
 
         def confirm(self) -> None:
             """Raise LockLost unless the lock is still ours, as far as is known here."""
+
+        def refused(self, where: str) -> DeployError:
+            """Ask a majority what a host's refusal means: LockLost, or that host's own error."""
 
 
 CHUNK_BYTES = 256 * 1024
@@ -237,10 +239,7 @@ class Remote:
                 "the app's lock; look with `ps -ef | grep flock` and try again when it is done"
             )
         if result.exit_code == commands.LOCK_LOST and self.guard:
-            raise LockLost(
-                f"{self.host}: {what}: another deploy took the environment over; this one changes "
-                "nothing any more"
-            )
+            raise self.guard.refused(f"{self.host}: {what}")
         if result.exit_code == commands.HOST_UNSETTLED:
             said = " ".join((result.stderr.strip() or result.stdout.strip()).splitlines()[-1:])
             raise Unsettled(f"{self.host}: {what} failed while it starts or stops: {said}")

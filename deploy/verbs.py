@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from deploy import console, fitness, overview, records, repair, rival, rollback, session, tables
-from deploy.errors import BadInput, DeployError, Locked
+from deploy import (
+    console,
+    fitness,
+    lock_report,
+    overview,
+    records,
+    repair,
+    rival,
+    rollback,
+    session,
+    tables,
+)
+from deploy.errors import BadInput, DeployError, Locked, Unreachable
 from deploy.report import ExitCode, Outcome
-from deploy.rival import Life
 from deploy.rollout import Rollout, Signals
 
 if TYPE_CHECKING:
@@ -19,10 +29,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deploy.console import Screen
-    from deploy.holder import Holder
     from deploy.overview import Overview
     from deploy.plan import Plan
     from deploy.report import Report
+    from deploy.rival import Watched
     from deploy.session import Session
 
 SECONDS_IN = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -138,64 +148,77 @@ def status(file: Path, environment: str, *, app: str | None, as_json: bool) -> E
 
 
 def lock_status(file: Path, environment: str, *, as_json: bool) -> ExitCode:
-    """Who holds the environment's lock, and whether they live; LOCKED where somebody does."""
+    """Show who holds the environment's lock, and whether that deploy lives.
+
+    LOCKED where somebody does. Raises Unreachable where too few hosts answer to know.
+    """
     screen = console.Screen()
     loaded = session.load(file, environment, None, None)
     with session.Session(loaded) as opened:
-        found = [
-            (holder, hosts, life)
-            for holder, hosts in rival.holders(environment, opened.everyone)
-            if (life := _life(opened, holder, screen, quiet=as_json)) is not Life.GONE
-        ]
-    if as_json:
-        told = [
-            {**holder.public(), "hosts": list(hosts), "life": life.value}
-            for holder, hosts, life in found
-        ]
-        screen.say(json.dumps({"environment": environment, "holders": told}, indent=2))
-    for holder, hosts, life in [] if as_json else found:
-        screen.say(
-            f"{environment} is locked: {holder}; on {len(hosts)} of {len(opened.everyone)} hosts, "
-            f"heartbeat {holder.beat}, {life.value}"
-        )
-    if not (found or as_json):
-        screen.say(f"{environment} is not locked.")
-    return ExitCode.LOCKED if found else ExitCode.DONE
+        seen = _watched(opened, screen, quiet=as_json)
+    lock_report.refuse_unknown(environment, seen.view)
+    show = lock_report.as_json if as_json else lock_report.text
+    screen.say(show(environment, seen))
+    return ExitCode.LOCKED if lock_report.is_locked(seen) else ExitCode.DONE
 
 
 def lock_break(file: Path, environment: str, *, reason: str, force: bool) -> ExitCode:
-    """Take the lock from a holder that is dead, or from a living one by force."""
+    """Take the lock from a holder that is dead, or from a living one by force.
+
+    Locks that name no holder are removed, too. Raises Locked where the holder lives, Unreachable
+    where too few hosts answer, or could be reached to break it.
+    """
     screen = console.Screen()
     if not reason.strip():
-        raise BadInput("--reason says nothing; write for the others why the lock is broken")
+        raise BadInput("--reason is empty; write for the others why the lock is broken")
     loaded = session.load(file, environment, None, None)
+    asked = Asked(file, environment)
     with session.Session(loaded) as opened:
-        found = rival.holders(environment, opened.everyone)
-        for holder, _ in found:
-            if not force and _life(opened, holder, screen) is Life.ALIVE:
-                raise Locked(
-                    f"{environment} is held by {holder}, which is alive; end it there (Ctrl-C), "
-                    "or take the lock from it with --force: it then stops before its next change"
-                )
-            note = f"{records.now()} {session.author()} broke {holder}: {reason}"
-            rival.destroy(environment, opened.everyone, holder, note)
-            asked = Asked(file, environment)
-            screen.say(
-                f"Broken: {holder}. See what it left with {asked.command('status')}; "
-                f"{asked.command('repair')} mends it."
+        remotes = opened.everyone
+        seen = rival.look(environment, remotes) if force else _watched(opened, screen)
+        lock_report.refuse_unknown(environment, seen.view)
+        alive = seen.alive()
+        if alive and not force:
+            raise Locked(
+                f"{environment} is held by {alive}, which is alive; end it there (Ctrl-C), "
+                "or take the lock from it with --force: it then stops before its next change"
             )
-    if not found:
+        by = f"{records.now()} {session.author()} broke"
+        failed = dict(seen.view.silent)
+        for holder, hosts in seen.view.each():
+            note = f"{by} {holder}: {reason}"
+            failed |= rival.destroy(environment, remotes, seen.view, holder.token, note)
+            reached = [name for name in hosts if name not in failed]
+            screen.say(f"Broken on {', '.join(reached) or 'no host'}: {holder}.")
+        note = f"{by} a lock that names no holder: {reason}"
+        failed |= rival.clean(environment, remotes, seen.view, note)
+    for name in sorted(seen.view.unreadable.keys() - failed.keys()):
+        screen.say(f"Removed on {name}: a lock that names no holder.")
+    if not (seen.view.holders or seen.view.unreadable):
         screen.say(f"{environment} is not locked.")
+        return ExitCode.DONE
+    if len(failed) > rival.faulty(len(remotes)):
+        raise Unreachable(
+            f"{environment}: the lock may still be held on hosts that did not obey: "
+            f"{'; '.join(failed[name] for name in sorted(failed))}; try again"
+        )
+    for name in sorted(failed):
+        screen.complain(f"Not reached: {failed[name]}")
+    screen.say(
+        f"See what the deploy left with {asked.command('status')}; "
+        f"{asked.command('repair')} repairs it."
+    )
     return ExitCode.DONE
 
 
-def _life(opened: Session, holder: Holder, screen: Screen, *, quiet: bool = False) -> Life:
-    """Watch a holder for its time to live at most."""
-    name = opened.environment.name
+def _watched(opened: Session, screen: Screen, *, quiet: bool = False) -> Watched:
+    """Watch the environment's lock for its time to live at most."""
+    environment = opened.environment
+    watch = partial(rival.watch, environment.name, opened.everyone, environment.lock_ttl_seconds)
     if quiet:
-        return rival.watch(name, opened.everyone, holder)
-    with screen.busy(f"watching {holder} for {holder.ttl_seconds:g} s at most"):
-        return rival.watch(name, opened.everyone, holder)
+        return watch()
+    with screen.busy(f"watching the lock of {environment.name} for its heartbeat"):
+        return watch()
 
 
 def next_steps(asked: Asked, verb: str, report: Report) -> str:

@@ -98,18 +98,20 @@ with open(sys.argv[1] + "/web.lock") as file:
 def test_changes_hold_the_apps_lock_in_a_folder_that_only_root_may_enter(tmp_path: Path) -> None:
     locks = tmp_path / "locks"
     program = f"{shlex.quote(sys.executable)} -c {shlex.quote(LOCKED)} {locks}"
-    script = commands.locked("web", program).replace(commands.LOCKS, str(locks))
+    script = commands.locked("web", program).replace(commands.LOCK_FOLDER, str(locks))
     assert run(script).stdout.split() == ["0o700", "held"]
 
 
 def test_a_change_waits_for_the_lock_and_says_that_it_is_busy(tmp_path: Path) -> None:
     locks = tmp_path / "locks"
     locks.mkdir()
-    script = commands.locked("web", "echo done", wait_seconds=0).replace(commands.LOCKS, str(locks))
+    script = commands.locked("web", "echo done", wait_seconds=0).replace(
+        commands.LOCK_FOLDER, str(locks)
+    )
     with (locks / "web.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert run(script).exit_code == commands.LOCK_BUSY
-        idle = commands.wait_idle("web", 0).replace(commands.LOCKS, str(locks))
+        idle = commands.wait_idle("web", 0).replace(commands.LOCK_FOLDER, str(locks))
         assert run(idle).exit_code == commands.LOCK_BUSY
     assert run(script).stdout.split() == ["done"]
     assert run(idle).exit_code == 0
@@ -138,7 +140,7 @@ def test_what_fails_while_a_host_starts_or_stops_is_told_apart(
     told = tmp_path / "systemctl"
     told.write_text(f"#!/bin/sh\necho {state}\n")
     told.chmod(0o755)
-    script = commands.locked("web", f"exit {code}").replace(commands.LOCKS, str(tmp_path))
+    script = commands.locked("web", f"exit {code}").replace(commands.LOCK_FOLDER, str(tmp_path))
     environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     assert run(script, environ=environ).exit_code == expected
 

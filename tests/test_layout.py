@@ -27,10 +27,10 @@ LAYERS = (
     (
         "checksums",
         "commands",
+        "crowd",
         "document",
         "entries",
         "framing",
-        "holder",
         "matcher",
         "minisign",
         "release",
@@ -47,6 +47,7 @@ LAYERS = (
     ),
     (
         "aws",
+        "holder",
         "package",
         "project",
         "questions",
@@ -79,18 +80,23 @@ LAYERS = (
         "rival",
     ),
     (
-        "lock",
+        "claim",
+        "lock_report",
         "steps",
         "survey",
     ),
     (
         "enrolment",
+        "heartbeat",
         "proof",
         "recording",
         "staging",
         "switching",
     ),
-    ("quiet",),
+    (
+        "lock",
+        "quiet",
+    ),
     (
         "advice",
         "lanes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import builders
@@ -12,6 +13,7 @@ from builders import NEW, OLD
 from deploy import overview
 from deploy.balancer import GONE, Health, State
 from deploy.facts import HostFacts, Slot, Survey, UnitState
+from deploy.holder import Holder
 from deploy.records import Record
 from deploy.report import ExitCode
 
@@ -120,3 +122,14 @@ def test_machines_get_the_same_as_people() -> None:
         "port": 5000,
         "beside": "",
     }
+
+
+def test_a_holder_that_one_host_alone_shows_is_named_with_its_host() -> None:
+    real = Holder.of_this_process("ana@one", "deploy", 30).as_line()
+    forged = Holder.of_this_process("eve@host", "deploy", 30).as_line()
+    hosts = [replace(running(number), lock=real) for number in (1, 2)]
+    found = told([*hosts, replace(running(3), lock=forged)])
+    locked, _, lone = found.lock.partition("; ")
+    assert locked.startswith("deploy by ana@one since ")
+    assert lone.startswith("only on host-3: deploy by eve@host since ")
+    assert told([running(1), replace(running(2), lock="who knows")]).lock == ""

@@ -1,0 +1,218 @@
+"""Hosts that hold a lock: real files under real scripts, memory that does the same, and liars."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import random
+import re
+import subprocess
+import threading
+import uuid
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from deploy import fence
+from deploy.commands import LOCK_HELD, LOCK_LOST
+from deploy.errors import CommandResult, ConnectionLost, DeployError, Unreachable
+from deploy.holder import Holder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pytest
+
+    from deploy.lock import Lease
+
+PATIENCE_SECONDS = 20.0
+TTL_SECONDS = 1.0
+SPOKEN: dict[str, tuple[str, tuple[Any, ...]]] = {}
+"""What each script is that a builder of `fence` returned: the builder's name and arguments."""
+
+
+@dataclass
+class FolderHost:
+    """A host whose root is a folder: its scripts are really run, under another path."""
+
+    root: Path
+    is_down: bool = False
+    asked: list[str] = field(default_factory=list)
+    held_up: threading.Event | None = None
+
+    @property
+    def file(self) -> Path:
+        """The lock of the environment `lab`."""
+        return self.root / "changeover" / "lab.lock"
+
+    def ask(self, script: str, what: str, timeout_seconds: float = 30) -> CommandResult:
+        """Run the script's own text, with the folder in place of /var/lib and /run."""
+        del what, timeout_seconds
+        if self.held_up:
+            self.held_up.wait(PATIENCE_SECONDS)
+        if self.is_down:
+            raise Unreachable(f"{self.root.name}: no connection")
+        self.asked.append(script)
+        moved = script.replace("/var/lib/", f"{self.root}/").replace("/run/", f"{self.root}/run-")
+        done = subprocess.run(["sh", "-c", moved], capture_output=True, text=True, check=False)
+        return CommandResult(script, done.returncode, done.stdout, done.stderr)
+
+    def aside(self, script: str, timeout_seconds: float) -> CommandResult:
+        return self.ask(script, "aside", timeout_seconds)
+
+    def may_change(self, lease: Lease) -> bool:
+        """Whether the host lets this lease change something, as `Remote.change` asks it."""
+        try:
+            lease.confirm()
+        except DeployError:
+            return False
+        return self.ask(f"{lease.fence}\necho changed", "change").exit_code == 0
+
+
+def learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every script of `fence` remembered, so that a MemoryHost knows what to do."""
+
+    def spoken(name: str) -> Callable[..., str]:
+        build = getattr(fence, name)
+
+        @functools.wraps(build)
+        def run(*args: Any) -> str:
+            script: str = build(*args)
+            SPOKEN[script] = (name, args)
+            return script
+
+        return run
+
+    names = ("take_lock", "beat_lock", "holds_lock", "drop_lock", "break_lock", "show_lock")
+    for name in names:
+        monkeypatch.setattr(fence, name, spoken(name))
+
+
+@dataclass
+class MemoryHost:
+    """What the scripts do, without a process: thousands of them a second."""
+
+    name: str
+    line: str = ""
+    broken: set[str] = field(default_factory=set)
+    alone: threading.Lock = field(default_factory=threading.Lock)
+
+    def ask(self, script: str, what: str, timeout_seconds: float = 30) -> CommandResult:
+        del what, timeout_seconds
+        name, args = SPOKEN[script]
+        with self.alone:
+            code, out = getattr(self, name)(*args[1:])
+        return CommandResult(script, code, out, "")
+
+    def aside(self, script: str, timeout_seconds: float) -> CommandResult:
+        return self.ask(script, "aside", timeout_seconds)
+
+    def is_of(self, token: str) -> bool:
+        return self.line.startswith(fence.head(token))
+
+    def take_lock(self, token: str, line: str, instead_of: str = "") -> tuple[int, str]:
+        if self.line and not (self.is_of(token) or (instead_of and self.is_of(instead_of))):
+            return LOCK_HELD, shown(self.line)
+        if token in self.broken:
+            return LOCK_LOST, ""
+        self.line = line
+        return 0, ""
+
+    def beat_lock(self, token: str, line: str) -> tuple[int, str]:
+        if not self.is_of(token):
+            return LOCK_LOST if self.line else fence.LOCK_GONE, ""
+        self.line = line
+        return 0, ""
+
+    def holds_lock(self, token: str) -> tuple[int, str]:
+        return 0 if self.is_of(token) else LOCK_LOST, ""
+
+    def drop_lock(self, token: str) -> tuple[int, str]:
+        self.line = "" if self.is_of(token) else self.line
+        return 0, ""
+
+    def break_lock(self, token: str, _note: str) -> tuple[int, str]:
+        if self.is_of(token):
+            self.line = ""
+            self.broken.add(token)
+        return 0, ""
+
+    def show_lock(self) -> tuple[int, str]:
+        return 0, shown(self.line)
+
+    def may_change(self, lease: Lease) -> bool:
+        """Whether the host lets this lease change something, as `Remote.change` asks it."""
+        try:
+            lease.confirm()
+        except DeployError:
+            return False
+        return self.ask(lease.fence, "change").exit_code == 0
+
+
+def shown(text: str) -> str:
+    """What a host prints that is asked to show its lock."""
+    return f"lock={text.encode().hex()}\n"
+
+
+def forged(beat: int = 0, token: str = "f" * 32) -> str:
+    """A holder that nobody is."""
+    holder = Holder(token, "eve@host", "2026-11-28T00:00:00+00:00", "deploy", "", 3600.0, beat)
+    return holder.as_line()
+
+
+LIES: dict[str, Callable[[itertools.count[int]], tuple[int, str]]] = {
+    "garbage": lambda _: (LOCK_HELD, shown("who knows")),
+    "binary": lambda _: (0, "\x00\xff\ufffd" * 2000),
+    "forged": lambda _: (LOCK_HELD, shown(forged())),
+    "growing": lambda beats: (LOCK_HELD, shown(forged(next(beats)))),
+    "first": lambda beats: (LOCK_HELD, shown(forged(next(beats), "0" * 32))),
+    "changing": lambda beats: (LOCK_HELD, shown(forged(next(beats), uuid.uuid4().hex))),
+    "pattern": lambda _: (LOCK_HELD, shown(json.dumps({"token": ".*", "ttl_seconds": 30}))),
+    "lost": lambda _: (LOCK_LOST, ""),
+    "gone": lambda _: (fence.LOCK_GONE, ""),
+    "ok": lambda _: (0, shown("")),
+    "busy": lambda _: (75, ""),
+    "odd code": lambda _: (random.randint(-1, 255), "x\n" * random.randint(0, 9)),  # noqa: S311
+}
+EVERY_LIE = (*LIES, "silent", "slow", "endless", "defect", "puppet", "two faces")
+
+
+@dataclass
+class LyingHost(MemoryHost):
+    """A host that answers every script of the lock with a lie."""
+
+    lie: str = "garbage"
+    beats: itertools.count[int] = field(default_factory=itertools.count)
+    end: threading.Event = field(default_factory=threading.Event)
+    seen: Holder | None = None
+
+    def ask(self, script: str, what: str, timeout_seconds: float = 30) -> CommandResult:
+        del what
+        match self.lie:
+            case "silent":
+                self.end.wait(PATIENCE_SECONDS)
+                raise ConnectionLost(f"{self.name}: it ended at last")
+            case "slow":
+                self.end.wait(min(timeout_seconds, 0.4))
+                return CommandResult(script, 0, "", "")
+            case "endless":
+                return CommandResult(script, 0, "lock=" + "61" * 500_000, "")
+            case "defect":
+                raise RuntimeError("a parser of ours stumbled")
+            case "puppet":
+                return CommandResult(script, *self._puppet(script), "")
+            case "two faces":  # free when it is looked at, held when it is asked
+                is_look = SPOKEN[script][0] == "show_lock"
+                said = (0, shown("")) if is_look else LIES["changing"](self.beats)
+                return CommandResult(script, *said, "")
+        return CommandResult(script, *LIES[self.lie](self.beats), "")
+
+    def _puppet(self, script: str) -> tuple[int, str]:
+        """Agree to everything; show the last deploy seen as alive for ever."""
+        found = re.findall(r'\{"token": "[0-9a-f]{32}", .*?\}', script)
+        if found:
+            self.seen = Holder.parse(found[-1])
+        if self.seen is None or SPOKEN[script][0] != "show_lock":
+            return 0, shown("")
+        return 0, shown(replace(self.seen, beat=self.seen.beat + next(self.beats)).as_line())
