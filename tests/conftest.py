@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    import pytest
 
 TESTS = Path(__file__).parent
 
@@ -15,3 +20,11 @@ for folder in (TESTS.parent, TESTS):
 
 settings.register_profile("project", deadline=None, max_examples=60)
 settings.load_profile("project")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each control as often as CONTROLS says: `CONTROLS=20 pytest -k test_control_`."""
+    times = int(os.environ.get("CONTROLS", "1"))
+    if times > 1 and metafunc.function.__name__.startswith("test_control_"):
+        metafunc.fixturenames.append("turn")
+        metafunc.parametrize("turn", range(1, times + 1))

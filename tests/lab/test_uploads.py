@@ -126,7 +126,7 @@ def test_an_upload_that_is_cut_goes_on_where_it_was(project: Project, lab: Lab) 
         ran = deploy(project, "1.0.0")
     finally:
         lab.shell(host, f"rm {tar}")
-    assert "part09.bin" in lab.shell(host, "cat /tmp/unpacked")
+    assert 5 < len(lab.shell(host, "cat /tmp/unpacked").split()) < 20
     megabytes, whole = sent(ran, host)
     assert 0 < megabytes < 0.8 * whole
     assert re.search(rf"{called(host)}: .*left there by an upload before", ran.output)
