@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deploy import lanes, plan
+from deploy import exclusion, lanes, plan
 from deploy.balancer import State
 from deploy.enrolment import DeregisterTarget, RegisterTarget, WaitDrained, WaitHealthy
 from deploy.lanes import Goal, Lane
 from deploy.proof import ProveRelease, ProveRevived
 from deploy.recording import ForgetOut, RecordDeployed
+from deploy.records import Note
 from deploy.rollback import runs
+from deploy.scope import Scope
 from deploy.staging import RemoveReleases
 from deploy.switching import ReviveUnit
 
@@ -22,14 +24,17 @@ if TYPE_CHECKING:
     from deploy.steps import Step
 
 
-def make(given: Environment, survey: Survey) -> Plan:
+def make(given: Environment, survey: Survey, scope: Scope | None = None) -> Plan:
     """Hosts that were left out go back in, on a release that is proven first.
 
     That is the one that runs, where it is what was deployed last or was enrolled since (which
     only a proven one is); otherwise the one that was deployed last. Raises BadInput where a
     batch would leave less in service than the policy wants. What is out is mended where it is,
-    in the slot in use; a slot that was left beside it is ended.
+    in the slot in use; a slot that was left beside it is ended. A host that cannot be read is
+    left out, however many there are: no host waits for another one's repair.
     """
+    asked = scope or Scope(given.name, "repair")
+    survey = exclusion.leave_out(given, survey, {}, asked, any_number=True)
     rollout = given.rollout.model_copy(update={"strategy": "rolling"})
     environment = given.model_copy(update={"rollout": rollout})
     goals: dict[str, tuple[Goal, ...]] = {}
@@ -60,7 +65,7 @@ def make(given: Environment, survey: Survey) -> Plan:
         if mended:
             first.append(Lane(facts.host, tuple(mended), apart=True))
     names = {app.name: "as last deployed" for app in environment.apps}
-    return plan.assemble(
+    made = plan.assemble(
         environment,
         ("Repair", names),
         goals,
@@ -69,6 +74,7 @@ def make(given: Environment, survey: Survey) -> Plan:
         warned=tuple(lost),
         first=tuple(first),
     )
+    return replace(made, tolerated=made.tolerated + len(made.left_out))
 
 
 def is_whole(slot: Slot) -> bool:
@@ -160,7 +166,4 @@ def _address_drained(
 
 def _was_out(slot: Slot) -> bool:
     """Whether a readable note tells that we took the target out."""
-    try:
-        return bool(json.loads(slot.out)["target"])
-    except (ValueError, KeyError, TypeError):
-        return False
+    return Note.parse(slot.out) is not None
