@@ -83,13 +83,25 @@ class _Groups:
     later: dict[str, set[str]]
 
     def add(self, edges: Iterable[tuple[str, str]]) -> None:
-        """Votes of one weight: those that contradict weightier ones are dropped."""
-        reach = self.reach()
-        mapped = {(self.group[one], self.group[other]) for one, other in edges}
-        agreed = [(one, other) for one, other in mapped if one != other and one not in reach[other]]
-        for one, other in agreed:
-            self.later[one].add(other)
-        self._merge()
+        """Votes of one weight: those that contradict weightier ones are dropped.
+
+        Alone or together: `2 < 9` and `9 < 1` of one host never overrule `1 < 2` of two.
+        """
+        before = {one: set(others) for one, others in self.later.items()}
+        for one, other in edges:
+            if self.group[one] != self.group[other]:
+                self.later[self.group[one]].add(self.group[other])
+        named = self._cycles()
+        stronger = {
+            named[one]
+            for one, others in before.items()
+            for other in others
+            if one in named and named.get(other) == named[one]
+        }
+        for one, others in self.later.items():
+            if named.get(one) in stronger:
+                others -= {o for o in others - before[one] if named.get(o) == named[one]}
+        self._merge({one: name for one, name in named.items() if name not in stronger})
 
     def reach(self) -> dict[str, set[str]]:
         """For each group all that can be reached from it; never itself, unless in a cycle."""
@@ -105,14 +117,17 @@ class _Groups:
             found[start] = seen
         return found
 
-    def _merge(self) -> None:
-        """Make every cycle one group."""
+    def _cycles(self) -> dict[str, str]:
+        """The groups that are later than themselves, each with a name for its cycle."""
         reach = self.reach()
-        named = {
+        return {
             one: min({one, *(other for other in found if one in reach[other])})
             for one, found in reach.items()
             if one in found
         }
+
+    def _merge(self, named: Mapping[str, str]) -> None:
+        """Make every cycle one group."""
         if not named:
             return
         self.group = {release: named.get(own, own) for release, own in self.group.items()}

@@ -299,9 +299,8 @@ def _floors(
         size = sum(lane.switches(app) for lane in batch)
         size = min(size, window) if window and last else size
         if size and capacity.healthy(survey.health[app.name]):
-            targets = {survey.target(facts.host, app) for facts in survey.hosts}
-            fleet = len(survey.health[app.name].keys() | targets)
-            found[app.name] = capacity.floor(environment.rollout, fleet, size)
+            whole = capacity.fleet_size(app, survey)
+            found[app.name] = capacity.floor(environment.rollout, whole, size)
     return found
 
 

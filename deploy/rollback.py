@@ -52,20 +52,32 @@ def make(
     """
     asked = scope or Scope(environment.name, "rollback", ("--to", to) if to else ())
     found = exclusion.joined(problems or {})
-    pasts = {app.name: Past.of(app, environment, survey) for app in environment.apps}
     try:
-        targets = _named(pasts, to) if to else undo.newest_run(pasts, asked)
+        wanted, missing = decide(environment, survey, to, asked)
     except BadInput:
         # Where hosts cannot be read that the answer may hang on, they are named first.
         exclusion.leave_out(environment, survey, found, asked)
         raise
+    seen = exclusion.leave_out(environment, survey, exclusion.joined(found, missing), asked)
+    return back(environment, seen, wanted, allow_downtime=allow_downtime)
+
+
+def decide(
+    environment: Environment, survey: Survey, to: str | None, scope: Scope
+) -> tuple[dict[str, dict[str, Record]], Problems]:
+    """What each host shall run, by app name and host name, and what keeps hosts from it.
+
+    Hosts that are not concerned have no record. Raises BadInput as `make` does.
+    """
+    pasts = {app.name: Past.of(app, environment, survey) for app in environment.apps}
+    targets = _named(pasts, to) if to else undo.newest_run(pasts, scope)
+    problems: list[Problems] = []
     wanted: dict[str, dict[str, Record]] = {app: {} for app in pasts}
     for app, target in targets.items():
         hosts = pasts[app].everyone if to else pasts[app].affected()
         wanted[app], missing = pasts[app].records(hosts, target, is_named=bool(to))
-        found = exclusion.joined(found, missing)
-    seen = exclusion.leave_out(environment, survey, found, asked)
-    return back(environment, seen, wanted, allow_downtime=allow_downtime)
+        problems.append(missing)
+    return wanted, exclusion.joined(*problems)
 
 
 def _named(pasts: Mapping[str, Past], to: str) -> dict[str, str]:

@@ -29,6 +29,7 @@ def newest_run(pasts: Mapping[str, Past], scope: Scope) -> dict[str, str]:
         for app, past in known.items()
         if not any(_is_older(past, other) for name, other in known.items() if name != app)
     }
+    newest = newest or known  # each came before another one, by hosts that contradict each other
     first = next(iter(newest.values()))
     if any(len(past.newest) > 1 for past in newest.values()) or not all(
         _is_same_run(first, past) for past in newest.values()
@@ -73,8 +74,9 @@ def _is_older(one: Past, other: Past) -> bool:
 
 
 def _runs_before(history: Sequence[Record], top: Record) -> set[str]:
-    """The runs that are told apart, without the last one."""
-    return {record.run for record in history if record.run and record.run != top.run}
+    """The runs that are known to have come before the one that a record is of."""
+    place = next((n for n, record in enumerate(history) if record == top), 0)
+    return {record.run for record in history[:place] if record.run}
 
 
 def _listed(newest: Mapping[str, Past], scope: Scope) -> str:

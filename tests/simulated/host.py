@@ -23,19 +23,22 @@ class Remote:
 
     def __init__(self, fate: Fate, host: Host) -> None:
         self._fate, self._world, self._host = fate, fate.world, host
+        liar = fate.command.liar
+        self._liar = liar if liar and liar.is_on(host) else None
 
     def ask(self, script: str, what: str, timeout_seconds: float = 30) -> CommandResult:
         del what, timeout_seconds
         self._fate.instant()
         self._fate.reach(self._host.name)
-        return CommandResult(script, 0, self._answer(script), "")
+        return CommandResult(script, 0, self._told(self._answer(script)), "")
 
     def probe(self, port: int, path: str, header: str, timeout_seconds: float) -> int | None:
         del path, header, timeout_seconds
         self._fate.instant()
         CLOCK.sleep(CALL_SECONDS)
         self._fate.reach(self._host.name)
-        return 200 if self._world.answers(self._on_port(port)) else None
+        code = 200 if self._world.answers(self._on_port(port)) else None
+        return self._liar.code(code) if self._liar else code
 
     def send(
         self,
@@ -68,7 +71,12 @@ class Remote:
         CLOCK.sleep(CALL_SECONDS)
         fate.instant(held=True)
         name, args = SPOKEN.get(script, ("", ()))
-        return surveys.unit_state(self._world, home.of_unit(*args)) if name == "start_unit" else ""
+        is_start = name == "start_unit"
+        return self._told(surveys.unit_state(self._world, home.of_unit(*args)) if is_start else "")
+
+    def _told(self, text: str) -> str:
+        """What the host prints: the truth, unless it lies."""
+        return self._liar.text(text) if self._liar else text
 
     def _home(self, app: str) -> Home:
         return self._world.homes[self._host.name, app]
