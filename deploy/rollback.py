@@ -15,7 +15,7 @@ from deploy.records import Kind
 from deploy.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from deploy.exclusion import Problems
     from deploy.facts import Slot, Survey
@@ -59,7 +59,24 @@ def make(
         exclusion.leave_out(environment, survey, found, asked)
         raise
     seen = exclusion.leave_out(environment, survey, exclusion.joined(found, missing), asked)
-    return back(environment, seen, wanted, allow_downtime=allow_downtime)
+    told = () if to else tuple(_few(seen, wanted, asked))
+    return back(environment, seen, wanted, warned=told, allow_downtime=allow_downtime)
+
+
+def _few(survey: Survey, wanted: Mapping[str, Mapping[str, Record]], scope: Scope) -> Iterator[str]:
+    """What the operator should know of a run that was on a minority of the hosts."""
+    for app, records in wanted.items():
+        own = [
+            facts.host.name
+            for facts in survey.hosts
+            if (record := records.get(facts.host.name)) and facts.slots[app].link != record.release
+        ]
+        if own and 2 * len(own) < len(survey.hosts):
+            yield (
+                f"the newest run of {app} is on {len(own)} of {len(survey.hosts)} hosts, and only "
+                f"these go back: {', '.join(own)}. To take the others back: "
+                f"{scope.of_app(app).without(own).again()}"
+            )
 
 
 def decide(
@@ -89,6 +106,7 @@ def back(
     survey: Survey,
     wanted: Mapping[str, Mapping[str, Record]],
     *,
+    warned: tuple[str, ...] = (),
     allow_downtime: bool = False,
 ) -> Plan:
     """The plan that takes hosts back to these records, given by app name and host name.
@@ -122,7 +140,13 @@ def back(
     }
     purpose = ("Roll back", releases)
     return plan.assemble(
-        environment, purpose, goals, tuple(staging), survey, allow_downtime=allow_downtime
+        environment,
+        purpose,
+        goals,
+        tuple(staging),
+        survey,
+        allow_downtime=allow_downtime,
+        warned=warned,
     )
 
 

@@ -38,7 +38,7 @@ def typed(command: str) -> tuple[str, dict[str, object]]:
     contexts = tasks.namespace.to_contexts()
     (parsed,) = Parser(contexts=contexts, initial=None).parse_argv(words[1:])
     assert not parsed.missing_positional_args
-    return parsed.name, {name: each.value for name, each in parsed.args.items()}
+    return str(parsed.name), {name: each.value for name, each in parsed.args.items()}
 
 
 def suggested(text: str) -> list[str]:

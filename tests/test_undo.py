@@ -78,6 +78,10 @@ def test_records_of_format_0_are_gone_back_from_by_release() -> None:
 
 def test_a_run_on_some_hosts_is_undone_there_and_nowhere_else() -> None:
     fleet = Fleet(hosts=4).deploy(1).deploy(2).deploy(3, hosts=[2])
+    assert (
+        "the newest run of web is on 1 of 4 hosts, and only these go back: host-2. To take the "
+        "others back: inv rollback --env lab --app web --skip-host host-2"
+    ) in fleet.plan().warnings
     assert fleet.roll_back() == to("2", "host-2 web")
     assert fleet.runs_now() == [2, 2, 2, 2]
     assert set(fleet.roll_back().values()) == {"1"}

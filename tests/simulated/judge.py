@@ -79,6 +79,8 @@ def _see_one_failure(run: Run, report: Report) -> None:
     is_bad = run.command.verb == "deploy" and world.kind(run.command.build) is not Kind.GOOD
     if not liar or fate.struck or is_bad or not run.is_calm:
         return
+    if any(failure.step.startswith("begin batch") for failure in report.failures):
+        return  # on paper, no other host goes on while one waits for its turn in a window
     for failure in report.failures:
         if failure.host.name != liar.name:
             world.wrong("P12", f"one host lies, and another one fails: {failure}")
