@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from deploy import exclusion, lanes, plan
 from deploy.balancer import State
 from deploy.enrolment import DeregisterTarget, RegisterTarget, WaitDrained, WaitHealthy
+from deploy.errors import BadInput
 from deploy.lanes import Goal, Lane
 from deploy.proof import ProveRelease, ProveRevived
 from deploy.recording import ForgetOut, RecordDeployed
@@ -25,16 +26,44 @@ if TYPE_CHECKING:
 
 
 def make(given: Environment, survey: Survey, scope: Scope | None = None) -> Plan:
+    """The plan that repairs every host that it can, and names the others.
+
+    Hosts that serve, and that only a switch would repair, wait where too few others are in
+    service: what one host tells of itself never keeps others from being repaired. Raises
+    BadInput where nothing can be done.
+    """
+    asked = scope or Scope(given.name, "repair")
+    seen = exclusion.leave_out(given, survey, {}, asked, any_number=True)
+    try:
+        return _made(given, seen)
+    except BadInput as error:
+        rest = tuple(facts for facts in seen.hosts if not _serves(facts, given, seen))
+        waits = {f.host: f"it serves, and waits: {error}" for f in seen.hosts if f not in rest}
+        if not rest:
+            raise
+        made = _made(given, replace(seen, hosts=rest, left_out=seen.left_out | waits))
+        if not made.steps:
+            raise
+        return made
+
+
+def _serves(facts: HostFacts, environment: Environment, survey: Survey) -> bool:
+    """Whether an app that is not as deployed is in service on the host all the same."""
+    return any(
+        survey.health_of(facts.host, facts.at(app)).state is State.HEALTHY
+        and not is_whole(facts.slots[app.name])
+        for app in environment.apps
+    )
+
+
+def _made(given: Environment, survey: Survey) -> Plan:
     """Hosts that were left out go back in, on a release that is proven first.
 
     That is the one that runs, where it is what was deployed last or was enrolled since (which
     only a proven one is); otherwise the one that was deployed last. Raises BadInput where a
     batch would leave less in service than the policy wants. What is out is mended where it is,
-    in the slot in use; a slot that was left beside it is ended. A host that cannot be read is
-    left out, however many there are: no host waits for another one's repair.
+    in the slot in use; a slot that was left beside it is ended.
     """
-    asked = scope or Scope(given.name, "repair")
-    survey = exclusion.leave_out(given, survey, {}, asked, any_number=True)
     rollout = given.rollout.model_copy(update={"strategy": "rolling"})
     environment = given.model_copy(update={"rollout": rollout})
     goals: dict[str, tuple[Goal, ...]] = {}

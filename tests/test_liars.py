@@ -15,7 +15,7 @@ from simulated.world import Fleets, World
 from test_survey import Telling, answered, gather
 
 from deploy import exclusion, overview, plan, repair, rollback
-from deploy.balancer import State
+from deploy.balancer import GONE, State
 from deploy.errors import BadInput, CommandResult, ConnectionLost, RemoteError
 from deploy.facts import Survey
 from deploy.report import ExitCode, Outcome
@@ -193,3 +193,21 @@ def test_a_way_back_waits_for_no_host_that_cannot_be_read() -> None:
     assert {step.host.name for step in made.steps} == {"host-1", "host-2"}
     assert [host.name for host in made.left_out] == ["host-3"]
     assert not Tally(made).is_spent()
+
+
+def test_a_host_that_serves_and_wants_a_switch_does_not_keep_others_from_their_repair() -> None:
+    """Its switch would take one more out of service; the one that is out needs none."""
+    past = builders.slot(OLD)
+    liar = builders.slot(OLD, link=NEW, releases=(OLD, NEW))
+    facts = [
+        builders.facts(1, {"web": liar}),
+        builders.facts(2, {"web": builders.slot(out='{"target": "i-2:5000"}')}),
+        builders.facts(3, {"web": past}),
+    ]
+    told = builders.survey(facts, {"host-2": GONE})
+    made = repair.make(builders.environment(), told)
+    assert {step.host.name for step in made.steps} == {"host-2"}
+    assert [host.name for host in made.left_out] == ["host-1"]
+    alone = builders.survey(facts[:1])
+    with pytest.raises(BadInput, match="would leave no target"):
+        repair.make(builders.environment(), alone)
