@@ -40,7 +40,7 @@ def _once(loaded: Environment, hosts: int) -> float:
             for done in [pool.submit(each.connect) for each in opened.everyone.values()]:
                 done.result()
         began = time.monotonic()
-        told = overview.overview(loaded, opened.survey(allow_unreachable=True))
+        told = overview.overview(loaded, opened.survey())
         Console(file=io.StringIO(), width=200).print(tables.render_overview(told))
         ended = time.monotonic()
     if len(told.rows) != hosts or told.is_mixed:

@@ -68,6 +68,30 @@ def healthy(targets: Mapping[Target, Health]) -> set[Target]:
     return {target for target, health in targets.items() if health.state is State.HEALTHY}
 
 
+def fleet_size(app: App, survey: Survey) -> int:
+    """How many targets the app's group has, or shall have: its share is reckoned from all of them.
+
+    A host that is left out has one, whatever the load balancer says of it.
+    """
+    told = survey.health[app.name].keys()
+    targets = {survey.target(facts.host, app) for facts in survey.hosts}
+    unlisted = [
+        host
+        for host in survey.left_out
+        if not any(survey.target(host, app.at(port)) in told for port in app.ports)
+    ]
+    return len(told | targets) + len(unlisted)
+
+
+def _zones_left_out(app: App, survey: Survey) -> dict[Target, str]:
+    """The zones of the targets that hosts which are left out may have, in whichever slot."""
+    return {
+        survey.target(host, app.at(port)): host.zone
+        for host in survey.left_out
+        for port in app.ports
+    }
+
+
 def floor(rollout: Rollout, fleet: int, size: int) -> int:
     """How many of a fleet's targets stay in service while a batch of this size is out.
 
@@ -93,7 +117,8 @@ def refuse_outage(
     if allow_downtime:
         return
     for app, batches_of_hosts in switched:
-        zones = {survey.target(f.host, app): f.host.zone for f in survey.hosts}
+        own = {survey.target(f.host, app): f.host.zone for f in survey.hosts}
+        zones = own | _zones_left_out(app, survey)
         serving = healthy(survey.health[app.name])
         if not serving:
             continue
@@ -101,11 +126,11 @@ def refuse_outage(
             if not hosts:
                 continue
             out = {survey.target(host, app) for host in hosts}
-            least = floor(rollout, len(survey.health[app.name].keys() | zones.keys()), len(hosts))
+            least = floor(rollout, fleet_size(app, survey), len(hosts))
             short = shortfall(survey.groups[app.name], least, serving, out, zones)
             if short:
                 raise BadInput(
-                    f"batch {number} ({len(hosts)} of {len(zones)} hosts) {short}; make `batch` "
+                    f"batch {number} ({len(hosts)} of {len(own)} hosts) {short}; make `batch` "
                     "smaller, add a host, or accept the outage with --allow-downtime"
                 )
             serving |= out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -34,14 +33,9 @@ class DeregisterTarget(OnHost):
         answers success for whatever it does not know (API reference).
         """
         group, target = fleet.groups[self.app.name], fleet.target(self.host, self.app)
-        note = json.dumps(
-            {
-                "group": group.name,
-                "target": str(target),
-                "at": records.now(),
-                "by": fleet.author,
-            }
-        )
+        note = records.Note(
+            group.name, str(target), records.now(), fleet.author, fleet.run
+        ).as_line()
         remote = fleet.remote(self.host)
         script = commands.record_out(self.app.name, self.app.port, note)
         remote.change(self.app.name, script, "writing down that the target leaves")

@@ -169,8 +169,18 @@ class Survey:
     groups: dict[str, TargetGroup]
     health: dict[str, dict[Target, Health]]
     unreachable: dict[str, str] = field(default_factory=dict)
-    """Hosts that could not be read, by name, with the reason (only where that is allowed)."""
+    """Hosts that could not be read, by name, with the reason."""
     most_targets: int = 0
+    asked: tuple[Host, ...] = ()
+    """All hosts that the command is about, also those that could not be read."""
+    left_out: dict[Host, str] = field(default_factory=dict)
+    """Hosts that the command leaves out, with the reason; no other field has facts of them."""
+
+    @property
+    def everyone(self) -> tuple[Host, ...]:
+        """All hosts that the command is about."""
+        known = (*self.asked, *(facts.host for facts in self.hosts), *self.left_out)
+        return tuple(dict.fromkeys(known))
 
     @cached_property
     def _facts(self) -> dict[str, HostFacts]:

@@ -1,17 +1,20 @@
-"""Whether the surveyed hosts and groups can take what is offered; refused before any change."""
+"""Whether hosts and groups can take what is to be deployed; decided before any change. Pure."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from deploy import lanes
+from deploy import exclusion, lanes, stock
 from deploy.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from deploy.exclusion import Problems
     from deploy.facts import HostFacts, Slot, Survey
-    from deploy.offers import Offer, Opened
+    from deploy.offers import Opened
+    from deploy.scope import Scope
     from deploy.settings import App, Environment
 
 NEEDED = ("flock", "ss", "tar", "gzip", "xargs", "sha256sum", "b2sum", "systemd-analyze", "useradd")
@@ -27,33 +30,62 @@ BLOCK_BYTES = 4096
 TARGET_TYPES = ("instance", "ip")
 
 
-def refuse_unfit(apps: tuple[App, ...], survey: Survey) -> None:
-    """Raise BadInput with one line for everything on the hosts that forbids a deploy."""
+def check(
+    environment: Environment,
+    survey: Survey,
+    opened: tuple[Opened, ...],
+    scope: Scope,
+    *,
+    is_default: bool,
+) -> Survey:
+    """The survey of the hosts that can take these packages; others are left out, each a failure.
+
+    is_default: whether nobody named the packages, so that one that failed before is not taken.
+
+    Raises:
+        BadInput: A group or a package forbids the deploy, or more hosts than may fail.
+    """
+    refuse_groups(environment, survey)
+    marks = marked(opened, survey, scope) if is_default else {}
+    problems = exclusion.joined(
+        unfit(environment.apps, survey),
+        cramped(environment, survey),
+        too_small(opened, survey),
+        other_contents(opened, survey),
+        marks,
+    )
+    return exclusion.leave_out(environment, survey, problems, scope)
+
+
+def refuse_groups(environment: Environment, survey: Survey) -> None:
+    """Raise BadInput for what is wrong with target groups, whatever the hosts are like."""
     problems: list[str] = []
-    for app in apps:
+    for app in environment.apps:
         group = survey.groups[app.name]
         if group.target_type not in TARGET_TYPES:
             problems.append(
                 f"target group {group.name} has targets of type {group.target_type!r}; hosts can "
                 "be deployed in groups of type instance or ip"
             )
-    for facts in survey.hosts:
-        problems += _host(facts)
-        for app in apps:
-            problems += _slot(facts, app, survey)
+    problems += _surge(environment, survey)
     if problems:
         raise BadInput("\n".join(problems))
 
 
 def refuse_surge(environment: Environment, survey: Survey) -> None:
     """Raise BadInput for what keeps two releases of an app from running side by side."""
+    problems = list(_surge(environment, survey))
+    if problems:
+        raise BadInput("\n".join(problems))
+
+
+def _surge(environment: Environment, survey: Survey) -> Iterator[str]:
     if environment.rollout.strategy != "surge":
         return
-    problems: list[str] = []
     for app in environment.apps:
         group = survey.groups[app.name]
         if group.health_port not in {"traffic-port", ""}:
-            problems.append(
+            yield (
                 f"target group {group.name} checks every target's port {group.health_port}, so one "
                 "slot would vouch for the other; set its health check port to `traffic-port`, or "
                 "`strategy: rolling`"
@@ -61,60 +93,108 @@ def refuse_surge(environment: Environment, survey: Survey) -> None:
         due = [f for f in survey.hosts if lanes.surges(f, app, environment)]
         most, count = survey.most_targets, len(survey.health[app.name]) + len(due)
         if most and count > most:
-            problems.append(
+            yield (
                 f"target group {group.name} would have {count} targets, and the account's quota is "
                 f"{most}; raise it at AWS, or set `strategy: rolling`"
             )
-        for facts in due:
+
+
+def unfit(apps: tuple[App, ...], survey: Survey) -> Problems:
+    """Everything on hosts that forbids a deploy there, by host name."""
+    return exclusion.joined(
+        {
+            facts.host.name: (
+                *_host(facts),
+                *(problem for app in apps for problem in _slot(facts, app, survey)),
+            )
+            for facts in survey.hosts
+        }
+    )
+
+
+def cramped(environment: Environment, survey: Survey) -> Problems:
+    """The hosts without the memory for two releases of an app, where both are to run at once."""
+    problems: list[Problems] = []
+    for app in environment.apps:
+        for facts in survey.hosts:
             used, free = facts.slots[app.name].memory_kb, facts.free_memory_kb
-            if used > free:
-                problems.append(
+            if lanes.surges(facts, app, environment) and used > free:
+                why = (
                     f"{facts.host}: no memory for two of {app.name}: it holds {used // 1024} MiB, "
                     f"{free // 1024} MiB are free; set `strategy: rolling`, or take larger hosts"
                 )
-    if problems:
-        raise BadInput("\n".join(problems))
+                problems.append({facts.host.name: (why,)})
+    return exclusion.joined(*problems)
 
 
-def refuse_too_large(offers: tuple[Offer, ...], survey: Survey) -> None:
-    """Raise BadInput for hosts without the space for the unpacked releases.
+def too_small(opened: Iterable[Opened], survey: Survey) -> Problems:
+    """The hosts without the space for the unpacked releases.
 
     A package is unpacked as it arrives, and each file takes whole blocks. What torn uploads hold
     is free as well: it is removed first, or gone on with.
     """
-    problems: list[str] = []
+    packages = tuple(opened)
+    problems: Problems = {}
     for facts in survey.hosts:
         new = [
-            offer.package.release
-            for offer in offers
-            if offer.package.release.id not in facts.slots[offer.app.name].releases
+            each.package.release
+            for each in packages
+            if each.package.release.id not in facts.slots[each.app.name].releases
         ]
-        torn = sum(sum(facts.slots[offer.app.name].torn.values()) for offer in offers)
+        torn = sum(sum(facts.slots[each.app.name].torn.values()) for each in packages)
         free = facts.free_kb + torn
         needed = sum(r.size_bytes + r.files * BLOCK_BYTES for r in new) // 1024 + SPARE_KIB
         if new and free < needed:
-            problems.append(
+            problems[facts.host.name] = (
                 f"{facts.host}: no space for the release: {free // 1024} MiB free under "
-                f"/srv, {needed // 1024} MiB needed; make room there"
+                f"/srv, {needed // 1024} MiB needed; make room there",
             )
-    if problems:
-        raise BadInput("\n".join(problems))
+    return problems
 
 
-def refuse_marked(opened: Iterable[Opened], survey: Survey) -> None:
-    """Raise BadInput where the package that was chosen for lack of a name failed here before."""
-    problems: list[str] = []
+def other_contents(opened: Iterable[Opened], survey: Survey) -> Problems:
+    """The hosts on which another release has a package's id."""
+    packages = tuple(opened)
+    found = {
+        facts.host.name: tuple(
+            problem
+            for each in packages
+            if (problem := stock.differs(each.app, each.package, facts))
+        )
+        for facts in survey.hosts
+    }
+    return exclusion.joined(found)
+
+
+def marked(opened: Iterable[Opened], survey: Survey, scope: Scope) -> Problems:
+    """The hosts on which the package that was chosen for lack of a name failed before.
+
+    Raises:
+        BadInput: It failed on a majority of the hosts that have it.
+    """
+    refused: list[str] = []
+    problems: list[Problems] = []
     for each in opened:
         release, name = each.package.release, each.app.name
-        hosts = [f.host.name for f in survey.hosts if release.id in f.slots[name].bad]
-        if hosts:
-            problems.append(
+        failed = [f.host.name for f in survey.hosts if release.id in f.slots[name].bad]
+        has = [f for f in survey.hosts if _has(f.slots[name], release.id)]
+        retry = scope.of_app(name).command("deploy", "--package", release.version)
+        if 2 * len(failed) > len(has):
+            refused.append(
                 f"{name} {release.id} is the newest package, and it failed before on "
-                f"{', '.join(hosts)}; build a better one, or name it to try it again: "
-                f"--app {name} --package {release.version}"
+                f"{', '.join(failed)}; build a better one, or name it to try it again: {retry}"
             )
-    if problems:
-        raise BadInput("\n".join(problems))
+        why = f"{name} {release.id} failed there before; name it to try it again: {retry}"
+        problems.append({host: (f"{host}: {why}",) for host in failed})
+    if refused:
+        raise BadInput("\n".join(refused))
+    return exclusion.joined(*problems)
+
+
+def _has(slot: Slot, release: str) -> bool:
+    """Whether a release lies on a host, was deployed there, or failed there."""
+    recorded = {record.release for record in slot.history}
+    return release in {*slot.releases, *slot.bad, *recorded}
 
 
 def _host(facts: HostFacts) -> Iterator[str]:
@@ -164,6 +244,8 @@ def _environment_file(facts: HostFacts, app: App, slot: Slot) -> Iterator[str]:
     mode = slot.environment_file.partition(" ")[0]
     if not mode:
         yield f"{facts.host}: environment_file {app.environment_file} does not exist"
+    elif not re.fullmatch("[0-7]{3,4}", mode):
+        yield f"{facts.host}: environment_file {app.environment_file}: its mode cannot be read"
     elif int(mode, 8) & 0o077:
         yield (
             f"{facts.host}: environment_file {app.environment_file} has mode {mode}, so others "

@@ -35,6 +35,7 @@ def _silent(host: str, text: str) -> None:
 class Fleet:
     """The seams of one rollout.
 
+    run: the id of this command, for the records that it leaves.
     tell: hears what a host is doing right now, for the screen; moments: what one step found out
     that a later step of the same host and unit needs (monotonic seconds); stop: set when the
     operator wants an end; started: each unit's state right after its start, by host and unit, the
@@ -47,6 +48,7 @@ class Fleet:
     feed: HealthFeed
     propagation_seconds: float = 15.0
     author: str = ""
+    run: str = ""
     tell: Callable[[str, str], None] = _silent
     stop: threading.Event = field(default_factory=threading.Event)
     moments: dict[tuple[str, str, str], float] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from deploy.enrolment import DeregisterTarget, RegisterTarget, Soak, WaitDrained
 from deploy.proof import ProveRelease
 from deploy.quiet import WaitQuiet
 from deploy.recording import ForgetOut, MarkBad, RecordDeployed
+from deploy.records import Kind
 from deploy.switching import RetireUnit, StartUnit, StopUnit, SwitchRelease
 
 if TYPE_CHECKING:
@@ -28,13 +29,15 @@ if TYPE_CHECKING:
 class Goal:
     """What an app's slot on one host shall run: a release, under the unit with this digest.
 
-    disgraced: the release that is left because it is bad, to be marked so; empty for none.
+    disgraced: the release that is left because it is bad, to be marked so; empty for none; kind:
+    what its record says of the switch.
     """
 
     app: App
     release: str
     unit: str
     disgraced: str = ""
+    kind: Kind = Kind.DEPLOY
 
 
 @dataclass(frozen=True)
@@ -213,7 +216,7 @@ def _enter(
     soak = max(environment.rollout.soak_seconds, group.slow_start_seconds)
     if soak:
         parts.see.append(Soak(host, app, soak))
-    parts.see.append(RecordDeployed(host, app, goal.release, goal.unit))
+    parts.see.append(RecordDeployed(host, app, goal.release, goal.unit, goal.kind))
 
 
 def _retired(facts: HostFacts, app: App) -> list[Step]:

@@ -31,8 +31,9 @@ class Plan:
     window: how many hosts of the last batch work at a time, 0 for all of it; tolerated: how many
     hosts may fail before the rollout stops; mixed: whether the fleet ran more than one
     release of an app when this was planned; out: the hosts, by name, of which an app was out of
-    service then; seconds: an estimate of the whole, from the settings' waits alone; ports: of the
-    slots in use, by host and app.
+    service then; left_out: hosts that count as failures from the start, with the reason;
+    seconds: an estimate of the whole, from the settings' waits alone; ports: of the slots in use,
+    by host and app.
     """
 
     environment: str
@@ -49,6 +50,7 @@ class Plan:
     window: int = 0
     mixed: bool = False
     out: frozenset[str] = frozenset()
+    left_out: Mapping[Host, str] = field(default_factory=dict)
     apps: dict[str, App] = field(default_factory=dict, repr=False)
     ports: dict[tuple[str, str], int] = field(default_factory=dict, repr=False)
 
@@ -191,13 +193,17 @@ def assemble(
         hosts=tuple(facts.host for facts in survey.hosts),
         staging=staging,
         batches=batches,
-        warnings=(*advice.warnings(environment, apps, survey), *warned),
+        warnings=(
+            *(f"{host} is left out: {reason}" for host, reason in survey.left_out.items()),
+            *advice.warnings(environment, apps, survey),
+            *warned,
+        ),
         seconds=_estimate(batches, survey, rollout.window),
         floors=tuple(
             {} if allow_downtime else _floors(environment, batch, survey, last=batch is batches[-1])
             for batch in batches
         ),
-        tolerated=rollout.max_failures.hosts(len(survey.hosts)),
+        tolerated=rollout.max_failures.hosts(len(survey.everyone)),
         window=rollout.window or 0,
         mixed=any(_is_mixed(app, survey) for app in apps),
         out=frozenset(
@@ -205,9 +211,19 @@ def assemble(
             for facts in survey.hosts
             for app in environment.apps
             if survey.health_of(facts.host, app).state is not State.HEALTHY
-        ),
+        )
+        | {host.name for host in survey.left_out if not _is_served(host, environment, survey)},
+        left_out=survey.left_out,
         apps={app.name: app for app in apps},
         ports={(f.host.name, app.name): f.at(app).port for f in survey.hosts for app in apps},
+    )
+
+
+def _is_served(host: Host, environment: Environment, survey: Survey) -> bool:
+    """Whether each app is in service on a host by the load balancer alone, in whichever slot."""
+    return all(
+        any(survey.health_of(host, app.at(port)).state is State.HEALTHY for port in app.ports)
+        for app in environment.apps
     )
 
 
@@ -283,9 +299,8 @@ def _floors(
         size = sum(lane.switches(app) for lane in batch)
         size = min(size, window) if window and last else size
         if size and capacity.healthy(survey.health[app.name]):
-            targets = {survey.target(facts.host, app) for facts in survey.hosts}
-            fleet = len(survey.health[app.name].keys() | targets)
-            found[app.name] = capacity.floor(environment.rollout, fleet, size)
+            whole = capacity.fleet_size(app, survey)
+            found[app.name] = capacity.floor(environment.rollout, whole, size)
     return found
 
 

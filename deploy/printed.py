@@ -185,7 +185,7 @@ def _history(reader: _Reader, key: str) -> tuple[Record, ...]:
     found: list[Record] = []
     for line in reader.text(key).split("\n"):
         record = Record.parse(line) if line.strip() else None
-        if record and values.release_id(record.release) and values.unit_digest(record.unit):
+        if record is not None:
             found.append(record)
         elif line.strip():
             reader.unknown.append(key)

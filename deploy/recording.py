@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy import commands, records
-from deploy.records import Record
+from deploy.records import Kind, Record
 from deploy.steps import OnHost
 
 if TYPE_CHECKING:
@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RecordDeployed(OnHost):
-    """Write down what was deployed, when and by whom."""
+    """Write down what was deployed, when, by whom, in which run, and whether it was to go back."""
 
     release: str
     unit: str
+    kind: Kind = Kind.DEPLOY
 
     def run(self, fleet: Fleet) -> None:
         """The note that the target is out falls with it, and a bad mark of before."""
-        record = Record(self.release, self.unit, records.now(), fleet.author)
+        at, by = records.now(), fleet.author
+        record = Record(self.release, self.unit, at, by, fleet.run, self.kind)
         script = commands.record_deployed(
             self.app.name, self.app.port, record.as_line(), self.release
         )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deploy import lanes, plan
+from deploy import exclusion, lanes, plan
 from deploy.balancer import State
 from deploy.enrolment import DeregisterTarget, RegisterTarget, WaitDrained, WaitHealthy
+from deploy.errors import BadInput
 from deploy.lanes import Goal, Lane
 from deploy.proof import ProveRelease, ProveRevived
 from deploy.recording import ForgetOut, RecordDeployed
+from deploy.records import Note
 from deploy.rollback import runs
+from deploy.scope import Scope
 from deploy.staging import RemoveReleases
 from deploy.switching import ReviveUnit
 
@@ -22,7 +25,38 @@ if TYPE_CHECKING:
     from deploy.steps import Step
 
 
-def make(given: Environment, survey: Survey) -> Plan:
+def make(given: Environment, survey: Survey, scope: Scope | None = None) -> Plan:
+    """The plan that repairs every host that it can, and names the others.
+
+    Hosts that serve, and that only a switch would repair, wait where too few others are in
+    service: what one host tells of itself never keeps others from being repaired. Raises
+    BadInput where nothing can be done.
+    """
+    asked = scope or Scope(given.name, "repair")
+    seen = exclusion.leave_out(given, survey, {}, asked, any_number=True)
+    try:
+        return _made(given, seen)
+    except BadInput as error:
+        rest = tuple(facts for facts in seen.hosts if not _serves(facts, given, seen))
+        waits = {f.host: f"it serves, and waits: {error}" for f in seen.hosts if f not in rest}
+        if not rest:
+            raise
+        made = _made(given, replace(seen, hosts=rest, left_out=seen.left_out | waits))
+        if not made.steps:
+            raise
+        return made
+
+
+def _serves(facts: HostFacts, environment: Environment, survey: Survey) -> bool:
+    """Whether an app that is not as deployed is in service on the host all the same."""
+    return any(
+        survey.health_of(facts.host, facts.at(app)).state is State.HEALTHY
+        and not is_whole(facts.slots[app.name])
+        for app in environment.apps
+    )
+
+
+def _made(given: Environment, survey: Survey) -> Plan:
     """Hosts that were left out go back in, on a release that is proven first.
 
     That is the one that runs, where it is what was deployed last or was enrolled since (which
@@ -60,7 +94,7 @@ def make(given: Environment, survey: Survey) -> Plan:
         if mended:
             first.append(Lane(facts.host, tuple(mended), apart=True))
     names = {app.name: "as last deployed" for app in environment.apps}
-    return plan.assemble(
+    made = plan.assemble(
         environment,
         ("Repair", names),
         goals,
@@ -69,6 +103,7 @@ def make(given: Environment, survey: Survey) -> Plan:
         warned=tuple(lost),
         first=tuple(first),
     )
+    return replace(made, tolerated=made.tolerated + len(made.left_out))
 
 
 def is_whole(slot: Slot) -> bool:
@@ -160,7 +195,4 @@ def _address_drained(
 
 def _was_out(slot: Slot) -> bool:
     """Whether a readable note tells that we took the target out."""
-    try:
-        return bool(json.loads(slot.out)["target"])
-    except (ValueError, KeyError, TypeError):
-        return False
+    return Note.parse(slot.out) is not None

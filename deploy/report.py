@@ -31,7 +31,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.FAILED: "failed; the fleet is whole, on one release",
     ExitCode.BAD_INPUT: "bad input or usage; nothing was changed",
     ExitCode.LOCKED: "another deploy holds the environment",
-    ExitCode.MIXED: "the fleet serves, and more than one release runs",
+    ExitCode.MIXED: "the fleet serves, but more than one release runs or a host was left out",
     ExitCode.OUT_OF_SERVICE: "hosts are out of service",
     ExitCode.HANGUP: "ended by SIGHUP: the terminal closed",
     ExitCode.INTERRUPTED: "ended by SIGINT: Ctrl-C",
@@ -48,6 +48,7 @@ class Outcome(enum.StrEnum):
     PARTLY = "deployed in part: not all of its apps"
     BACK = "back on what it ran"
     OUT = "out of service"
+    LEFT_OUT = "left out"
     LEFT = "left as it was to the deploy that took over"
 
 
@@ -164,5 +165,6 @@ class Report:
         has_new = any(outcome in new | {Outcome.PARTLY} for outcome in self.outcomes.values())
         has_old = any(self.outcomes.get(name) not in new for name in due)
         leaves = any(failure.leaves for failure in self.failures)
-        is_mixed = self.mixed or leaves or (has_new and has_old)
+        is_partial = Outcome.LEFT_OUT in self.outcomes.values()
+        is_mixed = self.mixed or leaves or (has_new and (has_old or is_partial))
         return ExitCode.MIXED if is_mixed else ExitCode.FAILED

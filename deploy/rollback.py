@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from functools import cmp_to_key
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deploy import lanes, plan
+from deploy import exclusion, lanes, plan, undo
 from deploy.balancer import State
 from deploy.errors import BadInput
 from deploy.lanes import Goal, Lane
+from deploy.past import Past
 from deploy.proof import ProveCurrent
+from deploy.records import Kind
+from deploy.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from deploy.exclusion import Problems
     from deploy.facts import Slot, Survey
     from deploy.plan import Plan
     from deploy.records import Record
-    from deploy.settings import App, Environment
+    from deploy.settings import Environment
 
 
 def make(
@@ -25,19 +29,76 @@ def make(
     survey: Survey,
     to: str | None = None,
     *,
+    scope: Scope | None = None,
+    problems: Problems | None = None,
     allow_downtime: bool = False,
 ) -> Plan:
-    """Back to the last good release by the records, or to the one that `to` names.
+    """The plan that undoes the newest run, or takes all hosts to the release that `to` names.
 
-    to: a release's id or version. What is left is marked bad. Raises BadInput where there is
-    no such release, or where a host does not have it any more.
+    A majority of the hosts decides what the newest run is and what came before it; a host that
+    cannot go there is left out, as one failure. What is left is marked as failed.
+
+    Args:
+        environment: The settings of the apps that are asked for.
+        survey: All hosts that are asked for.
+        to: A release's id or version; None for the newest run.
+        scope: What the command was asked about, for the commands that errors suggest.
+        problems: What is wrong with hosts, beside their records.
+        allow_downtime: Whether a batch may leave less in service than the policy wants.
+
+    Raises:
+        BadInput: There is no such release, several runs are the newest, or more hosts cannot go
+            back than may fail.
     """
-    wanted: dict[str, dict[str, Record]] = {}
-    for app in environment.apps:
-        slots = {f.host.name: lanes.landing(f, app, environment) for f in survey.hosts}
-        release = _named(app, slots, to) if to else _last_good(app, slots)
-        wanted[app.name] = _everywhere(app, slots, release)
-    return back(environment, survey, wanted, allow_downtime=allow_downtime)
+    asked = scope or Scope(environment.name, "rollback", ("--to", to) if to else ())
+    found = exclusion.joined(problems or {})
+    try:
+        wanted, missing = decide(environment, survey, to, asked)
+    except BadInput:
+        # Where hosts cannot be read that the answer may hang on, they are named first.
+        exclusion.leave_out(environment, survey, found, asked)
+        raise
+    seen = exclusion.leave_out(environment, survey, exclusion.joined(found, missing), asked)
+    told = () if to else tuple(_few(seen, wanted, asked))
+    return back(environment, seen, wanted, warned=told, allow_downtime=allow_downtime)
+
+
+def _few(survey: Survey, wanted: Mapping[str, Mapping[str, Record]], scope: Scope) -> Iterator[str]:
+    """What the operator should know of a run that was on a minority of the hosts."""
+    for app, records in wanted.items():
+        own = [
+            facts.host.name
+            for facts in survey.hosts
+            if (record := records.get(facts.host.name)) and facts.slots[app].link != record.release
+        ]
+        if own and 2 * len(own) < len(survey.hosts):
+            yield (
+                f"the newest run of {app} is on {len(own)} of {len(survey.hosts)} hosts, and only "
+                f"these go back: {', '.join(own)}. To take the others back: "
+                f"{scope.of_app(app).without(own).again()}"
+            )
+
+
+def decide(
+    environment: Environment, survey: Survey, to: str | None, scope: Scope
+) -> tuple[dict[str, dict[str, Record]], Problems]:
+    """What each host shall run, by app name and host name, and what keeps hosts from it.
+
+    Hosts that are not concerned have no record. Raises BadInput as `make` does.
+    """
+    pasts = {app.name: Past.of(app, environment, survey) for app in environment.apps}
+    targets = _named(pasts, to) if to else undo.newest_run(pasts, scope)
+    problems: list[Problems] = []
+    wanted: dict[str, dict[str, Record]] = {app: {} for app in pasts}
+    for app, target in targets.items():
+        hosts = pasts[app].everyone if to else pasts[app].affected()
+        wanted[app], missing = pasts[app].records(hosts, target, is_named=bool(to))
+        problems.append(missing)
+    return wanted, exclusion.joined(*problems)
+
+
+def _named(pasts: Mapping[str, Past], to: str) -> dict[str, str]:
+    return {app: past.named(to) for app, past in pasts.items()}
 
 
 def back(
@@ -45,6 +106,7 @@ def back(
     survey: Survey,
     wanted: Mapping[str, Mapping[str, Record]],
     *,
+    warned: tuple[str, ...] = (),
     allow_downtime: bool = False,
 ) -> Plan:
     """The plan that takes hosts back to these records, given by app name and host name.
@@ -67,7 +129,7 @@ def back(
                 continue
             left = slot.running_release or slot.link
             disgraced = left if left != record.release else ""
-            due.append(Goal(app, record.release, record.unit, disgraced))
+            due.append(Goal(app, record.release, record.unit, disgraced, Kind.ROLLBACK))
         goals[facts.host.name] = tuple(due)
         if proofs:
             staging.append(Lane(facts.host, tuple(proofs)))
@@ -78,8 +140,39 @@ def back(
     }
     purpose = ("Roll back", releases)
     return plan.assemble(
-        environment, purpose, goals, tuple(staging), survey, allow_downtime=allow_downtime
+        environment,
+        purpose,
+        goals,
+        tuple(staging),
+        survey,
+        allow_downtime=allow_downtime,
+        warned=warned,
     )
+
+
+def take_back(
+    environment: Environment, survey: Survey, wanted: Mapping[str, Mapping[str, Record]]
+) -> Plan:
+    """`back` after a deploy that failed: every host goes that can, and the others are named.
+
+    Each host that cannot is left where it is: it counts as a failure, and stops no other.
+    """
+    everyone = {host.name: host for host in survey.everyone}
+    due = {host for records in wanted.values() for host in records}
+    unread = {host: (why,) for host, why in survey.unreachable.items()}
+    gone = {
+        facts.host.name: (f"{facts.host}: {app.name} {record.release} is not there any more",)
+        for facts in survey.hosts
+        for app in environment.apps
+        if (record := wanted[app.name].get(facts.host.name))
+        and not lanes.landing(facts, app, environment).can_run(record)
+    }
+    reasons = {host: whys for host, whys in exclusion.joined(unread, gone).items() if host in due}
+    left = {everyone[host]: "; ".join(whys) for host, whys in reasons.items()}
+    hosts = tuple(facts for facts in survey.hosts if facts.host.name not in reasons)
+    seen = replace(survey, hosts=hosts, unreachable={}, left_out=left)
+    made = back(environment, seen, wanted)
+    return replace(made, tolerated=made.tolerated + len(left))
 
 
 def runs(slot: Slot, record: Record) -> bool:
@@ -90,68 +183,3 @@ def runs(slot: Slot, record: Record) -> bool:
         and slot.link == record.release == slot.running_release
         and slot.running_unit == record.unit == slot.unit_digest
     )
-
-
-def _by_age(slots: Mapping[str, Slot]) -> list[str]:
-    """Every release that the records know, the one deployed last first.
-
-    By the order on the hosts, since workstations' clocks differ; their times decide only
-    between two that no host had both.
-    """
-    places: list[dict[str, int]] = []
-    times: dict[str, str] = {}
-    for slot in slots.values():
-        places.append({record.release: place for place, record in enumerate(slot.history)})
-        for record in slot.history:
-            times[record.release] = max(times.get(record.release, ""), record.at)
-
-    def age(one: str, other: str) -> int:
-        for place in places:
-            if one in place and other in place:
-                return place[other] - place[one]
-        return -1 if times[one] > times[other] else 1
-
-    return sorted(times, key=cmp_to_key(age))
-
-
-def _last_good(app: App, slots: Mapping[str, Slot]) -> str:
-    known = _by_age(slots)
-    bad = frozenset[str]().union(*(slot.bad for slot in slots.values()))
-    for release in known[1:]:
-        if release not in bad:
-            return release
-    told = f"{known[0]} is all that was deployed" if known else "nothing was deployed"
-    marked = f"; bad: {', '.join(sorted(bad))}" if bad else ""
-    raise BadInput(
-        f"{app.name}: there is no good release to go back to: {told}{marked}; name one with --to, "
-        "or deploy a package"
-    )
-
-
-def _named(app: App, slots: Mapping[str, Slot], to: str) -> str:
-    known = _by_age(slots)
-    found = [release for release in known if to in {release, release.rpartition("-")[0]}]
-    if len(found) == 1:
-        return found[0]
-    listed = ", ".join(found or known) or "nothing was deployed"
-    problem = "is more than one release" if found else "was not deployed here"
-    raise BadInput(f"--to {to}: {problem} of {app.name}; known: {listed}")
-
-
-def _everywhere(app: App, slots: Mapping[str, Slot], release: str) -> dict[str, Record]:
-    """Each host's own record of the release; BadInput names the hosts that cannot run it."""
-    found: dict[str, Record] = {}
-    missing: list[str] = []
-    for host, slot in slots.items():
-        mine = [record for record in slot.history if record.release == release]
-        if mine and slot.can_run(mine[-1]):
-            found[host] = mine[-1]
-        else:
-            missing.append(host)
-    if missing:
-        version = release.rpartition("-")[0]
-        raise BadInput(
-            f"{app.name}: {release} is not on {', '.join(missing)} any more, or never was; deploy "
-            f"its package instead (--package {version}), or leave these hosts out (--skip-host)"
-        )
-    return found

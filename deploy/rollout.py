@@ -101,8 +101,7 @@ class Rollout:
             return report
         self.screen.say("on_failure: rollback: the hosts that were finished go back too.")
         try:
-            seen = self.opened.survey(settled=True)
-            back = rollback.back(environment, seen, wanted)
+            back = rollback.take_back(environment, self.opened.survey(settled=True), wanted)
         except DeployError as error:
             self.screen.complain(f"They cannot go back: {error}")
             return report
@@ -127,7 +126,8 @@ def merged(first: Report, back: Report) -> Report:
     # ran nothing before has no step in it; one that somebody took back by hand only proves.
     moved = {Outcome.DONE: Outcome.BACK, Outcome.CURRENT: Outcome.BACK, Outcome.BACK: Outcome.DONE}
     went = {step.host.name for step in back.plan.steps}
-    went &= {name for name, outcome in back.outcomes.items() if outcome is not Outcome.WAITING}
+    not_begun = {Outcome.WAITING, Outcome.LEFT_OUT}
+    went &= {name for name, outcome in back.outcomes.items() if outcome not in not_begun}
     outcomes = dict(first.outcomes)
     for host in went:
         if first.outcomes.get(host) in {Outcome.DONE, Outcome.PARTLY}:

@@ -36,6 +36,11 @@ class Room:
         }
         self._zones = {
             name: {targets[host.name]: host.zone for host in plan.hosts}
+            | {
+                fleet.target(host, plan.apps[name].at(port)): host.zone
+                for host in plan.left_out
+                for port in plan.apps[name].ports
+            }
             for name, targets in self._targets.items()
         }
 

@@ -12,7 +12,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from deploy import fitness, inventory, offers, plan, project, remote, settings, ssh, survey
+from deploy import (
+    fitness,
+    inventory,
+    offers,
+    plan,
+    project,
+    records,
+    remote,
+    settings,
+    ssh,
+    survey,
+)
 from deploy.aws import Account
 from deploy.balancer import Balancer
 from deploy.desk import Desk
@@ -23,6 +34,7 @@ from deploy.fleet import Fleet
 from deploy.holder import Holder
 from deploy.lock import Lease
 from deploy.remote import MOST_AT_ONCE
+from deploy.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -39,6 +51,7 @@ if TYPE_CHECKING:
 class Session:
     """One environment, verified and connected: credentials, groups and hosts are known good.
 
+    scope: what the command was asked for; run: the command's id, for the records that it leaves;
     hosts, remotes: those that were asked for; everyone: a connection to each of the
     environment's hosts, which its lock needs. Opening raises BadInput for whatever is wrong,
     before anything is changed.
@@ -50,8 +63,11 @@ class Session:
         *,
         only: Iterable[str] = (),
         skip: Iterable[str] = (),
+        scope: Scope | None = None,
     ) -> None:
         self.environment = environment
+        self.scope = scope or Scope(environment.name)
+        self.run = records.new_run()
         self._only, self._skip = tuple(only), tuple(skip)
         self._stack = ExitStack()
         self.hosts: tuple[Host, ...] = ()
@@ -117,7 +133,9 @@ class Session:
             try:
                 held.take(wait_seconds, tell)
             except Unreachable:
-                self.survey()  # which says of each host what is wrong with it
+                unread = self.survey().unreachable
+                if unread:  # which says of each host what is wrong with it
+                    raise BadInput("\n".join(unread.values())) from None
                 raise
             for each in self.remotes.values():
                 each.guard = held
@@ -125,14 +143,16 @@ class Session:
             self._held = held
             yield held
 
-    def survey(self, *, allow_unreachable: bool = False, settled: bool = False) -> Survey:
-        """Look at every host and group; settled: once no command of a deploy runs there."""
+    def survey(self, *, settled: bool = False) -> Survey:
+        """Look at every host and group; settled: once no command of a deploy runs there.
+
+        Hosts that cannot be read are named in it.
+        """
         found = survey.gather(
             self.environment,
             self.remotes,
             self.balancer,
             self.groups,
-            allow_unreachable=allow_unreachable,
             settled=settled,
         )
         if self._held and settled:
@@ -144,10 +164,7 @@ class Session:
         with ThreadPoolExecutor(max_workers=1) as pool:
             reading = pool.submit(self._open_packages, wanted)
             seen = self.survey(settled=settled)
-            opened = reading.result()
-        if wanted is None:
-            fitness.refuse_marked(opened, seen)
-        return seen, opened
+            return seen, reading.result()
 
     def _open_packages(self, wanted: str | None) -> tuple[Opened, ...]:
         apps = self.environment.apps
@@ -160,13 +177,16 @@ class Session:
             found.append(offers.prepare(self.environment, app, path, self.workspace))
         return tuple(found)
 
-    def plan(self, seen: Survey, opened: Iterable[Opened], *, allow_downtime: bool) -> Plan:
-        """From a survey and packages to a plan; BadInput for what cannot go well."""
-        fitness.refuse_unfit(self.environment.apps, seen)
-        fitness.refuse_surge(self.environment, seen)
-        offered = tuple(offers.offer(self.environment, each, seen) for each in opened)
-        fitness.refuse_too_large(offered, seen)
-        return plan.make(self.environment, offered, seen, allow_downtime=allow_downtime)
+    def plan(
+        self, seen: Survey, opened: tuple[Opened, ...], *, is_default: bool, allow_downtime: bool
+    ) -> Plan:
+        """From a survey and packages to a plan; BadInput for what cannot go well.
+
+        is_default: whether nobody named the packages.
+        """
+        fit = fitness.check(self.environment, seen, opened, self.scope, is_default=is_default)
+        offered = tuple(offers.offer(self.environment, each, fit) for each in opened)
+        return plan.make(self.environment, offered, fit, allow_downtime=allow_downtime)
 
     def fleet(self) -> Fleet:
         """The seams for an execution; its feed polls until the session ends."""
@@ -181,6 +201,7 @@ class Session:
             feed=self._feed,
             propagation_seconds=self.environment.propagation_seconds,
             author=author(),
+            run=self.run,
         )
 
 

@@ -14,6 +14,8 @@ from deploy.staging import PrepareHost, RemoveReleases, StageUnits, UploadReleas
 if TYPE_CHECKING:
     from deploy.facts import HostFacts, Slot, Survey
     from deploy.offers import Offer
+    from deploy.package import Package
+    from deploy.settings import App
     from deploy.steps import Step
     from deploy.units import RenderedUnit
 
@@ -40,14 +42,13 @@ def runs(slot: Slot, release: str, unit: RenderedUnit) -> bool:
     )
 
 
-def differs(offer: Offer, facts: HostFacts) -> str:
+def differs(app: App, package: Package, facts: HostFacts) -> str:
     """Why a release that lies on a host is not this package, though it has its id.
 
     Empty where it is this package, or is not there. An id has 48 bits of the digest; the stored
     manifest has the digest of every file.
     """
-    package, slot = offer.package, facts.slots[offer.app.name]
-    release = package.release
+    release, slot = package.release, facts.slots[app.name]
     if release.id not in slot.releases:
         return ""
     expected = manifest.stored_digests(package.manifest, release.digest)
@@ -55,9 +56,9 @@ def differs(offer: Offer, facts: HostFacts) -> str:
         return ""
     why = "other files" if release.id in slot.manifests else "no manifest"
     return (
-        f"{facts.host}: {offer.app.name} {release.id} is there with {why}, so it is not this "
+        f"{facts.host}: {app.name} {release.id} is there with {why}, so it is not this "
         f"package; build it under another version, or if nothing there runs it: "
-        f"sudo rm -r /srv/{offer.app.name}/releases/{release.id}"
+        f"sudo rm -r /srv/{app.name}/releases/{release.id}"
     )
 
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deploy import commands, instance_identity, ownership, questions, retries
+from deploy import commands, instance_identity, ownership, questions, records, retries
 from deploy.balancer import State
 from deploy.errors import BadInput, ConnectionLost, DeployError
 from deploy.facts import HostFacts, Slot, Survey
@@ -31,13 +31,13 @@ def gather(
     balancer: Balancer,
     groups: dict[str, TargetGroup],
     *,
-    allow_unreachable: bool = False,
     settled: bool = False,
 ) -> Survey:
     """Read every host and every group, in parallel.
 
     settled: wait first until no command of a deploy that was cut off runs there any more.
-    Raises BadInput naming every host that cannot be read, unless `allow_unreachable`.
+    A host that cannot be read is named with the reason, and keeps no other from being read:
+    what that means is decided where it is known what the command is for.
     """
     surges = environment.rollout.strategy == "surge"
     with ThreadPoolExecutor(max_workers=min(MOST_AT_ONCE, len(remotes) + len(groups) + 1)) as pool:
@@ -53,10 +53,12 @@ def gather(
                 facts.append(future.result())
             except DeployError as error:
                 refused[name] = str(error)
-        if refused and not allow_unreachable:
-            raise BadInput("\n".join(refused.values()))
+            except Exception as error:  # noqa: BLE001 - whatever a host answers is its own failure
+                why = f"{type(error).__name__}: {error}"
+                refused[name] = f"{name}: its answer cannot be read: {why}"
         found = {name: future.result() for name, future in health.items()}
-    seen = Survey(tuple(facts), groups, found, refused, limit.result() if limit else 0)
+    most, asked = limit.result() if limit else 0, tuple(each.host for each in remotes.values())
+    seen = Survey(tuple(facts), groups, found, refused, most, asked)
     return replace(seen, hosts=tuple(settle(each, environment.apps, seen) for each in facts))
 
 
@@ -127,4 +129,10 @@ def look(remote: Remote, environment: Environment, *, settled: bool = False) -> 
         )
     instance_identity.refuse_other(remote.host, result.stdout, environment.aws.endpoint_url)
     ownership.refuse_wrong(remote.host, environment.apps, result.stdout)
-    return parse_host(remote.host, result.facts, environment.apps)
+    try:
+        facts = parse_host(remote.host, result.facts, environment.apps)
+        for slot in (*facts.slots.values(), *facts.spares.values()):
+            records.Note.parse(slot.out)
+    except BadInput as error:
+        raise BadInput(f"{remote.host}: {str(error).removeprefix(f'{remote.host}: ')}") from error
+    return facts

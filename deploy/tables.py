@@ -21,6 +21,7 @@ COLOURS = {
     Outcome.PARTLY: "yellow",
     Outcome.BACK: "yellow",
     Outcome.OUT: "bold red",
+    Outcome.LEFT_OUT: "bold red",
     Outcome.LEFT: "bold red",
     Outcome.WAITING: "dim",
 }

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy import recovery
-from deploy.report import Outcome, Report
+from deploy.report import Failure, Outcome, Report
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from deploy.inventory import Host
     from deploy.plan import Plan
-    from deploy.report import Failure
     from deploy.steps import Step
 
 
@@ -34,8 +33,11 @@ class Tally:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        """Nobody was reached yet."""
+        """Nobody was reached yet; hosts that are left out have failed."""
         self.outcomes = {host.name: Outcome.WAITING for host in self.plan.hosts}
+        for host, reason in self.plan.left_out.items():
+            self.outcomes[host.name] = Outcome.LEFT_OUT
+            self.failures.append(Failure(host, "the check before the start", reason))
 
     @property
     def failed_hosts(self) -> set[str]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MOST_JSON = 16 * 1024
 """Characters of one JSON document; the longest of ours has about 500."""
 
+MOST_TEXT = 800
+
 MOST_PID = 2**22
 """The kernel's own limit (PID_MAX_LIMIT in include/linux/threads.h)."""
 
@@ -131,6 +133,11 @@ def timestamp(text: str) -> int | None:
     except ValueError:
         return None
     return int(found.timestamp())
+
+
+def printable(text: str) -> str | None:
+    """Text of at most 800 printable characters: a person's name, a machine's, a time."""
+    return text if text.isprintable() and len(text) <= MOST_TEXT else None
 
 
 def json_object(text: str) -> dict[str, object] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from deploy import (
 from deploy.errors import BadInput, DeployError, Locked, Unreachable
 from deploy.report import ExitCode, Outcome
 from deploy.rollout import Rollout, Signals
+from deploy.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,11 +57,22 @@ class Asked:
     allow_downtime: bool = False
     wait_lock: str = "0"
 
-    def command(self, verb: str) -> str:
-        """What to type for a verb on this environment."""
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The options without a value that change what is refused, as typed."""
+        return ("--allow-downtime",) if self.allow_downtime else ()
+
+    def scope(self, verb: str = "deploy", *more: str) -> Scope:
+        """What this command was asked for; more: the verb's own options, as typed."""
         own = self.file.name == "fabric.yaml" and (self.file.parent / "tasks.py").exists()
-        words = ["inv", verb, "--env", self.environment]
-        return shlex.join(words if own else [*words, "--settings", str(self.file)])
+        settings = "" if own else str(self.file)
+        return Scope(
+            self.environment, verb, more, settings, self.app, self.hosts, self.skip_host, self.batch
+        )
+
+    def command(self, verb: str) -> str:
+        """What to type for a verb on the same part of this environment."""
+        return self.scope().command(verb)
 
 
 def deploy(asked: Asked, package: str | None) -> ExitCode:
@@ -69,9 +80,12 @@ def deploy(asked: Asked, package: str | None) -> ExitCode:
 
     def plan(opened: Session) -> Plan:
         seen, packages = opened.look(package, settled=not asked.dry_run)
-        return opened.plan(seen, packages, allow_downtime=asked.allow_downtime)
+        return opened.plan(
+            seen, packages, is_default=package is None, allow_downtime=asked.allow_downtime
+        )
 
-    return _pipeline(asked, "deploy", plan, Rollout.run_or_take_back)
+    scope = asked.scope("deploy", *_given("--package", package), *asked.flags)
+    return _pipeline(asked, scope, plan, Rollout.run_or_take_back)
 
 
 def roll_back(asked: Asked, to: str | None) -> ExitCode:
@@ -80,10 +94,17 @@ def roll_back(asked: Asked, to: str | None) -> ExitCode:
     def plan(opened: Session) -> Plan:
         seen = opened.survey(settled=not asked.dry_run)
         fitness.refuse_surge(opened.environment, seen)
-        allow = asked.allow_downtime
-        return rollback.make(opened.environment, seen, to, allow_downtime=allow)
+        return rollback.make(
+            opened.environment,
+            seen,
+            to,
+            scope=opened.scope,
+            problems=fitness.cramped(opened.environment, seen),
+            allow_downtime=asked.allow_downtime,
+        )
 
-    return _pipeline(asked, "rollback", plan, Rollout.run)
+    scope = asked.scope("rollback", *_given("--to", to), *asked.flags)
+    return _pipeline(asked, scope, plan, Rollout.run)
 
 
 def mend(asked: Asked) -> ExitCode:
@@ -91,23 +112,28 @@ def mend(asked: Asked) -> ExitCode:
 
     def plan(opened: Session) -> Plan:
         seen = opened.survey(settled=not asked.dry_run)
-        return repair.make(opened.environment, seen)
+        return repair.make(opened.environment, seen, opened.scope)
 
-    return _pipeline(asked, "repair", plan, Rollout.run)
+    return _pipeline(asked, asked.scope("repair"), plan, Rollout.run)
+
+
+def _given(option: str, value: str | None) -> tuple[str, ...]:
+    """An option as it was typed; nothing where it was not."""
+    return () if value is None else (option, value)
 
 
 def _pipeline(
     asked: Asked,
-    verb: str,
+    scope: Scope,
     make: Callable[[Session], Plan],
     execute: Callable[[Rollout, Plan], Report],
 ) -> ExitCode:
     """Settings → lock → survey → plan → execute → report; a dry run looks without the lock."""
-    screen = console.Screen()
+    screen, verb = console.Screen(), scope.verb
     patience_seconds = seconds_of(asked.wait_lock, "--wait-lock")
     loaded = session.load(asked.file, asked.environment, asked.app, asked.batch)
     only, skip = split(asked.hosts, "--hosts"), split(asked.skip_host, "--skip-host")
-    with session.Session(loaded, only=only, skip=skip) as opened:
+    with session.Session(loaded, only=only, skip=skip, scope=scope) as opened:
         looking = f"looking at {len(opened.hosts)} hosts of {asked.environment}"
         if asked.dry_run:
             with screen.busy(looking):
@@ -129,7 +155,7 @@ def _pipeline(
                 return ExitCode.DONE
             report = execute(Rollout(opened, lease, screen, signals), plan)
             report = as_seen(report, _show_fleet(opened, screen))
-            screen.show(tables.render_report(report, next_steps(asked, verb, report)))
+            screen.show(tables.render_report(report, next_steps(scope, report)))
         return report.exit_code
 
 
@@ -138,7 +164,7 @@ def status(file: Path, environment: str, *, app: str | None, as_json: bool) -> E
     screen = console.Screen()
     loaded = session.load(file, environment, app, None)
     with session.Session(loaded) as opened:
-        seen = opened.survey(allow_unreachable=True)
+        seen = opened.survey()
         told = overview.overview(loaded, seen)
     if as_json:
         screen.say(told.as_json())
@@ -221,19 +247,24 @@ def _watched(opened: Session, screen: Screen, *, quiet: bool = False) -> Watched
         return watch()
 
 
-def next_steps(asked: Asked, verb: str, report: Report) -> str:
-    """What to type after a command that did not end well."""
-    code = report.exit_code
+def next_steps(scope: Scope, report: Report) -> str:
+    """What to type after a command that did not end well; all of it has the command's scope."""
+    code, again = report.exit_code, scope.again()
     if code is ExitCode.LOCKED:
-        return asked.command("lock.status")
+        return scope.command("lock.status")
     if code is ExitCode.OUT_OF_SERVICE:
-        return f"{asked.command('status')} shows what is out; {asked.command('repair')} mends it"
+        look, fix = scope.command("status"), scope.command("repair")
+        return f"{look} shows what is out; {fix} mends it"
     if not report.failures:
-        return (
-            f"the same command again, to go on; or {asked.command(verb)} --dry-run, to look first"
-        )
-    back = f"; or take all hosts back: {asked.command('rollback')}"
-    return f"mend what failed and {verb} again" + (back if code is ExitCode.MIXED else "")
+        return f"the same command, to go on: {again}; or look first: {again} --dry-run"
+    left = [host for host, end in report.outcomes.items() if end is Outcome.LEFT_OUT]
+    if left and len(left) == len({failure.host for failure in report.failures}):
+        return f"repair what was left out, then: {scope.only(left).again()}"
+    ends = set(report.outcomes.values())
+    is_deployed = scope.verb == "deploy" and bool(ends & {Outcome.DONE, Outcome.PARTLY})
+    back = f"; or take all hosts back: {scope.command('rollback')}"
+    is_back = is_deployed and code is ExitCode.MIXED
+    return f"mend what failed and go on: {again}" + (back if is_back else "")
 
 
 def seconds_of(text: str, option: str) -> float:
@@ -274,7 +305,7 @@ def as_seen(report: Report, told: Overview | None) -> Report:
     unseen = {
         host
         for host, outcome in report.outcomes.items()
-        if outcome is Outcome.WAITING and host in report.plan.out - seen
+        if outcome in {Outcome.WAITING, Outcome.LEFT_OUT} and host in report.plan.out - seen
     }
     out = dict.fromkeys({row.host for row in rows if row.is_out} | unseen, Outcome.OUT)
     return replace(report, mixed=mixed, outcomes=report.outcomes | out)
@@ -283,7 +314,7 @@ def as_seen(report: Report, told: Overview | None) -> Report:
 def _show_fleet(opened: Session, screen: Screen) -> Overview | None:
     """What runs where, asked anew."""
     try:
-        seen = opened.survey(allow_unreachable=True)
+        seen = opened.survey()
     except DeployError as error:
         screen.complain(f"What runs where could not be read: {error}")
         return None

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deploy import manifest
 from deploy.balancer import GONE, Health, State, Target, TargetGroup
 from deploy.facts import HostFacts, Slot, Survey, UnitState
 from deploy.inventory import Host
@@ -83,11 +84,18 @@ def slot(release: str = OLD, rendered: RenderedUnit | None = None, **settings: A
         "running_release": release,
         "running_unit": own.digest,
         "releases": (release,),
+        "manifests": {release: manifest_digest(release)},
         "history": (Record(release, own.digest),),
         "kept": frozenset({Record(release, own.digest).kept}),
         "group": "web",
     }
     return Slot(**(given | settings))
+
+
+def manifest_digest(release: str) -> str:
+    """The digest of the manifest that a host stores of `package(release=release)`."""
+    made = package(release=release)
+    return manifest.digest(made.manifest, made.release.digest)
 
 
 def facts(

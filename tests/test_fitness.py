@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import builders
 import pytest
@@ -12,6 +12,26 @@ from deploy import fitness
 from deploy.balancer import GONE, Health, State
 from deploy.errors import BadInput
 from deploy.facts import Listener, Slot
+from deploy.offers import Opened
+from deploy.scope import Scope
+
+if TYPE_CHECKING:
+    from deploy.facts import HostFacts, Survey
+    from deploy.settings import App
+
+
+def opened(web: App | None = None) -> Opened:
+    """The package of the new release, opened for the app."""
+    return Opened(web or builders.app(), builders.package(), ("web",))
+
+
+def check(hosts: list[HostFacts], *packages: Opened, **rollout: Any) -> Survey:
+    """The survey of the hosts that can take the packages, which nobody named."""
+    environment = builders.environment(rollout=rollout)
+    scope = Scope("lab", skip_host="host-8")
+    seen = builders.survey(hosts)
+    return fitness.check(environment, seen, packages, scope, is_default=True)
+
 
 FOREIGN = Listener(7, "nginx.service", "nginx")
 
@@ -27,8 +47,9 @@ def refused(
     web = builders.app(**(app or {}))
     host = builders.facts(slots={"web": Slot(**(slot or {}))}, **(facts or {}))
     seen = builders.survey([host], {"host-1": health}, [web], **(group or {}))
+    environment = builders.environment(web)
     try:
-        fitness.refuse_unfit((web,), seen)
+        fitness.check(environment, seen, (), Scope("lab"), is_default=False)
     except BadInput as error:
         return str(error)
     return ""
@@ -115,29 +136,90 @@ def test_what_a_deploy_can_mend_is_no_reason_to_refuse(given: dict[str, Any]) ->
 def test_every_problem_of_every_host_is_told_at_once() -> None:
     hosts = [builders.facts(1, init="sh"), builders.facts(2, systemd=200)]
     with pytest.raises(BadInput) as problem:
-        fitness.refuse_unfit((builders.app(),), builders.survey(hosts))
-    assert [line[:7] for line in str(problem.value).splitlines()] == ["host-1:", "host-2:"]
+        check(hosts)
+    assert [line[:7] for line in str(problem.value).splitlines()[:-1]] == ["host-1:", "host-2:"]
 
 
 def test_a_host_without_space_is_named_with_both_figures() -> None:
     web = builders.app()
     hosts = [builders.facts(1), builders.facts(2, free_kb=63 * 1024)]
-    offers = (builders.offer(web, hosts),)
-    with pytest.raises(BadInput) as problem:
-        fitness.refuse_too_large(offers, builders.survey(hosts))
-    assert str(problem.value) == (
-        "host-2: no space for the release: 63 MiB free under /srv, 64 MiB needed; make room there"
-    )
+    assert fitness.too_small([opened(web)], builders.survey(hosts)) == {
+        "host-2": (
+            "host-2: no space for the release: 63 MiB free under /srv, 64 MiB needed; make room "
+            "there",
+        )
+    }
 
 
 def test_what_a_torn_upload_holds_counts_as_free() -> None:
     hosts = [builders.facts(slots={"web": Slot(torn={NEW: 1024})}, free_kb=64 * 1024)]
-    fitness.refuse_too_large((builders.offer(builders.app(), hosts),), builders.survey(hosts))
+    assert fitness.too_small([opened()], builders.survey(hosts)) == {}
     hosts = [builders.facts(slots={"web": Slot(torn={NEW: 900})}, free_kb=64 * 1024)]
-    with pytest.raises(BadInput, match="64 MiB free under /srv, 64 MiB needed"):
-        fitness.refuse_too_large((builders.offer(builders.app(), hosts),), builders.survey(hosts))
+    (problem,) = fitness.too_small([opened()], builders.survey(hosts))["host-1"]
+    assert "64 MiB free under /srv, 64 MiB needed" in problem
 
 
 def test_a_host_that_has_the_release_needs_no_space() -> None:
     host = builders.facts(slots={"web": Slot(releases=(NEW,))}, free_kb=0)
-    fitness.refuse_too_large((builders.offer(builders.app(), [host]),), builders.survey([host]))
+    assert fitness.too_small([opened()], builders.survey([host])) == {}
+
+
+def test_within_the_policy_an_unfit_host_is_left_out_and_the_others_stay() -> None:
+    hosts = [builders.facts(1), builders.facts(2, init="sh"), builders.facts(3)]
+    seen = check(hosts, max_failures=1)
+    assert [facts.host.name for facts in seen.hosts] == ["host-1", "host-3"]
+    assert seen.left_out == {builders.host(2): "has no systemd (process 1 is sh)"}
+
+
+def test_beyond_the_policy_the_words_that_leave_hosts_out_are_told() -> None:
+    hosts = [builders.facts(1), builders.facts(2, init="sh"), builders.facts(3, free_kb=0)]
+    with pytest.raises(BadInput) as refused:
+        check(hosts, opened(), max_failures=1)
+    assert str(refused.value).splitlines()[-1] == (
+        "2 hosts cannot take part, and max_failures tolerates 1. Repair first, or leave out with "
+        "--skip-host host-2,host-3: inv deploy --env lab --skip-host host-8,host-2,host-3"
+    )
+    assert "host-3: no space for the release" in str(refused.value)
+
+
+def test_where_no_host_is_left_nothing_is_deployed() -> None:
+    with pytest.raises(BadInput, match="No host is left for this command"):
+        check([builders.facts(1, init="sh")], max_failures="100%")
+
+
+def marked(*bad: int, hosts: int = 3) -> list[HostFacts]:
+    """Hosts that all have the new release, which failed on those with these numbers."""
+    return [
+        builders.facts(
+            n, {"web": Slot(releases=(NEW,), bad=frozenset({NEW} if n in bad else set()))}
+        )
+        for n in range(1, hosts + 1)
+    ]
+
+
+def test_a_mark_of_a_minority_leaves_that_host_out_and_forbids_the_release_to_no_other() -> None:
+    seen = check(marked(2), opened(), max_failures=1)
+    assert [facts.host.name for facts in seen.hosts] == ["host-1", "host-3"]
+    with pytest.raises(BadInput, match=f"host-2: web {NEW} failed there before; name"):
+        check(marked(2), opened())
+
+
+def test_a_mark_of_a_majority_forbids_it_and_a_name_permits_it() -> None:
+    with pytest.raises(BadInput, match=r"inv deploy --env lab --app web .* --package 2.0.0"):
+        check(marked(1, 3), opened(), max_failures=3)
+    named = fitness.check(
+        builders.environment(),
+        builders.survey(marked(1, 3)),
+        (opened(),),
+        Scope("lab"),
+        is_default=False,
+    )
+    assert len(named.hosts) == 3
+
+
+@pytest.mark.parametrize("mode", ["²", "9zz", "-1", "99999999999999999999", "0b1", " ", "u+x"])
+def test_a_mode_that_is_none_is_that_hosts_problem(mode: str) -> None:
+    web = builders.app(environment_file="/etc/web.env")
+    facts = builders.facts(slots={"web": Slot(environment_file=f"{mode} root")})
+    (problem,) = fitness.unfit((web,), builders.survey([facts], apps=[web]))["host-1"]
+    assert problem.startswith("host-1: environment_file /etc/web.env")

@@ -66,13 +66,22 @@ def test_by_default_it_goes_to_the_good_release_of_before_without_an_upload() ->
     assert str(plan).startswith(f"Roll back web {OLD} to lab: 2 hosts")
 
 
-def test_a_release_that_was_rolled_back_from_is_not_chosen() -> None:
+def test_a_release_that_failed_on_most_hosts_is_not_chosen() -> None:
     past = (OLDER, NEW, OLD)
     bad = frozenset({NEW})
-    assert switched(made(fleet(slot(*past, bad=bad), slot(*past)))) == {
-        "host-1": OLDER,
-        "host-2": OLDER,
-    }
+    hosts = fleet(slot(*past, bad=bad), slot(*past), slot(*past, bad=bad))
+    assert set(switched(made(hosts)).values()) == {OLDER}
+
+
+def test_a_mark_of_one_host_forbids_the_release_to_that_host_alone() -> None:
+    past = (OLDER, OLD, NEW)
+    hosts = fleet(slot(*past), slot(*past, bad=frozenset({OLD})), slot(*past))
+    with pytest.raises(BadInput, match=f"host-2: web {OLD} failed there before; name it"):
+        made(hosts)
+    lenient = builders.environment(rollout={"max_failures": 1})
+    plan = rollback.make(lenient, builders.survey(hosts))
+    assert switched(plan) == {"host-1": OLD, "host-3": OLD}
+    assert [host.name for host in plan.left_out] == ["host-2"]
 
 
 def test_a_bad_one_can_be_named_all_the_same() -> None:
@@ -102,9 +111,14 @@ REFUSED: dict[str, tuple[list[HostFacts], str | None, str]] = {
     "all others are bad": (
         fleet(slot(OLD, NEW, bad=frozenset({OLD})), slot(OLD, NEW)),
         None,
-        f"bad: {OLD}",
+        f"web {OLD} failed there before",
     ),
     "no such release": (fleet(slot(OLD, NEW), slot(OLD, NEW)), "7.0.0", "was not deployed here"),
+    "all others failed on most hosts": (
+        fleet(*[slot(OLD, NEW, bad=frozenset({OLD}))] * 3),
+        None,
+        f"failed before: {OLD}",
+    ),
     "its files are gone on one": (
         fleet(slot(OLD, NEW), slot(OLD, NEW, releases=(NEW,))),
         None,
@@ -126,7 +140,7 @@ def test_what_cannot_be_gone_back_to_is_refused(
     with pytest.raises(BadInput) as refused:
         made(hosts, to)
     assert words in str(refused.value)
-    assert str(refused.value).startswith(("web: ", "--to 7.0.0: "))
+    assert str(refused.value).startswith(("web: ", "--to 7.0.0: ", "host-1: ", "host-2: "))
 
 
 def test_two_builds_of_one_version_have_to_be_told_apart() -> None:

@@ -15,6 +15,7 @@ from simulated import stage
 from simulated.builds import OFFERED, Kind
 from simulated.controls import CONTROLS, Control
 from simulated.faults import Command, Fault, Strike
+from simulated.liars import Liar, Lie
 from simulated.story import simulate
 from simulated.world import Fleets
 
@@ -70,6 +71,13 @@ def strikes(hosts: int) -> st.SearchStrategy[Strike]:
     )
 
 
+def liars(hosts: int) -> st.SearchStrategy[Liar | None]:
+    one = st.builds(
+        Liar, host=st.integers(1, hosts), lie=st.sampled_from(Lie), seed=st.integers(0, 999)
+    )
+    return st.one_of(st.none(), st.none(), one)
+
+
 def scripts(hosts: int) -> st.SearchStrategy[list[Command]]:
     return st.lists(
         st.builds(
@@ -79,6 +87,7 @@ def scripts(hosts: int) -> st.SearchStrategy[list[Command]]:
             strikes=st.lists(strikes(hosts), max_size=4).map(tuple),
             seed=st.integers(0, 99),
             after=st.sampled_from([0.0, 5.0, 500.0]),
+            liar=liars(hosts),
         ),
         min_size=1,
         max_size=4,

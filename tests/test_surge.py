@@ -15,6 +15,7 @@ from deploy.errors import BadInput
 from deploy.facts import HostFacts, Listener, Slot, Survey, UnitState, target_of
 from deploy.lanes import Goal
 from deploy.records import Record
+from deploy.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -323,8 +324,9 @@ def refusal(facts: HostFacts, **changes: Any) -> str:
     found = replace(seen([facts], {}), **changes)
     groups = {name: replace(each, **group) for name, each in found.groups.items()}
     environment = builders.environment(WEB, rollout=SURGE)
+    surveyed = replace(found, groups=groups)
     with pytest.raises(BadInput) as refused:
-        fitness.refuse_surge(environment, replace(found, groups=groups))
+        fitness.check(environment, surveyed, (), Scope("lab"), is_default=False)
     return str(refused.value)
 
 
@@ -334,8 +336,8 @@ def test_surge_is_refused_where_two_releases_cannot_run_side_by_side() -> None:
     hungry = host(used=builders.slot(memory_kb=2 * 1024**2))
     assert "no memory for two of web: it holds 2048 MiB, 1024 MiB are free" in refusal(hungry)
     taken = rest(listeners=(Listener(7, "nginx.service", "nginx"),))
-    with pytest.raises(BadInput, match=r"port 5001 of web is held by nginx.service \(pid 7"):
-        fitness.refuse_unfit((WEB,), seen([host(spare=taken)], {}))
+    (problem,) = fitness.unfit((WEB,), seen([host(spare=taken)], {}))["host-1"]
+    assert "port 5001 of web is held by nginx.service (pid 7" in problem
     fitness.refuse_surge(builders.environment(WEB, rollout=SURGE), seen([host()], {}))
     rolling = builders.environment(WEB)
-    fitness.refuse_surge(rolling, seen([hungry], {}))
+    assert fitness.cramped(rolling, seen([hungry], {})) == {}

@@ -13,6 +13,7 @@ and after the last, a fault may strike. What must never be is written into `Worl
     host         a host's connection; scripts: what each script does there
     api          target groups; floors: what must stay in service of them
     fate         what befalls a command; turns: whose thread is next
+    liars        a host that lies in its answers
     surveys      what is seen of the world
     world        every place, and what went wrong
     controls     defects of the product that must be seen, so that each judgement can fail

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from deploy import commands, connections, lanes, recovery, verbs
+from deploy import commands, connections, exclusion, lanes, recovery, verbs
 from deploy.enrolment import RegisterTarget, WaitDrained, WaitHealthy
 from deploy.executor import Execution
+from deploy.past import Past
 from deploy.proof import ProveRelease
 from deploy.quiet import WaitQuiet
+from deploy.settings import Share
 from deploy.walk import Walk
 from simulated.builds import OFFERED, Kind
 from simulated.faults import Command, Fault, Strike
+from simulated.liars import Liar, Lie
 from simulated.world import Fleets
 
 if TYPE_CHECKING:
@@ -20,8 +23,10 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from deploy.facts import Survey
     from deploy.fleet import Fleet
     from deploy.recovery import WayOut
+    from deploy.settings import Environment
     from deploy.steps import Step
 
 
@@ -93,6 +98,23 @@ def a_canary_that_is_not_called_off(patch: pytest.MonkeyPatch) -> None:
 
 def a_report_without_a_last_look(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(verbs, "as_seen", lambda report, _: report)
+
+
+def a_host_that_cannot_be_read_and_stops_all(patch: pytest.MonkeyPatch) -> None:
+    real = exclusion.leave_out
+
+    def leave_out(environment: Environment, *given: Any, **told: Any) -> Survey:
+        rollout = environment.rollout.model_copy(update={"max_failures": Share(text="0")})
+        return real(environment.model_copy(update={"rollout": rollout}), *given, **told)
+
+    patch.setattr(exclusion, "leave_out", leave_out)
+
+
+def a_mark_of_one_host_that_counts_for_all(patch: pytest.MonkeyPatch) -> None:
+    def blocked(past: Past) -> frozenset[str]:
+        return frozenset[str]().union(*(slot.bad for slot in past.landing.values()))
+
+    patch.setattr(Past, "blocked", property(blocked))
 
 
 @dataclass(frozen=True)
@@ -199,5 +221,19 @@ CONTROLS = (
         "honesty: host-1: not reached, and it was touched",
         (Command("deploy", strikes=(Strike(Fault.COMMAND, "UploadRelease", host=2),)),),
         Fleets(surge=True),
+    ),
+    Control(
+        a_host_that_cannot_be_read_and_stops_all,
+        "P12: one host lies, 1 may fail, and all are refused",
+        (Command("deploy", liar=Liar(2, Lie.SILENT)),),
+        Fleets(hosts=3, rollout=(("batch", 1), ("max_failures", 1))),
+    ),
+    Control(
+        a_mark_of_one_host_that_counts_for_all,
+        "P12: one host lies, and the others may not go back: web: there is no good release to go "
+        "back to: 2.0.0-222222222222 is all that was deployed; failed before: 1.0.0-111111111111; "
+        "name one with --to, or deploy a package",
+        (Command("rollback", liar=Liar(2, Lie.FORGED, 20)),),
+        Fleets(hosts=3, rollout=(("batch", 1), ("max_failures", 1))),
     ),
 )

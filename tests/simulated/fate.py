@@ -33,7 +33,7 @@ class Fate:
     """
 
     def __init__(self, world: World, command: Command) -> None:
-        self.world = world
+        self.world, self.command = world, command
         self.turns = Turns(command.seed)
         self.struck: list[Strike] = []
         self.acting = ""

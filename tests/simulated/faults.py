@@ -7,6 +7,7 @@ import signal
 from dataclasses import dataclass
 
 from simulated.builds import OFFERED, Build
+from simulated.liars import Liar
 
 
 class Fault(enum.StrEnum):
@@ -48,7 +49,7 @@ class Command:
     """One command of the operator: `deploy`, `rollback` or `repair`, and what befalls it.
 
     seed: the order in which the hosts' threads take turns, 0 for one after another; after: the
-    seconds since the command before.
+    seconds since the command before; liar: a host that lies in all its answers meanwhile.
     """
 
     verb: str
@@ -56,6 +57,7 @@ class Command:
     strikes: tuple[Strike, ...] = ()
     seed: int = 0
     after: float = 0.0
+    liar: Liar | None = None
 
 
 class Crash(BaseException):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deploy.errors import CommandFailed, CommandResult, LockLost
@@ -23,6 +24,8 @@ class Remote:
 
     def __init__(self, fate: Fate, host: Host) -> None:
         self._fate, self._world, self._host = fate, fate.world, host
+        liar = fate.command.liar
+        self._liar = liar if liar and liar.is_on(host) else None
 
     def ask(
         self, script: str, what: str, timeout_seconds: float = 30, most_bytes: int = 0
@@ -30,14 +33,17 @@ class Remote:
         del what, timeout_seconds, most_bytes
         self._fate.instant()
         self._fate.reach(self._host.name)
-        return CommandResult(script, 0, self._printed(script), "", facts=self._facts(script))
+        return self._told(
+            CommandResult(script, 0, self._printed(script), "", facts=self._facts(script))
+        )
 
     def probe(self, port: int, path: str, header: str, timeout_seconds: float) -> int | None:
         del path, header, timeout_seconds
         self._fate.instant()
         CLOCK.sleep(CALL_SECONDS)
         self._fate.reach(self._host.name)
-        return 200 if self._world.answers(self._on_port(port)) else None
+        code = 200 if self._world.answers(self._on_port(port)) else None
+        return self._liar.code(code) if self._liar else code
 
     def send(
         self,
@@ -78,7 +84,16 @@ class Remote:
         fate.instant(held=True)
         name, args = SPOKEN.get(script, ("", ()))
         facts = self._shown(home.of_unit(*args)) if name == "start_unit" else ()
-        return CommandResult(script, 0, "", "", facts=facts)
+        return self._told(CommandResult(script, 0, "", "", facts=facts))
+
+    def _told(self, answer: CommandResult) -> CommandResult:
+        """What the host prints: the truth, unless it lies."""
+        if self._liar is None:
+            return answer
+        if not answer.facts:
+            return replace(answer, stdout=self._liar.text(answer.stdout))
+        facts = self._liar.text("\n".join(answer.facts)).split("\n")
+        return replace(answer, facts=tuple(facts))
 
     def _shown(self, place: Place) -> tuple[str, ...]:
         lines = surveys.unit_state(self._world, place).splitlines()

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deploy import repair
+from deploy import repair, rollback
+from deploy.errors import BadInput
 from deploy.report import ExitCode, Outcome
+from deploy.switching import SwitchRelease
 from simulated import surveys
 from simulated.builds import Kind
 from simulated.faults import Fault
 
 if TYPE_CHECKING:
     from deploy.facts import HostFacts, Survey
+    from deploy.plan import Plan
     from deploy.report import Report
     from simulated.places import Home, Place, Process
     from simulated.run import Run
     from simulated.world import World
+
+
+MAJORITY_OF = 3  # with fewer hosts, one that lies is half of them
 
 
 @dataclass(frozen=True)
@@ -62,8 +68,26 @@ def see_honesty(run: Run, report: Report, before: Before) -> None:
         if said := _untrue(run.world, host, outcome, before, failed_back=host in failed_back):
             run.world.wrong("honesty", f"{host}: {outcome}, and {said}")
     _see_exit_code(run, code)
+    _see_one_failure(run, report)
     if code is ExitCode.DONE and run.command.verb == "deploy":
         _see_deployed(run)
+
+
+def _see_one_failure(run: Run, report: Report) -> None:
+    """P12: where nothing else goes wrong, only the host that lies fails."""
+    liar, fate, world = run.command.liar, run.fate, run.world
+    is_bad = run.command.verb == "deploy" and world.kind(run.command.build) is not Kind.GOOD
+    if not liar or fate.struck or is_bad or not run.is_calm:
+        return
+    if any(failure.step.startswith("begin batch") for failure in report.failures):
+        return  # on paper, no other host goes on while one waits for its turn in a window
+    for failure in report.failures:
+        if failure.host.name != liar.name:
+            world.wrong("P12", f"one host lies, and another one fails: {failure}")
+    if report.plan.tolerated:
+        for host, outcome in report.outcomes.items():
+            if host != liar.name and outcome not in {Outcome.DONE, Outcome.CURRENT}:
+                world.wrong("P12", f"one host lies, and the part of another ends so: {outcome}")
 
 
 def _untrue(world: World, host: str, outcome: Outcome, before: Before, *, failed_back: bool) -> str:
@@ -80,7 +104,9 @@ def _untrue(world: World, host: str, outcome: Outcome, before: Before, *, failed
         case Outcome.OUT if is_in and not failed_back:
             is_sick = not all(world.is_healthy(home) for home in homes)
             return "" if is_sick else "it is in service"
-        case Outcome.WAITING if any(_is_touched(place, before) for place in places):
+        case Outcome.WAITING | Outcome.LEFT_OUT if any(
+            _is_touched(place, before) for place in places
+        ):
             return "it was touched"
     return ""
 
@@ -98,12 +124,13 @@ def _see_exit_code(run: Run, code: ExitCode) -> None:
     world = run.world
     if code in {ExitCode.DONE, ExitCode.FAILED, ExitCode.MIXED}:
         for home in world.homes.values():
-            if not (world.is_served(home) or home.host.name in run.unseen):
+            if not (world.is_served(home) or home.host.name in run.unseen | world.lied):
                 world.wrong("honesty", f"exit code {code!r}, and {home} is out of service")
     # What is so of hosts that nothing was done to, or beside the slots in use, is told by a look.
     one = code is ExitCode.FAILED or (code is ExitCode.DONE and run.command.verb != "repair")
     running = [
-        {place.process.build for place in world.of(app.name) if place.process} for app in world.apps
+        {p.process.build for p in world.of(app.name) if p.process and p.host.name not in world.lied}
+        for app in world.apps
     ]
     mixed = any(len({build and build.release for build in builds}) > 1 for builds in running)
     can_tell = len(run.unseen) < len(world.hosts) and (run.has_looked or not world.given.surge)
@@ -149,3 +176,53 @@ def see_whole(run: Run, report: Report, before: Before) -> None:
 def _was_good(world: World, home: Home, before: Before) -> bool:
     ran = [was for place in home.places if (was := before.processes[place])]
     return before.served[home] and all(world.kind(was.build) is Kind.GOOD for was in ran)
+
+
+def see_refusal(run: Run, why: str) -> None:
+    """P12: a host that lies costs one failure, so within the policy it stops no deploy."""
+    liar, world, verb = run.command.liar, run.world, run.command.verb
+    others = len(world.hosts) - 1
+    if not liar or verb == "repair" or not others or surveys.unreachable(world):
+        return
+    tolerated = run.environment.rollout.max_failures.hosts(len(world.hosts))
+    if tolerated and "cannot take part" in why:
+        world.wrong("P12", f"one host lies, {tolerated} may fail, and all are refused")
+    if tolerated and verb == "rollback" and "would leave" not in why and _alone(run):
+        world.wrong("P12", f"one host lies, and the others may not go back: {why}")
+
+
+def see_choice(run: Run, made: Plan) -> None:
+    """P12: what the others go back to is what they would go back to without the one that lies."""
+    liar, world = run.command.liar, run.world
+    if not liar or run.command.verb != "rollback":
+        return
+    alone = _alone(run)
+    if alone and _switches(alone, liar.name) != _switches(made, liar.name):
+        world.wrong("P12", f"with the host that lies {made}\nwithout it {alone}")
+
+
+def _alone(run: Run) -> Plan | None:
+    """The rollback of the others without the host that lies; None where they do not agree."""
+    liar, honest = run.command.liar, surveys.survey(run.world)
+    rest = tuple(facts for facts in honest.hosts if not (liar and liar.is_on(facts.host)))
+    if len(rest) < MAJORITY_OF - 1 or len({_told_of(facts) for facts in rest}) > 1:
+        return None  # they differ among themselves, so one vote may well count
+    seen = replace(honest, hosts=rest, asked=(), unreachable={})
+    try:
+        return rollback.make(run.environment, seen, allow_downtime=True)
+    except BadInput:
+        return None
+
+
+def _told_of(facts: HostFacts) -> str:
+    """What the choice of a release depends on."""
+    return str([(slot.history, slot.bad, slot.link) for slot in facts.slots.values()])
+
+
+def _switches(made: Plan, liar: str) -> dict[tuple[str, str], str]:
+    """The releases that the others are switched to, by host and app."""
+    return {
+        (step.host.name, step.app.name): step.release
+        for step in made.steps
+        if isinstance(step, SwitchRelease) and step.host.name != liar
+    }

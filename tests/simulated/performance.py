@@ -10,7 +10,9 @@ import builders
 
 from deploy import fitness, overview, plan, repair, rollback, verbs
 from deploy.errors import BadInput, DeployError
+from deploy.offers import Opened
 from deploy.rollout import Rollout
+from deploy.scope import Scope
 from simulated import judge, surveys
 from simulated.clock import CLOCK
 from simulated.faults import Crash
@@ -51,10 +53,12 @@ def perform(world: World, command: Command, environment: Environment | None = No
         place.left = NOBODY
     try:
         seen = run.survey()
-        before = Before.of(world, seen)
+        before = Before.of(world, surveys.look(world))
         made = _planned(run, seen)
     except BadInput as error:
+        judge.see_refusal(run, str(error))
         return Ended(refused=str(error))
+    judge.see_choice(run, made)
     try:
         report = _rolled_out(run, made)
     except Crash:
@@ -69,13 +73,15 @@ def _planned(run: Run, seen: Survey) -> Plan:
     match run.command.verb:
         case "deploy":
             apps = run.world.apps
-            fitness.refuse_unfit(apps, seen)
-            fitness.refuse_surge(environment, seen)
             offers = tuple(_offer(seen, app, run.command.build) for app in apps)
+            opened = tuple(Opened(each.app, each.package, ()) for each in offers)
+            scope = Scope(environment.name)
+            seen = fitness.check(environment, seen, opened, scope, is_default=False)
             return plan.make(environment, offers, seen, allow_downtime=allow)
         case "rollback":
             fitness.refuse_surge(environment, seen)
-            return rollback.make(environment, seen, allow_downtime=allow)
+            problems = fitness.cramped(environment, seen)
+            return rollback.make(environment, seen, problems=problems, allow_downtime=allow)
         case _:
             return repair.make(environment, seen)
 
@@ -91,9 +97,10 @@ def _rolled_out(run: Run, made: Plan) -> Report:
     rollout = Rollout(me, me, me, me)
     act = rollout.run_or_take_back if run.command.verb == "deploy" else rollout.run
     report = act(made)
-    run.unseen = frozenset(surveys.unreachable(run.world))
+    lied = {command.liar.name} if (command := run.command).liar else set[str]()
+    run.unseen = frozenset(surveys.unreachable(run.world)) | lied
     try:
-        seen = run.survey(allow_unreachable=True)
+        seen = run.survey()
     except DeployError:
         return verbs.as_seen(report, None)
     run.has_looked = True

@@ -8,6 +8,7 @@ from deploy.fleet import Fleet
 from deploy.report import BatchBegan, StepBegan, StepEnded
 from simulated import surveys
 from simulated.api import Api
+from simulated.builds import Kind
 from simulated.clock import CLOCK
 from simulated.fate import Fate
 from simulated.floors import Floors
@@ -47,6 +48,7 @@ class Stop:
 class Run:
     """One command at work: it is Session, Lease, Screen and Signals in one.
 
+    is_calm: whether all was healthy, of good releases, when it began.
     has_looked: whether AWS answered for a look after it; unseen: the hosts that then did not.
     """
 
@@ -56,14 +58,20 @@ class Run:
         self.has_looked = False
         self.unseen: frozenset[str] = frozenset()
         self.fate = Fate(world, command)
+        running = [place.process for place in world.places.values() if place.process]
+        self.is_calm = all(map(world.is_healthy, world.homes.values())) and all(
+            world.kind(process.build) is Kind.GOOD for process in running
+        )
+        if command.liar:
+            world.lied.add(command.liar.name)
         rollout = environment.rollout
         surges = rollout.strategy == "surge" and command.verb != "repair"  # that mends in place
         self._floors = Floors(world, rollout, surges=surges, allow_downtime=self.allow_downtime)
         self._api = Api(self.fate, self._floors, is_quiet=rollout.drain == "quiet")
 
-    def survey(self, *, settled: bool = True, allow_unreachable: bool = False) -> Survey:
+    def survey(self, *, settled: bool = True) -> Survey:
         del settled
-        return surveys.survey(self.world, allow_unreachable=allow_unreachable)
+        return surveys.survey(self.world, self.command.liar)
 
     def fleet(self) -> Fleet:
         remotes = {host.name: cast("Any", Remote(self.fate, host)) for host in self.world.hosts}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import builders
 
-from deploy.errors import Unreachable
+from deploy.errors import DeployError, Unreachable
 from deploy.facts import HostFacts, Listener, Slot, Survey, UnitState
 from deploy.printed import parse_show
 from deploy.survey import settle
@@ -16,6 +16,7 @@ from simulated.builds import Build, Kind
 from simulated.clock import CLOCK
 
 if TYPE_CHECKING:
+    from simulated.liars import Liar
     from simulated.places import Place
     from simulated.world import World
 
@@ -88,14 +89,22 @@ def unreachable(world: World) -> dict[str, str]:
     return {host: "no answer" for host, until in world.dark.items() if CLOCK.now < until}
 
 
-def survey(world: World, *, allow_unreachable: bool = False) -> Survey:
-    """All hosts and groups, now; Unreachable where AWS does not answer, or a host that must."""
+def survey(world: World, liar: Liar | None = None) -> Survey:
+    """All hosts and groups, now, as one host lies about itself; Unreachable where AWS is down."""
     dark = unreachable(world)
-    if (dark and not allow_unreachable) or CLOCK.now < world.down:
+    if CLOCK.now < world.down:
         raise Unreachable("no answer")
-    seen = look(world)
-    hosts = tuple(facts for facts in seen.hosts if facts.host.name not in dark)
-    return replace(seen, hosts=hosts, unreachable=dark)
+    seen, facts = look(world), list[HostFacts]()
+    for each in seen.hosts:
+        if each.host.name in dark:
+            continue
+        try:
+            facts.append(liar.facts(each, world.apps) if liar and liar.is_on(each.host) else each)
+        except DeployError as error:
+            dark[each.host.name] = str(error)
+    asked, apps = tuple(each.host for each in seen.hosts), world.apps
+    seen = replace(seen, hosts=tuple(facts), unreachable=dark, asked=asked)
+    return replace(seen, hosts=tuple(settle(each, apps, seen) for each in facts))
 
 
 def look(world: World) -> Survey:

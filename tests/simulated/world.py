@@ -59,6 +59,7 @@ class Fleets:
 class World:
     """Every place, and what went wrong that never may.
 
+    lied: the hosts, by name, that lied to a command of the story.
     dark, down: until when a host, by name, and AWS cannot be reached, in the clock's seconds.
     """
 
@@ -66,6 +67,7 @@ class World:
         CLOCK.now = BEGAN_SECONDS
         self.given = given
         self.wrongs: list[str] = []
+        self.lied: set[str] = set()
         self.kinds = dict(zip(OFFERED, given.kinds, strict=True))
         self.dark: dict[str, float] = {}
         self.down = 0.0
@@ -120,8 +122,9 @@ class World:
         return builders.environment(*self.apps, batch=batch, rollout=rest, hosts=names)
 
     def wrong(self, promise: str, text: str) -> None:
-        """Write down what must never be."""
-        self.wrongs.append(f"{promise}: {text}")
+        """Write down what must never be; what a host that lied does to itself is its own."""
+        if text.partition(":")[0] not in self.lied:
+            self.wrongs.append(f"{promise}: {text}")
 
     def of(self, app: str) -> list[Place]:
         return [place for place in self.places.values() if place.app.name == app]

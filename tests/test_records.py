@@ -1,0 +1,155 @@
+"""What a host remembers, line by line, and what an app stands on by it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy import records
+from deploy.errors import BadInput
+from deploy.records import Kind, Note, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+RUN, OTHER = "a" * 32, "b" * 32
+
+
+def stack(*told: str) -> str:
+    """The releases on the stack of a history: `3` deploys, `<2` goes back, `3'` has a new unit."""
+    history = []
+    for number, word in enumerate(told):
+        kind = Kind.ROLLBACK if word.startswith("<") else Kind.DEPLOY
+        release = word.strip("<'")
+        unit = f"{release}-again" if word.endswith("'") else release
+        history.append(Record(release, unit, run=f"{number:032x}", kind=kind))
+    return " ".join(
+        record.release + "'" * record.unit.endswith("again") for record in records.stack(history)
+    )
+
+
+@pytest.mark.parametrize(
+    ("history", "expected"),
+    [
+        ("", ""),
+        ("1 2 3", "1 2 3"),
+        ("1 2 3 <2", "1 2"),
+        ("1 2 3 <2 <1", "1"),
+        ("1 2 3 <2 4", "1 2 4"),
+        ("1 2 3 <2 4 <2", "1 2"),
+        ("1 2 1", "1 2 1"),
+        ("1 2 1 <2", "1 2"),
+        ("1 2 3 <1", "1"),
+        ("1 2 <1 <2", "1 2"),
+        ("2 3 <1", "1"),
+        ("1 2 2", "1 2"),
+        ("1 2 2'", "1 2 2'"),
+        ("1 2 2' <2", "1 2"),
+        ("1 2' 3 <2", "1 2'"),
+    ],
+)
+def test_a_deploy_is_put_on_top_and_a_rollback_takes_off_what_it_went_back_from(
+    history: str, expected: str
+) -> None:
+    assert stack(*history.split()) == expected
+
+
+def test_lines_of_format_0_are_runs_that_are_told_apart_by_release() -> None:
+    old = [Record(release, unit) for release, unit in ("1a", "2a", "2b", "1a")]
+    assert [(each.release, each.unit) for each in records.stack(old)] == [
+        ("1", "a"),
+        ("2", "b"),
+        ("1", "a"),
+    ]
+
+
+WORDS = st.lists(
+    st.tuples(st.sampled_from("123"), st.sampled_from("ab"), st.sampled_from(Kind)), max_size=12
+)
+
+
+def history(told: Iterable[tuple[str, str, Kind]]) -> list[Record]:
+    return [
+        Record(release, unit, run=f"{number:032x}", kind=kind)
+        for number, (release, unit, kind) in enumerate(told)
+    ]
+
+
+@given(WORDS)
+def test_what_was_deployed_last_is_on_top(told: list[tuple[str, str, Kind]]) -> None:
+    past = history(told)
+    if past:
+        assert records.stack(past)[-1].release == past[-1].release
+
+
+@given(WORDS)
+def test_rollbacks_in_a_row_end(told: list[tuple[str, str, Kind]]) -> None:
+    """Each one that goes to what lies below leaves less to go back to."""
+    past = history(told)
+    left = records.stack(past)
+    while len(left) > 1:
+        below = left[-2]
+        past.append(Record(below.release, below.unit, run="f" * 32, kind=Kind.ROLLBACK))
+        shorter = records.stack(past)
+        assert len(shorter) < len(left)
+        left = shorter
+
+
+def test_a_line_has_its_format_and_its_run() -> None:
+    record = Record("1.0.0-a", "u", "now", "me@here", RUN, Kind.ROLLBACK)
+    assert json.loads(record.as_line()) == {
+        "format": 1,
+        "release": "1.0.0-a",
+        "unit": "u",
+        "at": "now",
+        "by": "me@here",
+        "run": RUN,
+        "kind": "rollback",
+    }
+    assert Record.parse(record.as_line()) == record
+    note = Note("web-lab", "i-1:5000", "now", "me@here", OTHER)
+    assert Note.parse(note.as_line()) == note
+
+
+def test_a_line_without_a_format_is_read_as_format_0() -> None:
+    line = '{"release": "1.0.0-a", "unit": "u", "at": "t", "by": "me"}'
+    assert Record.parse(line) == Record("1.0.0-a", "u", "t", "me", "", Kind.DEPLOY)
+    assert Note.parse('{"target": "i-1:5000"}') == Note("", "i-1:5000")
+
+
+@pytest.mark.parametrize("parse", [Record.parse, Note.parse])
+def test_a_later_format_is_refused(parse: object) -> None:
+    line = '{"format": 2, "release": "1", "unit": "u", "at": "", "by": "", "target": "i-1"}'
+    assert callable(parse)
+    with pytest.raises(BadInput, match=r"a later format than this version knows \(1\): upgrade"):
+        parse(line)
+
+
+ODD = ["", "{", "[]", "null", "3", '"x"', "[" * 100_000, '{"a":' * 100_000, "9" * 5000, "\x00"]
+ODD += ['{"format": 1}', '{"format": 1e999}', '{"format": -1}', '{"format": "2"}', '{"kind": 3}']
+ODD += ['{"release": "1", "unit": "u", "at": "", "by": "", "kind": "²"}', '{"target": ""}']
+
+
+@pytest.mark.parametrize("line", ODD, ids=lambda line: line[:20])
+def test_anything_else_is_no_record_and_no_note(line: str) -> None:
+    assert Record.parse(line) is None
+    assert Note.parse(line) is None
+
+
+@given(st.text() | st.recursive(st.none() | st.text(), st.lists).map(json.dumps))
+def test_no_line_raises_anything_but_ours(line: str) -> None:
+    for parse in (Record.parse, Note.parse):
+        try:
+            parse(line)
+        except BadInput as error:
+            assert "upgrade" in str(error)  # noqa: PT017 - not every line raises
+
+
+def test_runs_have_ids_of_their_own() -> None:
+    assert len({records.new_run() for _ in range(100)}) == 100
+    assert set(records.new_run()) <= set("0123456789abcdef")
+    assert len(records.new_run()) == 32
