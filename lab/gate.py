@@ -113,6 +113,10 @@ class Gate:
         if self._knobs.throttle != self._throttled:
             self._throttle = Throttle()
             self._throttled = self._knobs.throttle
+        if operation == "DescribeTargetHealth" and self._knobs.api_pages > 0:
+            self._knobs.api_pages -= 1
+            start_response("200 OK", [("Content-Type", "text/html")])
+            return [b"<!DOCTYPE html><html><body><p>Please sign in.<br></body></html>"]
         if self._knobs.api_error is not None:
             message = "The lab was told to answer so (its knob api_error)."
             return _refuse(service, self._knobs.api_error, message, start_response)

@@ -21,6 +21,7 @@ class Knobs:
     throttle                   ELB calls are throttled at AWS's token bucket rates
     api_error                  an AWS error code that every API call is answered with
     api_down                   API connections are closed without an answer
+    api_pages                  so many calls of DescribeTargetHealth are answered with a web page
     """
 
     propagation_lag_seconds: float = 0.0
@@ -30,6 +31,7 @@ class Knobs:
     throttle: bool = False
     api_error: str | None = None
     api_down: bool = False
+    api_pages: float = 0.0
 
     def update(self, values: dict[str, Any]) -> None:
         """Set the named knobs, all or none; raises BadInput for a wrong name, type or value."""

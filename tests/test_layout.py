@@ -15,9 +15,10 @@ DEPLOY = ROOT / "deploy"
 # Each module may import those of earlier lines only, annotations included.
 LAYERS = (
     ("__init__", "connections", "errors", "findings", "manifest", "records"),
-    ("commands", "retries"),
+    ("answers", "commands", "http_probe", "retries", "transport"),
     ("document", "entries", "fence", "matcher", "release", "units", "usage"),
-    ("archive", "bundle", "questions", "settings"),
+    ("bundle", "folder", "questions", "settings", "tar_stream"),
+    ("archive",),
     ("aws", "package", "project"),
     ("balancer", "inventory", "parcel", "trust"),
     ("desk", "facts", "feed", "ssh"),
@@ -46,7 +47,7 @@ LAYERS = (
 )
 HOMES = {
     "boto3": {"aws"},
-    "botocore": {"aws"},
+    "botocore": {"aws", "transport"},
     "fabric": {"ssh", "trust"},
     "paramiko": {"remote", "ssh", "trust"},
     "invoke": {"remote", "usage"},
