@@ -135,10 +135,10 @@ class Balancer:
         return _parse_group(groups[0], self._attributes(groups[0].text("TargetGroupArn")))
 
     def _attributes(self, arn: str) -> Answer:
-        operation = "describe_target_group_attributes"
-        answer = Answer(operation, self._account.call("elbv2", operation, TargetGroupArn=arn))
-        values = {item.text("Key"): item.text("Value", "") for item in answer.parts("Attributes")}
-        return Answer(operation, values)
+        where = "DescribeTargetGroupAttributes"
+        given = self._account.call("elbv2", "describe_target_group_attributes", TargetGroupArn=arn)
+        listed = Answer(where, given).parts("Attributes")
+        return Answer(where, {item.text("Key"): item.text("Value", "") for item in listed})
 
     def health(self, group: TargetGroup) -> dict[Target, Health]:
         """All targets of a group: one unfiltered call, whatever the number of hosts."""

@@ -134,14 +134,14 @@ def _listed(
 
 
 def _instances(account: Account, filters: list[dict[str, Any]]) -> list[Answer]:
-    operation, paging = "describe_instances", {"PageSize": INSTANCES_IN_A_PAGE}
+    paging = {"PageSize": INSTANCES_IN_A_PAGE}
     reservations = account.items(
-        "ec2", operation, "Reservations", Filters=filters, PaginationConfig=paging
+        "ec2", "describe_instances", "Reservations", Filters=filters, PaginationConfig=paging
     )
     return [
         instance
         for reservation in reservations
-        for instance in Answer(f"ec2.{operation}.Reservations", reservation).parts("Instances")
+        for instance in Answer("DescribeInstances.Reservations", reservation).parts("Instances")
     ]
 
 
