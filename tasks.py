@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,10 @@ SETTINGS = "fabric.yaml"
 
 
 def _verb(body: Callable[..., Any]) -> Callable[..., None]:
-    """Turn our errors into one message and an exit code; nothing else is caught."""
+    """Turn errors into one message and an exit code, those that nobody foresaw included.
+
+    Such an error comes from before the first change: after it, the verbs end with the report.
+    """
 
     @functools.wraps(body)
     def run(context: Any, *arguments: Any, **options: Any) -> None:
@@ -36,6 +40,12 @@ def _verb(body: Callable[..., Any]) -> Callable[..., None]:
             code = int(body(context, *arguments, **options))
         except DeployError as error:
             raise Exit(str(error), code=error.exit_code) from error
+        except Exit:
+            raise
+        except Exception as error:
+            if os.environ.get("CHANGEOVER_DEBUG"):
+                raise
+            raise Exit(usage.defect(error, body.__name__), code=usage.USAGE_ERROR) from error
         except KeyboardInterrupt:
             raise Exit("Interrupted; nothing was changed.", code=130) from None
         finally:

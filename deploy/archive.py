@@ -7,7 +7,7 @@ folder, or that is no plain file, folder or inner link, ends in BadInput.
 from __future__ import annotations
 
 import gzip
-import os
+import io
 import re
 import stat
 import tarfile
@@ -15,16 +15,31 @@ import tempfile
 import urllib.parse
 import zipfile
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from deploy.entries import CHUNK, Entry, Source, normalise, refuse_special, refusing, too_big
+from deploy import folder
+from deploy.entries import (
+    CHUNK,
+    MOST_ENTRIES,
+    MOST_NAME_BYTES,
+    Entry,
+    Meter,
+    Source,
+    normalise,
+    refuse_special,
+    refusing,
+    too_big,
+)
 from deploy.errors import BadInput
+from deploy.tar_stream import BoundedMember, Forward
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _LONGEST_TARGET_BYTES = 4096
+_DIRECTORY_ENTRY = b"PK\x01\x02"
+_MOST_DIRECTORY_BYTES = 46 * MOST_ENTRIES + MOST_NAME_BYTES
 _NUPKG_METADATA = re.compile(
     r"\[Content_Types\]\.xml|_rels/.*|package/services/metadata/.*|[^/]*\.nuspec|\.signature\.p7s",
     re.IGNORECASE,
@@ -39,18 +54,19 @@ def reading(path: Path, max_unpacked_bytes: int, workspace: Path) -> Iterator[It
     own order. BadInput for whatever is broken or unsafe, OSError of the workspace excepted.
     """
     lower = path.name.lower()
+    meter = Meter(path.name)
     with refusing(path):
         if path.is_dir():
-            yield _folder(path)
+            yield folder.entries(path, meter)
         elif lower.endswith((".zip", ".nupkg")):
-            with zipfile.ZipFile(path) as archive:
-                yield _zip(archive, path.name, is_nupkg=lower.endswith(".nupkg"))
+            with _ZipFile(io.FileIO(path)) as file, _directory(file, path.name) as archive:
+                yield _zip(archive, path.name, meter, is_nupkg=lower.endswith(".nupkg"))
         elif lower.endswith((".tar.gz", ".tgz")):
             with (
                 gzip.open(path) as unzipped,
                 tempfile.TemporaryFile(dir=workspace) as spool,
             ):
-                stream = _Forward(unzipped)
+                stream = Forward(unzipped, path.name, meter)
                 yield _tar(stream, spool, path.name, max_unpacked_bytes)
         else:
             raise BadInput(
@@ -59,38 +75,45 @@ def reading(path: Path, max_unpacked_bytes: int, workspace: Path) -> Iterator[It
             )
 
 
-def _folder(root: Path) -> Iterator[Entry]:
-    def fail(error: OSError) -> None:
-        raise error
+class _ZipFile(io.BufferedReader):
+    """A zip's file whose directory is measured before zipfile makes objects of it."""
 
-    # Windows' file system has no modes: what stat shows there is made up.
-    has_modes = os.name == "posix"
-    for folder, folders, files in os.walk(root, onerror=fail):
-        for name in sorted(folders + files):
-            whole = os.path.join(folder, name)  # noqa: PTH118 - half the time of pathlib on 10,000 files
-            found = os.lstat(whole)
-            kind = stat.S_IFMT(found.st_mode)
-            path = normalise(os.path.relpath(whole, root).replace(os.sep, "/"), root.name)
-            refuse_special(kind, path, root.name)
-            yield Entry(
-                path=path,
-                kind=kind,
-                mode=stat.S_IMODE(found.st_mode) if has_modes else None,
-                size=found.st_size if kind == stat.S_IFREG else 0,
-                target=os.readlink(whole) if kind == stat.S_IFLNK else "",  # noqa: PTH115 - keep the text as it is
-                open=_opener(whole),
-            )
+    is_opening = True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        is_large = self.is_opening and size is not None and size > _MOST_DIRECTORY_BYTES
+        data = b"" if is_large else super().read(size)
+        if is_large or (self.is_opening and data.count(_DIRECTORY_ENTRY) > MOST_ENTRIES):
+            raise _DirectoryTooLarge
+        return data
 
 
-def _opener(whole: str) -> Callable[[], Source]:
-    # Unbuffered: a MiB is read at a time.
-    return lambda: open(whole, "rb", buffering=0)  # noqa: PTH123 - closed by whoever reads
+class _DirectoryTooLarge(Exception):
+    """zipfile was about to read a directory of too many entries."""
 
 
-def _zip(archive: zipfile.ZipFile, package: str, *, is_nupkg: bool) -> Iterator[Entry]:
+@contextmanager
+def _directory(file: _ZipFile, package: str) -> Iterator[zipfile.ZipFile]:
+    try:
+        archive = zipfile.ZipFile(file)
+    except _DirectoryTooLarge as error:
+        raise BadInput(
+            f"package {package}: its directory has more than the limit of {MOST_ENTRIES:,} "
+            f"entries, or of {_MOST_DIRECTORY_BYTES >> 20} MiB; pack fewer files, for example as "
+            "an archive inside the package"
+        ) from error
+    file.is_opening = False
+    with archive:
+        yield archive
+
+
+def _zip(
+    archive: zipfile.ZipFile, package: str, meter: Meter, *, is_nupkg: bool
+) -> Iterator[Entry]:
     infos = archive.infolist()
     has_modes = any(info.external_attr >> 16 for info in infos)
     for info in infos:
+        meter.entry(info.orig_filename)
         # orig_filename, since zipfile cuts a name at its first NUL.
         name = info.orig_filename.replace("\\", "/")
         if is_nupkg:
@@ -130,10 +153,14 @@ def _zipped_target(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
         return contents.read(_LONGEST_TARGET_BYTES).decode()
 
 
-def _tar(stream: _Forward, spool: BinaryIO, package: str, limit: int) -> Iterator[Entry]:
-    with tarfile.open(fileobj=cast("BinaryIO", stream), mode="r:") as archive:
+def _tar(stream: Forward, spool: BinaryIO, package: str, limit: int) -> Iterator[Entry]:
+    with tarfile.open(
+        fileobj=cast("BinaryIO", stream), mode="r:", tarinfo=BoundedMember
+    ) as archive:
         left = limit
-        for member in archive:
+        while (member := archive.next()) is not None:
+            cast("Any", archive).members.clear()  # tarfile keeps every member with its headers
+            stream.meter.entry(member.name, member.linkname)
             path = normalise(member.name, package)
             if member.islnk():
                 raise BadInput(
@@ -144,7 +171,7 @@ def _tar(stream: _Forward, spool: BinaryIO, package: str, limit: int) -> Iterato
             refuse_special(kind, path, package)
             start = spool.tell()
             if kind == stat.S_IFREG:
-                left = _spool(archive, member, spool, left, package)
+                left = _spool(archive, member, spool, left, package, limit)
             if path or kind != stat.S_IFDIR:
                 yield Entry(
                     path=path,
@@ -154,7 +181,7 @@ def _tar(stream: _Forward, spool: BinaryIO, package: str, limit: int) -> Iterato
                     target=member.linkname if kind == stat.S_IFLNK else "",
                     open=_slice_opener(spool, start, spool.tell()),
                 )
-        stream.expect_end(limit)
+        stream.expect_end()
 
 
 def _kind(member: tarfile.TarInfo) -> int:
@@ -171,13 +198,14 @@ def _spool(
     spool: BinaryIO,
     left: int,
     package: str,
+    limit: int,
 ) -> int:
     contents = archive.extractfile(member)
     size = 0
     while contents is not None and (chunk := contents.read(CHUNK)):
         size += len(chunk)
         if size > left:
-            raise too_big(package)
+            raise too_big(package, member.name, limit)
         spool.write(chunk)
     if size != member.size:
         raise tarfile.ReadError(f"{member.name!r} ends early")
@@ -200,47 +228,3 @@ class _Slice:
 
     def close(self) -> None:
         """Leave the spool open for the next piece."""
-
-
-class _Forward:
-    """A stream that tarfile may seek forward only, and whose end can be judged.
-
-    tarfile takes a header that is cut or scrambled, later than the first, for the end; and reads
-    a long name of any size into memory.
-    """
-
-    def __init__(self, stream: gzip.GzipFile) -> None:
-        self._stream = stream
-        self._position = 0
-        self._last = b""
-
-    def tell(self) -> int:
-        return self._position
-
-    def read(self, size: int, /) -> bytes:
-        if not 0 <= size <= 2 * CHUNK:
-            raise tarfile.ReadError("a header of impossible size")
-        pieces: list[bytes] = []
-        while size and (piece := self._stream.read(size)):
-            pieces.append(piece)
-            size -= len(piece)
-        self._last = b"".join(pieces)
-        self._position += len(self._last)
-        return self._last
-
-    def seek(self, position: int) -> int:
-        if position < self._position:
-            raise tarfile.ReadError("a header points backwards")
-        while self._position < position and self.read(min(CHUNK, position - self._position)):
-            pass
-        return self._position
-
-    def expect_end(self, limit: int) -> None:
-        """Demand tar's own mark of the end, then padding only; gzip's checksum is read too."""
-        rest = 0
-        if self._last != bytes(tarfile.BLOCKSIZE):
-            raise tarfile.ReadError("the end is missing")
-        while chunk := self.read(CHUNK):
-            rest += len(chunk)
-            if chunk.strip(b"\0") or rest > limit:
-                raise tarfile.ReadError("there is something after the end")

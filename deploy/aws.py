@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -14,6 +15,7 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     CredentialRetrievalError,
     EndpointConnectionError,
+    HTTPClientError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
@@ -22,8 +24,11 @@ from botocore.exceptions import (
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
+from botocore.parsers import ResponseParserError
 
-from deploy.errors import BadInput, BalancerError, Unreachable
+from deploy import transport
+from deploy.answers import LONGEST_TEXT, Answer
+from deploy.errors import BadInput, BalancerError, DeployError, UnexpectedAnswer, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,8 +67,6 @@ PASSING = frozenset(
         "HTTPClientError",
     }
 )
-# A profile's `credential_process` may be missing, and `endpoint_url` no URL.
-FOREIGN = (BotoCoreError, ClientError, OSError, ValueError)
 WRITES = frozenset({"RegisterTargets", "DeregisterTargets"})
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
@@ -95,6 +98,7 @@ class Account:
 
     def __init__(self, environment: Environment) -> None:
         """Take the environment's `aws:` keys; empty ones follow the AWS tools' own settings."""
+        transport.bound_answers()
         self.confirm: Callable[[], object] = lambda: None
         self._aws = environment.aws
         self._credentials_file = (
@@ -103,6 +107,7 @@ class Account:
             else ""
         )
         self._lock = threading.Lock()
+        self._progress = threading.local()
         self._clients: dict[str, Any] = {}
         self._session_core = self._fresh()
 
@@ -131,27 +136,46 @@ class Account:
         """Ask AWS who we are; BadInput when it refuses the credentials or cannot be reached."""
         try:
             answer = self.call("sts", "get_caller_identity")
+            caller = Answer("sts.get_caller_identity", answer).text("Arn")
         except ApiError as error:
             check = "`aws:` in fabric.yaml, and ~/.aws/config"
             if error.may_pass or "Region" in error.code:
                 check = "the region under `aws:` in fabric.yaml, and your network"
             raise BadInput(f"{error}; check {check}") from error
-        return str(answer["Arn"])
+        except UnexpectedAnswer as error:
+            raise BadInput(str(error)) from error
+        return caller
 
     def call(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
-        """Make one API call; boto3's standard retries cover throttling and short outages."""
-        try:
+        """Make one API call; boto3's standard retries cover throttling and short outages.
+
+        Raises a DeployError for whatever goes wrong, and nothing else.
+        """
+        with self._translating(service, operation):
             answer: dict[str, Any] = getattr(self._client(service), operation)(**arguments)
-        except FOREIGN as error:
-            raise self._translated(error, service, operation) from error
         return answer
 
-    def items(self, service: str, operation: str, key: str, **arguments: Any) -> Iterator[Any]:
-        """All items of a paged call, from every page."""
+    def items(self, service: str, operation: str, key: str, **arguments: Any) -> Iterator[object]:
+        """All items of a paged call, from every page; errors are those of `call`."""
+        with self._translating(service, operation):
+            paginator = self._client(service).get_paginator(operation)
+            pages = iter(paginator.paginate(**arguments))
+        while True:
+            with self._translating(service, operation):
+                page = next(pages, None)
+            if page is None:
+                return
+            yield from Answer(f"{service}.{operation}", page).items(key)
+
+    @contextmanager
+    def _translating(self, service: str, operation: str) -> Iterator[None]:
+        """The one place where foreign errors become ours, those that nobody foresaw included."""
+        self._progress.is_answered = False
         try:
-            for page in self._client(service).get_paginator(operation).paginate(**arguments):
-                yield from page[key]
-        except FOREIGN as error:
+            yield
+        except DeployError:
+            raise  # of the lock, which is asked before a write is sent
+        except Exception as error:
             raise self._translated(error, service, operation) from error
 
     def _client(self, service: str) -> Any:
@@ -170,6 +194,8 @@ class Account:
                         max_pool_connections=16,
                     ),
                 )
+                client.meta.events.register("before-parse", self._before_parse)
+                client.meta.events.register_first("needs-retry", _is_retried)
                 for write in WRITES if service == "elbv2" else ():
                     event = (
                         f"before-send.{client.meta.service_model.service_id.hyphenize()}.{write}"
@@ -181,30 +207,70 @@ class Account:
     def _before_send(self, **_: Any) -> None:
         self.confirm()
 
-    def _translated(  # noqa: PLR0911, C901 - a table of errors
+    def _before_parse(self, **_: Any) -> None:
+        self._progress.is_answered = True
+
+    def _translated(  # noqa: PLR0911 - a table of errors
         self, error: Exception, service: str, operation: str
-    ) -> BadInput | ApiError:
+    ) -> DeployError:
         """Foreign errors, once, in words that say what to do next."""
         where = f"AWS ({service}.{operation}, region {self.region})"
-        own = self._aws.profile
-        profile = f" for profile {own!r}" if own else ""
-        login = f"`aws sso login{f' --profile {own}' if own else ''}`"
         match error:
             case ClientError():
-                code = str(error.response.get("Error", {}).get("Code", "unknown"))
-                said = str(error.response.get("Error", {}).get("Message", ""))
-                if code in REFUSED_CREDENTIALS:
-                    self._forget()
-                    return CredentialsRefused(
-                        f"{where} refuses the credentials{profile}: {code}; renew them, "
-                        f"for example with {login}, and run the same command again"
-                    )
-                if code in DENIED:
-                    return BadInput(
-                        f"{where}: not allowed{profile}: {said or code}; docs/permissions.md has "
-                        "the policy that is needed"
-                    )
-                return ApiError(f"{where}: {code}: {said}", code)
+                return self._of_answer(error, where)
+            case EndpointConnectionError() | ConnectTimeoutError() if self._aws.endpoint_url:
+                return Unreachable(
+                    f"the AWS API at {self._aws.endpoint_url} does not answer; if this is the lab, "
+                    "start it with `inv lab.up`"
+                )
+            case HTTPClientError() if _is_unexpected(error):
+                return UnexpectedAnswer(f"{where}: {error.kwargs['error']}")
+        if (refused := self._of_credentials(error)) is not None:
+            return refused
+        if isinstance(error, BotoCoreError):
+            return ApiError(f"{where}: {error}", type(error).__name__)
+        if isinstance(error, ResponseParserError) or self._progress.is_answered:
+            return UnexpectedAnswer(
+                f"{where}: the answer cannot be read, so it is not AWS's own "
+                f"({type(error).__name__}: {_shortened(error)}); if something stands between "
+                "here and AWS (a proxy, a captive portal), look there, and try again"
+            )
+        # A profile's `credential_process` may be missing, and `endpoint_url` no URL.
+        return BadInput(
+            f"{where} could not be called{self._of_profile}: {error}; check `aws:` in "
+            "fabric.yaml, and the profile in ~/.aws/config"
+        )
+
+    @property
+    def _of_profile(self) -> str:
+        return f" for profile {self._aws.profile!r}" if self._aws.profile else ""
+
+    @property
+    def _login(self) -> str:
+        return f"`aws sso login{f' --profile {self._aws.profile}' if self._aws.profile else ''}`"
+
+    def _of_answer(self, error: ClientError, where: str) -> DeployError:
+        """An error that AWS answered with."""
+        given = error.response.get("Error", {})
+        code = str(given.get("Code", "unknown"))[:LONGEST_TEXT]
+        said = str(given.get("Message", ""))[:LONGEST_TEXT]
+        if code in REFUSED_CREDENTIALS:
+            self._forget()
+            return CredentialsRefused(
+                f"{where} refuses the credentials{self._of_profile}: {code}; renew them, "
+                f"for example with {self._login}, and run the same command again"
+            )
+        if code in DENIED:
+            return BadInput(
+                f"{where}: not allowed{self._of_profile}: {said or code}; docs/permissions.md has "
+                "the policy that is needed"
+            )
+        return ApiError(f"{where}: {code}: {said}", code)
+
+    def _of_credentials(self, error: Exception) -> BadInput | None:
+        """What keeps the credentials from being had; None for another error."""
+        profile, login = self._of_profile, self._login
+        match error:
             case NoCredentialsError() | PartialCredentialsError():
                 return BadInput(
                     f"no AWS credentials{profile}: log in with {login}, set AWS_PROFILE, "
@@ -212,26 +278,45 @@ class Account:
                 )
             case ProfileNotFound():
                 return BadInput(
-                    f"AWS profile {error.kwargs.get('profile', own)!r} does not exist; "
-                    "`aws configure list-profiles` shows those that do"
+                    f"AWS profile {error.kwargs.get('profile', self._aws.profile)!r} does not "
+                    "exist; `aws configure list-profiles` shows those that do"
                 )
             case NoRegionError():
                 return BadInput("no AWS region: set `region:` under `aws:` in fabric.yaml")
-            case TokenRetrievalError() | CredentialRetrievalError():
-                self._forget()
-                return CredentialsRefused(f"AWS credentials{profile} could not be had: {error}")
-            case SSOError() | UnauthorizedSSOTokenError():
-                self._forget()
-                return CredentialsRefused(f"the AWS login{profile} is over: run {login}")
-            case EndpointConnectionError() | ConnectTimeoutError() if self._aws.endpoint_url:
-                return Unreachable(
-                    f"the AWS API at {self._aws.endpoint_url} does not answer; if this is the lab, "
-                    "start it with `inv lab.up`"
-                )
-            case BotoCoreError():
-                return ApiError(f"{where}: {error}", type(error).__name__)
-            case _:
+            case EOFError():
                 return BadInput(
-                    f"{where} could not be called{profile}: {error}; check `aws:` in fabric.yaml, "
-                    "and the profile in ~/.aws/config"
+                    f"AWS credentials{profile} need an MFA code, and there is no terminal to type "
+                    "it on: get a session first (`aws sts get-session-token`), or use a profile "
+                    "without MFA"
                 )
+            case TokenRetrievalError() | CredentialRetrievalError():
+                said = f"AWS credentials{profile} could not be had: {error}"
+            case SSOError() | UnauthorizedSSOTokenError():
+                said = f"the AWS login{profile} is over: run {login}"
+            case RuntimeError() if not isinstance(error, RecursionError):
+                # Keys of the environment are read once: botocore finds them expired there again.
+                said = (
+                    f"AWS credentials{profile} could not be renewed: {_shortened(error)}; export "
+                    f"new ones, or use a profile and {login}"
+                )
+            case _:
+                return None
+        self._forget()
+        return CredentialsRefused(said)
+
+
+def _is_retried(caught_exception: object = None, **_: Any) -> bool | None:
+    """Keep botocore from asking again after an endless answer; who waits decides on that."""
+    return False if _is_unexpected(caught_exception) else None
+
+
+def _is_unexpected(error: object) -> bool:
+    return isinstance(error, HTTPClientError) and isinstance(
+        error.kwargs.get("error"), UnexpectedAnswer
+    )
+
+
+def _shortened(error: Exception) -> str:
+    """An error's first line; a parser's may quote all that it was given."""
+    lines = str(error).splitlines() or [""]
+    return lines[0][:200]

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from deploy.answers import Answer
 from deploy.aws import ApiError
-from deploy.errors import BadInput
+from deploy.errors import BadInput, UnexpectedAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -95,6 +96,10 @@ class TargetGroup:
     """Cross-zone balancing is off: each availability zone must keep targets of its own."""
 
 
+STATES = frozenset(state.value for state in State)
+LISTED = "TargetHealthDescriptions"
+HIGHEST_PORT = 65535
+NAMES_OF_A_GROUP = ("TargetGroupName", "TargetGroupArn")
 TARGETS_QUOTA, USUAL_TARGETS = "targets-per-application-load-balancer", 1000
 
 
@@ -116,28 +121,37 @@ class Balancer:
                 f"target group {name!r} does not exist in region {self._account.region} of this "
                 "account; check `target_group:` and the region under `aws:`"
             ) from error
-        group = found["TargetGroups"][0]
-        if not group["LoadBalancerArns"]:
+        groups = list(Answer("DescribeTargetGroups", found).parts("TargetGroups"))
+        if len(groups) != 1 or name not in {groups[0].text(k) for k in NAMES_OF_A_GROUP}:
+            raise UnexpectedAnswer(
+                f"AWS was asked for the target group {name!r} and answered with "
+                f"{', '.join(group.text('TargetGroupName') for group in groups[:3]) or 'none'}"
+            )
+        if not groups[0].texts("LoadBalancerArns"):
             raise BadInput(
                 f"target group {name!r} belongs to no load balancer, so its targets can never be "
                 "healthy; add it to a listener's rule first"
             )
-        return _parse_group(group, self._attributes(group["TargetGroupArn"]))
+        return _parse_group(groups[0], self._attributes(groups[0].text("TargetGroupArn")))
 
-    def _attributes(self, arn: str) -> dict[str, str]:
-        answer = self._account.call("elbv2", "describe_target_group_attributes", TargetGroupArn=arn)
-        return {item["Key"]: item["Value"] for item in answer["Attributes"]}
+    def _attributes(self, arn: str) -> Answer:
+        where = "DescribeTargetGroupAttributes"
+        given = self._account.call("elbv2", "describe_target_group_attributes", TargetGroupArn=arn)
+        listed = Answer(where, given).parts("Attributes")
+        return Answer(where, {item.text("Key"): item.text("Value", "") for item in listed})
 
     def health(self, group: TargetGroup) -> dict[Target, Health]:
         """All targets of a group: one unfiltered call, whatever the number of hosts."""
         answer = self._account.call("elbv2", "describe_target_health", TargetGroupArn=group.arn)
-        return parse_health(answer["TargetHealthDescriptions"], group.port)
+        return parse_health(answer.get(LISTED), group.port)
 
     def most_targets(self) -> int:
         """How many targets a load balancer of this account may have (load balancer quotas)."""
         answer = self._account.call("elbv2", "describe_account_limits")
-        limits = {item["Name"]: int(item["Max"]) for item in answer["Limits"]}
-        return limits.get(TARGETS_QUOTA, USUAL_TARGETS)
+        for limit in Answer("DescribeAccountLimits", answer).parts("Limits"):
+            if limit.text("Name", "") == TARGETS_QUOTA:
+                return limit.number("Max")
+        return USUAL_TARGETS
 
     def register(self, group: TargetGroup, targets: Iterable[Target]) -> None:
         """Put targets in; returns at once, before the load balancer has checked them."""
@@ -152,33 +166,40 @@ class Balancer:
         self._account.call("elbv2", operation, TargetGroupArn=group.arn, Targets=listed)
 
 
-def parse_health(descriptions: list[dict[str, Any]], group_port: int) -> dict[Target, Health]:
-    """DescribeTargetHealth's list by target; a state unknown to us counts as unavailable."""
+def parse_health(descriptions: object, group_port: int) -> dict[Target, Health]:
+    """DescribeTargetHealth's list by target; a state unknown to us counts as unavailable.
+
+    Raises UnexpectedAnswer for what is none.
+    """
     found: dict[Target, Health] = {}
-    for item in descriptions:
-        given = item["TargetHealth"]
-        known = given["State"] in {state.value for state in State}
-        state = State(given["State"]) if known else State.UNAVAILABLE
-        health = Health(state, given.get("Reason", ""), given.get("Description", ""))
-        found[Target(item["Target"]["Id"], item["Target"].get("Port", group_port))] = health
+    answer = Answer("DescribeTargetHealth", {LISTED: descriptions})
+    for item in answer.parts(LISTED):
+        given, target = item.part("TargetHealth"), item.part("Target")
+        said = given.text("State")
+        state = State(said) if said in STATES else State.UNAVAILABLE
+        health = Health(state, given.text("Reason", ""), given.text("Description", ""))
+        key = Target(target.text("Id"), target.number("Port", group_port, most=HIGHEST_PORT))
+        if key in found:
+            raise UnexpectedAnswer(f"AWS answered with two states of the target {key}")
+        found[key] = health
     return found
 
 
-def _parse_group(group: dict[str, Any], attributes: dict[str, str]) -> TargetGroup:
+def _parse_group(group: Answer, attributes: Answer) -> TargetGroup:
     return TargetGroup(
-        name=group["TargetGroupName"],
-        arn=group["TargetGroupArn"],
-        port=group["Port"],
-        target_type=group.get("TargetType", "instance"),
-        protocol_version=group.get("ProtocolVersion", "HTTP1"),
-        load_balancers=tuple(group["LoadBalancerArns"]),
-        health_path=group.get("HealthCheckPath", "/"),
-        health_port=str(group.get("HealthCheckPort", "traffic-port")),
-        matcher=group.get("Matcher", {}).get("HttpCode") or "200",
-        interval_seconds=float(group["HealthCheckIntervalSeconds"]),
-        timeout_seconds=float(group["HealthCheckTimeoutSeconds"]),
-        unhealthy_threshold=int(group["UnhealthyThresholdCount"]),
-        delay_seconds=float(attributes.get("deregistration_delay.timeout_seconds", 300)),
-        slow_start_seconds=float(attributes.get("slow_start.duration_seconds", 0)),
-        zonal=attributes.get("load_balancing.cross_zone.enabled") == "false",
+        name=group.text("TargetGroupName"),
+        arn=group.text("TargetGroupArn"),
+        port=group.number("Port", most=HIGHEST_PORT),
+        target_type=group.text("TargetType", "instance"),
+        protocol_version=group.text("ProtocolVersion", "HTTP1"),
+        load_balancers=group.texts("LoadBalancerArns"),
+        health_path=group.text("HealthCheckPath", "/"),
+        health_port=group.text("HealthCheckPort", "traffic-port"),
+        matcher=group.part("Matcher").text("HttpCode", "") or "200",
+        interval_seconds=float(group.number("HealthCheckIntervalSeconds")),
+        timeout_seconds=float(group.number("HealthCheckTimeoutSeconds")),
+        unhealthy_threshold=group.number("UnhealthyThresholdCount"),
+        delay_seconds=float(attributes.number("deregistration_delay.timeout_seconds", 300)),
+        slow_start_seconds=float(attributes.number("slow_start.duration_seconds", 0)),
+        zonal=attributes.text("load_balancing.cross_zone.enabled", "") == "false",
     )

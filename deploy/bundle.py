@@ -100,7 +100,7 @@ class Bundle:
         )
         self.unpacked += entry.size
         if self.unpacked > self._limit:
-            raise too_big(self._package)
+            raise too_big(self._package, entry.path, self._limit)
         self._header(
             entry.path,
             tarfile.REGTYPE,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.aws import ApiError
-from deploy.errors import BalancerError, DeployError, LockLost
+from deploy.errors import BalancerError, DeployError, LockLost, as_deploy_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -62,9 +62,12 @@ class Desk:
                 del self._pending[key]
             try:
                 self._write(action, group, pending)
-            except BaseException as error:
-                failed = BalancerError(f"{type(error).__name__}: {error}")
+            except Exception as error:  # noqa: BLE001 - other hosts wait for this thread
+                failed = as_deploy_error(error, f"{action} targets of {group.name}")
                 pending.errors = dict.fromkeys(pending.targets, failed)
+            except BaseException:
+                ended = BalancerError(f"{action} targets of {group.name}: ended")
+                pending.errors = dict.fromkeys(pending.targets, ended)
                 raise
             finally:
                 pending.done.set()

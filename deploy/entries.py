@@ -29,7 +29,12 @@ CHUNK = 1 << 20
 # More would fill a host's inodes however few bytes they hold.
 MOST_ENTRIES = 200_000
 
+# Names, link targets and extended headers are held in memory, and are no contents.
+MOST_NAME_BYTES = 32 * 1024 * 1024
+
 _LONGEST_PART_BYTES = 255
+_SHOWN = 60
+_LONGEST_PATH_BYTES = 3_800  # Linux takes 4,096, of which a release's folder is a part
 
 
 class Source(Protocol):
@@ -61,6 +66,35 @@ class Entry:
     open: Callable[[], Source]
 
 
+class Meter:
+    """Counts what a package makes us hold in memory, beside its contents; refuses at a limit."""
+
+    def __init__(self, package: str, most_entries: int = MOST_ENTRIES) -> None:
+        self._package, self._most_entries = package, most_entries
+        self._entries = self._bytes = 0
+
+    def entry(self, path: str, target: str = "") -> None:
+        """Count a file, folder or link with its name; BadInput where that is one too many."""
+        self._entries += 1
+        if self._entries > self._most_entries:
+            raise BadInput(
+                f"package {self._package}: with {shown(path)} it has more than the limit of "
+                f"{self._most_entries:,} files, folders and links; pack fewer, for example as an "
+                "archive inside the package"
+            )
+        self.hold(path, len(path.encode(errors="replace")) + len(target.encode(errors="replace")))
+
+    def hold(self, path: str, count: int) -> None:
+        """Count bytes of names or headers; BadInput where they are too many."""
+        self._bytes += count
+        if self._bytes > MOST_NAME_BYTES:
+            raise BadInput(
+                f"package {self._package}: with {shown(path)} its names, links and headers have "
+                f"more than the limit of {MOST_NAME_BYTES >> 20} MiB; pack fewer files, or with "
+                "shorter names and without extended attributes"
+            )
+
+
 @contextmanager
 def refusing(path: Path) -> Iterator[None]:
     """Turn whatever a broken or unreadable package makes the readers raise into BadInput."""
@@ -73,6 +107,12 @@ def refusing(path: Path) -> Iterator[None]:
             f"package {error.filename or path}: you may not read it; "
             "give yourself the right to, or name another package",
         ) from error
+    except MemoryError as error:
+        raise BadInput(
+            f"package {path.name}: there is not enough memory here to read it; make it smaller"
+        ) from error
+    except RecursionError as error:
+        raise _damaged(path, error) from error
     except RuntimeError as error:
         # zipfile's word for a password or an unknown way of compressing.
         raise BadInput(
@@ -126,8 +166,17 @@ def normalise(name: str, package: str) -> str:
             "pack with paths below the folder of the executable",
         )
     if any(len(part.encode()) > _LONGEST_PART_BYTES for part in parts):
-        raise BadInput(f"package {package}: a name is longer than 255 bytes: {name[:60]!r}…")
+        raise BadInput(f"package {package}: a name is longer than 255 bytes: {shown(name)}")
+    if len(name.encode()) > _LONGEST_PATH_BYTES:
+        raise BadInput(
+            f"package {package}: a path is longer than {_LONGEST_PATH_BYTES:,} bytes: {shown(name)}"
+        )
     return "/".join(parts)
+
+
+def shown(name: str) -> str:
+    """A name for a message: its beginning, in quotes."""
+    return repr(name) if len(name) <= _SHOWN else f"{name[:_SHOWN]!r}…"
 
 
 def check_link(entry: Entry, package: str) -> None:
@@ -145,11 +194,11 @@ def check_link(entry: Entry, package: str) -> None:
     normalise("/".join(parts[up:]), package)
 
 
-def too_big(package: str) -> BadInput:
-    """Give the refusal of a package that unpacks to more than the limit."""
+def too_big(package: str, path: str, limit: int) -> BadInput:
+    """Give the refusal of a package that unpacks to more than `limit` bytes, with this entry."""
     return BadInput(
-        f"package {package}: it unpacks to more than the limit allows; "
-        "make it smaller, or raise max_unpacked_mb in the settings",
+        f"package {package}: it unpacks to more than the limit of {limit / 1_000_000:,.0f} MB with "
+        f"{shown(path)}; make it smaller, or raise max_unpacked_mb in the settings",
     )
 
 

@@ -11,6 +11,7 @@ DeployError                 exit code 1: a step failed
 │   ├── Unsettled           …it is starting or stopping
 │   └── CommandFailed       …a command on it ended with another code than 0
 └── BalancerError           exit code 1: the load balancer's API or a target did not
+    └── UnexpectedAnswer    …the API's answer is not what was asked for, or does not end
 """
 
 from __future__ import annotations
@@ -82,6 +83,16 @@ class BalancerError(DeployError):
     blames_release = True
 
 
+class UnexpectedAnswer(BalancerError):
+    """An answer of the AWS API is of another form than it must be, too large, or too slow.
+
+    A proxy's page in place of AWS's answer is one: the next call may be answered by AWS.
+    """
+
+    blames_release = False
+    may_pass = True
+
+
 @dataclass(frozen=True)
 class CommandResult:
     """What a remote command left behind.
@@ -116,3 +127,15 @@ class CommandFailed(RemoteError):
         lines = (result.stderr.strip() or result.stdout.strip()).splitlines()
         said = f": {lines[-1].strip()}" if lines else ""
         super().__init__(f"{host}: {what} ended with exit code {result.exit_code}{said}")
+
+
+def as_deploy_error(error: Exception, what: str) -> DeployError:
+    """An error in our own words, for those who wait; one that nobody foresaw is a defect.
+
+    what: what was being done, for the message.
+    """
+    if isinstance(error, DeployError):
+        return error
+    defect = DeployError(f"{what}: a defect in Changeover: {type(error).__name__}: {error}")
+    defect.__cause__ = error
+    return defect

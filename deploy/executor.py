@@ -11,7 +11,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
-from deploy.errors import DeployError
+from deploy.errors import DeployError, as_deploy_error
 from deploy.fleet import Stopped
 from deploy.report import BatchBegan, Event, Failure, Outcome, Report, Told
 from deploy.room import Room
@@ -37,10 +37,11 @@ class Execution:
 
     def __init__(self, plan: Plan, fleet: Fleet, listen: Callable[[Event], None]) -> None:
         """Begin nothing yet; `listen` hears every event, from many threads."""
-        self.plan, self.fleet, self.listen = plan, fleet, listen
+        self.plan, self.fleet = plan, fleet
         self._signal = 0
         self._tally = Tally(plan)
-        self._walk = Walk(fleet, self._tally, listen)
+        self._listener = listen
+        self._walk = Walk(fleet, self._tally, self.listen)
         self._room = Room(plan, fleet)
         self._last = {lane.host.name: lane for batch in plan.batches for lane in batch}
         self._early = _unseen(plan)
@@ -64,18 +65,46 @@ class Execution:
         """Whether another deploy is known to have taken over."""
         return self._walk.lost.is_set()
 
+    def listen(self, event: Event) -> None:
+        """Pass an event to the screen, whose errors are reported and end nothing."""
+        try:
+            self._listener(event)
+        except Exception as error:  # noqa: BLE001 - a defect of the screen may stop no host
+            self._tally.defect(error, "showing the progress")
+
     def run(self) -> Report:
         """Do the plan; every failure is in the report, none is raised."""
         began = time.monotonic()
         self.fleet.tell = lambda host, text: self.listen(Told(host, text))
-        try:
-            self._prepare()
-            self._roll()
-        finally:
-            self._together([(lane, self._walk.call_off) for lane in self._walk.waiting])
-        self._wait(self._aside)
+        self._guarded(self._prepare_and_roll, "going from batch to batch")
+        self._guarded(self._call_off, "ending what was started early")
+        self._guarded(lambda: self._wait(self._aside), "waiting for the slots of before")
         seconds = time.monotonic() - began
         return self._tally.report(seconds, self._signal, lost=self.is_lost)
+
+    def _guarded(self, act: Callable[[], None], what: str) -> None:
+        """One part of the run; an error that nobody foresaw ends it, and is in the report."""
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - the report must come, whatever went wrong
+            self._tally.defect(error, what)
+
+    def _in_lane(self, lane: Lane, run: Callable[[Lane], None]) -> None:
+        """A host's turn; an error that nobody foresaw is that host's failure."""
+        try:
+            run(lane)
+        except Exception as error:  # noqa: BLE001 - other hosts go on, and the report must come
+            what = f"{lane.host}: its part of the plan"
+            self._tally.failed(Failure(lane.host, what, str(as_deploy_error(error, what))))
+            if run != self._stage:
+                self._tally.ended(lane.host.name, Outcome.UNKNOWN)
+
+    def _prepare_and_roll(self) -> None:
+        self._prepare()
+        self._roll()
+
+    def _call_off(self) -> None:
+        self._together([(lane, self._walk.call_off) for lane in self._walk.waiting])
 
     def _prepare(self) -> None:
         """Stage all hosts; those that may begin unseen do so as soon as they are staged."""
@@ -199,13 +228,12 @@ class Execution:
         """Run lanes in threads until all have ended."""
         if work:
             with ThreadPoolExecutor(max_workers=min(at_a_time, len(work))) as pool:
-                self._wait({pool.submit(run, lane) for lane, run in work})
+                self._wait({pool.submit(self._in_lane, lane, run) for lane, run in work})
 
-    @staticmethod
-    def _beside(lane: Lane, run: Callable[[Lane], None]) -> Future[None]:
+    def _beside(self, lane: Lane, run: Callable[[Lane], None]) -> Future[None]:
         """Run a lane in a thread of its own."""
         pool = ThreadPoolExecutor(max_workers=1)
-        future = pool.submit(run, lane)
+        future = pool.submit(self._in_lane, lane, run)
         pool.shutdown(wait=False)
         return future
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from deploy.balancer import GONE
-from deploy.errors import DeployError
+from deploy.errors import DeployError, as_deploy_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -116,7 +116,8 @@ class HealthFeed:
             self._saved[group.arn] = min(self.MOST_SAVED, self._saved[group.arn] + earned)
             try:
                 reading = Reading(started, self._balancer.health(group))
-            except DeployError as error:
+            except Exception as raised:  # noqa: BLE001 - every host waits for this thread
+                error = as_deploy_error(raised, f"reading the health of {group.name}")
                 with self._changed:
                     self._errors[group.arn] = (started, error)
                     self._changed.notify_all()

@@ -79,8 +79,9 @@ class Fleet:
         """The target's health as read at or after a moment: by a poll made for it, or by the next.
 
         An API that fails is asked again until the time is up; then its error is raised, or
-        DeployError where it kept silent.
+        DeployError where it kept silent. Each distinct error is shown once.
         """
+        shown = set[str]()
         group, limit = self.groups[app.name], time.monotonic() + timeout_seconds
         while True:
             try:
@@ -89,7 +90,9 @@ class Fleet:
                 moment, at_once = time.monotonic(), False
                 if moment >= limit:
                     raise
-                self.tell(host.name, f"the AWS API fails, asked again: {error}")
+                if str(error) not in shown:
+                    shown.add(str(error))
+                    self.tell(host.name, f"the AWS API fails, asked again: {error}")
                 continue
             if reading is None:
                 raise DeployError(

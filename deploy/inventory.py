@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from deploy.answers import Answer
 from deploy.errors import BadInput
 from deploy.findings import nearest
 from deploy.settings import Hosts
@@ -22,6 +23,8 @@ SCALING_TAG = "aws:autoscaling:groupName"
 nobody else can write it (Auto Scaling user guide, "Tag Auto Scaling groups and instances")."""
 
 INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,17}")
+INSTANCES_IN_A_PAGE = 250
+"""An answer must stay below the limit of bytes of `transport`."""
 
 
 @dataclass(frozen=True, order=True)
@@ -112,7 +115,7 @@ def _listed(
     addresses = {name: resolve(name) for name in names}
     # A network may use public addresses inside, so that every one is looked for as private too.
     everywhere = set(addresses.values())
-    by_address: dict[str, dict[str, Any]] = {}
+    by_address: dict[str, Answer] = {}
     for filter_name, wanted in (
         ("private-ip-address", everywhere),
         ("ip-address", {a for a in everywhere if ipaddress.ip_address(a).is_global}),
@@ -120,8 +123,8 @@ def _listed(
         if wanted:
             filters = [{"Name": filter_name, "Values": sorted(wanted)}]
             for item in _instances(account, filters):
-                by_address[item.get("PrivateIpAddress", "")] = item
-                by_address[item.get("PublicIpAddress", "")] = item
+                by_address[item.text("PrivateIpAddress", "")] = item
+                by_address[item.text("PublicIpAddress", "")] = item
     missing = [name for name in names if addresses[name] not in by_address]
     if missing:
         listed = ", ".join(f"{name} ({addresses[name]})" for name in missing)
@@ -132,21 +135,28 @@ def _listed(
     return tuple(_host(by_address[addresses[name]], name, addresses[name]) for name in names)
 
 
-def _instances(account: Account, filters: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    pages = account.items("ec2", "describe_instances", "Reservations", Filters=filters)
-    return [item for reservation in pages for item in reservation["Instances"]]
+def _instances(account: Account, filters: list[dict[str, Any]]) -> list[Answer]:
+    paging = {"PageSize": INSTANCES_IN_A_PAGE}
+    reservations = account.items(
+        "ec2", "describe_instances", "Reservations", Filters=filters, PaginationConfig=paging
+    )
+    return [
+        instance
+        for reservation in reservations
+        for instance in Answer("DescribeInstances.Reservations", reservation).parts("Instances")
+    ]
 
 
-def _tagged_host(item: dict[str, Any], which: str) -> Host:
-    address = item.get("PublicIpAddress" if which == "public" else "PrivateIpAddress")
-    name = _tags(item).get("Name") or item["InstanceId"]
+def _tagged_host(item: Answer, which: str) -> Host:
+    address = item.text("PublicIpAddress" if which == "public" else "PrivateIpAddress", "")
+    name = _tags(item).get("Name") or item.text("InstanceId")
     if not address:
-        raise BadInput(f"{name} ({item['InstanceId']}) has no {which} address to connect to")
+        raise BadInput(f"{name} ({item.text('InstanceId')}) has no {which} address to connect to")
     return _host(item, name, address)
 
 
-def _host(item: dict[str, Any], name: str, address: str) -> Host:
-    instance_id = str(item["InstanceId"])
+def _host(item: Answer, name: str, address: str) -> Host:
+    instance_id = item.text("InstanceId")
     if not INSTANCE_ID.fullmatch(instance_id):
         raise BadInput(f"EC2 gives an instance the id {instance_id!r}, which is none; check `aws:`")
     try:
@@ -159,14 +169,14 @@ def _host(item: dict[str, Any], name: str, address: str) -> Host:
         name,
         address,
         instance_id,
-        item.get("Placement", {}).get("AvailabilityZone", ""),
-        item.get("PrivateIpAddress", ""),
+        item.part("Placement").text("AvailabilityZone", ""),
+        item.text("PrivateIpAddress", ""),
         _tags(item).get(SCALING_TAG, ""),
     )
 
 
-def _tags(item: dict[str, Any]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in item.get("Tags", [])}
+def _tags(item: Answer) -> dict[str, str]:
+    return {t.text("Key"): t.text("Value", "") for t in item.parts("Tags", may_be_absent=True)}
 
 
 def _refuse_auto_scaling(hosts: Sequence[Host]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from deploy import archive, release
 from deploy.bundle import Bundle
-from deploy.entries import MOST_ENTRIES, Entry, Source, check_link, refusing, too_big
+from deploy.entries import MOST_ENTRIES, Entry, Meter, Source, check_link, refusing, too_big
 from deploy.errors import BadInput
 from deploy.release import Release
 
@@ -164,6 +164,7 @@ def _checked(entries: Iterable[Entry], package: str, limit: int) -> dict[str, En
     """Every entry by its path, sorted, after the checks that need all of them."""
     contents: dict[str, Entry] = {}
     declared = 0
+    meter = Meter(package, MOST_ENTRIES)
     for entry in entries:
         both_folders = entry.kind == stat.S_IFDIR == getattr(contents.get(entry.path), "kind", 0)
         if entry.path in contents and not both_folders:
@@ -172,21 +173,33 @@ def _checked(entries: Iterable[Entry], package: str, limit: int) -> dict[str, En
             )
         if entry.kind == stat.S_IFLNK:
             check_link(entry, package)
+        meter.entry(entry.path, entry.target)
         contents[entry.path] = entry
         declared += entry.size
-        if declared > limit or len(contents) > MOST_ENTRIES:
-            raise too_big(package)
+        if declared > limit:
+            raise too_big(package, entry.path, limit)
     if not any(entry.kind == stat.S_IFREG for entry in contents.values()):
         raise BadInput(f"package {package}: there are no files in it; build it again")
+    _imply_folders(contents, package, meter)
+    return dict(sorted(contents.items()))
+
+
+def _imply_folders(contents: dict[str, Entry], package: str, meter: Meter) -> None:
+    """Add the folders that no entry names; BadInput for a file that holds another."""
+    checked = set[str]()
     for path in list(contents):
-        for parent in PurePosixPath(path).parents[:-1]:
-            folder = contents.setdefault(str(parent), _implied_folder(str(parent)))
+        parent = path.rpartition("/")[0]
+        while parent and parent not in checked:
+            checked.add(parent)
+            if parent not in contents:
+                meter.entry(parent)
+            folder = contents.setdefault(parent, _implied_folder(parent))
             if folder.kind != stat.S_IFDIR:
                 raise BadInput(
                     f"package {package}: {folder.path!r} is a file or link and a folder at once "
                     f"(it holds {path!r}); build it again with one",
                 )
-    return dict(sorted(contents.items()))
+            parent = parent.rpartition("/")[0]
 
 
 def _implied_folder(path: str) -> Entry:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from deploy import commands, matcher, questions
 from deploy.errors import DeployError
+from deploy.http_probe import NotHttp
 from deploy.printed import parse_listeners, parse_runtime, parse_show
 from deploy.steps import OnHost
 
@@ -20,6 +21,9 @@ ASK_SHARE = 0.05  # of the time that a start took so far: who is slow is not slo
 STAY_LOOK_SECONDS = 1.0
 START_LOOK_SECONDS = 0.7
 JOURNAL_LINES = 5
+LOOK_SECONDS = 30.0
+SHORTEST_SECONDS = 0.1  # less is no time for any answer
+GRACE_SECONDS = 5.0  # for the proof's questions to the host, beside the settings' own limits
 
 
 class NotProven(DeployError):
@@ -41,6 +45,7 @@ class ProveRelease(OnHost):
 
         NotProven says which of these failed, with the unit's state.
         """
+        fleet.mark(self.host, self.app, "proof began")
         state = self._wait_for_answer(fleet)
         self._see_own_listener(fleet)
         self._see_own_release(fleet, state)
@@ -48,7 +53,7 @@ class ProveRelease(OnHost):
 
     def look_again(self, fleet: Fleet) -> None:
         """Whether what was proven a while ago still runs unrestarted; NotProven where not."""
-        self._steady(fleet, self._look(fleet))
+        self._steady(fleet, self._look(fleet, LOOK_SECONDS))
 
     def __str__(self) -> str:
         return (
@@ -56,8 +61,16 @@ class ProveRelease(OnHost):
             f"then up {self.app.prove_seconds:g} s"
         )
 
-    def _look(self, fleet: Fleet) -> UnitState:
-        result = fleet.remote(self.host).ask(commands.show_unit(self.app.unit), "unit's state")
+    def _left(self, fleet: Fleet) -> float:
+        """How many seconds a question to the host may take, so that the proof ends in time."""
+        app = self.app
+        whole = app.start_timeout_seconds + app.health.timeout_seconds + app.prove_seconds
+        end = fleet.marked(self.host, app, "proof began") + whole + GRACE_SECONDS
+        return min(max(end - time.monotonic(), SHORTEST_SECONDS), LOOK_SECONDS)
+
+    def _look(self, fleet: Fleet, timeout_seconds: float) -> UnitState:
+        script = commands.show_unit(self.app.unit)
+        result = fleet.remote(self.host).ask(script, "unit's state", timeout_seconds)
         return parse_show(result.facts)
 
     def _steady(self, fleet: Fleet, state: UnitState) -> None:
@@ -76,36 +89,37 @@ class ProveRelease(OnHost):
     def _wait_for_answer(self, fleet: Fleet) -> UnitState:
         began = time.monotonic()
         limit = self.app.start_timeout_seconds
-        looked = began - START_LOOK_SECONDS
-        while True:
-            code, has_answered = _ask(self, fleet)
-            now = time.monotonic()
+        looked, text = began - START_LOOK_SECONDS, "no answer"
+        while (left := began + limit - time.monotonic()) > 0:
+            seen = _ask(self, fleet, left)
+            has_answered, now = seen.is_expected, time.monotonic()
             if has_answered:
                 fleet.mark(self.host, self.app, "answered")
             if has_answered or now - looked >= START_LOOK_SECONDS:
-                state, looked = self._look(fleet), now
+                state, looked = self._look(fleet, self._left(fleet)), now
                 self._steady(fleet, state)
             if has_answered:
                 self._show_journal(fleet)
                 return state
-            said = "no answer" if code is None else f"answer {code}, not {self.expect}"
-            if now - began > limit:
-                raise NotProven(
-                    f"{self.host}: {self.app.unit} gave {said} on port {self.app.port}"
-                    f"{self.path} for {limit} s"
-                )
-            fleet.tell(self.host.name, f"{said} yet, {now - began:.0f} of {limit} s")
+            text = seen.text
+            fleet.tell(self.host.name, f"{text} yet, {now - began:.0f} of {limit} s")
             _pause(began)
+        raise NotProven(
+            f"{self.host}: {self.app.unit} gave {text} on port {self.app.port}{self.path} for "
+            f"{limit} s"
+        )
 
     def _show_journal(self, fleet: Fleet) -> None:
         """The last lines, for the person at the keyboard, while the release proves itself."""
         script = questions.journal(self.app.unit, JOURNAL_LINES)
-        for line in fleet.remote(self.host).ask(script, "journal").stdout.splitlines():
+        for line in (
+            fleet.remote(self.host).ask(script, "journal", self._left(fleet)).stdout.splitlines()
+        ):
             fleet.tell(self.host.name, f"| {line}")
 
     def _see_own_listener(self, fleet: Fleet) -> None:
         script = questions.listeners(self.app.name, self.app.port)
-        facts = fleet.remote(self.host).ask(script, "listeners").facts
+        facts = fleet.remote(self.host).ask(script, "listeners", self._left(fleet)).facts
         found = parse_listeners(facts, self.app.name)
         foreign = [listener for listener in found or () if listener.unit != self.app.unit]
         if not found or foreign:
@@ -116,7 +130,8 @@ class ProveRelease(OnHost):
 
     def _see_own_release(self, fleet: Fleet, state: UnitState) -> None:
         script = questions.runtime(self.app.name, self.app.unit, state.main_pid)
-        running = parse_runtime(fleet.remote(self.host).ask(script, "running release").facts)
+        result = fleet.remote(self.host).ask(script, "running release", self._left(fleet))
+        running = parse_runtime(result.facts)
         if running != self.release:
             raise NotProven(
                 f"{self.host}: {self.app.unit} runs {running or 'no release of ours'}, not "
@@ -131,13 +146,13 @@ class ProveRelease(OnHost):
             fleet.tell(self.host.name, f"proving, up {gone:.0f} of {self.app.prove_seconds:g} s")
             time.sleep(min(left, STAY_LOOK_SECONDS))
             if left > STAY_LOOK_SECONDS:
-                self._steady(fleet, self._look(fleet))
-        self._steady(fleet, self._look(fleet))
-        code, has_answered = _ask(self, fleet)
-        if not has_answered:
+                self._steady(fleet, self._look(fleet, self._left(fleet)))
+        self._steady(fleet, self._look(fleet, self._left(fleet)))
+        seen = _ask(self, fleet)
+        if not seen.is_expected:
             raise NotProven(
-                f"{self.host}: {self.app.unit} answered first and then gave "
-                f"{code or 'no answer'} on {self.path} after {self.app.prove_seconds:g} s"
+                f"{self.host}: {self.app.unit} answered first and then gave {seen.text} on "
+                f"{self.path} after {self.app.prove_seconds:g} s"
             )
 
 
@@ -160,11 +175,17 @@ class ProveRevived(OnHost):
     def run(self, fleet: Fleet) -> None:
         """Any answer that the load balancer would take."""
         began = time.monotonic()
-        while time.monotonic() - began < self.app.start_timeout_seconds:
-            if _ask(self, fleet)[1]:
+        text = "no answer"
+        while (left := began + self.app.start_timeout_seconds - time.monotonic()) > 0:
+            seen = _ask(self, fleet, left)
+            if seen.is_expected:
                 return
+            text = seen.text
             _pause(began)
-        raise NotProven(f"{self.host}: {self.unit} was started again and does not answer")
+        raise NotProven(
+            f"{self.host}: {self.unit} was started again and gave {text} on port "
+            f"{self.app.port}{self.path}"
+        )
 
     def __str__(self) -> str:
         return f"prove that {self.unit} answers again on :{self.app.port}{self.path}"
@@ -175,12 +196,33 @@ def _pause(began: float) -> None:
     time.sleep(max(ASK_SECONDS, ASK_SHARE * (time.monotonic() - began)))
 
 
-def _ask(step: ProveRelease | ProveRevived, fleet: Fleet) -> tuple[int | None, bool]:
-    """The code that the host's own port answers now, and whether it is an expected one.
+@dataclass(frozen=True)
+class _Seen:
+    """What a question to an app's port brought.
+
+    text: the answer in words; is_expected: whether it is one that the load balancer would take.
+    """
+
+    text: str
+    is_expected: bool
+
+
+def _ask(
+    step: ProveRelease | ProveRevived, fleet: Fleet, most_seconds: float | None = None
+) -> _Seen:
+    """Ask the host's own port, for `health.timeout_seconds`, or `most_seconds` where fewer.
 
     Asked under the Host header that the load balancer's health check uses (ALB guide).
     """
     app, host = step.app, step.host
     header = app.health.host or f"{host.private_address or host.address}:{app.port}"
-    code = fleet.remote(host).probe(app.port, step.path, header, app.health.timeout_seconds)
-    return code, code is not None and matcher.parse(step.expect).matches(code)
+    limit = app.health.timeout_seconds
+    limit = limit if most_seconds is None else min(limit, most_seconds)
+    try:
+        code = fleet.remote(host).probe(app.port, step.path, header, limit)
+    except NotHttp as error:
+        return _Seen(str(error), is_expected=False)
+    if code is None:
+        return _Seen("no answer", is_expected=False)
+    expected = matcher.parse(step.expect).matches(code)
+    return _Seen(f"answer {code}" + ("" if expected else f", not {step.expect}"), expected)

@@ -12,6 +12,7 @@ from deploy import fence, values
 from deploy.commands import HISTORY, home, part, show_unit
 from deploy.manifest import DIGEST_BITS
 
+PROBE_BYTES = 64 * 1024
 MOST_FOUND_BYTES = 64 * 1024 * 1024
 """How much a host prints of what lies there of a release: beyond it, files are sent anew."""
 
@@ -179,25 +180,51 @@ def journal(unit: str, lines: int) -> str:
 
 
 def probe_with_curl(port: int, path: str, host: str, timeout_seconds: float) -> str:
-    """Ask the slot on the host itself; prints the status code, 000 where nobody answers."""
+    """Ask the slot on the host itself; prints the final answer's status code.
+
+    000 where no answer came with all of its headers in time, within 64 KiB; nothing without curl.
+    """
     url = quote(f"http://127.0.0.1:{port}{path}")
+    # An empty line ends an answer's headers: a code without it is one of half an answer. The body
+    # has no limit but the time: with --max-filesize curl prints half of a large answer's headers.
+    last = (
+        "awk '/^HTTP\\//{c=$2} /^$/{if (c==101 || (c>=200 && c<=599)) f=c} "
+        'END{print f ? f : "000"}\''
+    )
     return (
-        f"curl --silent --globoff --noproxy '*' --output /dev/null --write-out '%{{http_code}}' "
-        f"--max-time {timeout_seconds:g} --header {quote(f'Host: {host}')} {url} || true"
+        "command -v curl >/dev/null || exit 0; "
+        f"curl --silent --globoff --noproxy '*' --output /dev/null --dump-header - "
+        f"--max-time {timeout_seconds:.3f} "
+        f"--header {quote(f'Host: {host}')} {url} 2>/dev/null "
+        f"| head -c {PROBE_BYTES} | tr -d '\\r' | {last}"
     )
 
 
 def probe_with_python(port: int, path: str, host: str, timeout_seconds: float) -> str:
     """The same question for hosts without curl."""
-    program = (
-        "import http.client as h, sys\n"
-        "p, u, t, n = sys.argv[1:]\n"
-        "try:\n"
-        "    c = h.HTTPConnection('127.0.0.1', int(p), timeout=float(t))\n"
-        "    c.request('GET', u, headers={'Host': n})\n"
-        "    print(c.getresponse().status)\n"
-        "except OSError:\n"
-        "    print('000')\n"
-    )
-    words = (program, str(port), path, f"{timeout_seconds:g}", host)
+    program = f"""
+import re, socket, sys, time
+p, u, t, n = sys.argv[1:]
+end, data, code = time.monotonic() + float(t), b"", "000"
+head = re.compile(rb"HTTP/1\\.[0-9] ([1-5][0-9]{{2}})(?=[ \\r\\n])[^\\0]*?\\n\\r?\\n")
+asked = "GET %s HTTP/1.1\\nHost: %s\\nConnection: close\\n\\n" % (u, n)
+try:
+    s = socket.create_connection(("127.0.0.1", int(p)), float(t))
+    s.sendall(asked.replace("\\n", "\\r\\n").encode())
+    while code == "000" and len(data) < {PROBE_BYTES} and time.monotonic() < end:
+        s.settimeout(max(end - time.monotonic(), 0.001))
+        more = s.recv(4096)
+        if not more:
+            break
+        data += more
+        found = head.match(data)
+        while found and b"100" <= found[1] < b"200" and found[1] != b"101":
+            data = data[found.end():]
+            found = head.match(data)
+        code = found[1].decode() if found else code
+except (OSError, ValueError):
+    pass
+print(code)
+"""
+    words = (program, str(port), path, f"{timeout_seconds:.3f}", host)
     return "python3 -c " + " ".join(quote(word) for word in words)

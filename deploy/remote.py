@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import http.client
 import logging
 import select
 import socket
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import paramiko
 
-from deploy import commands, framing, questions, ssh, values
+from deploy import commands, framing, http_probe, questions, ssh
 from deploy.errors import (
     CommandFailed,
     CommandResult,
@@ -59,19 +58,11 @@ LEAST_UPLOAD_RATE = 16 * 1024
 """Bytes per second under which an upload is given up."""
 
 MOST_AT_ONCE = 32  # hosts that are connected to, asked or left together
+PROBE_GRACE_SECONDS = 2.0  # for the round trip of a probe that the host itself makes
 NO_EXIT_CODE = -1  # paramiko's word for a peer that went away
 
 # A refused channel is an answer to us; without a handler, logging would print it as a warning.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
-
-
-class _Forwarded(http.client.HTTPConnection):
-    """HTTP over a channel of the SSH connection."""
-
-    def __init__(self, channel: paramiko.Channel, timeout_seconds: float) -> None:
-        super().__init__("127.0.0.1", timeout=timeout_seconds)
-        channel.settimeout(timeout_seconds)
-        self.sock: Any = channel
 
 
 class Remote:
@@ -184,6 +175,7 @@ class Remote:
         """The status code that the host's own port answers to GET, or None where nobody does.
 
         Through the SSH connection; where sshd forbids forwarding, by curl or python3 there.
+        Raises NotHttp where something else comes back, or an answer that does not end in time.
         """
         if not self._forwarding_refused:
             code = self._probe_forwarded(port, path, host_header, timeout_seconds)
@@ -191,9 +183,10 @@ class Remote:
                 return code
         for build in (questions.probe_with_curl, questions.probe_with_python):
             script = build(port, path, host_header, timeout_seconds)
-            result = self._run(script, "probe", timeout_seconds + 10, as_root=False)
-            said = result.stdout.split()
-            code = values.number(said[-1], 999) if said else None
+            said = self._run(
+                script, "probe", timeout_seconds + PROBE_GRACE_SECONDS, as_root=False
+            ).stdout
+            code = http_probe.code_printed(said)
             if code is not None:
                 return code or None
         raise RemoteError(
@@ -206,6 +199,7 @@ class Remote:
     ) -> int | None:
         with self._lock:  # the lock's heartbeat may be opening the connection again
             transport = self._transport()
+        end = time.monotonic() + timeout_seconds
         try:
             channel = transport.open_channel(
                 "direct-tcpip", ("127.0.0.1", port), ("127.0.0.1", 0), timeout=timeout_seconds
@@ -217,10 +211,8 @@ class Remote:
         except (paramiko.SSHException, OSError, EOFError):
             return None
         try:
-            connection = _Forwarded(channel, timeout_seconds)
-            connection.request("GET", path, headers={"Host": host_header, "Connection": "close"})
-            return connection.getresponse().status
-        except (http.client.HTTPException, OSError, EOFError, ValueError):
+            return http_probe.get(channel, path, host_header, end - time.monotonic())
+        except (paramiko.SSHException, OSError, EOFError):
             return None
         finally:
             channel.close()

@@ -50,6 +50,8 @@ class Outcome(enum.StrEnum):
     OUT = "out of service"
     LEFT_OUT = "left out"
     LEFT = "left as it was to the deploy that took over"
+    UNKNOWN = "not known: a defect in Changeover ended its part"
+    CUT_SHORT = "in service; a defect in Changeover ended its part"
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,8 @@ class Report:
     deployed: the hosts and apps, by name, that a release is proven and in service of since then;
     seconds: of wall time; signal: the number that ended it, or 0; lost: whether another deploy
     took the environment over meanwhile; mixed: whether more than one release runs, as far as a
-    look at the fleet showed: afterwards, or before where nobody could look.
+    look at the fleet showed: afterwards, or before where nobody could look; defects: errors of
+    Changeover itself that belong to no host.
     """
 
     plan: Plan
@@ -138,6 +141,7 @@ class Report:
     signal: int = 0
     lost: bool = False
     mixed: bool = False
+    defects: tuple[str, ...] = ()
 
     @property
     def stopped_short(self) -> bool:
@@ -156,12 +160,13 @@ class Report:
             return ExitCode.LOCKED
         if self.signal:
             return ExitCode(128 + self.signal)
-        if Outcome.OUT in self.outcomes.values():
+        if {Outcome.OUT, Outcome.UNKNOWN} & set(self.outcomes.values()):
             return ExitCode.OUT_OF_SERVICE
-        if not self.failures:
-            return ExitCode.DONE
         new = {Outcome.DONE, Outcome.CURRENT}
         due = [lane.host.name for batch in self.plan.batches for lane in batch]
+        is_reached = all(self.outcomes.get(name) in new for name in due)
+        if not self.failures and (is_reached or not self.defects):
+            return ExitCode.DONE
         has_new = any(outcome in new | {Outcome.PARTLY} for outcome in self.outcomes.values())
         has_old = any(self.outcomes.get(name) not in new for name in due)
         leaves = any(failure.leaves for failure in self.failures)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from deploy import rollback
-from deploy.errors import DeployError
+from deploy.errors import DeployError, as_deploy_error
 from deploy.executor import Execution
 from deploy.report import ExitCode, Failure, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import FrameType
 
     from deploy.console import Screen
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from deploy.records import Record
     from deploy.report import Report
     from deploy.session import Session
+    from deploy.watch import Watch
 
 
 class Signals:
@@ -88,12 +90,21 @@ class Rollout:
         execution = Execution(plan, self.opened.fleet(), watch)
         self.lease.when_lost(execution.lose)
         self.signals.guide(execution)
-        with watch:
-            return execution.run()
+        with _harmless(watch) as defects:
+            report = execution.run()
+        return replace(report, defects=(*report.defects, *defects))
 
     def run_or_take_back(self, plan: Plan) -> Report:
         """Execute a plan; where it failed and `on_failure` says so, finished hosts go back too."""
         report = self.run(plan)
+        try:
+            return self._back(report)
+        except Exception as error:  # noqa: BLE001 - what was done is reported, whatever goes wrong
+            what = "taking the finished hosts back"
+            return replace(report, defects=(*report.defects, str(as_deploy_error(error, what))))
+
+    def _back(self, report: Report) -> Report:
+        """The report, with the way back of the finished hosts in it where the policy wants one."""
         wanted = good_before(report)
         environment = self.opened.environment
         policy = environment.rollout.on_failure
@@ -107,6 +118,23 @@ class Rollout:
             return report
         self.screen.say(str(back))
         return merged(report, self.run(back))
+
+
+@contextmanager
+def _harmless(watch: Watch) -> Iterator[list[str]]:
+    """A screen that may fail to begin or to end; what it failed with, as the block's value."""
+    defects = list[str]()
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(watch)
+        except Exception as error:  # noqa: BLE001 - a run without a screen is a run
+            defects.append(str(as_deploy_error(error, "showing the progress")))
+        shown = stack.pop_all()
+    yield defects
+    try:
+        shown.close()
+    except Exception as error:  # noqa: BLE001 - the report must come
+        defects.append(str(as_deploy_error(error, "showing the progress")))
 
 
 def good_before(report: Report) -> Mapping[str, Mapping[str, Record]]:

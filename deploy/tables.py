@@ -23,6 +23,8 @@ COLOURS = {
     Outcome.OUT: "bold red",
     Outcome.LEFT_OUT: "bold red",
     Outcome.LEFT: "bold red",
+    Outcome.UNKNOWN: "bold red",
+    Outcome.CUT_SHORT: "yellow",
     Outcome.WAITING: "dim",
 }
 
@@ -79,6 +81,7 @@ def render_report(report: Report, next_command: str) -> RenderableType:
     """How it ended, once: each failure whole, each host's outcome, and what to type next."""
     parts: list[RenderableType] = [_failure(failure) for failure in report.failures]
     parts += [Text(f"{host}: {end}", style=COLOURS[end]) for host, end in report.outcomes.items()]
+    parts += [Text(defect, style="bold red") for defect in report.defects]
     code = report.exit_code
     releases = ", ".join(f"{app} {release}" for app, release in report.plan.releases.items())
     if code is ExitCode.DONE:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy import recovery
+from deploy.errors import as_deploy_error
 from deploy.report import Failure, Outcome, Report
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ class Tally:
     """The account of one run of one plan.
 
     outcomes: by host name; executed: the plan's steps that were done, as its dry run prints them;
-    deployed: hosts and apps, by name, that the release is proven and in service of.
+    deployed: hosts and apps, by name, that the release is proven and in service of; defects:
+    errors of Changeover itself that belong to no host.
     """
 
     plan: Plan
@@ -30,6 +32,7 @@ class Tally:
     failures: list[Failure] = field(default_factory=list)
     executed: list[str] = field(default_factory=list)
     deployed: set[tuple[str, str]] = field(default_factory=set)
+    defects: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -53,6 +56,13 @@ class Tally:
         """Something failed on a host."""
         with self._lock:
             self.failures.append(failure)
+
+    def defect(self, error: Exception, what: str) -> None:
+        """An error that nobody foresaw, of no host; each is kept once."""
+        text = str(as_deploy_error(error, what))
+        with self._lock:
+            if text not in self.defects:
+                self.defects.append(text)
 
     def did(self, step: Step, *, planned: bool) -> None:
         """A step did what it says; planned: whether it is the plan's, not of a way out."""
@@ -98,4 +108,5 @@ class Tally:
                 signal=signal,
                 lost=lost,
                 mixed=self.plan.mixed,
+                defects=tuple(self.defects),
             )

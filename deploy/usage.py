@@ -85,6 +85,18 @@ def refuse_option_for(environment: str, task: str) -> None:
         )
 
 
+def defect(error: Exception, task: str) -> str:
+    """The message for an error that nobody foresaw, from before a command's first change."""
+    kind, task = type(error).__name__, task.replace("_", ".")
+    effect = "nothing was changed"
+    if task == "lock.break":
+        effect = "look with `inv lock.status` whether the lock is gone"
+    return (
+        f"a defect in Changeover: {kind}: {error}; {effect}; run inv {task} with "
+        "CHANGEOVER_DEBUG=1 for the traceback, and report it"
+    )
+
+
 def explain(error: ImportError) -> None:
     """End with 2 where what we need is not installed; a defect of ours goes on."""
     if not (error.name or "").startswith("deploy"):

@@ -19,7 +19,7 @@ from deploy import (
     session,
     tables,
 )
-from deploy.errors import BadInput, DeployError, Locked, Unreachable
+from deploy.errors import BadInput, Locked, Unreachable, as_deploy_error
 from deploy.report import ExitCode, Outcome
 from deploy.rollout import Rollout, Signals
 from deploy.scope import Scope
@@ -128,8 +128,36 @@ def _pipeline(
     make: Callable[[Session], Plan],
     execute: Callable[[Rollout, Plan], Report],
 ) -> ExitCode:
+    """Run a command that changes the fleet; once it has begun, no error hides how it ended."""
+    screen, ending = console.Screen(), _Ending()
+    try:
+        return _run(asked, scope, make, execute, screen, ending)
+    except Exception as error:
+        if not ending.began:
+            raise
+        text = str(as_deploy_error(error, "ending the command"))
+        screen.complain(f"{text}\n{asked.command('status')} shows what runs where.")
+        return ending.code
+
+
+@dataclass
+class _Ending:
+    """How a command ends, as far as is known: out of service until a report says otherwise."""
+
+    began: bool = False
+    code: ExitCode = ExitCode.OUT_OF_SERVICE
+
+
+def _run(
+    asked: Asked,
+    scope: Scope,
+    make: Callable[[Session], Plan],
+    execute: Callable[[Rollout, Plan], Report],
+    screen: Screen,
+    ending: _Ending,
+) -> ExitCode:
     """Settings → lock → survey → plan → execute → report; a dry run looks without the lock."""
-    screen, verb = console.Screen(), scope.verb
+    verb = scope.verb
     patience_seconds = seconds_of(asked.wait_lock, "--wait-lock")
     loaded = session.load(asked.file, asked.environment, asked.app, asked.batch)
     only, skip = split(asked.hosts, "--hosts"), split(asked.skip_host, "--skip-host")
@@ -153,10 +181,13 @@ def _pipeline(
             if not is_agreed:
                 screen.say("Nothing was changed.")
                 return ExitCode.DONE
+            ending.began = True
             report = execute(Rollout(opened, lease, screen, signals), plan)
+            ending.code = report.exit_code
             report = as_seen(report, _show_fleet(opened, screen))
-            screen.show(tables.render_report(report, next_steps(scope, report)))
-        return report.exit_code
+            ending.code = report.exit_code
+            _show_report(scope, screen, report)
+    return ending.code
 
 
 def status(file: Path, environment: str, *, app: str | None, as_json: bool) -> ExitCode:
@@ -307,17 +338,37 @@ def as_seen(report: Report, told: Overview | None) -> Report:
         for host, outcome in report.outcomes.items()
         if outcome in {Outcome.WAITING, Outcome.LEFT_OUT} and host in report.plan.out - seen
     }
+    serve = seen - {row.host for row in rows if row.is_out}
+    cut = {
+        host: Outcome.CUT_SHORT
+        for host, outcome in report.outcomes.items()
+        if outcome is Outcome.UNKNOWN and host in serve
+    }
     out = dict.fromkeys({row.host for row in rows if row.is_out} | unseen, Outcome.OUT)
-    return replace(report, mixed=mixed, outcomes=report.outcomes | out)
+    return replace(report, mixed=mixed, outcomes=report.outcomes | cut | out)
 
 
 def _show_fleet(opened: Session, screen: Screen) -> Overview | None:
     """What runs where, asked anew."""
+    told = None
     try:
         seen = opened.survey()
-    except DeployError as error:
-        screen.complain(f"What runs where could not be read: {error}")
-        return None
-    told = replace(overview.overview(opened.environment, seen), lock="")  # it is ours
-    screen.show(tables.render_overview(told))
+        told = replace(overview.overview(opened.environment, seen), lock="")  # it is ours
+        screen.show(tables.render_overview(told))
+    except Exception as error:  # noqa: BLE001 - the report must come, whatever goes wrong here
+        said = as_deploy_error(error, "reading what runs where")
+        screen.complain(f"What runs where could not be read or shown: {said}")
     return told
+
+
+def _show_report(scope: Scope, screen: Screen, report: Report) -> None:
+    """The report; as plain lines where it cannot be rendered."""
+    try:
+        screen.show(tables.render_report(report, next_steps(scope, report)))
+    except Exception as error:  # noqa: BLE001 - what happened is shown, whatever goes wrong here
+        lines = [str(as_deploy_error(error, "showing the report"))]
+        lines += [f"{each.host}: {each.step} failed: {each.error}" for each in report.failures]
+        lines += [f"{host}: {outcome}" for host, outcome in report.outcomes.items()]
+        lines += [*report.defects, f"exit code {int(report.exit_code)}"]
+        lines += [f"next: {scope.command('status')}"]
+        screen.complain("\n".join(lines))

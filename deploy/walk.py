@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy import questions, recovery, retries
-from deploy.errors import CommandFailed, DeployError, LockLost
+from deploy.errors import CommandFailed, DeployError, LockLost, as_deploy_error
 from deploy.fleet import Stopped
 from deploy.proof import ProveRelease
 from deploy.report import Event, Failure, HostEnded, Outcome, StepBegan, StepEnded
@@ -224,10 +224,7 @@ class Walk:
             if isinstance(raised, LockLost):
                 self.lose()
         except Exception as raised:  # noqa: BLE001 - a defect of ours may not leave a host behind
-            error = DeployError(
-                f"{step.host}: {step}: a defect in Changeover: {type(raised).__name__}: {raised}"
-            )
-            error.__cause__ = raised
+            error = as_deploy_error(raised, f"{step.host}: {step}")
         health = self.fleet.health(step.host, step.app)
         seconds = time.monotonic() - began
         stopped = isinstance(error, Stopped)

@@ -24,6 +24,7 @@ BEHAVIOURS = frozenset(
         "never_listen",
         "drop_in_flight",
         "notify",
+        "trickle_seconds",
         "listen_port",
     }
 )

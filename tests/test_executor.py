@@ -18,6 +18,7 @@ from deploy import (
     proof,
     quiet,
     recording,
+    recovery,
     rollback,
     rollout,
     room,
@@ -43,6 +44,7 @@ from deploy.report import (
     StepEnded,
     Told,
 )
+from deploy.walk import Walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -858,25 +860,74 @@ def test_an_early_batch_is_told_before_its_steps_and_without_hosts_that_failed(r
     assert told[0] < first
 
 
-def test_a_defect_in_staging_leaves_no_started_slot_behind(run: Run) -> None:
-    del run  # its steps are those on paper
+def test_a_defect_in_staging_leaves_no_started_slot_behind(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     proven = threading.Event()
+    stage = Walk.stage
 
-    def wait_for_it(_: object) -> None:
-        assert proven.wait(PATIENCE_SECONDS)
-
-    acts: Acts = {"host-2: upload": wait_for_it, f"host-1: prove {NEW}": lambda _: proven.set()}
-    fleet = PaperFleet(acts)
-
-    def listen(event: object) -> None:
-        is_ended = isinstance(event, StepEnded) and event.step.host.name == "host-2"
-        if is_ended and str(cast("Any", event).step).startswith("upload"):
+    def break_down(walk: Walk, lane: Lane) -> bool:
+        if lane.host.name == "host-2":
+            assert proven.wait(PATIENCE_SECONDS)
             raise RuntimeError("can't start new thread")
+        return stage(walk, lane)
 
-    fleet.execution = Execution(surged(2), cast("Fleet", fleet), listen)
-    with pytest.raises(RuntimeError):
-        fleet.execution.run()
-    assert [line.split()[1] for line in on(fleet.done, "host-1")][-2:] == ["stop", "clear"]
+    monkeypatch.setattr(Walk, "stage", break_down)
+    ran = run(surged(2), {f"host-1: prove {NEW}": lambda _: proven.set()})
+    assert [line.split()[1] for line in on(ran.done, "host-1")][-2:] == ["stop", "clear"]
+    assert "a defect in Changeover: RuntimeError: can't start" in ran.report.failures[0].error
+    assert ran.report.exit_code is ExitCode.FAILED
+
+
+def test_a_screen_that_raises_ends_nothing_and_is_reported_once(run: Run) -> None:
+    del run  # its steps are those on paper
+    fleet, heard = PaperFleet({}), list[Event]()
+
+    def listen(event: Event) -> None:
+        heard.append(event)
+        raise OSError(5, "no terminal")
+
+    fleet.execution = Execution(made(old(2)), cast("Fleet", fleet), listen)
+    report = fleet.execution.run()
+    assert set(report.outcomes.values()) == {Outcome.DONE}
+    assert report.exit_code is ExitCode.DONE
+    assert len(heard) > 10
+    assert len(report.defects) == 1
+    assert "showing the progress: a defect in Changeover: OSError" in report.defects[0]
+
+
+def test_a_defect_between_batches_ends_with_the_report_of_what_was_done(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(_: object, number: int, __: object) -> None:
+        if number == 2:
+            raise KeyError("a floor")
+
+    monkeypatch.setattr(room.Room, "wait", break_down)
+    report = run(made(old(3), batch=1)).report
+    assert report.outcomes == {
+        "host-1": Outcome.DONE,
+        "host-2": Outcome.WAITING,
+        "host-3": Outcome.WAITING,
+    }
+    assert report.exit_code is ExitCode.MIXED
+    assert "a defect in Changeover: KeyError: 'a floor'" in report.defects[0]
+
+
+def test_a_defect_in_a_hosts_recovery_is_that_hosts_failure_and_counts_as_out(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_: object, **__: object) -> None:
+        raise IndexError("no way out")
+
+    monkeypatch.setattr(recovery, "way_out", break_down)
+    report = run(made(old(3), batch=2), {f"host-1: prove {NEW}": fail}).report
+    assert report.outcomes == {
+        "host-1": Outcome.UNKNOWN,
+        "host-2": Outcome.DONE,
+        "host-3": Outcome.WAITING,
+    }
+    assert report.exit_code is ExitCode.OUT_OF_SERVICE
 
 
 def test_others_wait_for_the_first_to_be_staged_once_and_not_again(

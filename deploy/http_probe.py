@@ -1,0 +1,115 @@
+"""One HTTP question to an app's own port, with limits of bytes and time for the entire answer."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Protocol
+
+from deploy.errors import DeployError
+
+MOST_BYTES = 64 * 1024
+"""Of status line and headers, interim answers (1xx) included; the body is not read."""
+
+_CHUNK_BYTES = 4096
+_LOWEST, _FINAL, _SWITCHING, _HIGHEST = 100, 200, 101, 599
+_STATUS = re.compile(rb"HTTP/1\.[0-9] ([0-9]{3})(?: [^\r\n]*)?\r?\n")
+_BLANK_LINE = re.compile(rb"\n\r?\n")
+_ASKABLE = re.compile(r"[\x21-\x7e]+")
+_SHOWN_BYTES = 40
+
+
+class NotHttp(DeployError):
+    """Something answered, and it was no HTTP answer, or one that did not end in time."""
+
+    blames_release = True
+
+
+class Stream(Protocol):
+    """What a question needs of a socket or an SSH channel."""
+
+    def settimeout(self, seconds: float, /) -> None:
+        """Let the next operation take so long at most."""
+
+    def sendall(self, data: bytes, /) -> object:
+        """Send all of it."""
+
+    def recv(self, size: int, /) -> bytes:
+        """At most so many bytes; none at the end."""
+
+
+def get(stream: Stream, path: str, host_header: str, timeout_seconds: float) -> int | None:
+    """The status code of the answer to `GET path`, or None where nothing came back at all.
+
+    timeout_seconds: for the question and all of the answer's headers, by a clock; a time limit
+    for each receive alone never ends an answer that trickles.
+    Raises NotHttp, which shows what came instead, and what the stream raises.
+    """
+    end = time.monotonic() + timeout_seconds
+    if not (_ASKABLE.fullmatch(path) and _ASKABLE.fullmatch(host_header)):
+        raise NotHttp(f"no answer: {path!r} for {host_header!r} cannot be asked for in HTTP")
+    stream.settimeout(timeout_seconds)
+    request = f"GET {path} HTTP/1.1\r\nHost: {host_header}\r\nConnection: close\r\n\r\n"
+    stream.sendall(request.encode())
+    received = bytearray()
+    while (code := final_code(received)) is None:
+        if len(received) >= MOST_BYTES:
+            raise NotHttp(f"headers of more than {MOST_BYTES // 1024} KiB")
+        left = end - time.monotonic()
+        chunk = _receive(stream, left) if left > 0 else None
+        if chunk:
+            received += chunk
+        elif not received:
+            return None
+        else:
+            how = "ended within its headers"
+            if chunk is None:
+                how = f"was not complete after {timeout_seconds:g} s"
+            raise NotHttp(f"an answer that {how} ({_shown(received)})")
+    return code
+
+
+def _receive(stream: Stream, seconds: float) -> bytes | None:
+    """The next bytes, none at the end; None when the time is over."""
+    stream.settimeout(seconds)
+    try:
+        return stream.recv(_CHUNK_BYTES)
+    except TimeoutError:
+        return None
+
+
+def final_code(received: bytes | bytearray) -> int | None:
+    """The final answer's status code once all of its headers are there; None until then.
+
+    Interim answers are passed over (RFC 9110, 15.2), except 101, after which no HTTP follows.
+    Raises NotHttp for what cannot become an HTTP/1 answer, or has a code that HTTP does not have.
+    """
+    data = bytes(received)
+    start = 0
+    while (line_end := data.find(b"\n", start) + 1) > 0:
+        found = _STATUS.fullmatch(data, start, line_end)
+        code = int(found[1]) if found else 0
+        if not _LOWEST <= code <= _HIGHEST:
+            raise NotHttp(f"no HTTP answer ({_shown(data[start:])})")
+        blank = _BLANK_LINE.search(data, line_end - 1)
+        if blank is None:
+            return None
+        if code >= _FINAL or code == _SWITCHING:
+            return code
+        start = blank.end()
+    prefix = b"HTTP/1."
+    if data[start : start + len(prefix)] != prefix[: len(data) - start]:
+        raise NotHttp(f"no HTTP answer ({_shown(data[start:])})")
+    return None
+
+
+def _shown(data: bytes | bytearray) -> str:
+    start = bytes(data)[:_SHOWN_BYTES]
+    return f"it begins {start!r}"
+
+
+def code_printed(text: str) -> int | None:
+    """The code that a host's own program printed last, or None; 0: nobody answers."""
+    words = text.split()  # before it, a shell's start-up files may speak
+    found = re.fullmatch(r"000|[1-5][0-9]{2}", words[-1], re.ASCII) if words else None
+    return int(found[0]) if found else None

@@ -1,0 +1,207 @@
+"""Errors that nobody foresaw: a command ends with its true exit code and its full report."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import builders
+import pytest
+
+from deploy import overview, plan, tables, usage, verbs
+from deploy import session as sessions
+from deploy.report import ExitCode, Outcome, Report
+from deploy.rollout import Rollout
+
+if TYPE_CHECKING:
+    from deploy.report import Event
+    from deploy.session import Session
+
+ROOT = Path(__file__).parent.parent
+ASKED = verbs.Asked(ROOT / "fabric.yaml", "lab", yes=True)
+
+
+def report(*outcomes: Outcome) -> Report:
+    hosts = [builders.facts(n, {"web": builders.slot()}) for n, _ in enumerate(outcomes, start=1)]
+    made = plan.make(
+        builders.environment(),
+        (builders.offer(builders.app(), hosts),),
+        builders.survey(hosts),
+        allow_downtime=True,
+    )
+    return Report(made, {f"host-{n}": outcome for n, outcome in enumerate(outcomes, start=1)})
+
+
+class Held:
+    """A session, a lease or the signals: a block that may fail at its end."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error, self.hosts = error, ()
+        self.environment = builders.environment()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.error:
+            raise self.error
+
+    def lease(self, *_: object) -> Held:
+        return Held()
+
+
+@pytest.fixture
+def pipeline(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The verbs' pipeline from a session to its end, with the run on paper."""
+
+    def run(ended: Any, *, session: Held | None = None, survey: Any = None) -> ExitCode:
+        held = session or Held()
+        cast("Any", held).survey = survey or (lambda **_: builders.survey())
+        monkeypatch.setattr(sessions, "load", lambda *_: builders.environment())
+        monkeypatch.setattr(sessions, "Session", lambda *_, **__: held)
+        monkeypatch.setattr(verbs, "Signals", lambda *_: Held())
+        return verbs._pipeline(
+            ASKED, ASKED.scope("deploy"), lambda _: report(Outcome.DONE).plan, ended
+        )
+
+    return run
+
+
+def fail(*_: object, **__: object) -> Any:
+    raise ZeroDivisionError("nobody foresaw it")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"), [(Outcome.DONE, ExitCode.DONE), (Outcome.OUT, ExitCode.OUT_OF_SERVICE)]
+)
+@pytest.mark.parametrize("broken", ["render_report", "render_overview", "survey", "session"])
+def test_what_fails_after_the_run_hides_neither_report_nor_exit_code(
+    broken: str,
+    outcome: Outcome,
+    code: ExitCode,
+    pipeline: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if broken.startswith("render"):
+        monkeypatch.setattr(tables, broken, fail)
+    session = Held(ZeroDivisionError("nobody foresaw it") if broken == "session" else None)
+    survey = fail if broken == "survey" else None
+    ended = report(outcome)
+    assert pipeline(lambda *_: ended, session=session, survey=survey) is code
+    shown = "".join(capsys.readouterr())
+    assert "a defect in Changeover: ZeroDivisionError" in shown
+    assert f"host-1: {outcome}" in shown
+    assert "Traceback" not in shown
+
+
+def test_a_run_without_a_report_counts_as_out_of_service(
+    pipeline: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pipeline(fail) is ExitCode.OUT_OF_SERVICE
+    assert "status --env lab" in capsys.readouterr().err
+
+
+def test_before_the_first_change_the_error_goes_on(
+    pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verbs, "session", SimpleNamespace(load=fail))
+    del pipeline
+    with pytest.raises(ZeroDivisionError):
+        verbs._pipeline(ASKED, ASKED.scope("deploy"), fail, fail)
+
+
+class BrokenWatch:
+    """A screen that cannot begin, hear or end."""
+
+    def __init__(self, *broken: str) -> None:
+        self.broken = broken
+
+    def __enter__(self) -> Self:
+        return fail() if "enter" in self.broken else self
+
+    def __call__(self, event: Event) -> None:
+        fail(event)
+
+    def __exit__(self, *_: object) -> None:
+        if "exit" in self.broken:
+            fail()
+
+
+@pytest.mark.parametrize("broken", [(), ("enter",), ("exit",), ("enter", "exit")])
+def test_a_screen_that_breaks_ends_no_run(broken: tuple[str, ...]) -> None:
+    made = report(Outcome.DONE).plan
+    empty = plan.Plan(**{**vars(made), "batches": (), "staging": (), "floors": ()})
+    seams = SimpleNamespace(
+        progress=lambda _: BrokenWatch(*broken),
+        when_lost=lambda _: None,
+        guide=lambda _: None,
+        fleet=builders_fleet,
+    )
+    rolled = Rollout(cast("Session", seams), *(cast("Any", seams),) * 3)
+    ended = rolled.run(empty)
+    assert ended.exit_code is ExitCode.DONE
+    assert len(ended.defects) >= 1
+    assert all("showing the progress: a defect" in defect for defect in ended.defects)
+
+
+def builders_fleet() -> Any:
+    group = {"web": builders.group()}
+    return SimpleNamespace(
+        stop=SimpleNamespace(is_set=lambda: False),
+        groups=group,
+        target=lambda host, app: (host, app),
+    )
+
+
+def test_a_host_whose_part_a_defect_ended_is_what_is_seen_of_it() -> None:
+    ended = report(Outcome.UNKNOWN, Outcome.DONE)
+    assert ended.exit_code is ExitCode.OUT_OF_SERVICE, "nobody knows better"
+    hosts = [builders.facts(n, {"web": builders.slot()}) for n in (1, 2)]
+    well = overview.overview(builders.environment(), builders.survey(hosts))
+    assert verbs.as_seen(ended, well).outcomes["host-1"] is Outcome.CUT_SHORT
+    sick = builders.survey(hosts, {"host-1": builders.UNHEALTHY})
+    seen = verbs.as_seen(ended, overview.overview(builders.environment(), sick))
+    assert seen.outcomes["host-1"] is Outcome.OUT
+
+
+@pytest.fixture
+def broken_verbs(tmp_path: Path) -> Path:
+    """A module that breaks `inv status` before it does anything."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import deploy.verbs\n"
+        "def status(*_, **__):\n"
+        "    raise ZeroDivisionError('nobody foresaw it')\n"
+        "deploy.verbs.status = status\n"
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_defect_before_the_first_change_is_one_message(broken_verbs: Path, debug: bool) -> None:
+    paths = {"PYTHONPATH": f"{broken_verbs}{os.pathsep}{ROOT}"}
+    environ = {**os.environ, **paths} | ({"CHANGEOVER_DEBUG": "1"} if debug else {})
+    ended = subprocess.run(
+        [sys.executable, "-m", "invoke", "status", "--env", "lab"],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ("Traceback" in ended.stderr) is debug, ended.stderr
+    if not debug:
+        assert ended.returncode == int(ExitCode.BAD_INPUT)
+        assert "a defect in Changeover: ZeroDivisionError: nobody foresaw it; nothing was " in (
+            ended.stderr
+        )
+        assert "CHANGEOVER_DEBUG=1" in ended.stderr
+
+
+def test_only_a_broken_lock_may_have_changed_something() -> None:
+    assert "nothing was changed" in usage.defect(KeyError("x"), "deploy")
+    assert "inv lock.status" in usage.defect(KeyError("x"), "lock_break")
