@@ -24,6 +24,7 @@ from botocore.exceptions import (
 )
 
 from deploy.errors import BadInput, BalancerError, Unreachable
+from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -191,8 +192,8 @@ class Account:
         login = f"`aws sso login{f' --profile {own}' if own else ''}`"
         match error:
             case ClientError():
-                code = str(error.response.get("Error", {}).get("Code", "unknown"))
-                said = str(error.response.get("Error", {}).get("Message", ""))
+                code = visible(error.response.get("Error", {}).get("Code", "unknown"))
+                said = visible(error.response.get("Error", {}).get("Message", ""))
                 if code in REFUSED_CREDENTIALS:
                     self._forget()
                     return CredentialsRefused(
@@ -219,7 +220,9 @@ class Account:
                 return BadInput("no AWS region: set `region:` under `aws:` in fabric.yaml")
             case TokenRetrievalError() | CredentialRetrievalError():
                 self._forget()
-                return CredentialsRefused(f"AWS credentials{profile} could not be had: {error}")
+                return CredentialsRefused(
+                    f"AWS credentials{profile} could not be had: {visible(error)}"
+                )
             case SSOError() | UnauthorizedSSOTokenError():
                 self._forget()
                 return CredentialsRefused(f"the AWS login{profile} is over: run {login}")
@@ -229,9 +232,9 @@ class Account:
                     "start it with `inv lab.up`"
                 )
             case BotoCoreError():
-                return ApiError(f"{where}: {error}", type(error).__name__)
+                return ApiError(f"{where}: {visible(error)}", type(error).__name__)
             case _:
                 return BadInput(
-                    f"{where} could not be called{profile}: {error}; check `aws:` in fabric.yaml, "
-                    "and the profile in ~/.aws/config"
+                    f"{where} could not be called{profile}: {visible(error)}; check `aws:` in "
+                    "fabric.yaml, and the profile in ~/.aws/config"
                 )

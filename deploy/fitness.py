@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from deploy import lanes
 from deploy.errors import BadInput
+from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,7 +43,7 @@ def refuse_unfit(apps: tuple[App, ...], survey: Survey) -> None:
         for app in apps:
             problems += _slot(facts, app, survey)
     if problems:
-        raise BadInput("\n".join(problems))
+        raise BadInput(*problems)
 
 
 def refuse_surge(environment: Environment, survey: Survey) -> None:
@@ -73,7 +74,7 @@ def refuse_surge(environment: Environment, survey: Survey) -> None:
                     f"{free // 1024} MiB are free; set `strategy: rolling`, or take larger hosts"
                 )
     if problems:
-        raise BadInput("\n".join(problems))
+        raise BadInput(*problems)
 
 
 def refuse_too_large(offers: tuple[Offer, ...], survey: Survey) -> None:
@@ -98,7 +99,7 @@ def refuse_too_large(offers: tuple[Offer, ...], survey: Survey) -> None:
                 f"/srv, {needed // 1024} MiB needed; make room there"
             )
     if problems:
-        raise BadInput("\n".join(problems))
+        raise BadInput(*problems)
 
 
 def refuse_marked(opened: Iterable[Opened], survey: Survey) -> None:
@@ -114,12 +115,12 @@ def refuse_marked(opened: Iterable[Opened], survey: Survey) -> None:
                 f"--app {name} --package {release.version}"
             )
     if problems:
-        raise BadInput("\n".join(problems))
+        raise BadInput(*problems)
 
 
 def _host(facts: HostFacts) -> Iterator[str]:
     if facts.init != "systemd":
-        yield f"{facts.host}: has no systemd (process 1 is {facts.init or 'unknown'})"
+        yield f"{facts.host}: has no systemd (process 1 is {visible(facts.init) or 'unknown'})"
         return
     if facts.systemd < OLDEST_SYSTEMD:
         yield (
@@ -142,7 +143,7 @@ def _slot(facts: HostFacts, app: App, survey: Survey) -> Iterator[str]:
             f"--targets Id={target.id},Port={target.port}"
         )
     elif health.is_hopeless:
-        yield f"{host}: target {target} of {group.name} is {health}: {health.description}"
+        yield f"{host}: target {target} of {group.name} is {health}: {visible(health.description)}"
     yield from _listeners(facts, facts.at(app), slot)
     spare = facts.spare(app)
     if spare:

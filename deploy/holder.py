@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Self
 
 from deploy import records
+from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,8 +61,8 @@ class Holder:
             return None
 
     def __str__(self) -> str:
-        run = f", {self.run}" if self.run else ""
-        return f"{self.what} by {self.author} since {self.since}{run}"
+        run = f", {visible(self.run)}" if self.run else ""
+        return f"{visible(self.what)} by {visible(self.author)} since {visible(self.since)}{run}"
 
 
 def run_address(environ: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from deploy import commands, fence, rival
 from deploy.errors import ConnectionLost, DeployError, Locked, LockLost, Unreachable
+from deploy.foreign_text import visible
 from deploy.holder import Holder, last_line
 from deploy.remote import MOST_AT_ONCE
 from deploy.rival import ASK_SECONDS, BEATS_IN_TTL, Life
@@ -150,11 +151,11 @@ class Lease:
             if holder is None:
                 raise Locked(
                     f"{name}: {fence.lock_file(self._environment)} cannot be read: "
-                    f"{last_line(result.stdout)[:200]}; if nobody deploys, remove it there"
+                    f"{visible(last_line(result.stdout), 200)}; if nobody deploys, remove it there"
                 )
             held[name] = holder
         else:
-            failed[name] = f"{name}: {result.stderr.strip() or result.exit_code}"
+            failed[name] = f"{name}: {visible(result.stderr.strip()) or result.exit_code}"
 
     def _keep(self) -> None:
         while not self._closed.wait(self._holder.ttl_seconds / BEATS_IN_TTL):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy import advice, capacity, lanes, stock
+from deploy import advice, capacity, foreign_text, lanes, stock
 from deploy.balancer import State
 from deploy.enrolment import Soak, WaitDrained, WaitHealthy
 from deploy.lanes import Goal, Lane
@@ -96,7 +96,7 @@ class Plan:
             lines.append("Nothing leaves the load balancer.")
         else:
             lines.append(f"Waits from settings alone: about {self.seconds:.0f} s.")
-        return "\n".join(lines)
+        return "\n".join(foreign_text.line(each) for each in lines)
 
 
 def _line(step: Step) -> str:

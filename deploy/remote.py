@@ -23,6 +23,7 @@ from deploy.errors import (
     RemoteError,
     Unsettled,
 )
+from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,7 +130,7 @@ class Remote:
                 out = channel.makefile("rb").read().decode(errors="replace")
                 code = channel.recv_exit_status()
         except (paramiko.SSHException, OSError, EOFError) as error:
-            raise ConnectionLost(f"{self.host}: the connection broke: {error}") from error
+            raise ConnectionLost(f"{self.host}: the connection broke: {visible(error)}") from error
         return CommandResult(script, code, out, "")
 
     def _idle_transport(self) -> paramiko.Transport:
@@ -215,7 +216,7 @@ class Remote:
             )
         if result.exit_code == commands.HOST_UNSETTLED:
             said = " ".join((result.stderr.strip() or result.stdout.strip()).splitlines()[-1:])
-            raise Unsettled(f"{self.host}: {what} failed while it starts or stops: {said}")
+            raise Unsettled(f"{self.host}: {what} failed while it starts or stops: {visible(said)}")
         if result.exit_code:
             raise CommandFailed(self.host.name, what, result)
         return result.stdout
@@ -226,7 +227,7 @@ class Remote:
         ended = transport.get_exception() if transport else None
         why = str(ended or why)
         self._connection.close()
-        return ConnectionLost(f"{self.host}: {what}: the connection broke: {why}")
+        return ConnectionLost(f"{self.host}: {what}: the connection broke: {visible(why)}")
 
     def _run(self, command: str, what: str, timeout_seconds: float) -> CommandResult:
         with self._lock:

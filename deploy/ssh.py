@@ -10,6 +10,7 @@ from fabric import Config
 
 from deploy.errors import BadInput, Unreachable
 from deploy.findings import nearest
+from deploy.foreign_text import visible
 from deploy.settings import Hosts
 from deploy.trust import (
     KEEPALIVE_SECONDS,
@@ -97,8 +98,8 @@ def open_to(host: Host, connection: Connection) -> None:
         connection.open()
     except UnknownHostKey as error:
         raise BadInput(
-            f"{who}: unknown host key: {error}; compare it with the machine's own, then add it: "
-            f"{_scan(error.place)} >> ~/.ssh/known_hosts"
+            f"{who}: unknown host key: {visible(error)}; compare it with the machine's own, "
+            f"then add it: {_scan(error.place)} >> ~/.ssh/known_hosts"
         ) from error
     except paramiko.BadHostKeyException as error:
         raise BadInput(
@@ -111,15 +112,15 @@ def open_to(host: Host, connection: Connection) -> None:
         check = "check `ssh: user:` and `ssh: key_files:`, or your agent (ssh-add -l)"
         if _broke(connection, error):
             raise Unreachable(
-                f"{who}: the connection broke while user {connection.user!r} logged in: {error}; "
-                f"if that lasts, {check}"
+                f"{who}: the connection broke while user {connection.user!r} logged in: "
+                f"{visible(error)}; if that lasts, {check}"
             ) from error
         raise BadInput(
             f"{who}: refuses user {connection.user!r} with the keys offered; {check}"
         ) from error
     except (paramiko.SSHException, OSError, EOFError) as error:
         raise Unreachable(
-            f"{who}: no SSH connection on port {port}: {str(error) or type(error).__name__}; "
+            f"{who}: no SSH connection on port {port}: {visible(error) or type(error).__name__}; "
             "check that the host runs and that your network reaches it"
         ) from error
     transport = connection.client.get_transport()

@@ -54,7 +54,7 @@ def gather(
             except DeployError as error:
                 refused[name] = str(error)
         if refused and not allow_unreachable:
-            raise BadInput("\n".join(refused.values()))
+            raise BadInput(*refused.values())
         found = {name: future.result() for name, future in health.items()}
     seen = Survey(tuple(facts), groups, found, refused, limit.result() if limit else 0)
     return replace(seen, hosts=tuple(settle(each, environment.apps, seen) for each in facts))

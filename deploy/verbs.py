@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from dataclasses import dataclass, replace
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from deploy import console, fitness, overview, records, repair, rival, rollback, session, tables
 from deploy.errors import BadInput, DeployError, Locked
+from deploy.foreign_text import json_text
+from deploy.question import wording
 from deploy.report import ExitCode, Outcome
 from deploy.rival import Life
 from deploy.rollout import Rollout, Signals
@@ -112,11 +113,10 @@ def _pipeline(
             with screen.busy(looking):
                 plan = make(opened)
             screen.say(str(plan))
-            question = f"{verb.capitalize()} {asked.environment}? [y/N]"
-            is_agreed = asked.yes or plan.changes_nothing or screen.confirm(question)
+            is_agreed = asked.yes or plan.changes_nothing or screen.confirm(wording(plan))
             if not is_agreed:
                 screen.say("Nothing was changed.")
-                return ExitCode.DONE
+                return ExitCode.DECLINED
             report = execute(Rollout(opened, lease, screen, signals), plan)
             report = as_seen(report, _show_fleet(opened, screen))
             screen.show(tables.render_report(report, next_steps(asked, verb, report)))
@@ -152,7 +152,7 @@ def lock_status(file: Path, environment: str, *, as_json: bool) -> ExitCode:
             {**holder.public(), "hosts": list(hosts), "life": life.value}
             for holder, hosts, life in found
         ]
-        screen.say(json.dumps({"environment": environment, "holders": told}, indent=2))
+        screen.say(json_text({"environment": environment, "holders": told}))
     for holder, hosts, life in [] if as_json else found:
         screen.say(
             f"{environment} is locked: {holder}; on {len(hosts)} of {len(opened.everyone)} hosts, "

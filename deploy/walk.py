@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from deploy import questions, recovery, retries
 from deploy.errors import CommandFailed, DeployError, LockLost
 from deploy.fleet import Stopped
+from deploy.foreign_text import visible
 from deploy.proof import ProveRelease
 from deploy.report import Event, Failure, HostEnded, Outcome, StepBegan, StepEnded
 
@@ -225,7 +226,8 @@ class Walk:
                 self.lose()
         except Exception as raised:  # noqa: BLE001 - a defect of ours may not leave a host behind
             error = DeployError(
-                f"{step.host}: {step}: a defect in Changeover: {type(raised).__name__}: {raised}"
+                f"{step.host}: {step}: a defect in Changeover: {type(raised).__name__}: "
+                f"{visible(raised)}"
             )
             error.__cause__ = raised
         health = self.fleet.health(step.host, step.app)
@@ -244,7 +246,7 @@ class Walk:
             text = self.fleet.remote(step.host).ask(script, "journal").stdout
         except DeployError:
             return ()
-        return tuple(text.splitlines())
+        return tuple(visible(line) for line in text.splitlines())
 
     def _failed(
         self,

@@ -14,7 +14,8 @@ DEPLOY = ROOT / "deploy"
 
 # Each module may import those of earlier lines only, annotations included.
 LAYERS = (
-    ("__init__", "connections", "errors", "findings", "manifest", "records"),
+    ("foreign_text",),
+    ("__init__", "connections", "errors", "findings", "manifest", "records", "streams"),
     ("commands", "retries"),
     ("document", "entries", "fence", "matcher", "release", "units", "usage"),
     ("archive", "bundle", "questions", "settings"),
@@ -34,7 +35,7 @@ LAYERS = (
     ("plan",),
     ("rollback",),
     ("repair",),
-    ("report", "session"),
+    ("question", "report", "session"),
     ("overview", "room", "tally"),
     ("walk",),
     ("executor",),
