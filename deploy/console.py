@@ -103,7 +103,7 @@ class Screen:
         if not self.is_terminal:
             time.sleep(READER_SECONDS)
         try:
-            return question.ask(lines(text))
+            return question.ask(lines(text), question.LIMIT_SECONDS)
         finally:
             self.is_asking = False
 

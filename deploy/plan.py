@@ -180,7 +180,9 @@ def assemble(
     capacity.refuse_outage(rollout, switched, survey, allow_downtime=allow_downtime)
     verb, releases = purpose
     count = f"{len(survey.hosts)} host{'s' if len(survey.hosts) > 1 else ''}"
-    listed = ", ".join(f"{app} {release}" for app, release in releases.items())
+    listed = ", ".join(
+        foreign_text.visible(f"{app} {release}") for app, release in releases.items()
+    )
     join = "on" if verb == "Repair" else "to"
     title = f"{verb} {listed} {join} {environment.name}: {count}, {_policy(environment)}"
     return Plan(

@@ -41,7 +41,7 @@ def is_due(environ: Mapping[str, str]) -> bool:
     return not is_ci(environ) and any(stream and stream.isatty() for stream in streams)
 
 
-def ask(question: str, limit_seconds: float = LIMIT_SECONDS, path: str = TERMINAL) -> bool:
+def ask(question: str, limit_seconds: float, path: str = TERMINAL) -> bool:
     """Ask on the terminal; whether the answer is yes. No answer within the limit is no.
 
     What was typed before the question does not count. Raises BadInput where there is no terminal
@@ -55,8 +55,8 @@ def ask(question: str, limit_seconds: float = LIMIT_SECONDS, path: str = TERMINA
             "give --yes to go on without"
         ) from error
     try:
-        os.write(terminal, f"{question} [y/N] ".encode())
         termios.tcflush(terminal, termios.TCIFLUSH)
+        os.write(terminal, f"{question} [y/N] ".encode())
         answer = _answer(terminal, limit_seconds)
         if answer is None:
             os.write(terminal, f"\nNo answer in {_spoken(limit_seconds)}: no.\n".encode())

@@ -132,7 +132,7 @@ def open_to(host: Host, connection: Connection) -> None:
 def _scan(place: str) -> str:
     """What shows the keys of a machine that known_hosts calls `name`, or `[name]:port`."""
     name, _, port = place.removeprefix("[").partition("]:")
-    return f"ssh-keyscan -p {port or 22} {name}"
+    return f"ssh-keyscan -p {port or 22} {visible(name)}"
 
 
 def _place(connection: Any, name: str) -> str:

@@ -50,23 +50,23 @@ class Watch:
         """Hear one event; called from every host's thread."""
         match event:
             case BatchBegan():
-                hosts = ", ".join(event.hosts)
+                hosts = ", ".join(visible(host) for host in event.hosts)
                 self._line(f"batch {event.number} of {event.total}: {hosts}")
             case StepBegan():
                 self._said[event.step.host.name] = time.monotonic()
             case StepEnded():
                 end = "stopped" if event.stopped else f"{event.seconds:.1f} s"
                 end = f"FAILED: {event.error}" if event.error else end
-                health = f" [{event.health}]" if event.health else ""
-                self._line(f"{event.step.host.name}: {event.step}: {end}{health}")
+                health = f" [{visible(event.health)}]" if event.health else ""
+                self._line(f"{visible(event.step.host)}: {event.step}: {end}{health}")
             case Told():
                 now = time.monotonic()
                 due = now - self._said.get(event.host, 0) >= QUIET_SECONDS
                 if due or event.text.startswith("|"):
                     self._said[event.host] = now
-                    self._line(f"{event.host}: {visible(event.text)}")
+                    self._line(f"{visible(event.host)}: {visible(event.text)}")
             case HostEnded():
-                self._line(f"{event.host}: {event.outcome}")
+                self._line(f"{visible(event.host)}: {event.outcome}")
 
     def _line(self, text: str) -> None:
         self._say(f"{clock()} {line(text)}")
@@ -98,7 +98,11 @@ class Region:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, Guarded) and stream.is_terminal:
                 stream.target = FileProxy(self._console, cast("IO[str]", stream.direct))
-        self._live.start()
+        try:
+            self._live.start(refresh=True)
+        except BaseException:  # Ctrl-C, while it is drawn first
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
