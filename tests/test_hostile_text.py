@@ -9,8 +9,9 @@ import sys
 
 import hostile
 import pytest
-import terminal
 from inspect_output import acting, runner_commands
+
+from lab import terminal
 
 PROGRAM = "import hostile; hostile.main()"
 # The same program with the wall removed: every value and stream as it is.

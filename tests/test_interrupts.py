@@ -6,7 +6,8 @@ import os
 import signal
 
 import pytest
-from terminal import Session
+
+from lab.terminal import Session
 
 # A run that goes on until it is stopped, with the product's own screen, table and signals.
 RUN = """

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import builders
 import pytest
-from terminal import ROOT, Session
 
 from deploy import plan, question
 from deploy.streams import CI_VARIABLES
+from lab.terminal import ROOT, Session
 
 ASK = """
 import sys, time
