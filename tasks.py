@@ -36,6 +36,7 @@ def _verb(body: Callable[..., Any]) -> Callable[..., None]:
             raise Exit("-R/--dry is Invoke's and still connects; use --dry-run", code=2)
         usage.refuse_empty(options)
         usage.refuse_option_for(options["env"], body.__name__.replace("_", "."))
+        usage.restore_on_signals()
         try:
             code = int(body(context, *arguments, **options))
         except DeployError as error:

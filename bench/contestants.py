@@ -53,7 +53,9 @@ class Product:
         if ran.code == REFUSED:
             raise NotMeasured(ran.output.strip().splitlines()[-1])
         if ran.code:
-            raise DeployError(f"the deploy of {version} ended with {ran.code}:\n{ran.output}")
+            raise DeployError(
+                f"the deploy of {version} ended with {ran.code}:", *ran.output.splitlines()
+            )
 
     def project(self, ground: Ground) -> Project:
         """The ground's folder as a user's project, its settings written anew."""

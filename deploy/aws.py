@@ -29,6 +29,7 @@ from botocore.parsers import ResponseParserError
 from deploy import transport
 from deploy.answers import LONGEST_TEXT, Answer
 from deploy.errors import BadInput, BalancerError, DeployError, UnexpectedAnswer, Unreachable
+from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -228,7 +229,7 @@ class Account:
         if (refused := self._of_credentials(error)) is not None:
             return refused
         if isinstance(error, BotoCoreError):
-            return ApiError(f"{where}: {error}", type(error).__name__)
+            return ApiError(f"{where}: {visible(error)}", type(error).__name__)
         if isinstance(error, ResponseParserError) or self._progress.is_answered:
             return UnexpectedAnswer(
                 f"{where}: the answer cannot be read, so it is not AWS's own "
@@ -237,7 +238,7 @@ class Account:
             )
         # A profile's `credential_process` may be missing, and `endpoint_url` no URL.
         return BadInput(
-            f"{where} could not be called{self._of_profile}: {error}; check `aws:` in "
+            f"{where} could not be called{self._of_profile}: {visible(error)}; check `aws:` in "
             "fabric.yaml, and the profile in ~/.aws/config"
         )
 
@@ -252,8 +253,8 @@ class Account:
     def _of_answer(self, error: ClientError, where: str) -> DeployError:
         """An error that AWS answered with."""
         given = error.response.get("Error", {})
-        code = str(given.get("Code", "unknown"))[:LONGEST_TEXT]
-        said = str(given.get("Message", ""))[:LONGEST_TEXT]
+        code = visible(given.get("Code", "unknown"), LONGEST_TEXT)
+        said = visible(given.get("Message", ""), LONGEST_TEXT)
         if code in REFUSED_CREDENTIALS:
             self._forget()
             return CredentialsRefused(
@@ -290,7 +291,7 @@ class Account:
                     "without MFA"
                 )
             case TokenRetrievalError() | CredentialRetrievalError():
-                said = f"AWS credentials{profile} could not be had: {error}"
+                said = f"AWS credentials{profile} could not be had: {visible(error)}"
             case SSOError() | UnauthorizedSSOTokenError():
                 said = f"the AWS login{profile} is over: run {login}"
             case RuntimeError() if not isinstance(error, RecursionError):
@@ -319,4 +320,4 @@ def _is_unexpected(error: object) -> bool:
 def _shortened(error: Exception) -> str:
     """An error's first line; a parser's may quote all that it was given."""
     lines = str(error).splitlines() or [""]
-    return lines[0][:200]
+    return visible(lines[0], 200)

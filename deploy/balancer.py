@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from deploy.answers import Answer
 from deploy.aws import ApiError
 from deploy.errors import BadInput, UnexpectedAnswer
+from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,7 +69,7 @@ class Health:
         return self.state not in {State.DRAINING, State.UNUSED, State.UNHEALTHY_DRAINING}
 
     def __str__(self) -> str:
-        return f"{self.state} ({self.reason})" if self.reason else str(self.state)
+        return f"{self.state} ({visible(self.reason)})" if self.reason else str(self.state)
 
 
 GONE = Health(State.UNUSED, "Target.NotRegistered", "Target is not registered")

@@ -18,6 +18,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 from deploy.errors import BadInput
+from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -139,44 +140,46 @@ def refusing(path: Path) -> Iterator[None]:
 
 def _damaged(path: Path, error: Exception) -> BadInput:
     return BadInput(
-        f"package {path.name}: cut short or damaged ({error}); build or copy it again",
+        f"package {visible(path.name)}: cut short or damaged ({visible(error)}); "
+        "build or copy it again",
     )
 
 
 def normalise(name: str, package: str) -> str:
     """Check one name and write it plainly: `./a//b/` becomes `a/b`, the root itself ``."""
+    found, package = shown(name), visible(package)
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
         raise BadInput(
-            f"package {package}: the name {name!r} holds a control character or is no UTF-8; "
+            f"package {package}: the name {found} holds a control character or is no UTF-8; "
             "rename that file",
         )
     if name.startswith("/") or re.match(r"[A-Za-z]:[\\/]", name):
         raise BadInput(
-            f"package {package}: {name!r} is an absolute path; pack with paths relative "
+            f"package {package}: {found} is an absolute path; pack with paths relative "
             "to the folder of the executable",
         )
     if "\\" in name:
         raise BadInput(
-            f"package {package}: the name {name!r} holds a backslash; rename that file",
+            f"package {package}: the name {found} holds a backslash; rename that file",
         )
     parts = [part for part in name.split("/") if part not in {"", "."}]
     if ".." in parts:
         raise BadInput(
-            f"package {package}: {name!r} leaves the package's folder by '..'; "
+            f"package {package}: {found} leaves the package's folder by '..'; "
             "pack with paths below the folder of the executable",
         )
     if any(len(part.encode()) > _LONGEST_PART_BYTES for part in parts):
-        raise BadInput(f"package {package}: a name is longer than 255 bytes: {shown(name)}")
+        raise BadInput(f"package {package}: a name is longer than 255 bytes: {found}")
     if len(name.encode()) > _LONGEST_PATH_BYTES:
         raise BadInput(
-            f"package {package}: a path is longer than {_LONGEST_PATH_BYTES:,} bytes: {shown(name)}"
+            f"package {package}: a path is longer than {_LONGEST_PATH_BYTES:,} bytes: {found}"
         )
     return "/".join(parts)
 
 
 def shown(name: str) -> str:
     """A name for a message: its beginning, in quotes."""
-    return repr(name) if len(name) <= _SHOWN else f"{name[:_SHOWN]!r}…"
+    return visible(repr(name) if len(name) <= _SHOWN else f"{name[:_SHOWN]!r}…")
 
 
 def check_link(entry: Entry, package: str) -> None:

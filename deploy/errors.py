@@ -18,9 +18,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from deploy.foreign_text import line, visible
+
 
 class DeployError(Exception):
-    """One sentence for the person at the keyboard: what, where, what would be right."""
+    """What is wrong, where, and what to do; each argument is one line of the message.
+
+    What a line repeats of hosts, AWS, packages or settings cannot break it or act on a terminal.
+    """
 
     exit_code = 1
     blames_release = False
@@ -28,6 +33,12 @@ class DeployError(Exception):
 
     may_pass = False
     """Whether the same may work a moment later: a network or an API that is down, or too busy."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__(*(line(each) for each in lines))
+
+    def __str__(self) -> str:
+        return "\n".join(self.args)
 
 
 class BadInput(DeployError):
@@ -125,7 +136,7 @@ class CommandFailed(RemoteError):
         self.what = what
         self.result = result
         lines = (result.stderr.strip() or result.stdout.strip()).splitlines()
-        said = f": {lines[-1].strip()}" if lines else ""
+        said = f": {visible(lines[-1].strip())}" if lines else ""
         super().__init__(f"{host}: {what} ended with exit code {result.exit_code}{said}")
 
 
@@ -136,6 +147,8 @@ def as_deploy_error(error: Exception, what: str) -> DeployError:
     """
     if isinstance(error, DeployError):
         return error
-    defect = DeployError(f"{what}: a defect in Changeover: {type(error).__name__}: {error}")
+    defect = DeployError(
+        f"{what}: a defect in Changeover: {type(error).__name__}: {visible(error)}"
+    )
     defect.__cause__ = error
     return defect

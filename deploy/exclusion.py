@@ -52,7 +52,7 @@ def leave_out(
     Raises:
         BadInput: More hosts than the policy lets fail, or no host would be left.
     """
-    unread = {name: (why,) for name, why in survey.unreachable.items()}
+    unread = {name: tuple(why.split("\n")) for name, why in survey.unreachable.items()}
     reasons = joined({host.name: (why,) for host, why in survey.left_out.items()}, unread, problems)
     if not reasons:
         return survey
@@ -60,9 +60,7 @@ def leave_out(
     kept = tuple(facts for facts in survey.hosts if facts.host.name not in reasons)
     tolerated = environment.rollout.max_failures.hosts(len(everyone))
     if not kept or (len(reasons) > tolerated and not any_number):
-        raise BadInput(
-            "\n".join([*_listed(reasons), _remedy(reasons, len(kept), tolerated, scope)])
-        )
+        raise BadInput(*_listed(reasons), _remedy(reasons, len(kept), tolerated, scope))
     left: dict[Host, str] = {
         everyone[name]: "; ".join(line.removeprefix(f"{name}: ") for line in lines)
         for name, lines in sorted(reasons.items())

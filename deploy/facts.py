@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from deploy.balancer import GONE, Health, Target, TargetGroup
+from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +64,8 @@ class Listener:
     process: str
 
     def __str__(self) -> str:
-        return f"{self.unit or self.process} (pid {self.pid}, {self.process})"
+        unit, process = visible(self.unit), visible(self.process)
+        return f"{unit or process} (pid {self.pid}, {process})"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any
 
+from deploy.foreign_text import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -36,7 +38,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def problem(found: Mapping[str, Any]) -> str:
     """One of `ValidationError.errors()` in words, with the remedy where it is not plain."""
     kind, given, key = str(found["type"]), found.get("input"), found["loc"][-1:]
-    shown = "empty" if given is None else repr(given)
+    shown = "empty" if given is None else visible(repr(given))
     if "ports" in found["loc"] and kind not in {"tuple_type", "too_short", "value_error"}:
         if kind == "too_long":
             return "one port is needed, or two: a slot for the old release and one for the new"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from deploy import exclusion, lanes, stock
 from deploy.errors import BadInput
+from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -69,14 +70,14 @@ def refuse_groups(environment: Environment, survey: Survey) -> None:
             )
     problems += _surge(environment, survey)
     if problems:
-        raise BadInput("\n".join(problems))
+        raise BadInput(*problems)
 
 
 def refuse_surge(environment: Environment, survey: Survey) -> None:
     """Raise BadInput for what keeps two releases of an app from running side by side."""
     problems = list(_surge(environment, survey))
     if problems:
-        raise BadInput("\n".join(problems))
+        raise BadInput(*problems)
 
 
 def _surge(environment: Environment, survey: Survey) -> Iterator[str]:
@@ -187,7 +188,7 @@ def marked(opened: Iterable[Opened], survey: Survey, scope: Scope) -> Problems:
         why = f"{name} {release.id} failed there before; name it to try it again: {retry}"
         problems.append({host: (f"{host}: {why}",) for host in failed})
     if refused:
-        raise BadInput("\n".join(refused))
+        raise BadInput(*refused)
     return exclusion.joined(*problems)
 
 
@@ -199,7 +200,7 @@ def _has(slot: Slot, release: str) -> bool:
 
 def _host(facts: HostFacts) -> Iterator[str]:
     if facts.init != "systemd":
-        yield f"{facts.host}: has no systemd (process 1 is {facts.init or 'unknown'})"
+        yield f"{facts.host}: has no systemd (process 1 is {visible(facts.init) or 'unknown'})"
         return
     if facts.systemd < OLDEST_SYSTEMD:
         yield (
@@ -222,7 +223,7 @@ def _slot(facts: HostFacts, app: App, survey: Survey) -> Iterator[str]:
             f"--targets Id={target.id},Port={target.port}"
         )
     elif health.is_hopeless:
-        yield f"{host}: target {target} of {group.name} is {health}: {health.description}"
+        yield f"{host}: target {target} of {group.name} is {health}: {visible(health.description)}"
     yield from _listeners(facts, facts.at(app), slot)
     spare = facts.spare(app)
     if spare:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from deploy import records
 from deploy.fence import LINE_BYTES, TOKEN, head
+from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,8 +88,8 @@ class Holder:
         return replace(self, beat=other.beat) == other
 
     def __str__(self) -> str:
-        run = f", {self.run}" if self.run else ""
-        return f"{self.what} by {self.author} since {self.since}{run}"
+        run = f", {visible(self.run)}" if self.run else ""
+        return f"{visible(self.what)} by {visible(self.author)} since {visible(self.since)}{run}"
 
 
 def why_unreadable(raw: bytes) -> str:

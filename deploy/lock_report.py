@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from deploy import fence, rival
 from deploy.errors import Unreachable
+from deploy.foreign_text import json_text
 from deploy.holder import why_unreadable
 from deploy.rival import Life
 
@@ -80,7 +80,7 @@ def as_json(environment: str, seen: Watched) -> str:
         "unreadable": {name: why_unreadable(raw) for name, raw in view.unreadable.items()},
         "silent": dict(view.silent),
     }
-    return json.dumps(body, indent=2)
+    return json_text(body)
 
 
 def _command(environment: str) -> str:

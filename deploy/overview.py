@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from deploy.balancer import State
+from deploy.foreign_text import json_text
 from deploy.holder import Holder
 from deploy.report import ExitCode
 from deploy.rival import View
@@ -102,7 +102,7 @@ class Overview:
             "exit_code": int(self.exit_code),
             "hosts": [asdict(row) for row in self.rows],
         }
-        return json.dumps(body, indent=2)
+        return json_text(body)
 
 
 def overview(environment: Environment, survey: Survey) -> Overview:

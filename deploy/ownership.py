@@ -96,7 +96,7 @@ def refuse_wrong(host: Host, apps: Iterable[App], output: str) -> None:
     parsed = parse(output)
     findings = [finding for app in apps for finding in judge(host, app, parsed)]
     if findings:
-        raise BadInput("\n".join(findings))
+        raise BadInput(*findings)
 
 
 def judge(host: Host, app: App, parsed: Mapping[str, str]) -> list[str]:

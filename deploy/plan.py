@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy import advice, capacity, lanes, stock
+from deploy import advice, capacity, foreign_text, lanes, stock
 from deploy.balancer import State
 from deploy.enrolment import Soak, WaitDrained, WaitHealthy
 from deploy.lanes import Goal, Lane
@@ -98,7 +98,7 @@ class Plan:
             lines.append("Nothing leaves the load balancer.")
         else:
             lines.append(f"Waits from settings alone: about {self.seconds:.0f} s.")
-        return "\n".join(lines)
+        return "\n".join(foreign_text.line(each) for each in lines)
 
 
 def _line(step: Step) -> str:
@@ -182,7 +182,9 @@ def assemble(
     capacity.refuse_outage(rollout, switched, survey, allow_downtime=allow_downtime)
     verb, releases = purpose
     count = f"{len(survey.hosts)} host{'s' if len(survey.hosts) > 1 else ''}"
-    listed = ", ".join(f"{app} {release}" for app, release in releases.items())
+    listed = ", ".join(
+        foreign_text.visible(f"{app} {release}") for app, release in releases.items()
+    )
     join = "on" if verb == "Repair" else "to"
     title = f"{verb} {listed} {join} {environment.name}: {count}, {_policy(environment)}"
     return Plan(

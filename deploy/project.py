@@ -57,7 +57,7 @@ def load(path: Path, environment: str) -> Environment:
         return Environment.model_validate(values)
     except ValidationError as error:
         names = list(merged.values["apps"])
-        raise BadInput(_explain(error, merged, names, environment)) from error
+        raise BadInput(*_explain(error, merged, names, environment)) from error
 
 
 def _included(chosen: Document, root: Path, environment: str) -> Document:
@@ -112,7 +112,9 @@ def _known(section: Document, known: set[str]) -> None:
             raise BadInput(f"{section.place((key,))}: deploy.{key}: unknown{nearest(key, known)}")
 
 
-def _explain(error: ValidationError, merged: Document, apps: list[str], environment: str) -> str:
+def _explain(
+    error: ValidationError, merged: Document, apps: list[str], environment: str
+) -> list[str]:
     """Pydantic's findings as `file:line: key: problem; remedy`, one line each."""
     lines: list[str] = []
     for found in error.errors():
@@ -130,7 +132,7 @@ def _explain(error: ValidationError, merged: Document, apps: list[str], environm
         line = f"{place}: {environment}: {key}: {problem}"
         if line not in lines:
             lines.append(line)
-    return "\n".join(lines)
+    return lines
 
 
 _MODELS: dict[str, type[Strict]] = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from deploy import commands, matcher, questions
 from deploy.errors import DeployError
+from deploy.foreign_text import visible
 from deploy.http_probe import NotHttp
 from deploy.printed import parse_listeners, parse_runtime, parse_show
 from deploy.steps import OnHost
@@ -78,13 +79,15 @@ class ProveRelease(OnHost):
         unit, key = self.app.unit, (self.host.name, self.app.unit)
         started = fleet.started.setdefault(key, state)
         if state.active in {"failed", "inactive"}:
-            raise NotProven(f"{self.host}: {unit} is {state.active} (result: {state.result})")
+            raise NotProven(
+                f"{self.host}: {unit} is {state.active} (result: {visible(state.result)})"
+            )
         if state.restarts > started.restarts or state.invocation != started.invocation:
             raise NotProven(
                 f"{self.host}: {unit} ended and was restarted by systemd: it does not stay up"
             )
         if state.sub == "auto-restart":
-            raise NotProven(f"{self.host}: {unit} ended (result: {state.result})")
+            raise NotProven(f"{self.host}: {unit} ended (result: {visible(state.result)})")
 
     def _wait_for_answer(self, fleet: Fleet) -> UnitState:
         began = time.monotonic()
@@ -115,7 +118,7 @@ class ProveRelease(OnHost):
         for line in (
             fleet.remote(self.host).ask(script, "journal", self._left(fleet)).stdout.splitlines()
         ):
-            fleet.tell(self.host.name, f"| {line}")
+            fleet.tell(self.host.name, f"| {visible(line)}")
 
     def _see_own_listener(self, fleet: Fleet) -> None:
         script = questions.listeners(self.app.name, self.app.port)
@@ -134,8 +137,8 @@ class ProveRelease(OnHost):
         running = parse_runtime(result.facts)
         if running != self.release:
             raise NotProven(
-                f"{self.host}: {self.app.unit} runs {running or 'no release of ours'}, not "
-                f"{self.release}"
+                f"{self.host}: {self.app.unit} runs {visible(running) or 'no release of ours'}, "
+                f"not {self.release}"
             )
 
     def _see_it_stay(self, fleet: Fleet) -> None:

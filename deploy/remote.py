@@ -21,6 +21,7 @@ from deploy.errors import (
     RemoteError,
     Unsettled,
 )
+from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -234,7 +235,7 @@ class Remote:
             raise self.guard.refused(f"{self.host}: {what}")
         if result.exit_code == commands.HOST_UNSETTLED:
             said = " ".join((result.stderr.strip() or result.stdout.strip()).splitlines()[-1:])
-            raise Unsettled(f"{self.host}: {what} failed while it starts or stops: {said}")
+            raise Unsettled(f"{self.host}: {what} failed while it starts or stops: {visible(said)}")
         if result.exit_code:
             raise CommandFailed(self.host.name, what, result)
         return result
@@ -245,7 +246,7 @@ class Remote:
         ended = transport.get_exception() if transport else None
         why = str(ended or why)
         self._connection.close()
-        return ConnectionLost(f"{self.host}: {what}: the connection broke: {why}")
+        return ConnectionLost(f"{self.host}: {what}: the connection broke: {visible(why)}")
 
     def _run(
         self,
@@ -302,7 +303,9 @@ class Remote:
             raise RemoteError(f"{self.host}: {what}: no end after {timeout_seconds:g} s") from error
         except (paramiko.SSHException, OSError, EOFError) as error:
             if is_shared:
-                raise ConnectionLost(f"{self.host}: the connection broke: {error}") from error
+                raise ConnectionLost(
+                    f"{self.host}: the connection broke: {visible(error)}"
+                ) from error
             raise self._broken(what, str(error) or "no answer") from error
         stdout, facts = frame.text()
         if code == NO_EXIT_CODE or (frame.exit_code is None and not code):
@@ -311,7 +314,7 @@ class Remote:
             said = " ".join([*stdout.split("\n"), *stderr.split("\n")])[:200].strip()
             raise RemoteError(
                 f"{self.host}: {what}: the SSH user's login shell did not run the command"
-                f"{f': {said}' if said else ''}; give the user a shell that runs commands"
+                f"{f': {visible(said)}' if said else ''}; give the user a shell that runs commands"
             )
         seconds = time.monotonic() - began
         return CommandResult(script, code, stdout, stderr, seconds, facts)

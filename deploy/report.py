@@ -21,6 +21,7 @@ class ExitCode(enum.IntEnum):
     LOCKED = 3
     MIXED = 4
     OUT_OF_SERVICE = 5
+    DECLINED = 6
     HANGUP = 129
     INTERRUPTED = 130
     TERMINATED = 143
@@ -33,6 +34,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.LOCKED: "another deploy holds the environment",
     ExitCode.MIXED: "the fleet serves, but more than one release runs or a host was left out",
     ExitCode.OUT_OF_SERVICE: "hosts are out of service",
+    ExitCode.DECLINED: "the question was answered with no, or not at all; nothing was changed",
     ExitCode.HANGUP: "ended by SIGHUP: the terminal closed",
     ExitCode.INTERRUPTED: "ended by SIGINT: Ctrl-C",
     ExitCode.TERMINATED: "ended by SIGTERM",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
-from deploy import rollback
+from deploy import rollback, streams
 from deploy.errors import DeployError, as_deploy_error
 from deploy.executor import Execution
 from deploy.report import ExitCode, Failure, Outcome
@@ -26,31 +28,45 @@ if TYPE_CHECKING:
     from deploy.watch import Watch
 
 
+STOPPING = (
+    "Stopping. No further hosts will start. Draining hosts return to service; hosts past that "
+    "point will finish."
+)
+AGAIN = "Press Ctrl-C again to abort at once (hosts may stay out of service)."
+
+
 class Signals:
     """What SIGINT, SIGTERM and SIGHUP mean while a command runs; a `with` block.
 
-    Before the first change they end it. Later the first asks for an end that leaves all hosts
-    whole; a second SIGINT, and nothing else, ends at once: a CI's cancel sends SIGINT and, while
-    we put things right, SIGTERM.
+    Before the first change they end it. Later the first asks for an end that leaves no host out
+    of service; a second SIGINT, and nothing else, aborts at once: a CI's cancel sends SIGINT and,
+    while hosts return to service, SIGTERM.
     """
 
     NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-    def __init__(self, screen: Screen, mend: str) -> None:
-        """`mend`: what to type where hosts were left out."""
-        self._screen, self._mend = screen, mend
+    def __init__(self, screen: Screen, repair: str) -> None:
+        """`repair`: what to type where hosts stay out of service."""
+        self._screen, self._repair = screen, repair
         self._execution: Execution | None = None
         self._first = 0
         self._interrupts = 0
         self._before: dict[int, Any] = {}
+        # A handler may have interrupted a thread that holds a lock of the screen, so another
+        # thread speaks; `put` of this queue is reentrant.
+        self._notices: SimpleQueue[str | None] = SimpleQueue()
+        self._speaker = threading.Thread(target=self._speak, daemon=True)
 
     def __enter__(self) -> Self:
+        self._speaker.start()
         self._before = {number: signal.signal(number, self._hear) for number in self.NUMBERS}
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        self._notices.put(None)
+        self._speaker.join()
 
     def guide(self, execution: Execution) -> None:
         """From now on it is this run that signals end; one that was heard already ends it."""
@@ -58,21 +74,28 @@ class Signals:
         if self._first:
             execution.stop(self._first)
 
+    def _speak(self) -> None:
+        while (text := self._notices.get()) is not None:
+            self._screen.complain(text)
+
     def _hear(self, number: int, frame: FrameType | None) -> None:
         del frame
-        if self._execution is None:
-            self._screen.complain("Ended; nothing was changed.")
-            raise SystemExit(128 + number)
+        is_first = not self._first
         self._first = self._first or number
+        if self._execution is None:
+            if is_first:
+                after_question = "\n" if self._screen.is_asking else ""
+                self._notices.put(f"{after_question}Ended; nothing was changed.")
+            raise SystemExit(128 + number)
         self._interrupts += number == signal.SIGINT
         if self._interrupts > 1:
-            self._screen.complain(f"Ended at once; hosts may be out: {self._mend}")
+            streams.end(f"Aborted at once; hosts may be out of service. Next: {self._repair}")
             os._exit(int(ExitCode.INTERRUPTED))
         self._execution.stop(number)
-        self._screen.complain(
-            "Stopping: no new host starts; one that drains goes back in, one further on is seen "
-            "through. Ctrl-C once more ends at once and leaves them as they are."
-        )
+        stopping = STOPPING if is_first else "Already stopping."
+        self._notices.put(f"{stopping} {AGAIN}" if self._interrupts else stopping)
+        again = " Press Ctrl-C again to abort at once." if self._interrupts else ""
+        self._screen.banner(f"Stopping: waiting for hosts that have begun.{again}")
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,8 @@ class Session:
             except Unreachable:
                 unread = self.survey().unreachable
                 if unread:  # which says of each host what is wrong with it
-                    raise BadInput("\n".join(unread.values())) from None
+                    lines = [line for why in unread.values() for line in why.split("\n")]
+                    raise BadInput(*lines) from None
                 raise
             for each in self.remotes.values():
                 each.guard = held

@@ -11,6 +11,7 @@ from fabric import Config
 from deploy import ssh_config
 from deploy.errors import BadInput, Unreachable
 from deploy.findings import nearest
+from deploy.foreign_text import visible
 from deploy.settings import Hosts
 from deploy.trust import (
     KEEPALIVE_SECONDS,
@@ -153,8 +154,8 @@ def open_to(host: Host, connection: Connection) -> None:
         connection.open()
     except UnknownHostKey as error:
         raise BadInput(
-            f"{who}: unknown host key: {error}; compare it with the machine's own, then add it: "
-            f"{_scan(error.place)} >> ~/.ssh/known_hosts"
+            f"{who}: unknown host key: {visible(error)}; compare it with the machine's own, "
+            f"then add it: {_scan(error.place)} >> ~/.ssh/known_hosts"
         ) from error
     except paramiko.BadHostKeyException as error:
         raise BadInput(
@@ -167,8 +168,8 @@ def open_to(host: Host, connection: Connection) -> None:
         check = "check `ssh: user:` and `ssh: key_files:`, or your agent (ssh-add -l)"
         if _broke(connection, error):
             raise Unreachable(
-                f"{who}: the connection broke while user {connection.user!r} logged in: {error}; "
-                f"if that lasts, {check}"
+                f"{who}: the connection broke while user {connection.user!r} logged in: "
+                f"{visible(error)}; if that lasts, {check}"
             ) from error
         raise BadInput(
             f"{who}: refuses user {connection.user!r} with the keys offered; {check}"
@@ -178,7 +179,7 @@ def open_to(host: Host, connection: Connection) -> None:
     except (paramiko.SSHException, OSError, EOFError) as error:
         raise Unreachable(
             f"{who}: no SSH connection on port {port}{_by_way_of(connection)}: "
-            f"{str(error) or type(error).__name__}; "
+            f"{visible(error) or type(error).__name__}; "
             "check that the host runs and that your network reaches it"
         ) from error
     transport = connection.client.get_transport()
@@ -190,7 +191,7 @@ def open_to(host: Host, connection: Connection) -> None:
 def _scan(place: str) -> str:
     """What shows the keys of a machine that known_hosts calls `name`, or `[name]:port`."""
     name, _, port = place.removeprefix("[").partition("]:")
-    return f"ssh-keyscan -p {port or 22} {name}"
+    return f"ssh-keyscan -p {port or 22} {visible(name)}"
 
 
 def _by_way_of(connection: Any) -> str:

@@ -10,6 +10,7 @@ from deploy import commands, instance_identity, ownership, questions, records, r
 from deploy.balancer import State
 from deploy.errors import BadInput, ConnectionLost, DeployError
 from deploy.facts import HostFacts, Slot, Survey
+from deploy.foreign_text import visible
 from deploy.printed import parse_host
 from deploy.remote import MOST_AT_ONCE
 
@@ -54,7 +55,7 @@ def gather(
             except DeployError as error:
                 refused[name] = str(error)
             except Exception as error:  # noqa: BLE001 - whatever a host answers is its own failure
-                why = f"{type(error).__name__}: {error}"
+                why = f"{type(error).__name__}: {visible(error)}"
                 refused[name] = f"{name}: its answer cannot be read: {why}"
         found = {name: future.result() for name, future in health.items()}
     most, asked = limit.result() if limit else 0, tuple(each.host for each in remotes.values())

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.balancer import State
+from deploy.foreign_text import line, lines, visible
 from deploy.report import MEANINGS, ExitCode, Outcome
 
 if TYPE_CHECKING:
@@ -29,11 +30,21 @@ COLOURS = {
 }
 
 
+def cell(value: object, style: str = "") -> Text:
+    """One value, which may be foreign, as one line without markup."""
+    return Text(visible(value), style=style)
+
+
+def words(text: str, style: str = "") -> Text:
+    """A text of ours, which keeps its line breaks; without markup."""
+    return Text(lines(text), style=style)
+
+
 def health_in_colour(text: str) -> Text:
     """A target's state, with the reason that may stand behind it."""
     state = text.partition(" ")[0]
     colours = {State.HEALTHY: "green", State.UNHEALTHY: "red", State.DRAINING: "yellow"}
-    return Text(text, style=colours.get(State(state), "") if state in set(State) else "")
+    return cell(text, colours.get(State(state), "") if state in set(State) else "")
 
 
 def render_overview(overview: Overview) -> RenderableType:
@@ -44,23 +55,23 @@ def render_overview(overview: Overview) -> RenderableType:
     notes: list[Text] = []
     for row in overview.rows:
         table.add_row(
-            row.host,
-            row.app,
+            cell(row.host),
+            cell(row.app),
             health_in_colour(row.state),
-            row.release or "-",
-            _since(row.since),
-            Text(*_verdict(row)),
+            cell(row.release or "-"),
+            cell(_since(row.since)),
+            cell(*_verdict(row)),
         )
         restarts = f"{row.restarts} restarts" if row.restarts else ""
-        said = "; ".join(text for text in (row.reason, restarts, row.note) if text)
+        said = "; ".join(visible(text) for text in (row.reason, restarts, row.note) if text)
         if said:
-            notes.append(Text(f"{row.host} {row.app}: {said}"))
+            notes.append(words(f"{visible(row.host)} {visible(row.app)}: {said}"))
     if overview.lock:
-        notes.append(Text(f"locked: {overview.lock}", style="yellow"))
+        notes.append(words(f"locked: {line(overview.lock)}", "yellow"))
     code = overview.exit_code
     style = "green" if code is ExitCode.DONE else "red"
-    words = "all is well" if code is ExitCode.DONE else MEANINGS[code]
-    return Group(table, *notes, Text(f"{overview.environment}: {words}", style=style))
+    verdict = "all is well" if code is ExitCode.DONE else MEANINGS[code]
+    return Group(table, *notes, cell(f"{overview.environment}: {verdict}", style))
 
 
 def _verdict(row: Row) -> tuple[str, str]:
@@ -71,40 +82,45 @@ def _verdict(row: Row) -> tuple[str, str]:
 
 def _since(text: str) -> str:
     """`11-22 21:20:01` of `Sun 2026-11-22 21:20:01 UTC`."""
-    words = text.split()
-    if len(words) < 3:  # noqa: PLR2004 - day, date, time
+    found = text.split()
+    if len(found) < 3:  # noqa: PLR2004 - day, date, time
         return "-"
-    return f"{words[1].partition('-')[2]} {words[2]}"
+    return f"{found[1].partition('-')[2]} {found[2]}"
 
 
 def render_report(report: Report, next_command: str) -> RenderableType:
     """How it ended, once: each failure whole, each host's outcome, and what to type next."""
     parts: list[RenderableType] = [_failure(failure) for failure in report.failures]
-    parts += [Text(f"{host}: {end}", style=COLOURS[end]) for host, end in report.outcomes.items()]
-    parts += [Text(defect, style="bold red") for defect in report.defects]
+    parts += [cell(f"{host}: {end}", COLOURS[end]) for host, end in report.outcomes.items()]
+    parts += [cell(defect, "bold red") for defect in report.defects]
     code = report.exit_code
-    releases = ", ".join(f"{app} {release}" for app, release in report.plan.releases.items())
+    releases = ", ".join(
+        visible(f"{app} {release}") for app, release in report.plan.releases.items()
+    )
     if code is ExitCode.DONE:
         said = "is everywhere already" if report.plan.changes_nothing else "is everywhere"
         text = f"{releases} {said}"
         if report.plan.verb == "Repair":
             text = f"{report.plan.environment} is as it was last deployed"
-        parts.append(Text(f"{text}, {report.seconds:.1f} s", style="bold green"))
+        parts.append(words(f"{text}, {report.seconds:.1f} s", "bold green"))
     else:
-        parts.append(Text(f"{MEANINGS[code]} (exit code {int(code)})", style="bold red"))
-        parts.append(Text(f"next: {next_command}"))
+        parts.append(words(f"{MEANINGS[code]} (exit code {int(code)})", "bold red"))
+        parts.append(words(f"next: {next_command}"))
     return Group(*parts)
 
 
 def _failure(failure: Failure) -> RenderableType:
-    lines = [Text(f"{failure.host}: {failure.step} failed", style="bold red"), Text(failure.error)]
+    parts = [
+        cell(f"{failure.host}: {failure.step} failed", "bold red"),
+        words(failure.error),
+    ]
     if failure.exit_code is not None:
-        lines.append(Text(f"  exit code {failure.exit_code} of: {_short(failure.command)}"))
-    lines += [Text(f"  | {line}", style="dim") for line in failure.journal]
+        parts.append(cell(f"  exit code {failure.exit_code} of: {_short(failure.command)}"))
+    parts += [cell(f"  | {entry}", "dim") for entry in failure.journal]
     if failure.health:
-        lines.append(Text(f"  load balancer: {failure.health}"))
-    lines += [Text(f"  then: {step}") for step in failure.undone]
-    return Group(*lines)
+        parts.append(cell(f"  load balancer: {failure.health}"))
+    parts += [cell(f"  then: {step}") for step in failure.undone]
+    return Group(*parts)
 
 
 def _short(command: str, most: int = 200) -> str:

@@ -23,7 +23,7 @@ def newest_run(pasts: Mapping[str, Past], scope: Scope) -> dict[str, str]:
     """
     known = {app: past for app, past in pasts.items() if past.newest}
     if not known:
-        raise BadInput("\n".join(past.nothing() for past in pasts.values()))
+        raise BadInput(*(past.nothing() for past in pasts.values()))
     newest = {
         app: past
         for app, past in known.items()
@@ -34,11 +34,11 @@ def newest_run(pasts: Mapping[str, Past], scope: Scope) -> dict[str, str]:
     if any(len(past.newest) > 1 for past in newest.values()) or not all(
         _is_same_run(first, past) for past in newest.values()
     ):
-        raise BadInput(_listed(newest, scope))
+        raise BadInput(*_listed(newest, scope))
     targets = {app: past.before(*past.newest) for app, past in newest.items()}
     lost = [newest[app].nothing() for app, target in targets.items() if target is None]
     if lost:
-        raise BadInput("\n".join(lost))
+        raise BadInput(*lost)
     return {app: target for app, target in targets.items() if target}
 
 
@@ -79,7 +79,7 @@ def _runs_before(history: Sequence[Record], top: Record) -> set[str]:
     return {record.run for record in history[:place] if record.run}
 
 
-def _listed(newest: Mapping[str, Past], scope: Scope) -> str:
+def _listed(newest: Mapping[str, Past], scope: Scope) -> list[str]:
     """One line for each release that may be meant, with the command that takes it back."""
     lines = ["More than one run may be meant; type one of these:"]
     for app, past in newest.items():
@@ -90,4 +90,4 @@ def _listed(newest: Mapping[str, Past], scope: Scope) -> str:
                 mine = mine.only(holders)
             count = f"{len(holders)} of {len(past.everyone)} hosts"
             lines.append(f"  {app} {release}, on {count}: {mine.again()}")
-    return "\n".join(lines)
+    return lines

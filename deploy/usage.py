@@ -8,14 +8,17 @@ from __future__ import annotations
 import functools
 import gc
 import os
-import sys
+import signal
 from typing import TYPE_CHECKING, Any
 
 from invoke import Program
 from invoke.exceptions import Exit, ParseError
 
+from deploy import streams
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import FrameType
 
 USAGE_ERROR = 2
 
@@ -36,6 +39,7 @@ def exit_with_two() -> None:
 def _translated(body: Callable[[Program], None]) -> Callable[[Program], None]:
     @functools.wraps(body)
     def run(program: Program) -> None:
+        streams.guard_program()  # what Invoke and Python print goes through it too
         try:
             body(program)
         except ParseError as error:
@@ -107,18 +111,26 @@ def explain(error: ImportError) -> None:
 
 
 def settle() -> None:
-    """Flush what was said; a reader that is gone (`inv status | head -1`) is no error.
+    """Restore the terminal and flush what was said; a reader that is gone is no error.
 
-    Python would try again at its end, complain, and turn the exit code into 120. It would also
-    look for garbage in all that was loaded, for a third of a second.
+    Python would also look for garbage in all that was loaded, for a third of a second.
     """
     gc.freeze()
-    for stream in (sys.stdout, sys.stderr):
-        if stream is None:
-            continue
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
+    streams.settle()
+
+
+def restore_on_signals() -> None:
+    """Let SIGTERM and SIGHUP end the process as they do, with the terminal restored first.
+
+    A signal that is ignored, as `nohup` has it, stays ignored.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    del frame
+    streams.restore()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)

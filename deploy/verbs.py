@@ -20,6 +20,7 @@ from deploy import (
     tables,
 )
 from deploy.errors import BadInput, Locked, Unreachable, as_deploy_error
+from deploy.question import wording
 from deploy.report import ExitCode, Outcome
 from deploy.rollout import Rollout, Signals
 from deploy.scope import Scope
@@ -176,11 +177,10 @@ def _run(
             with screen.busy(looking):
                 plan = make(opened)
             screen.say(str(plan))
-            question = f"{verb.capitalize()} {asked.environment}? [y/N]"
-            is_agreed = asked.yes or plan.changes_nothing or screen.confirm(question)
+            is_agreed = asked.yes or plan.changes_nothing or screen.confirm(wording(plan))
             if not is_agreed:
                 screen.say("Nothing was changed.")
-                return ExitCode.DONE
+                return ExitCode.DECLINED
             ending.began = True
             report = execute(Rollout(opened, lease, screen, signals), plan)
             ending.code = report.exit_code

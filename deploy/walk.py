@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from deploy import questions, recovery, retries
 from deploy.errors import CommandFailed, DeployError, LockLost, as_deploy_error
 from deploy.fleet import Stopped
+from deploy.foreign_text import visible
 from deploy.proof import ProveRelease
 from deploy.report import Event, Failure, HostEnded, Outcome, StepBegan, StepEnded
 
@@ -241,7 +242,7 @@ class Walk:
             text = self.fleet.remote(step.host).ask(script, "journal").stdout
         except DeployError:
             return ()
-        return tuple(text.splitlines())
+        return tuple(visible(line) for line in text.splitlines())
 
     def _failed(
         self,

@@ -103,7 +103,7 @@ class Running:
         while words not in self.output:
             if self.process.poll() is not None or time.monotonic() > end:
                 self.process.kill()
-                raise DeployError(f"it never said {words!r}:\n{self.output}")
+                raise DeployError(f"it never said {words!r}:", *self.output.splitlines())
             threading.Event().wait(0.01)
 
     def wait(self, seconds: float = COMMAND_SECONDS) -> Ran:
@@ -112,7 +112,7 @@ class Running:
             code = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            raise DeployError(f"no end after {seconds:g} s:\n{self.output}") from None
+            raise DeployError(f"no end after {seconds:g} s:", *self.output.splitlines()) from None
         for reader in self._readers:
             reader.join(5)
         return Ran(code, self.output, "".join(self._said["stdout"]))

@@ -173,7 +173,7 @@ def test_a_part_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_what_fails_is_told_and_costs_no_run_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_lab(*_: object) -> None:
-        raise DeployError("bookworm-19 did not boot\nits console: empty")
+        raise DeployError("bookworm-19 did not boot", "its console: empty")
 
     monkeypatch.setattr(Lab, "borrowed", no_lab)
     found = bench.Bench()

@@ -132,7 +132,7 @@ def test_a_stream_that_knows_few_letters_gets_what_it_can(monkeypatch: pytest.Mo
 def test_the_live_table_shows_active_hosts_first_and_counts_the_rest() -> None:
     found = made(30)
     file = io.StringIO()
-    live = watch.LiveWatch(found, Console(file=file, width=120, force_terminal=True))
+    live = watch.LiveWatch(found, Console(file=file, width=120, height=40, force_terminal=True))
     step = found.batches[0][0].steps[1]
     last = found.staging[-1].steps[0]
     for event in (

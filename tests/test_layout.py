@@ -14,15 +14,15 @@ DEPLOY = ROOT / "deploy"
 
 # Each module may import those of earlier lines only, annotations included.
 LAYERS = (
-    ("__init__", "algorithms", "connections", "errors", "findings", "manifest", "scope", "values"),
+    ("__init__", "algorithms", "connections", "foreign_text", "manifest", "scope", "values"),
+    ("commands", "errors", "findings", "framing", "streams"),
     (
         "answers",
         "checksums",
-        "commands",
         "crowd",
         "document",
         "entries",
-        "framing",
+        "fence",
         "http_probe",
         "matcher",
         "minisign",
@@ -34,8 +34,8 @@ LAYERS = (
         "units",
         "usage",
     ),
-    ("bundle", "chronology", "fence", "folder", "settings", "tar_stream"),
-    ("archive", "aws", "holder", "project", "questions", "trust", "verification"),
+    ("bundle", "chronology", "folder", "holder", "questions", "settings", "tar_stream"),
+    ("archive", "aws", "project", "trust", "verification"),
     ("balancer", "inventory", "package"),
     ("desk", "facts", "feed", "instance_identity", "parcel", "service_user", "ssh"),
     ("capacity", "exclusion", "lstat", "offers", "printed", "remote"),
@@ -46,7 +46,7 @@ LAYERS = (
     ("advice", "lanes"),
     ("past", "recovery", "stock"),
     ("fitness", "plan", "undo"),
-    ("report", "rollback", "room", "session"),
+    ("question", "report", "rollback", "room", "session"),
     ("overview", "repair", "tally"),
     ("tables", "walk"),
     ("executor", "watch"),
@@ -114,6 +114,66 @@ def test_deploy_never_imports_the_lab_and_the_lab_only_its_errors() -> None:
         assert not any(name.partition(".")[0] == "lab" for name in imports(path))
     for path in (ROOT / "lab").glob("*.py"):
         assert of_deploy(path) <= {"errors"}
+
+
+# Who may write to the screen, by name: everything else goes through them.
+SCREEN = {
+    "print(": set[str](),
+    "sys.stdout": {"question", "streams", "watch"},
+    "sys.stderr": {"streams", "watch"},
+    "sys.__stdout__": set(),
+    "sys.__stderr__": set(),
+    "os.write": {"question", "streams"},
+    "Console(": {"console"},
+    "Text(": {"tables"},
+    "_Console(": {"console"},
+    "from_markup": set(),
+    "rich.print": set(),
+}
+
+
+def written(path: Path) -> set[str]:
+    """The ways to the screen that a file uses, by the names of SCREEN."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            found.add(f"{node.func.id}(")
+        elif isinstance(node, ast.Attribute):
+            found |= {f"{ast.unparse(node.value)}.{node.attr}", node.attr}
+    return (found | imports(path)) & SCREEN.keys()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_there_is_one_way_to_the_screen(module: str) -> None:
+    ways = written(DEPLOY / f"{module}.py")
+    assert ways <= {way for way, homes in SCREEN.items() if module in homes}
+    assert not written(ROOT / "tasks.py")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_an_errors_lines_are_its_arguments(module: str) -> None:
+    """A line break in one argument would be made visible, as a foreign one is."""
+    for node in ast.walk(ast.parse((DEPLOY / f"{module}.py").read_text())):
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+            raised = ast.unparse(node.exc.func)
+            breaks = "\\n" in ast.unparse(node.exc)
+            assert raised == "Exit" or not breaks, ast.unparse(node)
+
+
+def test_control_other_ways_to_the_screen_are_seen(tmp_path: Path) -> None:
+    file = tmp_path / "other.py"
+    file.write_text(
+        "import sys, rich\nfrom rich import print as show\nprint(1)\nsys.stdout.write('')\n"
+        "Console(x)\nText(y)\nText.from_markup(y)\n"
+    )
+    assert written(file) == {
+        "print(",
+        "sys.stdout",
+        "Console(",
+        "Text(",
+        "from_markup",
+        "rich.print",
+    }
 
 
 def test_the_list_of_tasks_loads_nothing_heavy() -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from inspect_output import acting, runner_commands
 
 ROOT = Path(__file__).parent.parent
 
@@ -45,6 +46,30 @@ def test_a_usage_error_ends_with_2_and_invokes_message(words: tuple[str, ...], s
     assert ended.returncode == 2
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+HOSTILE = "a\x1b[2J\x9b1A\n::stop-commands::b\n ##vso[task.complete]"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("deploy", "--env", HOSTILE),
+        ("deploy", f"--{HOSTILE}", "--env", "lab"),
+        (HOSTILE,),
+        ("--debug", "deploy", "--env", HOSTILE),
+    ],
+    ids=["value", "option", "task", "debug"],
+)
+def test_what_was_typed_by_others_acts_on_no_terminal_and_no_runner(words: tuple[str, ...]) -> None:
+    """As where a CI step passes a branch's name on; Invoke itself prints some of it."""
+    ended = inv(*words)
+    assert ended.returncode == 2
+    said = ended.stdout + ended.stderr
+    ours = "\n".join(line for line in said.splitlines() if "DEBUG" not in line[:12])
+    assert not acting(ours)
+    assert not runner_commands(ours)
+    assert "\\x1b[2J" in ours
 
 
 def test_what_is_not_installed_is_named(tmp_path: Path) -> None:

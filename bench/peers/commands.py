@@ -46,4 +46,4 @@ def run(words: Sequence[str], environ: Mapping[str, str], said: str = "") -> Non
         raise DeployError(f"{words[0]} had no end after {LONGEST_SECONDS} s") from error
     if done.returncode:
         last = "\n".join((done.stdout + done.stderr).splitlines()[-30:])
-        raise DeployError(f"{words[0]} ended with exit code {done.returncode}:\n{last}")
+        raise DeployError(f"{words[0]} ended with exit code {done.returncode}:", *last.splitlines())

@@ -1,0 +1,372 @@
+"""Hostile text, sent through every source of foreign text that Changeover shows.
+
+`python -c "import hostile; hostile.main(…)"` runs it as a program, on a terminal or in a log.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import builders
+import paramiko
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from deploy import (
+    console,
+    entries,
+    exclusion,
+    fitness,
+    foreign_text,
+    overview,
+    plan,
+    printed,
+    project,
+    proof,
+    ssh,
+    tables,
+    trust,
+)
+from deploy.aws import Account
+from deploy.balancer import Health, State
+from deploy.errors import CommandFailed, CommandResult, DeployError, Locked
+from deploy.facts import Listener, UnitState
+from deploy.fleet import Fleet
+from deploy.holder import Holder
+from deploy.report import (
+    BatchBegan,
+    Failure,
+    HostEnded,
+    Outcome,
+    Report,
+    StepBegan,
+    StepEnded,
+    Told,
+)
+from deploy.scope import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deploy.console import Screen
+    from deploy.steps import OnHost
+
+# EVIL follows each sequence directly, and nothing of ours does that.
+TEXTS = (
+    "a\x1b[1A\x1b[2KEVIL",
+    "a\x1b]0;title\x07EVIL",
+    "a\x1b]52;c;aGVsbG8=\x1b\\EVIL",
+    "a\x1b]8;;http://evil.example\x1b\\EVIL",
+    "a\x1b[31mEVIL\x1b[0m",
+    "a\x1b[?1049hEVIL",
+    "a\x9b1AEVIL",
+    "a\x9d0;t\x9cEVIL",
+    "a\rEVIL",
+    "a\x08\x08EVIL",
+    "a\tEVIL\x0b\x0cEVIL",
+    "a\x00EVIL\x7fEVIL",
+    "a\x0eEVIL",
+    "a\u202eEVIL\u2066EVIL\u2069",
+    "a\u200bEVIL\ufeffEVIL\u00adEVIL",
+    "a\u2028EVIL\u2029EVIL",
+    "a\x85EVIL",
+    "a\udc80EVIL\ud800",
+    "a\U000e0041EVIL\u180eEVIL\u3164EVIL",
+    "a\nEVIL",
+    "a\r\nEVIL",
+    "a\n::stop-commands::EVIL",
+    "a\n  \t::add-mask::EVIL",
+    "a\n\u00a0\u00ad:\u00ad:error::EVIL",
+    "::set-output name=a::EVIL",
+    "  ::warning::EVIL",
+    "a ##[add-mask]EVIL",
+    "a #\u00ad#[group]EVIL",
+    "a ###[error]EVIL",
+    "a ##vso[task.setvariable variable=x]EVIL",
+    "a #\u200d#\ufe0fvso[task.complete result=Failed]EVIL",
+    "a ##teamcity[buildStatus status='FAILURE']EVIL",
+    "[bold]a[/bold][/x][link=http://evil.example]EVIL[/link] :smiley:",
+    "a" + "\u0301" * 200 + "EVIL",
+    "z" * 20_000,
+)
+
+# For the controls: one that acts, one that forges a line, one for a runner.
+SOME = (0, 19, 29)
+
+
+def _shown(screen: Screen, body: Callable[[], object]) -> None:
+    """Run it; show its error as tasks.py and Invoke do, and in a step's end."""
+    try:
+        body()
+    except DeployError as error:
+        screen.complain(str(error))
+        print(str(error), file=sys.stderr)
+        step = _plan().batches[0][0].steps[0]
+        with screen.progress(_plan()) as watch:
+            watch(StepBegan(step))
+            watch(StepEnded(step, 1.0, "", str(error)))
+    else:
+        raise AssertionError("no error")
+
+
+@functools.cache
+def _account() -> Account:
+    return Account(builders.environment())
+
+
+def _plan(**changes: Any) -> plan.Plan:
+    return replace(_made(), **changes)
+
+
+@functools.cache
+def _made() -> plan.Plan:
+    facts = [builders.facts(n, {"web": builders.slot()}) for n in (1, 2)]
+    offers = (builders.offer(builders.app(), facts),)
+    return plan.make(builders.environment(), offers, builders.survey(facts))
+
+
+def _fleet(stdout: str) -> Fleet:
+    remote = SimpleNamespace(ask=lambda *_: CommandResult("", 0, stdout, ""))
+    return cast("Fleet", SimpleNamespace(remote=lambda _: remote, started={}, tell=lambda *_: None))
+
+
+def _prove() -> proof.ProveRelease:
+    return proof.ProveRelease(builders.host(), builders.app(), builders.NEW, "/health", "200")
+
+
+def journal(screen: Screen, text: str) -> None:
+    """A journal line while a release is proven, and in a failure report."""
+    with screen.progress(_plan()) as watch:
+        fleet = _fleet(text)
+        fleet.tell = lambda host, said: watch(Told(host, said))
+        _prove()._show_journal(fleet)
+        watch(Told("host-1", f"| {text}"))
+
+
+def unit_state(screen: Screen, text: str) -> None:
+    """Systemd's result, state and start time."""
+    step = _prove()
+    state = UnitState("loaded", "failed", result=text)
+    _shown(screen, lambda: step._steady(_fleet(""), state))
+
+
+def survey_row(screen: Screen, text: str) -> None:
+    """A host's answers in a status table: release, state, time, reason."""
+    shown = "\n".join(f"web.{key}={text}" for key in ("5000.running.RELEASE", "5000.link"))
+    facts = printed.parse_host(builders.host(), f"init=systemd\n{shown}", (builders.app(),))
+    slot = replace(
+        facts.slots["web"],
+        running_release=text,
+        unit=replace(builders.RUNNING, active=text, since=f"Sun {text} {text} UTC"),
+    )
+    seen = builders.survey([replace(facts, slots={"web": slot})])
+    told = overview.overview(builders.environment(), seen)
+    row = replace(told.rows[0], host=text, app=text, reason=text, note=text, state=text)
+    screen.show(tables.render_overview(replace(told, rows=(*told.rows, row), lock=_holder(text))))
+
+
+def _holder(text: str) -> str:
+    line = json.dumps(
+        {
+            "token": text,
+            "author": text,
+            "since": text,
+            "what": text,
+            "run": text,
+            "ttl_seconds": 30,
+            "beat": 1,
+        }
+    )
+    holder = Holder.parse(line)
+    return str(holder) if holder else "none"
+
+
+def lock_holder(screen: Screen, text: str) -> None:
+    """Who holds the lock: shown, waited for, watched, broken, refused."""
+    screen.say(f"lab is locked: {_holder(text)}; on 1 of 1 hosts, heartbeat 1, alive")
+    screen.say(f"Broken: {_holder(text)}. See what it left with inv status --env lab")
+    with screen.busy(f"watching {_holder(text)} for 30 s at most"):
+        pass
+
+    def refused() -> None:
+        raise Locked(f"lab is locked: {_holder(text)}, alive; wait for it")
+
+    _shown(screen, refused)
+
+
+def ssh_peer(screen: Screen, text: str) -> None:
+    """An SSH server's version or banner, before any key is known; and a host's key."""
+    for foreign in (
+        paramiko.SSHException(f"Incompatible version ({text} instead of 2.0)"),
+        paramiko.AuthenticationException(text),
+        trust.UnknownHostKey(text, text),
+        OSError(5, text),
+    ):
+
+        def fail(foreign: Exception = foreign) -> None:
+            raise foreign
+
+        client = SimpleNamespace(get_transport=lambda: None)
+        connection: Any = SimpleNamespace(
+            host="10.0.0.1", port=22, user="u", open=fail, client=client
+        )
+        _shown(screen, lambda connection=connection: ssh.open_to(builders.host(), connection))  # type: ignore[misc]
+
+
+def aws_error(screen: Screen, text: str) -> None:
+    """What AWS answers: codes, messages, and errors of botocore's that repeat them."""
+    account = _account()
+    for foreign in (
+        ClientError({"Error": {"Code": text, "Message": text}}, "x"),
+        ClientError({"Error": {"Code": "AccessDenied", "Message": text}}, "x"),
+        EndpointConnectionError(endpoint_url=text),
+    ):
+
+        def fail(foreign: Exception = foreign) -> None:
+            raise account._translated(foreign, "elbv2", "describe_target_health")
+
+        _shown(screen, fail)
+
+
+def target_description(screen: Screen, text: str) -> None:
+    """Why AWS cannot send to a target."""
+    health = Health(State.UNUSED, "Target.NotInUse", text)
+    _refused(screen, builders.survey(health={"host-1": health}))
+
+
+def listener(screen: Screen, text: str) -> None:
+    """A process that holds the app's port chose its own name."""
+    slot = builders.slot(listeners=(Listener(7, text, text), Listener(8, "", text)))
+    _refused(screen, builders.survey([builders.facts(1, {"web": slot})]))
+
+
+def _refused(screen: Screen, seen: Any) -> None:
+    def refused() -> None:
+        problems = fitness.unfit((builders.app(),), seen)
+        exclusion.leave_out(builders.environment(), seen, problems, Scope("lab"))
+
+    _shown(screen, refused)
+
+
+def package_name(screen: Screen, text: str) -> None:
+    """A package's own name, and a file's in it."""
+
+    def damaged() -> None:
+        with entries.refusing(Path(f"/builds/{text.replace('/', '_')}")):
+            raise ValueError(text)
+
+    _shown(screen, damaged)
+    _shown(screen, lambda: entries.normalise(f"/{text}", text))
+
+
+def settings(screen: Screen, text: str) -> None:
+    """A settings file that somebody else wrote: keys and values."""
+    lone = text[:2000].encode("utf-8", "replace").decode()
+    key = json.dumps(lone)
+    body = (
+        f"deploy:\n  apps:\n    web: {{package: a.zip, target_group: t, ports: {key}, {key}: 1}}\n"
+        f"  environments:\n    lab: {{hosts: [a], rollout: {{batch: {key}}}}}\n"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "fabric.yaml"
+        file.write_text(body)
+        _shown(screen, lambda: project.load(file, "lab"))
+
+
+def host_name(screen: Screen, text: str) -> None:
+    """A Name tag of EC2, wherever a host is named."""
+    host = replace(builders.host(), name=text)
+    made = _plan(hosts=(host,))
+    step: Any = replace(cast("OnHost", made.batches[0][0].steps[0]), host=host)
+    with screen.progress(made) as watch:
+        watch(BatchBegan(1, 1, (text,)))
+        watch(StepBegan(step))
+        watch(Told(text, text))
+        watch(StepEnded(step, 1.0, text, text[:200]))
+        watch(HostEnded(text, Outcome.DONE))
+
+
+def failure(screen: Screen, text: str) -> None:
+    """A failure report, each of its fields."""
+    result = CommandResult(text, 1, text, text)
+    found = Failure(
+        host=replace(builders.host(), name=text),
+        step=text,
+        error=str(CommandFailed("host-1", "starting", result)),
+        command=text,
+        exit_code=1,
+        journal=(text,),
+        health=text,
+        undone=(text,),
+    )
+    made = _plan(releases={"web": text})
+    outcomes = {text: Outcome.OUT}
+    screen.show(tables.render_report(Report(made, outcomes, (found,)), "inv repair --env lab"))
+    screen.show(tables.render_report(Report(made, {text: Outcome.DONE}), "inv status"))
+
+
+def plan_text(screen: Screen, text: str) -> None:
+    """A plan: title, warnings, releases that come from hosts' records."""
+    made = _plan(
+        title=f"Roll back web {text[:200]}", warnings=(text[:200],), releases={"web": text}
+    )
+    screen.say(str(made))
+
+
+def as_json(screen: Screen, text: str) -> None:
+    """Status for scripts."""
+    seen = builders.survey([builders.facts(1, {"web": builders.slot(running_release=text)})])
+    told = overview.overview(builders.environment(), seen)
+    row = replace(told.rows[0], host=text, note=text)
+    screen.say(replace(told, rows=(row,), lock=text).as_json())
+    screen.say(foreign_text.json_text({"environment": "lab", "holders": [{"author": text}]}))
+
+
+def stray(screen: Screen, text: str) -> None:
+    """What libraries and Python print, in pieces, beside and during a live table."""
+    for stream in (sys.stdout, sys.stderr):
+        print(text, file=stream)
+        print(f"ValueError: {text}", file=stream)
+        for piece in (text[:2], text[2:4], text[4:], "\n"):
+            stream.write(piece)
+    with screen.progress(_plan()):
+        print(text)
+        print(text, file=sys.stderr)
+
+
+SOURCES: dict[str, Callable[[Screen, str], None]] = {
+    found.__name__: found
+    for found in (
+        journal,
+        unit_state,
+        survey_row,
+        lock_holder,
+        ssh_peer,
+        aws_error,
+        target_description,
+        listener,
+        package_name,
+        settings,
+        host_name,
+        failure,
+        plan_text,
+        as_json,
+        stray,
+    )
+}
+
+
+def main(texts: tuple[str, ...] = TEXTS) -> None:
+    """Send each text through each source; a line `@ <source>` stands before each."""
+    screen = console.Screen()
+    for name, source in SOURCES.items():
+        for text in texts:
+            screen.say(f"@ {name}")
+            source(screen, text)
+    screen.say("@ end")
