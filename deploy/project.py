@@ -139,7 +139,7 @@ _MODELS: dict[str, type[Strict]] = {
     "ssh": Ssh,
     "hosts": Hosts,
 }
-_UNION_TAGS = frozenset({BY_TAGS, BY_NAME})
+_UNION_TAGS = frozenset({BY_TAGS, BY_NAME, "[key]"})
 
 
 def _siblings(location: list[str | int]) -> set[str]:

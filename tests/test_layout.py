@@ -14,8 +14,18 @@ DEPLOY = ROOT / "deploy"
 
 # Each module may import those of earlier lines only, annotations included.
 LAYERS = (
-    ("__init__", "connections", "errors", "findings", "manifest", "records"),
-    ("commands", "retries"),
+    (
+        "__init__",
+        "connections",
+        "errors",
+        "findings",
+        "manifest",
+        "records",
+        "unitfile",
+    ),
+    ("endpoint", "retries", "sandbox", "template"),
+    ("rehearsal",),
+    ("commands",),
     ("document", "entries", "fence", "matcher", "release", "units", "usage"),
     ("archive", "bundle", "questions", "settings"),
     ("aws", "package", "project"),
@@ -51,7 +61,7 @@ HOMES = {
     "paramiko": {"remote", "ssh", "trust"},
     "invoke": {"remote", "usage"},
     "rich": {"console", "tables", "watch"},
-    "jinja2": {"units"},
+    "jinja2": {"template"},
     "pydantic": {"project", "settings"},
     "ruamel": {"document"},
     "tenacity": {"retries"},
