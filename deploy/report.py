@@ -105,6 +105,7 @@ class Failure:
     """Why a host's part failed: data for one paragraph of the report.
 
     leaves: whether a slot beside the one that serves may still run, since it could not be ended.
+    refused: whether the host was found unfit before anything that serves was touched.
     """
 
     host: Host
@@ -116,6 +117,7 @@ class Failure:
     health: str = ""
     undone: tuple[str, ...] = ()
     leaves: bool = False
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,13 @@ class Report:
         return bool(failed) and ended and not self.signal and not self.lost
 
     @property
+    def is_refused(self) -> bool:
+        """Whether it ended before the first drain, since hosts cannot run what they would get."""
+        untouched = {Outcome.WAITING, Outcome.CURRENT, Outcome.BACK}
+        only_refusals = bool(self.failures) and all(each.refused for each in self.failures)
+        return only_refusals and untouched >= set(self.outcomes.values())
+
+    @property
     def exit_code(self) -> ExitCode:
         """By who took over, by signal, then by what is worst for the fleet."""
         if self.lost:
@@ -159,6 +168,8 @@ class Report:
             return ExitCode.OUT_OF_SERVICE
         if not self.failures:
             return ExitCode.DONE
+        if self.is_refused:
+            return ExitCode.BAD_INPUT
         new = {Outcome.DONE, Outcome.CURRENT}
         due = [lane.host.name for batch in self.plan.batches for lane in batch]
         has_new = any(outcome in new | {Outcome.PARTLY} for outcome in self.outcomes.values())

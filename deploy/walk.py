@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy import questions, recovery, retries
-from deploy.errors import CommandFailed, DeployError, LockLost
+from deploy.errors import CommandFailed, DeployError, LockLost, Unfit
 from deploy.fleet import Stopped
 from deploy.proof import ProveRelease
 from deploy.report import Event, Failure, HostEnded, Outcome, StepBegan, StepEnded
@@ -267,5 +267,6 @@ class Walk:
                 health=str(self.fleet.health(step.host, step.app) or ""),
                 undone=undone,
                 leaves=leaves,
+                refused=isinstance(error, Unfit),
             )
         )
