@@ -23,6 +23,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
+from deploy import endpoint
 from deploy.errors import BadInput, BalancerError, Unreachable
 
 if TYPE_CHECKING:
@@ -170,6 +171,11 @@ class Account:
                         max_pool_connections=16,
                     ),
                 )
+                if problem := endpoint.problem(client.meta.endpoint_url):
+                    raise BadInput(
+                        f"AWS ({service}): {problem}; it is from `aws:` in fabric.yaml, "
+                        "AWS_ENDPOINT_URL or the profile in ~/.aws/config"
+                    )
                 for write in WRITES if service == "elbv2" else ():
                     event = (
                         f"before-send.{client.meta.service_model.service_id.hyphenize()}.{write}"
