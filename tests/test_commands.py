@@ -131,7 +131,7 @@ def test_units_are_judged_together_and_kept_only_if_all_are_right(
     sizes = [[(name, len(text)) for name, text in each.items()] for each in (checks, texts)]
     environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     ran = subprocess.run(
-        ["sh", "-c", commands.stage_units(*sizes)],
+        ["sh", "-c", commands.stage_units(sizes[0], sizes[1])],
         input=b"".join((*checks.values(), *texts.values())),
         env=environ,
         capture_output=True,
