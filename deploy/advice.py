@@ -16,6 +16,11 @@ def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) ->
     """What the operator should know before saying yes."""
     found: list[str] = []
     for app in apps:
+        if app.sandbox_removed:
+            found.append(
+                f"{app.name}: its sandbox goes without {', '.join(app.sandbox_removed)}, by the "
+                "setting `sandbox:`"
+            )
         group = survey.groups[app.name]
         least = 2 * app.longest_request_seconds
         if group.delay_seconds < least:

@@ -26,7 +26,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from deploy import transport
+from deploy import endpoint, transport
 from deploy.answers import LONGEST_TEXT, Answer
 from deploy.errors import BadInput, BalancerError, DeployError, UnexpectedAnswer, Unreachable
 from deploy.foreign_text import visible
@@ -197,6 +197,11 @@ class Account:
                 )
                 client.meta.events.register("before-parse", self._before_parse)
                 client.meta.events.register_first("needs-retry", _is_retried)
+                if problem := endpoint.problem(client.meta.endpoint_url):
+                    raise BadInput(
+                        f"AWS ({service}): {problem}; it is from `aws:` in fabric.yaml, "
+                        "AWS_ENDPOINT_URL or the profile in ~/.aws/config"
+                    )
                 for write in WRITES if service == "elbv2" else ():
                     event = (
                         f"before-send.{client.meta.service_model.service_id.hyphenize()}.{write}"

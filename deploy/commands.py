@@ -10,7 +10,7 @@ from __future__ import annotations
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from deploy import values
+from deploy import rehearsal, values
 from deploy.manifest import DIGEST_BITS
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ OURS = (
     UNIT_REFUSED,
     OTHER_RELEASE,
     UNIT_CHANGED,
+    rehearsal.REFUSED,
 )
 IDLE_SECONDS = 120
 HISTORY = 50
@@ -187,12 +188,17 @@ def discard_part(app: str, release: str) -> str:
     return f"rm -rf {quote(f'{home(app)}/releases/{part(release)}')}"
 
 
-def stage_units(judged: Sequence[tuple[str, int]], kept: Sequence[tuple[str, int]]) -> str:
+def stage_units(
+    judged: Sequence[tuple[str, int]],
+    kept: Sequence[tuple[str, int]],
+    trials: Sequence[str] = (),
+) -> str:
     """Let the host's own systemd judge units under their real names, and keep them if it may.
 
     Texts come from stdin, one after the other: those that are judged (name and bytes of each),
-    then those that are kept (file and bytes). Exit code 80 (UNIT_REFUSED) prints what systemd
-    said: it ends with 0 for a misspelt key, but then names our file.
+    those that are kept (file and bytes), and those that are tried. trials: the lines that try
+    them, see `rehearsal`. Exit code 80 (UNIT_REFUSED) prints what systemd said: it ends with 0
+    for a misspelt key, but then names our file.
     """
     texts = [(f'"$d"/{quote(name)}', size) for name, size in judged]
     files = [(quote(file), size) for file, size in kept]
@@ -201,12 +207,18 @@ def stage_units(judged: Sequence[tuple[str, int]], kept: Sequence[tuple[str, int
     return "\n".join(
         (
             "set -e; d=$(mktemp -d); trap 'rm -rf \"$d\"' EXIT",
+            f"drop() {{ rm -f {' '.join(f'{file}.new' for file, _ in files)}; }}",
             *(f"head -c {size} > {text}" for text, size in texts),
             *(f"head -c {size} > {file}.new" for file, size in files),
+            # A connection that broke on the way leaves a shorter file.
+            *(
+                f'[ "$(wc -c < {file}.new)" = {size} ] || {{ drop; exit 1; }}'
+                for file, size in files
+            ),
             f'if ! systemd-analyze verify --man=no {units} > "$d/said" 2>&1 || '
             f'grep -q -F {ours} "$d/said"; then',
-            f'  cat "$d/said"; rm -f {" ".join(f"{file}.new" for file, _ in files)}',
-            f"  exit {UNIT_REFUSED}; fi",
+            f'  cat "$d/said"; drop; exit {UNIT_REFUSED}; fi',
+            *trials,
             f"sync {' '.join(f'{file}.new' for file, _ in files)}",
             *(f"mv -T {file}.new {file}" for file, _ in files),
         )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Location = tuple[str | int, ...]
 
+MOST_VALUES, MOST_LEVELS = 50_000, 50
+
 
 @dataclass(frozen=True)
 class Document:
@@ -72,6 +74,8 @@ def read(path: Path) -> Document:
     Raises BadInput with file and line for what cannot be read, is no YAML or repeats a key.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise BadInput(f"{path} cannot be read: it is not a file")
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise BadInput(f"{path} does not exist") from error
@@ -79,6 +83,9 @@ def read(path: Path) -> Document:
         raise BadInput(f"{path} cannot be read: {error}") from error
     try:
         loaded = YAML(typ="rt").load(text)
+    except (RecursionError, ValueError) as error:
+        problem = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise BadInput(f"{path.name}: no valid YAML: {problem}") from error
     except DuplicateKeyError as error:
         problem = (error.problem or "a key stands twice").split(" with value")[0]
         raise BadInput(f"{_mark(path, error)}: {problem}; keep one of the two") from error
@@ -101,17 +108,42 @@ def _mark(path: Path, error: MarkedYAMLError) -> str:
 
 
 def _plain(node: Any, at: Location, file: str, places: dict[Location, str]) -> Any:
-    """Turn ruamel's round-trip types into Python's own, noting each line."""
+    """Turn ruamel's round-trip types into Python's own, noting each line.
+
+    An alias is written out wherever it stands, so that one that repeats others has no bound.
+    """
+    if len(places) > MOST_VALUES or len(at) > MOST_LEVELS:
+        raise BadInput(
+            f"{_near(at, places)}: more than {MOST_VALUES} values or {MOST_LEVELS} levels; "
+            "is an alias (*name) part of what it stands for?"
+        )
     if isinstance(node, CommentedMap):
         for key in node:
             line = node.lc.data[key][0] if key in node.lc.data else node.lc.line
-            places[(*at, str(key))] = f"{file}:{line + 1}"
-        return {str(key): _plain(node[key], (*at, str(key)), file, places) for key in node}
+            places[(*at, _text(str(key), f"{file}:{line + 1}"))] = f"{file}:{line + 1}"
+        return {
+            _text(str(key), file): _plain(node[key], (*at, _text(str(key), file)), file, places)
+            for key in node
+        }
     if isinstance(node, CommentedSeq):
         for index in range(len(node)):
             places[(*at, index)] = f"{file}:{node.lc.data[index][0] + 1}"
         return [_plain(item, (*at, index), file, places) for index, item in enumerate(node)]
-    for kind in (bool, int, float, str):
+    for kind in (bool, int, float):
         if isinstance(node, kind):
             return kind(node)
-    return node
+    return _text(str(node), _near(at, places)) if isinstance(node, str) else node
+
+
+def _near(at: Location, places: dict[Location, str]) -> str:
+    return Document({}, places).place(at)
+
+
+def _text(text: str, place: str) -> str:
+    """Join surrogate pairs, as JSON writes characters beyond U+FFFF; refuse half a pair."""
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError as error:
+        raise BadInput(
+            f"{place}: {text!r} holds half of a surrogate pair; write the character itself"
+        ) from error

@@ -2,7 +2,8 @@
 
 DeployError                 exit code 1: a step failed
 ├── BadInput                exit code 2: refused at the door, nothing was changed
-│   └── Unreachable         …a host or an API does not answer
+│   ├── Unreachable         …a host or an API does not answer
+│   └── Unfit               …a host cannot run what it would get
 ├── Locked                  exit code 3: another deploy holds the environment
 │   └── LockLost            …and took it from this one
 ├── RemoteError             exit code 1: a host did not do what was asked
@@ -51,6 +52,10 @@ class Unreachable(BadInput):
     """A host or an API does not answer: before the first change an error, later a fault."""
 
     may_pass = True
+
+
+class Unfit(BadInput):
+    """A host cannot run what it would get; found before anything that serves was touched."""
 
 
 class Locked(DeployError):

@@ -23,6 +23,7 @@ _KINDS = {
     "list_type": "must be a list such as [a, b]",
     "dict_type": "must be a mapping of keys to values",
     "model_type": "must be a mapping of keys to values",
+    "bool_type": "must be true or false",
     "int_type": "must be a whole number",
     "float_type": "must be a number",
     "string_type": "must be text",

@@ -34,13 +34,15 @@ class Opened:
 class Offer:
     """One app's part of a deploy: its package and, by host name and port, the units for it.
 
-    checks: the same units as they are verified on the host, before anything is switched.
+    checks: the same units as they are verified on the host, before anything is switched;
+    trials: units that run /bin/true in the sandboxes of these.
     """
 
     app: App
     package: Package
     units: dict[tuple[str, int], RenderedUnit] = field(repr=False)
     checks: dict[tuple[str, int], str] = field(default_factory=dict, repr=False)
+    trials: dict[tuple[str, int], str] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
 
     def unit(self, facts: HostFacts) -> RenderedUnit:
@@ -98,25 +100,28 @@ def prepare(environment: Environment, app: App, path: Path, workspace: Path) -> 
 
 def offer(environment: Environment, opened: Opened, survey: Survey) -> Offer:
     """The offer for every surveyed host: the units as its own systemd understands them."""
-    app, package = opened.app, opened.package
+    app, staged = opened.app, f"/srv/{opened.app.name}/releases/{opened.package.release.id}"
     template = environment.path(app.template) if app.template else None
-    rendered: dict[tuple[str, int], RenderedUnit] = {}
-    checks: dict[tuple[str, int], str] = {}
+    made: dict[tuple[str, int, int], RenderedUnit] = {}
+    offered = Offer(app, opened.package, {})
     for facts in survey.hosts:
         group = facts.slots[app.name].group or app.service_user
-        specs = tuple(_spec(app.at(port), opened, group) for port in app.ports)
-        for spec in specs:
-            unit = units.render(template, spec, facts.systemd, specs)
-            rendered[facts.host.name, spec.port] = unit
-            staged = f"/srv/{app.name}/releases/{package.release.id}"
-            checks[facts.host.name, spec.port] = units.for_verification(unit, staged)
+        for port in app.ports:
+            kind, key = (group, facts.systemd, port), (facts.host.name, port)
+            if kind not in made:
+                specs = {each: _spec(app.at(each), opened, group) for each in app.ports}
+                every = tuple(specs.values())
+                made[kind] = units.render(template, specs[port], facts.systemd, every)
+            offered.units[key] = unit = made[kind]
+            offered.checks[key] = units.for_verification(unit, staged, facts.systemd)
+            offered.trials[key] = units.for_rehearsal(unit, staged)
     found = [
         f"{app.template}: {text}"
-        for unit in rendered.values()
+        for unit in made.values()
         for text in units.lint(unit.text, app.longest_request_seconds)
         if template
     ]
-    return Offer(app, package, rendered, checks, tuple(dict.fromkeys(found)))
+    return replace(offered, warnings=tuple(dict.fromkeys(found)))
 
 
 def _spec(app: App, opened: Opened, group: str) -> units.UnitSpec:
@@ -137,6 +142,7 @@ def _spec(app: App, opened: Opened, group: str) -> units.UnitSpec:
         stop_timeout_seconds=app.stop_seconds,
         start_timeout_seconds=app.start_timeout_seconds,
         restart_seconds=2.0,
+        removed=app.sandbox_removed,
     )
 
 

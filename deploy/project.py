@@ -143,7 +143,7 @@ _MODELS: dict[str, type[Strict]] = {
     "hosts": Hosts,
     "verify": Verify,
 }
-_UNION_TAGS = frozenset({BY_TAGS, BY_NAME})
+_UNION_TAGS = frozenset({BY_TAGS, BY_NAME, "[key]"})
 
 
 def _siblings(location: list[str | int]) -> set[str]:

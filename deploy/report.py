@@ -110,6 +110,7 @@ class Failure:
     """Why a host's part failed: data for one paragraph of the report.
 
     leaves: whether a slot beside the one that serves may still run, since it could not be ended.
+    refused: whether the host was found unfit before anything that serves was touched.
     """
 
     host: Host
@@ -121,6 +122,7 @@ class Failure:
     health: str = ""
     undone: tuple[str, ...] = ()
     leaves: bool = False
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,13 @@ class Report:
         return bool(failed) and ended and not self.signal and not self.lost
 
     @property
+    def is_refused(self) -> bool:
+        """Whether it ended before the first drain, since hosts cannot run what they would get."""
+        untouched = {Outcome.WAITING, Outcome.CURRENT, Outcome.BACK}
+        only_refusals = bool(self.failures) and all(each.refused for each in self.failures)
+        return only_refusals and untouched >= set(self.outcomes.values())
+
+    @property
     def exit_code(self) -> ExitCode:
         """By who took over, by signal, then by what is worst for the fleet."""
         if self.lost:
@@ -164,6 +173,8 @@ class Report:
             return ExitCode(128 + self.signal)
         if {Outcome.OUT, Outcome.UNKNOWN} & set(self.outcomes.values()):
             return ExitCode.OUT_OF_SERVICE
+        if self.is_refused:
+            return ExitCode.BAD_INPUT
         new = {Outcome.DONE, Outcome.CURRENT}
         due = [lane.host.name for batch in self.plan.batches for lane in batch]
         is_reached = all(self.outcomes.get(name) in new for name in due)

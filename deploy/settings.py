@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
     Field,
     StringConstraints,
     Tag,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from deploy import matcher
+from deploy import endpoint, matcher, sandbox
 from deploy.errors import BadInput
+from deploy.unitfile import is_control
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
@@ -27,10 +30,36 @@ Words = Annotated[tuple[str, ...], Field(strict=False)]
 Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 
 
+def _removable(name: str) -> str:
+    if problem := sandbox.refusal(name):
+        raise ValueError(problem)
+    return name
+
+
+Directive = Annotated[str, AfterValidator(_removable)]
+FREE_TEXT = frozenset({"command", "environment", "fabric"})
+"""Keys whose values may hold line breaks; `units` refuses what systemd cannot say."""
+
+
 class Strict(BaseModel):
-    """No unknown key, no silent conversion, no change after loading."""
+    """No unknown key, no silent conversion, no control character, no change after loading."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _printable(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse names, paths and addresses that a terminal would not show as they are."""
+        if info.field_name not in FREE_TEXT:
+            is_tags = info.field_name == "tags" and isinstance(value, dict)
+            _refuse_controls([*value, *value.values()] if is_tags else value)
+        return value
+
+
+def _refuse_controls(value: object) -> None:
+    for each in value if isinstance(value, (list, tuple)) else (value,):
+        if isinstance(each, str) and any(map(is_control, each)):
+            raise ValueError(f"must not hold a control character, as {each!r} does")
 
 
 class Batch(Strict):
@@ -124,8 +153,12 @@ class App(Strict):
     type: Literal["exec", "notify", "simple"] = "exec"
     environment: dict[str, str] = {}
     environment_file: Annotated[str, StringConstraints(pattern=r"^/\S+$")] | None = None
+    sandbox: dict[Directive, bool] = {}
     template: str | None = None
-    replaces: Annotated[str, StringConstraints(pattern=r"^[\w@.:-]+\.service$")] | None = None
+    replaces: (
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_@.:-]*\.service$")]
+        | None
+    ) = None
     health: Health = Health()
     longest_request_seconds: Seconds = 30.0
     drains_on_sigterm: bool = True
@@ -143,6 +176,23 @@ class App(Strict):
         if len(set(ports)) < len(ports):
             raise ValueError(f"port {ports[0]} stands there twice; two slots need two ports")
         return ports
+
+    @field_validator("environment_file")
+    @classmethod
+    def _direct(cls, path: str | None) -> str | None:
+        if path and {"..", "."} & set(path.split("/")):
+            raise ValueError(f"must be a direct path, without '.' and '..', not {path!r}")
+        return path
+
+    @property
+    def sandbox_removed(self) -> tuple[str, ...]:
+        """The directives of the sandbox that the unit goes without."""
+        return tuple(sorted(name for name, is_kept in self.sandbox.items() if not is_kept))
+
+    @property
+    def names_user(self) -> bool:
+        """Whether the settings name the service's user, and it is not the app's own by default."""
+        return self.user is not None
 
     def at(self, port: int) -> App:
         """The app in one of its slots, which has this port."""
@@ -183,6 +233,13 @@ class Aws(Strict):
     profile: str | None = None
     endpoint_url: str | None = None
     credentials_file: str | None = None
+
+    @field_validator("endpoint_url")
+    @classmethod
+    def _private(cls, url: str | None) -> str | None:
+        if url is not None and (problem := endpoint.problem(url)):
+            raise ValueError(problem)
+        return url
 
 
 class Ssh(Strict):

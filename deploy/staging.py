@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy import commands, manifest, questions
-from deploy.errors import CommandFailed, DeployError
+from deploy import commands, manifest, questions, rehearsal
+from deploy.errors import CommandFailed, DeployError, Unfit
 from deploy.parcel import Parcel
 from deploy.steps import OnHost
 
@@ -108,15 +108,20 @@ def _also(files: Sequence[File], how: str) -> str:
 class StageUnits(OnHost):
     """Let the host's systemd judge the units of the app's slots, and lay them beside the release.
 
-    checks: the units with their paths on the staged release, as they are judged.
+    checks: the units with their paths on the staged release, as they are judged; trials: units
+    that run /bin/true in the sandboxes of these.
     """
 
     release: str
     units: tuple[RenderedUnit, ...] = field(repr=False)
     checks: tuple[str, ...] = field(repr=False)
+    trials: tuple[str, ...] = field(default=(), repr=False)
 
     def run(self, fleet: Fleet) -> None:
-        """Fail on an exit code, and on any line that names our file (a misspelt key gives 0)."""
+        """Fail on an exit code, and on any line that names our file (a misspelt key gives 0).
+
+        Raises Unfit where a sandbox does not work on the host.
+        """
         names = [unit.name for unit in self.units]
         files = [
             commands.kept_unit(self.app.name, unit.name, self.release, unit.digest)
@@ -124,14 +129,19 @@ class StageUnits(OnHost):
         ]
         checks = [text.encode() for text in self.checks]
         texts = [unit.text.encode() for unit in self.units]
+        trials = [text.encode() for text in self.trials]
         script = commands.stage_units(
             list(zip(names, map(len, checks), strict=True)),
             list(zip(files, map(len, texts), strict=True)),
+            rehearsal.script(self.app.name, [len(text) for text in trials]) if trials else (),
         )
-        source = io.BytesIO(b"".join((*checks, *texts)))
+        source = io.BytesIO(b"".join((*checks, *texts, *trials)))
         try:
             fleet.remote(self.host).send(self.app.name, script, "verifying the unit", source)
         except CommandFailed as error:
+            if error.result.exit_code == rehearsal.REFUSED:
+                problem = rehearsal.explain(names[0], error.result.stdout)
+                raise Unfit(f"{self.host}: {problem}") from error
             if error.result.exit_code != commands.UNIT_REFUSED:
                 raise
             raise self._refused(names, error.result.stdout.splitlines()) from error
@@ -147,7 +157,7 @@ class StageUnits(OnHost):
 
     def __str__(self) -> str:
         units = " and ".join(f"{unit.name} ({unit.digest})" for unit in self.units)
-        return f"verify {units} with the host's systemd"
+        return f"verify {units} with the host's systemd, and try the sandbox"
 
 
 @dataclass(frozen=True)

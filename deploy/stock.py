@@ -85,7 +85,8 @@ def staged(offer: Offer, facts: HostFacts, survey: Survey, due: tuple[Offer, ...
     keys = [(host.name, port) for port in app.ports]
     units = tuple(offer.units[key] for key in keys)
     checks = tuple(offer.checks[key] for key in keys)
-    found.append(StageUnits(host, app, release, units, checks))
+    trials = tuple(dict.fromkeys(offer.trials[key] for key in keys if key in offer.trials))
+    found.append(StageUnits(host, app, release, units, checks, trials))
     return found
 
 

@@ -1,28 +1,27 @@
 """The systemd unit of one slot: its settings and a template become a file's text.
 
-The only home of systemd's quoting.
+The template itself is filled in by `template`; what a sandbox needs is in `sandbox`.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
-import traceback
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import jinja2
-
+from deploy import sandbox, template, unitfile
 from deploy.errors import BadInput
+from deploy.unitfile import is_control, quote
 
 DEFAULT_TEMPLATE = Path(__file__).parent.parent / "templates" / "service.j2"
 
 _APP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OURS = "CHANGEOVER_"
-# The first version whose ExecStart= looks a bare name up on the path, and that has Type=exec.
+_VERIFIES_BY_PATH = 250
+_TYPES = ("exec", "notify", "simple")
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,8 @@ class UnitSpec:
     release: the release's id. command: words, the port already in them; the first is absolute,
     a file of the package (relative, `executable_in_package`) or a bare name on the host's PATH.
     environment: names and values, which win over PORT, ASPNETCORE_URLS and HOME as set here.
-    environment_file: an absolute path on the host. All durations in seconds.
+    environment_file: an absolute path on the host. All durations in seconds. removed: directives
+    of the sandbox that the settings leave out.
     """
 
     app: str
@@ -49,6 +49,7 @@ class UnitSpec:
     stop_timeout_seconds: int
     start_timeout_seconds: int
     restart_seconds: float
+    removed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class RenderedUnit:
 
 
 def render(
-    template: Path | None,
+    own_template: Path | None,
     spec: UnitSpec,
     systemd_version: int,
     slots: tuple[UnitSpec, ...] = (),
@@ -75,36 +76,50 @@ def render(
     slots: what the units of all the app's slots say, this one's too, where there are several.
     BadInput names the template and its line, or the setting, that is wrong.
     """
-    path = template or DEFAULT_TEMPLATE
-    values = _values(spec, systemd_version)
-    blanks = [
-        _fill(path, _values(each, systemd_version) | {"digest": ""}) for each in slots or (spec,)
-    ]
+    path = own_template or DEFAULT_TEMPLATE
+    blanks = [_fill(path, each, systemd_version, "") for each in slots or (spec,)]
     digest = hashlib.sha256("".join(blanks).encode()).hexdigest()[:12]
-    text = _fill(path, values | {"digest": digest})
-    for name, value in (("RELEASE", spec.release), ("UNIT", digest)):
-        assignment = re.escape(f"{_OURS}{name}={value}")
-        if not re.search(
-            rf'^Environment="?{assignment}"?$', _section(text, "Service"), re.MULTILINE
-        ):
-            raise BadInput(
-                f"template {path}: its [Service] section lacks a line by which a running process "
-                "tells what it was started from; add these two: "
-                f"Environment={_OURS}RELEASE={{{{ release }}}} and "
-                f"Environment={_OURS}UNIT={{{{ digest }}}}",
-            )
+    text = _fill(path, spec, systemd_version, digest)
+    service = [each.text.rstrip() for each in unitfile.lines(text) if each.section == "Service"]
+    lacks = list(sandbox.missing(text, _slot(spec), _current(spec)))
+    if not {f"Environment={_OURS}UNIT={digest}", f'Environment="{_OURS}UNIT={digest}"'} & {
+        *service
+    }:
+        lacks.append(f"Environment={_OURS}UNIT={{{{ digest }}}}")
+    if lacks:
+        raise BadInput(
+            f"template {path}: its [Service] section lacks what proves the release that a process "
+            f"runs; add {'these lines' if len(lacks) > 1 else 'this line'}: {', '.join(lacks)}",
+        )
     return RenderedUnit(f"{spec.app}@{spec.port}.service", text, digest)
 
 
-def for_verification(unit: RenderedUnit, staged_path: str) -> str:
+def _fill(path: Path, spec: UnitSpec, systemd_version: int, digest: str) -> str:
+    text = template.fill(path, _values(spec, systemd_version) | {"digest": digest})
+    return unitfile.without(text, "Service", spec.removed)
+
+
+@lru_cache(maxsize=256)
+def for_verification(unit: RenderedUnit, staged_path: str, systemd_version: int = 252) -> str:
     """Give the unit's text with the staged release's path in place of the stable one.
 
     `systemd-analyze verify` looks for the executable, and outside of the unit's own mounts there
-    is none under /srv/<app>/current. Nothing else needs changing: it reads no EnvironmentFile=.
+    is none under /srv/<app>/current. An old one does not look on the PATH either, and refuses
+    what the same systemd starts. Nothing else needs changing: it reads no EnvironmentFile=.
     """
     app = unit.name.partition("@")[0]
     stable = re.escape(f"/srv/{app}/current")
-    return re.sub(rf"{stable}(?![\w.-])", lambda _: staged_path, unit.text)
+    text = re.sub(rf"{stable}(?![\w.-])", lambda _: staged_path, unit.text)
+    if systemd_version < _VERIFIES_BY_PATH:
+        text = re.sub(r"^(ExecStart=)(?=\w)", r"\1-", text, flags=re.MULTILINE)
+    return text
+
+
+@lru_cache(maxsize=256)
+def for_rehearsal(unit: RenderedUnit, staged_path: str) -> str:
+    """Give a unit that runs /bin/true in the unit's sandbox, on the staged release."""
+    app, _, port = unit.name.removesuffix(".service").partition("@")
+    return sandbox.rehearsal(unit.text, f"/srv/{app}/slots/{port}", staged_path)
 
 
 def lint(text: str, longest_request_seconds: float | None = None) -> tuple[str, ...]:
@@ -112,7 +127,7 @@ def lint(text: str, longest_request_seconds: float | None = None) -> tuple[str, 
 
     `text` is the rendered unit; the stop timeout is judged where the longest request is known.
     """
-    said = dict(re.findall(r"^(\w+)=[ \t]*(.*?)[ \t]*$", _section(text, "Service"), re.MULTILINE))
+    said = dict(unitfile.assignments(text, "Service"))
     warnings = []
     if said.get("KillSignal") in {"SIGINT", "2"}:
         warnings.append("KillSignal=SIGINT: a host with UseSystemd() ignores it; use SIGTERM")
@@ -120,7 +135,7 @@ def lint(text: str, longest_request_seconds: float | None = None) -> tuple[str, 
         warnings.append("MemoryDenyWriteExecute=yes: a JIT such as .NET's cannot run; remove it")
     if said.get("Restart") != "always":
         warnings.append("Restart=always is absent: a service that ends stays down; add it")
-    stop = _seconds(said.get("TimeoutStopSec", ""))
+    stop = unitfile.seconds(said.get("TimeoutStopSec", ""))
     if stop is not None and longest_request_seconds is not None and stop < longest_request_seconds:
         warnings.append(
             f"TimeoutStopSec={said['TimeoutStopSec']} is below the longest request "
@@ -129,19 +144,12 @@ def lint(text: str, longest_request_seconds: float | None = None) -> tuple[str, 
     return tuple(warnings)
 
 
-def quote(word: str) -> str:
-    """Write a word so that systemd reads it back unchanged: quotes, escapes and specifiers."""
-    escaped = "".join(
-        f"\\x{ord(character):02x}" if ord(character) < ord(" ") else character
-        for character in word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    )
-    return escaped if re.fullmatch(r"[\w@%+=:,./*-]+", escaped, re.ASCII) else f'"{escaped}"'
-
-
 def _values(spec: UnitSpec, systemd_version: int) -> dict[str, object]:
     """The template's variables, each already written as systemd wants it."""
     if not _APP.fullmatch(spec.app):
         raise BadInput(f"app {spec.app!r}: a unit's name takes letters, digits, '_', '.' and '-'")
+    if spec.type not in _TYPES:
+        raise BadInput(f"type: {spec.type!r} must be one of {', '.join(_TYPES)}")
     return {
         "app": spec.app,
         "port": spec.port,
@@ -156,10 +164,18 @@ def _values(spec: UnitSpec, systemd_version: int) -> dict[str, object]:
         "stop_timeout_seconds": spec.stop_timeout_seconds,
         "start_timeout_seconds": spec.start_timeout_seconds,
         "restart_seconds": f"{spec.restart_seconds:g}",
-        "slot": f"/srv/{spec.app}/slots/{spec.port}",
-        "current": f"/srv/{spec.app}/current",
+        "slot": _slot(spec),
+        "current": _current(spec),
         "systemd": systemd_version,
     }
+
+
+def _slot(spec: UnitSpec) -> str:
+    return f"/srv/{spec.app}/slots/{spec.port}"
+
+
+def _current(spec: UnitSpec) -> str:
+    return f"/srv/{spec.app}/current"
 
 
 def _command(spec: UnitSpec) -> str:
@@ -199,7 +215,7 @@ def _environment(spec: UnitSpec) -> tuple[str, ...]:
             raise BadInput(
                 f"environment: {name} is set by the deploy itself; choose a name without {_OURS}",
             )
-        if any(ord(character) < ord(" ") and character != "\t" for character in value):
+        if any(is_control(character) and character != "\t" for character in value):
             raise BadInput(
                 f"environment: the value of {name} holds a newline or another control character, "
                 "which systemd refuses; put it into a file and name that file",
@@ -220,62 +236,9 @@ def _environment_file(path: str | None) -> str | None:
 
 def _line(what: str, value: str) -> str:
     """Check a value that fills the rest of its line, where systemd knows no quoting."""
-    if any(ord(character) < ord(" ") for character in value) or value.endswith("\\"):
+    if any(map(is_control, value)) or value.endswith("\\"):
         raise BadInput(
             f"{what}: {value!r} must be one line without control characters "
             "and without a backslash at its end",
         )
     return value.replace("%", "%%")
-
-
-def _fill(path: Path, values: dict[str, object]) -> str:
-    try:
-        source = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"template {path}: it cannot be read: {error}") from error
-    try:
-        return _compiled(source, path.parent).render(values)
-    except jinja2.TemplateSyntaxError as error:
-        place = error.filename or path
-        raise BadInput(f"template {place}:{error.lineno}: {error.message}") from error
-    except (
-        jinja2.TemplateError,
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        TypeError,
-        ValueError,
-    ) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        line = next((f.lineno or 0 for f in reversed(frames) if f.filename == "<template>"), 0)
-        unknown = re.match(r"'(\w+)' is undefined", str(error))
-        near = difflib.get_close_matches(unknown[1], [*values], 1) if unknown else []
-        hint = f"; did you mean {near[0]}?" if near else ""
-        known = f"; known are {', '.join(sorted(values))}" if unknown and not near else ""
-        raise BadInput(f"template {path}:{line}: {error}{hint}{known}") from error
-
-
-@lru_cache(maxsize=32)
-def _compiled(source: str, folder: Path) -> jinja2.Template:
-    environment = jinja2.Environment(  # noqa: S701 - a unit file is no HTML
-        undefined=jinja2.StrictUndefined,
-        loader=jinja2.FileSystemLoader(folder),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.from_string(source)
-
-
-def _section(text: str, name: str) -> str:
-    pieces = re.split(r"^\[(.+)\][ \t]*$", text, flags=re.MULTILINE)
-    return "".join(b for a, b in zip(pieces[1::2], pieces[2::2], strict=True) if a == name)
-
-
-def _seconds(span: str) -> float | None:
-    """Read systemd's time span (`90`, `1min 30s`); None for none, infinity, or a rarer unit."""
-    units = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "ms": 0.001}
-    parts = re.findall(r"([0-9.]+)\s*([a-z]*)", span)
-    if not parts or any(unit not in units for _, unit in parts):
-        return None
-    return sum(float(number) * units[unit] for number, unit in parts)

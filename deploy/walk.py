@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy import questions, recovery, retries
-from deploy.errors import CommandFailed, DeployError, LockLost, as_deploy_error
+from deploy.errors import CommandFailed, DeployError, LockLost, Unfit, as_deploy_error
 from deploy.fleet import Stopped
 from deploy.foreign_text import visible
 from deploy.proof import ProveRelease
@@ -265,5 +265,6 @@ class Walk:
                 health=str(self.fleet.health(step.host, step.app) or ""),
                 undone=undone,
                 leaves=leaves,
+                refused=isinstance(error, Unfit),
             )
         )

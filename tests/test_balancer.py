@@ -537,3 +537,12 @@ def test_the_desk_works_again_after_a_failure() -> None:
 
 def test_parsing_is_pure() -> None:
     assert balancer.parse_health([], 5000) == {}
+
+
+def test_an_endpoint_from_the_surroundings_may_not_be_in_clear_text_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://10.0.0.1:1")
+    account = Account(builders.environment(aws={"region": "eu-west-1"}))
+    with pytest.raises(BadInput, match="would send credentials in clear text"):
+        account.verify()

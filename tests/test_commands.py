@@ -226,7 +226,7 @@ def test_units_are_judged_together_and_kept_only_if_all_are_right(
     sizes = [[(name, len(text)) for name, text in each.items()] for each in (checks, texts)]
     environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     sent = b"".join((*checks.values(), *texts.values()))
-    ran = run(commands.stage_units(*sizes), sent, environ)
+    ran = run(commands.stage_units(sizes[0], sizes[1]), sent, environ)
     assert ran.exit_code == ended, ran.stdout
     assert (tmp_path / "asked").read_text().count(".service") == len(checks)
     kept = {str(path): path.read_bytes() for path in tmp_path.glob("kept*")}

@@ -372,3 +372,12 @@ def test_an_app_that_is_out_goes_before_one_that_serves_on_the_same_host() -> No
         [("host-1", ["admin"])],
         [("host-2", ["web"])],
     ]
+
+
+def test_the_plan_shows_which_directives_the_sandbox_goes_without() -> None:
+    app = builders.app(sandbox={"PrivateUsers": False, "LimitCORE": True, "ProtectProc": False})
+    said = advice.warnings(builders.environment(app), (app,), builders.survey(apps=(app,)))
+    assert any("web: its sandbox goes without PrivateUsers, ProtectProc" in line for line in said)
+    assert "sandbox" not in " ".join(
+        advice.warnings(builders.environment(), (WEB,), builders.survey())
+    )

@@ -83,3 +83,21 @@ def test_a_failure_is_told_by_what_the_fleet_is_left_with(
 )
 def test_a_signal_is_told_before_anything_else(number: int, code: ExitCode) -> None:
     assert report(DONE, OUT, failures=FAILED, number=number).exit_code is code
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "refused", "code"),
+    [
+        ((WAITING, WAITING), True, ExitCode.BAD_INPUT),
+        ((WAITING, CURRENT), True, ExitCode.BAD_INPUT),
+        ((WAITING, BACK), True, ExitCode.BAD_INPUT),
+        ((WAITING, DONE), True, ExitCode.MIXED),
+        ((WAITING, OUT), True, ExitCode.OUT_OF_SERVICE),
+        ((WAITING, WAITING), False, ExitCode.FAILED),
+    ],
+)
+def test_hosts_that_are_found_unfit_before_a_drain_are_bad_input(
+    outcomes: tuple[Outcome, ...], refused: bool, code: ExitCode
+) -> None:
+    failed = (Failure(builders.host(1), "verify", "host-1: no", refused=refused),)
+    assert report(*outcomes, failures=failed).exit_code is code

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import project, session, settings
+from deploy import endpoint, project, session, settings
 from deploy.errors import BadInput
 from deploy.settings import Batch
 
@@ -271,6 +271,75 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
         ),
         "10: lab: apps: apps web and two share target group 'web-lab'",
     ),
+    "a directive that is unknown": (
+        with_key("sandbox: {PrivateUser: false}"),
+        "5: lab: apps.web.sandbox.PrivateUser: 'PrivateUser' is no directive of the sandbox; did "
+        "you mean 'PrivateUsers'?",
+    ),
+    "a directive that is needed": (
+        with_key("sandbox: {RestrictNamespaces: false}"),
+        "5: lab: apps.web.sandbox.RestrictNamespaces: RestrictNamespaces cannot be left out: a ",
+    ),
+    "a directive with a value of its own": (
+        with_key("sandbox: {ProtectSystem: strict}"),
+        "5: lab: apps.web.sandbox.ProtectSystem: must be true or false, not 'strict'",
+    ),
+    "the sandbox a truth": (
+        with_key("sandbox: false"),
+        "5: lab: apps.web.sandbox: must be a mapping of keys to values, not False",
+    ),
+    "an environment file with ..": (
+        with_key("environment_file: /etc/../root/web.env"),
+        "5: lab: apps.web.environment_file: must be a direct path, without '.' and '..'",
+    ),
+    "a relative environment file": (
+        with_key("environment_file: web.env"),
+        "5: lab: apps.web.environment_file: must be an absolute path on the host",
+    ),
+    "a NUL in a path": (
+        with_key(r'environment_file: "/etc/web\0.env"'),
+        r"5: lab: apps.web.environment_file: must not hold a control character, as '/etc/web\x00",
+    ),
+    "an escape in a path": (
+        with_key(r'template: "a\e[31m.j2"'),
+        "5: lab: apps.web.template: must not hold a control character",
+    ),
+    "a line break in a target group": (
+        ("web-lab", r'"web\nlab"'),
+        "6: lab: apps.web.target_group: must not hold a control character",
+    ),
+    "a delete in a list": (
+        with_key(r'executables: [a, "b\x7f"]'),
+        "5: lab: apps.web.executables: must not hold a control character",
+    ),
+    "a control character in a host": (
+        ("[one, two]", r'[one, "tw\eo"]'),
+        "10: lab: hosts: must not hold a control character",
+    ),
+    "a control character in a tag": (
+        ("hosts: [one, two]", r'hosts: {tags: {Role: "a\u009bb"}}'),
+        "10: lab: hosts.tags: must not hold a control character",
+    ),
+    "an option in place of a unit": (
+        with_key("replaces: --all.service"),
+        "5: lab: apps.web.replaces: must be a unit's name such as web.service",
+    ),
+    "half a surrogate pair": (
+        with_key(r'environment: {UNI: "\ud83d"}'),
+        r"5: '\ud83d' holds half of a surrogate pair; write the character itself",
+    ),
+    "halves in the wrong order": (
+        with_key(r'template: "\ude80\ud83d"'),
+        r"5: '\ude80\ud83d' holds half of a surrogate pair",
+    ),
+    "half a surrogate pair in a key": (
+        with_key(r'environment: {"\ud83d": a}'),
+        r"5: '\ud83d' holds half of a surrogate pair",
+    ),
+    "an endpoint in clear text": (
+        in_environment('aws: {endpoint_url: "http://api.example.com"}'),
+        "10: lab: aws.endpoint_url: 'http://api.example.com' would send credentials in clear text",
+    ),
     "the lab is not running": (
         in_environment("from: .lab/environment.yaml"),
         "10: lab: from: .lab/environment.yaml does not exist; the lab is not running: "
@@ -442,3 +511,67 @@ def test_a_bad_option_is_told_with_its_name(
     with pytest.raises(BadInput) as refused:
         session.load(tmp_path / "fabric.yaml", "lab", app, batch)
     assert str(refused.value) == expected
+
+
+def test_a_surrogate_pair_is_the_character_that_it_stands_for(tmp_path: Path) -> None:
+    old, new = with_key(r'environment: {UNI: "\ud83d\ude80", "\ud83d\ude80": a}')
+    app = loaded(tmp_path, FILE.replace(old, new, 1)).apps[0]
+    assert app.environment == {"UNI": "\N{ROCKET}", "\N{ROCKET}": "a"}
+
+
+def test_the_sandbox_is_merged_directive_by_directive(tmp_path: Path) -> None:
+    old, new = with_key("sandbox: {PrivateUsers: false, LimitCORE: false}")
+    text = FILE.replace(old, new, 1).replace(
+        "      hosts:", "      apps: {web: {sandbox: {LimitCORE: true}}}\n      hosts:"
+    )
+    assert loaded(tmp_path, text).apps[0].sandbox_removed == ("PrivateUsers",)
+
+
+def test_a_user_that_the_settings_name_is_told_from_the_apps_own(tmp_path: Path) -> None:
+    assert not loaded(tmp_path, FILE).apps[0].names_user
+    old, new = with_key("user: web")
+    assert loaded(tmp_path, FILE.replace(old, new, 1)).apps[0].names_user
+
+
+def test_a_command_may_be_written_over_several_lines(tmp_path: Path) -> None:
+    old, new = with_key("command: >\n        web\n        --port {port}")
+    assert loaded(tmp_path, FILE.replace(old, new, 1)).apps[0].command == "web --port {port}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "deploy: " + "[" * 400,
+        "deploy: {a: " + "9" * 5000 + "}",
+        "a: &a [x,x,x,x,x,x,x,x,x]\n"
+        + "".join(f"{c}: &{c} [{','.join(['*' + chr(ord(c) - 1)] * 9)}]\n" for c in "bcdefghij"),
+    ],
+    ids=["deep", "a number without end", "aliases of aliases"],
+)
+def test_a_file_without_bounds_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"fabric\.yaml"):
+        loaded(tmp_path, text)
+
+
+LOOPBACK = ["http://localhost", "http://localhost:5000/", "http://127.0.0.1:1", "http://127.9.8.7"]
+LOOPBACK += ["http://[::1]:8080", "HTTP://LOCALHOST:1", "https://api.example.com/path"]
+CLEAR = ["http://10.0.0.1", "http://0.0.0.0:1", "http://127.0.0.1.example.com", "http://[::2]"]
+CLEAR += ["http://localhost.example.com", "http://127.0.0.1@example.com", "http://[::ffff:1.2.3.4]"]
+CLEAR += ["http://example.com#@localhost", "http://example.com\\@localhost", "localhost:5000"]
+CLEAR += ["http://localhost:99999", "ftp://localhost", "http://", "http://[::1", "http://1270.0.1"]
+CLEAR += [
+    "http://localhost?x=http://a",
+    "//localhost",
+    "http://user:pass@localhost",
+    "http://lo calhost",
+]
+
+
+@pytest.mark.parametrize("url", LOOPBACK)
+def test_an_endpoint_on_loopback_or_over_tls_may_be_used(url: str) -> None:
+    assert endpoint.problem(url) == ""
+
+
+@pytest.mark.parametrize("url", CLEAR)
+def test_an_endpoint_that_shows_credentials_to_the_network_is_refused(url: str) -> None:
+    assert endpoint.problem(url)

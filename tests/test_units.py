@@ -6,18 +6,26 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy import sandbox, unitfile
 from deploy.errors import BadInput
-from deploy.units import RenderedUnit, UnitSpec, for_verification, lint, quote, render
+from deploy.unitfile import quote
+from deploy.units import (
+    RenderedUnit,
+    UnitSpec,
+    for_rehearsal,
+    for_verification,
+    lint,
+    render,
+)
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+NAMESPACES = {"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"}
 WEB = UnitSpec(
     app="web",
     port=5000,
@@ -93,6 +101,47 @@ def test_the_unit_fits_the_hosts_systemd(version: int, there: list[str], absent:
     assert [line for line in absent if line in rendered] == []
 
 
+@pytest.mark.parametrize(
+    ("version", "kind", "hides"),
+    [
+        (246, "exec", False),
+        (247, "exec", True),
+        (247, "notify", False),
+        (252, "notify", True),
+    ],
+)
+def test_other_processes_are_hidden_where_use_systemd_still_works(
+    version: int, kind: str, hides: bool
+) -> None:
+    assert ("ProtectProc=invisible" in lines(version, type=kind)) is hides
+
+
+@pytest.mark.parametrize(("user", "removes"), [("web", True), ("www-data", False)])
+def test_only_an_own_users_ipc_is_removed(user: str, removes: bool) -> None:
+    assert ("RemoveIPC=yes" in lines(user=user)) is removes
+
+
+@pytest.mark.parametrize("name", sorted(sandbox.REMOVABLE))
+def test_each_directive_of_the_sandbox_can_be_left_out(name: str) -> None:
+    def names(rendered: list[str]) -> list[str]:
+        return [line.partition("=")[0] for line in rendered]
+
+    plain, without = lines(user="web"), lines(user="web", removed=(name,))
+    assert name in names(plain)
+    assert [line for line in plain if not line.startswith(f"{name}=")] == [
+        line.replace(unit(user="web", removed=(name,)).digest, unit(user="web").digest)
+        for line in without
+    ]
+    assert unit(user="web").digest != unit(user="web", removed=(name,)).digest
+
+
+def test_what_can_be_left_out_is_all_of_the_sandbox_but_what_the_proof_needs() -> None:
+    text = (Path(__file__).parent.parent / "templates" / "service.j2").read_text()
+    names = {line.partition("=")[0] for line in text[text.index("# The sandbox") :].splitlines()}
+    ours = {name for name in names if re.fullmatch("[A-Za-z]+", name)}
+    assert ours - sandbox.REMOVABLE == {"RestrictNamespaces", "AmbientCapabilities", "WantedBy"}
+
+
 @pytest.mark.parametrize("kind", ["exec", "notify", "simple"])
 def test_the_type_is_the_settings(kind: str) -> None:
     assert f"Type={kind}" in lines(type=kind)
@@ -152,6 +201,10 @@ def test_settings_win_over_what_the_slot_sets() -> None:
         ({"command": ("-web",), "executable_in_package": False}, "neither an absolute path"),
         ({"app": "we b"}, "app 'we b'"),
         ({"user": "a\nb"}, "user: "),
+        ({"user": "a\x7fb"}, "user: "),
+        ({"environment": (("A", "b\x9b"),)}, "the value of A holds"),
+        ({"environment": (("A", "b\ud83d"),)}, "the value of A holds"),
+        ({"type": "forking"}, "type: 'forking' must be one of exec, notify, simple"),
     ],
 )
 def test_what_systemd_cannot_say_is_refused(changes: dict[str, Any], said: str) -> None:
@@ -181,7 +234,10 @@ def test_verification_sees_the_staged_release() -> None:
     assert f"WorkingDirectory={staged}\n" in text
 
 
-OURS = "Environment=CHANGEOVER_RELEASE={{ release }}\nEnvironment=CHANGEOVER_UNIT={{ digest }}\n"
+MOUNT = "BindReadOnlyPaths={{ slot }}:{{ current }}"
+CLOSED = "RestrictNamespaces=yes"
+DIGEST = "Environment=CHANGEOVER_UNIT={{ digest }}"
+OURS = f"{MOUNT}\n{CLOSED}\n{DIGEST}\n"
 
 
 def template(folder: Path, text: str) -> Path:
@@ -190,12 +246,69 @@ def template(folder: Path, text: str) -> Path:
     return path
 
 
+def test_an_old_systemd_is_not_asked_for_a_program_on_the_path() -> None:
+    bare = unit(command=("node", "app.js"), executable_in_package=False)
+    assert "\nExecStart=-node app.js\n" in for_verification(bare, "/x", 247)
+    assert "\nExecStart=node app.js\n" in for_verification(bare, "/x", 252)
+    own = for_verification(unit(), "/x", 247)
+    assert "\nExecStart=/x/web --port 5000\n" in own
+
+
+def test_a_rehearsal_of_the_default_unit_runs_nothing_of_the_release() -> None:
+    tried = for_rehearsal(unit(user="web"), "/srv/web/releases/1.0.0-a")
+    assert "/srv/web/slots" not in tried
+    assert "BindReadOnlyPaths=/srv/web/releases/1.0.0-a:/srv/web/current\n" in tried
+    names = {line.partition("=")[0] for line in tried.splitlines()}
+    assert names > sandbox.REMOVABLE - {"RemoveIPC"} | {"RestrictNamespaces", "User", "Group"}
+    assert not names & {"StateDirectory", "Restart", "Environment", "RemoveIPC"}
+
+
+TEXT = """\
+A=1
+[Service]
+ A = 2\x20
+# A=3
+;A=4
+B=one \\
+# a comment \\
+  two \\
+three
+C=\\\\
+D
+[Other]
+A=5
+[Service]
+A=
+E=x\u2028A=6
+"""
+
+
+def test_a_unit_file_is_read_as_systemd_reads_it() -> None:
+    assert unitfile.assignments(TEXT, "Service") == (
+        ("A", "2"),
+        ("B", "one    two  three"),
+        ("C", "\\\\"),
+        ("A", ""),
+        ("E", "x\u2028A=6"),
+    )
+    assert "".join(line.text for line in unitfile.lines(TEXT)) == TEXT
+    left = unitfile.without(TEXT, "Service", {"A", "B"})
+    assert unitfile.assignments(left, "Service") == (("C", "\\\\"), ("E", "x\u2028A=6"))
+    assert unitfile.assignments(left, "Other") == (("A", "5"),)
+
+
+@given(st.text(st.sampled_from("aA=[]#;\\ \t\n\r\u2028é"), max_size=60))
+def test_reading_loses_nothing_of_a_file(text: str) -> None:
+    assert "".join(line.text for line in unitfile.lines(text)) == text
+
+
 def test_a_users_template_replaces_ours(tmp_path: Path) -> None:
     mine = template(tmp_path, f"[Service]\nExecStart={{{{ command }}}}\n{OURS}")
     rendered = render(mine, WEB, 252)
     assert rendered.text == (
         "[Service]\nExecStart=/srv/web/current/web --port 5000\n"
-        "Environment=CHANGEOVER_RELEASE=1.2.3-0123456789ab\n"
+        "BindReadOnlyPaths=/srv/web/slots/5000:/srv/web/current\n"
+        "RestrictNamespaces=yes\n"
         f"Environment=CHANGEOVER_UNIT={rendered.digest}\n"
     )
 
@@ -209,16 +322,55 @@ def test_a_users_template_replaces_ours(tmp_path: Path) -> None:
         ("[Service]\n{{ 'a' + 1 }}\n", ["mine.j2:2:"]),
         ("[Service]\n{{ 1 / 0 }}\n", ["mine.j2:2:", "division"]),
         ("{% include 'absent.j2' %}", ["mine.j2", "absent.j2"]),
-        ("[Service]\nExecStart=/x\n", ["CHANGEOVER_RELEASE={{ release }}", "add these two"]),
+        ("[Service]\nExecStart=/x\n", ["add these lines", MOUNT, CLOSED, DIGEST]),
         (f"{OURS}[Service]\n", ["its [Service] section lacks"]),
-        ("[Service]\nEnvironment=CHANGEOVER_RELEASE={{ release }}\n", ["={{ digest }}"]),
-        (f"[Service]\n# {OURS.replace(chr(10), chr(10) + '# ')}\n", ["lacks a line"]),
+        (f"[Service]\n{MOUNT}\n{CLOSED}\n", ["add this line", "={{ digest }}"]),
+        (f"[Service]\n{CLOSED}\n{DIGEST}\n", ["add this line", MOUNT]),
+        (f"[Service]\n{MOUNT}\n{DIGEST}\n", ["add this line", CLOSED]),
+        (f"[Service]\n# {OURS.replace(chr(10), chr(10) + '# ')}\n", ["add these lines", MOUNT]),
+        (f"[Service]\n{OURS}BindReadOnlyPaths=\n", ["add this line", MOUNT]),
+        (f"[Service]\n{OURS}RestrictNamespaces=\n", ["add this line", CLOSED]),
+        (f"[Service]\n{OURS}RestrictNamespaces=no\n", ["add this line", CLOSED]),
+        (f"[Service]\n{OURS}RestrictNamespaces=user\n", ["add this line", CLOSED]),
+        (f"[Service]\n{MOUNT}2\n{CLOSED}\n{DIGEST}\n", ["add this line", MOUNT]),
     ],
 )
 def test_a_users_template_is_checked(tmp_path: Path, text: str, said: list[str]) -> None:
     with pytest.raises(BadInput) as refusal:
         render(template(tmp_path, text), WEB, 252)
     assert [words for words in said if words not in str(refusal.value)] == []
+
+
+@pytest.mark.parametrize(
+    ("values", "allowed"),
+    [
+        (["yes"], set()),
+        (["1"], set()),
+        (["TRUE"], set()),
+        (["no"], NAMESPACES),
+        ([], NAMESPACES),
+        ([""], NAMESPACES),
+        (["yes", ""], NAMESPACES),
+        (["no", "yes"], set()),
+        (["yes", "no"], NAMESPACES),
+        (["~user mnt"], NAMESPACES - {"user", "mnt"}),
+        (["~user", "~mnt"], NAMESPACES - {"user", "mnt"}),
+        (["net", "user"], {"net", "user"}),
+        (["net user", "~user"], {"net"}),
+        (["yes", "user"], {"user"}),
+        (["yes", "nonsense"], set()),
+        (["nonsense"], NAMESPACES),
+        (["~"], NAMESPACES),
+    ],
+)
+def test_namespaces_are_read_as_systemd_reads_them(values: list[str], allowed: set[str]) -> None:
+    assert sandbox.allowed_namespaces(values) == allowed
+
+
+@pytest.mark.parametrize("kind", ["~user mnt", "net ipc", "~user\nRestrictNamespaces=~mnt"])
+def test_a_template_may_allow_other_namespaces(tmp_path: Path, kind: str) -> None:
+    lines = OURS.replace("=yes", f"={kind}")
+    assert render(template(tmp_path, f"[Service]\n{lines}"), WEB, 252).digest
 
 
 def test_a_template_that_is_not_there_is_refused(tmp_path: Path) -> None:
