@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deploy import commands, instance_identity, questions, retries
+from deploy import commands, instance_identity, ownership, questions, retries
 from deploy.balancer import State
 from deploy.errors import BadInput, ConnectionLost, DeployError
 from deploy.facts import HostFacts, Slot, Survey
@@ -100,7 +100,8 @@ def look(remote: Remote, environment: Environment, *, settled: bool = False) -> 
         name = app.name
         own = questions.survey_app(name, app.service_user, app.replaces, app.environment_file)
         slots = [questions.survey_slot(name, port, app.at(port).unit) for port in app.ports]
-        parts += [own, *slots]
+        owners = ownership.look(name, app.service_user, app.environment_file)
+        parts += [own, *slots, owners]
     limit = ASK_SECONDS + commands.IDLE_SECONDS * len(environment.apps) * settled
     script = "\n".join([*parts, "true"])
 
@@ -125,4 +126,5 @@ def look(remote: Remote, environment: Environment, *, settled: bool = False) -> 
             "allow it in /etc/sudoers.d, for example `ec2-user ALL=(ALL) NOPASSWD: ALL`"
         )
     instance_identity.refuse_other(remote.host, result.stdout, environment.aws.endpoint_url)
+    ownership.refuse_wrong(remote.host, environment.apps, result.stdout)
     return parse_host(remote.host, result.stdout, environment.apps)

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from deploy.facts import Survey
     from deploy.remote import Remote
 
-PRINTED = "init=systemd\nsystemd=systemd 252 (252.39-1~deb12u1)\n"
+
+def owned(*paths: str) -> str:
+    """What a host prints of the owners of these paths, each as `find` has it."""
+    records = "".join(each + 2 * "\0" for each in paths)
+    return f"web.own.paths={records.encode().hex()}\n"
+
+
+SYSTEM = "init=systemd\nsystemd=systemd 252 (252.39-1~deb12u1)\n"
+PRINTED = SYSTEM + owned("755 0 0 2 d .")
 
 
 class Telling:
@@ -81,6 +89,19 @@ def test_status_goes_on_without_them() -> None:
     )
     assert [facts.host.name for facts in seen.hosts] == ["host-1"]
     assert seen.unreachable == {"host-2": "host-2: gone"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (SYSTEM, "the owners of what lies under /srv/web cannot be read"),
+        (SYSTEM + owned("755 0 0 2 d .", "755 998 0 2 d ./srv/web"), "sudo chown root:root /srv/"),
+    ],
+    ids=["unknown", "another's"],
+)
+def test_p7_a_host_whose_files_others_could_change_is_refused(text: str, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        gather(Telling(1, answered(text)))
 
 
 def test_a_user_without_sudo_is_told_what_to_allow() -> None:
