@@ -2,65 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from deploy import commands, inventory, survey
+from deploy.errors import BadInput
+from deploy.remote import Remote
+from deploy.settings import Environment
 from lab.fleet import Lab
-from lab.project import Project
+from lab.project import called
 
-PLANTED = "/srv/web/records/units/9.9.9-aaaaaaaaaaaa.aaaaaaaaaaaa.web@5000.service"
+KEPT = "/srv/web/records/units"
+ANOTHERS = "echo SECRET=1 > /root/secret; chmod 600 /root/secret; mkdir -p /var/lib/web"
 
 
-def test_h3_a_folder_of_the_services_is_refused_and_the_command_repairs_it(
-    project: Project, lab: Lab
-) -> None:
+def environment(lab: Lab, name: str = "web", **app: Any) -> Environment:
+    """The lab's environment with one app."""
+    given = {"name": name, "package": "x", "target_group": "web-lab", "ports": [5000], **app}
+    keys, known = [str(lab.folder / "id_ed25519")], [str(lab.folder / "known_hosts")]
+    return Environment.model_validate(
+        {
+            "name": "lab",
+            "root": Path("/"),
+            "apps": [given],
+            "hosts": {"tags": {"Environment": "lab"}},
+            "aws": {"endpoint_url": "http://127.0.0.1:9"},
+            "ssh": {"user": "ec2-user", "key_files": keys, "known_hosts": known},
+        }
+    )
+
+
+@pytest.fixture
+def remote(lab: Lab) -> Iterator[Remote]:
+    """The first host, with the app's user and folders as a deploy makes them."""
     first = lab.hosts[0]
-    project.install()
-    assert project.inv("status", "--env", "lab").code == 0  # control: a deploy's own is right
-    lab.shell(first, f"chown web: /srv/web && install -o web -m 600 /dev/null {PLANTED}")
-    for words in (("rollback", "--yes"), ("deploy", "--package", "1.0.0", "--yes"), ("repair",)):
-        ran = project.inv(*words, "--env", "lab")
-        assert ran.code, ran.output
-        assert "/srv/web is owned by uid" in ran.output
-        assert "sudo chown root:root /srv/web" in ran.output
-        assert "records/units/9.9.9-aaaaaaaaaaaa" in ran.output
-        assert "Traceback" not in ran.output
-    lab.shell(first, f"rm {PLANTED}; chown root:root /srv/web")
-    assert project.inv("status", "--env", "lab").code == 0
+    made = Remote(inventory.Host(called(first), first.address, first.instance_id), environment(lab))
+    lab.shell(first, commands.prepare("web", "web"))
+    yield made
+    made.close()
 
 
-@pytest.mark.parametrize(
-    ("prepare", "said"),
-    [
-        (
-            "mkdir -p /var/lib/web && ln -s /root/secret /var/lib/web/app.env",
-            "environment_file /var/lib/web/app.env is a link",
-        ),
-        (
-            "useradd -r web; mkdir -p /var/lib/web; cp /root/secret /var/lib/web/app.env; "
-            "chmod 600 /var/lib/web/app.env; chown web /var/lib/web",
-            "/var/lib/web is owned by uid",
-        ),
-    ],
-    ids=["a link", "a folder of the service's"],
-)
-def test_m7_an_environment_file_that_the_service_may_exchange_is_refused(
-    project: Project, lab: Lab, prepare: str, said: str
+def test_h3_m7_m11_what_others_could_change_is_refused_and_the_command_repairs_it(
+    lab: Lab, remote: Remote
 ) -> None:
-    lab.shell(lab.hosts[0], f"echo SECRET=1 > /root/secret; chmod 600 /root/secret; {prepare}")
-    project.build("1.0.0")
-    project.web["environment_file"] = "/var/lib/web/app.env"
-    project.configure()
-    ran = project.inv("deploy", "--env", "lab", "--yes")
-    assert ran.code == 2, ran.output
-    assert said in ran.output
+    def on_host(command: str) -> None:
+        lab.shell(lab.hosts[0], command)
 
+    def refused(own: Environment) -> str:
+        with pytest.raises(BadInput) as raised:
+            survey.look(remote, own)
+        return str(raised.value)
 
-def test_m11_an_app_named_like_a_group_of_the_system_is_refused(project: Project, lab: Lab) -> None:
-    apps = project.settings["deploy"]["apps"]
-    apps["disk"] = apps.pop("web") | {"package": "packages/disk.*"}
-    project.build("1.0.0", "disk")
-    project.configure()
-    ran = project.inv("deploy", "--env", "lab", "--yes")
-    assert ran.code == 2, ran.output
-    assert "group disk exists without a user disk" in ran.output
-    assert "absent" in lab.shell(lab.hosts[0], "[ -e /srv/disk ] || echo absent")
+    web = environment(lab)
+    survey.look(remote, web)  # control: what a deploy makes is right
+
+    # H3: a folder that the service owned before, and a unit that it planted there.
+    on_host(f"chown web: /srv/web; install -o web -m 600 /dev/null {KEPT}/9.web@5000.service")
+    said = refused(web)
+    assert "run there: sudo chown root:root /srv/web" in said
+    assert f"{KEPT}/9.web@5000.service is owned by uid" in said
+    on_host(f"chown root:root /srv/web; rm {KEPT}/9.web@5000.service")
+    survey.look(remote, web)
+
+    # M7: an environment file that is a link to another's secret, or that the service can exchange.
+    on_host(f"{ANOTHERS}; ln -s /root/secret /etc/app.env; ln -s /root/secret /var/lib/web/app.env")
+    said = refused(environment(lab, environment_file="/etc/app.env"))
+    assert "environment_file /etc/app.env is a link" in said
+    on_host(
+        "rm /var/lib/web/app.env; cp -p /root/secret /var/lib/web/app.env; chown web /var/lib/web"
+    )
+    said = refused(environment(lab, environment_file="/var/lib/web/app.env"))
+    assert "/var/lib/web is owned by uid" in said
+    on_host("install -m 600 /root/secret /etc/own.env")
+    survey.look(remote, environment(lab, environment_file="/etc/own.env"))
+
+    # M11: names that the system's own users and groups have.
+    for name in ("disk", "shadow"):
+        assert f"group {name} exists without a user {name}" in refused(environment(lab, name))
+    assert "user backup exists and was not made" in refused(environment(lab, "backup"))
+    survey.look(remote, environment(lab, "backup", user="backup"))
