@@ -147,9 +147,9 @@ def _groups(sequences: Counter[tuple[str, ...]], releases: set[str]) -> _Groups:
                 before[earlier, later] += hosts
     weights: dict[int, list[tuple[str, str]]] = {}
     for (one, other), hosts in before.items():
-        margin = hosts - before.get((other, one), 0)
-        if margin > 0:
-            weights.setdefault(margin, []).append((one, other))
+        if hosts > before.get((other, one), 0):
+            # By how many say so, not by how many more: one host alone weighs less than two.
+            weights.setdefault(hosts, []).append((one, other))
     groups = _Groups({each: each for each in releases}, {each: set() for each in releases})
     for weight in sorted(weights, reverse=True):
         groups.add(weights[weight])
