@@ -54,7 +54,7 @@ class Effects:
         yield lambda: self._tidy({release})
 
     def stage_units(
-        self, judged: list[tuple[str, int]], kept: list[tuple[str, int]]
+        self, judged: list[tuple[str, int]], kept: list[tuple[str, int]], _trials: tuple[str, ...]
     ) -> Iterator[Effect]:
         begin = sum(size for _, size in judged)
         for file, size in kept:
