@@ -9,6 +9,7 @@ import functools
 import json
 import sys
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -133,7 +134,13 @@ def _made() -> plan.Plan:
 
 def _fleet(stdout: str) -> Fleet:
     remote = SimpleNamespace(ask=lambda *_: CommandResult("", 0, stdout, ""))
-    return cast("Fleet", SimpleNamespace(remote=lambda _: remote, started={}, tell=lambda *_: None))
+    fleet = SimpleNamespace(
+        remote=lambda _: remote,
+        started={},
+        tell=lambda *_: None,
+        marked=lambda *_: time.monotonic(),
+    )
+    return cast("Fleet", fleet)
 
 
 def _prove() -> proof.ProveRelease:
@@ -159,7 +166,9 @@ def unit_state(screen: Screen, text: str) -> None:
 def survey_row(screen: Screen, text: str) -> None:
     """A host's answers in a status table: release, state, time, reason."""
     shown = "\n".join(f"web.{key}={text}" for key in ("5000.running.RELEASE", "5000.link"))
-    facts = printed.parse_host(builders.host(), f"init=systemd\n{shown}", (builders.app(),))
+    facts = printed.parse_host(
+        builders.host(), ["init=systemd", *shown.split("\n")], (builders.app(),)
+    )
     slot = replace(
         facts.slots["web"],
         running_release=text,
@@ -172,19 +181,8 @@ def survey_row(screen: Screen, text: str) -> None:
 
 
 def _holder(text: str) -> str:
-    line = json.dumps(
-        {
-            "token": text,
-            "author": text,
-            "since": text,
-            "what": text,
-            "run": text,
-            "ttl_seconds": 30,
-            "beat": 1,
-        }
-    )
-    holder = Holder.parse(line)
-    return str(holder) if holder else "none"
+    """A holder as a message shows it, even one that its grammar would refuse."""
+    return str(Holder("0" * 32, text, text, text, text, 30.0, 1))
 
 
 def lock_holder(screen: Screen, text: str) -> None:
@@ -214,7 +212,7 @@ def ssh_peer(screen: Screen, text: str) -> None:
 
         client = SimpleNamespace(get_transport=lambda: None)
         connection: Any = SimpleNamespace(
-            host="10.0.0.1", port=22, user="u", open=fail, client=client
+            host="10.0.0.1", port=22, user="u", open=fail, client=client, gateway=None
         )
         _shown(screen, lambda connection=connection: ssh.open_to(builders.host(), connection))  # type: ignore[misc]
 

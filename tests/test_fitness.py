@@ -191,7 +191,14 @@ def marked(*bad: int, hosts: int = 3) -> list[HostFacts]:
     """Hosts that all have the new release, which failed on those with these numbers."""
     return [
         builders.facts(
-            n, {"web": Slot(releases=(NEW,), bad=frozenset({NEW} if n in bad else set()))}
+            n,
+            {
+                "web": Slot(
+                    releases=(NEW,),
+                    manifests={NEW: builders.manifest_digest(NEW)},
+                    bad=frozenset({NEW} if n in bad else set()),
+                )
+            },
         )
         for n in range(1, hosts + 1)
     ]

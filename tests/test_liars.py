@@ -12,7 +12,7 @@ from simulated import performance, stage
 from simulated.faults import Command
 from simulated.liars import Liar, Lie
 from simulated.world import Fleets, World
-from test_survey import Telling, answered, gather
+from test_survey import PRINTED, Telling, answered, gather
 
 from deploy import exclusion, overview, plan, repair, rollback
 from deploy.balancer import GONE, State
@@ -72,7 +72,9 @@ GARBAGE = [
 ]
 LIES: dict[str, CommandResult | RemoteError] = {
     **{f"garbage {number}": answered(text) for number, text in enumerate(GARBAGE)},
-    "forged": answered("init=systemd\nsystemd=systemd 252\nweb.5000.link=../releases/9.9.9-f\n"),
+    "forged": answered(
+        "init=systemd\nsystemd=systemd 252\nweb.5000.link=../releases/9.9.9-ffffffffffff\n"
+    ),
     "an exit code": answered("²", 255),
     "endless": RemoteError("host-2: more than 4 MiB"),
     "silent": ConnectionLost("host-2: no answer in 30 s"),
@@ -84,7 +86,7 @@ def test_status_shows_all_others_whatever_one_host_answers(
     lie: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("deploy.survey.PATIENCE_SECONDS", 0.0)
-    true = answered("init=systemd\nsystemd=systemd 252 (252)\n")
+    true = answered(PRINTED)
     seen = gather(Telling(1, true), Telling(2, LIES[lie]), Telling(3, true))
     told = overview.overview(builders.environment(), seen)
     assert sorted({row.host for row in told.rows}) == ["host-1", "host-2", "host-3"]
@@ -103,7 +105,7 @@ def test_status_survives_whatever_one_host_prints() -> None:
         "systemd",
         "lock",
     ]
-    true = answered("init=systemd\nsystemd=systemd 252 (252)\n")
+    true = answered(PRINTED)
     for _ in range(300):
         lines = [
             f"{drawn.choice(keys)}={drawn.randbytes(drawn.randint(0, 40)).decode('latin-1')}"

@@ -100,11 +100,11 @@ def test_rollbacks_in_a_row_end(told: list[tuple[str, str, Kind]]) -> None:
 
 
 def test_a_line_has_its_format_and_its_run() -> None:
-    record = Record("1.0.0-a", "u", "now", "me@here", RUN, Kind.ROLLBACK)
+    record = Record("1.0.0-aaaaaaaaaaaa", "d" * 12, "now", "me@here", RUN, Kind.ROLLBACK)
     assert json.loads(record.as_line()) == {
         "format": 1,
-        "release": "1.0.0-a",
-        "unit": "u",
+        "release": "1.0.0-aaaaaaaaaaaa",
+        "unit": "d" * 12,
         "at": "now",
         "by": "me@here",
         "run": RUN,
@@ -116,8 +116,8 @@ def test_a_line_has_its_format_and_its_run() -> None:
 
 
 def test_a_line_without_a_format_is_read_as_format_0() -> None:
-    line = '{"release": "1.0.0-a", "unit": "u", "at": "t", "by": "me"}'
-    assert Record.parse(line) == Record("1.0.0-a", "u", "t", "me", "", Kind.DEPLOY)
+    line = '{"release": "1.0.0-aaaaaaaaaaaa", "unit": "dddddddddddd", "at": "t", "by": "me"}'
+    assert Record.parse(line) == Record("1.0.0-aaaaaaaaaaaa", "d" * 12, "t", "me", "", Kind.DEPLOY)
     assert Note.parse('{"target": "i-1:5000"}') == Note("", "i-1:5000")
 
 

@@ -93,19 +93,6 @@ def test_p7_a_host_whose_files_others_could_change_is_refused(text: str, said: s
     assert re.search(said, gather(Telling(1, answered(text))).unreachable["host-1"])
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (SYSTEM, "the owners of what lies under /srv/web cannot be read"),
-        (SYSTEM + owned("755 0 0 2 d .", "755 998 0 2 d ./srv/web"), "sudo chown root:root /srv/"),
-    ],
-    ids=["unknown", "another's"],
-)
-def test_p7_a_host_whose_files_others_could_change_is_refused(text: str, said: str) -> None:
-    with pytest.raises(BadInput, match=said):
-        gather(Telling(1, answered(text)))
-
-
 def test_a_user_without_sudo_is_told_what_to_allow() -> None:
     refusal = answered("", 1, "sudo: a password is required\n")
     assert (
