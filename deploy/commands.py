@@ -279,11 +279,12 @@ def stop_unit(unit: str) -> str:
 def retire_unit(unit: str) -> str:
     """Stop a unit for good: it does not come back at the next boot; one that is not is gone.
 
-    Boot reads the links on disk, and what is started later reloads first: no reload here.
+    `disable` reloads systemd: without that it goes on to report the unit as enabled, and from
+    version 253 each of its units as changed (NeedDaemonReload=yes).
     """
     name = _unit(unit)
     known = f"systemctl cat {name} >/dev/null 2>&1"
-    return f"if {known}; then systemctl disable --now --no-reload --quiet {name}; fi"
+    return f"if {known}; then systemctl disable --now --quiet {name}; fi"
 
 
 def revive_unit(unit: str) -> str:
@@ -363,14 +364,18 @@ def remove_releases(app: str, releases: tuple[str, ...], coming: str = "") -> st
 
 
 def start_unit(unit: str) -> str:
-    """Load, enable and start; the invocation that was started is printed."""
+    """Enable, load and start; the invocation that was started is printed.
+
+    In this order: a link that is made after the reload has systemd 253 and newer report each of
+    its units as changed (NeedDaemonReload=yes).
+    """
     name = _unit(unit)
     return "\n".join(
         (
             "set -e",
+            f"systemctl enable --quiet --no-reload {name}",
             "systemctl daemon-reload",
             f"systemctl reset-failed {name} 2>/dev/null || true",
-            f"systemctl enable --quiet --no-reload {name}",
             f"systemctl start {name}",
             show_unit(unit),
         )

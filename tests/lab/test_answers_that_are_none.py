@@ -37,5 +37,5 @@ def test_m2_an_answer_that_trickles_is_not_proven_and_the_old_release_comes_back
     assert "an answer that was not complete" in ran.output
     assert time.monotonic() - began < 90
     assert set(project.releases().values()) == {"1.0.0"}
-    assert project.status()["well"]
+    assert project.status()["well"], str(project.status())
     assert lab.health("web-lab")

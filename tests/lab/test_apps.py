@@ -36,7 +36,7 @@ def test_a_changed_setting_alone_is_deployed_and_what_is_current_is_left_alone(
         pid = lab.shell(host, "systemctl show web@5000.service -p MainPID --value").strip()
         environ = lab.shell(host, f"tr '\\0' '\\n' < /proc/{pid}/environ")
         assert "GREETING=good morning" in environ.splitlines()
-    assert project.status()["well"]
+    assert project.status()["well"], str(project.status())
 
 
 def test_a_partly_deployed_fleet_gets_only_the_rest(project: Project) -> None:
@@ -97,7 +97,7 @@ def test_a_users_template_is_used_and_a_misspelt_key_is_refused_before_a_drain(
     assert "Nicce" in ran.output
     assert "web@5000.service" in ran.output
     assert lab.events(seen) == [], "something left the load balancer"
-    assert project.status()["well"]
+    assert project.status()["well"], str(project.status())
 
 
 def test_two_apps_on_the_same_hosts_are_deployed_by_one_command(project: Project, lab: Lab) -> None:

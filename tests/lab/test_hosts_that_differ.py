@@ -27,7 +27,7 @@ def test_where_sshd_forbids_forwarding_the_host_is_asked_on_itself(
             lab.shell(host, "mv /usr/bin/curl /usr/bin/curl.away")
     try:
         project.install("1.0.0", anew=True)
-        assert project.status()["well"]
+        assert project.status()["well"], str(project.status())
         project.build("2.0.0", sick=True)
         ran = project.deploy("2.0.0")
         assert ran.code == 1, ran.output
@@ -76,4 +76,4 @@ def test_a_host_that_freezes_costs_itself_and_no_hour(project: Project, lab: Lab
     set_delay(lab, "web-lab", 3)
     again = project.deploy("2.0.0")
     assert again.code == 0, again.output
-    assert project.status()["well"]
+    assert project.status()["well"], str(project.status())

@@ -65,7 +65,7 @@ def test_p9_a_cis_cancel_is_one_interrupt_and_a_second_one_ends_at_once(
         running.send(signal.SIGTERM)
         ran = running.wait()
         assert ran.code == 130, ran.output
-        assert project.status()["well"]
+        assert project.status()["well"], str(project.status())
         running = deploy(project, "2.0.0")
         running.until("@ bookworm-1: daemon-reload")
         running.send(signal.SIGINT)
@@ -77,7 +77,7 @@ def test_p9_a_cis_cancel_is_one_interrupt_and_a_second_one_ends_at_once(
         mended = project.inv("repair", "--env", "lab")
         assert mended.code == 0, mended.output
     assert load.result.failed == 0, load.result.failures
-    assert project.status()["well"]
+    assert project.status()["well"], str(project.status())
 
 
 def test_a_connection_that_is_cut_and_an_api_that_is_down_are_waited_for(
@@ -97,4 +97,4 @@ def test_a_connection_that_is_cut_and_an_api_that_is_down_are_waited_for(
     assert ran.code == 0, ran.output
     assert load.result.failed == 0, load.result.failures
     assert set(project.releases().values()) == {"2.0.0"}
-    assert project.status()["well"]
+    assert project.status()["well"], str(project.status())

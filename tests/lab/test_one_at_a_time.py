@@ -26,7 +26,7 @@ def test_two_deploys_at_once_have_one_winner_and_the_other_is_told_everything(
     for words in ("deploy by ", "since 20", "https://ci.example/7", "--wait-lock", "lock.status"):
         assert words in ended[1].output
     assert load.result.failed == 0, load.result.failures
-    assert project.status()["well"]
+    assert project.status()["well"], str(project.status())
 
 
 def test_a_second_may_wait_and_status_tells_who_is_at_work(project: Project) -> None:
@@ -78,7 +78,7 @@ def test_a_suspended_deploy_that_wakes_up_changes_nothing_any_more(
     assert lab.events(seen) == []
     assert load.result.failed == 0, load.result.failures
     assert set(project.releases().values()) == {"3.0.0"}
-    assert project.status()["well"]
+    assert project.status()["well"], str(project.status())
 
 
 def test_a_fleet_can_be_locked_with_a_host_down_but_not_with_most_of_them(

@@ -98,7 +98,7 @@ def test_p3_a_bad_release_never_reaches_the_load_balancer(
     assert "back on what it ran" in ran.output
     moved = {event["id"] for event in lab.events(seen)}
     assert len(moved) == 1, "more than one host was touched"
-    assert project.status()["well"]
+    assert project.status()["well"], str(project.status())
     assert set(project.releases().values()) == {"1.0.0"}
     assert_refused_unless_named(project, "2.0.0")
 
@@ -130,7 +130,7 @@ def test_a_release_that_crashes_after_three_seconds_is_caught_by_the_default_pro
     assert again.code == 0, again.output
     assert load.result.failed == 0, load.result.failures
     assert set(project.releases().values()) == {"2.0.1"}
-    assert project.status()["well"]
+    assert project.status()["well"], str(project.status())
 
 
 def test_an_executable_that_is_missing_is_refused_before_any_change(project: Project) -> None:

@@ -49,4 +49,4 @@ def test_after_ctrl_c_the_message_is_on_the_screen_and_the_terminal_as_before(
         text = "".join(row.ljust(80) for row in session.screen.rows)
         assert text.count("Stopping. No further hosts will start. Draining hosts return to") == 1
     assert set(project.releases().values()) == {"1.0.0"}
-    assert project.status()["well"]
+    assert project.status()["well"], str(project.status())

@@ -231,9 +231,9 @@ CONTROLS = (
     Control(
         a_mark_of_one_host_that_counts_for_all,
         "P12: one host lies, and the others may not go back: web: there is no good release to go "
-        "back to: 2.0.0-222222222222 is all that was deployed; failed before: 1.0.0-111111111111; "
-        "name one with --to, or deploy a package",
-        (Command("rollback", liar=Liar(2, Lie.FORGED, 20)),),
+        "back to: 2.0.0-222222222222 is all that was deployed; failed before: 1.0.0-111111111111, "
+        "3.0.0-333333333333; name one with --to, or deploy a package",
+        (Command("rollback", liar=Liar(2, Lie.FORGED, 16)),),
         Fleets(hosts=3, rollout=(("batch", 1), ("max_failures", 1))),
     ),
 )
