@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from deploy.scope import Scope
     from deploy.settings import App, Environment
 
-NEEDED = ("flock", "ss", "tar", "gzip", "xargs", "sha256sum", "b2sum", "systemd-analyze", "useradd")
+NEEDED = (
+    *("flock", "ss", "tar", "gzip", "xargs", "sha256sum", "b2sum", "base64", "od", "awk"),
+    *("systemd-analyze", "useradd"),
+)
 PACKAGE_OF = {
     "ss": "iproute2",
     "flock": "util-linux",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from deploy import commands, manifest, questions, rehearsal
 from deploy.errors import CommandFailed, DeployError, Unfit
 from deploy.parcel import Parcel
-from deploy.steps import OnHost
+from deploy.steps import SHOWN_DIGITS, OnHost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -156,7 +156,7 @@ class StageUnits(OnHost):
         )
 
     def __str__(self) -> str:
-        units = " and ".join(f"{unit.name} ({unit.digest})" for unit in self.units)
+        units = " and ".join(f"{unit.name} ({unit.digest[:SHOWN_DIGITS]})" for unit in self.units)
         return f"verify {units} with the host's systemd, and try the sandbox"
 
 

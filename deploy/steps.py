@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from deploy.settings import App
 
 
+SHOWN_DIGITS = 12
+"""How many digits of a unit's digest are shown; all of them are stored and compared."""
+
+
 class Step(Protocol):
     """One intention on one host; `str()` says what, `run` does it or raises DeployError."""
 

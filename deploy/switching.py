@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from deploy import commands
 from deploy.printed import parse_show
-from deploy.steps import OnHost
+from deploy.steps import SHOWN_DIGITS, OnHost
 
 if TYPE_CHECKING:
     from deploy.fleet import Fleet
@@ -83,7 +83,8 @@ class SwitchRelease(OnHost):
         fleet.remote(self.host).change(self.app.name, script, "switching the release")
 
     def __str__(self) -> str:
-        return f"switch slot {self.app.port} and its unit to {self.release} ({self.unit})"
+        shown = self.unit[:SHOWN_DIGITS]
+        return f"switch slot {self.app.port} and its unit to {self.release} ({shown})"
 
 
 @dataclass(frozen=True)

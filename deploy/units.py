@@ -54,7 +54,7 @@ class UnitSpec:
 
 @dataclass(frozen=True)
 class RenderedUnit:
-    """A unit file: its name under /etc/systemd/system, its text, and 12 hex digits of its digest.
+    """A unit file: its name under /etc/systemd/system, its text, and its digest, 64 hex digits.
 
     The digest is of the text with the digest's own places blank; the units of an app's two slots
     share one, of both texts, so that a record tells a release and its settings for either slot.
@@ -78,7 +78,7 @@ def render(
     """
     path = own_template or DEFAULT_TEMPLATE
     blanks = [_fill(path, each, systemd_version, "") for each in slots or (spec,)]
-    digest = hashlib.sha256("".join(blanks).encode()).hexdigest()[:12]
+    digest = hashlib.sha256("".join(blanks).encode()).hexdigest()
     text = _fill(path, spec, systemd_version, digest)
     service = [each.text.rstrip() for each in unitfile.lines(text) if each.section == "Service"]
     lacks = list(sandbox.missing(text, _slot(spec), _current(spec)))

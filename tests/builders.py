@@ -24,7 +24,10 @@ OLD, NEW = "1.0.0-aaaaaaaaaaaa", "2.0.0-bbbbbbbbbbbb"
 HEALTHY = Health(State.HEALTHY)
 UNHEALTHY = Health(State.UNHEALTHY, "Target.ResponseCodeMismatch", "Health checks failed")
 TOOLS = frozenset(
-    {"flock", "ss", "tar", "gzip", "xargs", "sha256sum", "b2sum", "systemd-analyze", "useradd"}
+    {
+        *("flock", "ss", "tar", "gzip", "xargs", "sha256sum", "b2sum", "base64", "od", "awk"),
+        *("systemd-analyze", "useradd"),
+    }
 )
 RUNNING = UnitState("loaded", "active", "running", "enabled", 100, "invocation-1")
 

@@ -55,6 +55,13 @@ def reference(tmp_path: Path) -> Environment:
     return project.load(file, "prod")
 
 
+def test_every_wall_names_a_module_or_a_file() -> None:
+    rows = re.findall(r"^\| .+ \| (`.+) \|$", page("SECURITY.md"), re.MULTILINE)
+    named = {name for row in rows for name in re.findall("`([^`]+)`", row)}
+    assert len(named) > 20
+    assert {name for name in named if name not in MODULES and not (ROOT / name).exists()} == set()
+
+
 def test_every_key_that_fabric_yaml_comments_on_is_a_setting(reference: Environment) -> None:
     assert reference.name == "prod"
     assert reference.apps
