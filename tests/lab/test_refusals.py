@@ -67,7 +67,7 @@ def key_refused(project: Project, _: Lab) -> None:
 
 
 def tiny_disk(_: Project, lab: Lab) -> None:
-    lab.shell(lab.hosts[0], "mkdir -p /srv && mount -t tmpfs -o size=1m none /srv")
+    lab.shell(lab.hosts[0], "mkdir -p /srv && mount -t tmpfs -o size=1m,mode=755 none /srv")
 
 
 REFUSALS: dict[str, tuple[Change, tuple[str, ...]]] = {
