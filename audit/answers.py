@@ -167,7 +167,7 @@ def _build_all(facts: HostFacts) -> None:
         for record in slot.history:
             unit = ("web@5000.service", record.unit)
             commands.switch_release("web", 5000, record.release, "web", unit, (unit[0],))
-        questions.runtime("web", "web@5000.service", slot.unit.main_pid)
+        questions.runtime("web", "web@5000.service", 5000)
 
 
 def _believing(lines: tuple[str, ...]) -> HostFacts:

@@ -254,7 +254,7 @@ def parse_listeners(lines: Iterable[str], key: str) -> tuple[Listener, ...] | No
     """The processes behind the facts `<key>.listener`; None where one of them is unknown."""
     reader = _Reader(lines)
     found = reader.every(f"{key}.listener", _listener)
-    return None if reader.unknown else tuple(found)
+    return None if f"{key}.listener" in reader.unknown else tuple(found)
 
 
 def _listener(text: str) -> Listener | None:

@@ -47,9 +47,8 @@ class ProveRelease(OnHost):
         NotProven says which of these failed, with the unit's state.
         """
         fleet.mark(self.host, self.app, "proof began")
-        state = self._wait_for_answer(fleet)
-        self._see_own_listener(fleet)
-        self._see_own_release(fleet, state)
+        self._wait_for_answer(fleet)
+        self._see_own_release(fleet)
         self._see_it_stay(fleet)
 
     def look_again(self, fleet: Fleet) -> None:
@@ -89,7 +88,7 @@ class ProveRelease(OnHost):
         if state.sub == "auto-restart":
             raise NotProven(f"{self.host}: {unit} ended (result: {visible(state.result)})")
 
-    def _wait_for_answer(self, fleet: Fleet) -> UnitState:
+    def _wait_for_answer(self, fleet: Fleet) -> None:
         began = time.monotonic()
         limit = self.app.start_timeout_seconds
         looked, text = began - START_LOOK_SECONDS, "no answer"
@@ -99,11 +98,11 @@ class ProveRelease(OnHost):
             if has_answered:
                 fleet.mark(self.host, self.app, "answered")
             if has_answered or now - looked >= START_LOOK_SECONDS:
-                state, looked = self._look(fleet, self._left(fleet)), now
-                self._steady(fleet, state)
+                looked = now
+                self._steady(fleet, self._look(fleet, self._left(fleet)))
             if has_answered:
                 self._show_journal(fleet)
-                return state
+                return
             text = seen.text
             fleet.tell(self.host.name, f"{text} yet, {now - began:.0f} of {limit} s")
             _pause(began)
@@ -120,25 +119,22 @@ class ProveRelease(OnHost):
         ):
             fleet.tell(self.host.name, f"| {visible(line)}")
 
-    def _see_own_listener(self, fleet: Fleet) -> None:
-        script = questions.listeners(self.app.name, self.app.port)
-        facts = fleet.remote(self.host).ask(script, "listeners", self._left(fleet)).facts
-        found = parse_listeners(facts, self.app.name)
-        foreign = [listener for listener in found or () if listener.unit != self.app.unit]
+    def _see_own_release(self, fleet: Fleet) -> None:
+        """The port is the unit's own, and its process has this release mounted."""
+        app, unit = self.app, self.app.unit
+        script = questions.runtime(app.name, unit, app.port)
+        facts = fleet.remote(self.host).ask(script, "running release", self._left(fleet)).facts
+        # First, whether it is still up: one that has ended has no listener either.
+        self._steady(fleet, parse_show(facts))
+        found = parse_listeners(facts, app.name)
+        foreign = [listener for listener in found or () if listener.unit != unit]
         if not found or foreign:
             who = ", ".join(str(listener) for listener in foreign) or "no process that ss can see"
-            raise NotProven(
-                f"{self.host}: port {self.app.port} is answered by {who}, not by {self.app.unit}"
-            )
-
-    def _see_own_release(self, fleet: Fleet, state: UnitState) -> None:
-        script = questions.runtime(self.app.name, self.app.unit, state.main_pid)
-        result = fleet.remote(self.host).ask(script, "running release", self._left(fleet))
-        running = parse_runtime(result.facts)
+            raise NotProven(f"{self.host}: port {app.port} is answered by {who}, not by {unit}")
+        running = parse_runtime(facts)
         if running != self.release:
             raise NotProven(
-                f"{self.host}: {self.app.unit} runs {visible(running) or 'no release of ours'}, "
-                f"not {self.release}"
+                f"{self.host}: {unit} runs {running or 'no release of ours'}, not {self.release}"
             )
 
     def _see_it_stay(self, fleet: Fleet) -> None:

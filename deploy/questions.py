@@ -160,15 +160,20 @@ def find_contents(app: str, release: str, *, checked_now: bool = False) -> str:
     return f"( {found}\n) | head -c {MOST_FOUND_BYTES}"
 
 
-def runtime(app: str, unit: str, pid: int) -> str:
-    """What a unit's process was started from, as facts with keys `show.…` and of the process."""
-    process = int(pid)
+def runtime(app: str, unit: str, port: int) -> str:
+    """What a unit's process was started from and who listens on its port, all at one moment.
+
+    Facts with keys `show.…`, `running`, `own_namespace` and `<app>.listener`.
+    """
+    name = values.checked(values.name, app)
     return "\n".join(
         (
             _RUNNING,
             show_unit(unit),
-            f'fact running "$(running_release {process} {values.checked(values.name, app)})"',
-            f'fact own_namespace "$(own_namespace {process})"',
+            'if [ "$pid" -gt 0 ]; then',
+            f'  fact running "$(running_release "$pid" {name})"',
+            '  fact own_namespace "$(own_namespace "$pid")"; fi',
+            listeners(name, port),
         )
     )
 

@@ -112,11 +112,8 @@ class Remote:
         match name:
             case "show_unit":
                 return self._shown(self._home(args[0].partition("@")[0]).of_unit(args[0]))
-            case "listeners":
-                unit = self._on_port(args[1]).listener
-                return (f"{args[0]}.listener=100 776562 /system.slice/{unit}",) if unit else ()
             case "runtime":
-                return self._running(args[2])
+                return self._runtime(*args)
             case _:
                 return ()
 
@@ -125,7 +122,12 @@ class Remote:
         name, args = SPOKEN[script]
         return surveys.connections(self._on_port(args[0])) if name == "connections" else ""
 
-    def _running(self, pid: int) -> tuple[str, ...]:
-        found = [place.process for place in self._world.on(self._host.name) if place.process]
-        build = next((process.build for process in found if process.pid == pid), None)
-        return (f"running={build.release}", "own_namespace=no") if build else ()
+    def _runtime(self, app: str, unit: str, port: int) -> tuple[str, ...]:
+        place, listener = self._home(app).of_unit(unit), self._on_port(port).listener
+        facts = list(self._shown(place))
+        process = place.process
+        if process and not process.is_legacy:
+            facts += [f"running={process.files}", "own_namespace=no"]
+        if listener:
+            facts.append(f"{app}.listener=100 776562 /system.slice/{listener}")
+        return tuple(facts)

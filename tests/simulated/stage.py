@@ -57,7 +57,6 @@ SCRIPTS = (
     "start_unit",
     "show_unit",
     "journal",
-    "listeners",
     "connections",
     "runtime",
 )
