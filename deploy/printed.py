@@ -79,7 +79,7 @@ def parse_host(host: Host, lines: Iterable[str], apps: Iterable[App]) -> HostFac
         free_kb=reader.first("free_kb", values.number) or 0,
         tools=frozenset(reader.every("tool", values.name)),
         slots={app.name: _parse_slot(app.at(app.ports[0]), reader) for app in served},
-        lock=reader.text("lock"),
+        lock=reader.text("lock").strip("\n"),
         spares={
             app.name: _parse_slot(app.at(port), reader) for app in served for port in app.ports[1:]
         },

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from deploy import values
 from deploy.facts import HostFacts, Listener, Slot, UnitState
+from deploy.holder import Holder
 from deploy.printed import parse_host, parse_listeners, parse_runtime, parse_show
 from deploy.records import Record
 
@@ -23,6 +24,7 @@ HISTORY = "\n".join(
         Record(NEWER, DIGEST, "2026-11-22T21:20:02+00:00", "a=b").as_line(),
     )
 )
+HOLDER = Holder("a" * 32, "me@here", "2026-11-28T06:00:00+00:00", "deploy", "", 30.0, 7)
 UNIT = """\
 LoadState=loaded
 ActiveState=active
@@ -73,6 +75,7 @@ def host_facts() -> list[str]:
         "systemd=252",
         "selinux=Enforcing",
         "free_kb=123456",
+        fact("lock", HOLDER.as_line() + "\n"),
         "tool=ss",
         "tool=tar",
         *slot_facts(),
@@ -106,6 +109,7 @@ def test_a_hosts_lines_become_facts() -> None:
         123456,
     )
     assert facts.tools == {"ss", "tar"}
+    assert Holder.parse(facts.lock) == HOLDER
     slot = facts.slots["web"]
     assert slot.link == slot.running_release == NEWER
     assert slot.releases == (OLDER, NEWER)
