@@ -122,7 +122,8 @@ def test_an_api_answer_that_does_not_end_is_given_up_and_not_asked_for_again(
         began = time.monotonic()
         with pytest.raises((UnexpectedAnswer, ApiError)):
             Balancer(account).health(builders.group())
-        assert time.monotonic() - began < 4
+        # Asked again it would take botocore's minute, five times; a busy machine took 4.05 s.
+        assert time.monotonic() - began < 15
 
 
 def test_an_api_answer_that_is_too_large_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
