@@ -7,10 +7,10 @@ token exactly, at its place: no pattern, and no token in another field, can matc
 
 from __future__ import annotations
 
-import re
 from shlex import quote
 from urllib.parse import quote as percent
 
+from deploy import values
 from deploy.commands import LOCK_HELD, LOCK_LOST, hold_lock
 
 LOCKS = "/var/lib/changeover"
@@ -18,7 +18,6 @@ LOCK_GONE = 81
 """Exit code of a heartbeat that finds no lock file."""
 
 LINE_BYTES = 4096
-TOKEN = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 def lock_file(environment: str) -> str:
@@ -105,7 +104,7 @@ def _alone(script: str) -> str:
 
 def _sure(token: str) -> str:
     """Return the token; ValueError for a text that is none."""
-    if not TOKEN.fullmatch(token):
+    if values.token(token) is None:
         raise ValueError(f"a lock's token is 32 hexadecimal digits, not {token!r}")
     return token
 

@@ -7,12 +7,12 @@ import math
 import os
 import re
 import uuid
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from deploy import records
-from deploy.fence import LINE_BYTES, TOKEN, head
+from deploy import records, values
+from deploy.fence import LINE_BYTES, head
 from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
@@ -82,10 +82,6 @@ class Holder:
         if not text.startswith(head(given["token"])):  # where hosts compare it
             return None
         return cls(**{**given, "ttl_seconds": float(given["ttl_seconds"])})
-
-    def is_like(self, other: Holder) -> bool:
-        """Whether all but the beat is the same."""
-        return replace(self, beat=other.beat) == other
 
     def __str__(self) -> str:
         run = f", {visible(self.run)}" if self.run else ""
@@ -158,7 +154,7 @@ def _is_holder(given: Mapping[str, Any]) -> bool:
         texts
         and bool(given["author"] and given["what"])
         and isinstance(given["token"], str)
-        and TOKEN.fullmatch(given["token"]) is not None
+        and values.token(given["token"]) is not None
         and _is_time(given["since"])
         and type(ttl) in {int, float}  # a bool is an int, too
         and TTL_SECONDS[0] <= ttl <= TTL_SECONDS[1]

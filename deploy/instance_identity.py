@@ -7,10 +7,10 @@ machine is a known one, not that it is the one whose target is about to leave th
 from __future__ import annotations
 
 import os
-import re
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from deploy import values
 from deploy.errors import BadInput
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ SOURCES = {
 }
 """Files that show an instance's own id, the most reliable first, by the key of their line."""
 
-_ID = re.compile(r"i-[0-9a-f]{8,17}")
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2")
 _MOST_BYTES = 64
 
@@ -44,18 +43,18 @@ def question(root: str = "") -> str:
     )
 
 
-def shown(values: Mapping[str, Iterable[str]]) -> str | None:
+def shown(printed: Mapping[str, Iterable[str]]) -> str | None:
     """The instance id that a host shows; None where it shows none that is well formed.
 
-    values: of each key, what the host printed.
+    printed: of each key, what the host printed.
     """
     for key in SOURCES:
-        for value in values.get(key, ()):
+        for value in printed.get(key, ()):
             try:
                 text = bytes.fromhex(value).decode("ascii").strip()
             except ValueError:
                 continue
-            if _ID.fullmatch(text):
+            if values.instance_id(text):
                 return text
     return None
 
@@ -70,11 +69,11 @@ def refuse_other(host: Host, output: str, endpoint_url: str | None) -> None:
 
     output: what `question` printed, among other `key=value` lines.
     """
-    values: dict[str, list[str]] = {}
+    printed: dict[str, list[str]] = {}
     for line in output.splitlines():
         key, _, value = line.partition("=")
-        values.setdefault(key, []).append(value)
-    own = shown(values)
+        printed.setdefault(key, []).append(value)
+    own = shown(printed)
     if own in {None, host.instance_id} or not is_aws(endpoint_url):
         return
     raise BadInput(

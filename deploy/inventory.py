@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from deploy import values
 from deploy.answers import Answer
 from deploy.errors import BadInput
 from deploy.findings import nearest
@@ -22,7 +22,6 @@ SCALING_TAG = "aws:autoscaling:groupName"
 """Put on each instance that is launched by or attached to a group, removed when it is detached;
 nobody else can write it (Auto Scaling user guide, "Tag Auto Scaling groups and instances")."""
 
-INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,17}")
 INSTANCES_IN_A_PAGE = 250
 """An answer must stay below the limit of bytes of `transport`."""
 
@@ -157,7 +156,7 @@ def _tagged_host(item: Answer, which: str) -> Host:
 
 def _host(item: Answer, name: str, address: str) -> Host:
     instance_id = item.text("InstanceId")
-    if not INSTANCE_ID.fullmatch(instance_id):
+    if values.instance_id(instance_id) is None:
         raise BadInput(f"EC2 gives an instance the id {instance_id!r}, which is none; check `aws:`")
     try:
         ipaddress.ip_address(address)

@@ -81,7 +81,7 @@ def judge(host: Host, app: App, parsed: Mapping[str, str]) -> list[str]:
 
     parsed: the lines that `question` printed, by key.
     """
-    if app.user is not None:
+    if app.names_user:
         return []
     name, own = app.service_user, f"{app.name}.own"
     passwd = decoded(parsed.get(f"{own}.passwd", "")).strip()

@@ -35,6 +35,7 @@ _RELEASE_ID = re.compile(rf"{_VERSION}-[0-9a-f]{{12}}\Z")
 _UNIT_DIGEST = re.compile(r"(?:[0-9a-f]{12}|[0-9a-f]{64})\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _TOKEN = re.compile(r"[0-9a-f]{32}\Z")
+_INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,17}\Z")
 _NUMBER = re.compile(r"[0-9]{1,18}\Z")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}\Z")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
@@ -82,6 +83,11 @@ def digest(text: str) -> str | None:
 def token(text: str) -> str | None:
     """What names one holder of a lock, one invocation of a unit or one run: 32 hex digits."""
     return _matched(_TOKEN, text)
+
+
+def instance_id(text: str) -> str | None:
+    """An EC2 instance's id."""
+    return _matched(_INSTANCE_ID, text)
 
 
 def number(text: str, most: int = MOST_KIB) -> int | None:
