@@ -19,7 +19,7 @@ from deploy import (
     session,
     tables,
 )
-from deploy.errors import BadInput, Locked, Unreachable, as_deploy_error
+from deploy.errors import BadInput, DeployError, Locked, Unreachable, as_deploy_error
 from deploy.question import wording
 from deploy.report import ExitCode, Outcome
 from deploy.rollout import Rollout, Signals
@@ -135,6 +135,8 @@ def _pipeline(
         return _run(asked, scope, make, execute, screen, ending)
     except Exception as error:
         if not ending.began:
+            if isinstance(error, DeployError) and error.exit_code == ExitCode.FAILED:
+                raise BadInput(*error.args, "Nothing was changed.") from error
             raise
         text = str(as_deploy_error(error, "ending the command"))
         screen.complain(f"{text}\n{asked.command('status')} shows what runs where.")

@@ -14,6 +14,7 @@ import pytest
 
 from deploy import overview, plan, tables, usage, verbs
 from deploy import session as sessions
+from deploy.errors import BadInput, UnexpectedAnswer
 from deploy.report import ExitCode, Outcome, Report
 from deploy.rollout import Rollout
 
@@ -113,6 +114,21 @@ def test_before_the_first_change_the_error_goes_on(
     del pipeline
     with pytest.raises(ZeroDivisionError):
         verbs._pipeline(ASKED, ASKED.scope("deploy"), fail, fail)
+
+
+def test_an_api_that_fails_before_the_first_change_is_bad_input(
+    pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another verb calls a failed step (exit code 1) changed nothing here."""
+
+    def load(*_: object) -> Any:
+        raise UnexpectedAnswer("elbv2: DescribeTargetHealth: a page in place of an answer")
+
+    monkeypatch.setattr(verbs, "session", SimpleNamespace(load=load))
+    del pipeline
+    with pytest.raises(BadInput, match=r"(?s)a page in place.*Nothing was changed") as refused:
+        verbs._pipeline(ASKED, ASKED.scope("deploy"), fail, fail)
+    assert refused.value.exit_code == ExitCode.BAD_INPUT
 
 
 class BrokenWatch:
