@@ -40,8 +40,14 @@ class Lease:
     a host's refusal means.
     """
 
-    def __init__(self, environment: str, remotes: Mapping[str, Remote], holder: Holder) -> None:
-        """Take nothing yet; `remotes` are those of all the environment's hosts."""
+    def __init__(
+        self, environment: str, remotes: Mapping[str, Remote], holder: Holder, look: str
+    ) -> None:
+        """Take nothing yet.
+
+        remotes: those of all the environment's hosts. look: the command that shows the lock.
+        """
+        self._look = look
         self._environment = environment
         self._remotes = dict(sorted(remotes.items()))
         self._holder = holder
@@ -150,7 +156,7 @@ class Lease:
         named = ", ".join(hosts[:NAMED]) + (" …" if len(hosts) > NAMED else "")
         return (
             f"{self._environment} is locked: {holder}, alive ({self._file} on {named}); wait for "
-            f"it with --wait-lock 15m, or look: inv lock.status --env {self._environment}"
+            f"it with --wait-lock 15m, or look: {self._look}"
         )
 
     def widen(self) -> None:
@@ -189,7 +195,7 @@ class Lease:
             return ConnectionLost(f"{where}: the lock is not ours there{self._against()}")
         return LockDisputed(
             f"{where}: {self._file} there is not this deploy's, though it is on a majority of "
-            f"the hosts; look: inv lock.status --env {self._environment}"
+            f"the hosts; look: {self._look}"
         )
 
     def _lose(self) -> None:

@@ -129,7 +129,8 @@ class Session:
         self._greet()  # the lock asks one host first, and then all others
         ttl_seconds = self.environment.lock_ttl_seconds
         holder = Holder.of_this_process(author(), what, ttl_seconds)
-        with Lease(self.environment.name, self.everyone, holder) as held:
+        look = self.scope.command("lock.status")
+        with Lease(self.environment.name, self.everyone, holder, look) as held:
             try:
                 held.take(wait_seconds, tell)
             except Unreachable:

@@ -53,7 +53,7 @@ def folders(root: Path, count: int) -> Hosts:
 
 def lease(hosts: Hosts, author: str = "ana@one", ttl_seconds: float = TTL_SECONDS) -> Lease:
     holder = Holder.of_this_process(author, "deploy", ttl_seconds)
-    return Lease("lab", cast("dict[str, Remote]", hosts), holder)
+    return Lease("lab", cast("dict[str, Remote]", hosts), holder, "inv lock.status --env lab")
 
 
 def silent(_: str) -> None:

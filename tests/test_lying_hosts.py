@@ -51,7 +51,7 @@ def fleet(size: int, lies: dict[int, str]) -> Hosts:
 
 def lease(hosts: Hosts, author: str = "ana@one") -> Lease:
     holder = Holder.of_this_process(author, "deploy", TTL_SECONDS)
-    return Lease("lab", cast("dict[str, Remote]", hosts), holder)
+    return Lease("lab", cast("dict[str, Remote]", hosts), holder, "inv lock.status --env lab")
 
 
 def honest(hosts: Hosts) -> list[MemoryHost]:
