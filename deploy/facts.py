@@ -111,7 +111,7 @@ class Slot:
     group: str = ""
     listeners: tuple[Listener, ...] = ()
     replaces: UnitState = UnitState()
-    environment_file: str = ""
+    has_environment_file: bool = False
 
     @property
     def deployed(self) -> Record | None:

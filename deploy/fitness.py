@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from deploy import exclusion, lanes, stock
@@ -231,8 +230,8 @@ def _slot(facts: HostFacts, app: App, survey: Survey) -> Iterator[str]:
     spare = facts.spare(app)
     if spare:
         yield from _listeners(facts, spare, facts.spares[app.name])
-    if app.environment_file:
-        yield from _environment_file(facts, app, slot)
+    if app.environment_file and not slot.has_environment_file:
+        yield f"{facts.host}: environment_file {app.environment_file} does not exist"
 
 
 def _listeners(facts: HostFacts, app: App, slot: Slot) -> Iterator[str]:
@@ -242,16 +241,3 @@ def _listeners(facts: HostFacts, app: App, slot: Slot) -> Iterator[str]:
                 f"{facts.host}: port {app.port} of {app.name} is held by {listener}; stop it, "
                 "choose another port, or name its unit under `replaces:`"
             )
-
-
-def _environment_file(facts: HostFacts, app: App, slot: Slot) -> Iterator[str]:
-    mode = slot.environment_file.partition(" ")[0]
-    if not mode:
-        yield f"{facts.host}: environment_file {app.environment_file} does not exist"
-    elif not re.fullmatch("[0-7]{3,4}", mode):
-        yield f"{facts.host}: environment_file {app.environment_file}: its mode cannot be read"
-    elif int(mode, 8) & 0o077:
-        yield (
-            f"{facts.host}: environment_file {app.environment_file} has mode {mode}, so others "
-            f"can read its secrets; run there: sudo chmod 600 {app.environment_file}"
-        )

@@ -117,7 +117,7 @@ def _parse_slot(app: App, reader: _Reader) -> Slot:
         group=reader.first(f"{name}.group", values.name) or "",
         listeners=tuple(reader.every(f"{slot}.listener", _listener)),
         replaces=reader.unit(f"{name}.replaces."),
-        environment_file=reader.text(f"{name}.environment_file"),
+        has_environment_file=bool(reader.text(f"{name}.environment_file")),
     )
 
 
@@ -231,11 +231,14 @@ def _has_drop_ins(shown: Mapping[str, str]) -> bool:
 
 
 def _is_sealed(restricted: str) -> bool:
-    """Whether RestrictNamespaces= forbids user namespaces; systemd prints those it allows."""
+    """Whether RestrictNamespaces= forbids new mounts, which a process needs a user namespace for.
+
+    systemd prints the namespaces that it allows.
+    """
     allowed = set(restricted.split(" "))
     if allowed == {"yes"}:
         return True
-    return allowed <= _NAMESPACES and "user" not in allowed
+    return allowed <= _NAMESPACES and not allowed & {"user", "mnt"}
 
 
 def parse_show(lines: Iterable[str]) -> UnitState:

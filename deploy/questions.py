@@ -80,8 +80,7 @@ def survey_app(app: str, user: str, replaces: str | None, environment_file: str 
             f'while IFS=\'=\' read -r k v; do fact "{app}.replaces.$k" "$v"; done'
         )
     if environment_file:
-        stat = f"stat -L -c '%a %U' {quote(environment_file)} 2>/dev/null || true"
-        lines.append(f'fact {app}.environment_file "$({stat})"')
+        lines.append(f"[ ! -e {quote(environment_file)} ] || fact {app}.environment_file there")
     return "\n".join(lines)
 
 

@@ -92,7 +92,7 @@ def host_facts() -> list[str]:
         "web.5000.listener=7 6e67696e78 /user.slice/user-1.slice/user@1.service/web@5000.service",
         "web.replaces.LoadState=loaded",
         "web.replaces.ActiveState=active",
-        "web.environment_file=600 root",
+        "web.environment_file=there",
     ]
 
 
@@ -137,7 +137,7 @@ def test_a_hosts_lines_become_facts() -> None:
     assert slot.bad == {"1.1.0-bbbbbbbbbbbb"}
     assert slot.torn == {"2.0.0-dddddddddddd": 12}
     assert slot.replaces.is_running
-    assert slot.environment_file == "600 root"
+    assert slot.has_environment_file
     assert (slot.running_unit, slot.unit_digest) == (DIGEST, DIGEST)
     assert slot.out == '{"target": "i-1:5000"}'
     assert facts.unknown == ("web.history",), "the line that was cut short"
@@ -163,6 +163,8 @@ def test_apps_are_kept_apart() -> None:
     [
         ({}, NEWER, DIGEST),
         ({"RestrictNamespaces": "cgroup ipc net mnt pid uts"}, NEWER, DIGEST),
+        ({"RestrictNamespaces": "cgroup ipc mnt", "own_namespace": "yes"}, "", DIGEST),
+        ({"RestrictNamespaces": "cgroup ipc net", "own_namespace": "yes"}, NEWER, DIGEST),
         ({"RestrictNamespaces": "no"}, NEWER, DIGEST),
         ({"RestrictNamespaces": "no", "own_namespace": "yes"}, "", DIGEST),
         ({"RestrictNamespaces": "user mnt", "own_namespace": "yes"}, "", DIGEST),

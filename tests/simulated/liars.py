@@ -143,7 +143,7 @@ def _forged(true: Slot, made_up: random.Random) -> Slot:
         "out": made_up.choice(["", "{", '{"target": "i-1:5000"}', "[" * 3000]),
         "torn": {release(): 1 << 60},
         "memory_kb": 1 << 50,
-        "environment_file": "²",
+        "has_environment_file": True,
         "group": made_up.choice(STRANGE),
         "listeners": (Listener(1, "nginx.service", "nginx"),),
     }
