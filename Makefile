@@ -40,7 +40,7 @@ check: $(VENV)
 
 # A recipe line of its own, not a prerequisite: the lab's tests come last, their summary too.
 test: debian-packages check
-	$(BIN)/pytest -m lab -n 4 --dist worksteal
+	$(BIN)/pytest -m lab -n 3 --dist worksteal
 
 faults: debian-packages $(VENV)
 	@$(BIN)/python -m faults

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lab.targets import Key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from lab.api import Api
 
@@ -92,6 +92,14 @@ def restore(api: Api) -> None:
         elb.modify_target_group(TargetGroupArn=arn, **HEALTH_CHECK)
         delay = {"Key": "deregistration_delay.timeout_seconds", "Value": str(DELAY_SECONDS)}
         elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[delay])
+
+
+def use(api: Api, instances: Mapping[str, str], names: Collection[str]) -> None:
+    """Tag the named hosts as the environment's own, and the others as spare ones."""
+    for name, instance in instances.items():
+        value = "lab" if name in names else "spare"
+        tag = {"Key": "Environment", "Value": value}
+        api.client("ec2").create_tags(Resources=[instance], Tags=[tag])
 
 
 def registrations(instances: Mapping[str, str]) -> list[Key]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -178,9 +179,12 @@ class Lab:
             states[key] = target["TargetHealth"]["State"]
         return states
 
-    def shell(self, host: LabHost | str, command: str, *, check: bool = True) -> str:
+    def shell(
+        self, host: LabHost | str, command: str, *, check: bool = True, timeout_seconds: float = 60
+    ) -> str:
         """Run a shell command on a host as root, not by SSH; returns stdout, raises HostError."""
-        return containers.shell(_name(host), command, check=check)
+        name = _name(host)
+        return containers.shell(name, command, check=check, timeout_seconds=timeout_seconds)
 
     def pause(self, host: LabHost | str) -> None:
         """Freeze a host: its connections hang."""
@@ -203,7 +207,14 @@ class Lab:
     def reset(self) -> None:
         """Every host as at the start, registered and with nothing deployed; knobs to defaults."""
         containers.reset_all([(host.name, host.address) for host in self.hosts])
-        process.ask(f"{self.control}/reset", post=True)
+        names = [host.name for host in self.hosts]
+        process.ask(f"{self.control}/reset", {"hosts": names}, post=True)
+
+    def first(self, count: int) -> Lab:
+        """This lab with its first hosts alone; its `reset` makes them the whole fleet."""
+        part = copy(self)
+        part.hosts = self.hosts[:count]
+        return part
 
     @classmethod
     def _running(cls, root: Path) -> Lab | None:

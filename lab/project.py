@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 COMMAND_SECONDS = 240
+POLL_SECONDS = 0.3
+LOCK_SECONDS = 12
+SHORT_LOCK_SECONDS = 4
+"""The lock's time to live, for a test that waits until it is over."""
 
 
 def called(host: LabHost) -> str:
@@ -148,7 +152,8 @@ class Project:
                     "lab": {
                         "from": str(lab.folder / "environment.yaml"),
                         "propagation_seconds": 2,
-                        "lock_ttl_seconds": 4,
+                        "lock_ttl_seconds": LOCK_SECONDS,
+                        "poll_seconds": POLL_SECONDS,
                     }
                 },
             }
@@ -173,6 +178,11 @@ class Project:
         found: dict[str, Any] = self.settings["deploy"]["apps"]["web"]
         return found
 
+    def shorten_lock(self) -> None:
+        """Let a lock be over soon after its deploy is, and looking at one take less time."""
+        self.environment["lock_ttl_seconds"] = SHORT_LOCK_SECONDS
+        self.configure()
+
     @property
     def environment(self) -> dict[str, Any]:
         """The environment's settings, to change before `configure`."""
@@ -190,6 +200,8 @@ class Project:
     def start(self, *words: str, **more: Any) -> Running:
         """Start `inv …` as a user or a CI step would: another process, no terminal."""
         clean = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+        # A user's Python keeps what it compiled; without it, each command compiles all modules.
+        clean.pop("PYTHONDONTWRITEBYTECODE", None)
         return Running(self.command(*words), clean | {"COLUMNS": "200"} | more)
 
     def inv(self, *words: str) -> Ran:
@@ -208,8 +220,9 @@ class Project:
         done anew.
         """
         self.build(version, **behaviour)
-        same = json.dumps([self.settings, version, behaviour], sort_keys=True)
-        key = hashlib.sha256(same.encode()).hexdigest()[:16]
+        apps = self.settings["deploy"]["apps"]  # all that a first install's result depends on
+        same = json.dumps([apps, version, behaviour], sort_keys=True)
+        key = hashlib.sha256(same.encode()).hexdigest()[:16] + f"-{len(self.lab.hosts)}"
         if not anew and key in self.lab.kept:
             snapshot.restore(self.lab, key)
             healthy = {host.name: "healthy" for host in self.lab.hosts}

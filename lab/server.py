@@ -54,11 +54,16 @@ class Balancer:
         self.reconciler.register(aws.registrations(self.instances))
         self.calls.clear()
 
-    def reset(self) -> None:
-        """Knobs, groups and registrations as at the start; the event log goes on."""
+    def reset(self, names: Sequence[str]) -> None:
+        """Knobs, groups and registrations as at the start; the event log goes on.
+
+        names: the hosts that are registered and tagged.
+        """
         self.knobs.reset()
         aws.restore(self.api)
-        self.reconciler.reset(aws.registrations(self.instances))
+        aws.use(self.api, self.instances, names)
+        used = {name: self.instances[name] for name in names}
+        self.reconciler.reset(aws.registrations(used))
         self.calls.clear()
 
     def stop(self) -> None:
@@ -85,8 +90,11 @@ class Balancer:
                 if not since.isdigit():
                     raise BadInput(f"since={since}: give the number of the last event seen")
                 return [event.as_dict() for event in self.events.since(int(since))]
-            case "POST", "/reset":
-                self.reset()
+            case "POST", "/reset" if isinstance(body, dict):
+                names = body.get("hosts") or list(self.instances)
+                if unknown := set(names) - set(self.instances):
+                    raise BadInput(f"the lab has no hosts {', '.join(sorted(unknown))}")
+                self.reset(names)
                 return "ok"
         raise BadInput(f"{method} {path}: the control API has no such thing")
 

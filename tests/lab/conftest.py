@@ -39,13 +39,18 @@ def fleet() -> Iterator[Lab]:
 
 
 @pytest.fixture
-def lab(fleet: Lab) -> Lab:
-    """The fleet with nothing deployed, checks every second and a short deregistration delay."""
-    fleet.reset()
-    fleet.knobs(time_divisor=5)
-    set_delay(fleet, "web-lab", DELAY_SECONDS)
-    set_delay(fleet, "admin-lab", DELAY_SECONDS)
-    return fleet
+def lab(fleet: Lab, request: pytest.FixtureRequest) -> Lab:
+    """The fleet with nothing deployed, checks every second and a short deregistration delay.
+
+    It has as many hosts as the test's mark `hosts` says: two where the others would only cost time.
+    """
+    mark = request.node.get_closest_marker("hosts")
+    lab = fleet.first(mark.args[0]) if mark else fleet
+    lab.reset()
+    lab.knobs(time_divisor=5)
+    set_delay(lab, "web-lab", DELAY_SECONDS)
+    set_delay(lab, "admin-lab", DELAY_SECONDS)
+    return lab
 
 
 @pytest.fixture

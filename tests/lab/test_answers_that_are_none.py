@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from lab.fleet import Lab
-from lab.load import Load
+from lab.load import MODEST_RATE, Load
 from lab.project import Project
+
+pytestmark = pytest.mark.hosts(2)
 
 
 def test_h8_pages_in_place_of_answers_leave_no_host_out(project: Project, lab: Lab) -> None:
     project.install("1.0.0")
     project.build("2.0.0")
     words = ("deploy", "--env", "lab", "--app", "web", "--package", "2.0.0", "--yes")
-    with Load(lab.url("web"), rate=50) as load:
+    with Load(lab.url("web"), rate=MODEST_RATE) as load:
         running = project.start(*words)
         running.until("batch 1 of")
         lab.knobs(api_html={"action": "DescribeTargetHealth", "count": 4})

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from lab.fleet import Lab
-from lab.load import Load
+from lab.load import MODEST_RATE, Load
 from lab.project import ROOT, Project, until
+
+pytestmark = pytest.mark.hosts(2)
 
 LEGACY = """[Unit]
 Description=The service of before
@@ -114,7 +116,10 @@ def test_two_apps_on_the_same_hosts_are_deployed_by_one_command(project: Project
     assert ran.code == 0, ran.output
     project.build("2.0.0")
     project.build("2.5.0", name="admin")
-    with Load(lab.url("web"), rate=80) as web, Load(lab.url("admin"), rate=80) as admin:
+    with (
+        Load(lab.url("web"), rate=MODEST_RATE) as web,
+        Load(lab.url("admin"), rate=MODEST_RATE) as admin,
+    ):
         ran = project.inv("deploy", "--env", "lab", "--yes")
     assert ran.code == 0, ran.output
     assert web.result.failed == 0, web.result.failures
@@ -151,7 +156,7 @@ def until_healthy(lab: Lab) -> None:
 
 def test_a_unit_of_before_is_adopted_without_a_lost_request(legacy: Project, lab: Lab) -> None:
     legacy.build("1.0.0")
-    with Load(lab.url("web"), rate=100) as load:
+    with Load(lab.url("web"), rate=MODEST_RATE) as load:
         ran = legacy.deploy("1.0.0")
     assert ran.code == 0, ran.output
     assert load.result.failed == 0, load.result.failures
@@ -165,7 +170,7 @@ def test_a_failed_adoption_gives_the_unit_of_before_its_place_back(
     legacy: Project, lab: Lab
 ) -> None:
     legacy.build("1.0.0", crash_at_once=True)
-    with Load(lab.url("web"), rate=100) as load:
+    with Load(lab.url("web"), rate=MODEST_RATE) as load:
         ran = legacy.deploy("1.0.0")
     assert ran.code == 1, ran.output
     assert load.result.failed == 0, load.result.failures

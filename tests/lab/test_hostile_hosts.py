@@ -36,12 +36,14 @@ ctypes.CDLL(None).prctl(15, b"x\\nweb.release=", 0, 0, 0)
 
 
 @pytest.fixture
-def start_up(lab: Lab) -> Iterator[str]:
-    """The start-up file of the SSH user's shell on the first host, put back afterwards."""
-    host = lab.hosts[0].name
-    lab.shell(host, f"cp {START_UP} /root/bashrc")
-    yield host
-    lab.shell(host, f"cp /root/bashrc {START_UP}")
+def start_up(lab: Lab) -> Iterator[tuple[str, ...]]:
+    """The hosts whose SSH user's shell has a start-up file, put back afterwards."""
+    names = tuple(host.name for host in lab.hosts)
+    for name in names:
+        lab.shell(name, f"cp {START_UP} /root/bashrc")
+    yield names
+    for name in names:
+        lab.shell(name, f"cp /root/bashrc {START_UP}")
 
 
 def hostile(project: Project, version: str, code: str) -> Path:
@@ -55,13 +57,15 @@ def hostile(project: Project, version: str, code: str) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("text", ["\\033]0;prod\\007", "Welcome to prod\\n", "running=1.0.0\\n"])
+@pytest.mark.hosts(2)
 def test_p7_what_a_shell_prints_at_start_up_is_no_answer(
-    text: str, start_up: str, lab: Lab, project: Project
+    start_up: tuple[str, ...], lab: Lab, project: Project
 ) -> None:
     """A terminal title without a newline took a host out of service."""
     project.install()
-    lab.shell(start_up, f"sed -i '1i printf \"{text}\"' {START_UP}")
+    texts = ("\\033]0;prod\\007", "Welcome to prod\\nrunning=1.0.0\\n")
+    for host, text in zip(start_up, texts, strict=True):
+        lab.shell(host, f"sed -i '1i printf \"{text}\"' {START_UP}")
     project.build("2.0.0")
     ran = project.deploy("2.0.0")
     assert ran.code == 0, ran.output
@@ -69,6 +73,7 @@ def test_p7_what_a_shell_prints_at_start_up_is_no_answer(
     assert set(project.releases().values()) == {"2.0.0"}
 
 
+@pytest.mark.hosts(2)
 def test_p7_a_release_is_proven_by_its_mount_whatever_the_process_writes(
     lab: Lab, project: Project
 ) -> None:
@@ -90,8 +95,11 @@ def test_p7_a_release_is_proven_by_its_mount_whatever_the_process_writes(
         assert lab.shell(host, "cat /etc/victim.conf") == "untouched\n"
 
 
+@pytest.mark.hosts(2)
 def test_p7_a_process_name_is_no_line_of_the_survey(lab: Lab, project: Project) -> None:
     """A name that read as an empty release had all releases removed."""
+    project.web["keep_releases"] = 2
+    project.configure()
     project.install()
     hostile(project, "2.0.0", FORGE_NAME)
     ran = project.deploy("2.0.0")
@@ -99,16 +107,16 @@ def test_p7_a_process_name_is_no_line_of_the_survey(lab: Lab, project: Project) 
     pid = "$(systemctl show -p MainPID --value web@5000.service)"
     name = lab.shell(lab.hosts[0], f"cat /proc/{pid}/comm")
     assert name == "x\nweb.release=\n", "the attack works, so that the test can fail"
-    for version in ("3.0.0", "4.0.0", "5.0.0", "6.0.0"):
+    for version in ("3.0.0", "4.0.0"):
         hostile(project, version, FORGE_NAME)
         ran = project.deploy(version, "--batch", "100%", "--allow-downtime")
         assert ran.code == 0, ran.output
     for host in lab.hosts:
         left = lab.shell(host, "ls /srv/web/releases").split()
-        assert [release.partition("-")[0] for release in left][-1:] == ["6.0.0"]
-        assert len(left) >= 3
+        assert [release.partition("-")[0] for release in left] == ["2.0.0", "3.0.0", "4.0.0"]
 
 
+@pytest.mark.hosts(2)
 def test_p7_no_token_note_or_path_stands_in_an_argument_list(lab: Lab, project: Project) -> None:
     """Sudo writes every command's arguments into the journal, which others may read."""
     host = lab.hosts[0]
@@ -124,11 +132,12 @@ def test_p7_no_token_note_or_path_stands_in_an_argument_list(lab: Lab, project: 
     assert "read -r n" in commands.pop()
 
 
+@pytest.mark.hosts(2)
 def test_p7_a_host_that_prints_without_end_is_one_host_that_cannot_be_read(
-    start_up: str, lab: Lab, project: Project
+    start_up: tuple[str, ...], lab: Lab, project: Project
 ) -> None:
     project.install()
-    lab.shell(start_up, f"sed -i '1i yes' {START_UP}")
+    lab.shell(start_up[0], f"sed -i '1i yes' {START_UP}")
     began = time.monotonic()
     ran = project.inv("status", "--env", "lab", "--json")
     assert time.monotonic() - began < 60
@@ -140,12 +149,12 @@ def test_p7_a_host_that_prints_without_end_is_one_host_that_cannot_be_read(
     assert ran.code == 5
 
 
-@pytest.mark.parametrize("kind", ["a mount of its own", "a link"])
-def test_p7_what_runs_is_known_wherever_srv_lies(kind: str, lab: Lab, project: Project) -> None:
-    moved = "mkdir -p /data/srv && mv /srv /srv.before && ln -s /data/srv /srv"
-    mounted = "mount -t tmpfs -o mode=755 tmpfs /srv"
-    host = lab.hosts[0].name
-    lab.shell(host, moved if kind == "a link" else mounted)
+@pytest.mark.hosts(2)
+def test_p7_what_runs_is_known_wherever_srv_lies(lab: Lab, project: Project) -> None:
+    """A link on one host, and a mount of its own on the other."""
+    linked, mounted = (host.name for host in lab.hosts)
+    lab.shell(linked, "mkdir -p /data/srv && mv /srv /srv.before && ln -s /data/srv /srv")
+    lab.shell(mounted, "mount -t tmpfs -o mode=755 tmpfs /srv")
     try:
         project.install(anew=True)
         project.build("2.0.0")
@@ -154,9 +163,10 @@ def test_p7_what_runs_is_known_wherever_srv_lies(kind: str, lab: Lab, project: P
         assert set(project.releases().values()) == {"2.0.0"}
         assert all(row["current"] for row in project.status()["hosts"])
     finally:
-        lab.shell(host, "systemctl stop 'web@*' || true")
-        undone = "rm /srv && mv /srv.before /srv && rm -r /data"
-        lab.shell(host, undone if kind == "a link" else "umount -l /srv")
+        for host in (linked, mounted):
+            lab.shell(host, "systemctl stop 'web@*' || true")
+        lab.shell(linked, "rm /srv && mv /srv.before /srv && rm -r /data")
+        lab.shell(mounted, "umount -l /srv")
 
 
 def test_p10_what_was_changed_by_hand_is_seen_and_the_next_deploy_puts_it_right(

@@ -11,8 +11,10 @@ from dataclasses import replace
 import pytest
 
 from lab.fleet import Lab
-from lab.load import Load
+from lab.load import MODEST_RATE, Load
 from lab.project import Project, Running
+
+pytestmark = pytest.mark.hosts(2)
 
 CUT = "pkill -KILL -f '[s]shd: ec2-user' || true"  # and not the shell that says so
 
@@ -21,9 +23,7 @@ def deploy(project: Project, version: str) -> Running:
     """A deploy that tells each step as it begins."""
     hooks = json.dumps({"tell": True})
     told = replace(project, program=(sys.executable, "-m", "faults.victim", hooks))
-    return told.start(
-        "deploy", "--env", "lab", "--app", "web", "--package", version, "--yes", "--batch", "2"
-    )
+    return told.start("deploy", "--env", "lab", "--app", "web", "--package", version, "--yes")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_p9_a_signal_leaves_nobody_out(
     """In a drain the host goes back in; past that point it is seen through."""
     project.install("1.0.0")
     project.build("2.0.0", size_mb=5)
-    with Load(lab.url("web"), rate=150) as load:
+    with Load(lab.url("web"), rate=MODEST_RATE) as load:
         running = deploy(project, "2.0.0")
         running.until(f"@ bookworm-1: {step}")
         running.send(number)
@@ -56,9 +56,10 @@ def test_p9_a_cis_cancel_is_one_interrupt_and_a_second_one_ends_at_once(
     project: Project, lab: Lab
 ) -> None:
     """SIGTERM after SIGINT aborts nothing; what a second SIGINT leaves, repair mends."""
+    project.shorten_lock()
     project.install("1.0.0")
     project.build("2.0.0")
-    with Load(lab.url("web"), rate=150) as load:
+    with Load(lab.url("web"), rate=MODEST_RATE) as load:
         running = deploy(project, "2.0.0")
         running.until("@ bookworm-1: drain")
         running.send(signal.SIGINT)
@@ -86,7 +87,7 @@ def test_a_connection_that_is_cut_and_an_api_that_is_down_are_waited_for(
     project.install("1.0.0")
     project.build("2.0.0")
     host = next(each for each in lab.hosts if each.name.endswith("bookworm-1"))
-    with Load(lab.url("web"), rate=150) as load:
+    with Load(lab.url("web"), rate=MODEST_RATE) as load:
         running = deploy(project, "2.0.0")
         running.until("@ bookworm-1: daemon-reload")
         lab.shell(host, CUT)

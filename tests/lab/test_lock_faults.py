@@ -8,13 +8,13 @@ import threading
 import pytest
 
 from lab.fleet import Lab
-from lab.load import Load
+from lab.load import MODEST_RATE, Load
 from lab.project import Project, called
 
-LESS_HASTE_SECONDS = 10
-"""A heartbeat's time to live that a machine under load keeps, too."""
-
-DEPLOY = ("deploy", "--env", "lab", "--app", "web", "--package", "2.0.0", "--yes")
+DEPLOY = (
+    *("deploy", "--env", "lab", "--app", "web", "--package", "2.0.0", "--yes"),
+    *("--batch", "2"),
+)
 LOCK = "/var/lib/changeover/lab.lock"
 GROWING = """
 systemd-run --quiet --collect --unit lies sh -c 'n=0; while sleep 0.2; do n=$((n + 1)); echo \
@@ -24,18 +24,7 @@ mv FILE.lie FILE; done'
 """.replace("FILE", LOCK)
 
 
-@pytest.fixture
-def project(project: Project) -> Project:
-    """The project, with a lock that lasts longer."""
-    project.environment["lock_ttl_seconds"] = LESS_HASTE_SECONDS
-    project.configure()
-    return project
-
-
-@pytest.mark.parametrize("path", ["/run/changeover/web.lock", "/run/changeover/locks"])
-def test_no_process_of_a_service_can_lock_what_a_deploy_locks(
-    project: Project, lab: Lab, path: str
-) -> None:
+def test_no_process_of_a_service_can_lock_what_a_deploy_locks(project: Project, lab: Lab) -> None:
     """And the control: a file as it was before, 0644 in /run, any process may lock."""
     project.install("1.0.0")
     project.build("2.0.0")
@@ -44,8 +33,9 @@ def test_no_process_of_a_service_can_lock_what_a_deploy_locks(
         lab.shell(host, f"install -m 0644 /dev/null {before}")
         as_service = "runuser -u nobody -- flock -n"
         assert lab.shell(host, f"{as_service} {before} echo locked").strip() == "locked"
-        said = lab.shell(host, f"{as_service} {path} echo locked 2>&1; true")
-        assert "Permission denied" in said, said
+        for path in ("/run/changeover/web.lock", "/run/changeover/locks"):
+            said = lab.shell(host, f"{as_service} {path} echo locked 2>&1; true")
+            assert "Permission denied" in said, said
         assert lab.shell(host, "stat -c '%U %a' /run/changeover").strip() == "root 700"
         lab.shell(host, f"systemd-run --quiet --collect -p User=nobody flock {before} sleep 60")
     ran = project.inv(*DEPLOY)
@@ -55,7 +45,7 @@ def test_no_process_of_a_service_can_lock_what_a_deploy_locks(
 def test_a_lock_file_removed_on_one_host_ends_no_deploy(project: Project, lab: Lab) -> None:
     project.install("1.0.0")
     project.build("2.0.0")
-    with Load(lab.url("web"), rate=50) as load:
+    with Load(lab.url("web"), rate=MODEST_RATE) as load:
         first = project.start(*DEPLOY)
         first.until("batch 1 of")
         lab.shell(lab.hosts[-1], f"rm {LOCK}")
@@ -77,7 +67,8 @@ def test_what_one_host_shows_blocks_no_deploy_of_the_others(
     else:
         lab.shell(liar, "install -d /var/lib/changeover;" + GROWING % ("f" * 32))
     try:
-        ran = project.deploy("2.0.0", "--skip-host", called(liar), "--allow-downtime")
+        words = ("--skip-host", called(liar), "--batch", "100%", "--allow-downtime")
+        ran = project.deploy("2.0.0", *words)
         assert ran.code == 0, ran.output
         assert f"{called(liar)}: {LOCK}" in ran.output
         shown = project.inv("lock.status", "--env", "lab", "--json")

@@ -8,10 +8,11 @@ import signal
 import pytest
 
 from lab.fleet import Lab
-from lab.load import Load
+from lab.load import MODEST_RATE, Load
 from lab.project import Project, called, until
 
 DEPLOY = ("deploy", "--env", "lab", "--app", "web", "--package", "2.0.0", "--yes")
+IN_TWO_BATCHES = (*DEPLOY, "--batch", "2")
 
 
 def test_two_deploys_at_once_have_one_winner_and_the_other_is_told_everything(
@@ -19,8 +20,8 @@ def test_two_deploys_at_once_have_one_winner_and_the_other_is_told_everything(
 ) -> None:
     project.install("1.0.0")
     project.build("2.0.0")
-    with Load(lab.url("web"), rate=100) as load:
-        both = [project.start(*DEPLOY, CI_JOB_URL="https://ci.example/7") for _ in range(2)]
+    with Load(lab.url("web"), rate=MODEST_RATE) as load:
+        both = [project.start(*IN_TWO_BATCHES, CI_JOB_URL="https://ci.example/7") for _ in range(2)]
         ended = sorted((each.wait() for each in both), key=lambda ran: ran.code)
     assert [ran.code for ran in ended] == [0, 3], ended[0].output + ended[1].output
     for words in ("deploy by ", "since 20", "https://ci.example/7", "--wait-lock", "lock.status"):
@@ -30,6 +31,7 @@ def test_two_deploys_at_once_have_one_winner_and_the_other_is_told_everything(
 
 
 def test_a_second_may_wait_and_status_tells_who_is_at_work(project: Project) -> None:
+    project.shorten_lock()
     project.install("1.0.0")
     project.build("2.0.0")
     first = project.start(*DEPLOY)
@@ -56,18 +58,19 @@ def test_a_suspended_deploy_that_wakes_up_changes_nothing_any_more(
     project: Project, lab: Lab, how: str
 ) -> None:
     """SIGSTOP past its time to live: another takes over; after SIGCONT it stops with 3."""
+    project.shorten_lock()
     project.install("1.0.0")
     project.build("2.0.0")
     project.build("3.0.0")
-    with Load(lab.url("web"), rate=100) as load:
-        first = project.start(*DEPLOY)
+    with Load(lab.url("web"), rate=MODEST_RATE) as load:
+        first = project.start(*IN_TWO_BATCHES)
         first.until("batch 2 of")
         until("it drains", lambda: "draining" in lab.health("web-lab").values())
         first.send(signal.SIGSTOP)
         if how == "broken":
             ran = project.inv("lock.break", "--env", "lab", "--reason", "its laptop sleeps")
             assert ran.code == 0, ran.output
-        ran = project.deploy("3.0.0")
+        ran = project.deploy("3.0.0", "--batch", "2")
         assert ran.code == 0, ran.output
         assert ("taking over" in ran.output) is (how == "taken over")
         seen = lab.events()[-1]["seq"]
@@ -89,7 +92,9 @@ def test_a_fleet_can_be_locked_with_a_host_down_but_not_with_most_of_them(
     down = lab.hosts[0]
     lab.shell(down, "systemctl stop ssh.service ssh.socket")
     try:
-        ran = project.deploy("2.0.0", "--skip-host", called(down), "--allow-downtime")
+        ran = project.deploy(
+            "2.0.0", "--skip-host", called(down), "--batch", "100%", "--allow-downtime"
+        )
         assert ran.code == 0, ran.output
     finally:
         lab.shell(down, "systemctl start ssh.service")

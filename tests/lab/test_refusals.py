@@ -11,6 +11,8 @@ import pytest
 from lab.fleet import Lab
 from lab.project import Project, until
 
+pytestmark = pytest.mark.hosts(2)
+
 Change = Callable[[Project, Lab], Any]
 
 

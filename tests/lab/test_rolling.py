@@ -11,8 +11,8 @@ import pytest
 
 from lab.fleet import Lab, LabHost
 from lab.held import held_on
-from lab.load import Load
-from lab.project import Project, set_delay, until
+from lab.load import MODEST_RATE, Load
+from lab.project import POLL_SECONDS, Project, set_delay, until
 
 RATE = 150
 START_SECONDS = 3
@@ -35,7 +35,7 @@ def test_p1_a_good_deploy_loses_no_request_and_p6_does_what_it_printed(
     assert ran.code == 0, ran.output
     assert load.result.failed == 0, load.result.failures
     assert set(load.result.by_version) == {"1.0.0", "2.0.0"}
-    ticks = (time.monotonic() - began) / 0.1
+    ticks = (time.monotonic() - began) / POLL_SECONDS
     prompt_polls_of_a_host = 3  # deregistered, drained, registered
     polled = lab.calls()["DescribeTargetHealth"] - calls
     assert polled <= ticks + prompt_polls_of_a_host * len(lab.hosts)
@@ -55,6 +55,7 @@ def by_host(steps: list[str]) -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.hosts(2)
 def test_p2_a_plan_that_leaves_nothing_in_service_is_refused(project: Project, lab: Lab) -> None:
     project.install("1.0.0")
     project.build("2.0.0")
@@ -76,6 +77,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.hosts(2)
 @pytest.mark.parametrize("name", BAD)
 def test_p3_a_bad_release_never_reaches_the_load_balancer(
     project: Project, lab: Lab, name: str
@@ -88,7 +90,7 @@ def test_p3_a_bad_release_never_reaches_the_load_balancer(
     project.build("2.0.0", **behaviour)
     lab.knobs(propagation_lag_seconds=1)
     seen = lab.events()[-1]["seq"]
-    with Load(lab.url("web"), rate=RATE, slow_share=0.02, slow_seconds=1.0) as load:
+    with Load(lab.url("web"), rate=MODEST_RATE, slow_share=0.02, slow_seconds=1.0) as load:
         ran = project.deploy("2.0.0")
     assert ran.code == 1, ran.output
     assert load.result.failed == 0, load.result.failures
@@ -110,6 +112,7 @@ def assert_refused_unless_named(project: Project, version: str) -> None:
     assert f"--app web --package {version}" in ran.output
 
 
+@pytest.mark.hosts(2)
 def test_a_release_that_crashes_after_three_seconds_is_caught_by_the_default_proof(
     project: Project, lab: Lab
 ) -> None:
@@ -125,14 +128,15 @@ def test_a_release_that_crashes_after_three_seconds_is_caught_by_the_default_pro
     assert set(project.releases().values()) == {"1.0.0"}
 
     project.build("2.0.1")
-    with Load(lab.url("web"), rate=RATE) as load:
-        again = project.deploy("2.0.1", "--batch", "2")
+    with Load(lab.url("web"), rate=MODEST_RATE) as load:
+        again = project.deploy("2.0.1")
     assert again.code == 0, again.output
     assert load.result.failed == 0, load.result.failures
     assert set(project.releases().values()) == {"2.0.1"}
     assert project.status()["well"], str(project.status())
 
 
+@pytest.mark.hosts(2)
 def test_an_executable_that_is_missing_is_refused_before_any_change(project: Project) -> None:
     project.install("1.0.0")
     project.build("2.0.0")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lab.project import Project
 from lab.terminal import Session
+
+pytestmark = pytest.mark.hosts(2)
 
 INV = "import sys; sys.argv[0] = 'inv'; from invoke.main import program; program.run()"
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lab.count import Count
-from lab.load import Load
+from lab.load import MODEST_RATE, Load
 from lab.project import Project, set_delay
 
 if TYPE_CHECKING:
     from lab.fleet import Lab
 
 RATE = 150
+
 FIRST = 5000
 
 
@@ -93,13 +94,14 @@ BAD: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.hosts(2)
 @pytest.mark.parametrize("behaviour", BAD.values(), ids=BAD)
 def test_p3_a_bad_release_never_touches_the_old_slot(
     surging: Project, lab: Lab, behaviour: dict[str, Any]
 ) -> None:
     surging.build("2.0.0", **behaviour)
     before = invocations(lab)
-    with Load(lab.url("web"), rate=RATE) as load, Count(lab) as count:
+    with Load(lab.url("web"), rate=MODEST_RATE) as load, Count(lab) as count:
         ran = surging.deploy("2.0.0")
     assert ran.code == 1, ran.output
     assert "stop and disable web@5001.service" in ran.output
@@ -119,15 +121,17 @@ KILLED = {
 }
 
 
+@pytest.mark.hosts(2)
 @pytest.mark.parametrize("moment", KILLED)
 def test_p4_a_surge_that_was_killed_is_mended_from_anywhere(
     surging: Project, lab: Lab, moment: str
 ) -> None:
+    surging.shorten_lock()
     surging.build("2.0.0")
     hooks = json.dumps({"kill": moment, "after": 0.02})
     victim = replace(surging, program=(sys.executable, "-m", "faults.victim", hooks))
     words = ("deploy", "--env", "lab", "--app", "web", "--package", "2.0.0", "--yes")
-    with Load(lab.url("web"), rate=RATE) as load, Count(lab) as count:
+    with Load(lab.url("web"), rate=MODEST_RATE) as load, Count(lab) as count:
         assert victim.inv(*words).code == -signal.SIGKILL
         if KILLED[moment] == "repair":
             ran = surging.inv("repair", "--env", "lab")
@@ -140,6 +144,7 @@ def test_p4_a_surge_that_was_killed_is_mended_from_anywhere(
     assert surging.status()["well"]
 
 
+@pytest.mark.hosts(2)
 @pytest.mark.parametrize(("step", "version"), [("prove", "1.0.0"), ("drain :5000", "2.0.0")])
 def test_p9_an_interrupt_leaves_one_slot_on_each_host(
     surging: Project, lab: Lab, step: str, version: str
@@ -148,7 +153,7 @@ def test_p9_an_interrupt_leaves_one_slot_on_each_host(
     hooks = json.dumps({"tell": True})
     told = replace(surging, program=(sys.executable, "-m", "faults.victim", hooks))
     words = ("deploy", "--env", "lab", "--app", "web", "--package", "2.0.0", "--yes")
-    with Load(lab.url("web"), rate=RATE) as load:
+    with Load(lab.url("web"), rate=MODEST_RATE) as load:
         running = told.start(*words)
         running.until(f"@ bookworm-1: {step}")
         running.send(signal.SIGINT)
@@ -160,6 +165,7 @@ def test_p9_an_interrupt_leaves_one_slot_on_each_host(
     assert {row["state"] for row in surging.status()["hosts"]} == {"healthy"}
 
 
+@pytest.mark.hosts(2)
 def test_a_surge_is_refused_where_one_slot_would_vouch_for_the_other(
     surging: Project, lab: Lab
 ) -> None:
@@ -179,7 +185,7 @@ def test_rolling_works_in_the_slot_that_a_surge_left_in_use(surging: Project, la
     surging.environment["rollout"] = {"window": 2}
     surging.configure()
     surging.build("3.0.0")
-    with Load(lab.url("web"), rate=RATE) as load, Count(lab) as count:
+    with Load(lab.url("web"), rate=MODEST_RATE) as load, Count(lab) as count:
         ran = surging.deploy("3.0.0")
     assert ran.code == 0, ran.output
     assert "2 at a time" in ran.output

@@ -12,6 +12,8 @@ import pytest
 from lab.fleet import Lab, LabHost
 from lab.project import Project, Ran, called
 
+pytestmark = pytest.mark.hosts(2)
+
 FILES = 40
 FILE_BYTES = 500_000
 AT_ONCE = ("--batch", "100%", "--allow-downtime")
