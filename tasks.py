@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from invoke import Collection, Exit, task
 
-from deploy import usage
+from deploy.cli import invoke_patch
 from lab.tasks import namespace as lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-usage.exit_with_two()
+invoke_patch.exit_with_two()
 
 PROJECT = Path(__file__).parent
 SETTINGS = "fabric.yaml"
@@ -34,9 +34,9 @@ def _verb(body: Callable[..., Any]) -> Callable[..., None]:
 
         if context.config.run.dry:
             raise Exit("-R/--dry is Invoke's and still connects; use --dry-run", code=2)
-        usage.refuse_empty(options)
-        usage.refuse_option_for(options["env"], body.__name__.replace("_", "."))
-        usage.restore_on_signals()
+        invoke_patch.refuse_empty(options)
+        invoke_patch.refuse_option_for(options["env"], body.__name__.replace("_", "."))
+        invoke_patch.restore_on_signals()
         try:
             code = int(body(context, *arguments, **options))
         except DeployError as error:
@@ -46,11 +46,13 @@ def _verb(body: Callable[..., Any]) -> Callable[..., None]:
         except Exception as error:
             if os.environ.get("CHANGEOVER_DEBUG"):
                 raise
-            raise Exit(usage.defect(error, body.__name__), code=usage.USAGE_ERROR) from error
+            raise Exit(
+                invoke_patch.defect(error, body.__name__), code=invoke_patch.USAGE_ERROR
+            ) from error
         except KeyboardInterrupt:
             raise Exit("Interrupted; nothing was changed.", code=130) from None
         finally:
-            usage.settle()
+            invoke_patch.settle()
         if code:
             raise Exit(code=code)
 
@@ -64,9 +66,9 @@ def _verbs() -> Any:
     """
     gc.disable()
     try:
-        from deploy import verbs  # noqa: PLC0415 - see above
+        from deploy.cli import verbs  # noqa: PLC0415 - see above
     except ImportError as error:
-        usage.explain(error)
+        invoke_patch.explain(error)
         raise
     finally:
         gc.freeze()

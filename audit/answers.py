@@ -7,17 +7,21 @@ import random
 from typing import TYPE_CHECKING
 
 from audit.wall import Attempt, Wall
-from deploy import commands, connections, manifest, questions, values
-from deploy.framing import Frame, new_mark
-from deploy.inventory import Host
-from deploy.printed import parse_host
-from deploy.records import Record
-from deploy.settings import App
+from deploy import values
+from deploy.aws.inventory import Host
+from deploy.hosts import connections
+from deploy.hosts.records import Record
+from deploy.hosts.scripts import change
+from deploy.hosts.scripts import read as questions
+from deploy.hosts.ssh.framing import Frame, new_mark
+from deploy.package import manifest
+from deploy.settings.model import App
+from deploy.survey.parse import parse_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from deploy.facts import HostFacts
+    from deploy.survey.facts import HostFacts
 
 ANSWERS = 20_000
 SEED = 13
@@ -161,12 +165,12 @@ def _build_all(facts: HostFacts) -> None:
             *filter(None, (slot.link, slot.running_release)),
         )
         for release in named:
-            commands.mark_bad("web", release, "note")
-            commands.discard_part("web", release)
-        commands.remove_releases("web", tuple(slot.releases), next(iter(slot.torn), ""))
+            change.mark_bad("web", release, "note")
+            change.discard_part("web", release)
+        change.remove_releases("web", tuple(slot.releases), next(iter(slot.torn), ""))
         for record in slot.history:
             unit = ("web@5000.service", record.unit)
-            commands.switch_release("web", 5000, record.release, "web", unit, (unit[0],))
+            change.switch_release("web", 5000, record.release, "web", unit, (unit[0],))
         questions.runtime("web", "web@5000.service", 5000)
 
 

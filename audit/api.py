@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.awsrequest import AWSResponse
 
 from audit.wall import Attempt
-from deploy import inventory
-from deploy.aws import Account
-from deploy.balancer import Balancer, TargetGroup
+from deploy.aws import inventory
+from deploy.aws.account import Account
+from deploy.aws.target_groups import Balancer, TargetGroup
 from deploy.errors import DeployError
-from deploy.settings import App, Environment
+from deploy.settings.model import App, Environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable

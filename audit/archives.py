@@ -12,7 +12,7 @@ from pathlib import Path
 
 from audit.wall import Attempt
 from deploy.errors import BadInput
-from deploy.package import open_package
+from deploy.package.opening import open_package
 
 FILES = {
     "web": b"#!/bin/sh\n",

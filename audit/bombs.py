@@ -226,7 +226,7 @@ print(f"{peak() - base:.1f}", said.splitlines()[0])
 def as_product(path: Path) -> str:
     """Open a package as `inv deploy` does; what it is refused with."""
     from deploy.errors import BadInput  # noqa: PLC0415 - after the child's base is measured
-    from deploy.package import open_package  # noqa: PLC0415
+    from deploy.package.opening import open_package  # noqa: PLC0415
 
     try:
         opened = open_package(

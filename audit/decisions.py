@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audit.wall import Attempt, Wall
-from deploy import rollback
+from deploy.aws.inventory import Host
 from deploy.errors import BadInput
-from deploy.facts import HostFacts, Slot, Survey
-from deploy.inventory import Host
-from deploy.records import Kind, Record
-from deploy.scope import Scope
-from deploy.settings import App, Environment
+from deploy.hosts.records import Kind, Record
+from deploy.recovery import rollback
+from deploy.settings.model import App, Environment
+from deploy.settings.scope import Scope
+from deploy.survey.facts import HostFacts, Slot, Survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,8 +14,9 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from audit.wall import Attempt, Wall
-from deploy import fence, holder
-from deploy.holder import Holder
+from deploy.hosts.lock import holder
+from deploy.hosts.lock.holder import Holder
+from deploy.hosts.scripts import lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +69,7 @@ def is_within(found: Any) -> bool:
     return (
         re.fullmatch(r"[0-9a-f]{32}", found.token) is not None
         and all(isinstance(text, str) and text.isprintable() for text in texts)
-        and sum(map(len, texts)) < fence.LINE_BYTES
+        and sum(map(len, texts)) < lock.LINE_BYTES
         and type(found.ttl_seconds) is float
         and 1 <= found.ttl_seconds <= 3600
         and type(found.beat) is int
@@ -146,12 +147,12 @@ NEXT = Holder(OTHER[::-1].replace("f", "e"), "bob@two", LIVING.since, "deploy", 
 
 def taken_today(token: str) -> str:
     """Return the product's script that takes a lock over."""
-    return fence.take_lock("lab", NEXT.token, NEXT.as_line(), token)
+    return lock.take_lock("lab", NEXT.token, NEXT.as_line(), token)
 
 
 def taken_by_pattern(token: str) -> str:
     """Return a script that looks for the token by grep, anywhere in the line."""
-    file = quote(fence.lock_file("lab"))
+    file = quote(lock.lock_file("lab"))
     return f"grep -q -e {quote(token)} {file} && printf '%s\\n' {quote(NEXT.as_line())} > {file}"
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audit.wall import Attempt, Wall
-from deploy import lstat, ownership
-from deploy.inventory import Host
-from deploy.settings import App
+from deploy.aws.inventory import Host
+from deploy.hosts import lstat, ownership
+from deploy.settings.model import App
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

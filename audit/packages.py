@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from audit.wall import Attempt, Wall
-from deploy import offers
 from deploy.errors import BadInput
-from deploy.settings import App, Environment, Verify
+from deploy.plan import candidate
+from deploy.settings.model import App, Environment, Verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,7 @@ def environment(folder: Path, rules: Verify | None) -> Environment:
 def opens(settings: Environment, workspace: Path) -> bool:
     """Whether a deploy would open the package in the settings' folder."""
     try:
-        offers.prepare(settings, settings.apps[0], settings.root / NAME, workspace)
+        candidate.prepare(settings, settings.apps[0], settings.root / NAME, workspace)
     except BadInput:
         return False
     return True

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from audit.wall import Attempt, Wall
-from deploy import sandbox, units
+from deploy.unit import sandbox, unit_file
 from lab.fleet import FOLDER, Lab
 from lab.image import SUITES, SuiteUnavailable
 from lab.project import ROOT
@@ -22,7 +22,7 @@ MOST_EXPOSED_OLD_NOTIFY = 1.6
 """With `type: notify` on systemd 247, where ProtectProc= would hide what UseSystemd() looks for."""
 KINDS = ("exec", "notify", "simple")
 ALL = tuple(sorted(sandbox.REMOVABLE))
-UNIT = units.UnitSpec(
+UNIT = unit_file.UnitSpec(
     app="audit",
     port=5999,
     release="1.0.0-0123456789ab",
@@ -111,7 +111,7 @@ def measure(
     for host in lab.hosts:
         systemd = SUITES[host.suite]
         texts = {
-            kind: units.render(
+            kind: unit_file.render(
                 None, replace(UNIT, type=kind, removed=removed), systemd
             ).text.replace("RestrictNamespaces=yes", namespaces)
             for kind in KINDS

@@ -14,8 +14,8 @@ import fabric
 import paramiko
 
 from audit.wall import Attempt, Wall
-from deploy.algorithms import DIRECTIVES, OPENSSH
-from deploy.trust import NO_KEX, Connection, Transport
+from deploy.hosts.ssh.algorithms import DIRECTIVES, OPENSSH
+from deploy.hosts.ssh.transport import NO_KEX, Connection, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

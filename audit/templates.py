@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from audit.wall import Attempt, Wall
-from deploy import template
 from deploy.errors import BadInput
+from deploy.unit import template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

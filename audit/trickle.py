@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 from audit.wall import Attempt
-from deploy import http_probe
+from deploy.hosts.ssh import http_probe
 
 Answer = Callable[[socket.socket], None]
 PAUSE_SECONDS = 0.05

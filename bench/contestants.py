@@ -10,7 +10,7 @@ from bench.job import NEW as TO
 from bench.limit import PROVE_SECONDS
 from bench.peers.ansible import Ansible
 from bench.peers.script import Script
-from deploy import session
+from deploy.cli import session
 from deploy.errors import BadInput, DeployError
 from lab.project import Project
 

@@ -15,12 +15,12 @@ from rich.console import Console
 
 from bench.contestants import Product
 from bench.job import OLD
-from deploy import overview, session, tables
+from deploy.cli import session, status, tables
 from deploy.errors import DeployError
 
 if TYPE_CHECKING:
     from bench.job import Ground
-    from deploy.settings import Environment
+    from deploy.settings.model import Environment
 
 ROUNDS = 5
 
@@ -40,7 +40,7 @@ def _once(loaded: Environment, hosts: int) -> float:
             for done in [pool.submit(each.connect) for each in opened.everyone.values()]:
                 done.result()
         began = time.monotonic()
-        told = overview.overview(loaded, opened.survey())
+        told = status.overview(loaded, opened.survey())
         Console(file=io.StringIO(), width=200).print(tables.render_overview(told))
         ended = time.monotonic()
     if len(told.rows) != hosts or told.is_mixed:

@@ -10,9 +10,9 @@ from urllib.parse import parse_qs
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from deploy.balancer import TargetGroup
+from deploy.aws.target_groups import TargetGroup
 from deploy.errors import CommandResult
-from deploy.release import Release
+from deploy.package.release import Release
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -20,22 +20,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from bench.paper import GROUP, NEW, OLD, PaperGroup, PaperHost, api
-from deploy import console, plan
-from deploy.aws import Account
-from deploy.balancer import Balancer, Health, State, Target
-from deploy.desk import Desk
+from deploy.aws.account import Account
+from deploy.aws.health_poller import HealthFeed
+from deploy.aws.inventory import Host
+from deploy.aws.registrar import Desk
+from deploy.aws.target_groups import Balancer, Health, State, Target
+from deploy.cli import screen
 from deploy.errors import DeployError
-from deploy.executor import Execution
-from deploy.facts import HostFacts, Slot, Survey, UnitState
-from deploy.feed import HealthFeed
-from deploy.fleet import Fleet
-from deploy.inventory import Host
-from deploy.offers import Offer
-from deploy.package import Package
-from deploy.records import Record
-from deploy.report import ExitCode
-from deploy.settings import App, Environment
-from deploy.units import RenderedUnit
+from deploy.hosts.records import Record
+from deploy.package.opening import Package
+from deploy.plan import plan
+from deploy.plan.candidate import Offer
+from deploy.run.executor import Execution
+from deploy.run.report import ExitCode
+from deploy.settings.model import App, Environment
+from deploy.steps.fleet import Fleet
+from deploy.survey.facts import HostFacts, Slot, Survey, UnitState
+from deploy.unit.unit_file import RenderedUnit
 from lab.gate import Gate
 from lab.knobs import Calls, Knobs
 from lab.project import ROOT
@@ -43,8 +44,8 @@ from lab.project import ROOT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deploy.plan import Plan
-    from deploy.remote import Remote
+    from deploy.hosts.ssh.remote import Remote
+    from deploy.plan.plan import Plan
 
 SIZES = (10, 100, 1000)
 BATCH = "10%"
@@ -204,7 +205,7 @@ def _unit(digit: str) -> RenderedUnit:
 def _walk(made: Plan, balancer: Balancer, hosts: list[Host]) -> None:
     """Execute it; the progress goes to standard output as plain lines, as in CI."""
     remotes = cast("Mapping[str, Remote]", {host.name: PaperHost() for host in hosts})
-    watch = console.Screen().progress(made)
+    watch = screen.Screen().progress(made)
     with HealthFeed(balancer, [GROUP], TICK_SECONDS) as feed:
         fleet = Fleet(remotes, {"web": GROUP}, Desk(balancer), feed, propagation_seconds=0.5)
         with watch:

@@ -16,20 +16,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy import offers, session
+from deploy.cli import session
+from deploy.cli.session import Session
 from deploy.errors import DeployError
-from deploy.session import Session
-from deploy.staging import PrepareHost, UploadRelease
+from deploy.plan import candidate
+from deploy.steps.staging import PrepareHost, UploadRelease
 from lab.fleet import Lab
 from lab.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from deploy.fleet import Fleet
-    from deploy.inventory import Host
-    from deploy.package import Package
-    from deploy.settings import App
+    from deploy.aws.inventory import Host
+    from deploy.package.opening import Package
+    from deploy.settings.model import App
+    from deploy.steps.fleet import Fleet
     from lab.fleet import LabHost
 
 ROOT = Path(__file__).parent.parent
@@ -78,7 +79,7 @@ def measure(lab: Lab, rounds: int = ROUNDS) -> Uploads:
         with Session(session.load(project.file, "lab", "web", None)) as opened:
             app = opened.environment.apps[0]
             first, second = (
-                offers.prepare(
+                candidate.prepare(
                     opened.environment,
                     app,
                     Path(folder) / "packages" / f"web.{version}",

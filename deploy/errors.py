@@ -17,9 +17,14 @@ DeployError                 exit code 1: a step failed
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from deploy.foreign_text import line, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class DeployError(Exception):
@@ -157,3 +162,9 @@ def as_deploy_error(error: Exception, what: str) -> DeployError:
     )
     defect.__cause__ = error
     return defect
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A question that names the known word most like this one; empty if none is like it."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from invoke.main import program
 
-from deploy import lock, records, session, watch
-from deploy.report import BatchBegan, StepBegan
+from deploy.cli import live, session
+from deploy.hosts import records
+from deploy.hosts.lock import lease
+from deploy.run.report import BatchBegan, StepBegan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deploy.report import Event
+    from deploy.run.report import Event
 
 
 def main(hooks: dict[str, Any], words: list[str]) -> None:
@@ -42,9 +44,9 @@ def main(hooks: dict[str, Any], words: list[str]) -> None:
             else:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    heard = watch.Watch.__call__
+    heard = live.Watch.__call__
 
-    def hear(line: watch.Watch, event: Event) -> None:
+    def hear(line: live.Watch, event: Event) -> None:
         heard(line, event)
         match event:
             case StepBegan():
@@ -52,10 +54,10 @@ def main(hooks: dict[str, Any], words: list[str]) -> None:
             case BatchBegan():
                 moment(f"batch {event.number}")
 
-    setattr(watch.Watch, "__call__", hear)  # noqa: B010 - mypy lets nobody assign a method
-    _around(lock.Lease, "take", moment, "lock", "locked")
+    setattr(live.Watch, "__call__", hear)  # noqa: B010 - mypy lets nobody assign a method
+    _around(lease.Lease, "take", moment, "lock", "locked")
     _around(session.Session, "survey", moment, "look", "looked")
-    _around(lock.Lease, "__exit__", moment, "unlock", "unlocked")
+    _around(lease.Lease, "__exit__", moment, "unlock", "unlocked")
     if hooks.get("clock_hours"):
         records.datetime = _clock(hooks["clock_hours"])  # type: ignore[attr-defined]
     program.run(["inv", *words])

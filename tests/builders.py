@@ -6,16 +6,16 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deploy import manifest
-from deploy.balancer import GONE, Health, State, Target, TargetGroup
-from deploy.facts import HostFacts, Slot, Survey, UnitState
-from deploy.inventory import Host
-from deploy.offers import Offer
-from deploy.package import Package
-from deploy.records import Record
-from deploy.release import Release
-from deploy.settings import App, Environment
-from deploy.units import RenderedUnit
+from deploy.aws.inventory import Host
+from deploy.aws.target_groups import GONE, Health, State, Target, TargetGroup
+from deploy.hosts.records import Record
+from deploy.package import manifest
+from deploy.package.opening import Package
+from deploy.package.release import Release
+from deploy.plan.candidate import Offer
+from deploy.settings.model import App, Environment
+from deploy.survey.facts import HostFacts, Slot, Survey, UnitState
+from deploy.unit.unit_file import RenderedUnit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import builders
 
-from deploy import rollback
-from deploy.recording import RecordDeployed
-from deploy.records import Kind, Record
-from deploy.scope import Scope
-from deploy.switching import SwitchRelease
+from deploy.hosts.records import Kind, Record
+from deploy.recovery import rollback
+from deploy.settings.scope import Scope
+from deploy.steps.records import RecordDeployed
+from deploy.steps.unit import SwitchRelease
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from deploy.facts import Slot, Survey
-    from deploy.plan import Plan
+    from deploy.plan.plan import Plan
+    from deploy.survey.facts import Slot, Survey
 
 PORTS = {"web": 5000, "api": 5100, "jobs": 5200}
 

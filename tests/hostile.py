@@ -19,28 +19,17 @@ import builders
 import paramiko
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from deploy import (
-    console,
-    entries,
-    exclusion,
-    fitness,
-    foreign_text,
-    overview,
-    plan,
-    printed,
-    project,
-    proof,
-    ssh,
-    tables,
-    trust,
-)
-from deploy.aws import Account
-from deploy.balancer import Health, State
+from deploy import foreign_text
+from deploy.aws.account import Account
+from deploy.aws.target_groups import Health, State
+from deploy.cli import screen as console
+from deploy.cli import status, tables
 from deploy.errors import CommandFailed, CommandResult, DeployError, Locked
-from deploy.facts import Listener, UnitState
-from deploy.fleet import Fleet
-from deploy.holder import Holder
-from deploy.report import (
+from deploy.hosts.lock.holder import Holder
+from deploy.hosts.ssh import connect, transport
+from deploy.package import entries
+from deploy.plan import exclusion, plan, preflight
+from deploy.run.report import (
     BatchBegan,
     Failure,
     HostEnded,
@@ -50,13 +39,18 @@ from deploy.report import (
     StepEnded,
     Told,
 )
-from deploy.scope import Scope
+from deploy.settings import load
+from deploy.settings.scope import Scope
+from deploy.steps import verify
+from deploy.steps.fleet import Fleet
+from deploy.survey import parse
+from deploy.survey.facts import Listener, UnitState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deploy.console import Screen
-    from deploy.steps import OnHost
+    from deploy.cli.screen import Screen
+    from deploy.steps.base import OnHost
 
 # EVIL follows each sequence directly, and nothing of ours does that.
 TEXTS = (
@@ -143,8 +137,8 @@ def _fleet(stdout: str) -> Fleet:
     return cast("Fleet", fleet)
 
 
-def _prove() -> proof.ProveRelease:
-    return proof.ProveRelease(builders.host(), builders.app(), builders.NEW, "/health", "200")
+def _prove() -> verify.ProveRelease:
+    return verify.ProveRelease(builders.host(), builders.app(), builders.NEW, "/health", "200")
 
 
 def journal(screen: Screen, text: str) -> None:
@@ -166,7 +160,7 @@ def unit_state(screen: Screen, text: str) -> None:
 def survey_row(screen: Screen, text: str) -> None:
     """A host's answers in a status table: release, state, time, reason."""
     shown = "\n".join(f"web.{key}={text}" for key in ("5000.running.RELEASE", "5000.link"))
-    facts = printed.parse_host(
+    facts = parse.parse_host(
         builders.host(), ["init=systemd", *shown.split("\n")], (builders.app(),)
     )
     slot = replace(
@@ -175,7 +169,7 @@ def survey_row(screen: Screen, text: str) -> None:
         unit=replace(builders.RUNNING, active=text, since=f"Sun {text} {text} UTC"),
     )
     seen = builders.survey([replace(facts, slots={"web": slot})])
-    told = overview.overview(builders.environment(), seen)
+    told = status.overview(builders.environment(), seen)
     row = replace(told.rows[0], host=text, app=text, reason=text, note=text, state=text)
     screen.show(tables.render_overview(replace(told, rows=(*told.rows, row), lock=_holder(text))))
 
@@ -203,7 +197,7 @@ def ssh_peer(screen: Screen, text: str) -> None:
     for foreign in (
         paramiko.SSHException(f"Incompatible version ({text} instead of 2.0)"),
         paramiko.AuthenticationException(text),
-        trust.UnknownHostKey(text, text),
+        transport.UnknownHostKey(text, text),
         OSError(5, text),
     ):
 
@@ -214,7 +208,7 @@ def ssh_peer(screen: Screen, text: str) -> None:
         connection: Any = SimpleNamespace(
             host="10.0.0.1", port=22, user="u", open=fail, client=client, gateway=None
         )
-        _shown(screen, lambda connection=connection: ssh.open_to(builders.host(), connection))  # type: ignore[misc]
+        _shown(screen, lambda connection=connection: connect.open_to(builders.host(), connection))  # type: ignore[misc]
 
 
 def aws_error(screen: Screen, text: str) -> None:
@@ -246,7 +240,7 @@ def listener(screen: Screen, text: str) -> None:
 
 def _refused(screen: Screen, seen: Any) -> None:
     def refused() -> None:
-        problems = fitness.unfit((builders.app(),), seen)
+        problems = preflight.unfit((builders.app(),), seen)
         exclusion.leave_out(builders.environment(), seen, problems, Scope("lab"))
 
     _shown(screen, refused)
@@ -274,7 +268,7 @@ def settings(screen: Screen, text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "fabric.yaml"
         file.write_text(body)
-        _shown(screen, lambda: project.load(file, "lab"))
+        _shown(screen, lambda: load.load(file, "lab"))
 
 
 def host_name(screen: Screen, text: str) -> None:
@@ -320,7 +314,7 @@ def plan_text(screen: Screen, text: str) -> None:
 def as_json(screen: Screen, text: str) -> None:
     """Status for scripts."""
     seen = builders.survey([builders.facts(1, {"web": builders.slot(running_release=text)})])
-    told = overview.overview(builders.environment(), seen)
+    told = status.overview(builders.environment(), seen)
     row = replace(told.rows[0], host=text, note=text)
     screen.say(replace(told, rows=(row,), lock=text).as_json())
     screen.say(foreign_text.json_text({"environment": "lab", "holders": [{"author": text}]}))

@@ -13,10 +13,10 @@ import uuid
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from deploy import fence
-from deploy.commands import LOCK_HELD, LOCK_LOST
 from deploy.errors import CommandResult, ConnectionLost, DeployError, Unreachable
-from deploy.holder import Holder
+from deploy.hosts.lock.holder import Holder
+from deploy.hosts.scripts import lock
+from deploy.hosts.scripts.change import LOCK_HELD, LOCK_LOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from deploy.lock import Lease
+    from deploy.hosts.lock.lease import Lease
 
 PATIENCE_SECONDS = 20.0
 TTL_SECONDS = 1.0
@@ -74,7 +74,7 @@ def learn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every script of `fence` remembered, so that a MemoryHost knows what to do."""
 
     def spoken(name: str) -> Callable[..., str]:
-        build = getattr(fence, name)
+        build = getattr(lock, name)
 
         @functools.wraps(build)
         def run(*args: Any) -> str:
@@ -86,7 +86,7 @@ def learn(monkeypatch: pytest.MonkeyPatch) -> None:
 
     names = ("take_lock", "beat_lock", "holds_lock", "drop_lock", "break_lock", "show_lock")
     for name in names:
-        monkeypatch.setattr(fence, name, spoken(name))
+        monkeypatch.setattr(lock, name, spoken(name))
 
 
 @dataclass
@@ -109,7 +109,7 @@ class MemoryHost:
         return self.ask(script, "aside", timeout_seconds)
 
     def is_of(self, token: str) -> bool:
-        return self.line.startswith(fence.head(token))
+        return self.line.startswith(lock.head(token))
 
     def take_lock(self, token: str, line: str, instead_of: str = "") -> tuple[int, str]:
         if self.line and not (self.is_of(token) or (instead_of and self.is_of(instead_of))):
@@ -121,7 +121,7 @@ class MemoryHost:
 
     def beat_lock(self, token: str, line: str) -> tuple[int, str]:
         if not self.is_of(token):
-            return LOCK_LOST if self.line else fence.LOCK_GONE, ""
+            return LOCK_LOST if self.line else lock.LOCK_GONE, ""
         self.line = line
         return 0, ""
 
@@ -170,7 +170,7 @@ LIES: dict[str, Callable[[itertools.count[int]], tuple[int, str]]] = {
     "changing": lambda beats: (LOCK_HELD, shown(forged(next(beats), uuid.uuid4().hex))),
     "pattern": lambda _: (LOCK_HELD, shown(json.dumps({"token": ".*", "ttl_seconds": 30}))),
     "lost": lambda _: (LOCK_LOST, ""),
-    "gone": lambda _: (fence.LOCK_GONE, ""),
+    "gone": lambda _: (lock.LOCK_GONE, ""),
     "ok": lambda _: (0, shown("")),
     "busy": lambda _: (75, ""),
     "odd code": lambda _: (random.randint(-1, 255), "x\n" * random.randint(0, 9)),  # noqa: S311

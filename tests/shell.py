@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from deploy import framing
 from deploy.errors import CommandResult
+from deploy.hosts.ssh import framing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

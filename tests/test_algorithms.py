@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from audit import ssh as wall
-from deploy.algorithms import DIRECTIVES, OPENSSH, Mismatch, mismatches, offered
+from deploy.hosts.ssh.algorithms import DIRECTIVES, OPENSSH, Mismatch, mismatches, offered
 
 OURS = dict.fromkeys(DIRECTIVES, ("a", "b"))
 THEIRS = {kind: [["x", "b"]] for kind in DIRECTIVES}

@@ -24,18 +24,18 @@ from botocore.exceptions import (
 )
 from botocore.stub import Stubber
 
-from deploy import balancer
-from deploy.aws import Account, ApiError
-from deploy.balancer import GONE, Balancer, Health, State, Target
-from deploy.desk import Desk
+from deploy.aws import target_groups
+from deploy.aws.account import Account, ApiError
+from deploy.aws.health_poller import HealthFeed
+from deploy.aws.registrar import Desk
+from deploy.aws.target_groups import GONE, Balancer, Health, State, Target
 from deploy.errors import BadInput, BalancerError, DeployError, LockLost
-from deploy.feed import HealthFeed
 from lab.project import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from deploy.balancer import TargetGroup
+    from deploy.aws.target_groups import TargetGroup
 
 ARN = builders.group().arn
 ANSWER_SECONDS = 5.0
@@ -536,7 +536,7 @@ def test_the_desk_works_again_after_a_failure() -> None:
 
 
 def test_parsing_is_pure() -> None:
-    assert balancer.parse_health([], 5000) == {}
+    assert target_groups.parse_health([], 5000) == {}
 
 
 def test_an_endpoint_from_the_surroundings_may_not_be_in_clear_text_either(

@@ -12,16 +12,19 @@ import pytest
 from botocore.exceptions import HTTPClientError
 
 from audit import api, archives, bombs, trickle
-from deploy import http_probe, proof, questions, transport
-from deploy.aws import Account, ApiError, CredentialsRefused
-from deploy.balancer import Balancer, Target
-from deploy.desk import Desk
+from deploy.aws import transport
+from deploy.aws.account import Account, ApiError, CredentialsRefused
+from deploy.aws.health_poller import HealthFeed
+from deploy.aws.registrar import Desk
+from deploy.aws.target_groups import Balancer, Target
 from deploy.errors import BadInput, CommandResult, DeployError, UnexpectedAnswer
-from deploy.feed import HealthFeed
-from deploy.fleet import Fleet
-from deploy.http_probe import NotHttp, final_code
-from deploy.proof import NotProven, ProveRelease
-from deploy.remote import Remote
+from deploy.hosts.scripts import read as questions
+from deploy.hosts.ssh import http_probe
+from deploy.hosts.ssh.http_probe import NotHttp, final_code
+from deploy.hosts.ssh.remote import Remote
+from deploy.steps import verify
+from deploy.steps.fleet import Fleet
+from deploy.steps.verify import NotProven, ProveRelease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -246,7 +249,7 @@ class Channel:
 def test_m2_a_proof_of_an_answer_that_trickles_ends_in_time_and_shows_it(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proof, "parse_show", lambda _: builders.RUNNING)
+    monkeypatch.setattr(verify, "parse_show", lambda _: builders.RUNNING)
     app = builders.app(start_timeout_seconds=1, health={"timeout_seconds": 0.4})
     with trickle.serving(trickle.ANSWERS[name]) as port:
         remote = Remote(builders.host(1), builders.environment())

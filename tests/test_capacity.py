@@ -10,15 +10,15 @@ from builders import HEALTHY, UNHEALTHY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import capacity
-from deploy.balancer import State
+from deploy.aws.target_groups import State
 from deploy.errors import BadInput
-from deploy.facts import Slot
-from deploy.settings import Batch, Rollout, Share
+from deploy.plan import capacity
+from deploy.settings.model import Batch, Rollout, Share
+from deploy.survey.facts import Slot
 
 if TYPE_CHECKING:
-    from deploy.facts import Survey
-    from deploy.inventory import Host
+    from deploy.aws.inventory import Host
+    from deploy.survey.facts import Survey
 
 SIZE = st.one_of(st.integers(1, 12), st.integers(1, 100).map(lambda share: f"{share}%"))
 WEB = builders.app()

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit import decisions
-from deploy import chronology
-from deploy.records import Record
+from deploy.hosts.records import Record
+from deploy.recovery import chronology
 
 PASTS = st.lists(
     st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from("0123")), max_size=5), max_size=5

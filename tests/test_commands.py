@@ -17,37 +17,39 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shell import run
 
-from deploy import commands, framing, questions, values
-from deploy.printed import parse_host
-from deploy.records import Record
+from deploy import values
+from deploy.hosts.records import Record
+from deploy.hosts.scripts import change, read
+from deploy.hosts.ssh import framing
+from deploy.survey.parse import parse_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from deploy.errors import CommandResult
-    from deploy.facts import Slot
+    from deploy.survey.facts import Slot
 
 SCRIPTS = {
-    "survey_host": questions.survey_host("lab"),
-    "survey_app": questions.survey_app("web", "web", None, None),
-    "survey_slot": questions.survey_slot("web", 5000, "web@5000.service"),
-    "survey_app, all": questions.survey_app("web", "web", "old.service", "/etc/web env"),
-    "listeners": questions.listeners("web", 5000),
-    "runtime": questions.runtime("web", "web@5000.service", 5000),
-    "connections": questions.connections(5000),
-    "prepare": commands.prepare("web", "web"),
-    "find_contents": questions.find_contents("web", "1.0.0-aaaaaaaaaaaa"),
-    "receive_release": commands.receive_release("web", "1.0.0-aaaaaaaaaaaa", "web", 0, "0" * 64),
-    "discard_part": commands.discard_part("web", "1.0.0-aaaaaaaaaaaa"),
-    "stage_units": commands.stage_units([("web@5000.service", 9)], [("/srv/web/a b", 8)]),
-    "record_out": commands.record_out("web", 5000, '{"by": "it\'s me"}'),
-    "record_deployed": commands.record_deployed("web", 5000, "{}", "1.0.0-aaaaaaaaaaaa"),
-    "forget_out": commands.forget_out("web", 5000),
-    "stop_unit": commands.stop_unit("web@5000.service"),
-    "retire_unit": commands.retire_unit("old.service"),
-    "revive_unit": commands.revive_unit("old.service"),
-    "switch_release": commands.switch_release(
+    "survey_host": read.survey_host("lab"),
+    "survey_app": read.survey_app("web", "web", None, None),
+    "survey_slot": read.survey_slot("web", 5000, "web@5000.service"),
+    "survey_app, all": read.survey_app("web", "web", "old.service", "/etc/web env"),
+    "listeners": read.listeners("web", 5000),
+    "runtime": read.runtime("web", "web@5000.service", 5000),
+    "connections": read.connections(5000),
+    "prepare": change.prepare("web", "web"),
+    "find_contents": read.find_contents("web", "1.0.0-aaaaaaaaaaaa"),
+    "receive_release": change.receive_release("web", "1.0.0-aaaaaaaaaaaa", "web", 0, "0" * 64),
+    "discard_part": change.discard_part("web", "1.0.0-aaaaaaaaaaaa"),
+    "stage_units": change.stage_units([("web@5000.service", 9)], [("/srv/web/a b", 8)]),
+    "record_out": change.record_out("web", 5000, '{"by": "it\'s me"}'),
+    "record_deployed": change.record_deployed("web", 5000, "{}", "1.0.0-aaaaaaaaaaaa"),
+    "forget_out": change.forget_out("web", 5000),
+    "stop_unit": change.stop_unit("web@5000.service"),
+    "retire_unit": change.retire_unit("old.service"),
+    "revive_unit": change.revive_unit("old.service"),
+    "switch_release": change.switch_release(
         "web",
         5000,
         "1.0.0-aaaaaaaaaaaa",
@@ -55,15 +57,13 @@ SCRIPTS = {
         ("w.service", "d" * 12),
         ("w.service", "v.service"),
     ),
-    "mark_bad": commands.mark_bad("web", "1.0.0-aaaaaaaaaaaa", "it's bad"),
-    "remove_releases": commands.remove_releases(
-        "web", ("1.0.0-aaaaaaaaaaaa", "1.1.0-bbbbbbbbbbbb")
-    ),
-    "start_unit": commands.start_unit("web@5000.service"),
-    "show_unit": commands.show_unit("web@5000.service"),
-    "journal": questions.journal("web@5000.service", 5),
-    "curl": questions.probe_with_curl(5000, "/health?a=b&c='d'", "example.com", 5),
-    "python": questions.probe_with_python(5000, "/health", "example.com", 5),
+    "mark_bad": change.mark_bad("web", "1.0.0-aaaaaaaaaaaa", "it's bad"),
+    "remove_releases": change.remove_releases("web", ("1.0.0-aaaaaaaaaaaa", "1.1.0-bbbbbbbbbbbb")),
+    "start_unit": change.start_unit("web@5000.service"),
+    "show_unit": change.show_unit("web@5000.service"),
+    "journal": read.journal("web@5000.service", 5),
+    "curl": read.probe_with_curl(5000, "/health?a=b&c='d'", "example.com", 5),
+    "python": read.probe_with_python(5000, "/health", "example.com", 5),
 }
 
 
@@ -77,7 +77,7 @@ def moved(script: str, root: Path) -> str:
 def test_every_script_is_good_shell_alone_under_the_lock_and_in_its_frame(
     script: str, shell: str
 ) -> None:
-    for built in (script, commands.locked("web", script)):
+    for built in (script, change.locked("web", script)):
         sent = framing.framed(built, framing.new_mark()).partition(b"\n")[2]
         for text in (built.encode(), sent):
             checked = subprocess.run([shell, "-n"], input=text, check=False, capture_output=True)
@@ -99,21 +99,21 @@ with open(sys.argv[1] + "/web.lock") as file:
 def test_changes_hold_the_apps_lock_in_a_folder_that_only_root_may_enter(tmp_path: Path) -> None:
     locks = tmp_path / "locks"
     program = f"{shlex.quote(sys.executable)} -c {shlex.quote(LOCKED)} {locks}"
-    script = commands.locked("web", program).replace(commands.LOCK_FOLDER, str(locks))
+    script = change.locked("web", program).replace(change.LOCK_FOLDER, str(locks))
     assert run(script).stdout.split() == ["0o700", "held"]
 
 
 def test_a_change_waits_for_the_lock_and_says_that_it_is_busy(tmp_path: Path) -> None:
     locks = tmp_path / "locks"
     locks.mkdir()
-    script = commands.locked("web", "echo done", wait_seconds=0).replace(
-        commands.LOCK_FOLDER, str(locks)
+    script = change.locked("web", "echo done", wait_seconds=0).replace(
+        change.LOCK_FOLDER, str(locks)
     )
     with (locks / "web.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert run(script).exit_code == commands.LOCK_BUSY
-        idle = commands.wait_idle("web", 0).replace(commands.LOCK_FOLDER, str(locks))
-        assert run(idle).exit_code == commands.LOCK_BUSY
+        assert run(script).exit_code == change.LOCK_BUSY
+        idle = change.wait_idle("web", 0).replace(change.LOCK_FOLDER, str(locks))
+        assert run(idle).exit_code == change.LOCK_BUSY
     assert run(script).stdout.split() == ["done"]
     assert run(idle).exit_code == 0
 
@@ -126,12 +126,12 @@ def test_a_change_waits_for_the_lock_and_says_that_it_is_busy(tmp_path: Path) ->
         ("running", 1, 1),
         ("degraded", 1, 1),
         ("maintenance", 3, 3),
-        ("stopping", 1, commands.HOST_UNSETTLED),
-        ("starting", 5, commands.HOST_UNSETTLED),
-        ("", 1, commands.HOST_UNSETTLED),
-        ("stopping", commands.LOCK_BUSY, commands.LOCK_BUSY),
-        ("stopping", commands.LOCK_LOST, commands.LOCK_LOST),
-        ("starting", commands.CONTENT_DIFFERS, commands.CONTENT_DIFFERS),
+        ("stopping", 1, change.HOST_UNSETTLED),
+        ("starting", 5, change.HOST_UNSETTLED),
+        ("", 1, change.HOST_UNSETTLED),
+        ("stopping", change.LOCK_BUSY, change.LOCK_BUSY),
+        ("stopping", change.LOCK_LOST, change.LOCK_LOST),
+        ("starting", change.CONTENT_DIFFERS, change.CONTENT_DIFFERS),
     ],
 )
 def test_what_fails_while_a_host_starts_or_stops_is_told_apart(
@@ -141,7 +141,7 @@ def test_what_fails_while_a_host_starts_or_stops_is_told_apart(
     told = tmp_path / "systemctl"
     told.write_text(f"#!/bin/sh\necho {state}\n")
     told.chmod(0o755)
-    script = commands.locked("web", f"exit {code}").replace(commands.LOCK_FOLDER, str(tmp_path))
+    script = change.locked("web", f"exit {code}").replace(change.LOCK_FOLDER, str(tmp_path))
     environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     assert run(script, environ=environ).exit_code == expected
 
@@ -173,29 +173,29 @@ BAD_NAMES = (
 @pytest.mark.parametrize(
     "build",
     [
-        commands.home,
-        commands.lock_path,
-        lambda bad: commands.locked(bad, "true"),
-        lambda bad: commands.release_path("web", bad),
-        lambda bad: commands.prepare("web", bad),
-        lambda bad: commands.receive_release("web", bad, "web", 0, "0" * 64),
-        lambda bad: commands.receive_release("web", "1.0.0-aaaaaaaaaaaa", bad, 0, "0" * 64),
-        lambda bad: commands.receive_release("web", "1.0.0-aaaaaaaaaaaa", "web", 0, bad),
-        lambda bad: commands.discard_part("web", bad),
-        lambda bad: commands.record_deployed("web", 5000, "{}", bad),
-        lambda bad: commands.mark_bad("web", bad, "note"),
-        commands.stop_unit,
-        commands.start_unit,
-        commands.retire_unit,
-        commands.revive_unit,
-        lambda bad: commands.kept_unit("web", "web@5000.service", bad, "d" * 12),
-        lambda bad: commands.kept_unit("web", "web@5000.service", "1.0.0-aaaaaaaaaaaa", bad),
-        lambda bad: commands.remove_releases("web", (bad,)),
-        lambda bad: questions.find_contents("web", bad),
-        lambda bad: questions.runtime(bad, "web@5000.service", 5000),
-        lambda bad: questions.survey_app(bad, "web", None, None),
-        lambda bad: questions.survey_slot("web", 5000, bad),
-        lambda bad: questions.journal(bad, 5),
+        change.home,
+        change.lock_path,
+        lambda bad: change.locked(bad, "true"),
+        lambda bad: change.release_path("web", bad),
+        lambda bad: change.prepare("web", bad),
+        lambda bad: change.receive_release("web", bad, "web", 0, "0" * 64),
+        lambda bad: change.receive_release("web", "1.0.0-aaaaaaaaaaaa", bad, 0, "0" * 64),
+        lambda bad: change.receive_release("web", "1.0.0-aaaaaaaaaaaa", "web", 0, bad),
+        lambda bad: change.discard_part("web", bad),
+        lambda bad: change.record_deployed("web", 5000, "{}", bad),
+        lambda bad: change.mark_bad("web", bad, "note"),
+        change.stop_unit,
+        change.start_unit,
+        change.retire_unit,
+        change.revive_unit,
+        lambda bad: change.kept_unit("web", "web@5000.service", bad, "d" * 12),
+        lambda bad: change.kept_unit("web", "web@5000.service", "1.0.0-aaaaaaaaaaaa", bad),
+        lambda bad: change.remove_releases("web", (bad,)),
+        lambda bad: read.find_contents("web", bad),
+        lambda bad: read.runtime(bad, "web@5000.service", 5000),
+        lambda bad: read.survey_app(bad, "web", None, None),
+        lambda bad: read.survey_slot("web", 5000, bad),
+        lambda bad: read.journal(bad, 5),
     ],
 )
 def test_no_builder_takes_a_name_outside_the_grammar(build: Callable[[str], str]) -> None:
@@ -213,7 +213,7 @@ done; exit {code}
 
 @pytest.mark.parametrize(
     ("second", "code", "ended"),
-    [("Restart=no", 0, 0), ("Retsart=no", 0, commands.UNIT_REFUSED), ("Restart=no", 1, 80)],
+    [("Restart=no", 0, 0), ("Retsart=no", 0, change.UNIT_REFUSED), ("Restart=no", 1, 80)],
     ids=["right", "a misspelt key", "an exit code"],
 )
 def test_units_are_judged_together_and_kept_only_if_all_are_right(
@@ -227,7 +227,7 @@ def test_units_are_judged_together_and_kept_only_if_all_are_right(
     sizes = [[(name, len(text)) for name, text in each.items()] for each in (checks, texts)]
     environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     sent = b"".join((*checks.values(), *texts.values()))
-    ran = run(commands.stage_units(sizes[0], sizes[1]), sent, environ)
+    ran = run(change.stage_units(sizes[0], sizes[1]), sent, environ)
     assert ran.exit_code == ended, ran.stdout
     assert (tmp_path / "asked").read_text().count(".service") == len(checks)
     kept = {str(path): path.read_bytes() for path in tmp_path.glob("kept*")}
@@ -253,7 +253,7 @@ def stored(home: Path, release: str) -> Path:
 
 def switch(root: Path, release: str) -> CommandResult:
     unit = ("web@5000.service", hashlib.sha256(release.encode()).hexdigest())
-    script = commands.switch_release("web", 5000, release, "root", unit, (unit[0],))
+    script = change.switch_release("web", 5000, release, "root", unit, (unit[0],))
     return run(moved(script, root).replace("/etc/systemd/system", str(root)))
 
 
@@ -276,7 +276,7 @@ def test_a_stored_unit_that_was_changed_is_not_installed(text: str, tmp_path: Pa
     """Its name carries the digest of its text: a planted one does not match it."""
     home = home_of(tmp_path, "1.0.0-aaaaaaaaaaaa")
     stored(home, "1.0.0-aaaaaaaaaaaa").write_text(text)
-    assert switch(tmp_path, "1.0.0-aaaaaaaaaaaa").exit_code == commands.UNIT_CHANGED
+    assert switch(tmp_path, "1.0.0-aaaaaaaaaaaa").exit_code == change.UNIT_CHANGED
     assert not (tmp_path / "web@5000.service").exists()
     assert not list((home / "slots").iterdir())
 
@@ -296,7 +296,7 @@ def test_the_units_of_two_slots_match_one_digest(
     names = [f"web@{port}.service" for port in order]
     for port in (5000, 5001):
         unit = (f"web@{port}.service", digest)
-        script = commands.switch_release("web", port, release, "root", unit, names)
+        script = change.switch_release("web", port, release, "root", unit, names)
         ended = run(moved(script, tmp_path).replace("/etc/systemd/system", str(tmp_path)))
         assert ended.exit_code == 0, ended.stdout
 
@@ -307,7 +307,7 @@ def test_a_release_that_a_slot_points_to_is_never_removed(tmp_path: Path) -> Non
     for release in ("1.0.0-aaaaaaaaaaaa", "1.0.0-abababababab", "2.0.0-bbbbbbbbbbbb"):
         (home / f"records/manifests/{release}").touch()
     assert switch(tmp_path, "2.0.0-bbbbbbbbbbbb").exit_code == 0
-    script = commands.remove_releases("web", ("1.0.0-aaaaaaaaaaaa", "2.0.0-bbbbbbbbbbbb"))
+    script = change.remove_releases("web", ("1.0.0-aaaaaaaaaaaa", "2.0.0-bbbbbbbbbbbb"))
     assert run(moved(script, tmp_path)).exit_code == 0
     left = ["1.0.0-abababababab", "2.0.0-bbbbbbbbbbbb"]
     assert sorted(entry.name for entry in (home / "releases").iterdir()) == left
@@ -321,7 +321,7 @@ def test_a_torn_upload_is_removed_unless_its_release_is_coming(tmp_path: Path) -
     for coming, left in (("3.0.0-cccccccccccc", [".3.0.0-cccccccccccc.part"]), ("", [])):
         for release in ("3.0.0-cccccccccccc", "4.0.0-dddddddddddd"):
             (home / f"releases/.{release}.part/files").mkdir(parents=True, exist_ok=True)
-        script = commands.remove_releases("web", (), coming)
+        script = change.remove_releases("web", (), coming)
         assert run(moved(script, tmp_path)).exit_code == 0
         assert [entry.name for entry in (home / "releases").iterdir()] == left
 
@@ -329,24 +329,22 @@ def test_a_torn_upload_is_removed_unless_its_release_is_coming(tmp_path: Path) -
 def test_the_note_that_a_target_is_out_falls_with_the_record(tmp_path: Path) -> None:
     records = tmp_path / "srv/web/records"
     note = '{"by": "it\'s $HOME `me`"}'
-    assert run(moved(commands.record_out("web", 5000, note), tmp_path)).exit_code == 0
+    assert run(moved(change.record_out("web", 5000, note), tmp_path)).exit_code == 0
     assert (records / "5000.out").read_text() == f"{note}\n"
-    assert (
-        run(moved(commands.mark_bad("web", "1.0.0-aaaaaaaaaaaa", "sick"), tmp_path)).exit_code == 0
-    )
-    for number in range(commands.HISTORY + 2):
+    assert run(moved(change.mark_bad("web", "1.0.0-aaaaaaaaaaaa", "sick"), tmp_path)).exit_code == 0
+    for number in range(change.HISTORY + 2):
         record = Record("1.0.0-aaaaaaaaaaaa", "d" * 12, str(number)).as_line()
-        script = commands.record_deployed("web", 5000, record, "1.0.0-aaaaaaaaaaaa")
+        script = change.record_deployed("web", 5000, record, "1.0.0-aaaaaaaaaaaa")
         assert run(moved(script, tmp_path)).exit_code == 0
     assert [entry.name for entry in records.iterdir() if entry.is_file()] == ["history"]
     assert not list((records / "bad").iterdir())
     lines = (records / "history").read_text().splitlines()
-    assert len(lines) == commands.HISTORY
+    assert len(lines) == change.HISTORY
     assert Record.parse(lines[-1]) == Record(
-        "1.0.0-aaaaaaaaaaaa", "d" * 12, str(commands.HISTORY + 1)
+        "1.0.0-aaaaaaaaaaaa", "d" * 12, str(change.HISTORY + 1)
     )
     for _ in range(2):
-        assert run(moved(commands.forget_out("web", 5000), tmp_path)).exit_code == 0
+        assert run(moved(change.forget_out("web", 5000), tmp_path)).exit_code == 0
 
 
 def test_the_survey_reads_links_records_and_releases(tmp_path: Path) -> None:
@@ -375,8 +373,8 @@ def test_the_survey_reads_links_records_and_releases(tmp_path: Path) -> None:
 
 
 def surveyed(root: Path) -> tuple[Slot, tuple[str, ...]]:
-    script = questions.survey_app("web", "nobody", None, "/none")
-    script += "\n" + questions.survey_slot("web", 5000, "web@5000.service")
+    script = read.survey_app("web", "nobody", None, "/none")
+    script += "\n" + read.survey_slot("web", 5000, "web@5000.service")
     facts = run(moved(script, root)).facts
     found = parse_host(builders.host(), facts, [builders.app()])
     return found.slots["web"], tuple(k for k in found.unknown if ".show." not in k)
@@ -413,6 +411,6 @@ def test_names_of_files_are_unknown_where_they_are_none_of_ours(tmp_path: Path) 
 
 
 def test_probes_print_the_code_or_zeros_where_nobody_answers() -> None:
-    for build in (questions.probe_with_python, questions.probe_with_curl):
+    for build in (read.probe_with_python, read.probe_with_curl):
         answer = run(build(1, "/health", "example.com", 1)).stdout.strip()
         assert answer in {"000", ""}

@@ -13,8 +13,11 @@ import pytest
 from builders import NEW
 from rich.console import Console
 
-from deploy import console, overview, plan, tables, watch
-from deploy.report import (
+from deploy.cli import live as watch
+from deploy.cli import screen as console
+from deploy.cli import status, tables
+from deploy.plan import plan
+from deploy.run.report import (
     BatchBegan,
     Failure,
     HostEnded,
@@ -28,8 +31,8 @@ from deploy.report import (
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from deploy.plan import Plan
-    from deploy.report import Event
+    from deploy.plan.plan import Plan
+    from deploy.run.report import Event
 
 
 def printed(thing: RenderableType, width: int = 100) -> str:
@@ -191,7 +194,7 @@ def test_success_is_one_line() -> None:
 def test_the_status_table_tells_state_reason_and_whether_current() -> None:
     hosts = [builders.facts(1, {"web": builders.slot()}), builders.facts(2)]
     seen = builders.survey(hosts, {"host-2": builders.UNHEALTHY})
-    told = overview.overview(builders.environment(), seen)
+    told = status.overview(builders.environment(), seen)
     lines = printed(tables.render_overview(told), 80).splitlines()
     first, second = (line.split() for line in lines[1:3])
     assert first[:4] == ["host-1", "web", "healthy", builders.slot().link]
@@ -204,7 +207,7 @@ def test_the_status_table_tells_state_reason_and_whether_current() -> None:
 
 def test_all_is_well_is_said_so() -> None:
     hosts = [builders.facts(1, {"web": builders.slot()})]
-    told = overview.overview(builders.environment(), builders.survey(hosts))
+    told = status.overview(builders.environment(), builders.survey(hosts))
     assert printed(tables.render_overview(told)).splitlines()[-1] == "lab: all is well"
 
 

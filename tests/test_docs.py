@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
-from test_layout import HOMES, LAYERS, MODULES
+from test_layout import MODULES, PACKAGES
 
 import tasks
-from deploy import project
-from deploy.settings import GIVEN, Environment, Strict
+from deploy.settings import load
+from deploy.settings.model import GIVEN, Environment, Strict
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -52,7 +52,7 @@ def reference(tmp_path: Path) -> Environment:
     comment = re.compile(r"^( *)# ( *[a-z_]+: ?.*)$", re.MULTILINE)
     file = tmp_path / "fabric.yaml"
     file.write_text(comment.sub(r"\1\2", page("fabric.yaml")))
-    return project.load(file, "prod")
+    return load.load(file, "prod")
 
 
 def test_every_wall_names_a_module_or_a_file() -> None:
@@ -86,7 +86,7 @@ def test_the_settings_shown_on_a_page_load(name: str, tmp_path: Path) -> None:
     least = "" if "environments:" in shown[1] else "  environments:\n    prod: {hosts: [web-1]}\n"
     file = tmp_path / "fabric.yaml"
     file.write_text(shown[1] + least)
-    assert [app.name for app in project.load(file, "prod").apps] == ["web"]
+    assert [app.name for app in load.load(file, "prod").apps] == ["web"]
 
 
 def test_the_table_of_deploys_options_is_whole() -> None:
@@ -191,7 +191,7 @@ def test_contributing_fits_on_a_screen() -> None:
 def test_the_policy_allows_the_calls_that_are_made_and_no_other() -> None:
     services = {"elbv2": "elasticloadbalancing"}
     made = set()
-    for path in (ROOT / "deploy").glob("*.py"):
+    for path in (ROOT / "deploy").rglob("*.py"):
         text = path.read_text()
         made |= set(re.findall(r'"(sts|ec2|elbv2|autoscaling)",\s+"([a-z_]+)"', text))
         made |= {("elbv2", call) for call in re.findall(r'_write\("([a-z_]+)"', text)}
@@ -206,21 +206,14 @@ def test_the_policy_allows_the_calls_that_are_made_and_no_other() -> None:
     assert sorted(allowed) == sorted(calls)
 
 
-def test_the_tree_names_every_module_and_each_librarys_home() -> None:
+def test_the_packages_are_told_in_their_order() -> None:
+    """In docs/architecture.md, where each has a paragraph, and in the package's own docstring."""
+    told = "errors, retry < " + " < ".join(name for name in PACKAGES if name and "." not in name)
     text = page("docs/architecture.md")
-    rows = dict(re.findall(r"^  (\w+)\.py +(.+)$", text, re.MULTILINE))
-    assert sorted(rows) == [name for name in MODULES if name != "__init__"]
-    others = {"botocore": "boto3", "ruamel": "ruamel.yaml"}
-    for library, homes in HOMES.items():
-        for home in homes - ({"remote"} if library == "invoke" else set()):
-            assert rows[home].endswith(others.get(library, library)) or library in rows[home]
-
-
-def test_the_layers_are_told_as_they_are() -> None:
-    blocks = re.findall(r"^```\n(.*?)^```$", page("docs/architecture.md"), re.DOTALL | re.MULTILINE)
-    told = [[tuple(line.split(", ")) for line in block.splitlines()] for block in blocks]
-    layers = [tuple(name for name in layer if name != "__init__") for layer in reversed(LAYERS)]
-    assert layers in told
+    assert told in text
+    assert told in " ".join((ROOT / "deploy" / "__init__.py").read_text().split())
+    for name in PACKAGES:
+        assert "." in name or f"\n- **{name or 'errors, '}" in text
 
 
 def test_the_figures_have_their_place() -> None:

@@ -12,28 +12,15 @@ import builders
 import pytest
 from builders import NEW
 
-from deploy import (
-    enrolment,
-    executor,
-    proof,
-    quiet,
-    recording,
-    recovery,
-    rollback,
-    rollout,
-    room,
-    staging,
-    steps,
-    switching,
-)
-from deploy import plan as plans
-from deploy.balancer import GONE, Health, State, Target
+from deploy.aws.target_groups import GONE, Health, State, Target
+from deploy.cli import rollout
 from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, LockLost
-from deploy.executor import Execution
-from deploy.facts import Slot, UnitState
-from deploy.fleet import Stopped
-from deploy.proof import ProveCurrent
-from deploy.report import (
+from deploy.plan import plan as plans
+from deploy.recovery import failed_host, rollback
+from deploy.run import capacity_gate, executor
+from deploy.run.executor import Execution
+from deploy.run.host_runner import Walk
+from deploy.run.report import (
     BatchBegan,
     Event,
     ExitCode,
@@ -44,19 +31,24 @@ from deploy.report import (
     StepEnded,
     Told,
 )
-from deploy.walk import Walk
+from deploy.steps import base, idle_drain, records, staging, verify
+from deploy.steps import target as enrolment
+from deploy.steps import unit as switching
+from deploy.steps.fleet import Stopped
+from deploy.steps.verify import ProveCurrent
+from deploy.survey.facts import Slot, UnitState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from collections.abc import Set as AbstractSet
 
-    from deploy.facts import HostFacts
-    from deploy.fleet import Fleet
-    from deploy.inventory import Host
-    from deploy.lanes import Lane
-    from deploy.plan import Plan
-    from deploy.settings import App
-    from deploy.steps import Step
+    from deploy.aws.inventory import Host
+    from deploy.plan.host_plan import Lane
+    from deploy.plan.plan import Plan
+    from deploy.settings.model import App
+    from deploy.steps.base import Step
+    from deploy.steps.fleet import Fleet
+    from deploy.survey.facts import HostFacts
 
 PATIENCE_SECONDS = 5.0
 TWO = (("web", 5000), ("admin", 5100))
@@ -143,9 +135,9 @@ class Ran:
 
 KINDS = [
     kind
-    for module in (enrolment, proof, quiet, recording, staging, switching)
+    for module in (enrolment, verify, idle_drain, records, staging, switching)
     for kind in vars(module).values()
-    if isinstance(kind, type) and issubclass(kind, steps.OnHost) and kind is not steps.OnHost
+    if isinstance(kind, type) and issubclass(kind, base.OnHost) and kind is not base.OnHost
 ]
 
 
@@ -154,7 +146,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
     """Walk a real plan, ways back included, on a paper fleet."""
     for kind in KINDS:
         monkeypatch.setattr(kind, "run", lambda step, fleet: fleet.do(step))
-    monkeypatch.setattr(proof.ProveRelease, "look_again", lambda *_: None)
+    monkeypatch.setattr(verify.ProveRelease, "look_again", lambda *_: None)
 
     def execute(plan: Plan, acts: Acts | None = None, **more: Any) -> Ran:
         events: list[Event] = []
@@ -466,7 +458,7 @@ def walk(
     for kind in KINDS:
         monkeypatch.setattr(kind, "run", do)
     monkeypatch.setattr(fleet, "serving", read)
-    monkeypatch.setattr(room, "LOOK_FOR_CAPACITY_SECONDS", 0.01)
+    monkeypatch.setattr(capacity_gate, "LOOK_FOR_CAPACITY_SECONDS", 0.01)
     return Ran(Execution(plan, cast("Fleet", fleet), events.append).run(), events, fleet.done)
 
 
@@ -801,11 +793,11 @@ def test_a_canary_that_ended_while_others_were_staged_does_not_enrol(
 ) -> None:
     """P3: what was proven minutes ago may have ended since."""
 
-    def look(step: proof.ProveRelease, fleet: PaperFleet) -> None:
+    def look(step: verify.ProveRelease, fleet: PaperFleet) -> None:
         del fleet
-        raise proof.NotProven(f"{step.host}: it ended and was restarted")
+        raise verify.NotProven(f"{step.host}: it ended and was restarted")
 
-    monkeypatch.setattr(proof.ProveRelease, "look_again", look)
+    monkeypatch.setattr(verify.ProveRelease, "look_again", look)
     ran = run(surged(3))
     assert ran.report.exit_code is ExitCode.FAILED
     assert not any(" register" in line for line in ran.done)
@@ -903,7 +895,7 @@ def test_a_defect_between_batches_ends_with_the_report_of_what_was_done(
         if number == 2:
             raise KeyError("a floor")
 
-    monkeypatch.setattr(room.Room, "wait", break_down)
+    monkeypatch.setattr(capacity_gate.Room, "wait", break_down)
     report = run(made(old(3), batch=1)).report
     assert report.outcomes == {
         "host-1": Outcome.DONE,
@@ -920,7 +912,7 @@ def test_a_defect_in_a_hosts_recovery_is_that_hosts_failure_and_counts_as_out(
     def break_down(*_: object, **__: object) -> None:
         raise IndexError("no way out")
 
-    monkeypatch.setattr(recovery, "way_out", break_down)
+    monkeypatch.setattr(failed_host, "way_out", break_down)
     report = run(made(old(3), batch=2), {f"host-1: prove {NEW}": fail}).report
     assert report.outcomes == {
         "host-1": Outcome.UNKNOWN,

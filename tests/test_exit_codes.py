@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 from deploy import errors
-from deploy.report import MEANINGS, ExitCode
+from deploy.run.report import MEANINGS, ExitCode
 
 DOCS = Path(__file__).parent.parent / "docs" / "exit-codes.md"
 

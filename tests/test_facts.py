@@ -7,8 +7,8 @@ from dataclasses import replace
 import builders
 import pytest
 
-from deploy.balancer import GONE
-from deploy.facts import UnitState, target_of
+from deploy.aws.target_groups import GONE
+from deploy.survey.facts import UnitState, target_of
 
 
 @pytest.mark.parametrize(

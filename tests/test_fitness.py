@@ -8,16 +8,16 @@ import builders
 import pytest
 from builders import NEW, RUNNING
 
-from deploy import fitness
-from deploy.balancer import GONE, Health, State
+from deploy.aws.target_groups import GONE, Health, State
 from deploy.errors import BadInput
-from deploy.facts import Listener, Slot
-from deploy.offers import Opened
-from deploy.scope import Scope
+from deploy.plan import preflight
+from deploy.plan.candidate import Opened
+from deploy.settings.scope import Scope
+from deploy.survey.facts import Listener, Slot
 
 if TYPE_CHECKING:
-    from deploy.facts import HostFacts, Survey
-    from deploy.settings import App
+    from deploy.settings.model import App
+    from deploy.survey.facts import HostFacts, Survey
 
 
 def opened(web: App | None = None) -> Opened:
@@ -30,7 +30,7 @@ def check(hosts: list[HostFacts], *packages: Opened, **rollout: Any) -> Survey:
     environment = builders.environment(rollout=rollout)
     scope = Scope("lab", skip_host="host-8")
     seen = builders.survey(hosts)
-    return fitness.check(environment, seen, packages, scope, is_default=True)
+    return preflight.check(environment, seen, packages, scope, is_default=True)
 
 
 FOREIGN = Listener(7, "nginx.service", "nginx")
@@ -49,7 +49,7 @@ def refused(
     seen = builders.survey([host], {"host-1": health}, [web], **(group or {}))
     environment = builders.environment(web)
     try:
-        fitness.check(environment, seen, (), Scope("lab"), is_default=False)
+        preflight.check(environment, seen, (), Scope("lab"), is_default=False)
     except BadInput as error:
         return str(error)
     return ""
@@ -141,7 +141,7 @@ def test_every_problem_of_every_host_is_told_at_once() -> None:
 def test_a_host_without_space_is_named_with_both_figures() -> None:
     web = builders.app()
     hosts = [builders.facts(1), builders.facts(2, free_kb=63 * 1024)]
-    assert fitness.too_small([opened(web)], builders.survey(hosts)) == {
+    assert preflight.too_small([opened(web)], builders.survey(hosts)) == {
         "host-2": (
             "host-2: no space for the release: 63 MiB free under /srv, 64 MiB needed; make room "
             "there",
@@ -151,15 +151,15 @@ def test_a_host_without_space_is_named_with_both_figures() -> None:
 
 def test_what_a_torn_upload_holds_counts_as_free() -> None:
     hosts = [builders.facts(slots={"web": Slot(torn={NEW: 1024})}, free_kb=64 * 1024)]
-    assert fitness.too_small([opened()], builders.survey(hosts)) == {}
+    assert preflight.too_small([opened()], builders.survey(hosts)) == {}
     hosts = [builders.facts(slots={"web": Slot(torn={NEW: 900})}, free_kb=64 * 1024)]
-    (problem,) = fitness.too_small([opened()], builders.survey(hosts))["host-1"]
+    (problem,) = preflight.too_small([opened()], builders.survey(hosts))["host-1"]
     assert "64 MiB free under /srv, 64 MiB needed" in problem
 
 
 def test_a_host_that_has_the_release_needs_no_space() -> None:
     host = builders.facts(slots={"web": Slot(releases=(NEW,))}, free_kb=0)
-    assert fitness.too_small([opened()], builders.survey([host])) == {}
+    assert preflight.too_small([opened()], builders.survey([host])) == {}
 
 
 def test_within_the_policy_an_unfit_host_is_left_out_and_the_others_stay() -> None:
@@ -212,7 +212,7 @@ def test_a_mark_of_a_minority_leaves_that_host_out_and_forbids_the_release_to_no
 def test_a_mark_of_a_majority_forbids_it_and_a_name_permits_it() -> None:
     with pytest.raises(BadInput, match=r"inv deploy --env lab --app web .* --package 2.0.0"):
         check(marked(1, 3), opened(), max_failures=3)
-    named = fitness.check(
+    named = preflight.check(
         builders.environment(),
         builders.survey(marked(1, 3)),
         (opened(),),

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from lockhosts import FolderHost, forged
 
 from audit import lock as audit_lock
-from deploy import fence, holder
-from deploy.commands import LOCK_HELD, LOCK_LOST
-from deploy.holder import Holder, run_address
+from deploy.hosts.lock import holder
+from deploy.hosts.lock.holder import Holder, run_address
+from deploy.hosts.scripts import lock
+from deploy.hosts.scripts.change import LOCK_HELD, LOCK_LOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +74,7 @@ def test_whatever_the_workstation_is_called_its_line_can_be_read(
 ) -> None:
     made = Holder.of_this_process(author, what, 30)
     made = replace(made, run=holder._fitted(run, 2000))
-    assert len(made.as_line()) < fence.LINE_BYTES
+    assert len(made.as_line()) < lock.LINE_BYTES
     assert Holder.parse(made.as_line()) == made
 
 
@@ -94,26 +95,26 @@ def test_a_hosts_answer_is_read_from_its_marker_on() -> None:
 def test_no_builder_takes_what_is_no_token(token: str) -> None:
     line = HOLDER.as_line()
     builds: tuple[Callable[[], str], ...] = (
-        lambda: fence.take_lock("lab", token, line),
-        lambda: fence.beat_lock("lab", token, line),
-        lambda: fence.holds_lock("lab", token),
-        lambda: fence.drop_lock("lab", token),
-        lambda: fence.break_lock("lab", token, "why"),
+        lambda: lock.take_lock("lab", token, line),
+        lambda: lock.beat_lock("lab", token, line),
+        lambda: lock.holds_lock("lab", token),
+        lambda: lock.drop_lock("lab", token),
+        lambda: lock.break_lock("lab", token, "why"),
     )
     for build in builds:
         with pytest.raises(ValueError, match="32 hexadecimal digits"):
             build()
     if token:
         with pytest.raises(ValueError, match="32 hexadecimal digits"):
-            fence.take_lock("lab", TOKEN, line, token)
+            lock.take_lock("lab", TOKEN, line, token)
 
 
 @pytest.mark.parametrize("line", ["", "x", HOLDER.as_line() + "\n", HOLDER.as_line() + "x" * 5000])
 def test_no_builder_writes_what_is_no_line_of_its_token(line: str) -> None:
     with pytest.raises(ValueError, match="starts with its holder"):
-        fence.take_lock("lab", TOKEN, line)
+        lock.take_lock("lab", TOKEN, line)
     with pytest.raises(ValueError, match="starts with its holder"):
-        fence.beat_lock("lab", OTHER, HOLDER.as_line())
+        lock.beat_lock("lab", OTHER, HOLDER.as_line())
 
 
 @pytest.fixture
@@ -137,12 +138,12 @@ NEAR = (
 def test_a_token_counts_only_at_its_own_place(host: FolderHost, text: str) -> None:
     host.file.write_text(text)
     line = HOLDER.as_line()
-    assert host.ask(fence.holds_lock("lab", TOKEN), "").exit_code == LOCK_LOST
-    assert host.ask(fence.beat_lock("lab", TOKEN, line), "").exit_code == LOCK_LOST
-    assert host.ask(fence.take_lock("lab", TOKEN, line), "").exit_code == LOCK_HELD
-    assert host.ask(fence.take_lock("lab", TOKEN, line, "e" * 32), "").exit_code == LOCK_HELD
-    host.ask(fence.drop_lock("lab", TOKEN), "")
-    host.ask(fence.break_lock("lab", TOKEN, "why"), "")
+    assert host.ask(lock.holds_lock("lab", TOKEN), "").exit_code == LOCK_LOST
+    assert host.ask(lock.beat_lock("lab", TOKEN, line), "").exit_code == LOCK_LOST
+    assert host.ask(lock.take_lock("lab", TOKEN, line), "").exit_code == LOCK_HELD
+    assert host.ask(lock.take_lock("lab", TOKEN, line, "e" * 32), "").exit_code == LOCK_HELD
+    host.ask(lock.drop_lock("lab", TOKEN), "")
+    host.ask(lock.break_lock("lab", TOKEN, "why"), "")
     assert host.file.read_text() == text
 
 
@@ -155,11 +156,11 @@ def test_what_is_not_a_file_is_shown_without_being_read_and_can_be_broken(
     )
     for make in makers:
         make()
-        raw = holder.shown(host.ask(fence.show_lock("lab"), "").stdout)
+        raw = holder.shown(host.ask(lock.show_lock("lab"), "").stdout)
         assert raw == b"not a regular file"
-        taken = host.ask(fence.take_lock("lab", TOKEN, HOLDER.as_line()), "")
+        taken = host.ask(lock.take_lock("lab", TOKEN, HOLDER.as_line()), "")
         assert taken.exit_code == LOCK_HELD
-        assert host.ask(fence.break_unreadable("lab", raw, "a note\nof two"), "").exit_code == 0
+        assert host.ask(lock.break_unreadable("lab", raw, "a note\nof two"), "").exit_code == 0
         assert not host.file.is_symlink()
         assert not host.file.exists()
     notes = host.file.with_suffix(".broken").read_text()
@@ -168,31 +169,31 @@ def test_what_is_not_a_file_is_shown_without_being_read_and_can_be_broken(
 
 def test_of_a_large_file_4096_bytes_are_read(host: FolderHost) -> None:
     host.file.write_bytes(b"\xff" * 1_000_000)
-    assert holder.shown(host.ask(fence.show_lock("lab"), "").stdout) == b"\xff" * 4096
+    assert holder.shown(host.ask(lock.show_lock("lab"), "").stdout) == b"\xff" * 4096
     host.file.write_bytes(b"x" * 1_000_000)
-    assert host.ask(fence.read_lock("lab"), "").stdout == "x" * 4096
+    assert host.ask(lock.read_lock("lab"), "").stdout == "x" * 4096
 
 
 def test_garbage_that_changed_meanwhile_is_not_removed(host: FolderHost) -> None:
     host.file.write_text(forged())
-    host.ask(fence.break_unreadable("lab", b"who knows\n", "why"), "")
+    host.ask(lock.break_unreadable("lab", b"who knows\n", "why"), "")
     assert host.file.read_text() == forged()
 
 
 def test_files_that_commands_lock_lie_in_a_folder_of_root(host: FolderHost) -> None:
-    assert host.ask(fence.drop_lock("lab", TOKEN), "").exit_code == 0
+    assert host.ask(lock.drop_lock("lab", TOKEN), "").exit_code == 0
     folder = host.root / "run-changeover"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / "locks").exists()
     folder.chmod(0o755)
-    host.ask(fence.drop_lock("lab", TOKEN), "")
+    host.ask(lock.drop_lock("lab", TOKEN), "")
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_link_in_place_of_that_folder_is_refused(host: FolderHost) -> None:
     (host.root / "elsewhere").mkdir()
     (host.root / "run-changeover").symlink_to(host.root / "elsewhere")
-    ended = host.ask(fence.drop_lock("lab", TOKEN), "")
+    ended = host.ask(lock.drop_lock("lab", TOKEN), "")
     assert ended.exit_code == 1
     assert "is not a folder of root" in ended.stderr
 
@@ -226,8 +227,8 @@ def test_a_ci_run_is_named(environ: dict[str, str], address: str) -> None:
 
 
 def test_environments_of_any_name_have_locks_of_their_own() -> None:
-    assert fence.lock_file("prod") == "/var/lib/changeover/prod.lock"
-    assert fence.lock_file("../a b") == "/var/lib/changeover/..%2Fa%20b.lock"
+    assert lock.lock_file("prod") == "/var/lib/changeover/prod.lock"
+    assert lock.lock_file("../a b") == "/var/lib/changeover/..%2Fa%20b.lock"
 
 
 def test_hostile_lines_are_holders_or_nothing_and_the_parser_of_before_was_fooled() -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import builders
 import pytest
 
-from deploy import instance_identity
 from deploy.errors import BadInput
+from deploy.hosts import instance_identity
 
 if TYPE_CHECKING:
     from pathlib import Path

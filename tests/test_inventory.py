@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 import builders
 import pytest
 
-from deploy import inventory
+from deploy.aws import inventory
 from deploy.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from deploy.aws import Account
-    from deploy.inventory import Host
+    from deploy.aws.account import Account
+    from deploy.aws.inventory import Host
 
 
 class PaperAccount:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,82 +14,52 @@ import pytest
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
 
-# Each module may import those of earlier lines only, annotations included.
-LAYERS = (
-    (
-        "__init__",
-        "algorithms",
-        "connections",
-        "endpoint",
-        "foreign_text",
-        "manifest",
-        "scope",
-        "unitfile",
-        "values",
-    ),
-    ("errors", "findings", "framing", "streams"),
-    (
-        "answers",
-        "checksums",
-        "crowd",
-        "document",
-        "entries",
-        "http_probe",
-        "matcher",
-        "minisign",
-        "records",
-        "release",
-        "retries",
-        "sandbox",
-        "ssh_config",
-        "template",
-        "transport",
-        "usage",
-    ),
-    ("bundle", "chronology", "folder", "rehearsal", "settings", "tar_stream", "units"),
-    ("archive", "aws", "commands", "project", "trust", "verification"),
-    ("balancer", "fence", "inventory", "package"),
-    (
-        "desk",
-        "facts",
-        "feed",
-        "holder",
-        "instance_identity",
-        "parcel",
-        "questions",
-        "service_user",
-        "ssh",
-    ),
-    ("capacity", "exclusion", "lstat", "offers", "printed", "remote"),
-    ("fleet", "ownership", "rival"),
-    ("claim", "lock_report", "steps", "survey"),
-    ("enrolment", "heartbeat", "proof", "recording", "staging", "switching"),
-    ("lock", "quiet"),
-    ("advice", "lanes"),
-    ("past", "recovery", "stock"),
-    ("fitness", "plan", "undo"),
-    ("question", "report", "rollback", "room", "session"),
-    ("overview", "repair", "tally"),
-    ("tables", "walk"),
-    ("executor", "watch"),
-    ("console",),
-    ("rollout",),
-    ("verbs",),
+# A package imports only what stands above it, annotations included.
+PACKAGES = (
+    "",
+    "unit",
+    "settings",
+    "package",
+    "aws",
+    "hosts.scripts",
+    "hosts.ssh",
+    "hosts",
+    "hosts.lock",
+    "survey",
+    "steps",
+    "plan",
+    "recovery",
+    "run",
+    "cli",
 )
 HOMES = {
-    "boto3": {"aws"},
-    "cryptography": {"minisign"},
-    "botocore": {"aws", "transport"},
-    "fabric": {"ssh", "trust"},
-    "invoke": {"usage"},
-    "paramiko": {"remote", "ssh", "ssh_config", "trust"},
-    "rich": {"console", "tables", "watch"},
-    "jinja2": {"template"},
-    "pydantic": {"project", "settings"},
-    "ruamel": {"document"},
-    "tenacity": {"retries"},
+    "boto3": {"aws.account"},
+    "botocore": {"aws.account", "aws.transport"},
+    "cryptography": {"package.minisign"},
+    "fabric": {"hosts.ssh.connect", "hosts.ssh.transport"},
+    "invoke": {"cli.invoke_patch"},
+    "jinja2": {"unit.template"},
+    "paramiko": {
+        "hosts.ssh.connect",
+        "hosts.ssh.remote",
+        "hosts.ssh.ssh_config",
+        "hosts.ssh.transport",
+    },
+    "pydantic": {"settings.load", "settings.model"},
+    "rich": {"cli.live", "cli.screen", "cli.tables"},
+    "ruamel": {"settings.yaml_document"},
+    "tenacity": {"retry"},
 }
-MODULES = sorted(path.stem for path in DEPLOY.glob("*.py"))
+MOST_IN_A_FOLDER = 13
+
+
+def name_of(path: Path) -> str:
+    """The module's dotted name below `deploy`: `hosts.ssh.remote`."""
+    return ".".join(path.relative_to(DEPLOY).with_suffix("").parts)
+
+
+PATHS = {name_of(path): path for path in DEPLOY.rglob("*.py") if path.stem != "__init__"}
+MODULES = sorted(PATHS)
 
 
 def imports(path: Path) -> set[str]:
@@ -104,25 +76,33 @@ def imports(path: Path) -> set[str]:
 
 def of_deploy(path: Path) -> set[str]:
     """The modules of deploy/ that a file imports."""
-    names = {name.split(".")[1] for name in imports(path) if name.startswith("deploy.")}
-    assert names <= set(MODULES)
-    return names
-
-
-def test_every_module_has_its_layer() -> None:
-    assert sorted(name for layer in LAYERS for name in layer) == MODULES
+    dotted = {name.removeprefix("deploy.") for name in imports(path) if name.startswith("deploy.")}
+    found = {name if name in PATHS else name.rpartition(".")[0] for name in dotted}
+    assert found <= set(MODULES), found - set(MODULES)
+    return found
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_imports_point_downwards_only(module: str) -> None:
-    place = next(number for number, layer in enumerate(LAYERS) if module in layer)
-    below = {name for layer in LAYERS[:place] for name in layer}
-    assert of_deploy(DEPLOY / f"{module}.py") <= below
+def test_a_package_imports_only_what_stands_above_it(module: str) -> None:
+    own = module.rpartition(".")[0]
+    allowed = PACKAGES[: PACKAGES.index(own) + 1]
+    assert {name.rpartition(".")[0] for name in of_deploy(PATHS[module])} <= set(allowed)
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    below = {module: of_deploy(PATHS[module]) for module in MODULES}
+    assert list(graphlib.TopologicalSorter(below).static_order())
+
+
+def test_a_folder_can_be_read_at_a_glance() -> None:
+    counts = Counter(name.rpartition(".")[0] for name in MODULES)
+    assert set(counts) == set(PACKAGES)
+    assert max(counts.values()) <= MOST_IN_A_FOLDER
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_third_party_library_lives_in_one_place(module: str) -> None:
-    tops = {name.partition(".")[0] for name in imports(DEPLOY / f"{module}.py")}
+    tops = {name.partition(".")[0] for name in imports(PATHS[module])}
     foreign = tops - set(sys.stdlib_module_names) - {"deploy"}
     assert foreign <= set(HOMES)
     for library in foreign:
@@ -130,7 +110,7 @@ def test_a_third_party_library_lives_in_one_place(module: str) -> None:
 
 
 def test_deploy_never_imports_the_lab_and_the_lab_only_its_errors() -> None:
-    for path in DEPLOY.glob("*.py"):
+    for path in PATHS.values():
         assert not any(name.partition(".")[0] == "lab" for name in imports(path))
     for path in (ROOT / "lab").glob("*.py"):
         assert of_deploy(path) <= {"errors"}
@@ -139,14 +119,14 @@ def test_deploy_never_imports_the_lab_and_the_lab_only_its_errors() -> None:
 # Who may write to the screen, by name: everything else goes through them.
 SCREEN = {
     "print(": set[str](),
-    "sys.stdout": {"question", "streams", "watch"},
-    "sys.stderr": {"streams", "watch"},
+    "sys.stdout": {"cli.question", "cli.streams", "cli.live"},
+    "sys.stderr": {"cli.streams", "cli.live"},
     "sys.__stdout__": set(),
     "sys.__stderr__": set(),
-    "os.write": {"question", "streams"},
-    "Console(": {"console"},
-    "Text(": {"tables"},
-    "_Console(": {"console"},
+    "os.write": {"cli.question", "cli.streams"},
+    "Console(": {"cli.screen"},
+    "Text(": {"cli.tables"},
+    "_Console(": {"cli.screen"},
     "from_markup": set(),
     "rich.print": set(),
 }
@@ -165,7 +145,7 @@ def written(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_there_is_one_way_to_the_screen(module: str) -> None:
-    ways = written(DEPLOY / f"{module}.py")
+    ways = written(PATHS[module])
     assert ways <= {way for way, homes in SCREEN.items() if module in homes}
     assert not written(ROOT / "tasks.py")
 
@@ -173,7 +153,7 @@ def test_there_is_one_way_to_the_screen(module: str) -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_an_errors_lines_are_its_arguments(module: str) -> None:
     """A line break in one argument would be made visible, as a foreign one is."""
-    for node in ast.walk(ast.parse((DEPLOY / f"{module}.py").read_text())):
+    for node in ast.walk(ast.parse((PATHS[module]).read_text())):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
             raised = ast.unparse(node.exc.func)
             breaks = "\\n" in ast.unparse(node.exc)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from lockhosts import PATIENCE_SECONDS, FolderHost, forged
 
-from deploy import claim, commands, crowd, fence, heartbeat, rival
 from deploy.errors import (
     ConnectionLost,
     DeployError,
@@ -21,15 +20,18 @@ from deploy.errors import (
     LockLost,
     Unreachable,
 )
-from deploy.holder import Holder
-from deploy.lock import Lease
-from deploy.rival import Life
+from deploy.hosts.lock import claim, crowd, heartbeat, watch
+from deploy.hosts.lock.holder import Holder
+from deploy.hosts.lock.lease import Lease
+from deploy.hosts.lock.watch import Life
+from deploy.hosts.scripts import change as commands
+from deploy.hosts.scripts import lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from deploy.remote import Remote
+    from deploy.hosts.ssh.remote import Remote
 
 TTL_SECONDS = 3.0
 """Longer than a busy machine takes for a script; a third of it would do on an idle one."""
@@ -65,19 +67,19 @@ def held_by(hosts: Hosts) -> set[str]:
 
 
 def shown_by(hosts: Hosts) -> dict[str, Holder]:
-    return dict(rival.read("lab", cast("Any", hosts)).holders)
+    return dict(watch.read("lab", cast("Any", hosts)).holders)
 
 
 def watched(hosts: Hosts, holder: Holder) -> Life:
-    return rival.watch("lab", cast("Any", hosts), TTL_SECONDS).life(holder.token)
+    return watch.watch("lab", cast("Any", hosts), TTL_SECONDS).life(holder.token)
 
 
 def broken(hosts: Hosts, why: str = "because") -> Mapping[str, str]:
     """Break whatever lock there is; the hosts that failed."""
-    seen = rival.read("lab", cast("Any", hosts))
-    failed = dict(rival.clean("lab", cast("Any", hosts), seen, why))
+    seen = watch.read("lab", cast("Any", hosts))
+    failed = dict(watch.clean("lab", cast("Any", hosts), seen, why))
     for holder, _ in seen.each():
-        failed |= rival.destroy("lab", cast("Any", hosts), seen, holder.token, why)
+        failed |= watch.destroy("lab", cast("Any", hosts), seen, holder.token, why)
     return failed
 
 
@@ -149,7 +151,7 @@ def dead(hosts: Hosts, *names: str) -> Holder:
     """A holder whose deploy was killed: its lock lies there and nothing beats."""
     holder = Holder.of_this_process("ana@one", "deploy", TTL_SECONDS)
     for name in names or hosts:
-        script = fence.take_lock("lab", holder.token, holder.as_line())
+        script = lock.take_lock("lab", holder.token, holder.as_line())
         assert hosts[name].ask(script, "").exit_code == 0
     return holder
 
@@ -170,7 +172,7 @@ def test_one_that_was_killed_in_the_middle_of_a_heartbeat_is_dead(hosts: Hosts) 
     holder = dead(hosts)
     newer = replace(holder, beat=holder.beat + 1)
     for name in ("host-2", "host-4"):
-        hosts[name].ask(fence.beat_lock("lab", holder.token, newer.as_line()), "")
+        hosts[name].ask(lock.beat_lock("lab", holder.token, newer.as_line()), "")
     assert watched(hosts, holder) is Life.DEAD
 
 
@@ -345,19 +347,19 @@ def test_a_long_look_is_not_taken_for_silence(
 ) -> None:
     """Dead hosts make a look as long as the time to live: one look alone proves nothing."""
     holder, looks = dead(hosts), list[int]()
-    read = rival.read
+    read = watch.read
 
-    def slowly(*args: Any) -> rival.View:
+    def slowly(*args: Any) -> watch.View:
         found = read(*args)
         looks.append(1)
         threading.Event().wait(TTL_SECONDS)
         if len(looks) == 1:
             newer = replace(holder, beat=holder.beat + 1)
             for host in hosts.values():
-                host.ask(fence.beat_lock("lab", holder.token, newer.as_line()), "")
+                host.ask(lock.beat_lock("lab", holder.token, newer.as_line()), "")
         return found
 
-    monkeypatch.setattr(rival, "read", slowly)
+    monkeypatch.setattr(watch, "read", slowly)
     assert watched(hosts, holder) is Life.ALIVE
 
 
@@ -378,10 +380,10 @@ def test_a_heartbeat_alone_never_makes_a_lock_file(hosts: Hosts) -> None:
     holder = dead(hosts)
     host = hosts["host-1"]
     host.file.unlink()
-    script = fence.beat_lock("lab", holder.token, holder.as_line())
-    assert host.ask(script, "").exit_code == fence.LOCK_GONE
+    script = lock.beat_lock("lab", holder.token, holder.as_line())
+    assert host.ask(script, "").exit_code == lock.LOCK_GONE
     host.file.touch()
-    assert host.ask(script, "").exit_code == fence.LOCK_GONE
+    assert host.ask(script, "").exit_code == lock.LOCK_GONE
     host.file.write_text(forged())
     assert host.ask(script, "").exit_code == commands.LOCK_LOST
     assert host.file.read_text() == forged()
@@ -392,7 +394,7 @@ def test_a_broken_lock_stays_lost_even_where_hosts_are_reached_one_by_one(hosts:
     with lease(hosts, ttl_seconds=60) as first:
         first.take(0, silent)
         holder = next(iter(shown_by(hosts).values()))
-        script = fence.break_lock("lab", holder.token, "because")
+        script = lock.break_lock("lab", holder.token, "because")
         for host in hosts.values():
             assert host.ask(script, "").exit_code == 0
             first.refused("somewhere: something")

@@ -16,16 +16,18 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from lockhosts import EVERY_LIE, TTL_SECONDS, FolderHost, LyingHost, MemoryHost, forged, learn
 
-from deploy import claim, crowd, fence, lock_report, rival
+from deploy.cli import lock_report
 from deploy.errors import DeployError, LockDisputed, Locked, LockLost, Unreachable
-from deploy.holder import Holder, shown
-from deploy.lock import Lease
+from deploy.hosts.lock import claim, crowd, watch
+from deploy.hosts.lock.holder import Holder, shown
+from deploy.hosts.lock.lease import Lease
+from deploy.hosts.scripts import lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from deploy.remote import Remote
+    from deploy.hosts.ssh.remote import Remote
 
 Hosts = dict[str, MemoryHost]
 SIZE = 3
@@ -37,7 +39,7 @@ def short_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
     learn(monkeypatch)
     monkeypatch.setattr(claim, "FIRST_SECONDS", 0.5)
     monkeypatch.setattr(crowd, "GRACE_SECONDS", 0.5)
-    monkeypatch.setattr(rival, "LOOK_SECONDS", 0.8)
+    monkeypatch.setattr(watch, "LOOK_SECONDS", 0.8)
 
 
 def fleet(size: int, lies: dict[int, str]) -> Hosts:
@@ -90,19 +92,19 @@ def is_seen_and_broken(hosts: Hosts) -> None:
         mine.take(0, silent)
         with lease(hosts, "bob@two") as second, pytest.raises(Locked, match="by ana@one"):
             second.take(0, silent)
-        seen = rival.watch("lab", remotes, TTL_SECONDS)
+        seen = watch.watch("lab", remotes, TTL_SECONDS)
         assert str(seen.alive()).startswith("deploy by ana@one")
         assert lock_report.is_locked(seen)
         assert "ana@one" in lock_report.text("lab", seen)
         assert "ana@one" in lock_report.as_json("lab", seen)
         mine.confirm()
         kill(mine)
-        seen = rival.watch("lab", remotes, TTL_SECONDS)
+        seen = watch.watch("lab", remotes, TTL_SECONDS)
         assert seen.alive() is None
         for holder, _ in seen.view.each():
-            rival.destroy("lab", remotes, seen.view, holder.token, "it is dead")
+            watch.destroy("lab", remotes, seen.view, holder.token, "it is dead")
         assert not any(host.line for host in honest(hosts))
-        assert not lock_report.is_locked(rival.watch("lab", remotes, TTL_SECONDS))
+        assert not lock_report.is_locked(watch.watch("lab", remotes, TTL_SECONDS))
 
 
 def is_taken_over(hosts: Hosts) -> None:
@@ -266,14 +268,14 @@ def test_the_hosts_in_memory_do_what_the_scripts_do(tmp_path: Path) -> None:
     mine, other = Holder.of_this_process("ana", "deploy", 30), forged()
     token, line = mine.token, mine.as_line()
     scripts = [
-        fence.take_lock("lab", token, line),
-        fence.take_lock("lab", token, line, "f" * 32),
-        fence.take_lock("lab", token, line, "e" * 32),
-        fence.beat_lock("lab", token, line),
-        fence.holds_lock("lab", token),
-        fence.drop_lock("lab", token),
-        fence.break_lock("lab", token, "why"),
-        fence.show_lock("lab"),
+        lock.take_lock("lab", token, line),
+        lock.take_lock("lab", token, line, "f" * 32),
+        lock.take_lock("lab", token, line, "e" * 32),
+        lock.beat_lock("lab", token, line),
+        lock.holds_lock("lab", token),
+        lock.drop_lock("lab", token),
+        lock.break_lock("lab", token, "why"),
+        lock.show_lock("lab"),
     ]
     real, model = FolderHost(tmp_path), MemoryHost("host")
     real.file.parent.mkdir()

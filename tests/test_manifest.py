@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import manifest
-from deploy.manifest import LEAST_COPIED_BYTES, Copied, Difference, File, Found
+from deploy.package import manifest
+from deploy.package.manifest import LEAST_COPIED_BYTES, Copied, Difference, File, Found
 
 OLD, PART = "1.0.0-a", ".2.0.0-b.part/files"
 BIG = LEAST_COPIED_BYTES

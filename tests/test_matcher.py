@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from deploy import matcher
 from deploy.errors import BadInput
+from deploy.settings import success_codes
 
 
 @pytest.mark.parametrize(
@@ -21,14 +21,14 @@ from deploy.errors import BadInput
 def test_matches_what_the_target_group_would(
     text: str, accepted: list[int], refused: list[int]
 ) -> None:
-    read = matcher.parse(text)
+    read = success_codes.parse(text)
     assert [read.matches(code) for code in accepted] == [True] * len(accepted)
     assert [read.matches(code) for code in refused] == [False] * len(refused)
 
 
 @pytest.mark.parametrize("text", ["200", "200-299", "200,302", "200-204,301"])
 def test_prints_as_it_was_written(text: str) -> None:
-    assert str(matcher.parse(text)) == text
+    assert str(success_codes.parse(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -49,5 +49,5 @@ def test_prints_as_it_was_written(text: str) -> None:
 )
 def test_refuses_what_no_target_group_takes(text: str, said: str) -> None:
     with pytest.raises(BadInput, match="matcher") as refusal:
-        matcher.parse(text)
+        success_codes.parse(text)
     assert said in str(refusal.value)

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.parsers import ResponseParserError
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup
 
-from deploy import balancer
-from deploy.inventory import SCALING_TAG
+from deploy.aws import target_groups
+from deploy.aws.inventory import SCALING_TAG
 from lab import aws
 from lab.api import REGION, Api, Moto, replaced
 from lab.knobs import Calls, Events, Knobs
@@ -204,7 +204,7 @@ def test_the_quota_of_targets_is_what_an_account_begins_with(account: Account) -
     """Moto's own is 30, and answers without our replacement."""
     answer = account.client("elbv2").describe_account_limits()
     limits = {item["Name"]: item["Max"] for item in answer["Limits"]}
-    assert limits[balancer.TARGETS_QUOTA] == "1000"
+    assert limits[target_groups.TARGETS_QUOTA] == "1000"
 
 
 def test_a_group_that_is_not_there_says_so(elb: Any) -> None:

@@ -11,8 +11,8 @@ import builders
 import pytest
 
 from audit import ownership as wall
-from deploy import ownership, service_user
 from deploy.errors import BadInput
+from deploy.hosts import ownership, service_user
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,10 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deploy import entries
 from deploy.errors import BadInput
-from deploy.manifest import File
-from deploy.package import Package, choose, open_package
+from deploy.package import entries
+from deploy.package.manifest import File
+from deploy.package.opening import Package, choose, open_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -505,7 +505,7 @@ def test_a_tar_whose_header_is_the_bomb_is_refused(tmp_path: Path) -> None:
 def test_more_entries_than_a_host_should_hold_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deploy.package.MOST_ENTRIES", 3)
+    monkeypatch.setattr("deploy.package.opening.MOST_ENTRIES", 3)
     refused(unix_zip(tmp_path), "more than the limit")
     assert entries.MOST_ENTRIES > 100_000
 

@@ -10,23 +10,24 @@ from builders import HEALTHY, NEW, OLD, UNHEALTHY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import advice, lanes, plan, stock
-from deploy.balancer import GONE, Health
-from deploy.enrolment import DeregisterTarget, Soak, WaitDrained
+from deploy.aws.target_groups import GONE, Health
 from deploy.errors import BadInput
-from deploy.facts import Slot, UnitState
-from deploy.proof import ProveCurrent
-from deploy.records import Record
-from deploy.staging import RemoveReleases, UploadRelease
+from deploy.hosts.records import Record
+from deploy.plan import advice, host_plan, plan
+from deploy.plan import staging as stock
+from deploy.steps.staging import RemoveReleases, UploadRelease
+from deploy.steps.target import DeregisterTarget, Soak, WaitDrained
+from deploy.steps.verify import ProveCurrent
+from deploy.survey.facts import Slot, UnitState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deploy.balancer import Health
-    from deploy.facts import HostFacts
-    from deploy.lanes import Lane
-    from deploy.plan import Plan
-    from deploy.settings import App
+    from deploy.aws.target_groups import Health
+    from deploy.plan.host_plan import Lane
+    from deploy.plan.plan import Plan
+    from deploy.settings.model import App
+    from deploy.survey.facts import HostFacts
 
 WEB, ADMIN = builders.app(), builders.app("admin", 5100)
 NEW_UNIT = builders.unit(text=f"[Service]\n# {NEW}\n")
@@ -244,9 +245,9 @@ def test_other_dangers_are_warnings_too() -> None:
 
 
 def test_the_local_question_is_the_groups_unless_the_app_has_its_own() -> None:
-    assert lanes.question(WEB, builders.group()) == ("/health", "200")
+    assert host_plan.question(WEB, builders.group()) == ("/health", "200")
     own = builders.app(health={"path": "/ready", "expect": "200-299"})
-    assert lanes.question(own, builders.group()) == ("/ready", "200-299")
+    assert host_plan.question(own, builders.group()) == ("/ready", "200-299")
 
 
 @given(states=st.lists(st.sampled_from([HEALTHY, UNHEALTHY, GONE]), min_size=1, max_size=6))

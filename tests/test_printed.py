@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deploy import values
-from deploy.facts import HostFacts, Listener, Slot, UnitState
-from deploy.holder import Holder
-from deploy.printed import parse_host, parse_listeners, parse_runtime, parse_show
-from deploy.records import Record
+from deploy.hosts.lock.holder import Holder
+from deploy.hosts.records import Record
+from deploy.survey.facts import HostFacts, Listener, Slot, UnitState
+from deploy.survey.parse import parse_host, parse_listeners, parse_runtime, parse_show
 
 NEWER, OLDER = "1.0.0-aaaaaaaaaaaa", "0.9.0-cccccccccccc"
 DIGEST = "0123456789ab"

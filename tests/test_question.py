@@ -11,18 +11,20 @@ from dataclasses import replace
 import builders
 import pytest
 
-from deploy import plan, question
-from deploy.streams import CI_VARIABLES
+from deploy.cli import question
+from deploy.cli.streams import CI_VARIABLES
+from deploy.plan import plan
 from lab.terminal import ROOT, Session
 
 ASK = """
 import sys, time
-from deploy import console, question, rollout, streams
+from deploy.cli import question, rollout, streams
+from deploy.cli.screen import Screen
 from deploy.errors import DeployError
 
 streams.guard_program()
 question.LIMIT_SECONDS = float(sys.argv[1])
-screen = console.Screen()
+screen = Screen()
 try:
     with rollout.Signals(screen, "inv repair --env lab"):
         print("PLAN", flush=True)

@@ -10,9 +10,7 @@ import pytest
 from builders import HEALTHY
 from test_plan import made, old
 
-from deploy import advice, lanes, quiet, recovery
-from deploy.balancer import Health, State
-from deploy.enrolment import WaitDrained
+from deploy.aws.target_groups import Health, State
 from deploy.errors import (
     BadInput,
     BalancerError,
@@ -21,14 +19,18 @@ from deploy.errors import (
     DeployError,
     RemoteError,
 )
-from deploy.facts import Listener, Slot, UnitState
-from deploy.fleet import Stopped
-from deploy.quiet import WaitQuiet
+from deploy.plan import advice, host_plan
+from deploy.recovery import failed_host
+from deploy.steps import idle_drain
+from deploy.steps.fleet import Stopped
+from deploy.steps.idle_drain import WaitQuiet
+from deploy.steps.target import WaitDrained
+from deploy.survey.facts import Listener, Slot, UnitState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deploy.fleet import Fleet
+    from deploy.steps.fleet import Fleet
 
 WEB = builders.app()
 DRAINING = Health(State.DRAINING, "Target.DeregistrationInProgress")
@@ -110,7 +112,7 @@ class PaperFleet:
 def drain(monkeypatch: pytest.MonkeyPatch) -> Callable[..., PaperFleet]:
     def run(says: Callable[[float], str], step: WaitQuiet = STEP, **more: Any) -> PaperFleet:
         fleet = PaperFleet(says, **more)
-        monkeypatch.setattr(quiet, "time", fleet)
+        monkeypatch.setattr(idle_drain, "time", fleet)
         step.run(cast("Fleet", fleet))
         return fleet
 
@@ -290,7 +292,7 @@ def test_where_quiet_is_not_to_be_trusted_the_whole_delay_is_waited_and_said(nam
     facts = builders.facts(1, {"web": slot})
     seen = builders.survey([facts], apps=[app], **group)
     wanted = builders.environment(app, **QUIET)
-    drained = lanes.drained(facts, app, seen, wanted)
+    drained = host_plan.drained(facts, app, seen, wanted)
     assert drained == WaitDrained(facts.host, app, 15.0)
     told = f"web: drains by the whole delay: {why}"
     assert advice.warnings(wanted, (app,), seen) == (told,)
@@ -308,10 +310,10 @@ def test_a_refusal_on_some_hosts_names_them() -> None:
 def test_a_bad_release_is_not_trusted_to_finish_on_its_way_back() -> None:
     hosts = [builders.facts(n, {"web": SERVING}) for n in (1, 2)]
     lane = made(hosts, **QUIET).batches[0][0]
-    way = recovery.way_out(lane, lane.steps[-2])
+    way = failed_host.way_out(lane, lane.steps[-2])
     found = [step for step in way.steps if isinstance(step, (WaitDrained, WaitQuiet))]
     assert found == [WaitDrained(lane.host, WEB, 15.0, heeds_stop=False)]
-    out = recovery.way_out(lane, next(s for s in lane.steps if isinstance(s, WaitQuiet)))
+    out = failed_host.way_out(lane, next(s for s in lane.steps if isinstance(s, WaitQuiet)))
     assert [type(step).__name__ for step in out.steps] == [
         "RegisterTarget",
         "WaitHealthy",

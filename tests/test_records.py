@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import records
 from deploy.errors import BadInput
-from deploy.records import Kind, Note, Record
+from deploy.hosts import records
+from deploy.hosts.records import Kind, Note, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,20 +10,21 @@ from builders import NEW, OLD
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import lanes, recovery
-from deploy.balancer import GONE, Health, State
-from deploy.enrolment import RegisterTarget, WaitDrained, WaitHealthy
-from deploy.facts import Slot, UnitState
-from deploy.lanes import Goal, Lane
-from deploy.proof import ProveRelease, ProveRevived
-from deploy.switching import SwitchRelease
-from deploy.units import RenderedUnit
+from deploy.aws.target_groups import GONE, Health, State
+from deploy.plan import host_plan
+from deploy.plan.host_plan import Goal, Lane
+from deploy.recovery import failed_host
+from deploy.steps.target import RegisterTarget, WaitDrained, WaitHealthy
+from deploy.steps.unit import SwitchRelease
+from deploy.steps.verify import ProveRelease, ProveRevived
+from deploy.survey.facts import Slot, UnitState
+from deploy.unit.unit_file import RenderedUnit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deploy.settings import App
-    from deploy.steps import Step
+    from deploy.settings.model import App
+    from deploy.steps.base import Step
 
 WEB, ADMIN = builders.app(), builders.app("admin", 5100)
 IN_AGAIN = ["RegisterTarget", "WaitHealthy", "ForgetOut"]
@@ -43,7 +44,7 @@ def lane_of(
     facts = builders.facts(1, own)
     seen = builders.survey([facts], {"host-1": health}, apps)
     goals = [Goal(app, NEW, "d" * 12) for app in apps]
-    return lanes.laid(goals, facts, seen, builders.environment(*apps))
+    return host_plan.laid(goals, facts, seen, builders.environment(*apps))
 
 
 def step_of(lane: Lane, name: str, app: App = WEB) -> Step:
@@ -68,7 +69,7 @@ def test_a_release_that_fails_gives_way_to_the_one_deployed_before(
     failing: str, expected: list[str]
 ) -> None:
     lane = lane_of()
-    way = recovery.way_out(lane, step_of(lane, failing))
+    way = failed_host.way_out(lane, step_of(lane, failing))
     assert names(way.steps) == expected
     assert way.serves
     for step in way.steps:
@@ -78,7 +79,7 @@ def test_a_release_that_fails_gives_way_to_the_one_deployed_before(
 
 def test_a_release_is_not_marked_for_a_fault_of_the_network() -> None:
     lane = lane_of()
-    way = recovery.way_out(lane, step_of(lane, "ProveRelease"), is_bad=False)
+    way = failed_host.way_out(lane, step_of(lane, "ProveRelease"), is_bad=False)
     assert names(way.steps) == PUT_BACK
 
 
@@ -96,10 +97,10 @@ def test_without_anything_to_go_back_to_the_host_stays_out(slot: Slot) -> None:
         same = RenderedUnit("web@5000.service", "", "d" * 12)
         slot = builders.slot(NEW, same)
     lane = lane_of(web=slot)
-    way = recovery.way_out(lane, step_of(lane, "ProveRelease"))
+    way = failed_host.way_out(lane, step_of(lane, "ProveRelease"))
     assert names(way.steps) == ["MarkBad"]
     assert not way.serves
-    way = recovery.way_out(lane, step_of(lane, "WaitHealthy"))
+    way = failed_host.way_out(lane, step_of(lane, "WaitHealthy"))
     assert names(way.steps) == ["DeregisterTarget", "MarkBad"]
     assert not way.serves
 
@@ -109,7 +110,7 @@ def test_a_unit_of_before_gets_its_place_back(failing: str) -> None:
     app = builders.app(replaces="legacy.service")
     legacy = UnitState("loaded", "active", "running", "enabled")
     lane = lane_of((app,), web=Slot(replaces=legacy))
-    way = recovery.way_out(lane, step_of(lane, failing, app))
+    way = failed_host.way_out(lane, step_of(lane, failing, app))
     out = OUT_FIRST if failing == "WaitHealthy" else []
     bad = [] if failing == "RetireUnit" else ["MarkBad"]
     assert names(way.steps) == [*out, *bad, "ReviveUnit", "ProveRevived", *IN_AGAIN]
@@ -119,7 +120,7 @@ def test_a_unit_of_before_gets_its_place_back(failing: str) -> None:
 
 def test_a_stopped_lane_goes_back_in_on_what_it_runs_both_apps_first() -> None:
     lane = lane_of((WEB, ADMIN))
-    way = recovery.way_out(lane, step_of(lane, "WaitDrained"), still_runs=True)
+    way = failed_host.way_out(lane, step_of(lane, "WaitDrained"), still_runs=True)
     assert [(step.app.name, type(step).__name__) for step in way.at_once] == [
         ("web", "RegisterTarget"),
         ("admin", "RegisterTarget"),
@@ -132,20 +133,20 @@ def test_a_host_that_did_not_serve_before_is_not_put_in_on_the_way_back() -> Non
     """P3: a release that failed and still drains does not come back by a Ctrl-C."""
     lane = lane_of(health=Health(State.DRAINING, "Target.DeregistrationInProgress"))
     assert "DeregisterTarget" not in names(lane.steps)
-    way = recovery.way_out(lane, step_of(lane, "WaitDrained"), still_runs=True)
+    way = failed_host.way_out(lane, step_of(lane, "WaitDrained"), still_runs=True)
     assert way.steps == ()
     assert not way.serves
 
 
 def test_a_host_that_was_unhealthy_goes_back_in_without_a_wait_for_health() -> None:
     lane = lane_of(health=builders.UNHEALTHY)
-    way = recovery.way_out(lane, step_of(lane, "WaitDrained"), still_runs=True)
+    way = failed_host.way_out(lane, step_of(lane, "WaitDrained"), still_runs=True)
     assert names(way.steps) == ["RegisterTarget", "ForgetOut"]
 
 
 def test_when_the_first_app_fails_the_untouched_one_goes_in_at_once() -> None:
     lane = lane_of((WEB, ADMIN))
-    way = recovery.way_out(lane, step_of(lane, "ProveRelease"))
+    way = failed_host.way_out(lane, step_of(lane, "ProveRelease"))
     assert [(step.app.name, type(step).__name__) for step in way.at_once] == [
         ("admin", "RegisterTarget")
     ]
@@ -155,7 +156,7 @@ def test_when_the_first_app_fails_the_untouched_one_goes_in_at_once() -> None:
 
 def test_when_the_second_app_fails_the_proven_one_goes_in() -> None:
     lane = lane_of((WEB, ADMIN))
-    way = recovery.way_out(lane, step_of(lane, "ProveRelease", ADMIN))
+    way = failed_host.way_out(lane, step_of(lane, "ProveRelease", ADMIN))
     assert names([step for step in way.steps if step.app == WEB]) == [
         "RegisterTarget",
         "WaitHealthy",
@@ -167,10 +168,10 @@ def test_when_the_second_app_fails_the_proven_one_goes_in() -> None:
 def test_of_two_bad_apps_the_second_finds_its_way_back_too() -> None:
     """Proven on its host and on its way in, it turns out unhealthy for the load balancer."""
     lane = lane_of((WEB, ADMIN))
-    way = recovery.way_out(lane, step_of(lane, "WaitHealthy"))
+    way = failed_host.way_out(lane, step_of(lane, "WaitHealthy"))
     onward = [step for step in way.steps if step.app == ADMIN]
     assert names(onward) == ["WaitHealthy", "RecordDeployed"]
-    other = recovery.instead(lane, onward[0], is_bad=True)
+    other = failed_host.instead(lane, onward[0], is_bad=True)
     assert other
     assert names(other.steps) == [*OUT_FIRST, "MarkBad", *PUT_BACK]
     assert {step.app.name for step in other.steps} == {"admin"}
@@ -179,27 +180,27 @@ def test_of_two_bad_apps_the_second_finds_its_way_back_too() -> None:
 
 def test_a_way_back_that_fails_leads_nowhere_else() -> None:
     lane = lane_of()
-    way = recovery.way_out(lane, step_of(lane, "ProveRelease"))
+    way = failed_host.way_out(lane, step_of(lane, "ProveRelease"))
     for step in way.steps[1:-1]:
-        other = recovery.instead(lane, step, is_bad=True)
+        other = failed_host.instead(lane, step, is_bad=True)
         assert other
         assert (other.steps, other.serves) == ((), False)
 
 
 def test_a_note_that_cannot_be_cleared_is_no_reason_to_call_a_host_out() -> None:
     lane = lane_of()
-    *_, note = recovery.way_out(lane, step_of(lane, "WaitDrained")).steps
+    *_, note = failed_host.way_out(lane, step_of(lane, "WaitDrained")).steps
     assert names([note]) == ["ForgetOut"]
-    other = recovery.instead(lane, note, is_bad=False)
+    other = failed_host.instead(lane, note, is_bad=False)
     assert other
     assert (other.steps, other.serves, other.leaves) == ((), True, False)
 
 
 def test_a_mark_that_cannot_be_made_is_no_reason_to_stay_out() -> None:
     lane = lane_of()
-    mark = recovery.way_out(lane, step_of(lane, "ProveRelease")).steps[0]
+    mark = failed_host.way_out(lane, step_of(lane, "ProveRelease")).steps[0]
     assert names([mark]) == ["MarkBad"]
-    assert recovery.instead(lane, mark, is_bad=True) is None
+    assert failed_host.instead(lane, mark, is_bad=True) is None
 
 
 @pytest.mark.parametrize("health", [builders.HEALTHY, GONE], ids=["served before", "was out"])
@@ -207,7 +208,7 @@ def test_what_may_have_served_drains_on_its_way_back_whatever_the_operator_wants
     health: Health,
 ) -> None:
     lane = lane_of(health=health)
-    way = recovery.way_out(lane, step_of(lane, "WaitHealthy"))
+    way = failed_host.way_out(lane, step_of(lane, "WaitHealthy"))
     drains = [step for step in way.steps if isinstance(step, WaitDrained)]
     assert [(drain.seconds, drain.heeds_stop) for drain in drains] == [(15.0, False)]
 
@@ -218,7 +219,7 @@ def test_whatever_fails_no_unproven_release_is_registered(
 ) -> None:
     lane = lane_of((WEB, ADMIN), health)
     failed = data.draw(st.sampled_from(lane.steps))
-    way = recovery.way_out(lane, failed, still_runs=isinstance(failed, WaitDrained))
+    way = failed_host.way_out(lane, failed, still_runs=isinstance(failed, WaitDrained))
     done = list(lane.steps[: lane.steps.index(failed)])
     for step in way.steps:
         if isinstance(step, RegisterTarget):
@@ -233,7 +234,7 @@ def test_a_target_that_is_in_already_stays_in_whatever_fails_of_its_repair() -> 
     proof = ProveRelease(builders.host(), WEB, OLD, "/health", "200")
     lane = Lane(builders.host(), (proof, WaitHealthy(builders.host(), WEB)))
     for step in lane.steps:
-        way = recovery.way_out(lane, step)
+        way = failed_host.way_out(lane, step)
         assert (way.steps, way.serves) == ((), True)
     enrolling = Lane(builders.host(), (proof, RegisterTarget(builders.host(), WEB)))
-    assert not recovery.way_out(enrolling, proof).serves
+    assert not failed_host.way_out(enrolling, proof).serves

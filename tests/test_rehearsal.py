@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import rehearsal, sandbox
+from deploy.hosts.scripts import rehearsal
+from deploy.unit import sandbox
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.errors import BadInput
-from deploy.release import SUFFIXES, Release, parse_name, version_key
+from deploy.package.release import SUFFIXES, Release, parse_name, version_key
 
 
 @pytest.mark.parametrize(

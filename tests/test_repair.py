@@ -9,13 +9,13 @@ import builders
 import pytest
 from builders import HEALTHY, NEW, OLD, UNHEALTHY
 
-from deploy import recovery, repair
-from deploy.balancer import GONE, Health, State
-from deploy.facts import Slot, UnitState
-from deploy.records import Record
+from deploy.aws.target_groups import GONE, Health, State
+from deploy.hosts.records import Record
+from deploy.recovery import failed_host, repair
+from deploy.survey.facts import Slot, UnitState
 
 if TYPE_CHECKING:
-    from deploy.plan import Plan
+    from deploy.plan.plan import Plan
 
 NEW_UNIT = builders.unit(text=f"[Service]\n# {NEW}\n")
 OLD_UNIT = builders.unit()
@@ -200,7 +200,7 @@ def test_a_unit_of_before_that_cannot_be_proven_is_not_registered() -> None:
     sick = switched_to_new(history=(), replaces=legacy)
     lane = made(sick, UNHEALTHY, replaces="legacy.service").batches[0][0]
     failed = next(step for step in lane.steps if type(step).__name__ == "ProveRevived")
-    way = recovery.way_out(lane, failed)
+    way = failed_host.way_out(lane, failed)
     assert (way.steps, way.serves) == ((), False)
 
 
@@ -214,22 +214,22 @@ def test_of_two_apps_each_is_mended_whatever_becomes_of_the_other() -> None:
     (lane,) = plan.batches[0]
     assert [type(step).__name__ for step in lane.steps] == IN_AGAIN * 2
     proof, *_, last = lane.steps
-    way = recovery.way_out(lane, proof)
+    way = failed_host.way_out(lane, proof)
     assert way.steps == tuple(step for step in lane.steps if step.app.name == "admin")
     assert not way.serves
-    other = recovery.instead(lane, way.steps[1], is_bad=True)
+    other = failed_host.instead(lane, way.steps[1], is_bad=True)
     assert other
     assert (other.steps, other.serves) == ((), False)
-    stopped = recovery.way_out(lane, proof, still_runs=True)
+    stopped = failed_host.way_out(lane, proof, still_runs=True)
     assert stopped.steps == ()
-    assert recovery.way_out(lane, last).steps == ()
+    assert failed_host.way_out(lane, last).steps == ()
 
 
 @pytest.mark.parametrize("health", [GONE, HEALTHY])
 def test_a_note_that_stays_leaves_a_host_in_that_repair_put_in(health: Health) -> None:
     lane = made(slot(out=NOTE), health).batches[0][0]
     assert type(lane.steps[-1]).__name__ == "ForgetOut"
-    way = recovery.way_out(lane, lane.steps[-1], is_bad=False)
+    way = failed_host.way_out(lane, lane.steps[-1], is_bad=False)
     assert (way.steps, way.serves, way.leaves) == ((), True, False)
-    before = recovery.way_out(lane, lane.steps[0], is_bad=False)
+    before = failed_host.way_out(lane, lane.steps[0], is_bad=False)
     assert before.serves is (health is HEALTHY)

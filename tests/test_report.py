@@ -7,8 +7,8 @@ import signal
 import builders
 import pytest
 
-from deploy import plan
-from deploy.report import ExitCode, Failure, Outcome, Report
+from deploy.plan import plan
+from deploy.run.report import ExitCode, Failure, Outcome, Report
 
 FAILED = (Failure(builders.host(1), "stop web@5000.service", "host-1: no"),)
 DONE, CURRENT, BACK, OUT, WAITING = (

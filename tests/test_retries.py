@@ -6,7 +6,7 @@ import pytest
 import tenacity.nap
 from simulated.clock import Clock
 
-from deploy import retries
+from deploy import retry
 from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, LockLost
 
 
@@ -26,7 +26,7 @@ class Flaky:
 def test_a_lost_connection_is_tried_again_and_told() -> None:
     told: list[str] = []
     act = Flaky(ConnectionLost("web-1: gone"), ConnectionLost("web-1: still gone"))
-    assert retries.patiently(act, told.append) == "done"
+    assert retry.patiently(act, told.append) == "done"
     assert told == ["tried again: web-1: gone", "tried again: web-1: still gone"]
 
 
@@ -42,32 +42,32 @@ def test_a_lost_connection_is_tried_again_and_told() -> None:
 def test_what_cannot_pass_is_raised_at_once(error: DeployError) -> None:
     act = Flaky(error)
     with pytest.raises(type(error)):
-        retries.patiently(act, lambda _: None)
+        retry.patiently(act, lambda _: None)
     assert act.tries == 1
 
 
 def test_the_last_error_is_raised_when_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a clock of its own: a busy machine takes no time away from it."""
     clock = Clock()
-    for module in (retries, tenacity, tenacity.nap):
+    for module in (retry, tenacity, tenacity.nap):
         monkeypatch.setattr(module, "time", clock)
     act = Flaky(*(ConnectionLost(f"web-1: {number}") for number in range(100)))
     with pytest.raises(ConnectionLost):
-        retries.patiently(act, lambda _: None, 0.3)
+        retry.patiently(act, lambda _: None, 0.3)
     assert 1 < act.tries < 20
 
 
 def test_without_patience_there_is_one_try() -> None:
     act = Flaky(ConnectionLost("web-1: gone"))
     with pytest.raises(ConnectionLost):
-        retries.patiently(act, lambda _: None, 0)
+        retry.patiently(act, lambda _: None, 0)
     assert act.tries == 1
 
 
 def test_what_took_long_until_it_broke_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stop of 70 s whose connection breaks: the time counts from the failure on."""
     clock, tries = Clock(), list[float]()
-    for module in (retries, tenacity, tenacity.nap):
+    for module in (retry, tenacity, tenacity.nap):
         monkeypatch.setattr(module, "time", clock)
 
     def act() -> str:
@@ -77,5 +77,5 @@ def test_what_took_long_until_it_broke_is_tried_again(monkeypatch: pytest.Monkey
             raise ConnectionLost("web-1: gone")
         return "done"
 
-    assert retries.patiently(act, lambda _: None) == "done"
+    assert retry.patiently(act, lambda _: None) == "done"
     assert len(tries) == 2

@@ -8,17 +8,17 @@ import builders
 import pytest
 from builders import NEW, OLD, UNHEALTHY
 
-from deploy import rollback
 from deploy.errors import BadInput
-from deploy.facts import Slot
-from deploy.proof import ProveCurrent
-from deploy.recording import MarkBad
-from deploy.records import Record
-from deploy.switching import SwitchRelease
+from deploy.hosts.records import Record
+from deploy.recovery import rollback
+from deploy.steps.records import MarkBad
+from deploy.steps.unit import SwitchRelease
+from deploy.steps.verify import ProveCurrent
+from deploy.survey.facts import Slot
 
 if TYPE_CHECKING:
-    from deploy.facts import HostFacts
-    from deploy.plan import Plan
+    from deploy.plan.plan import Plan
+    from deploy.survey.facts import HostFacts
 
 OLDER = "0.9.0-cccccccccccc"
 UNITS = {release: builders.unit(text=f"[Service]\n# {release}\n") for release in (OLDER, OLD, NEW)}

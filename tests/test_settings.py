@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import endpoint, project, session, settings
+from deploy.cli import session
 from deploy.errors import BadInput
-from deploy.settings import Batch
+from deploy.settings import endpoint, load, model
+from deploy.settings.model import Batch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,10 +34,10 @@ SIZE = "no batch size; write a count (2) or a percentage (25%)"
 PORT = "must be a port, a whole number from 1 to 65535, not"
 
 
-def loaded(folder: Path, text: str, environment: str = "lab") -> settings.Environment:
+def loaded(folder: Path, text: str, environment: str = "lab") -> model.Environment:
     file = folder / "fabric.yaml"
     file.write_text(text)
-    return project.load(file, environment)
+    return load.load(file, environment)
 
 
 def with_key(key: str) -> tuple[str, str]:
@@ -404,12 +405,12 @@ def test_a_file_that_holds_no_settings_is_refused(text: str, expected: str, tmp_
 
 def test_a_missing_or_unreadable_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"none\.yaml does not exist"):
-        project.load(tmp_path / "none.yaml", "lab")
+        load.load(tmp_path / "none.yaml", "lab")
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(BadInput, match=r"binary\.yaml cannot be read"):
-        project.load(tmp_path / "binary.yaml", "lab")
+        load.load(tmp_path / "binary.yaml", "lab")
     with pytest.raises(BadInput, match="cannot be read"):
-        project.load(tmp_path, "lab")
+        load.load(tmp_path, "lab")
 
 
 def test_an_environments_apps_are_merged_over_the_base(tmp_path: Path) -> None:

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 import builders
 import pytest
 
-from deploy import ssh, ssh_config
+from deploy.aws.inventory import Host
 from deploy.errors import BadInput
-from deploy.inventory import Host
+from deploy.hosts.ssh import connect as ssh
+from deploy.hosts.ssh import ssh_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from deploy.trust import Connection
+    from deploy.hosts.ssh.transport import Connection
 
 WEB = Host("web-1", "10.0.0.1", "i-00000000000000001", private_address="10.0.0.1")
 TAGGED = builders.environment(hosts={"tags": {"Role": "web"}})

@@ -15,16 +15,17 @@ import builders
 import pytest
 import shell
 
-from deploy import commands, manifest
 from deploy.errors import CommandFailed, CommandResult, ConnectionLost
-from deploy.package import Package, open_package
-from deploy.staging import UploadRelease
+from deploy.hosts.scripts import change as commands
+from deploy.package import manifest
+from deploy.package.opening import Package, open_package
+from deploy.steps.staging import UploadRelease
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deploy.entries import Source
-    from deploy.fleet import Fleet
+    from deploy.package.entries import Source
+    from deploy.steps.fleet import Fleet
 
 FILES = 20
 LIBRARY_BYTES = 50_000

@@ -13,11 +13,13 @@ from lab.terminal import Session
 RUN = """
 import os, signal, sys, threading, time
 import builders
-from deploy import console, plan, rollout, streams, usage
-from deploy.report import BatchBegan, StepBegan, Told
+from deploy.cli import invoke_patch, rollout, streams
+from deploy.cli.screen import Screen
+from deploy.plan import plan
+from deploy.run.report import BatchBegan, StepBegan, Told
 
 streams.guard_program()
-usage.restore_on_signals()
+invoke_patch.restore_on_signals()
 facts = [builders.facts(n, {"web": builders.slot()}) for n in range(1, 31)]
 offers = (builders.offer(builders.app(), facts),)
 made = plan.make(builders.environment(), offers, builders.survey(facts))
@@ -31,7 +33,7 @@ class Execution:
 
 def rounds(count, seconds, own_interrupt):
     for number in range(count):
-        screen = console.Screen()
+        screen = Screen()
         BEFORE(screen)
         with rollout.Signals(screen, "inv repair --env lab") as signals:
             watch = screen.progress(made)
@@ -110,15 +112,16 @@ def test_other_signals_stop_in_order_and_restore_the_terminal(number: int) -> No
 
 
 BUSY = """
-from deploy import console, streams, usage
+from deploy.cli import invoke_patch, streams
+from deploy.cli.screen import Screen
 streams.guard_program()
-usage.restore_on_signals()
+invoke_patch.restore_on_signals()
 import time
 try:
-    with console.Screen().busy("looking at 3 hosts of lab"):
+    with Screen().busy("looking at 3 hosts of lab"):
         time.sleep(20)
 finally:
-    usage.settle()  # as tasks.py does
+    invoke_patch.settle()  # as tasks.py does
 """
 
 
@@ -134,7 +137,7 @@ def test_a_signal_before_any_change_ends_it_with_the_terminal_restored(number: i
 
 def test_an_error_while_the_table_is_shown_leaves_its_traceback_and_the_cursor() -> None:
     program = f"""{RUN}
-screen = console.Screen()
+screen = Screen()
 with screen.progress(made) as watch:
     watch(StepBegan(step))
     threading.Thread(target=lambda: 1 / 0).start()

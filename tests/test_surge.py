@@ -9,20 +9,23 @@ import builders
 import pytest
 from builders import HEALTHY, NEW, OLD, UNHEALTHY
 
-from deploy import fitness, lanes, overview, plan, recovery, repair, rollback, survey
-from deploy.balancer import GONE, Health, State
+from deploy.aws.target_groups import GONE, Health, State
+from deploy.cli import status
 from deploy.errors import BadInput
-from deploy.facts import HostFacts, Listener, Slot, Survey, UnitState, target_of
-from deploy.lanes import Goal
-from deploy.records import Record
-from deploy.scope import Scope
+from deploy.hosts.records import Record
+from deploy.plan import host_plan, plan, preflight
+from deploy.plan.host_plan import Goal
+from deploy.recovery import failed_host, repair, rollback
+from deploy.settings.scope import Scope
+from deploy.survey import gather
+from deploy.survey.facts import HostFacts, Listener, Slot, Survey, UnitState, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from deploy.lanes import Lane
-    from deploy.plan import Plan
-    from deploy.steps import Step
+    from deploy.plan.host_plan import Lane
+    from deploy.plan.plan import Plan
+    from deploy.steps.base import Step
 
 WEB = builders.app("web", 5000, 5001)
 FIRST, SECOND = WEB.at(5000), WEB.at(5001)
@@ -80,7 +83,7 @@ def made(*hosts: HostFacts, health: Mapping[tuple[int, int], Health] | None = No
 def lane_of(facts: HostFacts, health: Mapping[tuple[int, int], Health] | None = None) -> Lane:
     environment = builders.environment(WEB, rollout=SURGE)
     goal = Goal(WEB, NEW, "d" * 12)
-    return lanes.laid([goal], facts, seen([facts], health or {}), environment)
+    return host_plan.laid([goal], facts, seen([facts], health or {}), environment)
 
 
 def test_the_old_release_leaves_only_when_the_new_one_serves() -> None:
@@ -108,7 +111,7 @@ def test_an_old_slot_drains_until_it_is_quiet_where_that_is_wanted() -> None:
     listening = builders.slot(listeners=(Listener(100, "web@5000.service", "web"),))
     facts = host(used=listening)
     environment = builders.environment(WEB, rollout=SURGE | {"drain": "quiet"})
-    lane = lanes.laid([Goal(WEB, NEW, "d" * 12)], facts, seen([facts], {}), environment)
+    lane = host_plan.laid([Goal(WEB, NEW, "d" * 12)], facts, seen([facts], {}), environment)
     assert str(lane.after[1]) == "drain :5000 until quiet, 15 to 15 s"
     assert not getattr(lane.after[1], "heeds_stop", True)
 
@@ -131,7 +134,7 @@ def test_the_unit_of_before_serves_until_the_app_does() -> None:
     app = builders.app("web", 5000, 5001, replaces="legacy.service")
     facts = host(used=Slot(replaces=LEGACY), spare=Slot(replaces=LEGACY))
     environment = builders.environment(app, rollout=SURGE)
-    lane = lanes.laid([Goal(app, NEW, "d" * 12)], facts, seen([facts], {}), environment)
+    lane = host_plan.laid([Goal(app, NEW, "d" * 12)], facts, seen([facts], {}), environment)
     assert names(lane.steps) == IN_THE_OTHER_SLOT
     assert names(lane.after) == OUT_OF_THE_OLD_ONE
     assert "legacy.service, which the app replaces" in str(lane.after[2])
@@ -158,7 +161,7 @@ def test_a_new_slot_that_fails_is_ended_and_the_old_one_was_never_touched(
 ) -> None:
     lane = lane_of(host())
     step = next(step for step in lane.steps if type(step).__name__ == failing)
-    way = recovery.way_out(lane, step)
+    way = failed_host.way_out(lane, step)
     assert names(way.steps) == expected
     assert way.serves
 
@@ -167,14 +170,14 @@ def test_a_stop_before_it_is_enrolled_ends_the_new_slot_and_marks_nothing() -> N
     lane = lane_of(host())
     may = [type(step).__name__ for step in lane.steps if lane.may_stop_before(step)]
     assert may == ["SwitchRelease", "StartUnit", "ProveRelease", "RegisterTarget"]
-    way = recovery.way_out(lane, lane.steps[2], still_runs=True)
+    way = failed_host.way_out(lane, lane.steps[2], still_runs=True)
     assert names(way.steps) == ["RetireUnit 5001", "ForgetOut 5001"]
 
 
 def test_what_cannot_be_ended_is_told_and_the_host_serves_on() -> None:
     lane = lane_of(host())
-    way = recovery.way_out(lane, lane.steps[2])
-    other = recovery.instead(lane, way.steps[-1], is_bad=True)
+    way = failed_host.way_out(lane, lane.steps[2])
+    other = failed_host.instead(lane, way.steps[-1], is_bad=True)
     assert other
     assert (other.steps, other.serves) == ((), True)
 
@@ -183,9 +186,9 @@ def test_an_old_slot_that_was_out_is_not_said_to_serve() -> None:
     """As a first install leaves it that failed: it runs, and is in no load balancer."""
     lane = lane_of(host(), {(1, 5000): GONE})
     assert lane.surged
-    way = recovery.way_out(lane, lane.steps[2])
+    way = failed_host.way_out(lane, lane.steps[2])
     assert not way.serves
-    other = recovery.instead(lane, way.steps[-1], is_bad=True)
+    other = failed_host.instead(lane, way.steps[-1], is_bad=True)
     assert other
     assert not other.serves
 
@@ -194,7 +197,7 @@ def test_an_old_slot_that_cannot_be_ended_in_a_way_out_is_left_beside_one_that_s
     """Though it was in no load balancer itself: by then the new one is."""
     lane = lane_of(host(), {(1, 5000): GONE})
     for step in lane.after:
-        other = recovery.instead(lane, step, is_bad=True)
+        other = failed_host.instead(lane, step, is_bad=True)
         assert other
         assert (other.steps, other.serves, other.leaves) == ((), True, True)
 
@@ -237,7 +240,7 @@ def test_a_slot_left_over_that_cannot_be_ended_says_whether_the_one_in_use_serve
     lane = made(host(spare=builders.slot(NEW)), health={(1, 5000): used, (1, 5001): HEALTHY})
     ended = lane.batches[0][0]
     assert names(ended.steps)[0] == "DeregisterTarget 5001"
-    way = recovery.way_out(ended, ended.steps[0])
+    way = failed_host.way_out(ended, ended.steps[0])
     assert way.serves is (used is HEALTHY)
     assert way.leaves
 
@@ -250,17 +253,17 @@ def test_a_unit_of_before_is_ended_once_a_release_serves_in_the_other_slot(
     told: dict[str, Any] = {"history": history, "replaces": LEGACY}
     facts = replace(host(used=builders.slot(NEW, **told), spare=Slot(**told)), ports={"web": 5001})
     found = seen([facts], {(1, 5000): HEALTHY, (1, 5001): HEALTHY})
-    steps = lanes.left_over(facts, app, found, builders.environment(app))
+    steps = host_plan.left_over(facts, app, found, builders.environment(app))
     assert names(steps) == OUT_OF_THE_OLD_ONE
     assert "legacy.service" in str(steps[2])
     leaving = seen([facts], {(1, 5000): DRAINING, (1, 5001): HEALTHY})
-    steps = lanes.left_over(facts, app, leaving, builders.environment(app))
+    steps = host_plan.left_over(facts, app, leaving, builders.environment(app))
     assert names(steps) == OUT_OF_THE_OLD_ONE[1:]
 
 
 def settled(first: Slot, second: Slot, health: Mapping[tuple[int, int], Health]) -> int:
     facts = host(used=first, spare=second)
-    return survey.settle(facts, [WEB], seen([facts], health)).at(WEB).port
+    return gather.settle(facts, [WEB], seen([facts], health)).at(WEB).port
 
 
 def test_the_slot_in_use_is_the_one_that_serves_what_was_deployed_last() -> None:
@@ -286,7 +289,7 @@ def test_of_two_slots_that_are_not_healthy_the_one_in_the_load_balancer_is_in_us
 
 def test_two_slots_that_run_are_told_and_are_not_well() -> None:
     facts = host(spare=builders.slot(NEW))
-    told = overview.overview(builders.environment(WEB), seen([facts], {(1, 5001): HEALTHY}))
+    told = status.overview(builders.environment(WEB), seen([facts], {(1, 5001): HEALTHY}))
     row = told.rows[0]
     assert (row.port, row.release, row.beside, row.current) == (5000, OLD, NEW, False)
     assert row.note == f"web@5001.service is left beside it (healthy, {NEW})"
@@ -298,7 +301,7 @@ def test_a_unit_of_before_that_runs_beside_a_release_is_told_and_is_not_well() -
     facts = host(used=builders.slot(NEW, replaces=LEGACY), spare=Slot(replaces=LEGACY))
     facts = replace(facts, ports={"web": 5001})
     seen_so = seen([facts], {(1, 5000): HEALTHY, (1, 5001): HEALTHY})
-    told = overview.overview(builders.environment(app), seen_so)
+    told = status.overview(builders.environment(app), seen_so)
     row = told.rows[0]
     assert (row.port, row.release, row.beside, row.current) == (5001, NEW, "legacy.service", False)
     assert "web@5000.service is left beside it (healthy, legacy.service)" in row.note
@@ -326,7 +329,7 @@ def refusal(facts: HostFacts, **changes: Any) -> str:
     environment = builders.environment(WEB, rollout=SURGE)
     surveyed = replace(found, groups=groups)
     with pytest.raises(BadInput) as refused:
-        fitness.check(environment, surveyed, (), Scope("lab"), is_default=False)
+        preflight.check(environment, surveyed, (), Scope("lab"), is_default=False)
     return str(refused.value)
 
 
@@ -336,8 +339,8 @@ def test_surge_is_refused_where_two_releases_cannot_run_side_by_side() -> None:
     hungry = host(used=builders.slot(memory_kb=2 * 1024**2))
     assert "no memory for two of web: it holds 2048 MiB, 1024 MiB are free" in refusal(hungry)
     taken = rest(listeners=(Listener(7, "nginx.service", "nginx"),))
-    (problem,) = fitness.unfit((WEB,), seen([host(spare=taken)], {}))["host-1"]
+    (problem,) = preflight.unfit((WEB,), seen([host(spare=taken)], {}))["host-1"]
     assert "port 5001 of web is held by nginx.service (pid 7" in problem
-    fitness.refuse_surge(builders.environment(WEB, rollout=SURGE), seen([host()], {}))
+    preflight.refuse_surge(builders.environment(WEB, rollout=SURGE), seen([host()], {}))
     rolling = builders.environment(WEB)
-    assert fitness.cramped(rolling, seen([hungry], {})) == {}
+    assert preflight.cramped(rolling, seen([hungry], {})) == {}

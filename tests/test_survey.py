@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, cast
 import builders
 import pytest
 
-from deploy import survey
 from deploy.errors import CommandResult, ConnectionLost, RemoteError
+from deploy.survey import gather as survey
 
 if TYPE_CHECKING:
-    from deploy.balancer import Balancer, Health, Target, TargetGroup
-    from deploy.facts import Survey
-    from deploy.remote import Remote
+    from deploy.aws.target_groups import Balancer, Health, Target, TargetGroup
+    from deploy.hosts.ssh.remote import Remote
+    from deploy.survey.facts import Survey
 
 
 def owned(*paths: str) -> str:

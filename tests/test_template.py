@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from audit import templates
-from deploy import template
 from deploy.errors import BadInput
+from deploy.unit import template
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,15 @@ import paramiko
 import pytest
 
 from audit import ssh as wall
-from deploy.algorithms import OPENSSH
 from deploy.errors import BadInput
-from deploy.trust import UNANSWERED_MOST, Connection, NoCommonAlgorithm, Proxy, Transport
+from deploy.hosts.ssh.algorithms import OPENSSH
+from deploy.hosts.ssh.transport import (
+    UNANSWERED_MOST,
+    Connection,
+    NoCommonAlgorithm,
+    Proxy,
+    Transport,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ import pytest
 from fleets import Fleet, release
 
 from deploy.errors import BadInput
-from deploy.records import Kind
+from deploy.hosts.records import Kind
 
 ALL = ["host-1 web", "host-2 web", "host-3 web"]
 

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import builders
 import pytest
 
-from deploy import overview, plan, tables, usage, verbs
-from deploy import session as sessions
+from deploy.cli import invoke_patch, status, tables, verbs
+from deploy.cli import session as sessions
+from deploy.cli.rollout import Rollout
 from deploy.errors import BadInput, UnexpectedAnswer
-from deploy.report import ExitCode, Outcome, Report
-from deploy.rollout import Rollout
+from deploy.plan import plan
+from deploy.run.report import ExitCode, Outcome, Report
 
 if TYPE_CHECKING:
-    from deploy.report import Event
-    from deploy.session import Session
+    from deploy.cli.session import Session
+    from deploy.run.report import Event
 
 ROOT = Path(__file__).parent.parent
 ASKED = verbs.Asked(ROOT / "fabric.yaml", "lab", yes=True)
@@ -178,10 +179,10 @@ def test_a_host_whose_part_a_defect_ended_is_what_is_seen_of_it() -> None:
     ended = report(Outcome.UNKNOWN, Outcome.DONE)
     assert ended.exit_code is ExitCode.OUT_OF_SERVICE, "nobody knows better"
     hosts = [builders.facts(n, {"web": builders.slot()}) for n in (1, 2)]
-    well = overview.overview(builders.environment(), builders.survey(hosts))
+    well = status.overview(builders.environment(), builders.survey(hosts))
     assert verbs.as_seen(ended, well).outcomes["host-1"] is Outcome.CUT_SHORT
     sick = builders.survey(hosts, {"host-1": builders.UNHEALTHY})
-    seen = verbs.as_seen(ended, overview.overview(builders.environment(), sick))
+    seen = verbs.as_seen(ended, status.overview(builders.environment(), sick))
     assert seen.outcomes["host-1"] is Outcome.OUT
 
 
@@ -189,10 +190,10 @@ def test_a_host_whose_part_a_defect_ended_is_what_is_seen_of_it() -> None:
 def broken_verbs(tmp_path: Path) -> Path:
     """A module that breaks `inv status` before it does anything."""
     (tmp_path / "sitecustomize.py").write_text(
-        "import deploy.verbs\n"
+        "import deploy.cli.verbs\n"
         "def status(*_, **__):\n"
         "    raise ZeroDivisionError('nobody foresaw it')\n"
-        "deploy.verbs.status = status\n"
+        "deploy.cli.verbs.status = status\n"
     )
     return tmp_path
 
@@ -219,5 +220,5 @@ def test_a_defect_before_the_first_change_is_one_message(broken_verbs: Path, deb
 
 
 def test_only_a_broken_lock_may_have_changed_something() -> None:
-    assert "nothing was changed" in usage.defect(KeyError("x"), "deploy")
-    assert "inv lock.status" in usage.defect(KeyError("x"), "lock_break")
+    assert "nothing was changed" in invoke_patch.defect(KeyError("x"), "deploy")
+    assert "inv lock.status" in invoke_patch.defect(KeyError("x"), "lock_break")

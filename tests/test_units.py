@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import sandbox, unitfile
 from deploy.errors import BadInput
-from deploy.unitfile import quote
-from deploy.units import (
+from deploy.unit import sandbox, syntax
+from deploy.unit.syntax import quote
+from deploy.unit.unit_file import (
     RenderedUnit,
     UnitSpec,
     for_rehearsal,
@@ -284,22 +284,22 @@ E=x\u2028A=6
 
 
 def test_a_unit_file_is_read_as_systemd_reads_it() -> None:
-    assert unitfile.assignments(TEXT, "Service") == (
+    assert syntax.assignments(TEXT, "Service") == (
         ("A", "2"),
         ("B", "one    two  three"),
         ("C", "\\\\"),
         ("A", ""),
         ("E", "x\u2028A=6"),
     )
-    assert "".join(line.text for line in unitfile.lines(TEXT)) == TEXT
-    left = unitfile.without(TEXT, "Service", {"A", "B"})
-    assert unitfile.assignments(left, "Service") == (("C", "\\\\"), ("E", "x\u2028A=6"))
-    assert unitfile.assignments(left, "Other") == (("A", "5"),)
+    assert "".join(line.text for line in syntax.lines(TEXT)) == TEXT
+    left = syntax.without(TEXT, "Service", {"A", "B"})
+    assert syntax.assignments(left, "Service") == (("C", "\\\\"), ("E", "x\u2028A=6"))
+    assert syntax.assignments(left, "Other") == (("A", "5"),)
 
 
 @given(st.text(st.sampled_from("aA=[]#;\\ \t\n\r\u2028é"), max_size=60))
 def test_reading_loses_nothing_of_a_file(text: str) -> None:
-    assert "".join(line.text for line in unitfile.lines(text)) == text
+    assert "".join(line.text for line in syntax.lines(text)) == text
 
 
 def test_a_users_template_replaces_ours(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_a_reader_that_is_gone_does_not_change_the_exit_code() -> None:
     buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
     read, write = os.pipe()
     os.close(read)
-    program = "from deploy import usage; print('said'); usage.settle()"
+    program = "from deploy.cli import invoke_patch; print('said'); invoke_patch.settle()"
     with os.fdopen(write, "w") as stdout:
         ended = subprocess.run(
             [sys.executable, "-c", program],

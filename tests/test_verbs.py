@@ -8,10 +8,11 @@ import builders
 import pytest
 from builders import NEW, OLD, UNHEALTHY
 
-from deploy import offers, overview, plan, verbs
+from deploy.cli import status, verbs
 from deploy.errors import BadInput
-from deploy.facts import Survey
-from deploy.report import ExitCode, Failure, Outcome, Report
+from deploy.plan import candidate, plan
+from deploy.run.report import ExitCode, Failure, Outcome, Report
+from deploy.survey.facts import Survey
 
 
 def test_names_are_split_at_commas() -> None:
@@ -36,10 +37,10 @@ def test_a_version_is_that_version_alone(builds: Path) -> None:
     """`endswith` would take 2.1.0.0, and 11.0.0, for 1.0.0."""
     app = builders.app(package="web.*.zip")
     environment = builders.environment(app, root=builds)
-    assert offers.choose(environment, app, "1.0.0").name == "web.1.0.0.zip"
-    assert offers.choose(environment, app, "11.0.0").name == "web.11.0.0.zip"
+    assert candidate.choose(environment, app, "1.0.0").name == "web.1.0.0.zip"
+    assert candidate.choose(environment, app, "11.0.0").name == "web.11.0.0.zip"
     with pytest.raises(BadInput, match=r"--package 0\.0: no package has this version"):
-        offers.choose(environment, app, "0.0")
+        candidate.choose(environment, app, "0.0")
 
 
 def test_a_version_is_found_in_any_folder_of_the_pattern(tmp_path: Path) -> None:
@@ -48,14 +49,14 @@ def test_a_version_is_found_in_any_folder_of_the_pattern(tmp_path: Path) -> None
     (tmp_path / "b" / "web.3.0.0.zip").touch()
     app = builders.app(package="*/web.*.zip")
     environment = builders.environment(app, root=tmp_path)
-    assert offers.choose(environment, app, "3.0.0") == tmp_path / "b" / "web.3.0.0.zip"
+    assert candidate.choose(environment, app, "3.0.0") == tmp_path / "b" / "web.3.0.0.zip"
 
 
 def test_a_version_that_ties_is_refused(builds: Path) -> None:
     (builds / "web.1.0.0.tar.gz").touch()
     app = builders.app(package="web.*")
     with pytest.raises(BadInput, match="several packages have this version"):
-        offers.choose(builders.environment(app, root=builds), app, "1.0.0")
+        candidate.choose(builders.environment(app, root=builds), app, "1.0.0")
 
 
 def test_a_report_tells_who_is_out_of_service_whoever_took_them_out() -> None:
@@ -68,7 +69,7 @@ def test_a_report_tells_who_is_out_of_service_whoever_took_them_out() -> None:
     assert report.exit_code is ExitCode.DONE
     seen = builders.survey(hosts, {"host-2": UNHEALTHY})
     partly = Survey(seen.hosts, seen.groups, seen.health, {"host-3": "no SSH connection"})
-    told = verbs.as_seen(report, overview.overview(environment, partly))
+    told = verbs.as_seen(report, status.overview(environment, partly))
     assert list(told.outcomes.values()) == [Outcome.DONE, Outcome.OUT, Outcome.DONE]
     assert told.exit_code is ExitCode.OUT_OF_SERVICE
 
@@ -84,7 +85,7 @@ def test_a_host_that_was_out_and_not_reached_is_out_where_nobody_could_look() ->
     assert list(told.outcomes.values()) == [Outcome.WAITING, Outcome.OUT]
     back = dict.fromkeys(("host-1", "host-2"), Outcome.BACK)
     assert verbs.as_seen(Report(made, back, failures), None).outcomes == back
-    well = overview.overview(builders.environment(), builders.survey(hosts))
+    well = status.overview(builders.environment(), builders.survey(hosts))
     assert verbs.as_seen(Report(made, waiting, failures), well).outcomes == waiting
 
 
@@ -101,10 +102,10 @@ def test_a_fleet_that_was_mixed_and_cannot_be_seen_is_mixed() -> None:
     assert report.exit_code is ExitCode.MIXED, "where nobody could look"
     seen = builders.survey(hosts)
     dark = Survey((), seen.groups, seen.health, {"host-1": "no answer", "host-2": "no answer"})
-    told = verbs.as_seen(report, overview.overview(environment, dark))
+    told = verbs.as_seen(report, status.overview(environment, dark))
     assert told.exit_code is ExitCode.MIXED
     one = builders.survey([builders.facts(n, {"web": builders.slot(OLD)}) for n in (1, 2)])
-    assert verbs.as_seen(report, overview.overview(environment, one)).exit_code is ExitCode.FAILED
+    assert verbs.as_seen(report, status.overview(environment, one)).exit_code is ExitCode.FAILED
 
 
 def test_a_fleet_of_one_release_is_not_mixed_for_a_host_that_cannot_be_read() -> None:
@@ -114,5 +115,5 @@ def test_a_fleet_of_one_release_is_not_mixed_for_a_host_that_cannot_be_read() ->
     waiting = dict.fromkeys(("host-1", "host-2"), Outcome.WAITING)
     report = Report(made, waiting, (Failure(builders.host(1), "upload", "no way to it"),))
     partly = Survey(seen.hosts[1:], seen.groups, seen.health, {"host-1": "no answer"})
-    told = verbs.as_seen(report, overview.overview(environment, partly))
+    told = verbs.as_seen(report, status.overview(environment, partly))
     assert told.exit_code is ExitCode.FAILED

@@ -14,9 +14,11 @@ import pytest
 
 from audit import packages
 from audit.packages import NAME, SIGNATURE, SUMS, Signer
-from deploy import minisign, offers, project, verification
 from deploy.errors import BadInput
-from deploy.settings import Verify
+from deploy.package import minisign, verification
+from deploy.plan import candidate
+from deploy.settings import load
+from deploy.settings.model import Verify
 
 DATA = packages.package()
 HEX = hashlib.sha256(DATA).hexdigest()
@@ -33,12 +35,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def opened(folder: Path, **rules: str) -> offers.Opened:
+def opened(folder: Path, **rules: str) -> candidate.Opened:
     """The folder's package, verified and opened as by a deploy; nothing may be left behind."""
     settings = packages.environment(folder, Verify(**rules))
     workspace = folder / "workspace"
     try:
-        found = offers.prepare(settings, settings.apps[0], folder / NAME, workspace)
+        found = candidate.prepare(settings, settings.apps[0], folder / NAME, workspace)
         found.package.archive.unlink()
         return found
     finally:
@@ -297,7 +299,7 @@ def test_a_setting_that_verifies_nothing_is_refused(
     file = tmp_path / "fabric.yaml"
     file.write_text(settings(app, environment))
     with pytest.raises(BadInput, match=re.escape("fabric.yaml:")) as refused:
-        project.load(file, "prod")
+        load.load(file, "prod")
     assert said in str(refused.value)
 
 
@@ -315,7 +317,7 @@ def test_an_app_adds_to_what_its_environment_asks_for(
 ) -> None:
     file = tmp_path / "fabric.yaml"
     file.write_text(settings(app, environment))
-    loaded = project.load(file, "prod")
+    loaded = load.load(file, "prod")
     rules = loaded.verification(loaded.apps[0])
     assert (rules.sha256sums if rules else None) == sums
     assert (rules.minisign if rules else None) == key

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from deploy import commands, inventory, survey
+from deploy.aws import inventory
 from deploy.errors import BadInput
-from deploy.remote import Remote
-from deploy.settings import Environment
+from deploy.hosts.scripts import change
+from deploy.hosts.ssh.remote import Remote
+from deploy.settings.model import Environment
+from deploy.survey import gather
 from lab.fleet import Lab
 from lab.project import called
 
@@ -40,7 +42,7 @@ def remote(lab: Lab) -> Iterator[Remote]:
     """The first host, with the app's user and folders as a deploy makes them."""
     first = lab.hosts[0]
     made = Remote(inventory.Host(called(first), first.address, first.instance_id), environment(lab))
-    lab.shell(first, commands.prepare("web", "web"))
+    lab.shell(first, change.prepare("web", "web"))
     yield made
     made.close()
 
@@ -53,11 +55,11 @@ def test_h3_m7_m11_what_others_could_change_is_refused_and_the_command_repairs_i
 
     def refused(own: Environment) -> str:
         with pytest.raises(BadInput) as raised:
-            survey.look(remote, own)
+            gather.look(remote, own)
         return str(raised.value)
 
     web = environment(lab)
-    survey.look(remote, web)  # control: what a deploy makes is right
+    gather.look(remote, web)  # control: what a deploy makes is right
 
     # H3: a folder that the service owned before, and a unit that it planted there.
     on_host(f"chown web: /srv/web; install -o web -m 600 /dev/null {KEPT}/9.web@5000.service")
@@ -65,7 +67,7 @@ def test_h3_m7_m11_what_others_could_change_is_refused_and_the_command_repairs_i
     assert "run there: sudo chown root:root /srv/web" in said
     assert f"{KEPT}/9.web@5000.service is owned by uid" in said
     on_host(f"chown root:root /srv/web; rm {KEPT}/9.web@5000.service")
-    survey.look(remote, web)
+    gather.look(remote, web)
 
     # M7: an environment file that is a link to another's secret, or that the service can exchange.
     on_host(f"{ANOTHERS}; ln -s /root/secret /etc/app.env; ln -s /root/secret /var/lib/web/app.env")
@@ -77,10 +79,10 @@ def test_h3_m7_m11_what_others_could_change_is_refused_and_the_command_repairs_i
     said = refused(environment(lab, environment_file="/var/lib/web/app.env"))
     assert "/var/lib/web is owned by uid" in said
     on_host("install -m 600 /root/secret /etc/own.env")
-    survey.look(remote, environment(lab, environment_file="/etc/own.env"))
+    gather.look(remote, environment(lab, environment_file="/etc/own.env"))
 
     # M11: names that the system's own users and groups have.
     for name in ("disk", "shadow"):
         assert f"group {name} exists without a user {name}" in refused(environment(lab, name))
     assert "user backup exists and was not made" in refused(environment(lab, "backup"))
-    survey.look(remote, environment(lab, "backup", user="backup"))
+    gather.look(remote, environment(lab, "backup", user="backup"))

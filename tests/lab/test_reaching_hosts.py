@@ -12,10 +12,13 @@ import fabric
 import paramiko
 import pytest
 
-from deploy import instance_identity, inventory, ssh, ssh_config, survey
+from deploy.aws import inventory
 from deploy.errors import BadInput
-from deploy.remote import Remote
-from deploy.settings import Environment
+from deploy.hosts import instance_identity
+from deploy.hosts.ssh import connect, ssh_config
+from deploy.hosts.ssh.remote import Remote
+from deploy.settings.model import Environment
+from deploy.survey import gather
 from lab.fleet import Lab, LabHost
 from lab.hosts import greets
 from lab.project import Project, called, until
@@ -85,9 +88,9 @@ def test_a_sshd_without_a_common_algorithm_is_named_with_what_to_allow(lab: Lab)
     for line in (*WEAK, *FOREIGN):
         allow(lab, line)
         directive, name = line.split()
-        connection = ssh.connection_to(host(lab.hosts[0]), environment(lab))
+        connection = connect.connection_to(host(lab.hosts[0]), environment(lab))
         with pytest.raises(BadInput) as refused:
-            ssh.open_to(host(lab.hosts[0]), connection)
+            connect.open_to(host(lab.hosts[0]), connection)
         said = str(refused.value)
         assert f"no {directive} in common: the server allows {name}; offered are " in said
         assert f"to the line `{directive}` in the server's /etc/ssh/sshd_config" in said
@@ -110,9 +113,9 @@ def test_a_jump_host_without_a_common_algorithm_is_named(lab: Lab, home: Path) -
     (home / ".ssh" / "config").write_text(
         f"Host {second.address}\n    ProxyJump ec2-user@{first.address}\n"
     )
-    connection = ssh.connection_to(host(second), environment(lab))
+    connection = connect.connection_to(host(second), environment(lab))
     with pytest.raises(BadInput, match=rf", jump host {first.address}: no Ciphers in common"):
-        ssh.open_to(host(second), connection)
+        connect.open_to(host(second), connection)
 
 
 @pytest.mark.usefixtures("agent")
@@ -120,8 +123,8 @@ def test_m9_the_agent_is_not_forwarded(lab: Lab, home: Path) -> None:
     (home / ".ssh" / "config").write_text("Host *\n    ForwardAgent yes\n")
     looked = "sudo sh -c 'for s in /tmp/ssh-*/agent.*; do SSH_AUTH_SOCK=$s ssh-add -l; done'"
     own = environment(lab)
-    connection = ssh.connection_to(host(lab.hosts[0]), own)
-    ssh.open_to(host(lab.hosts[0]), connection)
+    connection = connect.connection_to(host(lab.hosts[0]), own)
+    connect.open_to(host(lab.hosts[0]), connection)
     with connection:
         seen = connection.run(f"ssh-add -l; {looked}", hide=True, warn=True, in_stream=False)
         assert "ED25519" not in seen.stdout
@@ -167,11 +170,11 @@ def test_a_host_that_shows_another_instances_id_is_refused(
     remote = Remote(first, own)
     try:
         lab.shell(lab.hosts[0], plant % "i-0abc0abc0abc0abc0")
-        survey.look(remote, own)  # another API than AWS's is no authority on what it shows
+        gather.look(remote, own)  # another API than AWS's is no authority on what it shows
         monkeypatch.setattr(instance_identity, "is_aws", lambda _: True)
         with pytest.raises(BadInput, match="the machine there is instance i-0abc0abc0abc0abc0"):
-            survey.look(remote, own)
+            gather.look(remote, own)
         lab.shell(lab.hosts[0], plant % first.instance_id)
-        survey.look(remote, own)
+        gather.look(remote, own)
     finally:
         remote.close()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy.balancer import State
-from deploy.feed import Reading
+from deploy.aws.health_poller import Reading
+from deploy.aws.target_groups import State
 from simulated.builds import Kind
 from simulated.clock import CALL_SECONDS, CLOCK, TICK_SECONDS
 from simulated.world import CHECKED_SECONDS, PROPAGATED_SECONDS
 
 if TYPE_CHECKING:
-    from deploy.balancer import Target, TargetGroup
+    from deploy.aws.target_groups import Target, TargetGroup
     from simulated.fate import Fate
     from simulated.floors import Floors
     from simulated.places import Place

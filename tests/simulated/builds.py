@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import builders
 
-from deploy.records import Record
+from deploy.hosts.records import Record
 
 
 class Kind(enum.StrEnum):

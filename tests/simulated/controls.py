@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from deploy import commands, connections, exclusion, lanes, recovery, verbs
-from deploy.enrolment import RegisterTarget, WaitDrained, WaitHealthy
-from deploy.executor import Execution
-from deploy.past import Past
-from deploy.proof import ProveRelease
-from deploy.quiet import WaitQuiet
-from deploy.settings import Share
-from deploy.walk import Walk
+from deploy.cli import verbs
+from deploy.hosts import connections
+from deploy.hosts.scripts import change
+from deploy.plan import exclusion, host_plan
+from deploy.recovery import failed_host
+from deploy.recovery.history import Past
+from deploy.run.executor import Execution
+from deploy.run.host_runner import Walk
+from deploy.settings.model import Share
+from deploy.steps.idle_drain import WaitQuiet
+from deploy.steps.target import RegisterTarget, WaitDrained, WaitHealthy
+from deploy.steps.verify import ProveRelease
 from simulated.builds import OFFERED, Kind
 from simulated.faults import Command, Fault, Strike
 from simulated.liars import Liar, Lie
@@ -23,16 +27,16 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from deploy.facts import Survey
-    from deploy.fleet import Fleet
-    from deploy.recovery import WayOut
-    from deploy.settings import Environment
-    from deploy.steps import Step
+    from deploy.recovery.failed_host import WayOut
+    from deploy.settings.model import Environment
+    from deploy.steps.base import Step
+    from deploy.steps.fleet import Fleet
+    from deploy.survey.facts import Survey
 
 
 def without(kind: type[Step], patch: pytest.MonkeyPatch) -> None:
     """Leave a kind of step out of every way back."""
-    real = recovery.way_out
+    real = failed_host.way_out
 
     def left(steps: tuple[Step, ...]) -> tuple[Step, ...]:
         return tuple(step for step in steps if not isinstance(step, kind))
@@ -41,7 +45,7 @@ def without(kind: type[Step], patch: pytest.MonkeyPatch) -> None:
         way = real(*given, **told)  # type: ignore[arg-type]  # passed on as it came
         return replace(way, at_once=left(way.at_once), then=left(way.then))
 
-    patch.setattr(recovery, "way_out", way_out)
+    patch.setattr(failed_host, "way_out", way_out)
 
 
 def a_way_back_without_a_drain(patch: pytest.MonkeyPatch) -> None:
@@ -66,7 +70,7 @@ def a_batch_that_always_has_room(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_deregistration_without_its_note(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(commands, "record_out", lambda *_: "true")
+    patch.setattr(change, "record_out", lambda *_: "true")
 
 
 def a_registration_that_does_not_ask_whose_the_environment_is(patch: pytest.MonkeyPatch) -> None:
@@ -85,7 +89,7 @@ def a_release_that_nobody_proves(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_slot_that_is_left_beside_the_one_in_use(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(lanes, "left_over", lambda *_: ())
+    patch.setattr(host_plan, "left_over", lambda *_: ())
 
 
 def an_old_slot_that_is_not_seen_off(patch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy import repair
-from deploy.balancer import State
-from deploy.report import ExitCode
+from deploy.aws.target_groups import State
+from deploy.recovery import repair
+from deploy.run.report import ExitCode
 from simulated import surveys
 from simulated.builds import LAST, Kind
 from simulated.clock import CLOCK
@@ -14,8 +14,8 @@ from simulated.faults import Command
 from simulated.performance import perform
 
 if TYPE_CHECKING:
-    from deploy.facts import HostFacts
-    from deploy.settings import App
+    from deploy.settings.model import App
+    from deploy.survey.facts import HostFacts
     from simulated.places import Home, Place
     from simulated.world import World
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from deploy.plan import Plan
-    from deploy.settings import Rollout
+    from deploy.plan.plan import Plan
+    from deploy.settings.model import Rollout
     from simulated.places import Place
     from simulated.world import World
 

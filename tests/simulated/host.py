@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
-    from deploy.inventory import Host
+    from deploy.aws.inventory import Host
     from simulated.fate import Fate
     from simulated.places import Home, Place
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deploy import repair, rollback
 from deploy.errors import BadInput
-from deploy.report import ExitCode, Outcome
-from deploy.switching import SwitchRelease
+from deploy.recovery import repair, rollback
+from deploy.run.report import ExitCode, Outcome
+from deploy.steps.unit import SwitchRelease
 from simulated import surveys
 from simulated.builds import Kind
 from simulated.faults import Fault
 
 if TYPE_CHECKING:
-    from deploy.facts import HostFacts, Survey
-    from deploy.plan import Plan
-    from deploy.report import Report
+    from deploy.plan.plan import Plan
+    from deploy.run.report import Report
+    from deploy.survey.facts import HostFacts, Survey
     from simulated.places import Home, Place, Process
     from simulated.run import Run
     from simulated.world import World

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import builders
 
 from deploy.errors import ConnectionLost, DeployError, RemoteError
-from deploy.facts import Listener, UnitState
-from deploy.printed import parse_host
-from deploy.records import Kind, Record
+from deploy.hosts.records import Kind, Record
+from deploy.survey.facts import Listener, UnitState
+from deploy.survey.parse import parse_host
 from simulated.builds import LAST, OFFERED, OLD, OLDER
 from simulated.clock import CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from deploy.facts import HostFacts, Slot
-    from deploy.inventory import Host
-    from deploy.settings import App
+    from deploy.aws.inventory import Host
+    from deploy.settings.model import App
+    from deploy.survey.facts import HostFacts, Slot
 
 SILENT_SECONDS, SLOW_SECONDS = 30.0, 25.0
 FORGED_SHARE = 0.3  # of the facts

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import builders
 
-from deploy import fitness, overview, plan, repair, rollback, verbs
+from deploy.cli import status, verbs
+from deploy.cli.rollout import Rollout
 from deploy.errors import BadInput, DeployError
-from deploy.offers import Opened
-from deploy.rollout import Rollout
-from deploy.scope import Scope
+from deploy.plan import plan, preflight
+from deploy.plan.candidate import Opened
+from deploy.recovery import repair, rollback
+from deploy.settings.scope import Scope
 from simulated import judge, surveys
 from simulated.clock import CLOCK
 from simulated.faults import Crash
@@ -21,11 +23,11 @@ from simulated.places import NOBODY
 from simulated.run import Run
 
 if TYPE_CHECKING:
-    from deploy.facts import Survey
-    from deploy.offers import Offer
-    from deploy.plan import Plan
-    from deploy.report import Report
-    from deploy.settings import App, Environment
+    from deploy.plan.candidate import Offer
+    from deploy.plan.plan import Plan
+    from deploy.run.report import Report
+    from deploy.settings.model import App, Environment
+    from deploy.survey.facts import Survey
     from simulated.builds import Build
     from simulated.faults import Command
     from simulated.world import World
@@ -76,11 +78,11 @@ def _planned(run: Run, seen: Survey) -> Plan:
             offers = tuple(_offer(seen, app, run.command.build) for app in apps)
             opened = tuple(Opened(each.app, each.package, ()) for each in offers)
             scope = Scope(environment.name)
-            seen = fitness.check(environment, seen, opened, scope, is_default=False)
+            seen = preflight.check(environment, seen, opened, scope, is_default=False)
             return plan.make(environment, offers, seen, allow_downtime=allow)
         case "rollback":
-            fitness.refuse_surge(environment, seen)
-            problems = fitness.cramped(environment, seen)
+            preflight.refuse_surge(environment, seen)
+            problems = preflight.cramped(environment, seen)
             return rollback.make(environment, seen, problems=problems, allow_downtime=allow)
         case _:
             return repair.make(environment, seen)
@@ -104,4 +106,4 @@ def _rolled_out(run: Run, made: Plan) -> Report:
     except DeployError:
         return verbs.as_seen(report, None)
     run.has_looked = True
-    return verbs.as_seen(report, overview.overview(run.environment, seen))
+    return verbs.as_seen(report, status.overview(run.environment, seen))

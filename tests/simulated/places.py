@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deploy.inventory import Host
-    from deploy.records import Record
-    from deploy.settings import App
+    from deploy.aws.inventory import Host
+    from deploy.hosts.records import Record
+    from deploy.settings.model import App
     from simulated.builds import Build
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from deploy.fleet import Fleet
-from deploy.report import BatchBegan, StepBegan, StepEnded
+from deploy.run.report import BatchBegan, StepBegan, StepEnded
+from deploy.steps.fleet import Fleet
 from simulated import surveys
 from simulated.api import Api
 from simulated.builds import Kind
@@ -17,11 +17,11 @@ from simulated.host import Remote
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deploy.executor import Execution
-    from deploy.facts import Survey
-    from deploy.plan import Plan
-    from deploy.report import Event
-    from deploy.settings import Environment
+    from deploy.plan.plan import Plan
+    from deploy.run.executor import Execution
+    from deploy.run.report import Event
+    from deploy.settings.model import Environment
+    from deploy.survey.facts import Survey
     from simulated.faults import Command
     from simulated.world import World
 

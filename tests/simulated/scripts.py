@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from deploy.records import Record
+from deploy.hosts.records import Record
 from simulated.builds import Build, Kind
 from simulated.clock import CLOCK
 from simulated.places import Process

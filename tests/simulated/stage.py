@@ -8,20 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import tenacity.nap
 
-from deploy import (
-    commands,
-    enrolment,
-    executor,
-    fleet,
-    proof,
-    questions,
-    quiet,
-    retries,
-    room,
-    walk,
-)
-from deploy.executor import Execution
-from deploy.proof import NotProven, ProveRelease, ProveRevived
+from deploy import retry
+from deploy.hosts.scripts import change, read
+from deploy.run import capacity_gate, executor, host_runner
+from deploy.run.executor import Execution
+from deploy.steps import fleet, idle_drain, target, verify
+from deploy.steps.verify import NotProven, ProveRelease, ProveRevived
 from simulated.builds import Kind
 from simulated.clock import CLOCK
 from simulated.places import NOBODY
@@ -32,9 +24,9 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from deploy.fleet import Fleet
-    from deploy.lanes import Lane
-    from deploy.steps import Step
+    from deploy.plan.host_plan import Lane
+    from deploy.steps.base import Step
+    from deploy.steps.fleet import Fleet
     from simulated.api import Api
     from simulated.fate import Fate
 
@@ -64,13 +56,13 @@ SCRIPTS = (
 
 def take_the_stage(patch: pytest.MonkeyPatch) -> None:
     """From here to the patch's end, steps and executor act on the paper."""
-    ours = (executor, walk, room, fleet, enrolment, proof, quiet, retries)
+    ours = (executor, host_runner, capacity_gate, fleet, target, verify, idle_drain, retry)
     for module in (*ours, tenacity, tenacity.nap):
         patch.setattr(module, "time", CLOCK)
-    patch.setattr(proof, "ASK_SECONDS", 1.0)
+    patch.setattr(verify, "ASK_SECONDS", 1.0)
     patch.setattr(executor, "HEAD_START_SECONDS", 0.0)
     for name in SCRIPTS:
-        home = commands if hasattr(commands, name) else questions
+        home = change if hasattr(change, name) else read
         patch.setattr(home, name, _spoken(name, getattr(home, name)))
     for kind in (ProveRelease, ProveRevived):
         patch.setattr(kind, "run", _proven(kind.run))

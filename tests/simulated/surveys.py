@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import builders
 
 from deploy.errors import DeployError, Unreachable
-from deploy.facts import HostFacts, Listener, Slot, Survey, UnitState
-from deploy.printed import parse_show
-from deploy.survey import settle
+from deploy.survey.facts import HostFacts, Listener, Slot, Survey, UnitState
+from deploy.survey.gather import settle
+from deploy.survey.parse import parse_show
 from simulated.builds import Build, Kind
 from simulated.clock import CLOCK
 

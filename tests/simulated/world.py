@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import builders
 
-from deploy.balancer import Health, State, Target
-from deploy.facts import target_of
+from deploy.aws.target_groups import Health, State, Target
+from deploy.survey.facts import target_of
 from simulated.builds import OFFERED, OLD, OLDER, Build, Kind
 from simulated.clock import BEGAN_SECONDS, CLOCK
 from simulated.places import Home, Place, Process
 
 if TYPE_CHECKING:
-    from deploy.balancer import TargetGroup
-    from deploy.inventory import Host
-    from deploy.settings import App, Environment
+    from deploy.aws.inventory import Host
+    from deploy.aws.target_groups import TargetGroup
+    from deploy.settings.model import App, Environment
 
 CHECKED_SECONDS = 4.0  # from a registration to the load balancer's first verdict
 PROPAGATED_SECONDS = 15.0  # from a deregistration to where no load balancer may send any more

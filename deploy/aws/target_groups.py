@@ -1,0 +1,206 @@
+"""Target groups: their settings, their targets' health, out and in.
+
+Facts from the Application Load Balancer guide decide here: a group keys targets by (id, port);
+DeregisterTargets answers success for a target that is not registered; the state stays `draining`
+for the whole delay; `unused` after a registration never becomes healthy by waiting.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deploy.aws.account import ApiError
+from deploy.aws.answers import Answer
+from deploy.errors import BadInput, UnexpectedAnswer
+from deploy.foreign_text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from deploy.aws.account import Account
+
+
+class State(enum.StrEnum):
+    """A target's state in AWS's own words (TargetHealthStateEnum)."""
+
+    INITIAL = "initial"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    UNHEALTHY_DRAINING = "unhealthy.draining"
+    UNUSED = "unused"
+    DRAINING = "draining"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, order=True)
+class Target:
+    """What a load balancer sends requests to: an instance id (or an address) and a port."""
+
+    id: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.id}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Health:
+    """A target's state with AWS's reason for it."""
+
+    state: State
+    reason: str = ""
+    description: str = ""
+
+    @property
+    def is_hopeless(self) -> bool:
+        """No waiting makes such a target healthy: no listener, or the instance is not running."""
+        return self.reason in {
+            "Target.NotInUse",
+            "Target.InvalidState",
+            "Target.IpUnusable",
+            "Target.HealthCheckDisabled",
+        }
+
+    @property
+    def may_receive(self) -> bool:
+        """Whether the load balancer may send new requests now or soon."""
+        return self.state not in {State.DRAINING, State.UNUSED, State.UNHEALTHY_DRAINING}
+
+    def __str__(self) -> str:
+        return f"{self.state} ({visible(self.reason)})" if self.reason else str(self.state)
+
+
+GONE = Health(State.UNUSED, "Target.NotRegistered", "Target is not registered")
+
+
+@dataclass(frozen=True)
+class TargetGroup:
+    """A target group's settings, as AWS has them; times in seconds."""
+
+    name: str
+    arn: str
+    port: int
+    target_type: str
+    protocol_version: str
+    load_balancers: tuple[str, ...]
+    health_path: str
+    health_port: str
+    matcher: str
+    interval_seconds: float
+    timeout_seconds: float
+    unhealthy_threshold: int
+    delay_seconds: float
+    slow_start_seconds: float
+    zonal: bool
+    """Cross-zone balancing is off: each availability zone must keep targets of its own."""
+
+
+STATES = frozenset(state.value for state in State)
+LISTED = "TargetHealthDescriptions"
+HIGHEST_PORT = 65535
+NAMES_OF_A_GROUP = ("TargetGroupName", "TargetGroupArn")
+TARGETS_QUOTA, USUAL_TARGETS = "targets-per-application-load-balancer", 1000
+
+
+class Balancer:
+    """The target groups of one account."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    def group(self, name: str) -> TargetGroup:
+        """A group's settings by its name or ARN; BadInput where it is absent or serves nobody."""
+        key = "TargetGroupArns" if name.startswith("arn:") else "Names"
+        try:
+            found = self._account.call("elbv2", "describe_target_groups", **{key: [name]})
+        except ApiError as error:
+            if error.code not in {"TargetGroupNotFound", "ValidationError"}:
+                raise
+            raise BadInput(
+                f"target group {name!r} does not exist in region {self._account.region} of this "
+                "account; check `target_group:` and the region under `aws:`"
+            ) from error
+        groups = list(Answer("DescribeTargetGroups", found).parts("TargetGroups"))
+        if len(groups) != 1 or name not in {groups[0].text(k) for k in NAMES_OF_A_GROUP}:
+            raise UnexpectedAnswer(
+                f"AWS was asked for the target group {name!r} and answered with "
+                f"{', '.join(group.text('TargetGroupName') for group in groups[:3]) or 'none'}"
+            )
+        if not groups[0].texts("LoadBalancerArns"):
+            raise BadInput(
+                f"target group {name!r} belongs to no load balancer, so its targets can never be "
+                "healthy; add it to a listener's rule first"
+            )
+        return _parse_group(groups[0], self._attributes(groups[0].text("TargetGroupArn")))
+
+    def _attributes(self, arn: str) -> Answer:
+        where = "DescribeTargetGroupAttributes"
+        given = self._account.call("elbv2", "describe_target_group_attributes", TargetGroupArn=arn)
+        listed = Answer(where, given).parts("Attributes")
+        return Answer(where, {item.text("Key"): item.text("Value", "") for item in listed})
+
+    def health(self, group: TargetGroup) -> dict[Target, Health]:
+        """All targets of a group: one unfiltered call, whatever the number of hosts."""
+        answer = self._account.call("elbv2", "describe_target_health", TargetGroupArn=group.arn)
+        return parse_health(answer.get(LISTED), group.port)
+
+    def most_targets(self) -> int:
+        """How many targets a load balancer of this account may have (load balancer quotas)."""
+        answer = self._account.call("elbv2", "describe_account_limits")
+        for limit in Answer("DescribeAccountLimits", answer).parts("Limits"):
+            if limit.text("Name", "") == TARGETS_QUOTA:
+                return limit.number("Max")
+        return USUAL_TARGETS
+
+    def register(self, group: TargetGroup, targets: Iterable[Target]) -> None:
+        """Put targets in; returns at once, before the load balancer has checked them."""
+        self._write("register_targets", group, targets)
+
+    def deregister(self, group: TargetGroup, targets: Iterable[Target]) -> None:
+        """Take targets out; returns at once, before they have drained."""
+        self._write("deregister_targets", group, targets)
+
+    def _write(self, operation: str, group: TargetGroup, targets: Iterable[Target]) -> None:
+        listed = [{"Id": target.id, "Port": target.port} for target in sorted(targets)]
+        self._account.call("elbv2", operation, TargetGroupArn=group.arn, Targets=listed)
+
+
+def parse_health(descriptions: object, group_port: int) -> dict[Target, Health]:
+    """DescribeTargetHealth's list by target; a state unknown to us counts as unavailable.
+
+    Raises UnexpectedAnswer for what is none.
+    """
+    found: dict[Target, Health] = {}
+    answer = Answer("DescribeTargetHealth", {LISTED: descriptions})
+    for item in answer.parts(LISTED):
+        given, target = item.part("TargetHealth"), item.part("Target")
+        said = given.text("State")
+        state = State(said) if said in STATES else State.UNAVAILABLE
+        health = Health(state, given.text("Reason", ""), given.text("Description", ""))
+        key = Target(target.text("Id"), target.number("Port", group_port, most=HIGHEST_PORT))
+        if key in found:
+            raise UnexpectedAnswer(f"AWS answered with two states of the target {key}")
+        found[key] = health
+    return found
+
+
+def _parse_group(group: Answer, attributes: Answer) -> TargetGroup:
+    return TargetGroup(
+        name=group.text("TargetGroupName"),
+        arn=group.text("TargetGroupArn"),
+        port=group.number("Port", most=HIGHEST_PORT),
+        target_type=group.text("TargetType", "instance"),
+        protocol_version=group.text("ProtocolVersion", "HTTP1"),
+        load_balancers=group.texts("LoadBalancerArns"),
+        health_path=group.text("HealthCheckPath", "/"),
+        health_port=group.text("HealthCheckPort", "traffic-port"),
+        matcher=group.part("Matcher").text("HttpCode", "") or "200",
+        interval_seconds=float(group.number("HealthCheckIntervalSeconds")),
+        timeout_seconds=float(group.number("HealthCheckTimeoutSeconds")),
+        unhealthy_threshold=group.number("UnhealthyThresholdCount"),
+        delay_seconds=float(attributes.number("deregistration_delay.timeout_seconds", 300)),
+        slow_start_seconds=float(attributes.number("slow_start.duration_seconds", 0)),
+        zonal=attributes.text("load_balancing.cross_zone.enabled", "") == "false",
+    )

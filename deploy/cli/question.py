@@ -1,0 +1,84 @@
+"""The question before a change: whether it is asked, its words, and how it is asked."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import termios
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from deploy.cli.streams import is_ci
+from deploy.errors import BadInput
+from deploy.foreign_text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deploy.plan.plan import Plan
+
+TERMINAL = "/dev/tty"
+LIMIT_SECONDS = 300.0
+LONGEST_ANSWER_BYTES = 1024
+
+
+def wording(plan: Plan) -> str:
+    """What a plan does, as a question: `Deploy web 1.2.3-abc to prod: 12 hosts?`."""
+    releases = ", ".join(visible(f"{app} {id_}".rstrip()) for app, id_ in plan.releases.items())
+    place = "to" if plan.verb == "Deploy" else "on"
+    count = f"{len(plan.hosts)} host{'' if len(plan.hosts) == 1 else 's'}"
+    return f"{plan.verb} {releases} {place} {plan.environment}: {count}?"
+
+
+def is_due(environ: Mapping[str, str]) -> bool:
+    """Whether a person is there to ask: standard input or output is a terminal, and no CI runs.
+
+    With neither, the command itself is the decision, as in a script or a CI step.
+    """
+    streams = (sys.stdin, sys.stdout)
+    return not is_ci(environ) and any(stream and stream.isatty() for stream in streams)
+
+
+def ask(question: str, limit_seconds: float, path: str = TERMINAL) -> bool:
+    """Ask on the terminal; whether the answer is yes. No answer within the limit is no.
+
+    What was typed before the question does not count. Raises BadInput where there is no terminal
+    to ask on.
+    """
+    try:
+        terminal = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as error:
+        raise BadInput(
+            f"no question can be asked: {path} cannot be opened ({error.strerror}); "
+            "give --yes to go on without"
+        ) from error
+    try:
+        termios.tcflush(terminal, termios.TCIFLUSH)
+        os.write(terminal, f"{question} [y/N] ".encode())
+        answer = _answer(terminal, limit_seconds)
+        if answer is None:
+            os.write(terminal, f"\nNo answer in {_spoken(limit_seconds)}: no.\n".encode())
+        return (answer or "").strip().lower() in {"y", "yes"}
+    except (OSError, termios.error) as error:
+        raise BadInput(
+            f"no question can be asked on {path}: {error}; give --yes to go on without"
+        ) from error
+    finally:
+        with suppress(OSError):
+            os.close(terminal)
+
+
+def _answer(terminal: int, limit_seconds: float) -> str | None:
+    """The line that is typed; None where none is within the limit."""
+    end = time.monotonic() + limit_seconds
+    while (left := end - time.monotonic()) > 0:
+        readable, _, _ = select.select([terminal], [], [], left)
+        if readable:
+            return os.read(terminal, LONGEST_ANSWER_BYTES).decode(errors="replace")
+    return None
+
+
+def _spoken(seconds: float) -> str:
+    return f"{seconds / 60:g} minutes" if seconds >= 60 else f"{seconds:g} s"  # noqa: PLR2004

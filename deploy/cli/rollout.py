@@ -1,0 +1,197 @@
+"""Runs a plan under the operator's signals, and by policy takes back what it did."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Self
+
+from deploy.cli import streams
+from deploy.errors import DeployError, as_deploy_error
+from deploy.recovery import rollback
+from deploy.run.executor import Execution
+from deploy.run.report import ExitCode, Failure, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import FrameType
+
+    from deploy.cli.live import Watch
+    from deploy.cli.screen import Screen
+    from deploy.cli.session import Session
+    from deploy.hosts.lock.lease import Lease
+    from deploy.hosts.records import Record
+    from deploy.plan.plan import Plan
+    from deploy.run.report import Report
+
+
+STOPPING = (
+    "Stopping. No further hosts will start. Draining hosts return to service; hosts past that "
+    "point will finish."
+)
+AGAIN = "Press Ctrl-C again to abort at once (hosts may stay out of service)."
+
+
+class Signals:
+    """What SIGINT, SIGTERM and SIGHUP mean while a command runs; a `with` block.
+
+    Before the first change they end it. Later the first asks for an end that leaves no host out
+    of service; a second SIGINT, and nothing else, aborts at once: a CI's cancel sends SIGINT and,
+    while hosts return to service, SIGTERM.
+    """
+
+    NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def __init__(self, screen: Screen, repair: str) -> None:
+        """`repair`: what to type where hosts stay out of service."""
+        self._screen, self._repair = screen, repair
+        self._execution: Execution | None = None
+        self._first = 0
+        self._interrupts = 0
+        self._before: dict[int, Any] = {}
+        # A handler may have interrupted a thread that holds a lock of the screen, so another
+        # thread speaks; `put` of this queue is reentrant.
+        self._notices: SimpleQueue[str | None] = SimpleQueue()
+        self._speaker = threading.Thread(target=self._speak, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._speaker.start()
+        self._before = {number: signal.signal(number, self._hear) for number in self.NUMBERS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._notices.put(None)
+        self._speaker.join()
+
+    def guide(self, execution: Execution) -> None:
+        """From now on it is this run that signals end; one that was heard already ends it."""
+        self._execution = execution
+        if self._first:
+            execution.stop(self._first)
+
+    def _speak(self) -> None:
+        while (text := self._notices.get()) is not None:
+            self._screen.complain(text)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        is_first = not self._first
+        self._first = self._first or number
+        if self._execution is None:
+            if is_first:
+                after_question = "\n" if self._screen.is_asking else ""
+                self._notices.put(f"{after_question}Ended; nothing was changed.")
+            raise SystemExit(128 + number)
+        self._interrupts += number == signal.SIGINT
+        if self._interrupts > 1:
+            streams.end(f"Aborted at once; hosts may be out of service. Next: {self._repair}")
+            os._exit(int(ExitCode.INTERRUPTED))
+        self._execution.stop(number)
+        stopping = STOPPING if is_first else "Already stopping."
+        self._notices.put(f"{stopping} {AGAIN}" if self._interrupts else stopping)
+        again = " Press Ctrl-C again to abort at once." if self._interrupts else ""
+        self._screen.banner(f"Stopping: waiting for hosts that have begun.{again}")
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What running a plan needs: a session, the lock that is held, the screen, the signals."""
+
+    opened: Session
+    lease: Lease
+    screen: Screen
+    signals: Signals
+
+    def run(self, plan: Plan) -> Report:
+        """Execute a plan: a signal asks for an end, and so does the loss of the lock."""
+        watch = self.screen.progress(plan)
+        execution = Execution(plan, self.opened.fleet(), watch)
+        self.lease.when_lost(execution.lose)
+        self.signals.guide(execution)
+        with _harmless(watch) as defects:
+            report = execution.run()
+        return replace(report, defects=(*report.defects, *defects))
+
+    def run_or_take_back(self, plan: Plan) -> Report:
+        """Execute a plan; where it failed and `on_failure` says so, finished hosts go back too."""
+        report = self.run(plan)
+        try:
+            return self._back(report)
+        except Exception as error:  # noqa: BLE001 - what was done is reported, whatever goes wrong
+            what = "taking the finished hosts back"
+            return replace(report, defects=(*report.defects, str(as_deploy_error(error, what))))
+
+    def _back(self, report: Report) -> Report:
+        """The report, with the way back of the finished hosts in it where the policy wants one."""
+        wanted = good_before(report)
+        environment = self.opened.environment
+        policy = environment.rollout.on_failure
+        if policy != "rollback" or not report.stopped_short or not any(wanted.values()):
+            return report
+        self.screen.say("on_failure: rollback: the hosts that were finished go back too.")
+        try:
+            back = rollback.take_back(environment, self.opened.survey(settled=True), wanted)
+        except DeployError as error:
+            self.screen.complain(f"They cannot go back: {error}")
+            return report
+        self.screen.say(str(back))
+        return merged(report, self.run(back))
+
+
+@contextmanager
+def _harmless(watch: Watch) -> Iterator[list[str]]:
+    """A screen that may fail to begin or to end; what it failed with, as the block's value."""
+    defects = list[str]()
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(watch)
+        except Exception as error:  # noqa: BLE001 - a run without a screen is a run
+            defects.append(str(as_deploy_error(error, "showing the progress")))
+        shown = stack.pop_all()
+    yield defects
+    try:
+        shown.close()
+    except Exception as error:  # noqa: BLE001 - the report must come
+        defects.append(str(as_deploy_error(error, "showing the progress")))
+
+
+def good_before(report: Report) -> Mapping[str, Mapping[str, Record]]:
+    """What hosts ran before of the apps that were deployed there, by app name and host name."""
+    found: dict[str, dict[str, Record]] = {app: {} for app in report.plan.releases}
+    for batch in report.plan.batches:
+        for lane in batch:
+            for app, record in lane.good.items():
+                if (lane.host.name, app) in report.deployed:
+                    found[app][lane.host.name] = record
+    return found
+
+
+def merged(first: Report, back: Report) -> Report:
+    """A rollout and the way back of its finished hosts, as one report."""
+    # Who failed on the way back was put back on what it came from: the new release. A host that
+    # ran nothing before has no step in it; one that somebody took back by hand only proves.
+    moved = {Outcome.DONE: Outcome.BACK, Outcome.CURRENT: Outcome.BACK, Outcome.BACK: Outcome.DONE}
+    went = {step.host.name for step in back.plan.steps}
+    not_begun = {Outcome.WAITING, Outcome.LEFT_OUT}
+    went &= {name for name, outcome in back.outcomes.items() if outcome not in not_begun}
+    outcomes = dict(first.outcomes)
+    for host in went:
+        if first.outcomes.get(host) in {Outcome.DONE, Outcome.PARTLY}:
+            outcomes[host] = moved.get(back.outcomes[host], back.outcomes[host])
+    told: list[Failure] = [*first.failures, *back.failures]
+    return replace(
+        first,
+        outcomes=outcomes,
+        failures=tuple(told),
+        executed=(*first.executed, *back.executed),
+        deployed=first.deployed | back.deployed,
+        seconds=first.seconds + back.seconds,
+        signal=back.signal,
+        lost=back.lost,
+    )

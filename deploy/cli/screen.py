@@ -1,0 +1,127 @@
+"""The screen: a terminal, or a CI log; where everything is said."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, cast
+
+from rich.console import Console
+from rich.segment import Segment
+from rich.spinner import Spinner
+
+from deploy.cli import question, streams
+from deploy.cli.live import LiveWatch, Region, Watch, clock
+from deploy.cli.tables import words
+from deploy.foreign_text import lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rich.console import ConsoleOptions, RenderableType
+
+    from deploy.cli.streams import Guarded
+    from deploy.plan.plan import Plan
+
+
+# As long as `| tee log` may take to show the plan, which must stand above the question.
+READER_SECONDS = 0.3
+
+
+class _Console(Console):
+    """Rich's own, without markup; whatever it draws is guarded, piece by piece.
+
+    Its colours and cursor movements must reach a terminal, so it writes past the guarded stream.
+    """
+
+    def __init__(self, stream: Guarded) -> None:
+        is_terminal = stream.is_terminal
+        super().__init__(
+            file=cast("IO[str]", stream.direct if is_terminal else stream),
+            force_terminal=is_terminal,
+            force_interactive=is_terminal,
+            color_system="auto" if is_terminal else None,
+            markup=False,
+            emoji=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Everything that rich draws comes through here, before it is cut to its place."""
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(lines(segment.text), segment.style)
+
+
+class Screen:
+    """Where everything is said. A dead terminal (EIO, EPIPE) never raises: work goes on unseen."""
+
+    def __init__(self) -> None:
+        out, err = streams.guard()
+        self._console, self._errors = _Console(out), _Console(err)
+        self.is_terminal = out.is_terminal and not self._console.is_dumb_terminal
+        self._shows_errors = err.is_terminal
+        self._region: Region | LiveWatch | None = None
+        self.is_asking = False
+
+    def say(self, text: str, style: str = "") -> None:
+        """One or more lines on standard output."""
+        self._console.print(words(text, style))
+
+    def complain(self, text: str) -> None:
+        """An error, on standard error; above what is drawn again and again, which would erase it.
+
+        From any thread, but never from a signal handler: rich takes locks.
+        """
+        drawn = self._region is not None and self._region.is_drawn
+        console = self._console if drawn and self._shows_errors else self._errors
+        console.print(words(text, "red"))
+
+    def banner(self, text: str) -> None:
+        """Keep a line above the live table, where there is one; safe in a signal handler."""
+        if isinstance(self._region, LiveWatch):
+            self._region.banner = text
+
+    def show(self, thing: RenderableType) -> None:
+        """A table or group."""
+        self._console.print(thing)
+
+    def confirm(self, text: str) -> bool:
+        """Ask the person at the terminal; without one, the command itself is the decision.
+
+        Raises BadInput where somebody must be asked and cannot be.
+        """
+        if not question.is_due(os.environ):
+            return True
+        self.is_asking = True
+        if not self.is_terminal:
+            time.sleep(READER_SECONDS)
+        try:
+            return question.ask(lines(text), question.LIMIT_SECONDS)
+        finally:
+            self.is_asking = False
+
+    @contextmanager
+    def busy(self, text: str) -> Iterator[None]:
+        """Something that takes more than a moment."""
+        if not self.is_terminal:
+            self.say(f"{clock()} {text}")
+            yield
+            return
+        spinner = Spinner("dots", words(text))
+        self._region = Region(lambda: spinner, self._console, 12)
+        with self._region:
+            yield
+
+    def progress(self, plan: Plan) -> Watch:
+        """What listens to a run's events: a live table here, plain lines elsewhere."""
+        if not self.is_terminal:
+            return Watch(self.say)
+        self._region = LiveWatch(plan, self._console)
+        return self._region

@@ -1,0 +1,238 @@
+"""What a command works with: settings, account, hosts and connections, opened and closed as one."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from deploy.aws import inventory
+from deploy.aws.account import Account
+from deploy.aws.health_poller import HealthFeed
+from deploy.aws.registrar import Desk
+from deploy.aws.target_groups import Balancer
+from deploy.errors import BadInput, Unreachable, nearest
+from deploy.hosts import records
+from deploy.hosts.lock.holder import Holder
+from deploy.hosts.lock.lease import Lease
+from deploy.hosts.ssh import connect, remote
+from deploy.hosts.ssh.remote import MOST_AT_ONCE
+from deploy.plan import candidate, plan, preflight
+from deploy.settings import model
+from deploy.settings.load import load as read_settings
+from deploy.settings.scope import Scope
+from deploy.steps.fleet import Fleet
+from deploy.survey import gather
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from deploy.aws.inventory import Host
+    from deploy.aws.target_groups import TargetGroup
+    from deploy.hosts.ssh.remote import Remote
+    from deploy.plan.candidate import Opened
+    from deploy.plan.plan import Plan
+    from deploy.settings.model import App, Environment
+    from deploy.survey.facts import Survey
+
+
+class Session:
+    """One environment, verified and connected: credentials, groups and hosts are known good.
+
+    scope: what the command was asked for; run: the command's id, for the records that it leaves;
+    hosts, remotes: those that were asked for; everyone: a connection to each of the
+    environment's hosts, which its lock needs. Opening raises BadInput for whatever is wrong,
+    before anything is changed.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        only: Iterable[str] = (),
+        skip: Iterable[str] = (),
+        scope: Scope | None = None,
+    ) -> None:
+        self.environment = environment
+        self.scope = scope or Scope(environment.name)
+        self.run = records.new_run()
+        self._only, self._skip = tuple(only), tuple(skip)
+        self._stack = ExitStack()
+        self.hosts: tuple[Host, ...] = ()
+        self.groups: dict[str, TargetGroup] = {}
+        self.remotes: dict[str, Remote] = {}
+        self.everyone: dict[str, Remote] = {}
+        self._feed: HealthFeed | None = None
+        self._held: Lease | None = None
+
+    def __enter__(self) -> Self:
+        environment = self.environment
+        connect.refuse_misspelt(environment)
+        connect.read_key_files(environment)
+        account = self._account = Account(environment)
+        self.balancer = Balancer(account)
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            caller = pool.submit(account.verify)
+            groups = {
+                app.name: pool.submit(self.balancer.group, app.target_group)
+                for app in environment.apps
+            }
+            resolve = partial(connect.resolve, environment)
+            find = pool.submit(inventory.find, environment, account, resolve)
+            self.caller = caller.result()  # what is wrong with the credentials is told first
+            self.groups = {name: future.result() for name, future in groups.items()}
+            found = find.result()
+        self.hosts = inventory.select(found, self._only, self._skip)
+        self._stack.callback(self._disconnect)
+        for host in found:
+            self.everyone[host.name] = remote.Remote(host, environment)
+        self.remotes = {host.name: self.everyone[host.name] for host in self.hosts}
+        workspace = self._stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="changeover-", ignore_cleanup_errors=True)
+        )
+        self.workspace = Path(workspace)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _greet(self) -> None:
+        """Begin to connect to all hosts at once; whoever asks one first waits for it alone."""
+        pool = self._stack.enter_context(ThreadPoolExecutor(max_workers=MOST_AT_ONCE))
+        for connection in self.everyone.values():
+            pool.submit(connection.greet)
+
+    def _disconnect(self) -> None:
+        """All at once: behind a proxy, the end of one takes paramiko a tenth of a second."""
+        with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
+            for connection in self.everyone.values():
+                pool.submit(connection.close)
+
+    @contextmanager
+    def lease(self, what: str, wait_seconds: float, tell: Callable[[str], None]) -> Iterator[Lease]:
+        """Hold the environment's lock; it guards every change of hosts and groups meanwhile.
+
+        Raises Locked when somebody else holds it for longer than `wait_seconds`.
+        """
+        self._greet()  # the lock asks one host first, and then all others
+        ttl_seconds = self.environment.lock_ttl_seconds
+        holder = Holder.of_this_process(author(), what, ttl_seconds)
+        look = self.scope.command("lock.status")
+        with Lease(self.environment.name, self.everyone, holder, look) as held:
+            try:
+                held.take(wait_seconds, tell)
+            except Unreachable:
+                unread = self.survey().unreachable
+                if unread:  # which says of each host what is wrong with it
+                    lines = [line for why in unread.values() for line in why.split("\n")]
+                    raise BadInput(*lines) from None
+                raise
+            for each in self.remotes.values():
+                each.guard = held
+            self._account.confirm = held.confirm
+            self._held = held
+            yield held
+
+    def survey(self, *, settled: bool = False) -> Survey:
+        """Look at every host and group; settled: once no command of a deploy runs there.
+
+        Hosts that cannot be read are named in it.
+        """
+        found = gather.gather(
+            self.environment,
+            self.remotes,
+            self.balancer,
+            self.groups,
+            settled=settled,
+        )
+        if self._held and settled:
+            self._held.widen()  # who answers now may not have when the lock was taken
+        return found
+
+    def look(self, wanted: str | None, *, settled: bool) -> tuple[Survey, tuple[Opened, ...]]:
+        """Hosts, groups and packages, all at once; `wanted` as `--package` gives it."""
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            reading = pool.submit(self._open_packages, wanted)
+            seen = self.survey(settled=settled)
+            return seen, reading.result()
+
+    def _open_packages(self, wanted: str | None) -> tuple[Opened, ...]:
+        apps = self.environment.apps
+        if wanted is not None and len(apps) > 1:
+            names = ", ".join(app.name for app in apps)
+            raise BadInput(f"--package is for one app: say which with --app ({names})")
+        found: list[Opened] = []
+        for app in apps:
+            path = candidate.choose(self.environment, app, wanted)
+            found.append(candidate.prepare(self.environment, app, path, self.workspace))
+        return tuple(found)
+
+    def plan(
+        self, seen: Survey, opened: tuple[Opened, ...], *, is_default: bool, allow_downtime: bool
+    ) -> Plan:
+        """From a survey and packages to a plan; BadInput for what cannot go well.
+
+        is_default: whether nobody named the packages.
+        """
+        fit = preflight.check(self.environment, seen, opened, self.scope, is_default=is_default)
+        offered = tuple(candidate.offer(self.environment, each, fit) for each in opened)
+        return plan.make(self.environment, offered, fit, allow_downtime=allow_downtime)
+
+    def fleet(self) -> Fleet:
+        """The seams for an execution; its feed polls until the session ends."""
+        if self._feed is None:
+            tick_seconds = self.environment.poll_seconds
+            feed = HealthFeed(self.balancer, self.groups.values(), tick_seconds)
+            self._feed = self._stack.enter_context(feed)
+        return Fleet(
+            remotes=self.remotes,
+            groups=self.groups,
+            desk=Desk(self.balancer),
+            feed=self._feed,
+            propagation_seconds=self.environment.propagation_seconds,
+            author=author(),
+            run=self.run,
+        )
+
+
+def load(file: Path, environment: str, app: str | None, batch: str | None) -> Environment:
+    """The settings with the command line's `--app` and `--batch` over them."""
+    loaded = read_settings(file, environment)
+    if app is not None:
+        loaded = _only_app(loaded, app)
+    if batch is not None:
+        try:
+            sizes: list[int | str] = [
+                int(size) if size.strip().lstrip("-").isdigit() else size.strip()
+                for size in batch.split(",")
+            ]
+            parsed = model.Batch.parse(sizes)
+        except ValueError as error:
+            raise BadInput(f"--batch {batch}: {error}") from error
+        rollout = loaded.rollout.model_copy(update={"batch": parsed, "window": None})
+        loaded = loaded.model_copy(update={"rollout": rollout})
+    return loaded
+
+
+def _only_app(environment: Environment, name: str) -> Environment:
+    chosen: tuple[App, ...] = tuple(app for app in environment.apps if app.name == name)
+    if not chosen:
+        known = [app.name for app in environment.apps]
+        hint = nearest(name, known) or f"; known: {', '.join(known)}"
+        raise BadInput(f"{environment.name}: no app {name!r}{hint}")
+    return environment.model_copy(update={"apps": chosen})
+
+
+def author() -> str:
+    """Who deploys, from where: for the records on the hosts."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"uid {os.getuid()}"
+    return f"{user}@{platform.node()}"

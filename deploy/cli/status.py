@@ -1,0 +1,180 @@
+"""What runs where: a survey as rows for people, JSON for machines, and one exit code. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from deploy.aws.target_groups import State
+from deploy.foreign_text import json_text
+from deploy.hosts.lock.holder import Holder
+from deploy.hosts.lock.watch import View
+from deploy.run.report import ExitCode
+
+if TYPE_CHECKING:
+    from deploy.settings.model import App, Environment
+    from deploy.survey.facts import HostFacts, Slot, Survey
+
+UNREAD = "unknown"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One app on one host, in the slot that is in use.
+
+    current: record, link, unit on disk and running process agree, and the other slot is at rest;
+    beside: what else runs: in the other slot, where a deploy left it, or the unit of before.
+    """
+
+    host: str
+    app: str
+    target: str
+    state: str
+    reason: str
+    unit: str
+    release: str
+    since: str
+    restarts: int
+    current: bool
+    note: str = ""
+    port: int = 0
+    beside: str = ""
+
+    @property
+    def is_out(self) -> bool:
+        """Whether its target is known not to be in service."""
+        return self.state not in {State.HEALTHY, UNREAD}
+
+    @property
+    def is_well(self) -> bool:
+        """In service, running, and what was last deployed."""
+        return self.state == State.HEALTHY and self.unit == "active" and self.current
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The rows of an environment, hosts in their order, apps within; lock: who holds it."""
+
+    environment: str
+    rows: tuple[Row, ...]
+    lock: str = ""
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether an app is seen to run in more than one release.
+
+        A host that was not read, and one where nothing runs, have none.
+        """
+        releases: dict[str, set[str]] = {}
+        for row in self.rows:
+            releases.setdefault(row.app, set()).update({row.release, row.beside or row.release})
+        return any(len(found - {""}) > 1 for found in releases.values())
+
+    @property
+    def is_whole_look(self) -> bool:
+        """Whether every host could be read."""
+        return all(row.state != UNREAD for row in self.rows)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """DONE only when all is well; otherwise what is worst."""
+        if any(row.state != State.HEALTHY for row in self.rows):
+            return ExitCode.OUT_OF_SERVICE
+        if self.is_mixed:
+            return ExitCode.MIXED
+        return ExitCode.DONE if all(row.is_well for row in self.rows) else ExitCode.FAILED
+
+    def versions(self) -> dict[str, str]:
+        """The version that most of an app's hosts run, by app; empty where none runs."""
+        found: dict[str, list[str]] = {}
+        for row in self.rows:
+            if row.release:
+                found.setdefault(row.app, []).append(row.release.rpartition("-")[0])
+        return {app: max(versions, key=versions.count) for app, versions in found.items()}
+
+    def as_json(self) -> str:
+        """For scripts: the rows, and what they come to."""
+        body = {
+            "environment": self.environment,
+            "well": self.exit_code is ExitCode.DONE,
+            "mixed": self.is_mixed,
+            "lock": self.lock,
+            "exit_code": int(self.exit_code),
+            "hosts": [asdict(row) for row in self.rows],
+        }
+        return json_text(body)
+
+
+def overview(environment: Environment, survey: Survey) -> Overview:
+    """A survey told host by host; hosts that could not be read are rows too."""
+    rows = [_row(facts, app, survey) for facts in survey.hosts for app in environment.apps]
+    rows += [
+        Row(name, app.name, "", UNREAD, "", UNREAD, "", "", 0, current=False, note=why)
+        for name, why in survey.unreachable.items()
+        for app in environment.apps
+    ]
+    ordered = tuple(sorted(rows, key=lambda row: (row.host, row.app)))
+    return Overview(environment.name, ordered, _lock(survey))
+
+
+def _lock(survey: Survey) -> str:
+    """Describe who holds the lock; a holder that fewer than half of the hosts show is named so."""
+    parsed = {facts.host.name: Holder.parse(facts.lock) for facts in survey.hosts}
+    view = View(
+        len(survey.hosts) + len(survey.unreachable),
+        {name: holder for name, holder in parsed.items() if holder},
+    )
+    return "; ".join(
+        str(holder) if view.is_proven(holder.token) else f"only on {', '.join(hosts)}: {holder}"
+        for holder, hosts in view.each()
+    )
+
+
+def _row(facts: HostFacts, app: App, survey: Survey) -> Row:
+    slot, health = facts.slots[app.name], survey.health_of(facts.host, app)
+    before = str(app.replaces) if slot.replaces.is_running else ""
+    notes = [f"{before} runs"] if before else []
+    if slot.unit.has_drop_ins:
+        notes.append("drop-ins change its unit")
+    if slot.unit.is_running and not slot.running_unit:
+        notes.append("its unit was changed, restart pending")
+    if facts.unknown:
+        notes.append(f"not understood: {', '.join(facts.unknown)}")
+    spare, beside = facts.spare(app), before
+    is_left = False
+    if spare:
+        other, word = facts.spares[app.name], survey.health_of(facts.host, spare)
+        # The unit of before has the first slot's port, so it runs beside the second one.
+        is_before = bool(before) and spare.port == app.ports[0]
+        is_left = other.unit.is_running or is_before or word.may_receive
+        left = before if is_before else other.running_release
+        if is_left:
+            notes.append(f"{spare.unit} is left beside it ({word}, {left or 'runs nothing'})")
+            beside = left or before
+    return Row(
+        host=facts.host.name,
+        app=app.name,
+        target=str(survey.target(facts.host, app)),
+        state=str(health.state),
+        reason=health.reason,
+        unit=slot.unit.active if slot.unit.is_loaded else "absent",
+        release=slot.running_release,
+        since=slot.unit.since,
+        restarts=slot.unit.restarts,
+        current=agrees(slot) and not is_left,
+        note="; ".join(notes),
+        port=facts.at(app).port,
+        beside=beside,
+    )
+
+
+def agrees(slot: Slot) -> bool:
+    """Whether the record, the link, the unit on disk and the running process tell one release."""
+    recorded = slot.deployed
+    return (
+        recorded is not None
+        and recorded.release == slot.link == slot.running_release
+        and bool(slot.running_unit)
+        and slot.running_unit == slot.unit_digest
+        and slot.unit.enabled == "enabled"
+    )

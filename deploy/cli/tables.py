@@ -1,0 +1,128 @@
+"""What stays on the screen: the status table, and how a run ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from deploy.aws.target_groups import State
+from deploy.foreign_text import line, lines, visible
+from deploy.run.report import MEANINGS, ExitCode, Outcome
+
+if TYPE_CHECKING:
+    from deploy.cli.status import Overview, Row
+    from deploy.run.report import Failure, Report
+
+COLOURS = {
+    Outcome.DONE: "green",
+    Outcome.CURRENT: "green",
+    Outcome.PARTLY: "yellow",
+    Outcome.BACK: "yellow",
+    Outcome.OUT: "bold red",
+    Outcome.LEFT_OUT: "bold red",
+    Outcome.LEFT: "bold red",
+    Outcome.UNKNOWN: "bold red",
+    Outcome.CUT_SHORT: "yellow",
+    Outcome.WAITING: "dim",
+}
+
+
+def cell(value: object, style: str = "") -> Text:
+    """One value, which may be foreign, as one line without markup."""
+    return Text(visible(value), style=style)
+
+
+def words(text: str, style: str = "") -> Text:
+    """A text of ours, which keeps its line breaks; without markup."""
+    return Text(lines(text), style=style)
+
+
+def health_in_colour(text: str) -> Text:
+    """A target's state, with the reason that may stand behind it."""
+    state = text.partition(" ")[0]
+    colours = {State.HEALTHY: "green", State.UNHEALTHY: "red", State.DRAINING: "yellow"}
+    return cell(text, colours.get(State(state), "") if state in set(State) else "")
+
+
+def render_overview(overview: Overview) -> RenderableType:
+    """The status table; 80 columns hold it."""
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    for name in ("host", "app", "target", "release", "since", "state"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    notes: list[Text] = []
+    for row in overview.rows:
+        table.add_row(
+            cell(row.host),
+            cell(row.app),
+            health_in_colour(row.state),
+            cell(row.release or "-"),
+            cell(_since(row.since)),
+            cell(*_verdict(row)),
+        )
+        restarts = f"{row.restarts} restarts" if row.restarts else ""
+        said = "; ".join(visible(text) for text in (row.reason, restarts, row.note) if text)
+        if said:
+            notes.append(words(f"{visible(row.host)} {visible(row.app)}: {said}"))
+    if overview.lock:
+        notes.append(words(f"locked: {line(overview.lock)}", "yellow"))
+    code = overview.exit_code
+    style = "green" if code is ExitCode.DONE else "red"
+    verdict = "all is well" if code is ExitCode.DONE else MEANINGS[code]
+    return Group(table, *notes, cell(f"{overview.environment}: {verdict}", style))
+
+
+def _verdict(row: Row) -> tuple[str, str]:
+    if row.unit != "active":
+        return (row.unit, "red")
+    return ("current", "green") if row.current else ("not current", "yellow")
+
+
+def _since(text: str) -> str:
+    """`11-22 21:20:01` of `Sun 2026-11-22 21:20:01 UTC`."""
+    found = text.split()
+    if len(found) < 3:  # noqa: PLR2004 - day, date, time
+        return "-"
+    return f"{found[1].partition('-')[2]} {found[2]}"
+
+
+def render_report(report: Report, next_command: str) -> RenderableType:
+    """How it ended, once: each failure whole, each host's outcome, and what to type next."""
+    parts: list[RenderableType] = [_failure(failure) for failure in report.failures]
+    parts += [cell(f"{host}: {end}", COLOURS[end]) for host, end in report.outcomes.items()]
+    parts += [cell(defect, "bold red") for defect in report.defects]
+    code = report.exit_code
+    releases = ", ".join(
+        visible(f"{app} {release}") for app, release in report.plan.releases.items()
+    )
+    if code is ExitCode.DONE:
+        said = "is everywhere already" if report.plan.changes_nothing else "is everywhere"
+        text = f"{releases} {said}"
+        if report.plan.verb == "Repair":
+            text = f"{report.plan.environment} is as it was last deployed"
+        parts.append(words(f"{text}, {report.seconds:.1f} s", "bold green"))
+    else:
+        parts.append(words(f"{MEANINGS[code]} (exit code {int(code)})", "bold red"))
+        parts.append(words(f"next: {next_command}"))
+    return Group(*parts)
+
+
+def _failure(failure: Failure) -> RenderableType:
+    parts = [
+        cell(f"{failure.host}: {failure.step} failed", "bold red"),
+        words(failure.error),
+    ]
+    if failure.exit_code is not None:
+        parts.append(cell(f"  exit code {failure.exit_code} of: {_short(failure.command)}"))
+    parts += [cell(f"  | {entry}", "dim") for entry in failure.journal]
+    if failure.health:
+        parts.append(cell(f"  load balancer: {failure.health}"))
+    parts += [cell(f"  then: {step}") for step in failure.undone]
+    return Group(*parts)
+
+
+def _short(command: str, most: int = 200) -> str:
+    text = " ".join(command.split())
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,141 @@
+"""The heartbeat of a lock that is held, and the count of the hosts' votes on whose it is."""
+
+from __future__ import annotations
+
+import enum
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from deploy.errors import ConnectionLost, DeployError
+from deploy.hosts.lock.crowd import answers
+from deploy.hosts.lock.watch import ASK_SECONDS
+from deploy.hosts.scripts import lock
+from deploy.hosts.scripts.change import LOCK_LOST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from deploy.hosts.lock.claim import Claim
+
+
+class Vote(enum.Enum):
+    """What one host answers to a heartbeat."""
+
+    OURS = "this deploy's"
+    GONE = "gone"
+    OTHER = "another's"
+
+
+@dataclass
+class _Round:
+    """One heartbeat: the line that it writes, how many hosts are ours, and which are not."""
+
+    began: float
+    line: str
+    ours: int = 0
+    others: list[str] = field(default_factory=list)
+
+
+class Heartbeat:
+    """Counts on, on the hosts of a claim that was won, and knows whether the lock is lost.
+
+    Attributes:
+        confirmed_at: When the last heartbeat began that a majority confirmed, in awake seconds.
+        lost: Set once a majority of all hosts is not ours.
+    """
+
+    def __init__(self, claim: Claim, confirmed_at: float, lose: Callable[[], object]) -> None:
+        """Begin with a claim that was won at that time; `lose` is called when the lock is lost."""
+        self.confirmed_at = confirmed_at
+        self.lost = threading.Event()
+        self._claim = claim
+        self._holder = claim.holder
+        self._lose = lose
+        self._votes = dict.fromkeys(claim.ours(), Vote.OURS)
+        self._busy: set[str] = set()
+        self._counting = threading.Lock()
+        self._limit_seconds = min(claim.holder.ttl_seconds, ASK_SECONDS)
+
+    def beat(self, names: Iterable[str]) -> None:
+        """Count on, on these hosts at once, until a majority has answered or all have.
+
+        A host that is dead may take as long as a connection may: the beat goes on without it,
+        and each has a thread, so that a zone of dead hosts holds up nobody.
+        """
+        if self.lost.is_set():
+            return
+        self._holder = replace(self._holder, beat=self._holder.beat + 1)
+        now = _Round(awake_seconds(), self._holder.as_line())
+        asked = tuple(names)
+        votes = answers(asked, lambda name: self._ask(name, now), self._limit_seconds, len(asked))
+        for _ in votes:
+            if self.confirmed_at >= now.began:
+                return
+
+    def against(self) -> str:
+        """Return which hosts are not ours, for a message; empty where none is known."""
+        with self._counting:
+            known = sorted(self._votes.items())
+        found = [f"{name}: {vote.value}" for name, vote in known if vote is not Vote.OURS]
+        return "; ".join(found)
+
+    def _ask(self, name: str, now: _Round) -> None:
+        """One host's part of a heartbeat; its vote counts, late or not."""
+        script = lock.beat_lock(self._claim.environment, self._holder.token, now.line)
+        with self._counting:
+            if name in self._busy:
+                raise ConnectionLost(f"{name}: the last heartbeat there has not ended")
+            self._busy.add(name)
+        try:
+            code = self._claim.remotes[name].aside(script, self._limit_seconds).exit_code
+        finally:
+            with self._counting:
+                self._busy.discard(name)
+        votes = {0: Vote.OURS, lock.LOCK_GONE: Vote.GONE, LOCK_LOST: Vote.OTHER}
+        if code in votes and not self._claim.is_over:
+            self._count(name, votes[code], now)
+
+    def _count(self, name: str, vote: Vote, now: _Round) -> None:
+        """Count a vote; the lock is lost once a majority of all hosts is not ours.
+
+        Only a majority that confirms us in this very heartbeat lets us write the lock where there
+        is none: a lock that was broken, or taken and released by another, stays lost.
+        """
+        again: list[str] = []
+        with self._counting:
+            self._votes[name] = vote
+            now.ours += vote is Vote.OURS
+            now.others += [name] if vote is not Vote.OURS else []
+            if now.ours >= self._claim.quorum:
+                self.confirmed_at = max(self.confirmed_at, now.began)
+                again, now.others = now.others, []
+            against = sum(each is not Vote.OURS for each in self._votes.values())
+            is_lost = against >= self._claim.quorum and not self.lost.is_set()
+            if is_lost:
+                self.lost.set()
+        for each in again:
+            threading.Thread(target=self._write_again, args=(each, now.line), daemon=True).start()
+        if is_lost:
+            self._lose()
+
+    def _write_again(self, name: str, line: str) -> None:
+        """Write the lock on a host that has none, or a dead deploy's that we took over."""
+        for dead in ("", *set(self._claim.left.values())):
+            script = lock.take_lock(self._claim.environment, self._holder.token, line, dead)
+            try:
+                code = self._claim.remotes[name].aside(script, ASK_SECONDS).exit_code
+            except DeployError:
+                return
+            if code == 0:
+                self._claim.add(name)
+                with self._counting:
+                    self._votes[name] = Vote.OURS
+                return
+
+
+def awake_seconds() -> float:
+    """Return a clock that goes on while the machine sleeps, where the system has one."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.time() if boot is None else time.clock_gettime(boot)

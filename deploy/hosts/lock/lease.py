@@ -1,0 +1,234 @@
+"""One deploy at a time: a lock on a majority of an environment's hosts, kept by a heartbeat."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+from deploy.errors import ConnectionLost, DeployError, LockDisputed, Locked, LockLost, Unreachable
+from deploy.hosts.lock import heartbeat, watch
+from deploy.hosts.lock.claim import DROP_SECONDS, Claim
+from deploy.hosts.lock.heartbeat import Heartbeat
+from deploy.hosts.lock.watch import BEATS_IN_TTL
+from deploy.hosts.scripts import lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from deploy.hosts.lock.holder import Holder
+    from deploy.hosts.ssh.remote import Remote
+
+FRESH_SECONDS = 1.0
+"""A try that took longer is confirmed once more: meanwhile another may have thought it dead.
+Shorter than any time to live, which is how long another watches first."""
+
+MOST_TRIES = 5
+"""How often the lock is tried while others come and go, and the time to wait is over."""
+
+NAMED = 5
+"""How many hosts of a holder a message names."""
+
+
+class Lease:
+    """The environment's lock, held from `take` until the `with` block ends.
+
+    A majority of all its hosts decides, in taking it and in losing it: what fewer than half of
+    them show is their own failure. As a Guard it stands before every change: `fence` has the
+    host itself refuse a previous holder, `confirm` raises LockLost, and `refused` decides what
+    a host's refusal means.
+    """
+
+    def __init__(
+        self, environment: str, remotes: Mapping[str, Remote], holder: Holder, look: str
+    ) -> None:
+        """Take nothing yet.
+
+        remotes: those of all the environment's hosts. look: the command that shows the lock.
+        """
+        self._look = look
+        self._environment = environment
+        self._remotes = dict(sorted(remotes.items()))
+        self._holder = holder
+        self._claim = Claim(environment, self._remotes, holder)
+        self._heartbeat = Heartbeat(self._claim, float("-inf"), lambda: None)
+        self._closed = threading.Event()
+        self._beating = threading.Lock()
+        self._when_lost: Callable[[], object] = lambda: None
+        self._tell: Callable[[str], None] = lambda _: None
+        self._told: set[str] = set()
+        self._file = lock.lock_file(environment)
+        self.fence = lock.holds_lock(environment, holder.token)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed.set()
+        # A heartbeat never makes a lock file, so one that is under way may go on.
+        if self._beating.acquire(timeout=DROP_SECONDS):
+            self._beating.release()
+        self._claim.withdraw()
+
+    def when_lost(self, act: Callable[[], object]) -> None:
+        """Have `act` called once the lock is known to be lost."""
+        self._when_lost = act
+
+    def take(self, wait_seconds: float, tell: Callable[[str], None]) -> None:
+        """Take the lock; a dead holder's is taken over, a living one is waited for so long.
+
+        Raises Locked with all that is known of the holder, or with each host that stands against
+        a majority; Unreachable where too few hosts answer.
+        """
+        self._tell = tell
+        end, tries = time.monotonic() + wait_seconds, 0
+        left: Mapping[str, str] = {}
+        aside: Mapping[str, str] = {}
+        refused, known = frozenset[str](), set[str]()
+        while (other := self._try(left, aside)) is not None:
+            tries, claim = tries + 1, self._claim
+            tell(f"{self._environment} is locked: {other}; watching for its heartbeat")
+            # Of two that refuse each other, one waits for so long that the other is through.
+            yields = other.token not in known and (tries > 1 or other.token < self._holder.token)
+            seen = watch.watch(
+                self._environment,
+                self._remotes,
+                self._holder.ttl_seconds,
+                ignored=aside,
+                to_the_end=yields,
+            )
+            alive = seen.alive()
+            if time.monotonic() >= end and (alive or tries >= MOST_TRIES):
+                raise Locked(self._refusal(seen, alive or other))
+            if alive:
+                known.add(alive.token)
+            stubborn = refused & claim.others.keys() if tries > 1 and not alive else ()
+            left, aside = seen.left(), self._set_aside(seen, stubborn, aside)
+            refused = frozenset(claim.others)
+            if other.token in left.values():
+                tell(f"{other} shows no life for {other.ttl_seconds:g} s: taking over")
+            elif not alive:
+                threading.Event().wait(random.uniform(0, min(tries, 4) / 4))  # noqa: S311
+        if problems := self._claim.problems():
+            tell(f"{self._environment}: the lock is held without these hosts: {problems}")
+        threading.Thread(target=self._keep, daemon=True).start()
+
+    def _try(self, left: Mapping[str, str], aside: Mapping[str, str]) -> Holder | None:
+        """Return another holder, or None: the lock is ours. Without it, nothing of ours is left."""
+        began = heartbeat.awake_seconds()
+        claim = Claim(self._environment, self._remotes, self._holder, left=left, aside=aside)
+        self._claim = claim
+        claim.make()
+        if claim.is_won:
+            self._heartbeat = Heartbeat(claim, began, self._lose)
+            if heartbeat.awake_seconds() - began > FRESH_SECONDS:
+                self._heartbeat.confirmed_at = float("-inf")
+                self.confirm()
+            return None
+        claim.withdraw()
+        if claim.others:
+            return next(iter(claim.others.values()))
+        needs = f"{self._environment}: its lock needs {claim.quorum} of {len(self._remotes)} hosts"
+        if claim.unreadable or aside:
+            raise Locked(
+                f"{needs}: {claim.problems()}; if nobody deploys: "
+                f'inv lock.break --env {self._environment} --reason "…"'
+            )
+        raise Unreachable(f"{needs}: {claim.problems()}")
+
+    def _set_aside(
+        self, seen: watch.Watched, stubborn: Iterable[str], before: Mapping[str, str]
+    ) -> Mapping[str, str]:
+        """Return the hosts to do without: fewer than half, which show what the others do not.
+
+        stubborn: hosts that refused twice for a holder of whom nothing was seen between.
+        """
+        astray = {
+            name: f"{name}: {self._file} names a holder that the majority does not know"
+            for name in seen.astray() | set(stubborn)
+        }
+        found = {**before, **astray}
+        return found if len(found) <= watch.faulty(len(self._remotes)) else before
+
+    def _refusal(self, seen: watch.Watched, holder: Holder) -> str:
+        hosts = seen.view.hosts_of(holder.token)
+        named = ", ".join(hosts[:NAMED]) + (" …" if len(hosts) > NAMED else "")
+        return (
+            f"{self._environment} is locked: {holder}, alive ({self._file} on {named}); wait for "
+            f"it with --wait-lock 15m, or look: {self._look}"
+        )
+
+    def widen(self) -> None:
+        """Keep the lock on hosts, too, that did not answer when it was taken."""
+        with self._beating:
+            self._heartbeat.beat(self._remotes)
+
+    def confirm(self) -> None:
+        """Raise LockLost when the lock is not ours, ConnectionLost when no majority tells."""
+        if self._is_stale():
+            with self._beating:
+                if self._is_stale():  # of many that ask at once, after a sleep, one is enough
+                    self._heartbeat.beat(self._claim.ours())
+        if self._heartbeat.lost.is_set():
+            raise LockLost(self._loss())
+        if self._is_stale():
+            raise ConnectionLost(
+                f"{self._environment}: no word from a majority of its hosts for "
+                f"{self._holder.ttl_seconds:g} s, so another deploy may have taken it over"
+                f"{self._against()}"
+            )
+
+    def refused(self, where: str) -> DeployError:
+        """Return what a host's refusal of a change means; LockLost only if a majority says so.
+
+        where: host and intention. The majority is asked now; where it is ours, the lock is
+        written again on a host that has none, and the same may work a moment later.
+        """
+        asked = heartbeat.awake_seconds()
+        with self._beating:
+            if self._heartbeat.confirmed_at < asked:
+                self._heartbeat.beat(self._remotes)
+        if self._heartbeat.lost.is_set():
+            return LockLost(f"{where}: {self._loss()}")
+        if self._heartbeat.confirmed_at < asked:
+            return ConnectionLost(f"{where}: the lock is not ours there{self._against()}")
+        return LockDisputed(
+            f"{where}: {self._file} there is not this deploy's, though it is on a majority of "
+            f"the hosts; look: {self._look}"
+        )
+
+    def _lose(self) -> None:
+        self._when_lost()
+
+    def _is_stale(self) -> bool:
+        age_seconds = heartbeat.awake_seconds() - self._heartbeat.confirmed_at
+        return age_seconds > self._holder.ttl_seconds
+
+    def _against(self) -> str:
+        against = self._heartbeat.against()
+        return f"; {self._file} is not ours on {against}" if against else ""
+
+    def _loss(self) -> str:
+        return (
+            f"another deploy took {self._environment} over, or its lock was broken; this one "
+            f"changes nothing any more{self._against()}"
+        )
+
+    def _keep(self) -> None:
+        while not self._closed.wait(self._holder.ttl_seconds / BEATS_IN_TTL):
+            try:
+                with self._beating:
+                    self._heartbeat.beat(self._claim.ours())
+            except Exception as error:  # noqa: BLE001 - without a heartbeat the lock is lost
+                self._report(
+                    f"{self._environment}: a heartbeat failed: {error!r}; the next goes on"
+                )
+
+    def _report(self, text: str) -> None:
+        """Tell a text once; a screen that fails may not end the heartbeat."""
+        if text not in self._told:
+            self._told.add(text)
+            with suppress(Exception):
+                self._tell(text)

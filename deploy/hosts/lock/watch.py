@@ -1,0 +1,262 @@
+"""Other holders of an environment's lock: what the hosts show, whether one lives, its end."""
+
+from __future__ import annotations
+
+import enum
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deploy.errors import DeployError
+from deploy.hosts.lock.crowd import answers
+from deploy.hosts.lock.holder import Holder, parsed, shown
+from deploy.hosts.scripts import lock
+from deploy.hosts.ssh.remote import MOST_AT_ONCE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deploy.hosts.ssh.remote import Remote
+
+BEATS_IN_TTL = 4
+ASK_SECONDS = 40.0
+LOOK_SECONDS = 15.0
+"""How long one look waits for a host, its connection included."""
+
+
+class Life(enum.Enum):
+    """What watching a holder showed."""
+
+    ALIVE = "alive"
+    DEAD = "dead"
+    GONE = "gone"
+
+
+def faulty(size: int) -> int:
+    """Return how many of so many hosts may lie without deciding anything: less than half."""
+    return (size - 1) // 2
+
+
+@dataclass(frozen=True)
+class View:
+    """What one look at all hosts showed.
+
+    Attributes:
+        size: How many hosts the environment has.
+        holders: The holder that a host shows, by host.
+        free: Hosts that show none.
+        unreadable: The bytes of a lock that names no holder, by host.
+        silent: Why a host gave no answer, by host.
+    """
+
+    size: int
+    holders: Mapping[str, Holder] = field(default_factory=dict)
+    free: frozenset[str] = frozenset()
+    unreadable: Mapping[str, bytes] = field(default_factory=dict)
+    silent: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def answered(self) -> int:
+        """How many hosts gave an answer, readable or not."""
+        return self.size - len(self.silent)
+
+    def hosts_of(self, token: str) -> tuple[str, ...]:
+        """Return the hosts that show this token, sorted."""
+        return tuple(sorted(name for name, each in self.holders.items() if each.token == token))
+
+    def is_proven(self, token: str) -> bool:
+        """Whether more hosts show the token than may lie."""
+        return len(self.hosts_of(token)) > faulty(self.size)
+
+    def each(self) -> tuple[tuple[Holder, tuple[str, ...]], ...]:
+        """Return every holder with its hosts, the one on most hosts first.
+
+        Where hosts show different texts with one token, the text on most hosts counts; of beats,
+        the middle one.
+        """
+        found = []
+        for token in {holder.token for holder in self.holders.values()}:
+            hosts = self.hosts_of(token)
+            beats = sorted(self.holders[name].beat for name in hosts)
+            texts = Counter(self._as_at(name, beats[len(beats) // 2]) for name in hosts)
+            found.append((texts.most_common(1)[0][0], hosts))
+        return tuple(sorted(found, key=lambda each: (-len(each[1]), each[1])))
+
+    def _as_at(self, name: str, beat: int) -> Holder:
+        held = self.holders[name]
+        return Holder(
+            held.token, held.author, held.since, held.what, held.run, held.ttl_seconds, beat
+        )
+
+
+def read(
+    environment: str, remotes: Mapping[str, Remote], silent: Mapping[str, str] | None = None
+) -> View:
+    """Look once at the lock on each host; `silent` are not asked, and why."""
+    script = lock.show_lock(environment)
+    holders: dict[str, Holder] = {}
+    free: set[str] = set()
+    unreadable: dict[str, bytes] = {}
+    mute = dict(silent or {})
+
+    def ask(name: str) -> str:
+        return remotes[name].aside(script, LOOK_SECONDS).stdout
+
+    asked = [name for name in remotes if name not in mute]
+    for name, answer in answers(asked, ask, LOOK_SECONDS, MOST_AT_ONCE):
+        raw = None if isinstance(answer, DeployError) else shown(answer)
+        if raw is None:
+            missing = f"{name}: no answer about {lock.lock_file(environment)}"
+            mute[name] = str(answer) if isinstance(answer, DeployError) else missing
+        elif not raw:
+            free.add(name)
+        elif (holder := parsed(raw)) is None:
+            unreadable[name] = raw
+        else:
+            holders[name] = holder
+    return View(len(remotes), holders, frozenset(free), unreadable, mute)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What watching the hosts for a holder's time to live showed.
+
+    Attributes:
+        view: The last look.
+        grown: The hosts on which a token's beat has grown, by token.
+        unsteady: Hosts that showed one holder after the other.
+    """
+
+    view: View
+    grown: Mapping[str, frozenset[str]]
+    unsteady: frozenset[str] = frozenset()
+
+    def life(self, token: str) -> Life:
+        """Return whether this holder lives, as most hosts show it.
+
+        Alive where the beat grew on more hosts than may lie; dead where more than may lie
+        answered and it did not. Where too few answer, one growing beat counts as life.
+        """
+        if not self.view.hosts_of(token):
+            return Life.GONE
+        grown, most = len(self.grown.get(token, ())), faulty(self.view.size)
+        if grown > most or (grown and self.view.answered - grown <= most):
+            return Life.ALIVE
+        return Life.DEAD
+
+    def alive(self) -> Holder | None:
+        """Return the holder that lives; None where none does."""
+        alive = (held for held, _ in self.view.each() if self.life(held.token) is Life.ALIVE)
+        return next(alive, None)
+
+    def astray(self) -> frozenset[str]:
+        """Return the hosts that show a living holder which most hosts do not show."""
+        growing = {
+            name
+            for token, hosts in self.grown.items()
+            if self.life(token) is not Life.ALIVE
+            for name in hosts
+        }
+        return (self.unsteady | growing) & self.view.holders.keys()
+
+    def left(self) -> Mapping[str, str]:
+        """Return the tokens that a dead deploy left, by host."""
+        astray = self.astray()
+        return {
+            name: holder.token
+            for name, holder in self.view.holders.items()
+            if name not in astray and self.life(holder.token) is Life.DEAD
+        }
+
+
+def look(environment: str, remotes: Mapping[str, Remote]) -> Watched:
+    """Look once: no holder is seen to live, nor proven dead."""
+    return Watched(read(environment, remotes), {})
+
+
+def watch(
+    environment: str,
+    remotes: Mapping[str, Remote],
+    ttl_seconds: float,
+    *,
+    ignored: Mapping[str, str] | None = None,
+    to_the_end: bool = False,
+) -> Watched:
+    """Look at the lock again and again until it is known which of its holders live.
+
+    ttl_seconds: how long to watch holders that no majority shows; one that is on more hosts than
+    may lie is watched for its own time to live. ignored: hosts not to look at, and why.
+    to_the_end: watch on where no host shows a holder any more, and fewer than half did before.
+
+    Never by clocks or process ids, which two machines do not share. What counts is a change
+    after the first look, on each host: a holder that was killed in the middle of a beat left two
+    counts. The time runs from a look's end to the last one's beginning, since hosts that do not
+    answer make a look long; they are not asked again.
+    """
+    silent = dict(ignored or {})
+    first: dict[tuple[str, str], int] = {}
+    tokens: dict[str, set[str]] = {}
+    grown: dict[str, set[str]] = {}
+    times: dict[str, float] = {}
+    end = float("inf")
+    while True:
+        began = time.monotonic()
+        view = read(environment, remotes, silent)
+        silent.update(view.silent)
+        for name, holder in view.holders.items():
+            tokens.setdefault(name, set()).add(holder.token)
+            if holder.beat > first.setdefault((name, holder.token), holder.beat):
+                grown.setdefault(holder.token, set()).add(name)
+        if end == float("inf"):
+            end = time.monotonic() + ttl_seconds
+        for holder, hosts in view.each():
+            if len(hosts) > faulty(view.size) and holder.token not in times:
+                times[holder.token] = holder.ttl_seconds
+                end = max(end, time.monotonic() + holder.ttl_seconds)
+        seen = Watched(
+            view,
+            {token: frozenset(hosts) for token, hosts in grown.items()},
+            frozenset(name for name, shown_there in tokens.items() if len(shown_there) > 1),
+        )
+        proven = any(len(hosts) > faulty(view.size) for hosts in grown.values())
+        if proven or began >= end or not (view.holders or (to_the_end and not times)):
+            return seen
+        pause = min([ttl_seconds, *times.values()]) / BEATS_IN_TTL / 2
+        threading.Event().wait(min(max(end - time.monotonic(), 0), pause))
+
+
+def destroy(
+    environment: str, remotes: Mapping[str, Remote], view: View, token: str, note: str
+) -> Mapping[str, str]:
+    """Take the lock from its holder on every host that answered, and write down why.
+
+    Returns why it failed, by host.
+    """
+    script = lock.break_lock(environment, token, note)
+    return _failures(remotes, dict.fromkeys(remotes.keys() - view.silent.keys(), script))
+
+
+def clean(
+    environment: str, remotes: Mapping[str, Remote], view: View, note: str
+) -> Mapping[str, str]:
+    """Remove each lock that names no holder, if it is still as it was seen; failures by host."""
+    scripts = {
+        name: lock.break_unreadable(environment, raw, note) for name, raw in view.unreadable.items()
+    }
+    return _failures(remotes, scripts)
+
+
+def _failures(remotes: Mapping[str, Remote], scripts: Mapping[str, str]) -> Mapping[str, str]:
+    """Run each host's script; why it failed, by host."""
+    failed: dict[str, str] = {}
+
+    def ask(name: str) -> int:
+        return remotes[name].aside(scripts[name], ASK_SECONDS).exit_code
+
+    for name, answer in answers(scripts, ask, ASK_SECONDS, MOST_AT_ONCE):
+        if answer:
+            is_code = isinstance(answer, int)
+            failed[name] = f"{name}: exit code {answer}" if is_code else str(answer)
+    return failed

@@ -1,0 +1,68 @@
+"""What the operator should know before saying yes, from settings and a survey. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy.aws.target_groups import State
+from deploy.steps import idle_drain
+
+if TYPE_CHECKING:
+    from deploy.settings.model import App, Environment
+    from deploy.survey.facts import Survey
+
+
+def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) -> tuple[str, ...]:
+    """What the operator should know before saying yes."""
+    found: list[str] = []
+    for app in apps:
+        if app.sandbox_removed:
+            found.append(
+                f"{app.name}: its sandbox goes without {', '.join(app.sandbox_removed)}, by the "
+                "setting `sandbox:`"
+            )
+        group = survey.groups[app.name]
+        least = 2 * app.longest_request_seconds
+        if group.delay_seconds < least:
+            found.append(
+                f"{group.name}: the deregistration delay of {group.delay_seconds:g} s is under "
+                f"twice the longest request of {app.name} ({least:g} s); requests may be cut"
+            )
+        if not any(health.state is State.HEALTHY for health in survey.health[app.name].values()):
+            found.append(f"{group.name}: no target is healthy now, so nothing guards capacity")
+        if group.interval_seconds * group.unhealthy_threshold > 120:  # noqa: PLR2004 - minutes
+            found.append(
+                f"{group.name}: a sick target is noticed only after "
+                f"{group.interval_seconds * group.unhealthy_threshold:g} s of failed checks"
+            )
+    if environment.rollout.drain == "quiet":
+        found += idle_drain.refusals(apps, survey)
+    enforcing = [f.host.name for f in survey.hosts if f.selinux.lower() == "enforcing"]
+    if enforcing:
+        found.append(
+            f"SELinux is enforcing on {', '.join(enforcing)}: a service under /srv may be refused "
+            "what its policy does not allow; watch the audit log"
+        )
+    found += _drift(apps, survey)
+    if environment.auto_scaling == "ignore":
+        found.append("auto_scaling: ignore: a scaling group may replace hosts meanwhile")
+    return tuple(found)
+
+
+def _drift(apps: tuple[App, ...], survey: Survey) -> list[str]:
+    """What hosts report that is not as a deploy leaves it."""
+    found: list[str] = []
+    for facts in survey.hosts:
+        if facts.unknown:
+            found.append(
+                f"{facts.host}: not understood, and not used: {', '.join(facts.unknown)}; look at "
+                "the host, its answer is not what a deploy leaves there"
+            )
+        for app in apps:
+            unit = facts.at(app).unit
+            if facts.slots[app.name].unit.has_drop_ins:
+                found.append(
+                    f"{facts.host}: drop-ins change {unit}, so it is never current; put their "
+                    f"settings into the template and remove them: systemctl revert {unit}"
+                )
+    return found

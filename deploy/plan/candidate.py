@@ -1,0 +1,162 @@
+"""From a build's package and an app's settings to what one deploy offers each host."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deploy.errors import BadInput
+from deploy.package import opening, verification
+from deploy.package.release import parse_name
+from deploy.unit import unit_file
+
+if TYPE_CHECKING:
+    from deploy.package.opening import Package
+    from deploy.settings.model import App, Environment
+    from deploy.survey.facts import HostFacts, Survey
+    from deploy.unit.unit_file import RenderedUnit
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An app's package, opened and normalised, and the words of the app's command."""
+
+    app: App
+    package: Package
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One app's part of a deploy: its package and, by host name and port, the units for it.
+
+    checks: the same units as they are verified on the host, before anything is switched;
+    trials: units that run /bin/true in the sandboxes of these.
+    """
+
+    app: App
+    package: Package
+    units: dict[tuple[str, int], RenderedUnit] = field(repr=False)
+    checks: dict[tuple[str, int], str] = field(default_factory=dict, repr=False)
+    trials: dict[tuple[str, int], str] = field(default_factory=dict, repr=False)
+    warnings: tuple[str, ...] = ()
+
+    def unit(self, facts: HostFacts) -> RenderedUnit:
+        """The unit for the host's slot in use."""
+        return self.units[facts.host.name, facts.at(self.app).port]
+
+
+def choose(environment: Environment, app: App, wanted: str | None) -> Path:
+    """The package to deploy: a path, a version, or else the newest that `package:` matches.
+
+    Raises BadInput when nothing matches or two tie.
+    """
+    if wanted is None:
+        return opening.choose(app.package, environment.root)
+    for path in (Path(wanted).expanduser(), environment.path(wanted)):
+        if path.exists():
+            return path.resolve()
+    if "/" not in wanted and wanted[:1].isdigit():
+        found = opening.of_version(app.package, environment.root, wanted)
+        if len(found) == 1:
+            return found[0]
+        state = "several packages have" if found else "no package has"
+        raise BadInput(
+            f"--package {wanted}: {state} this version among {app.package}; give a path instead"
+        )
+    raise BadInput(f"--package {wanted}: no such file or folder; {app.package} is where builds go")
+
+
+def prepare(environment: Environment, app: App, path: Path, workspace: Path) -> Opened:
+    """Verify and open the package at `path` for the app, its archive written into `workspace`.
+
+    Raises BadInput for a package that is not what `verify:` asks for, or for one or a command
+    that cannot be run.
+    """
+
+    def executables(files: frozenset[str]) -> tuple[str, ...]:
+        first = _words(app, path, files)[0]
+        local = first.removeprefix("./")
+        is_ours = local in files or ("/" in first and not first.startswith("/"))
+        return (*app.executables, local) if is_ours else app.executables
+
+    rules = environment.verification(app)
+    with verification.verified(path, rules, environment.path, workspace) as safe:
+        opened = opening.open_package(
+            safe,
+            executables=executables,
+            max_unpacked_bytes=app.max_unpacked_mb * MEBIBYTE,
+            workspace=workspace,
+        )
+    opened = replace(opened, path=path)
+    words = _words(app, path, opened.files)
+    first = words[0].removeprefix("./")
+    return Opened(app, opened, (first, *words[1:]) if first in opened.files else words)
+
+
+def offer(environment: Environment, opened: Opened, survey: Survey) -> Offer:
+    """The offer for every surveyed host: the units as its own systemd understands them."""
+    app, staged = opened.app, f"/srv/{opened.app.name}/releases/{opened.package.release.id}"
+    template = environment.path(app.template) if app.template else None
+    made: dict[tuple[str, int, int], RenderedUnit] = {}
+    offered = Offer(app, opened.package, {})
+    for facts in survey.hosts:
+        group = facts.slots[app.name].group or app.service_user
+        for port in app.ports:
+            kind, key = (group, facts.systemd, port), (facts.host.name, port)
+            if kind not in made:
+                specs = {each: _spec(app.at(each), opened, group) for each in app.ports}
+                every = tuple(specs.values())
+                made[kind] = unit_file.render(template, specs[port], facts.systemd, every)
+            offered.units[key] = unit = made[kind]
+            offered.checks[key] = unit_file.for_verification(unit, staged, facts.systemd)
+            offered.trials[key] = unit_file.for_rehearsal(unit, staged)
+    found = [
+        f"{app.template}: {text}"
+        for unit in made.values()
+        for text in unit_file.lint(unit.text, app.longest_request_seconds)
+        if template
+    ]
+    return replace(offered, warnings=tuple(dict.fromkeys(found)))
+
+
+def _spec(app: App, opened: Opened, group: str) -> unit_file.UnitSpec:
+    """What the unit of one of the app's slots says; group: the service user's on its host."""
+    words = tuple(word.replace("{port}", str(app.port)) for word in opened.words)
+    return unit_file.UnitSpec(
+        app=app.name,
+        port=app.port,
+        release=opened.package.release.id,
+        description=f"{app.name} on port {app.port}",
+        command=words,
+        executable_in_package=words[0] in opened.package.files,
+        user=app.service_user,
+        group=group,
+        type=app.type,
+        environment=tuple(sorted(app.environment.items())),
+        environment_file=app.environment_file,
+        stop_timeout_seconds=app.stop_seconds,
+        start_timeout_seconds=app.start_timeout_seconds,
+        restart_seconds=2.0,
+        removed=app.sandbox_removed,
+    )
+
+
+def _words(app: App, path: Path, names: frozenset[str]) -> tuple[str, ...]:
+    """The command's words, `{port}` still in them; without one, the file named like the package."""
+    command = app.command
+    if command is None:
+        name, _ = parse_name(path.name)
+        is_library = name not in names and f"{name}.dll" in names
+        command = f"dotnet {name}.dll" if is_library else f"./{name}"
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise BadInput(f"{app.name}: command: {command!r}: {error}; close the quote") from error
+    if not words:
+        raise BadInput(f"{app.name}: command: is empty; leave it out or name the executable")
+    return tuple(words)

@@ -1,0 +1,84 @@
+"""Hosts that are left out of a command, each as one failure under the policy. Pure.
+
+A host that cannot be read or is unfit costs its own part and nothing else: the others go on
+within `max_failures`, and beyond it the command is refused with the words that leave it out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from deploy.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from deploy.aws.inventory import Host
+    from deploy.settings.model import Environment
+    from deploy.settings.scope import Scope
+    from deploy.survey.facts import Survey
+
+Problems = dict[str, tuple[str, ...]]
+"""What is wrong with hosts, by name: sentences that begin with the host's name."""
+
+
+def joined(*parts: Mapping[str, Iterable[str]]) -> Problems:
+    """The problems of several checks as one."""
+    found: dict[str, list[str]] = {}
+    for part in parts:
+        for name, problems in part.items():
+            found.setdefault(name, []).extend(problems)
+    return {name: tuple(problems) for name, problems in found.items() if problems}
+
+
+def leave_out(
+    environment: Environment,
+    survey: Survey,
+    problems: Mapping[str, tuple[str, ...]],
+    scope: Scope,
+    *,
+    any_number: bool = False,
+) -> Survey:
+    """The survey without the hosts that could not be read or have a problem.
+
+    Args:
+        environment: Its policy says how many hosts may fail.
+        survey: All hosts that were asked for.
+        problems: What is wrong with hosts that could be read.
+        scope: What the command was asked for, for the words that leave the hosts out.
+        any_number: Whether there is no limit, since the command exists for broken fleets.
+
+    Raises:
+        BadInput: More hosts than the policy lets fail, or no host would be left.
+    """
+    unread = {name: tuple(why.split("\n")) for name, why in survey.unreachable.items()}
+    reasons = joined({host.name: (why,) for host, why in survey.left_out.items()}, unread, problems)
+    if not reasons:
+        return survey
+    everyone = {host.name: host for host in survey.everyone}
+    kept = tuple(facts for facts in survey.hosts if facts.host.name not in reasons)
+    tolerated = environment.rollout.max_failures.hosts(len(everyone))
+    if not kept or (len(reasons) > tolerated and not any_number):
+        raise BadInput(*_listed(reasons), _remedy(reasons, len(kept), tolerated, scope))
+    left: dict[Host, str] = {
+        everyone[name]: "; ".join(line.removeprefix(f"{name}: ") for line in lines)
+        for name, lines in sorted(reasons.items())
+    }
+    return replace(survey, hosts=kept, unreachable={}, left_out=left)
+
+
+def _listed(reasons: Problems) -> list[str]:
+    return [line for name in sorted(reasons) for line in reasons[name]]
+
+
+def _remedy(reasons: Problems, kept: int, tolerated: int, scope: Scope) -> str:
+    """What to type; nothing is left out where nobody would be left."""
+    if not kept:
+        return "No host is left for this command: repair at least one of them first."
+    names = ",".join(sorted(reasons))
+    count = f"{len(reasons)} host{'s' if len(reasons) > 1 else ''}"
+    return (
+        f"{count} cannot take part, and max_failures tolerates {tolerated}. Repair first, or "
+        f"leave out with --skip-host {names}: {scope.without(sorted(reasons)).again()}"
+    )

@@ -1,0 +1,198 @@
+"""What a fleet remembers of one app, and what a majority of its hosts makes of it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from deploy.errors import BadInput
+from deploy.hosts import records
+from deploy.plan import host_plan
+from deploy.recovery import chronology
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from deploy.hosts.records import Record
+    from deploy.plan.exclusion import Problems
+    from deploy.recovery.chronology import Chronology
+    from deploy.settings.model import App, Environment
+    from deploy.survey.facts import Slot, Survey
+
+
+@dataclass(frozen=True)
+class Past:
+    """One app's records on every host that was read.
+
+    Attributes:
+        app: The app.
+        landing: By host name, the slot that the app's next release takes.
+        running: By host name, the slot in use.
+    """
+
+    app: App
+    landing: Mapping[str, Slot]
+    running: Mapping[str, Slot]
+
+    @classmethod
+    def of(cls, app: App, environment: Environment, survey: Survey) -> Past:
+        """From a survey."""
+        return cls(
+            app,
+            {f.host.name: host_plan.landing(f, app, environment) for f in survey.hosts},
+            {f.host.name: f.slots[app.name] for f in survey.hosts},
+        )
+
+    @property
+    def everyone(self) -> tuple[str, ...]:
+        """All hosts, by name."""
+        return tuple(self.landing)
+
+    @cached_property
+    def stacks(self) -> dict[str, tuple[Record, ...]]:
+        """By host name, the deploys that were not taken back, oldest first."""
+        most = chronology.MOST_RECORDS
+        return {host: records.stack(slot.history[-most:]) for host, slot in self.landing.items()}
+
+    @cached_property
+    def _standing(self) -> dict[str, tuple[str, ...]]:
+        """By host name, the releases of its stack, each once, oldest first."""
+        return {host: chronology.sequence(stack) for host, stack in self.stacks.items()}
+
+    @cached_property
+    def _chronology(self) -> Chronology:
+        return chronology.of(self.stacks.values())
+
+    @cached_property
+    def tops(self) -> dict[str, Record]:
+        """By host name, what was deployed last and not taken back."""
+        return {host: stack[-1] for host, stack in self.stacks.items() if stack}
+
+    @cached_property
+    def newest(self) -> tuple[str, ...]:
+        """The newest releases: one, or those of different hosts that no host had both of.
+
+        What a host's records put last counts where some host really runs it, so that a record
+        alone moves nobody.
+        """
+        tops = {record.release for record in self.tops.values()}
+        run = {
+            record.release
+            for host, record in self.tops.items()
+            if record.release in {self.running[host].link, self.running[host].running_release}
+        }
+        return self._chronology.newest(run or tops)
+
+    def holders(self, release: str) -> tuple[str, ...]:
+        """The hosts whose records put this release last, by name."""
+        return tuple(host for host, record in self.tops.items() if record.release == release)
+
+    def affected(self) -> tuple[str, ...]:
+        """The hosts that the newest release was deployed to, also without a record of it yet.
+
+        Those that stand on the release before it are among them: they prove it.
+        """
+        (newest,) = self.newest
+        before = self.before(newest)
+        return tuple(
+            host
+            for host, slot in self.running.items()
+            if newest in {slot.link, slot.running_release, self._last(host)}
+            or self._last(host) == before
+        )
+
+    def _last(self, host: str) -> str:
+        return self.tops[host].release if host in self.tops else ""
+
+    @cached_property
+    def blocked(self) -> frozenset[str]:
+        """The releases that failed on a majority of the hosts that have them."""
+        has: dict[str, int] = {}
+        failed: dict[str, int] = {}
+        for slot in self.landing.values():
+            for release in {*slot.releases, *(record.release for record in slot.history)}:
+                has[release] = has.get(release, 0) + 1
+                failed[release] = failed.get(release, 0) + (release in slot.bad)
+        return frozenset(release for release, count in failed.items() if 2 * count > has[release])
+
+    def before(self, release: str) -> str | None:
+        """The good release that was deployed before this one; None where there is none.
+
+        It lies below on the stacks of a majority of the hosts that this one was deployed to; of
+        two such hosts, on one of the two.
+        """
+        holders = self.holders(release)
+        below = {
+            each
+            for host in holders
+            for each in self._standing[host][:-1]
+            if each not in self.blocked and not self._chronology.is_after(each, release)
+        }
+        known = {
+            each: sum(each in standing for standing in self._standing.values()) for each in below
+        }
+        for enough in (len(holders) // 2 + 1, (len(holders) + 1) // 2):
+            agreed = {each for each in below if known[each] >= enough}
+            if agreed:
+                return [each for each in self._chronology.order if each in agreed][-1]
+        return None
+
+    def named(self, to: str) -> str:
+        """The release with this id, or this version, that most hosts know.
+
+        Raises:
+            BadInput: There is none, or more than one that as many hosts know.
+        """
+        histories = [slot.history for slot in self.landing.values()]
+        order = chronology.of(histories).order[::-1]
+        known = {
+            release: sum(release in {r.release for r in history} for history in histories)
+            for release in order
+        }
+        found = [release for release in order if to in {release, release.rpartition("-")[0]}]
+        # What one host alone tells is not confused with what more of them know.
+        most = max((known[release] for release in found), default=0)
+        found = [release for release in found if known[release] > 1 or most == 1]
+        if len(found) == 1:
+            return found[0]
+        listed = ", ".join(found or order) or "nothing was deployed"
+        problem = "is more than one release" if found else "was not deployed here"
+        raise BadInput(f"--to {to}: {problem} of {self.app.name}; known: {listed}")
+
+    def records(
+        self, hosts: Iterable[str], release: str, *, is_named: bool
+    ) -> tuple[dict[str, Record], Problems]:
+        """Each host's own record of a release, and what keeps hosts from running it.
+
+        is_named: whether the operator named it, and so accepts that it failed before.
+        """
+        found: dict[str, Record] = {}
+        problems: Problems = {}
+        for host in hosts:
+            slot, version = self.landing[host], release.rpartition("-")[0]
+            mine = [record for record in slot.history if record.release == release]
+            if release in slot.bad and not is_named:
+                problems[host] = (
+                    f"{host}: {self.app.name} {release} failed there before; name it to go back "
+                    f"to it: --app {self.app.name} --to {release}",
+                )
+            elif mine and slot.can_run(mine[-1]):
+                found[host] = mine[-1]
+            else:
+                problems[host] = (
+                    f"{host}: {self.app.name}: {release} is not on {host} any more, or never was; "
+                    f"deploy its package instead (--package {version})",
+                )
+        return found, problems
+
+    def nothing(self) -> str:
+        """Why there is no release to go back to."""
+        order = self._chronology.order
+        told = f"{order[-1]} is all that was deployed" if order else "nothing was deployed"
+        bad = sorted(self.blocked)
+        marked = f"; failed before: {', '.join(bad)}" if bad else ""
+        return (
+            f"{self.app.name}: there is no good release to go back to: {told}{marked}; name one "
+            "with --to, or deploy a package"
+        )

@@ -1,0 +1,186 @@
+"""(settings, survey) → the plan that takes a fleet back to a release that was good. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from deploy.aws.target_groups import State
+from deploy.errors import BadInput
+from deploy.hosts.records import Kind
+from deploy.plan import exclusion, host_plan, plan
+from deploy.plan.host_plan import Goal, Lane
+from deploy.recovery import newest_run
+from deploy.recovery.history import Past
+from deploy.settings.scope import Scope
+from deploy.steps.verify import ProveCurrent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from deploy.hosts.records import Record
+    from deploy.plan.exclusion import Problems
+    from deploy.plan.plan import Plan
+    from deploy.settings.model import Environment
+    from deploy.survey.facts import Slot, Survey
+
+
+def make(
+    environment: Environment,
+    survey: Survey,
+    to: str | None = None,
+    *,
+    scope: Scope | None = None,
+    problems: Problems | None = None,
+    allow_downtime: bool = False,
+) -> Plan:
+    """The plan that undoes the newest run, or takes all hosts to the release that `to` names.
+
+    A majority of the hosts decides what the newest run is and what came before it; a host that
+    cannot go there is left out, as one failure. What is left is marked as failed.
+
+    Args:
+        environment: The settings of the apps that are asked for.
+        survey: All hosts that are asked for.
+        to: A release's id or version; None for the newest run.
+        scope: What the command was asked about, for the commands that errors suggest.
+        problems: What is wrong with hosts, beside their records.
+        allow_downtime: Whether a batch may leave less in service than the policy wants.
+
+    Raises:
+        BadInput: There is no such release, several runs are the newest, or more hosts cannot go
+            back than may fail.
+    """
+    asked = scope or Scope(environment.name, "rollback", ("--to", to) if to else ())
+    found = exclusion.joined(problems or {})
+    try:
+        wanted, missing = decide(environment, survey, to, asked)
+    except BadInput:
+        # Where hosts cannot be read that the answer may hang on, they are named first.
+        exclusion.leave_out(environment, survey, found, asked)
+        raise
+    seen = exclusion.leave_out(environment, survey, exclusion.joined(found, missing), asked)
+    told = () if to else tuple(_few(seen, wanted, asked))
+    return back(environment, seen, wanted, warned=told, allow_downtime=allow_downtime)
+
+
+def _few(survey: Survey, wanted: Mapping[str, Mapping[str, Record]], scope: Scope) -> Iterator[str]:
+    """What the operator should know of a run that was on a minority of the hosts."""
+    for app, records in wanted.items():
+        own = [
+            facts.host.name
+            for facts in survey.hosts
+            if (record := records.get(facts.host.name)) and facts.slots[app].link != record.release
+        ]
+        if own and 2 * len(own) < len(survey.hosts):
+            yield (
+                f"the newest run of {app} is on {len(own)} of {len(survey.hosts)} hosts, and only "
+                f"these go back: {', '.join(own)}. To take the others back: "
+                f"{scope.of_app(app).without(own).again()}"
+            )
+
+
+def decide(
+    environment: Environment, survey: Survey, to: str | None, scope: Scope
+) -> tuple[dict[str, dict[str, Record]], Problems]:
+    """What each host shall run, by app name and host name, and what keeps hosts from it.
+
+    Hosts that are not concerned have no record. Raises BadInput as `make` does.
+    """
+    pasts = {app.name: Past.of(app, environment, survey) for app in environment.apps}
+    targets = _named(pasts, to) if to else newest_run.newest_run(pasts, scope)
+    problems: list[Problems] = []
+    wanted: dict[str, dict[str, Record]] = {app: {} for app in pasts}
+    for app, target in targets.items():
+        hosts = pasts[app].everyone if to else pasts[app].affected()
+        wanted[app], missing = pasts[app].records(hosts, target, is_named=bool(to))
+        problems.append(missing)
+    return wanted, exclusion.joined(*problems)
+
+
+def _named(pasts: Mapping[str, Past], to: str) -> dict[str, str]:
+    return {app: past.named(to) for app, past in pasts.items()}
+
+
+def back(
+    environment: Environment,
+    survey: Survey,
+    wanted: Mapping[str, Mapping[str, Record]],
+    *,
+    warned: tuple[str, ...] = (),
+    allow_downtime: bool = False,
+) -> Plan:
+    """The plan that takes hosts back to these records, given by app name and host name.
+
+    Hosts without one are left alone; one that runs its record already proves it.
+    """
+    goals: dict[str, tuple[Goal, ...]] = {}
+    staging: list[Lane] = []
+    for facts in survey.hosts:
+        due: list[Goal] = []
+        proofs: list[ProveCurrent] = []
+        for app in (facts.at(each) for each in environment.apps):
+            record, slot = wanted[app.name].get(facts.host.name), facts.slots[app.name]
+            if record is None:
+                continue
+            health = survey.health_of(facts.host, app)
+            if runs(slot, record) and health.state is State.HEALTHY and not slot.out:
+                question = host_plan.question(app, survey.groups[app.name])
+                proofs.append(ProveCurrent(facts.host, app, record.release, *question))
+                continue
+            left = slot.running_release or slot.link
+            disgraced = left if left != record.release else ""
+            due.append(Goal(app, record.release, record.unit, disgraced, Kind.ROLLBACK))
+        goals[facts.host.name] = tuple(due)
+        if proofs:
+            staging.append(Lane(facts.host, tuple(proofs)))
+    releases = {
+        app: ", ".join(sorted({record.release for record in records.values()}))
+        for app, records in wanted.items()
+        if records
+    }
+    purpose = ("Roll back", releases)
+    return plan.assemble(
+        environment,
+        purpose,
+        goals,
+        tuple(staging),
+        survey,
+        allow_downtime=allow_downtime,
+        warned=warned,
+    )
+
+
+def take_back(
+    environment: Environment, survey: Survey, wanted: Mapping[str, Mapping[str, Record]]
+) -> Plan:
+    """`back` after a deploy that failed: every host goes that can, and the others are named.
+
+    Each host that cannot is left where it is: it counts as a failure, and stops no other.
+    """
+    everyone = {host.name: host for host in survey.everyone}
+    due = {host for records in wanted.values() for host in records}
+    unread = {host: (why,) for host, why in survey.unreachable.items()}
+    gone = {
+        facts.host.name: (f"{facts.host}: {app.name} {record.release} is not there any more",)
+        for facts in survey.hosts
+        for app in environment.apps
+        if (record := wanted[app.name].get(facts.host.name))
+        and not host_plan.landing(facts, app, environment).can_run(record)
+    }
+    reasons = {host: whys for host, whys in exclusion.joined(unread, gone).items() if host in due}
+    left = {everyone[host]: "; ".join(whys) for host, whys in reasons.items()}
+    hosts = tuple(facts for facts in survey.hosts if facts.host.name not in reasons)
+    seen = replace(survey, hosts=hosts, unreachable={}, left_out=left)
+    made = back(environment, seen, wanted)
+    return replace(made, tolerated=made.tolerated + len(left))
+
+
+def runs(slot: Slot, record: Record) -> bool:
+    """Whether the slot runs what the record tells, at rest and at boot."""
+    return (
+        slot.unit.active == "active"
+        and slot.unit.enabled == "enabled"
+        and slot.link == record.release == slot.running_release
+        and slot.running_unit == record.unit == slot.unit_digest
+    )

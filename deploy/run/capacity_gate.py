@@ -1,0 +1,79 @@
+"""Room for what goes out: as long as the policy does not hold without it, it waits."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from deploy.errors import DeployError
+from deploy.plan import capacity
+from deploy.steps.fleet import Stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deploy.plan.host_plan import Lane
+    from deploy.plan.plan import Plan
+    from deploy.settings.model import App
+    from deploy.steps.fleet import Fleet
+
+LOOK_FOR_CAPACITY_SECONDS = 0.5
+SILENT_API_SECONDS = 60.0
+
+
+class Room:
+    """What a plan's batches, and the hosts of a window, ask before they take targets out."""
+
+    def __init__(self, plan: Plan, fleet: Fleet) -> None:
+        """Ask nothing yet."""
+        self._plan, self._fleet = plan, fleet
+        self._targets = {
+            name: {
+                host.name: fleet.target(host, plan.slot_of(host, plan.apps[name]))
+                for host in plan.hosts
+            }
+            for name in sorted({app for floor in plan.floors for app in floor})
+        }
+        self._zones = {
+            name: {targets[host.name]: host.zone for host in plan.hosts}
+            | {
+                fleet.target(host, plan.apps[name].at(port)): host.zone
+                for host in plan.left_out
+                for port in plan.apps[name].ports
+            }
+            for name, targets in self._targets.items()
+        }
+
+    def wait(self, number: int, going: Callable[[], list[Lane]]) -> None:
+        """Return when fresh readings show that batch `number`'s floors hold without these lanes.
+
+        going: those that are out, and those that want to be. All apps of one look have to be
+        well: what was seen of the first before the second was waited for is old. Raises Stopped
+        when the operator wants an end, DeployError when the app's time to be healthy is over.
+        """
+        began = time.monotonic()
+        while (found := self._shortfall(number, going())) is not None:
+            app, short = found
+            host, limit = going()[0].host, app.healthy_timeout_seconds
+            gone = time.monotonic() - began
+            if gone <= limit and not self._fleet.stop.wait(LOOK_FOR_CAPACITY_SECONDS):
+                self._fleet.tell(host.name, f"waiting, {gone:.0f} of {limit:g} s: it {short}")
+                continue
+            text = f"batch {number} {short}; waited {gone:.0f} s for it"
+            raise Stopped(text) if self._fleet.stop.is_set() else DeployError(text)
+
+    def _shortfall(self, number: int, going: list[Lane]) -> tuple[App, str] | None:
+        """The first app that would be short without these lanes, and how; one look at each."""
+        for name, least in self._plan.floors[number - 1].items():
+            app, targets = self._plan.apps[name], self._targets[name]
+            out = {targets[lane.host.name] for lane in going if lane.switches(app)}
+            try:
+                serving = self._fleet.serving(app, SILENT_API_SECONDS)
+                short = capacity.shortfall(
+                    self._fleet.groups[name], least, serving, out, self._zones[name]
+                )
+            except DeployError as error:
+                short = f"cannot begin: {error}"
+            if short:
+                return app, short
+        return None

@@ -1,0 +1,257 @@
+"""Walks a plan: staging at once, then batch by batch, a thread for each host; events, report.
+
+The first batch begins while others are still staged, where nobody can notice: new releases start
+and are proven beside what serves. They enrol in their batch's turn, when every host is staged.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING
+
+from deploy.errors import DeployError, as_deploy_error
+from deploy.run.capacity_gate import Room
+from deploy.run.host_runner import Walk
+from deploy.run.progress import Tally
+from deploy.run.report import BatchBegan, Event, Failure, Outcome, Report, Told
+from deploy.steps.fleet import Stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deploy.plan.host_plan import Lane
+    from deploy.plan.plan import Plan
+    from deploy.steps.fleet import Fleet
+
+LOOK_FOR_SIGNALS_SECONDS = 0.2
+# Who begins early is staged first, alone where that is quick: on a slow line others lose but this.
+HEAD_START_SECONDS = 2.0
+# A batch mostly waits, so all of it goes at once; uploads share the workstation and its line.
+MOST_AT_A_TIME, STAGED_AT_A_TIME = 1000, 64
+
+
+class Execution:
+    """One run of one plan."""
+
+    def __init__(self, plan: Plan, fleet: Fleet, listen: Callable[[Event], None]) -> None:
+        """Begin nothing yet; `listen` hears every event, from many threads."""
+        self.plan, self.fleet = plan, fleet
+        self._signal = 0
+        self._tally = Tally(plan)
+        self._listener = listen
+        self._walk = Walk(fleet, self._tally, self.listen)
+        self._room = Room(plan, fleet)
+        self._last = {lane.host.name: lane for batch in plan.batches for lane in batch}
+        self._early = _unseen(plan)
+        self._lock = threading.Lock()
+        self._aside: set[Future[None]] = set()
+        self._starting: set[Future[None]] = set()
+        self._begun: set[str] = set()
+        self._ahead = threading.Event()
+
+    def stop(self, signal: int) -> None:
+        """Ask for an end: no new work starts; hosts that are out go back in first."""
+        self._signal = self._signal or signal
+        self.fleet.stop.set()
+
+    def lose(self) -> None:
+        """Another deploy took over: begin nothing more; no step that has begun changes anything."""
+        self._walk.lose()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether another deploy is known to have taken over."""
+        return self._walk.lost.is_set()
+
+    def listen(self, event: Event) -> None:
+        """Pass an event to the screen, whose errors are reported and end nothing."""
+        try:
+            self._listener(event)
+        except Exception as error:  # noqa: BLE001 - a defect of the screen may stop no host
+            self._tally.defect(error, "showing the progress")
+
+    def run(self) -> Report:
+        """Do the plan; every failure is in the report, none is raised."""
+        began = time.monotonic()
+        self.fleet.tell = lambda host, text: self.listen(Told(host, text))
+        self._guarded(self._prepare_and_roll, "going from batch to batch")
+        self._guarded(self._call_off, "ending what was started early")
+        self._guarded(lambda: self._wait(self._aside), "waiting for the slots of before")
+        seconds = time.monotonic() - began
+        return self._tally.report(seconds, self._signal, lost=self.is_lost)
+
+    def _guarded(self, act: Callable[[], None], what: str) -> None:
+        """One part of the run; an error that nobody foresaw ends it, and is in the report."""
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - the report must come, whatever went wrong
+            self._tally.defect(error, what)
+
+    def _in_lane(self, lane: Lane, run: Callable[[Lane], None]) -> None:
+        """A host's turn; an error that nobody foresaw is that host's failure."""
+        try:
+            run(lane)
+        except Exception as error:  # noqa: BLE001 - other hosts go on, and the report must come
+            what = f"{lane.host}: its part of the plan"
+            self._tally.failed(Failure(lane.host, what, str(as_deploy_error(error, what))))
+            if run != self._stage:
+                self._tally.ended(lane.host.name, Outcome.UNKNOWN)
+
+    def _prepare_and_roll(self) -> None:
+        self._prepare()
+        self._roll()
+
+    def _call_off(self) -> None:
+        self._together([(lane, self._walk.call_off) for lane in self._walk.waiting])
+
+    def _prepare(self) -> None:
+        """Stage all hosts; those that may begin unseen do so as soon as they are staged."""
+        order = sorted(self.plan.staging, key=lambda lane: lane.host.name not in self._early)
+        try:
+            self._together([(lane, self._stage) for lane in order], STAGED_AT_A_TIME)
+        finally:
+            self._wait(self._starting)
+        failed = self._tally.failed_hosts
+        for host in self.plan.hosts:
+            if host.name not in self._last.keys() | failed:
+                self._walk.ended(host.name, Outcome.CURRENT)
+
+    def _stage(self, lane: Lane) -> None:
+        """Nothing of this changes what serves, so a failure leaves the host as it was."""
+        early = self._early.get(lane.host.name)
+        if self._early and not early:
+            self._ahead.wait(HEAD_START_SECONDS)
+        try:
+            if self._walk.stage(lane) and early:
+                self._begin_early(early)
+        finally:
+            self._ahead.set()
+
+    def _begin_early(self, lane: Lane) -> None:
+        """Go on with a host that is staged while others are not, as far as nobody notices."""
+        with self._lock:
+            if not self._begun:
+                names = [name for name in self._early if name not in self._tally.failed_hosts]
+                self.listen(BatchBegan(1, len(self.plan.batches), tuple(names)))
+            self._begun.add(lane.host.name)
+        starting = self._beside(lane, self._walk.begin)
+        with self._lock:
+            self._starting.add(starting)
+
+    def _roll(self) -> None:
+        """Batch by batch, until too many hosts failed; a host that failed before is left alone."""
+        total = len(self.plan.batches)
+        for number, whole in enumerate(self.plan.batches, start=1):
+            # A failure ends the rollout after its batch, and theirs has only begun.
+            spared = self._begun if number == 1 else frozenset[str]()
+            if self._tally.is_spent(spared) or self.fleet.stop.is_set():
+                return
+            failed = self._tally.failed_hosts
+            batch = [lane for lane in whole if lane.host.name not in failed]
+            if not batch:
+                continue
+            names = tuple(lane.host.name for lane in batch)
+            if self.plan.at_a_time(number):
+                self.listen(BatchBegan(number, total, names))
+                self._slide(number, batch)
+                continue
+            if not self._has_room(number, batch.copy):
+                return
+            if not spared:
+                self.listen(BatchBegan(number, total, names))
+            self._together([(lane, self._switch) for lane in batch])
+
+    def _slide(self, number: int, batch: list[Lane]) -> None:
+        """So many hosts at a time; the next one starts as soon as one has ended."""
+        turn, counting = threading.Lock(), threading.Lock()
+        out: dict[str, Lane] = {}
+
+        def going(lane: Lane) -> list[Lane]:
+            with counting:
+                return [lane, *out.values()]
+
+        def take_turn(lane: Lane) -> None:
+            with turn:
+                if self._tally.is_spent() or self.fleet.stop.is_set():
+                    return
+                if not self._has_room(number, lambda: going(lane)):
+                    return
+                with counting:
+                    out[lane.host.name] = lane
+            self._switch(lane)
+            with counting:
+                del out[lane.host.name]
+
+        self._together([(lane, take_turn) for lane in batch], self.plan.at_a_time(number))
+
+    def _has_room(self, number: int, going: Callable[[], list[Lane]]) -> bool:
+        """Whether the policy holds without these lanes, after a while of waiting for it."""
+        try:
+            self._room.wait(number, going)
+        except Stopped:
+            return False
+        except DeployError as error:
+            self._tally.failed(Failure(going()[0].host, f"begin batch {number}", str(error)))
+            return False
+        return True
+
+    def _switch(self, lane: Lane) -> None:
+        """One host's turn; what is left of the slots of before drains while others begin."""
+        if not self._walk.switch(lane):
+            return
+        if self._last[lane.host.name] is not lane:
+            self._walk.empty(lane)
+            outcome = Outcome.LEFT if self.is_lost else self._tally.reached(lane.host)
+            if outcome is not Outcome.BACK:
+                self._walk.ended(lane.host.name, outcome)
+        elif lane.after:
+            self._tally.ended(lane.host.name, Outcome.DONE)
+            self._begin_aside(lane)
+        else:
+            self._walk.ended(lane.host.name, Outcome.DONE)
+
+    def _begin_aside(self, lane: Lane) -> None:
+        """Go on with a lane while the next batch begins."""
+        left = self._beside(lane, self._leave)
+        with self._lock:
+            self._aside.add(left)
+
+    def _leave(self, lane: Lane) -> None:
+        self._walk.empty(lane)
+        self._walk.ended(lane.host.name, Outcome.LEFT if self.is_lost else Outcome.DONE)
+
+    def _together(
+        self, work: list[tuple[Lane, Callable[[Lane], None]]], at_a_time: int = MOST_AT_A_TIME
+    ) -> None:
+        """Run lanes in threads until all have ended."""
+        if work:
+            with ThreadPoolExecutor(max_workers=min(at_a_time, len(work))) as pool:
+                self._wait({pool.submit(self._in_lane, lane, run) for lane, run in work})
+
+    def _beside(self, lane: Lane, run: Callable[[Lane], None]) -> Future[None]:
+        """Run a lane in a thread of its own."""
+        pool = ThreadPoolExecutor(max_workers=1)
+        future = pool.submit(self._in_lane, lane, run)
+        pool.shutdown(wait=False)
+        return future
+
+    @staticmethod
+    def _wait(futures: set[Future[None]]) -> None:
+        """Wait in short turns, so that signals are heard meanwhile."""
+        waiting = set(futures)
+        while waiting:
+            ended, waiting = wait(waiting, timeout=LOOK_FOR_SIGNALS_SECONDS)
+            for future in ended:
+                future.result()
+
+
+def _unseen(plan: Plan) -> dict[str, Lane]:
+    """The lanes by host of a first batch that may begin when its own hosts are staged."""
+    if not plan.batches or plan.at_a_time(1):
+        return {}
+    first = {lane.host.name: lane for lane in plan.batches[0]}
+    staged = {lane.host.name for lane in plan.staging}
+    may = first.keys() <= staged and all(lane.unseen for lane in first.values())
+    return first if may else {}

@@ -1,0 +1,112 @@
+"""How far a run came: each host's outcome, what failed, what was done. Threads share it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deploy.errors import as_deploy_error
+from deploy.recovery import failed_host
+from deploy.run.report import Failure, Outcome, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from deploy.aws.inventory import Host
+    from deploy.plan.plan import Plan
+    from deploy.steps.base import Step
+
+
+@dataclass
+class Tally:
+    """The account of one run of one plan.
+
+    outcomes: by host name; executed: the plan's steps that were done, as its dry run prints them;
+    deployed: hosts and apps, by name, that the release is proven and in service of; defects:
+    errors of Changeover itself that belong to no host.
+    """
+
+    plan: Plan
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    executed: list[str] = field(default_factory=list)
+    deployed: set[tuple[str, str]] = field(default_factory=set)
+    defects: list[str] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        """Nobody was reached yet; hosts that are left out have failed."""
+        self.outcomes = {host.name: Outcome.WAITING for host in self.plan.hosts}
+        for host, reason in self.plan.left_out.items():
+            self.outcomes[host.name] = Outcome.LEFT_OUT
+            self.failures.append(Failure(host, "the check before the start", reason))
+
+    @property
+    def failed_hosts(self) -> set[str]:
+        """The names of the hosts where something failed."""
+        with self._lock:
+            return {failure.host.name for failure in self.failures}
+
+    def is_spent(self, but: AbstractSet[str] = frozenset()) -> bool:
+        """Whether more hosts failed than the plan tolerates; `but`: names that do not count yet."""
+        return len(self.failed_hosts - but) > self.plan.tolerated
+
+    def failed(self, failure: Failure) -> None:
+        """Something failed on a host."""
+        with self._lock:
+            self.failures.append(failure)
+
+    def defect(self, error: Exception, what: str) -> None:
+        """An error that nobody foresaw, of no host; each is kept once."""
+        text = str(as_deploy_error(error, what))
+        with self._lock:
+            if text not in self.defects:
+                self.defects.append(text)
+
+    def did(self, step: Step, *, planned: bool) -> None:
+        """A step did what it says; planned: whether it is the plan's, not of a way out."""
+        if failed_host.is_deployed(step):
+            self.deploy(step)
+        if planned:
+            with self._lock:
+                self.executed.append(f"{step.host.name}: {step}")
+
+    def deploy(self, step: Step) -> None:
+        """From this step on its app counts as deployed on its host."""
+        with self._lock:
+            self.deployed.add((step.host.name, step.app.name))
+
+    def ended(self, host: str, outcome: Outcome) -> None:
+        """A host's part is over, or all of it that counts."""
+        with self._lock:
+            self.outcomes[host] = outcome
+
+    def reached(self, host: Host) -> Outcome:
+        """How far a host came whose apps all serve: by which of them the release is deployed to."""
+        due = {
+            step.app.name
+            for step in self.plan.steps
+            if step.host == host and failed_host.is_deployed(step)
+        }
+        with self._lock:
+            done = {app for name, app in self.deployed if name == host.name}
+        if not done:
+            return Outcome.BACK
+        return Outcome.DONE if done >= due else Outcome.PARTLY
+
+    def report(self, seconds: float, signal: int, *, lost: bool) -> Report:
+        """The run as it ended after so many seconds, by a signal's number or 0."""
+        with self._lock:
+            return Report(
+                plan=self.plan,
+                outcomes=dict(self.outcomes),
+                failures=tuple(self.failures),
+                executed=tuple(self.executed),
+                deployed=frozenset(self.deployed),
+                seconds=seconds,
+                signal=signal,
+                lost=lost,
+                mixed=self.plan.mixed,
+                defects=tuple(self.defects),
+            )

@@ -1,0 +1,188 @@
+"""What happened: events while it happens, outcomes and the exit code when it is over. Pure."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deploy.aws.inventory import Host
+    from deploy.plan.plan import Plan
+    from deploy.steps.base import Step
+
+
+class ExitCode(enum.IntEnum):
+    """The exit codes of every command; docs/exit-codes.md holds the same table."""
+
+    DONE = 0
+    FAILED = 1
+    BAD_INPUT = 2
+    LOCKED = 3
+    MIXED = 4
+    OUT_OF_SERVICE = 5
+    DECLINED = 6
+    HANGUP = 129
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+MEANINGS: dict[ExitCode, str] = {
+    ExitCode.DONE: "done; for `inv status`: all is well",
+    ExitCode.FAILED: "failed; the fleet is whole, on one release",
+    ExitCode.BAD_INPUT: "bad input or usage; nothing was changed",
+    ExitCode.LOCKED: "another deploy holds the environment",
+    ExitCode.MIXED: "the fleet serves, but more than one release runs or a host was left out",
+    ExitCode.OUT_OF_SERVICE: "hosts are out of service",
+    ExitCode.DECLINED: "the question was answered with no, or not at all; nothing was changed",
+    ExitCode.HANGUP: "ended by SIGHUP: the terminal closed",
+    ExitCode.INTERRUPTED: "ended by SIGINT: Ctrl-C",
+    ExitCode.TERMINATED: "ended by SIGTERM",
+}
+
+
+class Outcome(enum.StrEnum):
+    """How it ended for one host."""
+
+    WAITING = "not reached"
+    CURRENT = "already current"
+    DONE = "deployed"
+    PARTLY = "deployed in part: not all of its apps"
+    BACK = "back on what it ran"
+    OUT = "out of service"
+    LEFT_OUT = "left out"
+    LEFT = "left as it was to the deploy that took over"
+    UNKNOWN = "not known: a defect in Changeover ended its part"
+    CUT_SHORT = "in service; a defect in Changeover ended its part"
+
+
+@dataclass(frozen=True)
+class BatchBegan:
+    """A batch starts; number from 1."""
+
+    number: int
+    total: int
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StepBegan:
+    """A step starts on its host."""
+
+    step: Step
+
+
+@dataclass(frozen=True)
+class StepEnded:
+    """A step ended; seconds of wall time; error: None when it did what it says.
+
+    stopped: the operator asked for an end while it waited, which is no error.
+    """
+
+    step: Step
+    seconds: float
+    health: str
+    error: str | None = None
+    stopped: bool = False
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a host is doing within its step."""
+
+    host: str
+    text: str
+
+
+@dataclass(frozen=True)
+class HostEnded:
+    """A host's part is over."""
+
+    host: str
+    outcome: Outcome
+
+
+Event = BatchBegan | StepBegan | StepEnded | Told | HostEnded
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a host's part failed: data for one paragraph of the report.
+
+    leaves: whether a slot beside the one that serves may still run, since it could not be ended.
+    refused: whether the host was found unfit before anything that serves was touched.
+    """
+
+    host: Host
+    step: str
+    error: str
+    command: str = ""
+    exit_code: int | None = None
+    journal: tuple[str, ...] = ()
+    health: str = ""
+    undone: tuple[str, ...] = ()
+    leaves: bool = False
+    refused: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """A rollout that is over.
+
+    deployed: the hosts and apps, by name, that a release is proven and in service of since then;
+    seconds: of wall time; signal: the number that ended it, or 0; lost: whether another deploy
+    took the environment over meanwhile; mixed: whether more than one release runs, as far as a
+    look at the fleet showed: afterwards, or before where nobody could look; defects: errors of
+    Changeover itself that belong to no host.
+    """
+
+    plan: Plan
+    outcomes: dict[str, Outcome]
+    failures: tuple[Failure, ...] = ()
+    executed: tuple[str, ...] = ()
+    deployed: frozenset[tuple[str, str]] = frozenset()
+    seconds: float = 0.0
+    signal: int = 0
+    lost: bool = False
+    mixed: bool = False
+    defects: tuple[str, ...] = ()
+
+    @property
+    def stopped_short(self) -> bool:
+        """Whether failures ended it before all hosts had their turn, and nobody asked for that."""
+        failed = {failure.host.name for failure in self.failures}
+        due = {lane.host.name for batch in self.plan.batches for lane in batch}
+        begun = {Outcome.WAITING, Outcome.PARTLY}
+        waits = {name for name in due - failed if self.outcomes.get(name) in begun}
+        ended = bool(waits) or len(failed) > self.plan.tolerated
+        return bool(failed) and ended and not self.signal and not self.lost
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it ended before the first drain, since hosts cannot run what they would get."""
+        untouched = {Outcome.WAITING, Outcome.CURRENT, Outcome.BACK}
+        only_refusals = bool(self.failures) and all(each.refused for each in self.failures)
+        return only_refusals and untouched >= set(self.outcomes.values())
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """By who took over, by signal, then by what is worst for the fleet."""
+        if self.lost:
+            return ExitCode.LOCKED
+        if self.signal:
+            return ExitCode(128 + self.signal)
+        if {Outcome.OUT, Outcome.UNKNOWN} & set(self.outcomes.values()):
+            return ExitCode.OUT_OF_SERVICE
+        if self.is_refused:
+            return ExitCode.BAD_INPUT
+        new = {Outcome.DONE, Outcome.CURRENT}
+        due = [lane.host.name for batch in self.plan.batches for lane in batch]
+        is_reached = all(self.outcomes.get(name) in new for name in due)
+        if not self.failures and (is_reached or not self.defects):
+            return ExitCode.DONE
+        has_new = any(outcome in new | {Outcome.PARTLY} for outcome in self.outcomes.values())
+        has_old = any(self.outcomes.get(name) not in new for name in due)
+        leaves = any(failure.leaves for failure in self.failures)
+        is_partial = Outcome.LEFT_OUT in self.outcomes.values()
+        is_mixed = self.mixed or leaves or (has_new and (has_old or is_partial))
+        return ExitCode.MIXED if is_mixed else ExitCode.FAILED

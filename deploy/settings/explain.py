@@ -1,0 +1,48 @@
+"""What pydantic found wrong with a value, in words with a remedy. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from deploy.foreign_text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NAME = "must be lower-case letters, digits and dashes, at most 31, a letter first"
+_FORMS = {
+    "name": _NAME,
+    "user": _NAME,
+    "path": "must be a URL's path such as /health: a slash first, no spaces",
+    "environment_file": "must be an absolute path on the host such as /etc/web.env, no spaces",
+    "replaces": "must be a unit's name such as web.service",
+}
+_KINDS = {
+    "tuple_type": "must be a list such as [a, b]",
+    "list_type": "must be a list such as [a, b]",
+    "dict_type": "must be a mapping of keys to values",
+    "model_type": "must be a mapping of keys to values",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "string_type": "must be text",
+}
+
+
+def problem(found: Mapping[str, Any]) -> str:
+    """One of `ValidationError.errors()` in words, with the remedy where it is not plain."""
+    kind, given, key = str(found["type"]), found.get("input"), found["loc"][-1:]
+    shown = "empty" if given is None else visible(repr(given))
+    if "ports" in found["loc"] and kind not in {"tuple_type", "too_short", "value_error"}:
+        if kind == "too_long":
+            return "one port is needed, or two: a slot for the old release and one for the new"
+        return f"must be a port, a whole number from 1 to 65535, not {shown}"
+    if kind == "string_type" and isinstance(given, (bool, int, float)):
+        return f'must be text: write "{str(given).lower()}" in quotes'
+    if kind == "string_pattern_mismatch":
+        return f"{_FORMS.get(str(*key), found['msg'])}, not {shown}"
+    if kind in _KINDS:
+        return f"{_KINDS[kind]}, not {shown}"
+    text = str(found["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    plain = {"missing": "is missing", "too_short": "is empty", "value_error": text, "hosts": text}
+    return plain.get(kind) or f"{text.replace('should be', 'must be')}, not {shown}"

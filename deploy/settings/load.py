@@ -1,0 +1,152 @@
+"""The project's file, fabric.yaml, read into the settings of one environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from deploy.errors import BadInput, nearest
+from deploy.settings import explain, yaml_document
+from deploy.settings.model import (
+    BY_NAME,
+    BY_TAGS,
+    GIVEN,
+    App,
+    Aws,
+    Environment,
+    Health,
+    Hosts,
+    Rollout,
+    Ssh,
+    Strict,
+    Verify,
+)
+from deploy.settings.yaml_document import Document
+
+
+def load(path: Path, environment: str) -> Environment:
+    """Read the settings file and return one environment, its apps' settings merged over the base.
+
+    Raises BadInput: `file:line: key: problem; remedy`, one line for each problem.
+    """
+    whole = yaml_document.read(path)
+    section = whole.below("deploy")
+    if not section.values:
+        raise BadInput(f"{path.name}:1: deploy: is missing; it holds `apps:` and `environments:`")
+    _known(section, {"apps", "environments"})
+    environments = section.below("environments")
+    if environment not in environments.values:
+        known = f"; known: {', '.join(environments.values) or 'none'}"
+        raise BadInput(
+            f"{section.place(('environments',))}: no environment {environment!r}"
+            f"{nearest(environment, environments.values) or known}"
+        )
+    _mapping(section, "apps", "apps")
+    _mapping(environments, environment, environment)
+    chosen = _included(environments.below(environment), path.parent, environment)
+    for key in sorted(GIVEN & set(chosen.values)):
+        raise BadInput(f"{chosen.place((key,))}: {environment}: {key}: unknown key")
+    merged = _apps(section.below("apps"), chosen, environment)
+    fabric = {key: value for key, value in whole.values.items() if key != "deploy"}
+    values = merged.values | {"name": environment, "root": path.parent.resolve(), "fabric": fabric}
+    values["apps"] = [{"name": name} | app for name, app in merged.values["apps"].items()]
+    try:
+        return Environment.model_validate(values)
+    except ValidationError as error:
+        names = list(merged.values["apps"])
+        raise BadInput(*_explain(error, merged, names, environment)) from error
+
+
+def _included(chosen: Document, root: Path, environment: str) -> Document:
+    """Follow `from:`, a file that other tools write (the lab, or infrastructure code)."""
+    name = chosen.values.get("from")
+    if name is None:
+        return chosen
+    place = f"{chosen.place(('from',))}: {environment}: from"
+    if not isinstance(name, str):
+        raise BadInput(f"{place}: must be the path of a YAML file")
+    file = root / Path(name).expanduser()
+    if not file.exists():
+        lab = "; the lab is not running: start it with `inv lab.up`" if ".lab/" in name else ""
+        raise BadInput(f"{place}: {name} does not exist{lab}")
+    own = {key: value for key, value in chosen.values.items() if key != "from"}
+    return yaml_document.read(file).overlaid(Document(own, chosen.places))
+
+
+def _mapping(section: Document, key: str, called: str) -> None:
+    """Refuse what stands under a key and is neither a mapping nor empty."""
+    if not isinstance(section.values.get(key) or {}, dict):
+        raise BadInput(f"{section.place((key,))}: {called}: must be a mapping of keys to values")
+
+
+def _apps(base: Document, chosen: Document, environment: str) -> Document:
+    """The environment with its apps merged over the base's; without `apps:`, all of the base's."""
+    own = chosen.values.get("apps", dict.fromkeys(base.values))
+    if not isinstance(own, dict):
+        place = chosen.place(("apps",))
+        raise BadInput(f"{place}: {environment}: apps: must be a mapping of names to settings")
+    merged = chosen
+    values: dict[str, Any] = {}
+    for name, mine in own.items():
+        is_whole = isinstance(mine, dict) and "package" in mine
+        if name not in base.values and not is_whole:
+            place = chosen.place(("apps", name))
+            hint = nearest(name, base.values) or f"; known: {', '.join(base.values) or 'none'}"
+            raise BadInput(f"{place}: {environment}: apps: unknown app {name!r}{hint}")
+        _mapping(base, name, f"{environment}: apps.{name}")
+        _mapping(chosen.below("apps"), name, f"{environment}: apps.{name}")
+        app = base.below(name).overlaid(chosen.below("apps", name))
+        for key in sorted(GIVEN & set(app.values)):
+            raise BadInput(f"{app.place((key,))}: {environment}: apps.{name}.{key}: unknown key")
+        values[name] = app.values
+        merged = Document(merged.values, merged.places | app.moved("apps", name).places)
+    return Document(merged.values | {"apps": values}, merged.places)
+
+
+def _known(section: Document, known: set[str]) -> None:
+    for key in section.values:
+        if key not in known:
+            raise BadInput(f"{section.place((key,))}: deploy.{key}: unknown{nearest(key, known)}")
+
+
+def _explain(
+    error: ValidationError, merged: Document, apps: list[str], environment: str
+) -> list[str]:
+    """Pydantic's findings as `file:line: key: problem; remedy`, one line each."""
+    lines: list[str] = []
+    for found in error.errors():
+        if found["type"] == "too_short" and found["input"]:
+            continue  # it follows from an entry's own error, which is told beside it
+        location = [part for part in found["loc"] if part not in _UNION_TAGS]
+        if len(location) > 1 and location[0] == "apps" and isinstance(location[1], int):
+            location[1] = apps[location[1]]
+        key = ".".join(str(part) for part in location) or "apps"
+        place = merged.place(tuple(location))
+        if found["type"] == "extra_forbidden":
+            problem = f"unknown key{nearest(str(location[-1]), _siblings(location))}"
+        else:
+            problem = explain.problem(found)
+        line = f"{place}: {environment}: {key}: {problem}"
+        if line not in lines:
+            lines.append(line)
+    return lines
+
+
+_MODELS: dict[str, type[Strict]] = {
+    "health": Health,
+    "rollout": Rollout,
+    "aws": Aws,
+    "ssh": Ssh,
+    "hosts": Hosts,
+    "verify": Verify,
+}
+_UNION_TAGS = frozenset({BY_TAGS, BY_NAME, "[key]"})
+
+
+def _siblings(location: list[str | int]) -> set[str]:
+    """The keys that are known where an unknown one stands."""
+    parent = location[-2] if len(location) > 1 else ""
+    model = _MODELS.get(str(parent), App if location[0] == "apps" else Environment)
+    return set(model.model_fields) - GIVEN

@@ -1,0 +1,123 @@
+"""All that a step may touch: a host, its target, the shared feed, and a place to say so."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deploy.aws.target_groups import State
+from deploy.errors import DeployError
+from deploy.survey.facts import target_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from deploy.aws.health_poller import HealthFeed
+    from deploy.aws.inventory import Host
+    from deploy.aws.registrar import Desk
+    from deploy.aws.target_groups import Health, Target, TargetGroup
+    from deploy.hosts.ssh.remote import Remote
+    from deploy.settings.model import App
+    from deploy.survey.facts import UnitState
+
+
+class Stopped(DeployError):
+    """The operator asked for an end while a step was waiting."""
+
+
+def _silent(host: str, text: str) -> None:
+    del host, text
+
+
+@dataclass
+class Fleet:
+    """The seams of one rollout.
+
+    run: the id of this command, for the records that it leaves.
+    tell: hears what a host is doing right now, for the screen; moments: what one step found out
+    that a later step of the same host and unit needs (monotonic seconds); stop: set when the
+    operator wants an end; started: each unit's state right after its start, by host and unit, the
+    base to tell restarts by.
+    """
+
+    remotes: Mapping[str, Remote]
+    groups: Mapping[str, TargetGroup]
+    desk: Desk
+    feed: HealthFeed
+    propagation_seconds: float = 15.0
+    author: str = ""
+    run: str = ""
+    tell: Callable[[str, str], None] = _silent
+    stop: threading.Event = field(default_factory=threading.Event)
+    moments: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    started: dict[tuple[str, str], UnitState] = field(default_factory=dict)
+
+    def remote(self, host: Host) -> Remote:
+        """The host's connection."""
+        return self.remotes[host.name]
+
+    def target(self, host: Host, app: App) -> Target:
+        """The host's target in the app's group."""
+        return target_of(self.groups[app.name], host, app)
+
+    def health(self, host: Host, app: App) -> Health | None:
+        """The target's newest known health, for the log; None before the first reading."""
+        reading = self.feed.latest(self.groups[app.name])
+        return reading.of(self.target(host, app)) if reading else None
+
+    def health_since(
+        self,
+        host: Host,
+        app: App,
+        moment: float,
+        timeout_seconds: float,
+        *,
+        at_once: bool = True,
+    ) -> Health:
+        """The target's health as read at or after a moment: by a poll made for it, or by the next.
+
+        An API that fails is asked again until the time is up; then its error is raised, or
+        DeployError where it kept silent. Each distinct error is shown once.
+        """
+        shown = set[str]()
+        group, limit = self.groups[app.name], time.monotonic() + timeout_seconds
+        while True:
+            try:
+                reading = self.feed.after(group, moment, limit - time.monotonic(), at_once=at_once)
+            except DeployError as error:
+                moment, at_once = time.monotonic(), False
+                if moment >= limit:
+                    raise
+                if str(error) not in shown:
+                    shown.add(str(error))
+                    self.tell(host.name, f"the AWS API fails, asked again: {error}")
+                continue
+            if reading is None:
+                raise DeployError(
+                    f"{host}: no answer from the load balancer's API on {app.target_group} in "
+                    f"{timeout_seconds:g} s"
+                )
+            return reading.of(self.target(host, app))
+
+    def serving(self, app: App, timeout_seconds: float) -> frozenset[Target]:
+        """The targets of the app's group that are healthy now, by a reading made for it."""
+        reading = self.feed.after(self.groups[app.name], time.monotonic(), timeout_seconds)
+        if reading is None:
+            raise DeployError(
+                f"no answer from the load balancer's API on {app.target_group} in "
+                f"{timeout_seconds:g} s"
+            )
+        healthy = {target for target, h in reading.targets.items() if h.state is State.HEALTHY}
+        return frozenset(healthy)
+
+    def mark(self, host: Host, app: App, what: str) -> float:
+        """Remember that something happened now."""
+        now = time.monotonic()
+        self.moments[host.name, app.unit, what] = now
+        return now
+
+    def marked(self, host: Host, app: App, what: str) -> float:
+        """When it happened; where it did not, now counts, and is remembered."""
+        return self.moments.setdefault((host.name, app.unit, what), time.monotonic())

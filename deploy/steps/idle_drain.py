@@ -1,0 +1,153 @@
+"""The drain that ends when the host is quiet, and where it may not be trusted."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deploy.errors import CommandFailed, RemoteError, Unreachable
+from deploy.hosts import connections
+from deploy.hosts.scripts import read
+from deploy.steps.base import OnHost
+from deploy.steps.fleet import Stopped
+from deploy.steps.target import refuse_returned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from deploy.aws.target_groups import TargetGroup
+    from deploy.hosts.connections import Connection
+    from deploy.settings.model import App
+    from deploy.steps.fleet import Fleet
+    from deploy.survey.facts import Slot, Survey
+
+SAMPLE_SECONDS = 0.5
+ASK_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class WaitQuiet(OnHost):
+    """Let requests in flight finish: the propagation floor, and longer while the host is busy.
+
+    The kernel's figures never end it early: what they cannot show, the service itself finishes
+    after its SIGTERM. floor_seconds: no end before; quiet_seconds: no busy connection for so
+    long, which may lie inside the floor; seconds: no later end, the deregistration delay;
+    heeds_stop: whether it ends when the operator wants an end, so that the host goes back in.
+    """
+
+    floor_seconds: float
+    quiet_seconds: float
+    seconds: float
+    heeds_stop: bool = field(default=True, repr=False)
+
+    @property
+    def least_seconds(self) -> float:
+        """How long it takes where no connection is ever busy."""
+        return min(max(self.floor_seconds, self.quiet_seconds), self.seconds)
+
+    def run(self, fleet: Fleet) -> None:
+        """Wait out the floor, look until it is quiet, then read the target's state once.
+
+        A look that fails shows nothing, so it counts as a busy one. Raises Stopped when the
+        operator wants an end.
+        """
+        began = fleet.marked(self.host, self.app, "deregistered")
+        floor, limit = began + self.floor_seconds, began + self.seconds
+        while (now := time.monotonic()) < floor - self.quiet_seconds:
+            fleet.tell(self.host.name, self._gone(began))
+            self._pause(fleet, min(now + SAMPLE_SECONDS, floor - self.quiet_seconds))
+        before: tuple[Connection, ...] | None = None
+        quiet_since = math.inf
+        while (now := time.monotonic()) < limit:
+            try:
+                seen = self._look(fleet, limit - now)
+            except (RemoteError, Unreachable) as error:
+                before, quiet_since = None, math.inf
+                told = f"its connections cannot be seen: {error}"
+            else:
+                count = connections.busy(seen, before)
+                before = seen
+                quiet_since = math.inf if count else min(quiet_since, time.monotonic())
+                if now >= max(floor, quiet_since + self.quiet_seconds):
+                    break
+                told = self._told(count, max(0.0, now - quiet_since))
+            fleet.tell(self.host.name, f"{told}; {self._gone(began)}")
+            self._pause(fleet, min(now + SAMPLE_SECONDS, limit))
+        refuse_returned(fleet, self, time.monotonic())
+
+    def _look(self, fleet: Fleet, left: float) -> tuple[Connection, ...]:
+        """Ask the kernel once; an error where it cannot be asked, or does not say."""
+        script, what = read.connections(self.app.port), "looking at its connections"
+        result = fleet.remote(self.host).ask(script, what, min(ASK_SECONDS, left))
+        if result.exit_code:
+            raise CommandFailed(self.host.name, what, result)
+        return connections.parse(result.stdout)
+
+    def _told(self, count: int, quiet: float) -> str:
+        noun = "connection" if count == 1 else "connections"
+        return f"{count} {noun} busy, quiet for {quiet:.0f} of {self.quiet_seconds:g} s"
+
+    def _gone(self, began: float) -> str:
+        gone = time.monotonic() - began
+        return f"draining for {gone:.0f} of {self.floor_seconds:g} to {self.seconds:g} s"
+
+    def _pause(self, fleet: Fleet, until: float) -> None:
+        left = max(0.0, until - time.monotonic())
+        if not self.heeds_stop:
+            time.sleep(left)
+        elif fleet.stop.wait(left):
+            raise Stopped(f"{self.host}: stopped while draining")
+
+    def __str__(self) -> str:
+        return (
+            f"drain {self.app.slot_mark}until quiet, {self.floor_seconds:g} to {self.seconds:g} s"
+        )
+
+
+def refusal(app: App, group: TargetGroup, slot: Slot) -> str:
+    """Why an app's drain on a host must be the whole delay; empty where it may end when quiet."""
+    return next(_objections(app, group, slot), "")
+
+
+def _objections(app: App, group: TargetGroup, slot: Slot) -> Iterator[str]:
+    if not app.drains_on_sigterm:
+        yield "it does not finish its requests on SIGTERM (drains_on_sigterm: false)"
+    if app.stop_seconds < app.longest_request_seconds:
+        yield (
+            f"stop_timeout_seconds of {app.stop_seconds} s is under its longest request "
+            f"({app.longest_request_seconds:g} s)"
+        )
+    if group.protocol_version != "HTTP1":
+        yield (
+            f"target group {group.name} speaks {group.protocol_version}, whose connections carry "
+            "many requests at once"
+        )
+    if group.target_type == "ip":
+        yield (
+            f"target group {group.name} has targets of type ip, whose addresses cannot come back "
+            "before the delay is over"
+        )
+    if slot.replaces.is_running:
+        yield f"nobody knows how {app.replaces}, which it replaces, takes a SIGTERM"
+    if slot.unit.is_running and not slot.listeners:
+        yield (
+            f"no listener on port {app.port} is visible in the host's network namespace while "
+            f"{app.unit} runs"
+        )
+
+
+def refusals(apps: Iterable[App], survey: Survey) -> list[str]:
+    """A sentence for each app and reason for which drains are the whole delay, with its hosts."""
+    found: list[str] = []
+    for app in apps:
+        group, hosts = survey.groups[app.name], dict[str, list[str]]()
+        for facts in survey.hosts:
+            why = refusal(facts.at(app), group, facts.slots[app.name])
+            if why:
+                hosts.setdefault(why, []).append(facts.host.name)
+        for why, names in hosts.items():
+            where = "" if len(names) == len(survey.hosts) else f" on {', '.join(names)}"
+            found.append(f"{app.name}: drains by the whole delay{where}: {why}")
+    return found

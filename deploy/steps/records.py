@@ -1,0 +1,63 @@
+"""Steps that write down, on the host, how a host's part ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deploy.hosts import records
+from deploy.hosts.records import Kind, Record
+from deploy.hosts.scripts import change
+from deploy.steps.base import OnHost
+
+if TYPE_CHECKING:
+    from deploy.steps.fleet import Fleet
+
+
+@dataclass(frozen=True)
+class RecordDeployed(OnHost):
+    """Write down what was deployed, when, by whom, in which run, and whether it was to go back."""
+
+    release: str
+    unit: str
+    kind: Kind = Kind.DEPLOY
+
+    def run(self, fleet: Fleet) -> None:
+        """The note that the target is out falls with it, and a bad mark of before."""
+        at, by = records.now(), fleet.author
+        record = Record(self.release, self.unit, at, by, fleet.run, self.kind)
+        script = change.record_deployed(
+            self.app.name, self.app.port, record.as_line(), self.release
+        )
+        fleet.remote(self.host).change(self.app.name, script, "recording the deploy")
+
+    def __str__(self) -> str:
+        return f"record {self.app.name} {self.release}"
+
+
+@dataclass(frozen=True)
+class ForgetOut(OnHost):
+    """The target is back on the release of before, or its slot at rest: the note falls."""
+
+    def run(self, fleet: Fleet) -> None:
+        """Remove the note alone."""
+        script = change.forget_out(self.app.name, self.app.port)
+        fleet.remote(self.host).change(self.app.name, script, "forgetting the note")
+
+    def __str__(self) -> str:
+        return f"clear the note on {self.app.unit}"
+
+
+@dataclass(frozen=True)
+class MarkBad(OnHost):
+    """Write down that a release failed here: no default picks it again."""
+
+    release: str
+
+    def run(self, fleet: Fleet) -> None:
+        """The mark falls when the release is deployed after all."""
+        script = change.mark_bad(self.app.name, self.release, f"{records.now()} {fleet.author}")
+        fleet.remote(self.host).change(self.app.name, script, "marking the release")
+
+    def __str__(self) -> str:
+        return f"mark {self.release} bad"

@@ -1,0 +1,176 @@
+"""Steps that take a target out of its group and back in."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deploy.aws.target_groups import State
+from deploy.errors import BalancerError
+from deploy.hosts import records
+from deploy.hosts.scripts import change
+from deploy.steps.base import OnHost
+from deploy.steps.fleet import Stopped
+
+if TYPE_CHECKING:
+    from deploy.steps.base import Step
+    from deploy.steps.fleet import Fleet
+
+VERIFY_OUT_SECONDS = 60.0
+SILENT_API_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class DeregisterTarget(OnHost):
+    """Out: no new requests for this host. `was_healthy`: whether it served before."""
+
+    was_healthy: bool = field(default=True, repr=False)
+
+    def run(self, fleet: Fleet) -> None:
+        """Write it down on the host, deregister, and see that AWS took it.
+
+        Raises BalancerError when the target can still be sent requests: DeregisterTargets
+        answers success for whatever it does not know (API reference).
+        """
+        group, target = fleet.groups[self.app.name], fleet.target(self.host, self.app)
+        note = records.Note(
+            group.name, str(target), records.now(), fleet.author, fleet.run
+        ).as_line()
+        remote = fleet.remote(self.host)
+        script = change.record_out(self.app.name, self.app.port, note)
+        remote.change(self.app.name, script, "writing down that the target leaves")
+        try:
+            fleet.desk.deregister(group, target)
+        finally:  # an answer that was lost may have been a yes
+            done = fleet.mark(self.host, self.app, "deregistered")
+        health = fleet.health_since(self.host, self.app, done, VERIFY_OUT_SECONDS)
+        if health.may_receive:
+            raise BalancerError(
+                f"{self.host}: {target} was deregistered from {group.name} but is {health}; "
+                "something else registers it again"
+            )
+
+    def __str__(self) -> str:
+        return f"deregister {self.app.slot_mark}from {self.app.target_group}"
+
+
+@dataclass(frozen=True)
+class WaitDrained(OnHost):
+    """Let requests in flight finish: the whole deregistration delay, by our own clock.
+
+    heeds_stop: whether it ends when the operator wants an end, so that the host goes back in.
+    """
+
+    seconds: float
+    heeds_stop: bool = field(default=True, repr=False)
+
+    def run(self, fleet: Fleet) -> None:
+        """Wait, then read the state once; Stopped when the operator wants an end.
+
+        AWS shows `draining` for the full delay even when nothing is in flight, so the state
+        cannot tell when it is over (ALB guide, deregistration delay).
+        """
+        began = fleet.marked(self.host, self.app, "deregistered")
+        end = began + self.seconds
+        while (left := end - time.monotonic()) > 0:
+            gone = time.monotonic() - began
+            fleet.tell(self.host.name, f"draining, {gone:.0f} of {self.seconds:g} s")
+            if not self.heeds_stop:
+                time.sleep(min(left, 0.5))
+            elif fleet.stop.wait(min(left, 0.5)):
+                raise Stopped(f"{self.host}: stopped while draining")
+        refuse_returned(fleet, self, end)
+
+    def __str__(self) -> str:
+        return f"drain {self.app.slot_mark}{self.seconds:g} s"
+
+
+def refuse_returned(fleet: Fleet, drain: Step, end: float) -> None:
+    """Read the state once at a drain's end; BalancerError where it may be sent requests again."""
+    health = fleet.health_since(drain.host, drain.app, end, SILENT_API_SECONDS)
+    if health.may_receive:
+        raise BalancerError(
+            f"{drain.host}: the target is {health} again at the end of its drain; something "
+            "else registered it"
+        )
+
+
+@dataclass(frozen=True)
+class RegisterTarget(OnHost):
+    """In: the load balancer may send requests again."""
+
+    def run(self, fleet: Fleet) -> None:
+        """Ask for it; WaitHealthy sees it through.
+
+        An address cannot come back before its deregistration delay is over (ALB guide, register
+        targets): on the way back from a drain, a group of type `ip` waits for that first.
+        """
+        group = fleet.groups[self.app.name]
+        out = fleet.moments.get((self.host.name, self.app.unit, "deregistered"))
+        if group.target_type == "ip" and out is not None:
+            while (left := out + group.delay_seconds - time.monotonic()) > 0:
+                fleet.tell(self.host.name, f"its address may come back in {left:.0f} s")
+                time.sleep(min(left, 1.0))
+        # The API knows no lock of ours: the host says whether this deploy still may.
+        what = "seeing that the environment is still ours"
+        fleet.remote(self.host).change(self.app.name, "true", what)
+        fleet.desk.register(group, fleet.target(self.host, self.app))
+        fleet.mark(self.host, self.app, "registered")
+
+    def __str__(self) -> str:
+        return f"register {self.app.slot_mark}in {self.app.target_group}"
+
+
+@dataclass(frozen=True)
+class WaitHealthy(OnHost):
+    """See the target become healthy."""
+
+    def run(self, fleet: Fleet) -> None:
+        """Poll state and reason; a state that waiting cannot mend fails at once."""
+        began = moment = fleet.marked(self.host, self.app, "registered")
+        limit = self.app.healthy_timeout_seconds
+        while True:
+            health = fleet.health_since(
+                self.host, self.app, moment, SILENT_API_SECONDS, at_once=moment == began
+            )
+            gone = time.monotonic() - began
+            if health.state is State.HEALTHY:
+                fleet.mark(self.host, self.app, "healthy")
+                return
+            fleet.tell(self.host.name, f"target {health}, {gone:.0f} of {limit:g} s")
+            if health.is_hopeless or gone > limit:
+                said = health.description or "AWS gives no description"
+                why = "can never become healthy" if health.is_hopeless else f"after {gone:.0f} s"
+                raise BalancerError(
+                    f"{self.host}: target {fleet.target(self.host, self.app)} of "
+                    f"{self.app.target_group} is {health} {why}: {said}"
+                )
+            moment = time.monotonic()
+
+    def __str__(self) -> str:
+        return f"wait until {self.app.slot_mark}healthy in {self.app.target_group}"
+
+
+@dataclass(frozen=True)
+class Soak(OnHost):
+    """See the target stay healthy before the rollout goes on."""
+
+    seconds: float
+
+    def run(self, fleet: Fleet) -> None:
+        """Fail as soon as it is not; a slow start counts as part of the soak."""
+        began = fleet.marked(self.host, self.app, "healthy")
+        while (gone := time.monotonic() - began) < self.seconds:
+            fleet.tell(self.host.name, f"soaking, {gone:.0f} of {self.seconds:g} s")
+            moment = time.monotonic()
+            health = fleet.health_since(
+                self.host, self.app, moment, SILENT_API_SECONDS, at_once=False
+            )
+            if health.state is not State.HEALTHY:
+                raise BalancerError(f"{self.host}: target became {health} while soaking")
+            if fleet.stop.wait(0.1):
+                return
+
+    def __str__(self) -> str:
+        return f"soak {self.seconds:g} s"

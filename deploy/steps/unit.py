@@ -1,0 +1,105 @@
+"""Steps that change what runs on a host; its target is out meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deploy.hosts.scripts import change
+from deploy.steps.base import SHOWN_DIGITS, OnHost
+from deploy.survey.parse import parse_show
+
+if TYPE_CHECKING:
+    from deploy.steps.fleet import Fleet
+
+
+@dataclass(frozen=True)
+class StopUnit(OnHost):
+    """Stop the old release; it finishes what it has."""
+
+    def run(self, fleet: Fleet) -> None:
+        """SIGTERM, and SIGKILL by systemd only after TimeoutStopSec."""
+        script, name = change.stop_unit(self.app.unit), self.app.name
+        remote = fleet.remote(self.host)
+        remote.change(name, script, f"stopping {self.app.unit}", self.app.stop_seconds + 30)
+
+    def __str__(self) -> str:
+        return f"stop {self.app.unit}"
+
+
+@dataclass(frozen=True)
+class RetireUnit(OnHost):
+    """Stop and disable a unit: the one of before, whose place the app takes, or a slot's own."""
+
+    unit: str
+
+    def run(self, fleet: Fleet) -> None:
+        """Both at once, so that it does not come back at the next boot."""
+        script, seconds = change.retire_unit(self.unit), self.app.stop_seconds + 30
+        remote = fleet.remote(self.host)
+        remote.change(self.app.name, script, f"retiring {self.unit}", max(seconds, 120))
+
+    def __str__(self) -> str:
+        why = "" if self.unit == self.app.unit else ", which the app replaces"
+        return f"stop and disable {self.unit}{why}"
+
+
+@dataclass(frozen=True)
+class ReviveUnit(OnHost):
+    """Give the unit of before its place back: the app's own unit goes, the old one starts."""
+
+    unit: str
+
+    def run(self, fleet: Fleet) -> None:
+        """Stop and disable ours first, since both want the same port."""
+        script = f"{change.retire_unit(self.app.unit)}\n{change.revive_unit(self.unit)}"
+        what = f"starting {self.unit} again"
+        fleet.remote(self.host).change(self.app.name, script, what, self.app.stop_seconds + 120)
+
+    def __str__(self) -> str:
+        return f"start {self.unit} again"
+
+
+@dataclass(frozen=True)
+class SwitchRelease(OnHost):
+    """Point the slot at a release and give it the unit that belongs to it.
+
+    unit: the digest of the unit, which lies on the host beside the release.
+    """
+
+    release: str
+    unit: str
+
+    def run(self, fleet: Fleet) -> None:
+        """Both by rename: neither the link nor the unit is ever missing or half written."""
+        script = change.switch_release(
+            self.app.name,
+            self.app.port,
+            self.release,
+            self.app.service_user,
+            (self.app.unit, self.unit),
+            tuple(self.app.at(port).unit for port in self.app.ports),
+        )
+        fleet.remote(self.host).change(self.app.name, script, "switching the release")
+
+    def __str__(self) -> str:
+        shown = self.unit[:SHOWN_DIGITS]
+        return f"switch slot {self.app.port} and its unit to {self.release} ({shown})"
+
+
+@dataclass(frozen=True)
+class StartUnit(OnHost):
+    """Load, enable and start the new release."""
+
+    def run(self, fleet: Fleet) -> None:
+        """Remember the invocation, by which a restart is told later."""
+        seconds = self.app.start_timeout_seconds + 30
+        remote = fleet.remote(self.host)
+        script = change.start_unit(self.app.unit)
+        result = remote.change_with_facts(
+            self.app.name, script, f"starting {self.app.unit}", seconds
+        )
+        fleet.started[self.host.name, self.app.unit] = parse_show(result.facts)
+
+    def __str__(self) -> str:
+        return f"daemon-reload, enable and start {self.app.unit}"

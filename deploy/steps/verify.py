@@ -1,0 +1,228 @@
+"""Proving a release: it answers on its own host, the answer is its own, and it stays up."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deploy.errors import DeployError
+from deploy.foreign_text import visible
+from deploy.hosts.scripts import change, read
+from deploy.hosts.ssh.http_probe import NotHttp
+from deploy.settings import success_codes
+from deploy.steps.base import OnHost
+from deploy.survey.parse import parse_listeners, parse_runtime, parse_show
+
+if TYPE_CHECKING:
+    from deploy.steps.fleet import Fleet
+    from deploy.survey.facts import UnitState
+
+ASK_SECONDS = 0.05
+ASK_SHARE = 0.05  # of the time that a start took so far: who is slow is not slowed by questions
+STAY_LOOK_SECONDS = 1.0
+START_LOOK_SECONDS = 0.7
+JOURNAL_LINES = 5
+LOOK_SECONDS = 30.0
+SHORTEST_SECONDS = 0.1  # less is no time for any answer
+GRACE_SECONDS = 5.0  # for the proof's questions to the host, beside the settings' own limits
+
+
+class NotProven(DeployError):
+    """A started release did not answer, or did not stay."""
+
+    blames_release = True
+
+
+@dataclass(frozen=True)
+class ProveRelease(OnHost):
+    """A started release answers locally and stays up, or does not reach the load balancer."""
+
+    release: str
+    path: str
+    expect: str
+
+    def run(self, fleet: Fleet) -> None:
+        """Answered, by the slot's own process, of this very release, then unrestarted.
+
+        NotProven says which of these failed, with the unit's state.
+        """
+        fleet.mark(self.host, self.app, "proof began")
+        self._wait_for_answer(fleet)
+        self._see_own_release(fleet)
+        self._see_it_stay(fleet)
+
+    def look_again(self, fleet: Fleet) -> None:
+        """Whether what was proven a while ago still runs unrestarted; NotProven where not."""
+        self._steady(fleet, self._look(fleet, LOOK_SECONDS))
+
+    def __str__(self) -> str:
+        return (
+            f"prove {self.release}: GET :{self.app.port}{self.path} gives {self.expect}, "
+            f"then up {self.app.prove_seconds:g} s"
+        )
+
+    def _left(self, fleet: Fleet) -> float:
+        """How many seconds a question to the host may take, so that the proof ends in time."""
+        app = self.app
+        whole = app.start_timeout_seconds + app.health.timeout_seconds + app.prove_seconds
+        end = fleet.marked(self.host, app, "proof began") + whole + GRACE_SECONDS
+        return min(max(end - time.monotonic(), SHORTEST_SECONDS), LOOK_SECONDS)
+
+    def _look(self, fleet: Fleet, timeout_seconds: float) -> UnitState:
+        script = change.show_unit(self.app.unit)
+        result = fleet.remote(self.host).ask(script, "unit's state", timeout_seconds)
+        return parse_show(result.facts)
+
+    def _steady(self, fleet: Fleet, state: UnitState) -> None:
+        """Raise when the unit failed, restarted, or is another invocation than we started."""
+        unit, key = self.app.unit, (self.host.name, self.app.unit)
+        started = fleet.started.setdefault(key, state)
+        if state.active in {"failed", "inactive"}:
+            raise NotProven(
+                f"{self.host}: {unit} is {state.active} (result: {visible(state.result)})"
+            )
+        if state.restarts > started.restarts or state.invocation != started.invocation:
+            raise NotProven(
+                f"{self.host}: {unit} ended and was restarted by systemd: it does not stay up"
+            )
+        if state.sub == "auto-restart":
+            raise NotProven(f"{self.host}: {unit} ended (result: {visible(state.result)})")
+
+    def _wait_for_answer(self, fleet: Fleet) -> None:
+        began = time.monotonic()
+        limit = self.app.start_timeout_seconds
+        looked, text = began - START_LOOK_SECONDS, "no answer"
+        while (left := began + limit - time.monotonic()) > 0:
+            seen = _ask(self, fleet, left)
+            has_answered, now = seen.is_expected, time.monotonic()
+            if has_answered:
+                fleet.mark(self.host, self.app, "answered")
+            if has_answered or now - looked >= START_LOOK_SECONDS:
+                looked = now
+                self._steady(fleet, self._look(fleet, self._left(fleet)))
+            if has_answered:
+                self._show_journal(fleet)
+                return
+            text = seen.text
+            fleet.tell(self.host.name, f"{text} yet, {now - began:.0f} of {limit} s")
+            _pause(began)
+        raise NotProven(
+            f"{self.host}: {self.app.unit} gave {text} on port {self.app.port}{self.path} for "
+            f"{limit} s"
+        )
+
+    def _show_journal(self, fleet: Fleet) -> None:
+        """The last lines, for the person at the keyboard, while the release proves itself."""
+        script = read.journal(self.app.unit, JOURNAL_LINES)
+        for line in (
+            fleet.remote(self.host).ask(script, "journal", self._left(fleet)).stdout.splitlines()
+        ):
+            fleet.tell(self.host.name, f"| {visible(line)}")
+
+    def _see_own_release(self, fleet: Fleet) -> None:
+        """The port is the unit's own, and its process has this release mounted."""
+        app, unit = self.app, self.app.unit
+        script = read.runtime(app.name, unit, app.port)
+        facts = fleet.remote(self.host).ask(script, "running release", self._left(fleet)).facts
+        # First, whether it is still up: one that has ended has no listener either.
+        self._steady(fleet, parse_show(facts))
+        found = parse_listeners(facts, app.name)
+        foreign = [listener for listener in found or () if listener.unit != unit]
+        if not found or foreign:
+            who = ", ".join(str(listener) for listener in foreign) or "no process that ss can see"
+            raise NotProven(f"{self.host}: port {app.port} is answered by {who}, not by {unit}")
+        running = parse_runtime(facts)
+        if running != self.release:
+            raise NotProven(
+                f"{self.host}: {unit} runs {running or 'no release of ours'}, not {self.release}"
+            )
+
+    def _see_it_stay(self, fleet: Fleet) -> None:
+        """No restart over `prove_seconds` from the first answer, then asked once more."""
+        end = fleet.marked(self.host, self.app, "answered") + self.app.prove_seconds
+        while (left := end - time.monotonic()) > 0:
+            gone = self.app.prove_seconds - left
+            fleet.tell(self.host.name, f"proving, up {gone:.0f} of {self.app.prove_seconds:g} s")
+            time.sleep(min(left, STAY_LOOK_SECONDS))
+            if left > STAY_LOOK_SECONDS:
+                self._steady(fleet, self._look(fleet, self._left(fleet)))
+        self._steady(fleet, self._look(fleet, self._left(fleet)))
+        seen = _ask(self, fleet)
+        if not seen.is_expected:
+            raise NotProven(
+                f"{self.host}: {self.app.unit} answered first and then gave {seen.text} on "
+                f"{self.path} after {self.app.prove_seconds:g} s"
+            )
+
+
+@dataclass(frozen=True)
+class ProveCurrent(ProveRelease):
+    """A host that already runs the release proves it and is left alone."""
+
+    def __str__(self) -> str:
+        return f"already current: {super().__str__()}"
+
+
+@dataclass(frozen=True)
+class ProveRevived(OnHost):
+    """The unit of before answers again on the app's port."""
+
+    unit: str
+    path: str
+    expect: str
+
+    def run(self, fleet: Fleet) -> None:
+        """Any answer that the load balancer would take."""
+        began = time.monotonic()
+        text = "no answer"
+        while (left := began + self.app.start_timeout_seconds - time.monotonic()) > 0:
+            seen = _ask(self, fleet, left)
+            if seen.is_expected:
+                return
+            text = seen.text
+            _pause(began)
+        raise NotProven(
+            f"{self.host}: {self.unit} was started again and gave {text} on port "
+            f"{self.app.port}{self.path}"
+        )
+
+    def __str__(self) -> str:
+        return f"prove that {self.unit} answers again on :{self.app.port}{self.path}"
+
+
+def _pause(began: float) -> None:
+    """Between two questions to an app whose start began then."""
+    time.sleep(max(ASK_SECONDS, ASK_SHARE * (time.monotonic() - began)))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a question to an app's port brought.
+
+    text: the answer in words; is_expected: whether it is one that the load balancer would take.
+    """
+
+    text: str
+    is_expected: bool
+
+
+def _ask(
+    step: ProveRelease | ProveRevived, fleet: Fleet, most_seconds: float | None = None
+) -> _Seen:
+    """Ask the host's own port, for `health.timeout_seconds`, or `most_seconds` where fewer.
+
+    Asked under the Host header that the load balancer's health check uses (ALB guide).
+    """
+    app, host = step.app, step.host
+    header = app.health.host or f"{host.private_address or host.address}:{app.port}"
+    limit = app.health.timeout_seconds
+    limit = limit if most_seconds is None else min(limit, most_seconds)
+    try:
+        code = fleet.remote(host).probe(app.port, step.path, header, limit)
+    except NotHttp as error:
+        return _Seen(str(error), is_expected=False)
+    if code is None:
+        return _Seen("no answer", is_expected=False)
+    expected = success_codes.parse(step.expect).matches(code)
+    return _Seen(f"answer {code}" + ("" if expected else f", not {step.expect}"), expected)

@@ -1,0 +1,141 @@
+"""A read-only look at hosts and target groups, all at once, as one frozen Survey."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from deploy import retry
+from deploy.aws.target_groups import State
+from deploy.errors import BadInput, ConnectionLost, DeployError
+from deploy.foreign_text import visible
+from deploy.hosts import instance_identity, ownership, records
+from deploy.hosts.scripts import change, read
+from deploy.hosts.ssh.remote import MOST_AT_ONCE
+from deploy.survey.facts import HostFacts, Slot, Survey
+from deploy.survey.parse import parse_host
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from deploy.aws.target_groups import Balancer, TargetGroup
+    from deploy.errors import CommandResult
+    from deploy.hosts.ssh.remote import Remote
+    from deploy.settings.model import App, Environment
+
+ASK_SECONDS = 30.0
+PATIENCE_SECONDS = 15.0
+
+
+def gather(
+    environment: Environment,
+    remotes: Mapping[str, Remote],
+    balancer: Balancer,
+    groups: dict[str, TargetGroup],
+    *,
+    settled: bool = False,
+) -> Survey:
+    """Read every host and every group, in parallel.
+
+    settled: wait first until no command of a deploy that was cut off runs there any more.
+    A host that cannot be read is named with the reason, and keeps no other from being read:
+    what that means is decided where it is known what the command is for.
+    """
+    surges = environment.rollout.strategy == "surge"
+    with ThreadPoolExecutor(max_workers=min(MOST_AT_ONCE, len(remotes) + len(groups) + 1)) as pool:
+        limit = pool.submit(balancer.most_targets) if surges else None
+        health = {name: pool.submit(balancer.health, group) for name, group in groups.items()}
+        looks = {
+            name: pool.submit(look, remotes[name], environment, settled=settled) for name in remotes
+        }
+        facts: list[HostFacts] = []
+        refused: dict[str, str] = {}
+        for name, future in looks.items():
+            try:
+                facts.append(future.result())
+            except DeployError as error:
+                refused[name] = str(error)
+            except Exception as error:  # noqa: BLE001 - whatever a host answers is its own failure
+                why = f"{type(error).__name__}: {visible(error)}"
+                refused[name] = f"{name}: its answer cannot be read: {why}"
+        found = {name: future.result() for name, future in health.items()}
+    most, asked = limit.result() if limit else 0, tuple(each.host for each in remotes.values())
+    seen = Survey(tuple(facts), groups, found, refused, most, asked)
+    return replace(seen, hosts=tuple(settle(each, environment.apps, seen) for each in facts))
+
+
+def settle(facts: HostFacts, apps: Iterable[App], seen: Survey) -> HostFacts:
+    """The host's facts with each app's slot in use told from its spare.
+
+    At rest one of two runs. After a deploy that was cut off both may: then it is the one that
+    is healthy, or else the one in the load balancer, which fails open where all are unhealthy;
+    of two such, the one that runs what was deployed last.
+    """
+    slots, spares, ports = dict(facts.slots), dict(facts.spares), dict(facts.ports)
+    for app in apps:
+        other = facts.spare(app)
+        if other is None:
+            continue
+
+        def rank(slot: Slot, bound: App) -> tuple[bool, ...]:
+            last, health = slot.deployed, seen.health_of(facts.host, bound)
+            return (
+                health.state is State.HEALTHY,
+                health.may_receive,
+                slot.unit.is_running or slot.replaces.is_running,
+                last is not None and last.release == slot.running_release,
+                last is not None and last.unit == slot.running_unit,
+                last is not None and last.release == slot.link,
+                slot.unit.enabled == "enabled",
+            )
+
+        first, second = facts.slots[app.name], facts.spares[app.name]
+        if rank(second, other) > rank(first, facts.at(app)):
+            slots[app.name], spares[app.name] = second, first
+            ports[app.name] = other.port
+    return replace(facts, slots=slots, spares=spares, ports=ports)
+
+
+def look(remote: Remote, environment: Environment, *, settled: bool = False) -> HostFacts:
+    """One host's facts in one command; BadInput where it is not fit to be asked."""
+    parts = [change.wait_idle(app.name) for app in environment.apps] if settled else []
+    parts += [read.survey_host(environment.name), instance_identity.question()]
+    for app in environment.apps:
+        name = app.name
+        own = read.survey_app(name, app.service_user, app.replaces, app.environment_file)
+        slots = [read.survey_slot(name, port, app.at(port).unit) for port in app.ports]
+        owners = ownership.look(name, app.service_user, app.environment_file)
+        parts += [own, *slots, owners]
+    limit = ASK_SECONDS + change.IDLE_SECONDS * len(environment.apps) * settled
+    script = "\n".join([*parts, "true"])
+
+    def ask() -> CommandResult:
+        return remote.ask(script, "survey", limit)
+
+    try:
+        result = ask()
+    except ConnectionLost:
+        # A host that was there a moment ago; one that never answered is refused at once.
+        result = retry.patiently(ask, lambda _: None, PATIENCE_SECONDS)
+    if result.exit_code == change.LOCK_BUSY:
+        raise BadInput(
+            f"{remote.host}: a command of a deploy that was cut off still runs there after "
+            f"{change.IDLE_SECONDS} s: {' '.join(result.stderr.split())}; wait for it, or end it"
+        )
+    if result.exit_code:
+        said = (result.stderr.strip() or result.stdout.strip()).splitlines()
+        why = said[-1].strip() if said else f"exit code {result.exit_code}"
+        raise BadInput(
+            f"{remote.host}: sudo without a password does not work for the SSH user: {why}; "
+            "allow it in /etc/sudoers.d, for example `ec2-user ALL=(ALL) NOPASSWD: ALL`"
+        )
+    instance_identity.refuse_other(remote.host, result.stdout, environment.aws.endpoint_url)
+    ownership.refuse_wrong(remote.host, environment.apps, result.stdout)
+    try:
+        facts = parse_host(remote.host, result.facts, environment.apps)
+        for slot in (*facts.slots.values(), *facts.spares.values()):
+            records.Note.parse(slot.out)
+    except BadInput as error:
+        raise BadInput(f"{remote.host}: {str(error).removeprefix(f'{remote.host}: ')}") from error
+    return facts
