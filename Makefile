@@ -11,7 +11,7 @@ help:
 	@echo "make check   format, lint, types and the tests without the lab (seconds)"
 	@echo "make test    make check, then the promises on the lab's real hosts"
 	@echo "make faults  what a deploy survives: kills, cuts, bad releases, races (about 35 minutes)"
-	@echo "make audit   every wall of SECURITY.md attacked, with and without it (about 15 minutes)"
+	@echo "make audit   every wall of SECURITY.md attacked, with and without it (about 4 minutes)"
 	@echo "make bench   the same job by us and by others, side by side (about 50 minutes)"
 	@echo "make clean   take the lab down, remove what was made here"
 

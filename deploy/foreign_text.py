@@ -11,7 +11,7 @@ The rule, in three places:
    message, so that an error has only the line breaks that its author gave it.
 2. Each stream is guarded as a whole: `Lines` lets through nothing but printable characters and
    line breaks, and outside a terminal no command of a CI runner. `streams` puts it between every
-   `print` (Invoke's and Python's own too) and standard output and error; `console` applies it to
+   `print` (Invoke's and Python's own too) and standard output and error; `cli.screen` applies it to
    what rich draws. Nothing else writes to the screen (tests/test_layout.py).
 3. JSON is ASCII, and `#` in it is `\u0023`: `json_text`.
 

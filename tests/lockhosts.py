@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 20.0
 TTL_SECONDS = 1.0
 SPOKEN: dict[str, tuple[str, tuple[Any, ...]]] = {}
-"""What each script is that a builder of `fence` returned: the builder's name and arguments."""
+"""What each script is that a builder of `scripts.lock` returned: its name and arguments."""
 
 
 @dataclass
@@ -71,7 +71,7 @@ class FolderHost:
 
 
 def learn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have every script of `fence` remembered, so that a MemoryHost knows what to do."""
+    """Have every script of `scripts.lock` remembered, so that a MemoryHost knows what to do."""
 
     def spoken(name: str) -> Callable[..., str]:
         build = getattr(lock, name)

@@ -39,7 +39,7 @@ def _removable(name: str) -> str:
 
 Directive = Annotated[str, AfterValidator(_removable)]
 FREE_TEXT = frozenset({"command", "environment", "fabric"})
-"""Keys whose values may hold line breaks; `units` refuses what systemd cannot say."""
+"""Keys whose values may hold line breaks; `unit.unit_file` refuses what systemd cannot say."""
 
 
 class Strict(BaseModel):

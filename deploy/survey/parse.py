@@ -247,7 +247,7 @@ def parse_show(lines: Iterable[str]) -> UnitState:
 
 
 def parse_runtime(lines: Iterable[str]) -> str:
-    """The release that `questions.runtime` reports; empty where nothing proves one."""
+    """The release that `scripts.read.runtime` reports; empty where nothing proves one."""
     reader = _Reader(lines)
     is_proof = reader.unit("show.").is_sealed or reader.text("own_namespace") == "no"
     return (reader.first("running", values.release_id) or "") if is_proof else ""

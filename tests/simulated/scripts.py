@@ -1,4 +1,4 @@
-"""What the scripts of `commands` do to an app on a host, one effect after another."""
+"""What the scripts of `scripts.change` do to an app on a host, one effect after another."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def why_unreadable(raw: bytes) -> str:
 
 
 def shown(stdout: str) -> bytes | None:
-    """Return a lock file's bytes as `fence.show_lock` printed them, in hexadecimal digits.
+    """Return a lock file's bytes as `scripts.lock.show_lock` printed them, in hexadecimal digits.
 
     Empty where nobody holds the lock; None where the script's answer is missing. Shell start-up
     files may print before it.

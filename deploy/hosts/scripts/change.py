@@ -1,6 +1,6 @@
 """What is changed on a host: builders that return scripts and run nothing.
 
-Shell quoting lives here, in `questions` and in `fence`. Every builder returns a POSIX sh script
+Shell quoting lives here, in `read` and in `lock`. Every builder returns a POSIX sh script
 that expects to be root, and raises values.Malformed for a name outside the grammar, whoever calls
 it. `locked` puts one under the app's lock; `framing` takes it to the host.
 """
@@ -316,7 +316,7 @@ def switch_release(
     folder, file = f"{home(app)}/slots", f"/etc/systemd/system/{name}"
     group = f"$(id -gn {values.checked(values.name, user)})"
     stored = quote(kept_unit(app, name, release, digest))
-    # As `units.render` makes it: of the texts without the digest, of one slot or of both.
+    # As `unit_file.render` makes it: of the texts without the digest, of one slot or of both.
     texts = [quote(kept_unit(app, each, release, digest)) for each in slots if each != name]
     orders = [stored]
     for text in texts:

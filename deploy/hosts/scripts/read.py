@@ -1,7 +1,7 @@
 """What is asked of a host: builders of scripts that change nothing.
 
-What they print of a host's own values are facts: see `framing`. A builder raises values.Malformed
-for a name outside the grammar, whoever calls it.
+What they print of a host's own values are facts (see `ssh.framing`). Builders raise Malformed
+for a name outside the grammar, whoever calls them.
 """
 
 from __future__ import annotations
