@@ -133,6 +133,8 @@ class Session:
         own = {key: value for key, value in os.environ.items() if not key.startswith(LEFT_OUT)}
         own |= {"TERM": "xterm", "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"} | (environ or {})
         os.chdir(ROOT)
+        # Ignored in what a shell starts in the background, and that is inherited.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execve(sys.executable, [sys.executable, "-c", program, *arguments], own)  # noqa: S606
 
     def __enter__(self) -> Self:

@@ -111,8 +111,12 @@ class MemoryHost:
     def is_of(self, token: str) -> bool:
         return self.line.startswith(lock.head(token))
 
-    def take_lock(self, token: str, line: str, instead_of: str = "") -> tuple[int, str]:
-        if self.line and not (self.is_of(token) or (instead_of and self.is_of(instead_of))):
+    def take_lock(
+        self, token: str, line: str, instead_of: str = "", seen: bytes = b""
+    ) -> tuple[int, str]:
+        is_dead = bool(instead_of) and self.is_of(instead_of)
+        is_dead = is_dead and (not seen or self.line.encode() == seen)
+        if self.line and not (self.is_of(token) or is_dead):
             return LOCK_HELD, shown(self.line)
         if token in self.broken:
             return LOCK_LOST, ""

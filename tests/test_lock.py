@@ -21,6 +21,7 @@ from deploy.errors import (
     Unreachable,
 )
 from deploy.hosts.lock import claim, crowd, heartbeat, watch
+from deploy.hosts.lock.claim import Claim
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.lease import Lease
 from deploy.hosts.lock.watch import Life
@@ -28,7 +29,7 @@ from deploy.hosts.scripts import change as commands
 from deploy.hosts.scripts import lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from deploy.hosts.ssh.remote import Remote
@@ -130,7 +131,7 @@ def test_of_two_that_come_at_once_exactly_one_wins(hosts: Hosts) -> None:
             mine: Lease, name: str, start: threading.Barrier = start, winners: list[str] = winners
         ) -> None:
             start.wait(PATIENCE_SECONDS)
-            if mine._try({}, {}) is None:
+            if mine._try({}, {}, {}) is None:
                 winners.append(name)
 
         threads = [
@@ -165,6 +166,40 @@ def test_a_dead_deploys_lock_is_taken_over_after_its_time(hosts: Hosts) -> None:
         assert time.monotonic() - began >= TTL_SECONDS
         assert held_by(hosts) == {"bob@two"}
     assert any("shows no life for 3 s: taking over" in text for text in told)
+
+
+@pytest.mark.parametrize("where", [("host-1",), ("host-4",), ("host-1", "host-2", "host-4")])
+def test_a_heartbeat_after_the_last_look_keeps_the_lock(hosts: Hosts, where: Sequence[str]) -> None:
+    """A deploy that slept for its time to live, and counts on before another has taken its lock.
+
+    Then both would hold it: the one by its heartbeat, the other by what it saw before.
+    """
+    holder = dead(hosts)
+    seen = watch.watch("lab", cast("Any", hosts), TTL_SECONDS)
+    assert set(seen.left()) == set(hosts)
+    awake = replace(holder, beat=holder.beat + 1)
+    for name in where:
+        script = lock.beat_lock("lab", holder.token, awake.as_line())
+        assert hosts[name].ask(script, "").exit_code == 0
+    second = Holder.of_this_process("bob@two", "deploy", TTL_SECONDS)
+    found = Claim("lab", cast("Any", hosts), second, seen.left(), seen.view.files)
+    found.make()
+    assert not found.is_won
+    assert {other.token for other in found.others.values()} == {holder.token}
+    found.withdraw()
+    assert held_by({name: hosts[name] for name in where}) == {holder.author}
+
+
+def test_control_a_takeover_that_compares_tokens_alone_makes_two_holders(hosts: Hosts) -> None:
+    holder = dead(hosts)
+    seen = watch.watch("lab", cast("Any", hosts), TTL_SECONDS)
+    awake = replace(holder, beat=holder.beat + 1)
+    for each in hosts.values():
+        each.ask(lock.beat_lock("lab", holder.token, awake.as_line()), "")
+    second = Holder.of_this_process("bob@two", "deploy", TTL_SECONDS)
+    found = Claim("lab", cast("Any", hosts), second, seen.left())
+    found.make()
+    assert found.is_won
 
 
 def test_one_that_was_killed_in_the_middle_of_a_heartbeat_is_dead(hosts: Hosts) -> None:
@@ -258,7 +293,7 @@ def test_without_a_majority_nobody_has_the_lock_and_nothing_is_left(hosts: Hosts
 def test_one_that_loses_its_race_leaves_nothing_of_its_own(hosts: Hosts) -> None:
     holder = dead(hosts)
     with lease(hosts, "bob@two", 60) as second:
-        assert second._try({}, {}) == holder
+        assert second._try({}, {}, {}) == holder
     assert held_by(hosts) == {"ana@one"}
 
 

@@ -36,6 +36,7 @@ class Claim:
         remotes: All the environment's hosts, in the order in which they are asked.
         holder: For whom.
         left: Tokens of dead holders that may be taken over, by host.
+        files: The lock files of these, as they were when their holders were found dead.
         aside: Hosts that are not asked, and why.
         taken: Hosts that hold the lock for us.
         others: Another holder, by host that shows one.
@@ -48,6 +49,7 @@ class Claim:
     remotes: Mapping[str, Remote]
     holder: Holder
     left: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
     aside: Mapping[str, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     others: dict[str, Holder] = field(default_factory=dict)
@@ -115,17 +117,27 @@ class Claim:
         return "; ".join(found[name] for name in sorted(found))
 
     def _ask_all(self, names: Iterable[str], deadline_seconds: float) -> None:
-        asked = answers(names, self._ask, deadline_seconds, MOST_AT_ONCE, lambda: self.is_won)
+        asked = answers(names, self._ask, deadline_seconds, MOST_AT_ONCE, self._is_settled)
         for name, answer in asked:
             if isinstance(answer, DeployError):
                 with self._lock:
                     self.failed[name] = str(answer)
 
+    def _is_settled(self) -> bool:
+        """Whether no answer still to come can change the result.
+
+        Hosts that showed a dead deploy answered a moment ago. Each is awaited: one of them may
+        show that the deploy lives after all.
+        """
+        with self._lock:
+            answered = self.taken | {*self.others, *self.unreadable, *self.failed}
+        return self.is_won and self.left.keys() <= answered
+
     def _ask(self, name: str) -> None:
         """Take the lock on one host; what came of it is written down, late or not."""
-        script = lock.take_lock(
-            self.environment, self.holder.token, self.holder.as_line(), self.left.get(name, "")
-        )
+        dead, seen = self.left.get(name, ""), self.files.get(name, b"")
+        line = self.holder.as_line()
+        script = lock.take_lock(self.environment, self.holder.token, line, dead, seen)
         result = self.remotes[name].ask(script, "taking the lock", ASK_SECONDS)
         if result.exit_code == 0:
             self.add(name)
@@ -141,7 +153,7 @@ class Claim:
         """Note what a host shows that refused us."""
         other = None if raw is None else parsed(raw)
         why = why_unreadable(raw) if raw else "is taken, and cannot be read"
-        if other and other.token == self.left.get(name):
+        if other and other.token == self.left.get(name) and raw == self.files.get(name):
             other, why = None, f"shows a dead deploy and does not give it up: {other}"
         with self._lock:
             if other:

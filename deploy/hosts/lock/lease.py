@@ -85,9 +85,10 @@ class Lease:
         self._tell = tell
         end, tries = time.monotonic() + wait_seconds, 0
         left: Mapping[str, str] = {}
+        files: Mapping[str, bytes] = {}
         aside: Mapping[str, str] = {}
         refused, known = frozenset[str](), set[str]()
-        while (other := self._try(left, aside)) is not None:
+        while (other := self._try(left, files, aside)) is not None:
             tries, claim = tries + 1, self._claim
             tell(f"{self._environment} is locked: {other}; watching for its heartbeat")
             # Of two that refuse each other, one waits for so long that the other is through.
@@ -105,7 +106,8 @@ class Lease:
             if alive:
                 known.add(alive.token)
             stubborn = refused & claim.others.keys() if tries > 1 and not alive else ()
-            left, aside = seen.left(), self._set_aside(seen, stubborn, aside)
+            left, files = seen.left(), seen.view.files
+            aside = self._set_aside(seen, stubborn, aside)
             refused = frozenset(claim.others)
             if other.token in left.values():
                 tell(f"{other} shows no life for {other.ttl_seconds:g} s: taking over")
@@ -115,10 +117,12 @@ class Lease:
             tell(f"{self._environment}: the lock is held without these hosts: {problems}")
         threading.Thread(target=self._keep, daemon=True).start()
 
-    def _try(self, left: Mapping[str, str], aside: Mapping[str, str]) -> Holder | None:
+    def _try(
+        self, left: Mapping[str, str], files: Mapping[str, bytes], aside: Mapping[str, str]
+    ) -> Holder | None:
         """Return another holder, or None: the lock is ours. Without it, nothing of ours is left."""
         began = heartbeat.awake_seconds()
-        claim = Claim(self._environment, self._remotes, self._holder, left=left, aside=aside)
+        claim = Claim(self._environment, self._remotes, self._holder, left, files, aside)
         self._claim = claim
         claim.make()
         if claim.is_won:

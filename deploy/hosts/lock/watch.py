@@ -46,6 +46,7 @@ class View:
     Attributes:
         size: How many hosts the environment has.
         holders: The holder that a host shows, by host.
+        files: The bytes of the lock that names that holder, by host.
         free: Hosts that show none.
         unreadable: The bytes of a lock that names no holder, by host.
         silent: Why a host gave no answer, by host.
@@ -56,6 +57,7 @@ class View:
     free: frozenset[str] = frozenset()
     unreadable: Mapping[str, bytes] = field(default_factory=dict)
     silent: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def answered(self) -> int:
@@ -97,6 +99,7 @@ def read(
     """Look once at the lock on each host; `silent` are not asked, and why."""
     script = lock.show_lock(environment)
     holders: dict[str, Holder] = {}
+    files: dict[str, bytes] = {}
     free: set[str] = set()
     unreadable: dict[str, bytes] = {}
     mute = dict(silent or {})
@@ -115,8 +118,8 @@ def read(
         elif (holder := parsed(raw)) is None:
             unreadable[name] = raw
         else:
-            holders[name] = holder
-    return View(len(remotes), holders, frozenset(free), unreadable, mute)
+            holders[name], files[name] = holder, raw
+    return View(len(remotes), holders, frozenset(free), unreadable, mute, files)
 
 
 @dataclass(frozen=True)

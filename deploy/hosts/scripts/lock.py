@@ -30,13 +30,20 @@ def head(token: str) -> str:
     return f'{{"token": "{_sure(token)}"'
 
 
-def take_lock(environment: str, token: str, line: str, instead_of: str = "") -> str:
+def take_lock(
+    environment: str, token: str, line: str, instead_of: str = "", seen: bytes = b""
+) -> str:
     """Take the environment's lock, or show its holder and end with 77 (LOCK_HELD).
 
-    instead_of: the token of a dead holder, whose lock is taken over. A token whose lock was
-    broken here never gets it again: 76 (LOCK_LOST).
+    instead_of: the token of a dead holder, whose lock is taken over. seen: the file as it was
+    when that holder was found dead: a heartbeat since then keeps the lock. A token whose lock
+    was broken here never gets it again: 76 (LOCK_LOST).
     """
-    may = [_is_held_by(environment, each) for each in (token, instead_of) if each]
+    may = [_is_held_by(environment, token)]
+    if instead_of:
+        is_same = f'[ "$({_shown(environment)})" = {quote(seen.hex())} ]'
+        dead = _is_held_by(environment, instead_of)
+        may.append(f"{{ {dead} && {is_same}; }}" if seen else dead)
     return _alone(
         f"set -e; install -d -m 0755 {LOCKS}; "
         f"if {_is_taken(environment)} && ! {{ {' || '.join(may)}; }}; then "
