@@ -79,7 +79,7 @@ def test_every_setting_stands_in_fabric_yaml(reference: Environment) -> None:
     assert "# window: 2 " in page("fabric.yaml"), "beside batch, which excludes it"
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/aspnetcore.md"])
+@pytest.mark.parametrize("name", ["docs/quickstart.md", "docs/aspnetcore.md"])
 def test_the_settings_shown_on_a_page_load(name: str, tmp_path: Path) -> None:
     shown = re.search(r"^```yaml\n(.*?)^```$", page(name), re.MULTILINE | re.DOTALL)
     assert shown
@@ -90,7 +90,7 @@ def test_the_settings_shown_on_a_page_load(name: str, tmp_path: Path) -> None:
 
 
 def test_the_table_of_deploys_options_is_whole() -> None:
-    table = re.findall(r"^\| `(--[a-z-]+)` \|", page("README.md"), re.MULTILINE)
+    table = re.findall(r"^\| `(--[a-z-]+)` \|", page("docs/commands.md"), re.MULTILINE)
     assert sorted(table) == sorted(OPTIONS)
 
 
@@ -217,4 +217,9 @@ def test_the_packages_are_told_in_their_order() -> None:
 
 
 def test_the_figures_have_their_place() -> None:
-    assert re.search(r"<!-- bench:begin -->\n.*<!-- bench:end -->", page("README.md"), re.DOTALL)
+    text = page("docs/performance.md")
+    assert re.search(r"<!-- bench:begin -->\n.*<!-- bench:end -->", text, re.DOTALL)
+
+
+def test_the_readme_is_read_in_a_minute() -> None:
+    assert len(page("README.md").encode()) <= 7 * 1024
