@@ -96,10 +96,12 @@ def restore(api: Api) -> None:
 
 def use(api: Api, instances: Mapping[str, str], names: Collection[str]) -> None:
     """Tag the named hosts as the environment's own, and the others as spare ones."""
-    for name, instance in instances.items():
-        value = "lab" if name in names else "spare"
-        tag = {"Key": "Environment", "Value": value}
-        api.client("ec2").create_tags(Resources=[instance], Tags=[tag])
+    ec2 = api.client("ec2")
+    used = [instance for name, instance in instances.items() if name in names]
+    spare = [instance for name, instance in instances.items() if name not in names]
+    for value, tagged in (("lab", used), ("spare", spare)):
+        if tagged:
+            ec2.create_tags(Resources=tagged, Tags=[{"Key": "Environment", "Value": value}])
 
 
 def registrations(instances: Mapping[str, str]) -> list[Key]:

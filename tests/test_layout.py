@@ -153,7 +153,7 @@ def test_there_is_one_way_to_the_screen(module: str) -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_an_errors_lines_are_its_arguments(module: str) -> None:
     """A line break in one argument would be made visible, as a foreign one is."""
-    for node in ast.walk(ast.parse((PATHS[module]).read_text())):
+    for node in ast.walk(ast.parse(PATHS[module].read_text())):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
             raised = ast.unparse(node.exc.func)
             breaks = "\\n" in ast.unparse(node.exc)

@@ -168,19 +168,25 @@ def test_a_dead_deploys_lock_is_taken_over_after_its_time(hosts: Hosts) -> None:
     assert any("shows no life for 3 s: taking over" in text for text in told)
 
 
+def found_dead_and_awake(hosts: Hosts, where: Sequence[str]) -> tuple[Holder, watch.Watched]:
+    """A deploy that was watched and found dead, and then sent a heartbeat to these hosts."""
+    holder = dead(hosts)
+    seen = watch.watch("lab", cast("Any", hosts), TTL_SECONDS)
+    awake = replace(holder, beat=holder.beat + 1)
+    for name in where:
+        script = lock.beat_lock("lab", holder.token, awake.as_line())
+        assert hosts[name].ask(script, "").exit_code == 0
+    return holder, seen
+
+
 @pytest.mark.parametrize("where", [("host-1",), ("host-4",), ("host-1", "host-2", "host-4")])
 def test_a_heartbeat_after_the_last_look_keeps_the_lock(hosts: Hosts, where: Sequence[str]) -> None:
     """A deploy that slept for its time to live, and counts on before another has taken its lock.
 
     Then both would hold it: the one by its heartbeat, the other by what it saw before.
     """
-    holder = dead(hosts)
-    seen = watch.watch("lab", cast("Any", hosts), TTL_SECONDS)
+    holder, seen = found_dead_and_awake(hosts, where)
     assert set(seen.left()) == set(hosts)
-    awake = replace(holder, beat=holder.beat + 1)
-    for name in where:
-        script = lock.beat_lock("lab", holder.token, awake.as_line())
-        assert hosts[name].ask(script, "").exit_code == 0
     second = Holder.of_this_process("bob@two", "deploy", TTL_SECONDS)
     found = Claim("lab", cast("Any", hosts), second, seen.left(), seen.view.files)
     found.make()
@@ -191,11 +197,7 @@ def test_a_heartbeat_after_the_last_look_keeps_the_lock(hosts: Hosts, where: Seq
 
 
 def test_control_a_takeover_that_compares_tokens_alone_makes_two_holders(hosts: Hosts) -> None:
-    holder = dead(hosts)
-    seen = watch.watch("lab", cast("Any", hosts), TTL_SECONDS)
-    awake = replace(holder, beat=holder.beat + 1)
-    for each in hosts.values():
-        each.ask(lock.beat_lock("lab", holder.token, awake.as_line()), "")
+    _, seen = found_dead_and_awake(hosts, tuple(hosts))
     second = Holder.of_this_process("bob@two", "deploy", TTL_SECONDS)
     found = Claim("lab", cast("Any", hosts), second, seen.left())
     found.make()
