@@ -36,7 +36,7 @@ check: $(VENV)
 	$(BIN)/ruff check .
 	$(BIN)/mypy deploy lab bench faults audit tasks.py tests/*.py tests/simulated
 	$(BIN)/mypy tests/lab  # apart: two conftest.py in one run are one too many for it
-	$(BIN)/pytest -m "not lab" -n 2
+	$(BIN)/pytest -m "not lab" -n 3 --dist worksteal
 
 # A recipe line of its own, not a prerequisite: the lab's tests come last, their summary too.
 test: debian-packages check
