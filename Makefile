@@ -1,6 +1,6 @@
 # `make demo` shows it, `make test` proves it; both install what they need first.
 .DEFAULT_GOAL := help
-.PHONY: help demo check test faults audit bench clean debian-packages
+.PHONY: help demo check test faults audit bench docs oldest clean debian-packages
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -12,6 +12,8 @@ help:
 	@echo "make test    make check, then the promises on the lab's real hosts"
 	@echo "make faults  what a deploy survives: kills, cuts, bad releases, races (about 35 minutes)"
 	@echo "make audit   every wall of SECURITY.md attacked, with and without it (about 4 minutes)"
+	@echo "make docs    the documentation as a site, in .lab/site"
+	@echo "make oldest  the fast tests with the oldest versions that pyproject.toml allows"
 	@echo "make bench   the same job by us and by others, side by side (about 50 minutes)"
 	@echo "make clean   take the lab down, remove what was made here"
 
@@ -34,7 +36,7 @@ demo: debian-packages $(VENV)
 check: $(VENV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy deploy lab bench faults audit tasks.py tests/*.py tests/simulated
+	$(BIN)/mypy deploy changeover lab bench faults audit scripts tasks.py tests/*.py tests/simulated
 	$(BIN)/mypy tests/lab  # apart: two conftest.py in one run are one too many for it
 	$(BIN)/pytest -m "not lab" -n 3 --dist worksteal
 
@@ -50,6 +52,19 @@ audit: debian-packages $(VENV)
 
 bench: debian-packages $(VENV)
 	@$(BIN)/python -m bench
+
+# A virtual environment of its own: what builds the site is no part of the checks.
+.lab/docs/stamp: requirements-docs.lock
+	@python=$$(scripts/python) && "$$python" -m venv --clear .lab/docs
+	@.lab/docs/bin/pip install --quiet --disable-pip-version-check --require-hashes \
+	    --only-binary :all: -r requirements-docs.lock
+	@touch $@
+
+docs: .lab/docs/stamp
+	@.lab/docs/bin/mkdocs build --strict --quiet --site-dir .lab/site && echo .lab/site/index.html
+
+oldest: $(VENV)
+	@scripts/oldest -m "not lab" -n 3 --dist worksteal
 
 clean:
 	@if [ -x $(BIN)/inv ]; then $(BIN)/inv lab.down; fi

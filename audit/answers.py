@@ -15,7 +15,7 @@ from deploy.hosts.scripts import change
 from deploy.hosts.scripts import read as questions
 from deploy.hosts.ssh.framing import Frame, new_mark
 from deploy.package import manifest
-from deploy.settings.model import App
+from deploy.settings.app import App
 from deploy.survey.parse import parse_host
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ HONEST = (
     f"web.manifest={DIGEST} {NEWER}",
     f"web.history:{base64.b64encode(HISTORY.encode()).decode()}",
     f"web.bad={OLDER}",
-    f"web.torn=12 .{OLDER}.part",
+    f"web.partial=12 .{OLDER}.part",
     f"web.kept={NEWER}.{DIGEST}.web@5000.service",
     "web.group=web",
     "web.environment_file=there",
@@ -160,14 +160,14 @@ def _build_all(facts: HostFacts) -> None:
         named: Iterable[str] = (
             *slot.releases,
             *slot.bad,
-            *slot.torn,
+            *slot.partial,
             *(record.release for record in slot.history),
             *filter(None, (slot.link, slot.running_release)),
         )
         for release in named:
             change.mark_bad("web", release, "note")
             change.discard_part("web", release)
-        change.remove_releases("web", tuple(slot.releases), next(iter(slot.torn), ""))
+        change.remove_releases("web", tuple(slot.releases), next(iter(slot.partial), ""))
         for record in slot.history:
             unit = ("web@5000.service", record.unit)
             change.switch_release("web", 5000, record.release, "web", unit, (unit[0],))

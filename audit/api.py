@@ -13,7 +13,8 @@ from deploy.aws import inventory
 from deploy.aws.account import Account
 from deploy.aws.target_groups import Balancer, TargetGroup
 from deploy.errors import DeployError
-from deploy.settings.model import App, Environment
+from deploy.settings.app import App
+from deploy.settings.environment import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,8 @@ from deploy.aws.inventory import Host
 from deploy.errors import BadInput
 from deploy.hosts.records import Kind, Record
 from deploy.recovery import rollback
-from deploy.settings.model import App, Environment
+from deploy.settings.app import App
+from deploy.settings.environment import Environment
 from deploy.settings.scope import Scope
 from deploy.survey.facts import HostFacts, Slot, Survey
 

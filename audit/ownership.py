@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from audit.wall import Attempt, Wall
 from deploy.aws.inventory import Host
 from deploy.hosts import lstat, ownership
-from deploy.settings.model import App
+from deploy.settings.app import App
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

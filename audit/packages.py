@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from audit.wall import Attempt, Wall
 from deploy.errors import BadInput
 from deploy.plan import candidate
-from deploy.settings.model import App, Environment, Verify
+from deploy.settings.app import App, Verify
+from deploy.settings.environment import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

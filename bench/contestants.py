@@ -10,7 +10,7 @@ from bench.job import NEW as TO
 from bench.limit import PROVE_SECONDS
 from bench.peers.ansible import Ansible
 from bench.peers.script import Script
-from deploy.cli import session
+from deploy.cli import options
 from deploy.errors import BadInput, DeployError
 from lab.project import Project
 
@@ -36,7 +36,7 @@ class Product:
         """All hosts at once, by a plain rolling deploy: the same start for every strategy."""
         project = self.project(ground)
         try:
-            session.load(project.file, "lab", None, None)
+            options.environment_of(project.file, "lab", None, None)
         except BadInput as error:
             raise NotMeasured(str(error).splitlines()[0]) from error
         plain = Product({"batch": "100%"})
@@ -110,7 +110,7 @@ WAIT, QUICK, WINDOW, SURGE = "rolling wait", "rolling quiet", "window 2", "surge
 ANSIBLE, ANSIBLE_HALF, SCRIPT = "Ansible, serial 1", "Ansible, serial 50%", "ssh, scp and waiters"
 _NO_PEER = (
     "no lock against a second deploy; a host that fails stays out; going back is another run; "
-    "after a kill, nobody knows what was left"
+    "after a kill, what was left is unknown"
 )
 CONTESTANTS = (
     Contestant(WAIT, "rolling", Product({"batch": 1}), waits_in_turn=True, at_sixteen=True),

@@ -15,12 +15,14 @@ from rich.console import Console
 
 from bench.contestants import Product
 from bench.job import OLD
-from deploy.cli import session, status, tables
+from deploy.cli import options, session
 from deploy.errors import DeployError
+from deploy.screen import overview, tables
+from deploy.settings.scope import Scope
 
 if TYPE_CHECKING:
     from bench.job import Ground
-    from deploy.settings.model import Environment
+    from deploy.settings.environment import Environment
 
 ROUNDS = 5
 
@@ -30,17 +32,17 @@ def seconds(ground: Ground) -> float:
     ground.lab.reset()
     plain = Product({"batch": "100%"})
     plain.run(ground, OLD, "--allow-downtime")
-    loaded = session.load(plain.project(ground).file, "lab", None, None)
+    loaded = options.environment_of(plain.project(ground).file, "lab", None, None)
     return statistics.median(_once(loaded, len(ground.lab.hosts)) for _ in range(ROUNDS))
 
 
 def _once(loaded: Environment, hosts: int) -> float:
-    with session.Session(loaded) as opened:
+    with session.Session(loaded, scope=Scope("lab")) as opened:
         with ThreadPoolExecutor(hosts) as pool:
             for done in [pool.submit(each.connect) for each in opened.everyone.values()]:
                 done.result()
         began = time.monotonic()
-        told = status.overview(loaded, opened.survey())
+        told = overview.overview(loaded, opened.survey())
         Console(file=io.StringIO(), width=200).print(tables.render_overview(told))
         ended = time.monotonic()
     if len(told.rows) != hosts or told.is_mixed:

@@ -25,7 +25,6 @@ from deploy.aws.health_poller import HealthFeed
 from deploy.aws.inventory import Host
 from deploy.aws.registrar import Desk
 from deploy.aws.target_groups import Balancer, Health, State, Target
-from deploy.cli import screen
 from deploy.errors import DeployError
 from deploy.hosts.records import Record
 from deploy.package.opening import Package
@@ -33,7 +32,9 @@ from deploy.plan import plan
 from deploy.plan.candidate import Offer
 from deploy.run.executor import Execution
 from deploy.run.report import ExitCode
-from deploy.settings.model import App, Environment
+from deploy.screen import console
+from deploy.settings.app import App
+from deploy.settings.environment import Environment
 from deploy.steps.fleet import Fleet
 from deploy.survey.facts import HostFacts, Slot, Survey, UnitState
 from deploy.unit.unit_file import RenderedUnit
@@ -205,7 +206,7 @@ def _unit(digit: str) -> RenderedUnit:
 def _walk(made: Plan, balancer: Balancer, hosts: list[Host]) -> None:
     """Execute it; the progress goes to standard output as plain lines, as in CI."""
     remotes = cast("Mapping[str, Remote]", {host.name: PaperHost() for host in hosts})
-    watch = screen.Screen().progress(made)
+    watch = console.Screen().progress(made)
     with HealthFeed(balancer, [GROUP], TICK_SECONDS) as feed:
         fleet = Fleet(remotes, {"web": GROUP}, Desk(balancer), feed, propagation_seconds=0.5)
         with watch:

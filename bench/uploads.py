@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy.cli import session
+from deploy.cli import options
 from deploy.cli.session import Session
 from deploy.errors import DeployError
 from deploy.plan import candidate
+from deploy.settings.scope import Scope
 from deploy.steps.staging import PrepareHost, UploadRelease
 from lab.fleet import Lab
 from lab.project import Project
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from deploy.aws.inventory import Host
     from deploy.package.opening import Package
-    from deploy.settings.model import App
+    from deploy.settings.app import App
     from deploy.steps.fleet import Fleet
     from lab.fleet import LabHost
 
@@ -76,7 +77,8 @@ def measure(lab: Lab, rounds: int = ROUNDS) -> Uploads:
         for version in ("1.0.0", "2.0.0"):
             _build(Path(folder) / "packages" / f"web.{version}", version)
         project = Project.on(Path(folder), lab)
-        with Session(session.load(project.file, "lab", "web", None)) as opened:
+        loaded = options.environment_of(project.file, "lab", "web", None)
+        with Session(loaded, scope=Scope("lab")) as opened:
             app = opened.environment.apps[0]
             first, second = (
                 candidate.prepare(
@@ -91,7 +93,7 @@ def measure(lab: Lab, rounds: int = ROUNDS) -> Uploads:
             times: list[tuple[float, float]] = []
             for _ in range(rounds):
                 peer = _timed(lab, lambda: _all(lab.hosts, peers.upload))
-                with Session(opened.environment) as unconnected:
+                with Session(loaded, scope=Scope("lab")) as unconnected:
                     ours = _timed(lab, lambda: _upload(unconnected, app, first.package))
                 times.append((ours, peer))
             told = _upload(opened, app, second.package)

@@ -3,5 +3,10 @@
 A package imports only what stands to its left:
 
     errors, retry < unit < settings < package < aws < hosts < survey < steps < plan
-        < recovery < run < cli
+        < recovery < run < screen < cli
+
+Internal: what others may import is in the package `changeover`.
 """
+
+__version__ = "0.1.0"
+"""The version; pyproject.toml reads it from here."""

@@ -78,7 +78,7 @@ class RemoteError(DeployError):
 
 
 class ConnectionLost(RemoteError):
-    """The connection to a host broke, so nobody knows how far its command came."""
+    """The connection to a host broke, so it is unknown how far its command came."""
 
     may_pass = True
 
@@ -151,7 +151,7 @@ class CommandFailed(RemoteError):
 
 
 def as_deploy_error(error: Exception, what: str) -> DeployError:
-    """An error in our own words, for those who wait; one that nobody foresaw is a defect.
+    """An error in our own words, for those who wait; an unexpected one is a defect.
 
     what: what was being done, for the message.
     """

@@ -11,8 +11,8 @@ The rule, in three places:
    message, so that an error has only the line breaks that its author gave it.
 2. Each stream is guarded as a whole: `Lines` lets through nothing but printable characters and
    line breaks, and outside a terminal no command of a CI runner. `streams` puts it between every
-   `print` (Invoke's and Python's own too) and standard output and error; `cli.screen` applies it to
-   what rich draws. Nothing else writes to the screen (tests/test_layout.py).
+   `print` (Invoke's and Python's own too) and standard output and error; `screen.console`
+   applies it to what rich draws. Nothing else writes to the screen (tests/test_layout.py).
 3. JSON is ASCII, and `#` in it is `\u0023`: `json_text`.
 
 Runners read commands from a step's output, by these rules:
@@ -90,7 +90,7 @@ class Lines:
         self._line = ""  # stands for the line so far, as short as it can be
 
     def guarded(self, text: str) -> str:
-        """The next piece of the stream, safe to write after those of before."""
+        """The next piece of the stream, safe to write after the previous ones."""
         shown = lines(text)
         if self._for_terminal:
             return shown

@@ -27,9 +27,9 @@ def patiently(
 ) -> T:
     """Act; where that fails and may pass, act again with growing pauses until the time is up.
 
-    act: safe to repeat, since nobody knows how far a command came whose connection broke; tell:
-    hears why it is tried again. The time counts from the first failure: what took long until it
-    broke is tried again all the same. Returns what `act` does, or raises the last error.
+    act: safe to repeat, since it is unknown how far a command came whose connection broke; tell:
+    called with the reason for each retry. The time counts from the first failure, so that what
+    took long until it broke is retried too. Returns what `act` does, or raises the last error.
     """
     first_failed_at: float | None = None
 

@@ -2,7 +2,7 @@
 
 A parser takes text and returns the value, or None where the text does not match. The caller
 reports None as unknown, and never puts such text into a path, a command or a decision. `checked`
-stands at the other end: builders of commands refuse a name outside the grammar, whoever calls.
+stands at the other end: builders of commands refuse a name outside the grammar.
 """
 
 from __future__ import annotations

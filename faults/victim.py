@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from invoke.main import program
 
-from deploy.cli import live, session
+from deploy.cli import session
 from deploy.hosts import records
 from deploy.hosts.lock import lease
 from deploy.run.report import BatchBegan, StepBegan
+from deploy.screen import live
 
 if TYPE_CHECKING:
     from collections.abc import Callable

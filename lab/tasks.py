@@ -41,10 +41,11 @@ def _number(option: str, text: str) -> float:
 
 
 @task(
+    auto_shortflags=False,
     help={
         "hosts": "how many hosts (default 4)",
         "suite": "bullseye, bookworm, trixie, or several with commas: they take turns",
-    }
+    },
 )
 def up(_context: Any, hosts: str = "4", suite: str = "bookworm") -> None:
     """Start the lab: hosts, AWS API, load balancer; what already runs is kept."""
@@ -80,11 +81,12 @@ def down(_context: Any) -> None:
 
 
 @task(
+    auto_shortflags=False,
     help={
         "rate": "requests per second (default 150)",
         "seconds": "how long (default 30)",
         "app": "web or admin: which listener of the load balancer",
-    }
+    },
 )
 def load(_context: Any, rate: str = "150", seconds: str = "30", app: str = "web") -> None:
     """Send requests to the lab's load balancer and count what fails."""

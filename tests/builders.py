@@ -13,7 +13,8 @@ from deploy.package import manifest
 from deploy.package.opening import Package
 from deploy.package.release import Release
 from deploy.plan.candidate import Offer
-from deploy.settings.model import App, Environment
+from deploy.settings.app import App
+from deploy.settings.environment import Environment
 from deploy.survey.facts import HostFacts, Slot, Survey, UnitState
 from deploy.unit.unit_file import RenderedUnit
 

@@ -22,8 +22,6 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from deploy import foreign_text
 from deploy.aws.account import Account
 from deploy.aws.target_groups import Health, State
-from deploy.cli import screen as console
-from deploy.cli import status, tables
 from deploy.errors import CommandFailed, CommandResult, DeployError, Locked
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.ssh import connect, transport
@@ -39,6 +37,7 @@ from deploy.run.report import (
     StepEnded,
     Told,
 )
+from deploy.screen import console, overview, tables
 from deploy.settings import load
 from deploy.settings.scope import Scope
 from deploy.steps import verify
@@ -49,7 +48,7 @@ from deploy.survey.facts import Listener, UnitState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deploy.cli.screen import Screen
+    from deploy.screen.console import Screen
     from deploy.steps.base import OnHost
 
 # EVIL follows each sequence directly, and nothing of ours does that.
@@ -169,7 +168,7 @@ def survey_row(screen: Screen, text: str) -> None:
         unit=replace(builders.RUNNING, active=text, since=f"Sun {text} {text} UTC"),
     )
     seen = builders.survey([replace(facts, slots={"web": slot})])
-    told = status.overview(builders.environment(), seen)
+    told = overview.overview(builders.environment(), seen)
     row = replace(told.rows[0], host=text, app=text, reason=text, note=text, state=text)
     screen.show(tables.render_overview(replace(told, rows=(*told.rows, row), lock=_holder(text))))
 
@@ -314,7 +313,7 @@ def plan_text(screen: Screen, text: str) -> None:
 def as_json(screen: Screen, text: str) -> None:
     """Status for scripts."""
     seen = builders.survey([builders.facts(1, {"web": builders.slot(running_release=text)})])
-    told = status.overview(builders.environment(), seen)
+    told = overview.overview(builders.environment(), seen)
     row = replace(told.rows[0], host=text, note=text)
     screen.say(replace(told, rows=(row,), lock=text).as_json())
     screen.say(foreign_text.json_text({"environment": "lab", "holders": [{"author": text}]}))

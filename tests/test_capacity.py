@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from deploy.aws.target_groups import State
 from deploy.errors import BadInput
 from deploy.plan import capacity
-from deploy.settings.model import Batch, Rollout, Share
+from deploy.settings.rollout import Batch, Rollout, Share
 from deploy.survey.facts import Slot
 
 if TYPE_CHECKING:

@@ -367,8 +367,8 @@ def test_the_survey_reads_links_records_and_releases(tmp_path: Path) -> None:
     empty = hashlib.blake2b(digest_size=32).hexdigest()
     assert slot.manifests == {"1.0.0-aaaaaaaaaaaa": empty}
     assert (slot.has_environment_file, slot.out) == (False, "")
-    assert list(slot.torn) == ["2.0.0-cccccccccccc"]
-    assert 10 <= slot.torn["2.0.0-cccccccccccc"] < 100, "KiB, folders included"
+    assert list(slot.partial) == ["2.0.0-cccccccccccc"]
+    assert 10 <= slot.partial["2.0.0-cccccccccccc"] < 100, "KiB, folders included"
     assert not unknown
 
 

@@ -13,9 +13,7 @@ import pytest
 from builders import NEW
 from rich.console import Console
 
-from deploy.cli import live as watch
-from deploy.cli import screen as console
-from deploy.cli import status, tables
+from deploy import __version__
 from deploy.plan import plan
 from deploy.run.report import (
     BatchBegan,
@@ -27,6 +25,8 @@ from deploy.run.report import (
     StepEnded,
     Told,
 )
+from deploy.screen import console, overview, tables
+from deploy.screen import live as watch
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -177,7 +177,7 @@ def test_a_failure_is_told_once_and_whole() -> None:
         "  then: register in web-lab",
         "host-1: out of service",
         "host-2: not reached",
-        "hosts are out of service (exit code 5)",
+        f"hosts are out of service (exit code 5; Changeover {__version__})",
         "next: inv deploy -e x",
     ):
         assert text.count(part) == 1
@@ -187,14 +187,14 @@ def test_a_failure_is_told_once_and_whole() -> None:
 def test_success_is_one_line() -> None:
     outcomes = {"host-1": Outcome.DONE, "host-2": Outcome.DONE}
     text = printed(tables.render_report(Report(made(), outcomes, seconds=61.04), "inv deploy"))
-    assert text.splitlines()[-1] == f"web {NEW} is everywhere, 61.0 s"
+    assert text.splitlines()[-1] == f"web {NEW} is everywhere, 61.0 s (Changeover {__version__})"
     assert "next:" not in text
 
 
 def test_the_status_table_tells_state_reason_and_whether_current() -> None:
     hosts = [builders.facts(1, {"web": builders.slot()}), builders.facts(2)]
     seen = builders.survey(hosts, {"host-2": builders.UNHEALTHY})
-    told = status.overview(builders.environment(), seen)
+    told = overview.overview(builders.environment(), seen)
     lines = printed(tables.render_overview(told), 80).splitlines()
     first, second = (line.split() for line in lines[1:3])
     assert first[:4] == ["host-1", "web", "healthy", builders.slot().link]
@@ -207,7 +207,7 @@ def test_the_status_table_tells_state_reason_and_whether_current() -> None:
 
 def test_all_is_well_is_said_so() -> None:
     hosts = [builders.facts(1, {"web": builders.slot()})]
-    told = status.overview(builders.environment(), builders.survey(hosts))
+    told = overview.overview(builders.environment(), builders.survey(hosts))
     assert printed(tables.render_overview(told)).splitlines()[-1] == "lab: all is well"
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import copy
 import json
 import re
+import runpy
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
-from test_layout import MODULES, PACKAGES
+from test_layout import MODULES, PACKAGES, PATHS
 
 import tasks
+from deploy.cli import tasks as commands
 from deploy.settings import load
-from deploy.settings.model import GIVEN, Environment, Strict
+from deploy.settings.base import GIVEN, Strict
+from deploy.settings.environment import Environment
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -24,8 +30,8 @@ PAGES = sorted(
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 TASKS = set(tasks.namespace.task_names)
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-OPTIONS = {f"--{argument.name.replace('_', '-')}" for argument in tasks.deploy.get_arguments()}
-STATUS_OPTIONS = {f"--{argument.name}" for argument in tasks.status.get_arguments()}
+OPTIONS = {f"--{argument.name.replace('_', '-')}" for argument in commands.deploy.get_arguments()}
+STATUS_OPTIONS = {f"--{argument.name}" for argument in commands.status.get_arguments()}
 
 
 def page(name: str) -> str:
@@ -89,17 +95,39 @@ def test_the_settings_shown_on_a_page_load(name: str, tmp_path: Path) -> None:
     assert [app.name for app in load.load(file, "prod").apps] == ["web"]
 
 
-def test_the_table_of_deploys_options_is_whole() -> None:
-    table = re.findall(r"^\| `(--[a-z-]+)` \|", page("docs/commands.md"), re.MULTILINE)
-    assert sorted(table) == sorted(OPTIONS)
+REFERENCE = runpy.run_path(str(ROOT / "scripts" / "reference.py"))
+
+
+def test_the_reference_is_what_the_code_says() -> None:
+    for name, text in REFERENCE["written"]().items():
+        assert page(name) == text, f"run scripts/reference.py: {name} is stale"
+
+
+def test_every_setting_has_a_meaning() -> None:
+    for _, _, model, _ in REFERENCE["SECTIONS"]:
+        assert set(REFERENCE["meanings"](model)) == set(model.model_fields), model
+
+
+def test_the_schema_takes_what_is_read_and_refuses_what_is_refused() -> None:
+    check = Draft202012Validator(json.loads(page("docs/settings.schema.json")))
+    example = YAML(typ="safe").load(page("fabric.yaml"))
+    assert list(check.iter_errors(example)) == []
+    for key, value in (("strategy", "blue"), ("bathc", 1), ("soak_seconds", -1)):
+        wrong = copy.deepcopy(example)
+        wrong["deploy"]["environments"]["lab"]["rollout"][key] = value
+        assert list(check.iter_errors(wrong)), key
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_commands_of_a_page_exist(name: str) -> None:
     text = code(page(name))
-    for program, command in re.findall(r"(?<![\w-])(inv|make) ([a-z][\w.-]*)", text):
-        assert command in (TASKS if program == "inv" else TARGETS), f"{program} {command}"
-    for command, rest in re.findall(r"(?:inv|fab -c tasks) (deploy|status)\b([^\n`]*)", text):
+    for program, command in re.findall(
+        r"(?<!from )(?<![\w-])(inv|changeover|make) ([a-z][\w.-]*)", text
+    ):
+        assert command in (TARGETS if program == "make" else TASKS), f"{program} {command}"
+    for command, rest in re.findall(
+        r"(?:inv|changeover|fab -c tasks) (deploy|status)\b([^\n`]*)", text
+    ):
         known = OPTIONS if command == "deploy" else STATUS_OPTIONS
         assert set(re.findall(r"--[a-z][a-z-]*", rest)) <= known, rest
 
@@ -223,3 +251,36 @@ def test_the_figures_have_their_place() -> None:
 
 def test_the_readme_is_read_in_a_minute() -> None:
     assert len(page("README.md").encode()) <= 7 * 1024
+
+
+RETIRED = re.compile(
+    r"\b(mend\w*|told|tells|telling|enrol\w*|disgraced|torn|of before|ways? (out|back)|whoever|"
+    r"nobody|somebody)\b",
+    re.IGNORECASE,
+)
+"""Words of an older prose that readers stumbled over; each has a plain one."""
+
+
+def strings(text: str) -> set[str]:
+    """All strings of a module: its messages and its docstrings."""
+    nodes = ast.walk(ast.parse(text))
+    values = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    return {value for value in values if isinstance(value, str)}
+
+
+@pytest.mark.parametrize("name", [*NAMES, "fabric.yaml"])
+def test_the_docs_are_in_plain_english(name: str) -> None:
+    assert [found[0] for found in RETIRED.finditer(page(name))] == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_messages_and_docstrings_are_in_plain_english(module: str) -> None:
+    text = PATHS[module].read_text()
+    found = {value: match[0] for value in strings(text) if (match := RETIRED.search(value))}
+    assert found == {}
+
+
+def test_control_a_retired_word_is_found() -> None:
+    assert strings('def f():\n    """Told."""\n    raise E(f"mend {x}")\n') == {"Told.", "mend "}
+    assert RETIRED.search("mend ")
+    assert RETIRED.search("Told.")

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from deploy.aws.inventory import Host
     from deploy.plan.host_plan import Lane
     from deploy.plan.plan import Plan
-    from deploy.settings.model import App
+    from deploy.settings.app import App
     from deploy.steps.base import Step
     from deploy.steps.fleet import Fleet
     from deploy.survey.facts import HostFacts

@@ -16,7 +16,7 @@ from deploy.settings.scope import Scope
 from deploy.survey.facts import Listener, Slot
 
 if TYPE_CHECKING:
-    from deploy.settings.model import App
+    from deploy.settings.app import App
     from deploy.survey.facts import HostFacts, Survey
 
 
@@ -150,9 +150,9 @@ def test_a_host_without_space_is_named_with_both_figures() -> None:
 
 
 def test_what_a_torn_upload_holds_counts_as_free() -> None:
-    hosts = [builders.facts(slots={"web": Slot(torn={NEW: 1024})}, free_kb=64 * 1024)]
+    hosts = [builders.facts(slots={"web": Slot(partial={NEW: 1024})}, free_kb=64 * 1024)]
     assert preflight.too_small([opened()], builders.survey(hosts)) == {}
-    hosts = [builders.facts(slots={"web": Slot(torn={NEW: 900})}, free_kb=64 * 1024)]
+    hosts = [builders.facts(slots={"web": Slot(partial={NEW: 900})}, free_kb=64 * 1024)]
     (problem,) = preflight.too_small([opened()], builders.survey(hosts))["host-1"]
     assert "64 MiB free under /srv, 64 MiB needed" in problem
 

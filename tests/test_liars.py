@@ -15,12 +15,12 @@ from simulated.world import Fleets, World
 from test_survey import PRINTED, Telling, answered, gather
 
 from deploy.aws.target_groups import GONE, State
-from deploy.cli import status
 from deploy.errors import BadInput, CommandResult, ConnectionLost, RemoteError
 from deploy.plan import exclusion, plan
 from deploy.recovery import repair, rollback
 from deploy.run.progress import Tally
 from deploy.run.report import ExitCode, Outcome
+from deploy.screen import overview
 from deploy.settings.scope import Scope
 from deploy.survey.facts import Survey
 
@@ -90,7 +90,7 @@ def test_status_shows_all_others_whatever_one_host_answers(
     monkeypatch.setattr("deploy.survey.gather.PATIENCE_SECONDS", 0.0)
     true = answered(PRINTED)
     seen = gather(Telling(1, true), Telling(2, LIES[lie]), Telling(3, true))
-    told = status.overview(builders.environment(), seen)
+    told = overview.overview(builders.environment(), seen)
     assert sorted({row.host for row in told.rows}) == ["host-1", "host-2", "host-3"]
     rest = [row for row in told.rows if row.host != "host-2"]
     assert {row.state for row in rest} == {str(State.UNUSED)}
@@ -101,7 +101,7 @@ def test_status_survives_whatever_one_host_prints() -> None:
     drawn = random.Random(5)  # noqa: S311 - no secret
     keys = [
         "web.history",
-        "web.torn",
+        "web.partial",
         "web.5000.show.MainPID",
         "web.5000.listener",
         "systemd",
@@ -115,7 +115,7 @@ def test_status_survives_whatever_one_host_prints() -> None:
         ]
         seen = gather(Telling(1, true), Telling(2, answered("\n".join(lines))))
         assert "host-1" in {facts.host.name for facts in seen.hosts}
-        status.overview(builders.environment(), seen).as_json()
+        overview.overview(builders.environment(), seen).as_json()
 
 
 def seen(*unread: int, hosts: int = 4) -> Survey:

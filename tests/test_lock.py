@@ -27,6 +27,7 @@ from deploy.hosts.lock.lease import Lease
 from deploy.hosts.lock.watch import Life
 from deploy.hosts.scripts import change as commands
 from deploy.hosts.scripts import lock
+from deploy.settings.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -56,7 +57,7 @@ def folders(root: Path, count: int) -> Hosts:
 
 def lease(hosts: Hosts, author: str = "ana@one", ttl_seconds: float = TTL_SECONDS) -> Lease:
     holder = Holder.of_this_process(author, "deploy", ttl_seconds)
-    return Lease("lab", cast("dict[str, Remote]", hosts), holder, "inv lock.status --env lab")
+    return Lease(Scope("lab"), cast("dict[str, Remote]", hosts), holder)
 
 
 def silent(_: str) -> None:

@@ -22,6 +22,7 @@ from deploy.hosts.lock import claim, crowd, watch
 from deploy.hosts.lock.holder import Holder, shown
 from deploy.hosts.lock.lease import Lease
 from deploy.hosts.scripts import lock
+from deploy.settings.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,7 +54,7 @@ def fleet(size: int, lies: dict[int, str]) -> Hosts:
 
 def lease(hosts: Hosts, author: str = "ana@one") -> Lease:
     holder = Holder.of_this_process(author, "deploy", TTL_SECONDS)
-    return Lease("lab", cast("dict[str, Remote]", hosts), holder, "inv lock.status --env lab")
+    return Lease(Scope("lab"), cast("dict[str, Remote]", hosts), holder)
 
 
 def honest(hosts: Hosts) -> list[MemoryHost]:
@@ -95,7 +96,7 @@ def is_seen_and_broken(hosts: Hosts) -> None:
         seen = watch.watch("lab", remotes, TTL_SECONDS)
         assert str(seen.alive()).startswith("deploy by ana@one")
         assert lock_report.is_locked(seen)
-        assert "ana@one" in lock_report.text("lab", seen)
+        assert "ana@one" in lock_report.text(Scope("lab"), seen)
         assert "ana@one" in lock_report.as_json("lab", seen)
         mine.confirm()
         kill(mine)

@@ -12,6 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.parsers import ResponseParserError
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup
+from moto.moto_api._internal.models import moto_api_backend
 
 from deploy.aws import target_groups
 from deploy.aws.inventory import SCALING_TAG
@@ -85,6 +86,7 @@ def running() -> Iterator[Account]:
         account.instances = aws.set_up(account.api, "10.88.0.0/24", HOSTS)
         yield account
         account.api.stop()
+        moto_api_backend.reset()  # pytest-xdist may come back to this module in the same process
 
 
 @pytest.fixture

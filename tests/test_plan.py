@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from deploy.aws.target_groups import Health
     from deploy.plan.host_plan import Lane
     from deploy.plan.plan import Plan
-    from deploy.settings.model import App
+    from deploy.settings.app import App
     from deploy.survey.facts import HostFacts
 
 WEB, ADMIN = builders.app(), builders.app("admin", 5100)
@@ -309,8 +309,8 @@ def test_what_a_slot_may_go_back_to_is_never_removed(
 def test_old_releases_and_torn_uploads_are_removed_before_the_upload() -> None:
     apps = (builders.app(keep_releases=2),)
     crowded = builders.slot(OLD, releases=("0.8.0-dddddddddddd", "0.7.0-eeeeeeeeeeee", OLD))
-    torn = builders.slot(torn={"3.0.0-cccccccccccc": 100, NEW: 100})
-    for slot, expected in ((crowded, ("0.7.0-eeeeeeeeeeee", "0.8.0-dddddddddddd")), (torn, ())):
+    partial = builders.slot(partial={"3.0.0-cccccccccccc": 100, NEW: 100})
+    for slot, expected in ((crowded, ("0.7.0-eeeeeeeeeeee", "0.8.0-dddddddddddd")), (partial, ())):
         hosts = [builders.facts(n, {"web": slot}) for n in (1, 2)]
         staging = made(hosts, apps=apps).staging[0].steps
         assert names(staging)[:3] == ["PrepareHost", "RemoveReleases", "UploadRelease"]
@@ -321,9 +321,9 @@ def test_old_releases_and_torn_uploads_are_removed_before_the_upload() -> None:
 
 
 def test_a_torn_upload_of_the_coming_release_is_gone_on_with() -> None:
-    hosts = [builders.facts(n, {"web": builders.slot(torn={NEW: 100})}) for n in (1, 2)]
+    hosts = [builders.facts(n, {"web": builders.slot(partial={NEW: 100})}) for n in (1, 2)]
     assert names(made(hosts).staging[0].steps)[:2] == ["PrepareHost", "UploadRelease"]
-    there = builders.slot(torn={NEW: 100}, releases=(OLD, NEW))
+    there = builders.slot(partial={NEW: 100}, releases=(OLD, NEW))
     hosts = [builders.facts(n, {"web": there}) for n in (1, 2)]
     removal = made(hosts).staging[0].steps[1]
     assert isinstance(removal, RemoveReleases)

@@ -87,7 +87,7 @@ def host_facts() -> list[str]:
         "web.bad=1.1.0-bbbbbbbbbbbb",
         f"web.kept={NEWER}.{DIGEST}.web@5000.service",
         f"web.kept={NEWER}.{DIGEST}.web@5001.service",
-        "web.torn=12 .2.0.0-dddddddddddd.part",
+        "web.partial=12 .2.0.0-dddddddddddd.part",
         "web.group=web",
         "web.5000.listener=7 6e67696e78 /user.slice/user-1.slice/user@1.service/web@5000.service",
         "web.replaces.LoadState=loaded",
@@ -135,7 +135,7 @@ def test_a_hosts_lines_become_facts() -> None:
     assert [record.version for record in slot.history] == ["0.9.0", "1.0.0"]
     assert [slot.can_run(record) for record in slot.history] == [False, True]
     assert slot.bad == {"1.1.0-bbbbbbbbbbbb"}
-    assert slot.torn == {"2.0.0-dddddddddddd": 12}
+    assert slot.partial == {"2.0.0-dddddddddddd": 12}
     assert slot.replaces.is_running
     assert slot.has_environment_file
     assert (slot.running_unit, slot.unit_digest) == (DIGEST, DIGEST)
@@ -241,7 +241,7 @@ def assert_well_formed(facts: HostFacts) -> None:
             *slot.releases,
             *slot.manifests,
             *slot.bad,
-            *slot.torn,
+            *slot.partial,
             *(record.release for record in slot.history),
             *filter(None, (slot.link, slot.running_release)),
         ]

@@ -11,15 +11,16 @@ from dataclasses import replace
 import builders
 import pytest
 
-from deploy.cli import question
-from deploy.cli.streams import CI_VARIABLES
 from deploy.plan import plan
+from deploy.screen import question
+from deploy.screen.streams import CI_VARIABLES
 from lab.terminal import ROOT, Session
 
 ASK = """
 import sys, time
-from deploy.cli import question, rollout, streams
-from deploy.cli.screen import Screen
+from deploy.cli import rollout
+from deploy.screen import question, streams
+from deploy.screen.console import Screen
 from deploy.errors import DeployError
 
 streams.guard_program()

@@ -280,7 +280,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Slot, dict[str, Any], str]] = {
         {"replaces": "old.service"},
         Slot(replaces=UnitState("loaded", "active", "running", "enabled", 9)),
         {},
-        "nobody knows how old.service, which it replaces, takes a SIGTERM",
+        "it is unknown how old.service, which it replaces, handles SIGTERM",
     ),
 }
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy import __version__
 from deploy.errors import BadInput
 from deploy.hosts import records
 from deploy.hosts.records import Kind, Note, Record
@@ -109,6 +110,7 @@ def test_a_line_has_its_format_and_its_run() -> None:
         "by": "me@here",
         "run": RUN,
         "kind": "rollback",
+        "tool_version": __version__,
     }
     assert Record.parse(record.as_line()) == record
     note = Note("web-lab", "i-1:5000", "now", "me@here", OTHER)
@@ -117,7 +119,8 @@ def test_a_line_has_its_format_and_its_run() -> None:
 
 def test_a_line_without_a_format_is_read_as_format_0() -> None:
     line = '{"release": "1.0.0-aaaaaaaaaaaa", "unit": "dddddddddddd", "at": "t", "by": "me"}'
-    assert Record.parse(line) == Record("1.0.0-aaaaaaaaaaaa", "d" * 12, "t", "me", "", Kind.DEPLOY)
+    older = Record("1.0.0-aaaaaaaaaaaa", "d" * 12, "t", "me", "", Kind.DEPLOY, tool_version="")
+    assert Record.parse(line) == older
     assert Note.parse('{"target": "i-1:5000"}') == Note("", "i-1:5000")
 
 

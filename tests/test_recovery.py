@@ -23,7 +23,7 @@ from deploy.unit.unit_file import RenderedUnit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deploy.settings.model import App
+    from deploy.settings.app import App
     from deploy.steps.base import Step
 
 WEB, ADMIN = builders.app(), builders.app("admin", 5100)

@@ -111,7 +111,11 @@ LEFT: dict[str, tuple[Slot, Health, list[str]]] = {
         builders.HEALTHY,
         ["ProveRelease", "WaitHealthy", "ForgetOut"],
     ),
-    "a torn upload": (slot(torn={"2.0.0-cccccccccccc": 100}), builders.HEALTHY, ["RemoveReleases"]),
+    "a partial upload": (
+        slot(partial={"2.0.0-cccccccccccc": 100}),
+        builders.HEALTHY,
+        ["RemoveReleases"],
+    ),
 }
 
 

@@ -10,9 +10,9 @@ import builders
 import pytest
 from invoke.parser import Parser
 
-import tasks
-from deploy.cli import verbs
-from deploy.cli.verbs import Asked
+from changeover import namespace
+from deploy.cli import conclusion, options
+from deploy.cli.options import Asked
 from deploy.errors import BadInput
 from deploy.hosts.records import Record
 from deploy.plan import exclusion, plan, preflight
@@ -23,13 +23,13 @@ from deploy.settings.scope import TAKES, Scope
 from deploy.survey.facts import Slot
 
 NAMES = {"app": "web", "hosts": "host-1,host-2", "skip_host": "host-9", "batch": "1,50%"}
-FILE = Path("/a folder/other.yaml")
+FILE = "/a folder/other.yaml"
 SCOPES = {
-    "all of it": Asked(FILE, "prod"),
-    "one app": Asked(FILE, "prod", app="web"),
-    "some hosts": Asked(FILE, "prod", hosts="host-1, host-2"),
-    "not one": Asked(FILE, "prod", skip_host="host-9", batch="25%"),
-    "everything": Asked(FILE, "prod", **NAMES, allow_downtime=True),  # type: ignore[arg-type]
+    "all of it": Asked("prod", FILE),
+    "one app": Asked("prod", FILE, app="web"),
+    "some hosts": Asked("prod", FILE, hosts="host-1, host-2"),
+    "not one": Asked("prod", FILE, skip_host="host-9", batch="25%"),
+    "everything": Asked("prod", FILE, **NAMES, allow_downtime=True),  # type: ignore[arg-type]
 }
 
 
@@ -37,7 +37,7 @@ def typed(command: str) -> tuple[str, dict[str, object]]:
     """The task and its options, as Invoke's own parser reads the command; it raises for a fault."""
     words = shlex.split(command)
     assert words[0] == "inv"
-    contexts = tasks.namespace.to_contexts()
+    contexts = namespace.to_contexts()
     (parsed,) = Parser(contexts=contexts, initial=None).parse_argv(words[1:])
     assert not parsed.missing_positional_args
     return str(parsed.name), {name: each.value for name, each in parsed.args.items()}
@@ -45,7 +45,7 @@ def typed(command: str) -> tuple[str, dict[str, object]]:
 
 def suggested(text: str) -> list[str]:
     """The commands in a message: from `inv` to the end of the line, or to the next clause."""
-    found = re.findall(r"\binv [^\n;]*?(?= shows | mends |;|$)", text, re.MULTILINE)
+    found = re.findall(r"\binv [^\n;]*?(?= shows | repairs |;|$)", text, re.MULTILINE)
     return [each.strip() for each in found]
 
 
@@ -55,7 +55,7 @@ def assert_scoped(text: str, asked: Asked) -> list[str]:
     for command in commands:
         name, given = typed(command)
         assert given["env"] == asked.environment
-        assert given["settings"] == str(asked.file)
+        assert given["settings"] == asked.settings
         for option in TAKES[name]:
             was = getattr(asked, option)
             if was is not None:
@@ -91,7 +91,7 @@ def test_what_a_report_suggests_can_be_typed(
     report = Report(made, dict.fromkeys(("host-1", "host-2"), Outcome.BACK) | ends, failures)
     more = {"deploy": ("--package", "2.0.0"), "rollback": ("--to", "1.0.0")}.get(verb, ())
     flags = () if verb == "repair" else asked.flags
-    text = verbs.next_steps(asked.scope(verb, *more, *flags), report)
+    text = conclusion.next_steps(asked.scope(verb, *more, *flags), report)
     names = assert_scoped(text, asked)
     assert names
     if verb != "deploy":
@@ -107,9 +107,9 @@ def test_only_hosts_that_kept_the_new_release_are_a_reason_to_roll_back() -> Non
     scope = Scope("prod", app="web")
     back = dict.fromkeys(("host-1", "host-2"), Outcome.BACK)
     mixed = Report(made, back, failures, mixed=True)
-    assert "rollback" not in verbs.next_steps(scope, mixed)
+    assert "rollback" not in conclusion.next_steps(scope, mixed)
     kept = Report(made, back | {"host-1": Outcome.DONE}, failures)
-    assert "inv rollback --env prod --app web" in verbs.next_steps(scope, kept)
+    assert "inv rollback --env prod --app web" in conclusion.next_steps(scope, kept)
 
 
 def test_a_host_that_was_left_out_is_deployed_to_later_by_itself() -> None:
@@ -118,7 +118,7 @@ def test_a_host_that_was_left_out_is_deployed_to_later_by_itself() -> None:
     made = plan.make(builders.environment(), offers, builders.survey(hosts))
     ends = {"host-1": Outcome.DONE, "host-2": Outcome.DONE, "host-3": Outcome.LEFT_OUT}
     failures = (Failure(builders.host(3), "the check before the start", "no answer"),)
-    text = verbs.next_steps(
+    text = conclusion.next_steps(
         Scope("prod", more=("--package", "2.0.0"), skip_host="x"), Report(made, ends, failures)
     )
     assert text.endswith("inv deploy --env prod --hosts host-3 --package 2.0.0")
@@ -168,13 +168,12 @@ def test_no_other_place_suggests_a_command_of_its_own_making() -> None:
     """A command that is written out by hand has no scope; these have none to have."""
     allowed = {
         "inv lab.up",
-        "inv --list",
-        "inv --help",
+        "inv help`",
         "inv status`",
         "inv status |",
         "inv status >&-`",
     }
-    root = Path(verbs.__file__).parents[1]
+    root = Path(options.__file__).parents[1]
     for file in root.rglob("*.py"):
         for found in re.findall(r'["\s`]inv (?:[a-z]+|--)[^"\s]*[^"\n]{0,6}', file.read_text()):
             words = found.strip(' "`\n')

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.cli import session
+from deploy.cli import options
 from deploy.errors import BadInput
-from deploy.settings import endpoint, load, model
-from deploy.settings.model import Batch
+from deploy.settings import endpoint, load
+from deploy.settings.environment import Environment
+from deploy.settings.rollout import Batch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,7 @@ SIZE = "no batch size; write a count (2) or a percentage (25%)"
 PORT = "must be a port, a whole number from 1 to 65535, not"
 
 
-def loaded(folder: Path, text: str, environment: str = "lab") -> model.Environment:
+def loaded(folder: Path, text: str, environment: str = "lab") -> Environment:
     file = folder / "fabric.yaml"
     file.write_text(text)
     return load.load(file, environment)
@@ -488,7 +489,7 @@ def test_a_percentage_never_takes_more_than_its_share(percent: int, fleet: int) 
 
 def test_the_command_lines_app_and_batch_win(tmp_path: Path) -> None:
     (tmp_path / "fabric.yaml").write_text(FILE)
-    chosen = session.load(tmp_path / "fabric.yaml", "lab", "web", "1, 25%,50%")
+    chosen = options.environment_of(tmp_path / "fabric.yaml", "lab", "web", "1, 25%,50%")
     assert chosen.rollout.batch.sizes == ("1", "25%", "50%")
     assert [app.name for app in chosen.apps] == ["web"]
 
@@ -510,7 +511,7 @@ def test_a_bad_option_is_told_with_its_name(
 ) -> None:
     (tmp_path / "fabric.yaml").write_text(FILE)
     with pytest.raises(BadInput) as refused:
-        session.load(tmp_path / "fabric.yaml", "lab", app, batch)
+        options.environment_of(tmp_path / "fabric.yaml", "lab", app, batch)
     assert str(refused.value) == expected
 
 

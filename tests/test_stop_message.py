@@ -13,8 +13,9 @@ from lab.terminal import Session
 RUN = """
 import os, signal, sys, threading, time
 import builders
-from deploy.cli import invoke_patch, rollout, streams
-from deploy.cli.screen import Screen
+from deploy.cli import invoke_patch, rollout
+from deploy.screen import streams
+from deploy.screen.console import Screen
 from deploy.plan import plan
 from deploy.run.report import BatchBegan, StepBegan, Told
 
@@ -112,8 +113,9 @@ def test_other_signals_stop_in_order_and_restore_the_terminal(number: int) -> No
 
 
 BUSY = """
-from deploy.cli import invoke_patch, streams
-from deploy.cli.screen import Screen
+from deploy.cli import invoke_patch
+from deploy.screen import streams
+from deploy.screen.console import Screen
 streams.guard_program()
 invoke_patch.restore_on_signals()
 import time

@@ -10,12 +10,12 @@ import pytest
 from builders import HEALTHY, NEW, OLD, UNHEALTHY
 
 from deploy.aws.target_groups import GONE, Health, State
-from deploy.cli import status
 from deploy.errors import BadInput
 from deploy.hosts.records import Record
 from deploy.plan import host_plan, plan, preflight
 from deploy.plan.host_plan import Goal
 from deploy.recovery import failed_host, repair, rollback
+from deploy.screen import overview
 from deploy.settings.scope import Scope
 from deploy.survey import gather
 from deploy.survey.facts import HostFacts, Listener, Slot, Survey, UnitState, target_of
@@ -289,7 +289,7 @@ def test_of_two_slots_that_are_not_healthy_the_one_in_the_load_balancer_is_in_us
 
 def test_two_slots_that_run_are_told_and_are_not_well() -> None:
     facts = host(spare=builders.slot(NEW))
-    told = status.overview(builders.environment(WEB), seen([facts], {(1, 5001): HEALTHY}))
+    told = overview.overview(builders.environment(WEB), seen([facts], {(1, 5001): HEALTHY}))
     row = told.rows[0]
     assert (row.port, row.release, row.beside, row.current) == (5000, OLD, NEW, False)
     assert row.note == f"web@5001.service is left beside it (healthy, {NEW})"
@@ -301,7 +301,7 @@ def test_a_unit_of_before_that_runs_beside_a_release_is_told_and_is_not_well() -
     facts = host(used=builders.slot(NEW, replaces=LEGACY), spare=Slot(replaces=LEGACY))
     facts = replace(facts, ports={"web": 5001})
     seen_so = seen([facts], {(1, 5000): HEALTHY, (1, 5001): HEALTHY})
-    told = status.overview(builders.environment(app), seen_so)
+    told = overview.overview(builders.environment(app), seen_so)
     row = told.rows[0]
     assert (row.port, row.release, row.beside, row.current) == (5001, NEW, "legacy.service", False)
     assert "web@5000.service is left beside it (healthy, legacy.service)" in row.note

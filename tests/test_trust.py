@@ -88,7 +88,7 @@ def test_a_host_that_answers_is_kept_however_silent_it_is(sshd: Sshd, connected:
 
 
 def test_a_proxy_command_with_an_open_quote_is_named() -> None:
-    said = "ProxyCommand cannot be read: No closing quotation: ssh 'jump -W one:22; mend it in"
+    said = "ProxyCommand cannot be read: No closing quotation: ssh 'jump -W one:22; correct it in"
     with pytest.raises(BadInput, match=said):
         Proxy("ssh 'jump -W one:22")
 

@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import builders
 import pytest
 
-from deploy.cli import invoke_patch, status, tables, verbs
+from deploy.cli import commands, conclusion, invoke_patch, options
 from deploy.cli import session as sessions
 from deploy.cli.rollout import Rollout
 from deploy.errors import BadInput, UnexpectedAnswer
 from deploy.plan import plan
 from deploy.run.report import ExitCode, Outcome, Report
+from deploy.screen import overview, tables
 
 if TYPE_CHECKING:
     from deploy.cli.session import Session
     from deploy.run.report import Event
 
 ROOT = Path(__file__).parent.parent
-ASKED = verbs.Asked(ROOT / "fabric.yaml", "lab", yes=True)
+ASKED = options.Asked("lab", str(ROOT / "fabric.yaml"), yes=True)
 
 
 def report(*outcomes: Outcome) -> Report:
@@ -58,15 +59,15 @@ class Held:
 
 @pytest.fixture
 def pipeline(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The verbs' pipeline from a session to its end, with the run on paper."""
+    """The commands' pipeline from a session to its end, with the run on paper."""
 
     def run(ended: Any, *, session: Held | None = None, survey: Any = None) -> ExitCode:
         held = session or Held()
         cast("Any", held).survey = survey or (lambda **_: builders.survey())
-        monkeypatch.setattr(sessions, "load", lambda *_: builders.environment())
+        monkeypatch.setattr(commands, "read_settings", lambda *_: builders.environment())
         monkeypatch.setattr(sessions, "Session", lambda *_, **__: held)
-        monkeypatch.setattr(verbs, "Signals", lambda *_: Held())
-        return verbs._pipeline(
+        monkeypatch.setattr(commands, "Signals", lambda *_: Held())
+        return commands._pipeline(
             ASKED, ASKED.scope("deploy"), lambda _: report(Outcome.DONE).plan, ended
         )
 
@@ -111,24 +112,24 @@ def test_a_run_without_a_report_counts_as_out_of_service(
 def test_before_the_first_change_the_error_goes_on(
     pipeline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verbs, "session", SimpleNamespace(load=fail))
+    monkeypatch.setattr(commands, "read_settings", fail)
     del pipeline
     with pytest.raises(ZeroDivisionError):
-        verbs._pipeline(ASKED, ASKED.scope("deploy"), fail, fail)
+        commands._pipeline(ASKED, ASKED.scope("deploy"), fail, fail)
 
 
 def test_an_api_that_fails_before_the_first_change_is_bad_input(
     pipeline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What another verb calls a failed step (exit code 1) changed nothing here."""
+    """What another command calls a failed step (exit code 1) changed nothing here."""
 
-    def load(*_: object) -> Any:
+    def read(*_: object) -> Any:
         raise UnexpectedAnswer("elbv2: DescribeTargetHealth: a page in place of an answer")
 
-    monkeypatch.setattr(verbs, "session", SimpleNamespace(load=load))
+    monkeypatch.setattr(commands, "read_settings", read)
     del pipeline
     with pytest.raises(BadInput, match=r"(?s)a page in place.*Nothing was changed") as refused:
-        verbs._pipeline(ASKED, ASKED.scope("deploy"), fail, fail)
+        commands._pipeline(ASKED, ASKED.scope("deploy"), fail, fail)
     assert refused.value.exit_code == ExitCode.BAD_INPUT
 
 
@@ -179,28 +180,28 @@ def test_a_host_whose_part_a_defect_ended_is_what_is_seen_of_it() -> None:
     ended = report(Outcome.UNKNOWN, Outcome.DONE)
     assert ended.exit_code is ExitCode.OUT_OF_SERVICE, "nobody knows better"
     hosts = [builders.facts(n, {"web": builders.slot()}) for n in (1, 2)]
-    well = status.overview(builders.environment(), builders.survey(hosts))
-    assert verbs.as_seen(ended, well).outcomes["host-1"] is Outcome.CUT_SHORT
+    well = overview.overview(builders.environment(), builders.survey(hosts))
+    assert conclusion.as_seen(ended, well).outcomes["host-1"] is Outcome.CUT_SHORT
     sick = builders.survey(hosts, {"host-1": builders.UNHEALTHY})
-    seen = verbs.as_seen(ended, status.overview(builders.environment(), sick))
+    seen = conclusion.as_seen(ended, overview.overview(builders.environment(), sick))
     assert seen.outcomes["host-1"] is Outcome.OUT
 
 
 @pytest.fixture
-def broken_verbs(tmp_path: Path) -> Path:
+def broken_status(tmp_path: Path) -> Path:
     """A module that breaks `inv status` before it does anything."""
     (tmp_path / "sitecustomize.py").write_text(
-        "import deploy.cli.verbs\n"
+        "import deploy.cli.commands\n"
         "def status(*_, **__):\n"
         "    raise ZeroDivisionError('nobody foresaw it')\n"
-        "deploy.cli.verbs.status = status\n"
+        "deploy.cli.commands.status = status\n"
     )
     return tmp_path
 
 
 @pytest.mark.parametrize("debug", [False, True])
-def test_a_defect_before_the_first_change_is_one_message(broken_verbs: Path, debug: bool) -> None:
-    paths = {"PYTHONPATH": f"{broken_verbs}{os.pathsep}{ROOT}"}
+def test_a_defect_before_the_first_change_is_one_message(broken_status: Path, debug: bool) -> None:
+    paths = {"PYTHONPATH": f"{broken_status}{os.pathsep}{ROOT}"}
     environ = {**os.environ, **paths} | ({"CHANGEOVER_DEBUG": "1"} if debug else {})
     ended = subprocess.run(
         [sys.executable, "-m", "invoke", "status", "--env", "lab"],
@@ -221,4 +222,4 @@ def test_a_defect_before_the_first_change_is_one_message(broken_verbs: Path, deb
 
 def test_only_a_broken_lock_may_have_changed_something() -> None:
     assert "nothing was changed" in invoke_patch.defect(KeyError("x"), "deploy")
-    assert "inv lock.status" in invoke_patch.defect(KeyError("x"), "lock_break")
+    assert "inv lock.status" in invoke_patch.defect(KeyError("x"), "lock.break")

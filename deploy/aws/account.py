@@ -35,7 +35,7 @@ from deploy.settings import endpoint
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from deploy.settings.model import Environment
+    from deploy.settings.environment import Environment
 
 REFUSED_CREDENTIALS = frozenset(
     {
@@ -130,7 +130,7 @@ class Account:
         """The region in force."""
         try:
             default = self._session_core.get_config_variable("region")
-        except ProfileNotFound:  # told by whoever makes a call
+        except ProfileNotFound:  # reported by the first call
             default = None
         return str(self._aws.region or default or "none")
 
@@ -171,7 +171,7 @@ class Account:
 
     @contextmanager
     def _translating(self, service: str, operation: str) -> Iterator[None]:
-        """The one place where foreign errors become ours, those that nobody foresaw included."""
+        """The one place where foreign errors become ours, unexpected ones included."""
         self._progress.is_answered = False
         try:
             yield

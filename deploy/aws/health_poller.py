@@ -31,9 +31,10 @@ class Reading:
 class HealthFeed:
     """One DescribeTargetHealth per group per tick feeds every host that waits.
 
-    A wait may name a deadline, at which a poll is made out of turn. While nobody waits, as in a
-    drain, every fifth tick is enough for the screen. What is not polled then is saved, and what is
-    polled out of turn is paid from it: in a fleet of any size it is a call per tick on the whole.
+    A wait may name a deadline, at which a poll is made out of turn. While there is no waiter, as in
+    a drain, every fifth tick is enough for the screen. What is not polled then is saved, and what
+    is polled out of turn is paid from it: in a fleet of any size it is a call per tick on the
+    whole.
     """
 
     IDLE_TICKS = 5

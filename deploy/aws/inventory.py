@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 from deploy import values
 from deploy.aws.answers import Answer
 from deploy.errors import BadInput, nearest
-from deploy.settings.model import Hosts
+from deploy.settings.environment import Hosts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from deploy.aws.account import Account
-    from deploy.settings.model import Environment
+    from deploy.settings.environment import Environment
 
 SCALING_TAG = "aws:autoscaling:groupName"
 """Put on each instance that is launched by or attached to a group, removed when it is detached;
-nobody else can write it (Auto Scaling user guide, "Tag Auto Scaling groups and instances")."""
+no other principal can write it (Auto Scaling user guide, "Tag Auto Scaling groups and
+instances")."""
 
 INSTANCES_IN_A_PAGE = 250
 """An answer must stay below the limit of bytes of `transport`."""
@@ -94,7 +95,7 @@ def _tagged(environment: Environment, tags: dict[str, str], account: Account) ->
         if names.count(name) > 1:
             raise BadInput(
                 f"{environment.name}: {names.count(name)} instances have the Name tag {name!r}; "
-                "give each its own, so that messages can tell them apart"
+                "give each its own, so that messages are unambiguous"
             )
     return tuple(sorted(found))
 

@@ -43,11 +43,11 @@ class Desk:
         self._pending: dict[tuple[str, str], _Pending] = {}
 
     def register(self, group: TargetGroup, target: Target) -> None:
-        """Put one target in, together with whoever else asks within the same moment."""
+        """Register one target, in one call with those asked for within the same moment."""
         self._submit("register", group, target)
 
     def deregister(self, group: TargetGroup, target: Target) -> None:
-        """Take one target out, together with whoever else asks within the same moment."""
+        """Deregister one target, in one call with those asked for within the same moment."""
         self._submit("deregister", group, target)
 
     def _submit(self, action: str, group: TargetGroup, target: Target) -> None:

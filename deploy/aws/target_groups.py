@@ -111,7 +111,7 @@ class Balancer:
         self._account = account
 
     def group(self, name: str) -> TargetGroup:
-        """A group's settings by its name or ARN; BadInput where it is absent or serves nobody."""
+        """A group's settings by its name or ARN; BadInput where it is absent or unused."""
         key = "TargetGroupArns" if name.startswith("arn:") else "Names"
         try:
             found = self._account.call("elbv2", "describe_target_groups", **{key: [name]})

@@ -1,4 +1,4 @@
-"""What an operator types and sees: the verbs, the question, the screen.
+"""What an operator types: the commands, their options, and what happens around a run.
 
-verbs -> session (opens), rollout (runs) -> screen -> live, tables
+tasks (options, help) -> commands, lock_commands -> session (opens), rollout (runs), conclusion
 """

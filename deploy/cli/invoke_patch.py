@@ -1,6 +1,6 @@
 """The command line's own promises: usage errors end with 2, a reader that leaves changes nothing.
 
-Cheap to import: tasks.py does so on every start.
+Cheap to import: every start does so.
 """
 
 from __future__ import annotations
@@ -8,13 +8,16 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import re
 import signal
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invoke import Program
 from invoke.exceptions import Exit, ParseError
 
-from deploy.cli import streams
+from deploy.screen import streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,66 +41,80 @@ def exit_with_two() -> None:
 
 def _translated(body: Callable[[Program], None]) -> Callable[[Program], None]:
     @functools.wraps(body)
-    def run(program: Program) -> None:
+    def run(typed: Program) -> None:
         streams.guard_program()  # what Invoke and Python print goes through it too
         try:
-            body(program)
+            body(typed)
         except ParseError as error:
-            raise Exit(_message(program, error), code=USAGE_ERROR) from error
+            raise Exit(_message(typed, error), code=USAGE_ERROR) from error
 
     return run
 
 
-def _message(program: Program, error: ParseError) -> str:
-    """Invoke's message, the options that the task does not have, and where to look next.
+def program() -> str:
+    """Return what was typed to get here: `inv`, or `changeover`, the console command."""
+    return "changeover" if Path(sys.argv[0]).stem == "changeover" else "inv"
 
-    A misspelt option alone would go unnamed: Invoke takes it for a required option's value.
-    """
+
+NEVER_SUGGESTED = frozenset({"--yes", "--force", "--allow-downtime"})
+"""Options that take a safeguard away: a misspelling must not lead to them."""
+
+
+def _message(typed: Program, error: ParseError) -> str:
+    """Invoke's message, what may have been meant, and where to look next."""
     from deploy.errors import nearest  # noqa: PLC0415 - only for those who need it
 
-    task: Any = error.context
-    if not getattr(task, "name", None):
-        return f"{error}\nSee `inv --list`."
-    known = {*task.flags, *program.initial_context.flags}
-    given = [word.partition("=")[0] for word in program.argv if word.startswith("--")]
-    unknown = [
-        f"inv {task.name} has no option {word}{nearest(word, task.flags)}\n"
-        for word in given
-        if word not in known and word not in task.inverse_flags
-    ]
-    return f"{''.join(unknown)}{error}\nSee `inv --help {task.name}`."
-
-
-def refuse_empty(options: Mapping[str, Any]) -> None:
-    """End with 2 for an option that was given and is empty, as by a variable that is not set.
-
-    Left out it has a meaning, such as the newest package or all hosts, which nobody asked for.
-    """
-    for name, value in options.items():
-        if value == "":
-            option = name.replace("_", "-")
-            raise Exit(f"--{option} is empty: give it a value, or leave it out", code=USAGE_ERROR)
-
-
-def refuse_option_for(environment: str, task: str) -> None:
-    """End with 2 where Invoke took an option for the value of `--env`, which was left out."""
-    if environment.startswith("-"):
-        raise Exit(
-            f"{environment} stands where inv {task} wants its environment: give --env. "
-            f"See `inv --help {task}`.",
-            code=USAGE_ERROR,
+    context: Any = error.context
+    name = getattr(context, "name", None)
+    unknown = re.search(r"No idea what '(.*)' is!", str(error))
+    word = unknown[1].partition("=")[0] if unknown else ""
+    if not name:
+        names = [each for each in typed.collection.task_names if each != word]
+        hint = nearest(word, names).replace("; did", " Did")
+        return f"{error}{hint}\nSee `{program()} help`."
+    look = f"See `{program()} {name} --help`."
+    if word.startswith("-"):
+        known = [flag for flag in context.flags if flag.startswith("--")]
+        hint = nearest(word, {*known, *NEVER_SUGGESTED})
+        hint = "" if any(repr(each) in hint for each in NEVER_SUGGESTED) else hint
+        return f"{program()} {name} has no option {word}{hint}\n{look}"
+    if word:
+        return (
+            f"{word!r} is no option of {program()} {name}, and no command; an environment is "
+            f"given with --env, and many hosts or apps as one word with commas\n{look}"
         )
+    return f"{error}\n{look}"
 
 
-def defect(error: Exception, task: str) -> str:
-    """The message for an error that nobody foresaw, from before a command's first change."""
-    kind, task = type(error).__name__, task.replace("_", ".")
+def refuse_missing(options: Mapping[str, Any], command: str) -> None:
+    """End with 2 for a required option that was left out, and for one that is empty.
+
+    An empty one comes from a variable that is not set. Left out it has a meaning, such as the
+    newest package or all hosts, which was not asked for.
+    """
+    look = f"See `{program()} {command} --help`."
+    for name, value in options.items():
+        option = name.replace("_", "-")
+        if value == "":
+            raise Exit(f"--{option} is empty: give it a value, or leave it out", USAGE_ERROR)
+        if value is None and name in REQUIRED:
+            raise Exit(f"{program()} {command} needs --{option}: {REQUIRED[name]}. {look}", 2)
+
+
+REQUIRED = {
+    "env": "an environment of the settings, as in --env prod",
+    "reason": "why the lock is broken, for the others",
+}
+
+
+def defect(error: Exception, command: str) -> str:
+    """The message for an unexpected error, from before a command's first change."""
     effect = "nothing was changed"
-    if task == "lock.break":
-        effect = "look with `inv lock.status` whether the lock is gone"
+    if command == "lock.break":
+        effect = f"look with `{program()} lock.status` whether the lock is gone"
     return (
-        f"a defect in Changeover: {kind}: {error}; {effect}; run inv {task} with "
-        "CHANGEOVER_DEBUG=1 for the traceback, and report it"
+        f"a defect in Changeover: {type(error).__name__}: {error}; {effect}; run {program()} "
+        f"{command} with CHANGEOVER_DEBUG=1 for the traceback, and report it"
     )
 
 
@@ -105,7 +122,8 @@ def explain(error: ImportError) -> None:
     """End with 2 where what we need is not installed; a defect of ours goes on."""
     if not (error.name or "").startswith("deploy"):
         raise Exit(
-            f"{error}: with Python 3.11 or newer, pip install -r requirements.lock",
+            f"{error}: install what Changeover needs, with Python 3.11 or newer: in a clone, "
+            "`pip install -r requirements.lock`; elsewhere, install Changeover again",
             code=USAGE_ERROR,
         ) from error
 

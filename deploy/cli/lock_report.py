@@ -13,6 +13,7 @@ from deploy.hosts.scripts import lock
 
 if TYPE_CHECKING:
     from deploy.hosts.lock.watch import View, Watched
+    from deploy.settings.scope import Scope
 
 
 def is_locked(seen: Watched) -> bool:
@@ -35,9 +36,10 @@ def refuse_unknown(environment: str, view: View) -> None:
         )
 
 
-def text(environment: str, seen: Watched) -> str:
+def text(scope: Scope, seen: Watched) -> str:
     """Describe each holder and each host that shows something else, a line each."""
-    view, file = seen.view, lock.lock_file(environment)
+    environment, view = scope.environment, seen.view
+    file, remove = lock.lock_file(environment), scope.command("lock.break", "--reason", "…")
     lines = []
     for holder, hosts in view.each():
         life = seen.life(holder.token)
@@ -49,12 +51,11 @@ def text(environment: str, seen: Watched) -> str:
         else:
             lines.append(
                 f"{', '.join(hosts)}: {file} shows {holder}, which the other hosts do not: "
-                f"it locks nothing; remove it: {_command(environment)}"
+                f"it locks nothing; remove it: {remove}"
             )
     for name, raw in sorted(view.unreadable.items()):
         lines.append(
-            f"{name}: {file} {why_unreadable(raw)}; if no deploy runs, remove it: "
-            f"{_command(environment)}"
+            f"{name}: {file} {why_unreadable(raw)}; if no deploy runs, remove it: {remove}"
         )
     if not is_locked(seen):
         lines.append(f"{environment} is not locked.")
@@ -82,7 +83,3 @@ def as_json(environment: str, seen: Watched) -> str:
         "silent": dict(view.silent),
     }
     return json_text(body)
-
-
-def _command(environment: str) -> str:
-    return f'inv lock.break --env {environment} --reason "…"'

@@ -10,23 +10,23 @@ from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
-from deploy.cli import streams
 from deploy.errors import DeployError, as_deploy_error
 from deploy.recovery import rollback
 from deploy.run.executor import Execution
 from deploy.run.report import ExitCode, Failure, Outcome
+from deploy.screen import streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import FrameType
 
-    from deploy.cli.live import Watch
-    from deploy.cli.screen import Screen
     from deploy.cli.session import Session
     from deploy.hosts.lock.lease import Lease
     from deploy.hosts.records import Record
     from deploy.plan.plan import Plan
     from deploy.run.report import Report
+    from deploy.screen.console import Screen
+    from deploy.screen.live import Watch
 
 
 STOPPING = (
@@ -128,7 +128,7 @@ class Rollout:
             return replace(report, defects=(*report.defects, str(as_deploy_error(error, what))))
 
     def _back(self, report: Report) -> Report:
-        """The report, with the way back of the finished hosts in it where the policy wants one."""
+        """The report, with the rollback of the finished hosts in it where the policy wants one."""
         wanted = good_before(report)
         environment = self.opened.environment
         policy = environment.rollout.on_failure
@@ -173,7 +173,7 @@ def good_before(report: Report) -> Mapping[str, Mapping[str, Record]]:
 
 
 def merged(first: Report, back: Report) -> Report:
-    """A rollout and the way back of its finished hosts, as one report."""
+    """A rollout and the rollback of its finished hosts, as one report."""
     # Who failed on the way back was put back on what it came from: the new release. A host that
     # ran nothing before has no step in it; one that somebody took back by hand only proves.
     moved = {Outcome.DONE: Outcome.BACK, Outcome.CURRENT: Outcome.BACK, Outcome.BACK: Outcome.DONE}
@@ -184,11 +184,11 @@ def merged(first: Report, back: Report) -> Report:
     for host in went:
         if first.outcomes.get(host) in {Outcome.DONE, Outcome.PARTLY}:
             outcomes[host] = moved.get(back.outcomes[host], back.outcomes[host])
-    told: list[Failure] = [*first.failures, *back.failures]
+    all_failures: list[Failure] = [*first.failures, *back.failures]
     return replace(
         first,
         outcomes=outcomes,
-        failures=tuple(told),
+        failures=tuple(all_failures),
         executed=(*first.executed, *back.executed),
         deployed=first.deployed | back.deployed,
         seconds=first.seconds + back.seconds,

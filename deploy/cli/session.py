@@ -17,16 +17,13 @@ from deploy.aws.account import Account
 from deploy.aws.health_poller import HealthFeed
 from deploy.aws.registrar import Desk
 from deploy.aws.target_groups import Balancer
-from deploy.errors import BadInput, Unreachable, nearest
+from deploy.errors import BadInput, Unreachable
 from deploy.hosts import records
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.lease import Lease
 from deploy.hosts.ssh import connect, remote
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
 from deploy.plan import candidate, plan, preflight
-from deploy.settings import model
-from deploy.settings.load import load as read_settings
-from deploy.settings.scope import Scope
 from deploy.steps.fleet import Fleet
 from deploy.survey import gather
 
@@ -38,7 +35,8 @@ if TYPE_CHECKING:
     from deploy.hosts.ssh.remote import Remote
     from deploy.plan.candidate import Opened
     from deploy.plan.plan import Plan
-    from deploy.settings.model import App, Environment
+    from deploy.settings.environment import Environment
+    from deploy.settings.scope import Scope
     from deploy.survey.facts import Survey
 
 
@@ -57,10 +55,10 @@ class Session:
         *,
         only: Iterable[str] = (),
         skip: Iterable[str] = (),
-        scope: Scope | None = None,
+        scope: Scope,
     ) -> None:
         self.environment = environment
-        self.scope = scope or Scope(environment.name)
+        self.scope = scope
         self.run = records.new_run()
         self._only, self._skip = tuple(only), tuple(skip)
         self._stack = ExitStack()
@@ -85,7 +83,7 @@ class Session:
             }
             resolve = partial(connect.resolve, environment)
             find = pool.submit(inventory.find, environment, account, resolve)
-            self.caller = caller.result()  # what is wrong with the credentials is told first
+            self.caller = caller.result()  # what is wrong with the credentials is reported first
             self.groups = {name: future.result() for name, future in groups.items()}
             found = find.result()
         self.hosts = inventory.select(found, self._only, self._skip)
@@ -103,7 +101,7 @@ class Session:
         self._stack.close()
 
     def _greet(self) -> None:
-        """Begin to connect to all hosts at once; whoever asks one first waits for it alone."""
+        """Begin to connect to all hosts; a host's first command waits for that host alone."""
         pool = self._stack.enter_context(ThreadPoolExecutor(max_workers=MOST_AT_ONCE))
         for connection in self.everyone.values():
             pool.submit(connection.greet)
@@ -118,13 +116,12 @@ class Session:
     def lease(self, what: str, wait_seconds: float, tell: Callable[[str], None]) -> Iterator[Lease]:
         """Hold the environment's lock; it guards every change of hosts and groups meanwhile.
 
-        Raises Locked when somebody else holds it for longer than `wait_seconds`.
+        Raises Locked when another deploy holds it for longer than `wait_seconds`.
         """
         self._greet()  # the lock asks one host first, and then all others
         ttl_seconds = self.environment.lock_ttl_seconds
         holder = Holder.of_this_process(author(), what, ttl_seconds)
-        look = self.scope.command("lock.status")
-        with Lease(self.environment.name, self.everyone, holder, look) as held:
+        with Lease(self.scope, self.everyone, holder) as held:
             try:
                 held.take(wait_seconds, tell)
             except Unreachable:
@@ -178,7 +175,7 @@ class Session:
     ) -> Plan:
         """From a survey and packages to a plan; BadInput for what cannot go well.
 
-        is_default: whether nobody named the packages.
+        is_default: whether the packages were chosen by default.
         """
         fit = preflight.check(self.environment, seen, opened, self.scope, is_default=is_default)
         offered = tuple(candidate.offer(self.environment, each, fit) for each in opened)
@@ -199,34 +196,6 @@ class Session:
             author=author(),
             run=self.run,
         )
-
-
-def load(file: Path, environment: str, app: str | None, batch: str | None) -> Environment:
-    """The settings with the command line's `--app` and `--batch` over them."""
-    loaded = read_settings(file, environment)
-    if app is not None:
-        loaded = _only_app(loaded, app)
-    if batch is not None:
-        try:
-            sizes: list[int | str] = [
-                int(size) if size.strip().lstrip("-").isdigit() else size.strip()
-                for size in batch.split(",")
-            ]
-            parsed = model.Batch.parse(sizes)
-        except ValueError as error:
-            raise BadInput(f"--batch {batch}: {error}") from error
-        rollout = loaded.rollout.model_copy(update={"batch": parsed, "window": None})
-        loaded = loaded.model_copy(update={"rollout": rollout})
-    return loaded
-
-
-def _only_app(environment: Environment, name: str) -> Environment:
-    chosen: tuple[App, ...] = tuple(app for app in environment.apps if app.name == name)
-    if not chosen:
-        known = [app.name for app in environment.apps]
-        hint = nearest(name, known) or f"; known: {', '.join(known)}"
-        raise BadInput(f"{environment.name}: no app {name!r}{hint}")
-    return environment.model_copy(update={"apps": chosen})
 
 
 def author() -> str:

@@ -1,4 +1,4 @@
-"""What a host's kernel tells of the connections to a port, and which of them are busy. Pure."""
+"""What a host's kernel reports of the connections to a port, and which of them are busy. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FIGURE = re.compile(r"(?<!\S)([a-z_]+):(\d+)(?!\S)")
 
 @dataclass(frozen=True)
 class Connection:
-    """One established connection, as `ss -tin` tells it.
+    """One established connection, as `ss -tin` prints it.
 
     unread, unsent: bytes in the kernel's queues (Recv-Q, Send-Q); sent_ms, received_ms: how long
     ago data last went out and came in, in milliseconds, with a grain of 4; sent, received: bytes
@@ -37,7 +37,7 @@ class Connection:
         """Whether something may be under way; `before` is the same connection a moment ago.
 
         No answer in the negative proves idleness: the grain hides a request that came right
-        after an answer, and a stream may pause. Where nothing is told, busy is what it counts as.
+        after an answer, and a stream may pause. Missing counters count as busy.
         """
         waits = self.received_ms < self.sent_ms or (self.received > 0 and not self.sent)
         has_moved = before is not None and (before.sent, before.received) != (
@@ -57,16 +57,16 @@ def parse(text: str) -> tuple[Connection, ...]:
         head = _HEAD.match(line)
         if head:
             unread, unsent, local, peer = head.groups()
-            told = line[head.end() :]
-            found.append(_connection(int(unread), int(unsent), local, peer, told))
+            counters = line[head.end() :]
+            found.append(_connection(int(unread), int(unsent), local, peer, counters))
         elif found and line[:1].isspace():
             last = found.pop()
             found.append(_connection(last.unread, last.unsent, last.local, last.peer, line))
     return tuple(found)
 
 
-def _connection(unread: int, unsent: int, local: str, peer: str, told: str) -> Connection:
-    figures = {name: int(value) for name, value in _FIGURE.findall(told)}
+def _connection(unread: int, unsent: int, local: str, peer: str, counters: str) -> Connection:
+    figures = {name: int(value) for name, value in _FIGURE.findall(counters)}
     return Connection(
         local=local,
         peer=peer,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from deploy.aws.inventory import Host
-    from deploy.settings.model import App
+    from deploy.settings.app import App
 
 MOST_BYTES = 64 * 1024
 MOST_FINDINGS = 8
@@ -201,7 +201,7 @@ def _of_other_kind(entry: Entry, wanted: str) -> str:
 
 
 def _state(app: App, entry: Entry, own_uid: int | None) -> Iterator[str]:
-    """The service's own folder: root's or its user's, and nobody else's to write to."""
+    """The service's own folder: only root or its user may write to it."""
     path = _shown(entry.path)
     if entry.uid not in {0, own_uid}:
         whom = "root" if own_uid is None else app.service_user

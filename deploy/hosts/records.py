@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from deploy import values
+from deploy import __version__, values
 from deploy.errors import BadInput
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Record:
         by: Who deployed it, from where.
         run: The id of the command that did it, 32 hex digits; empty in lines of format 0.
         kind: Why it was put in service.
+        tool_version: The version of Changeover that did it; empty in older lines.
     """
 
     release: str
@@ -48,6 +49,7 @@ class Record:
     by: str = ""
     run: str = ""
     kind: Kind = Kind.DEPLOY
+    tool_version: str = __version__
 
     @property
     def version(self) -> str:
@@ -69,6 +71,7 @@ class Record:
             "by": self.by,
             "run": self.run,
             "kind": str(self.kind),
+            "tool_version": self.tool_version,
         }
         return json.dumps(body)
 
@@ -83,7 +86,8 @@ class Record:
         if given is None:
             return None
         refuse_newer(given, "a record of its deploys")
-        texts = {key: given.get(key, "") for key in ("release", "unit", "at", "by", "run", "kind")}
+        names = ("release", "unit", "at", "by", "run", "kind", "tool_version")
+        texts = {key: given.get(key, "") for key in names}
         if not all(isinstance(text, str) for text in texts.values()):
             return None
         found = {key: str(text) for key, text in texts.items()}
@@ -92,6 +96,7 @@ class Record:
             and values.unit_digest(found["unit"])
             and values.printable(found["at"]) is not None
             and values.printable(found["by"]) is not None
+            and values.printable(found["tool_version"]) is not None
             and (not found["run"] or values.token(found["run"]))
             and (not found["kind"] or found["kind"] in set(Kind))
         )
@@ -153,12 +158,12 @@ def refuse_newer(given: Any, what: str) -> None:
 def stack(history: Sequence[Record]) -> tuple[Record, ...]:
     """What an app stands on: the deploys that were not taken back, oldest first.
 
-    A deploy is put on top. A rollback takes off all that lies above the release it returned to,
-    so that the next rollback goes further back, and not forth again. Where that release is not
-    on the stack, it was named by hand and is put on top; where the history does not reach back
-    to it at all, nothing that is known lies below it. What is recorded twice is there once: a
-    repair writes down again what runs, and lines of format 0 do not tell one run of a release
-    from the next.
+    A deploy is put on top. A rollback takes off all that lies above the release it returned to, so
+    that the next rollback goes further back, and not forth again. Where that release is not on the
+    stack, it was named by hand and is put on top; where the history does not reach back to it at
+    all, nothing that is known lies below it. What is recorded twice is there once: a repair writes
+    down again what runs, and lines of format 0 do not distinguish one run of a release from the
+    next.
     """
     standing: list[Record] = []
     seen: set[str] = set()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy.aws.inventory import Host
-    from deploy.settings.model import App
+    from deploy.settings.app import App
 
 HEX = "hex() { od -An -v -tx1 | tr -d ' \\n'; }"
 """A shell function that prints standard input in hexadecimal: foreign text is never echoed."""

@@ -134,7 +134,7 @@ class Bundle:
 
 
 def header(path: str, kind: bytes, mode: int, *, size: int = 0, target: str = "") -> bytes:
-    """A tar's header that tells nothing of when, where and by whom it was made."""
+    """A tar's header without a trace of when, where and by whom it was made."""
     made = tarfile.TarInfo(path)
     made.type, made.mode, made.size, made.linkname = kind, mode, size, target
     return made.tobuf(tarfile.GNU_FORMAT, "utf-8")

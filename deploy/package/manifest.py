@@ -67,7 +67,7 @@ def write(files: Iterable[File], release_digest: str) -> str:
     """The manifest that a host stores of a release: what `b2sum --check` reads in its folder.
 
     Its first line, which b2sum passes over, carries the format's number and the release's full
-    digest: what tells two releases apart whose short digests are the same.
+    digest: what distinguishes two releases whose short digests are the same.
     """
     head = f"# changeover manifest, format {FORMAT}, release {release_digest}\n"
     return head + _lines(files)

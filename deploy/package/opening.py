@@ -106,9 +106,9 @@ def open_package(
 ) -> Package:
     """Read, check and normalise the package at `path`; the archive is written into `workspace`.
 
-    `executables` is told the paths of the files and links, and names those that must be there and
-    become executable, beside those that the archive marks. BadInput for whatever cannot be
-    deployed; then nothing is left behind.
+    `executables` is called with the paths of the files and links, and names those that must be
+    there and become executable, beside those that the archive marks. BadInput for whatever cannot
+    be deployed; then nothing is left behind.
     """
     name, version = release.parse_name(path.name)
     with readers.reading(path, max_unpacked_bytes, workspace) as entries:

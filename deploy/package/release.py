@@ -41,7 +41,7 @@ class Release:
 
     @property
     def id(self) -> str:
-        """The folder's name on a host: the version, and enough of the digest to tell rebuilds."""
+        """The folder's name on a host: the version, and a digest that distinguishes rebuilds."""
         return f"{self.version}-{self.digest[:12]}"
 
 

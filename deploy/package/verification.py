@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from deploy.package.checksums import Listed
     from deploy.package.minisign import PublicKey, Signature
-    from deploy.settings.model import Verify
+    from deploy.settings.app import Verify
 
 _PACKAGE = "{package}"
 
@@ -38,7 +38,7 @@ def verified(
     """Give the file to open in place of the package at `path`, until the block ends.
 
     Without rules that is the package itself. Otherwise it is a copy in `workspace`, whose bytes
-    were verified as they were copied: nobody else can change it between check and use.
+    were verified as they were copied: no other user can change it between check and use.
 
     Args:
         path: The package; only its name was looked at before.

@@ -8,7 +8,8 @@ from deploy.aws.target_groups import State
 from deploy.steps import idle_drain
 
 if TYPE_CHECKING:
-    from deploy.settings.model import App, Environment
+    from deploy.settings.app import App
+    from deploy.settings.environment import Environment
     from deploy.survey.facts import Survey
 
 

@@ -14,7 +14,8 @@ from deploy.unit import unit_file
 
 if TYPE_CHECKING:
     from deploy.package.opening import Package
-    from deploy.settings.model import App, Environment
+    from deploy.settings.app import App
+    from deploy.settings.environment import Environment
     from deploy.survey.facts import HostFacts, Survey
     from deploy.unit.unit_file import RenderedUnit
 

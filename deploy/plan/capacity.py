@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from deploy.aws.inventory import Host
     from deploy.aws.target_groups import Health, TargetGroup
-    from deploy.settings.model import App, Rollout
+    from deploy.settings.app import App
+    from deploy.settings.rollout import Rollout
     from deploy.survey.facts import HostFacts, Survey
 
 
@@ -73,14 +74,14 @@ def fleet_size(app: App, survey: Survey) -> int:
 
     A host that is left out has one, whatever the load balancer says of it.
     """
-    told = survey.health[app.name].keys()
+    registered = survey.health[app.name].keys()
     targets = {survey.target(facts.host, app) for facts in survey.hosts}
     unlisted = [
         host
         for host in survey.left_out
-        if not any(survey.target(host, app.at(port)) in told for port in app.ports)
+        if not any(survey.target(host, app.at(port)) in registered for port in app.ports)
     ]
-    return len(told | targets) + len(unlisted)
+    return len(registered | targets) + len(unlisted)
 
 
 def _zones_left_out(app: App, survey: Survey) -> dict[Target, str]:
@@ -111,7 +112,7 @@ def refuse_outage(
     """Refuse a plan in which a batch leaves a group with less than the policy wants in service.
 
     `switched`: for each app, the hosts of each batch on which that app is switched. Of a zonal
-    group, no zone may be left with nobody. A group that has no healthy target now cannot lose
+    group, no zone may be left without a target. A group that has no healthy target now cannot lose
     its last one: the plan goes, with a warning.
     """
     if allow_downtime:
@@ -155,7 +156,7 @@ def shortfall(
     if len(left) < least:
         return (
             f"would leave {len(left)} targets of {group.name} in service ({len(serving)} healthy "
-            f"now), and the policy wants {least}: mend what is unhealthy first, or set "
+            f"now), and the policy wants {least}: repair what is unhealthy first, or set "
             "`min_in_service`"
         )
     if group.zonal:

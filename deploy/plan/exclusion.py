@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from deploy.aws.inventory import Host
-    from deploy.settings.model import Environment
+    from deploy.settings.environment import Environment
     from deploy.settings.scope import Scope
     from deploy.survey.facts import Survey
 
@@ -73,7 +73,7 @@ def _listed(reasons: Problems) -> list[str]:
 
 
 def _remedy(reasons: Problems, kept: int, tolerated: int, scope: Scope) -> str:
-    """What to type; nothing is left out where nobody would be left."""
+    """What to type; nothing is left out where no host would be left."""
     if not kept:
         return "No host is left for this command: repair at least one of them first."
     names = ",".join(sorted(reasons))

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from deploy.aws.inventory import Host
     from deploy.aws.target_groups import TargetGroup
     from deploy.hosts.records import Record
-    from deploy.settings.model import App, Environment
+    from deploy.settings.app import App
+    from deploy.settings.environment import Environment
     from deploy.steps.base import Step
     from deploy.survey.facts import HostFacts, Slot, Survey
 
@@ -29,14 +30,14 @@ if TYPE_CHECKING:
 class Goal:
     """What an app's slot on one host shall run: a release, under the unit with this digest.
 
-    disgraced: the release that is left because it is bad, to be marked so; empty for none; kind:
-    what its record says of the switch.
+    failed_release: the release that is left because it is bad, to be marked so; empty for none;
+    kind: what its record says of the switch.
     """
 
     app: App
     release: str
     unit: str
-    disgraced: str = ""
+    failed_release: str = ""
     kind: Kind = Kind.DEPLOY
 
 
@@ -44,9 +45,9 @@ class Goal:
 class Lane:
     """One host's steps, in order.
 
-    after: what is done when the next batch may begin already: the slots of before drain and stop.
+    after: what is done when the next batch may begin already: the old slots drain and stop.
     good: for each app, what the host can go back to where a step fails; drains: for each app,
-    the seconds that its target drains on the way back; surged: the apps, by name, whose slot in
+    the seconds that its target drains in a recovery; surged: the apps, by name, whose slot in
     use is not touched until the other one serves; served: those of them whose slot in use is in
     the load balancer, which after a first install that failed it is not; apart: whether one
     app's steps are done whatever becomes of another's.
@@ -74,9 +75,9 @@ class Lane:
 
     @property
     def unseen(self) -> tuple[Step, ...]:
-        """What may be done before the lane's turn, since nobody who is served can notice it.
+        """What may be done before the lane's turn, since it cannot affect traffic.
 
-        The steps before its first enrolment, where each of them starts or proves a release
+        The steps before its first registration, where each of them starts or proves a release
         beside what serves; nothing otherwise.
         """
         beside = (SwitchRelease, StartUnit, ProveRelease)
@@ -86,7 +87,7 @@ class Lane:
         return before if is_unseen else ()
 
     def may_stop_before(self, step: Step) -> bool:
-        """Whether nothing that serves was touched when this step begins, nor anything enrolled."""
+        """Whether traffic was not affected yet, and nothing registered, when this step begins."""
         before = self.steps[: self.steps.index(step)]
         only_surged = all(each.app.name in self.surged for each in self.steps)
         is_first = not before
@@ -110,7 +111,7 @@ class _Parts:
 
 
 def laid(goals: Iterable[Goal], facts: HostFacts, survey: Survey, environment: Environment) -> Lane:
-    """One host's steps to its goals; the apps' drains, and their ways back in, overlap.
+    """One host's steps to its goals; the apps' drains, and their registrations, overlap.
 
     By the strategy `surge` an app that runs is started anew in its other slot; one that does not
     has nothing to keep in service, and takes the slot in use.
@@ -122,8 +123,8 @@ def laid(goals: Iterable[Goal], facts: HostFacts, survey: Survey, environment: E
     for goal in goals:
         app = goal.app
         slot = facts.slots[app.name]
-        if goal.disgraced:
-            parts.out.append(MarkBad(host, facts.at(app), goal.disgraced))
+        if goal.failed_release:
+            parts.out.append(MarkBad(host, facts.at(app), goal.failed_release))
         if surges(facts, app, environment):
             surged.append(app)
             _surge(parts, goal, facts, survey, environment)
@@ -183,7 +184,7 @@ def _roll(
 def _surge(
     parts: _Parts, goal: Goal, facts: HostFacts, survey: Survey, environment: Environment
 ) -> None:
-    """Started, proven and in, in the other slot; then the slot of before drains and stops."""
+    """Started, proven and in, in the other slot; then the old slot drains and stops."""
     old, host, group = facts.at(goal.app), facts.host, survey.groups[goal.app.name]
     new = facts.spare(goal.app)
     if new is None:
@@ -220,7 +221,7 @@ def _enter(
 
 
 def _retired(facts: HostFacts, app: App) -> list[Step]:
-    """The unit of before goes, where the app takes its place and it is still there."""
+    """The previous unit is removed, where the app takes its place and it is still there."""
     before = facts.slots[app.name].replaces
     if app.replaces and (before.is_running or before.enabled == "enabled"):
         return [RetireUnit(facts.host, app, app.replaces)]

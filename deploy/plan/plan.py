@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from deploy.aws.inventory import Host
     from deploy.plan.candidate import Offer
-    from deploy.settings.model import App, Environment
+    from deploy.settings.app import App
+    from deploy.settings.environment import Environment
     from deploy.steps.base import Step
     from deploy.survey.facts import HostFacts, Survey
 
@@ -127,7 +128,7 @@ def make(
         if prepared:
             staging.append(Lane(facts.host, tuple(prepared)))
     releases = {offer.app.name: offer.package.release.id for offer in offers}
-    told = tuple(text for offer in offers for text in offer.warnings)
+    from_offers = tuple(text for offer in offers for text in offer.warnings)
     return assemble(
         environment,
         ("Deploy", releases),
@@ -135,7 +136,7 @@ def make(
         tuple(staging),
         survey,
         allow_downtime=allow_downtime,
-        warned=told,
+        warned=from_offers,
     )
 
 
@@ -280,7 +281,7 @@ def _policy(environment: Environment) -> str:
 
 
 def _is_mixed(app: App, survey: Survey) -> bool:
-    """Whether the app runs in more than one release, the unit of before being one."""
+    """Whether the app runs in more than one release, the previous unit being one."""
     slots = [facts.slots[app.name] for facts in survey.hosts]
     before = {str(app.replaces) for slot in slots if slot.replaces.is_running}
     return len({slot.running_release for slot in slots} - {""} | before) > 1

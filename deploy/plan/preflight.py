@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from deploy.plan.candidate import Opened
     from deploy.plan.exclusion import Problems
-    from deploy.settings.model import App, Environment
+    from deploy.settings.app import App
+    from deploy.settings.environment import Environment
     from deploy.settings.scope import Scope
     from deploy.survey.facts import HostFacts, Slot, Survey
 
@@ -43,7 +44,8 @@ def check(
 ) -> Survey:
     """The survey of the hosts that can take these packages; others are left out, each a failure.
 
-    is_default: whether nobody named the packages, so that one that failed before is not taken.
+    is_default: whether the packages were chosen by default, so that one that failed before is not
+    taken.
 
     Raises:
         BadInput: A group or a package forbids the deploy, or more hosts than may fail.
@@ -133,7 +135,7 @@ def cramped(environment: Environment, survey: Survey) -> Problems:
 def too_small(opened: Iterable[Opened], survey: Survey) -> Problems:
     """The hosts without the space for the unpacked releases.
 
-    A package is unpacked as it arrives, and each file takes whole blocks. What torn uploads hold
+    A package is unpacked as it arrives, and each file takes whole blocks. What partial uploads hold
     is free as well: it is removed first, or gone on with.
     """
     packages = tuple(opened)
@@ -144,8 +146,8 @@ def too_small(opened: Iterable[Opened], survey: Survey) -> Problems:
             for each in packages
             if each.package.release.id not in facts.slots[each.app.name].releases
         ]
-        torn = sum(sum(facts.slots[each.app.name].torn.values()) for each in packages)
-        free = facts.free_kb + torn
+        partial = sum(sum(facts.slots[each.app.name].partial.values()) for each in packages)
+        free = facts.free_kb + partial
         needed = sum(r.size_bytes + r.files * BLOCK_BYTES for r in new) // 1024 + SPARE_KIB
         if new and free < needed:
             problems[facts.host.name] = (

@@ -15,7 +15,7 @@ from deploy.steps.verify import ProveCurrent
 if TYPE_CHECKING:
     from deploy.package.opening import Package
     from deploy.plan.candidate import Offer
-    from deploy.settings.model import App
+    from deploy.settings.app import App
     from deploy.steps.base import Step
     from deploy.survey.facts import HostFacts, Slot, Survey
     from deploy.unit.unit_file import RenderedUnit
@@ -79,7 +79,7 @@ def staged(offer: Offer, facts: HostFacts, survey: Survey, due: tuple[Offer, ...
     spare = facts.spares.get(app.name)
     old = superfluous(slot, release, app.keep_releases, spare.link if spare else "")
     coming = "" if release in slot.releases else release
-    if old or slot.torn.keys() - {coming}:
+    if old or slot.partial.keys() - {coming}:
         found.append(RemoveReleases(host, app, old, coming))
     if coming:
         found.append(UploadRelease(host, app, offer.package))

@@ -64,7 +64,8 @@ def of(pasts: Iterable[Sequence[Record]]) -> Chronology:
             times.setdefault(release, []).append(at)
     # The middle one: no single clock decides.
     rank = {
-        release: (sorted(told)[(len(told) - 1) // 2], release) for release, told in times.items()
+        release: (sorted(stamps)[(len(stamps) - 1) // 2], release)
+        for release, stamps in times.items()
     }
     groups = _groups(Counter(map(sequence, given)), set(times))
     return _sorted(groups, rank)
@@ -157,7 +158,7 @@ def _groups(sequences: Counter[tuple[str, ...]], releases: set[str]) -> _Groups:
 
 
 def _sorted(groups: _Groups, rank: Mapping[str, tuple[str, str]]) -> Chronology:
-    """All releases in one order; of groups that nobody compared, the time decides."""
+    """All releases in one order; of groups without a comparison, the time decides."""
     members: dict[str, list[str]] = {}
     for release, own in groups.group.items():
         members.setdefault(own, []).append(release)

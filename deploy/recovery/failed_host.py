@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from deploy.hosts.records import Record
     from deploy.plan.host_plan import Lane
-    from deploy.settings.model import App
+    from deploy.settings.app import App
     from deploy.steps.base import Step
 
 
@@ -98,9 +98,9 @@ def _way(
 
 
 def instead(lane: Lane, failed: Step, *, is_bad: bool) -> WayOut | None:
-    """What is done in place of an app's other steps where one of a way out fails.
+    """Replacement steps when a recovery step itself fails.
 
-    A note that cannot be cleared keeps nobody out: it is told, and repair clears it. What ends
+    A note that cannot be cleared keeps no host out: it is reported, and repair clears it. What ends
     an old slot comes when the new one serves. A step of the lane itself, of an app that was
     proven and on its way in, leads that app back as if the lane had stopped there: of two apps,
     the second may be bad too. None: the others are done all the same, since a mark that cannot

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from deploy.hosts.records import Record
     from deploy.plan.exclusion import Problems
     from deploy.recovery.chronology import Chronology
-    from deploy.settings.model import App, Environment
+    from deploy.settings.app import App
+    from deploy.settings.environment import Environment
     from deploy.survey.facts import Slot, Survey
 
 
@@ -73,8 +74,8 @@ class Past:
     def newest(self) -> tuple[str, ...]:
         """The newest releases: one, or those of different hosts that no host had both of.
 
-        What a host's records put last counts where some host really runs it, so that a record
-        alone moves nobody.
+        What a host's records put last counts where some host really runs it, so that a record alone
+        moves no host.
         """
         tops = {record.release for record in self.tops.values()}
         run = {
@@ -189,10 +190,10 @@ class Past:
     def nothing(self) -> str:
         """Why there is no release to go back to."""
         order = self._chronology.order
-        told = f"{order[-1]} is all that was deployed" if order else "nothing was deployed"
+        reason = f"{order[-1]} is all that was deployed" if order else "nothing was deployed"
         bad = sorted(self.blocked)
         marked = f"; failed before: {', '.join(bad)}" if bad else ""
         return (
-            f"{self.app.name}: there is no good release to go back to: {told}{marked}; name one "
+            f"{self.app.name}: there is no good release to go back to: {reason}{marked}; name one "
             "with --to, or deploy a package"
         )

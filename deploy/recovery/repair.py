@@ -1,4 +1,4 @@
-"""(settings, survey) → the plan that mends what a deploy left that was cut off. Pure."""
+"""(settings, survey) → the plan that recovers from an interrupted deploy. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from deploy.steps.verify import ProveRelease, ProveRevived
 
 if TYPE_CHECKING:
     from deploy.plan.plan import Plan
-    from deploy.settings.model import App, Environment
+    from deploy.settings.app import App
+    from deploy.settings.environment import Environment
     from deploy.steps.base import Step
     from deploy.survey.facts import HostFacts, Slot, Survey
 
@@ -29,7 +30,7 @@ def make(given: Environment, survey: Survey, scope: Scope | None = None) -> Plan
     """The plan that repairs every host that it can, and names the others.
 
     Hosts that serve, and that only a switch would repair, wait where too few others are in
-    service: what one host tells of itself never keeps others from being repaired. Raises
+    service: what one host reports of itself never keeps others from being repaired. Raises
     BadInput where nothing can be done.
     """
     asked = scope or Scope(given.name, "repair")
@@ -59,9 +60,9 @@ def _serves(facts: HostFacts, environment: Environment, survey: Survey) -> bool:
 def _made(given: Environment, survey: Survey) -> Plan:
     """Hosts that were left out go back in, on a release that is proven first.
 
-    That is the one that runs, where it is what was deployed last or was enrolled since (which
+    That is the one that runs, where it is what was deployed last or was registered since (which
     only a proven one is); otherwise the one that was deployed last. Raises BadInput where a
-    batch would leave less in service than the policy wants. What is out is mended where it is,
+    batch would leave less in service than the policy wants. What is out is repaired where it is,
     in the slot in use; a slot that was left beside it is ended.
     """
     rollout = given.rollout.model_copy(update={"strategy": "rolling"})
@@ -71,13 +72,13 @@ def _made(given: Environment, survey: Survey) -> Plan:
     first: list[Lane] = []
     lost: list[str] = []
     for facts in survey.hosts:
-        torn: list[Step] = []
+        partial: list[Step] = []
         mended: list[Step] = []
         due: list[Goal] = []
         for app in (facts.at(each) for each in environment.apps):
             slot = facts.slots[app.name]
-            if slot.torn:
-                torn.append(RemoveReleases(facts.host, app, ()))
+            if slot.partial:
+                partial.append(RemoveReleases(facts.host, app, ()))
             if is_whole(slot) and survey.health_of(facts.host, app).state is State.HEALTHY:
                 continue
             found = _mended(environment, facts, app, survey)
@@ -89,8 +90,8 @@ def _made(given: Environment, survey: Survey) -> Plan:
             else:
                 lost.append(f"{facts.host}: {_why_lost(slot, app)}")
         goals[facts.host.name] = tuple(due)
-        if torn:
-            staging.append(Lane(facts.host, tuple(torn)))
+        if partial:
+            staging.append(Lane(facts.host, tuple(partial)))
         if mended:
             first.append(Lane(facts.host, tuple(mended), apart=True))
     names = {app.name: "as last deployed" for app in environment.apps}
@@ -194,5 +195,5 @@ def _address_drained(
 
 
 def _was_out(slot: Slot) -> bool:
-    """Whether a readable note tells that we took the target out."""
+    """Whether a readable note says that we took the target out."""
     return Note.parse(slot.out) is not None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from deploy.hosts.records import Record
     from deploy.plan.exclusion import Problems
     from deploy.plan.plan import Plan
-    from deploy.settings.model import Environment
+    from deploy.settings.environment import Environment
     from deploy.survey.facts import Slot, Survey
 
 
@@ -60,8 +60,8 @@ def make(
         exclusion.leave_out(environment, survey, found, asked)
         raise
     seen = exclusion.leave_out(environment, survey, exclusion.joined(found, missing), asked)
-    told = () if to else tuple(_few(seen, wanted, asked))
-    return back(environment, seen, wanted, warned=told, allow_downtime=allow_downtime)
+    warnings = () if to else tuple(_few(seen, wanted, asked))
+    return back(environment, seen, wanted, warned=warnings, allow_downtime=allow_downtime)
 
 
 def _few(survey: Survey, wanted: Mapping[str, Mapping[str, Record]], scope: Scope) -> Iterator[str]:
@@ -129,8 +129,8 @@ def back(
                 proofs.append(ProveCurrent(facts.host, app, record.release, *question))
                 continue
             left = slot.running_release or slot.link
-            disgraced = left if left != record.release else ""
-            due.append(Goal(app, record.release, record.unit, disgraced, Kind.ROLLBACK))
+            failed_release = left if left != record.release else ""
+            due.append(Goal(app, record.release, record.unit, failed_release, Kind.ROLLBACK))
         goals[facts.host.name] = tuple(due)
         if proofs:
             staging.append(Lane(facts.host, tuple(proofs)))
@@ -177,7 +177,7 @@ def take_back(
 
 
 def runs(slot: Slot, record: Record) -> bool:
-    """Whether the slot runs what the record tells, at rest and at boot."""
+    """Whether the slot runs what the record names, at rest and at boot."""
     return (
         slot.unit.active == "active"
         and slot.unit.enabled == "enabled"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from deploy.plan.host_plan import Lane
     from deploy.plan.plan import Plan
-    from deploy.settings.model import App
+    from deploy.settings.app import App
     from deploy.steps.fleet import Fleet
 
 LOOK_FOR_CAPACITY_SECONDS = 0.5

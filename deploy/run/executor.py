@@ -1,7 +1,8 @@
 """Walks a plan: staging at once, then batch by batch, a thread for each host; events, report.
 
-The first batch begins while others are still staged, where nobody can notice: new releases start
-and are proven beside what serves. They enrol in their batch's turn, when every host is staged.
+The first batch begins while others are still staged, where traffic is not affected: new releases
+start and are proven beside what serves. They are registered in their batch's turn, when every host
+is staged.
 """
 
 from __future__ import annotations
@@ -78,19 +79,19 @@ class Execution:
         self.fleet.tell = lambda host, text: self.listen(Told(host, text))
         self._guarded(self._prepare_and_roll, "going from batch to batch")
         self._guarded(self._call_off, "ending what was started early")
-        self._guarded(lambda: self._wait(self._aside), "waiting for the slots of before")
+        self._guarded(lambda: self._wait(self._aside), "waiting for the old slots")
         seconds = time.monotonic() - began
         return self._tally.report(seconds, self._signal, lost=self.is_lost)
 
     def _guarded(self, act: Callable[[], None], what: str) -> None:
-        """One part of the run; an error that nobody foresaw ends it, and is in the report."""
+        """One part of the run; an unexpected error ends it, and is in the report."""
         try:
             act()
         except Exception as error:  # noqa: BLE001 - the report must come, whatever went wrong
             self._tally.defect(error, what)
 
     def _in_lane(self, lane: Lane, run: Callable[[Lane], None]) -> None:
-        """A host's turn; an error that nobody foresaw is that host's failure."""
+        """A host's turn; an unexpected error is that host's failure."""
         try:
             run(lane)
         except Exception as error:  # noqa: BLE001 - other hosts go on, and the report must come
@@ -130,7 +131,7 @@ class Execution:
             self._ahead.set()
 
     def _begin_early(self, lane: Lane) -> None:
-        """Go on with a host that is staged while others are not, as far as nobody notices."""
+        """Go on with a staged host while others are not, as far as traffic is not affected."""
         with self._lock:
             if not self._begun:
                 names = [name for name in self._early if name not in self._tally.failed_hosts]
@@ -198,7 +199,7 @@ class Execution:
         return True
 
     def _switch(self, lane: Lane) -> None:
-        """One host's turn; what is left of the slots of before drains while others begin."""
+        """One host's turn; what is left of the old slots drains while others begin."""
         if not self._walk.switch(lane):
             return
         if self._last[lane.host.name] is not lane:

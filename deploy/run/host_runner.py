@@ -1,4 +1,4 @@
-"""One host's lane, step by step; where a step fails for good, the way out of it."""
+"""One host's lane, step by step; where a step fails for good, its recovery."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ JOURNAL_LINES = 8
 
 
 @dataclass(frozen=True)
-class _WayGone:
-    """A way out that was gone.
+class _Recovery:
+    """A recovery that was carried out.
 
-    told: its steps, and how they failed; serves: whether every app of the host is in again;
+    lines: its steps, and how they failed; serves: whether every app of the host is in again;
     leaves: whether a slot beside the one that serves could not be ended.
     """
 
-    told: tuple[str, ...]
+    lines: tuple[str, ...]
     serves: bool
     leaves: bool
 
@@ -76,14 +76,14 @@ class Walk:
         return not self.fleet.stop.is_set()
 
     def begin(self, lane: Lane) -> None:
-        """Do of a lane what nobody notices, before its turn.
+        """Run the steps that cannot affect traffic before the lane's turn.
 
         `switch` goes on with it, `call_off` ends it.
         """
         if self._go(lane, 0, len(lane.unseen)):
             with self._lock:
                 self._waiting[lane.host.name] = lane
-            self.fleet.tell(lane.host.name, "proven; it enrols when all hosts are staged")
+            self.fleet.tell(lane.host.name, "proven; it is registered when all hosts are staged")
 
     @property
     def waiting(self) -> tuple[Lane, ...]:
@@ -94,7 +94,8 @@ class Walk:
     def switch(self, lane: Lane) -> bool:
         """One host, out and back in; where it stops, every app of it is left whole.
 
-        Returns whether all of it was done; where it was begun and not done, its outcome is told.
+        Returns whether all of it was done; where it was begun and not done, its outcome is
+        reported.
         """
         with self._lock:
             done = len(lane.unseen) if self._waiting.pop(lane.host.name, None) else 0
@@ -109,7 +110,7 @@ class Walk:
         self._stop(lane, len(lane.unseen))
 
     def empty(self, lane: Lane) -> None:
-        """The slots of before drain and stop; the new ones serve, whatever happens here."""
+        """The old slots drain and stop; the new ones serve, whatever happens here."""
         lost: set[str] = set()
         for step in lane.after:
             if step.app.name in lost or self.lost.is_set():
@@ -175,17 +176,17 @@ class Walk:
         )
         # What may pass has been waited for already: a host that is gone costs no second minute.
         patience_seconds = 0 if error.may_pass else retry.PATIENCE_SECONDS
-        gone = self._recover(lane, way, patience_seconds)
-        if gone.leaves or not (stopped and gone.serves):
-            self._failed(step, error, gone.told, journal, leaves=gone.leaves)
+        recovery = self._recover(lane, way, patience_seconds)
+        if recovery.leaves or not (stopped and recovery.serves):
+            self._failed(step, error, recovery.lines, journal, leaves=recovery.leaves)
         if self.lost.is_set():
             return Outcome.LEFT
         if failed_host.is_deployed(step):
             self.tally.deploy(step)
-        return self.tally.reached(lane.host) if gone.serves else Outcome.OUT
+        return self.tally.reached(lane.host) if recovery.serves else Outcome.OUT
 
-    def _recover(self, lane: Lane, way: WayOut, patience_seconds: float) -> _WayGone:
-        """Do the way out."""
+    def _recover(self, lane: Lane, way: WayOut, patience_seconds: float) -> _Recovery:
+        """Carry out the recovery."""
         done, todo = list[str](), list(way.steps)
         serves, leaves = way.serves, way.leaves
         while todo and not self.lost.is_set():
@@ -204,7 +205,7 @@ class Walk:
                     leaves = leaves or other.leaves
             else:
                 done.append(str(back))
-        return _WayGone(tuple(done), serves, leaves)
+        return _Recovery(tuple(done), serves, leaves)
 
     def _do(
         self,

@@ -36,7 +36,7 @@ class Tally:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        """Nobody was reached yet; hosts that are left out have failed."""
+        """No host was reached yet; hosts that are left out have failed."""
         self.outcomes = {host.name: Outcome.WAITING for host in self.plan.hosts}
         for host, reason in self.plan.left_out.items():
             self.outcomes[host.name] = Outcome.LEFT_OUT
@@ -58,14 +58,14 @@ class Tally:
             self.failures.append(failure)
 
     def defect(self, error: Exception, what: str) -> None:
-        """An error that nobody foresaw, of no host; each is kept once."""
+        """An unexpected error, of no host; each is kept once."""
         text = str(as_deploy_error(error, what))
         with self._lock:
             if text not in self.defects:
                 self.defects.append(text)
 
     def did(self, step: Step, *, planned: bool) -> None:
-        """A step did what it says; planned: whether it is the plan's, not of a way out."""
+        """A step did what it says; planned: whether it is the plan's, not of a recovery."""
         if failed_host.is_deployed(step):
             self.deploy(step)
         if planned:

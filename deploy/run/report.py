@@ -51,7 +51,7 @@ class Outcome(enum.StrEnum):
     BACK = "back on what it ran"
     OUT = "out of service"
     LEFT_OUT = "left out"
-    LEFT = "left as it was to the deploy that took over"
+    LEFT = "left unchanged: another deploy holds the lock"
     UNKNOWN = "not known: a defect in Changeover ended its part"
     CUT_SHORT = "in service; a defect in Changeover ended its part"
 
@@ -132,7 +132,7 @@ class Report:
     deployed: the hosts and apps, by name, that a release is proven and in service of since then;
     seconds: of wall time; signal: the number that ended it, or 0; lost: whether another deploy
     took the environment over meanwhile; mixed: whether more than one release runs, as far as a
-    look at the fleet showed: afterwards, or before where nobody could look; defects: errors of
+    look at the fleet showed: afterwards, or before where no look was possible; defects: errors of
     Changeover itself that belong to no host.
     """
 
@@ -149,7 +149,7 @@ class Report:
 
     @property
     def stopped_short(self) -> bool:
-        """Whether failures ended it before all hosts had their turn, and nobody asked for that."""
+        """Whether failures ended it before all hosts had their turn, and that was not asked for."""
         failed = {failure.host.name for failure in self.failures}
         due = {lane.host.name for batch in self.plan.batches for lane in batch}
         begun = {Outcome.WAITING, Outcome.PARTLY}

@@ -9,21 +9,49 @@ from pydantic import ValidationError
 
 from deploy.errors import BadInput, nearest
 from deploy.settings import explain, yaml_document
-from deploy.settings.model import (
-    BY_NAME,
-    BY_TAGS,
-    GIVEN,
-    App,
-    Aws,
-    Environment,
-    Health,
-    Hosts,
-    Rollout,
-    Ssh,
-    Strict,
-    Verify,
-)
+from deploy.settings.app import App, Health, Verify
+from deploy.settings.base import GIVEN, Strict
+from deploy.settings.environment import BY_NAME, BY_TAGS, Aws, Environment, Hosts, Ssh
+from deploy.settings.rollout import Rollout
 from deploy.settings.yaml_document import Document
+
+NAME = "fabric.yaml"
+
+LEAST = (
+    "deploy:",
+    "  apps:",
+    "    web:",
+    "      package: packages/web.*.zip",
+    "      command: dotnet Web.dll",
+    "      ports: [5000]",
+    "      target_group: web",
+    "      longest_request_seconds: 5",
+    "  environments:",
+    "    prod:",
+    "      aws: {region: eu-west-1}",
+    "      hosts: {tags: {Environment: prod, Role: web}}",
+)
+"""The least that a settings file holds, as an example in a message."""
+
+
+def find(typed: str | None) -> Path:
+    """Return the settings file: the path as typed, or fabric.yaml here or in a folder above.
+
+    The path is relative to the working directory where the file lies there or above. Raises
+    BadInput where there is none, with where it was searched for.
+    """
+    if typed is not None:
+        return Path(typed).expanduser()
+    here = Path.cwd()
+    for depth, folder in enumerate((here, *here.parents)):
+        if (folder / NAME).is_file():
+            return Path(*[".."] * depth, NAME)
+    raise BadInput(
+        f"no {NAME} in {here} or in a folder above it; change to your project's folder, name the "
+        "file with --settings, or write one there, for example:",
+        *(f"  {line}" for line in LEAST),
+        "docs/quickstart.md explains it.",
+    )
 
 
 def load(path: Path, environment: str) -> Environment:
@@ -118,7 +146,7 @@ def _explain(
     lines: list[str] = []
     for found in error.errors():
         if found["type"] == "too_short" and found["input"]:
-            continue  # it follows from an entry's own error, which is told beside it
+            continue  # it follows from an entry's own error, which is reported beside it
         location = [part for part in found["loc"] if part not in _UNION_TAGS]
         if len(location) > 1 and location[0] == "apps" and isinstance(location[1], int):
             location[1] = apps[location[1]]

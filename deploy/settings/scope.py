@@ -28,7 +28,12 @@ class Scope:
         environment: What `--env` names.
         verb: The task: `deploy`, `lock.status`.
         more: The other words that the same command needs again: `--package 2.0.0`.
-        settings: The settings file, or empty where it is the project's own.
+        settings: The settings file as typed, or empty where it was searched for.
+        app: As `--app` was typed; None where it was not. The same for the next three.
+        hosts: Names, comma-separated.
+        skip_host: Names, comma-separated.
+        batch: A count, a percentage or a ramp.
+        program: What was typed: `inv`, or `changeover`.
     """
 
     environment: str
@@ -39,6 +44,7 @@ class Scope:
     hosts: str | None = None
     skip_host: str | None = None
     batch: str | None = None
+    program: str = "inv"
 
     def again(self) -> str:
         """The same command."""
@@ -46,7 +52,7 @@ class Scope:
 
     def command(self, verb: str, *more: str) -> str:
         """What to type for a verb on the same part; more: further words."""
-        words = ["inv", verb, "--env", self.environment]
+        words = [self.program, verb, "--env", self.environment]
         for name in TAKES[verb]:
             value = getattr(self, name)
             if value is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from deploy.aws.inventory import Host
-    from deploy.settings.model import App
+    from deploy.settings.app import App
     from deploy.steps.fleet import Fleet
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from deploy.aws.registrar import Desk
     from deploy.aws.target_groups import Health, Target, TargetGroup
     from deploy.hosts.ssh.remote import Remote
-    from deploy.settings.model import App
+    from deploy.settings.app import App
     from deploy.survey.facts import UnitState
 
 
@@ -36,10 +36,10 @@ class Fleet:
     """The seams of one rollout.
 
     run: the id of this command, for the records that it leaves.
-    tell: hears what a host is doing right now, for the screen; moments: what one step found out
-    that a later step of the same host and unit needs (monotonic seconds); stop: set when the
-    operator wants an end; started: each unit's state right after its start, by host and unit, the
-    base to tell restarts by.
+    tell: called with what a host is doing right now, for the screen; moments: what one step found
+    out that a later step of the same host and unit needs (monotonic seconds); stop: set when the
+    operator wants an end; started: each unit's state right after its start, by host and unit, to
+    recognize restarts by.
     """
 
     remotes: Mapping[str, Remote]

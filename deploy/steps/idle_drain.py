@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from deploy.aws.target_groups import TargetGroup
     from deploy.hosts.connections import Connection
-    from deploy.settings.model import App
+    from deploy.settings.app import App
     from deploy.steps.fleet import Fleet
     from deploy.survey.facts import Slot, Survey
 
@@ -65,15 +65,15 @@ class WaitQuiet(OnHost):
                 seen = self._look(fleet, limit - now)
             except (RemoteError, Unreachable) as error:
                 before, quiet_since = None, math.inf
-                told = f"its connections cannot be seen: {error}"
+                state = f"its connections cannot be seen: {error}"
             else:
                 count = connections.busy(seen, before)
                 before = seen
                 quiet_since = math.inf if count else min(quiet_since, time.monotonic())
                 if now >= max(floor, quiet_since + self.quiet_seconds):
                     break
-                told = self._told(count, max(0.0, now - quiet_since))
-            fleet.tell(self.host.name, f"{told}; {self._gone(began)}")
+                state = self._state(count, max(0.0, now - quiet_since))
+            fleet.tell(self.host.name, f"{state}; {self._gone(began)}")
             self._pause(fleet, min(now + SAMPLE_SECONDS, limit))
         refuse_returned(fleet, self, time.monotonic())
 
@@ -85,7 +85,7 @@ class WaitQuiet(OnHost):
             raise CommandFailed(self.host.name, what, result)
         return connections.parse(result.stdout)
 
-    def _told(self, count: int, quiet: float) -> str:
+    def _state(self, count: int, quiet: float) -> str:
         noun = "connection" if count == 1 else "connections"
         return f"{count} {noun} busy, quiet for {quiet:.0f} of {self.quiet_seconds:g} s"
 
@@ -130,7 +130,7 @@ def _objections(app: App, group: TargetGroup, slot: Slot) -> Iterator[str]:
             "before the delay is over"
         )
     if slot.replaces.is_running:
-        yield f"nobody knows how {app.replaces}, which it replaces, takes a SIGTERM"
+        yield f"it is unknown how {app.replaces}, which it replaces, handles SIGTERM"
     if slot.unit.is_running and not slot.listeners:
         yield (
             f"no listener on port {app.port} is visible in the host's network namespace while "

@@ -23,7 +23,7 @@ class RecordDeployed(OnHost):
     kind: Kind = Kind.DEPLOY
 
     def run(self, fleet: Fleet) -> None:
-        """The note that the target is out falls with it, and a bad mark of before."""
+        """The note that the target is out is removed with it, and an earlier bad mark."""
         at, by = records.now(), fleet.author
         record = Record(self.release, self.unit, at, by, fleet.run, self.kind)
         script = change.record_deployed(
@@ -37,7 +37,7 @@ class RecordDeployed(OnHost):
 
 @dataclass(frozen=True)
 class ForgetOut(OnHost):
-    """The target is back on the release of before, or its slot at rest: the note falls."""
+    """The target is back on its previous release, or its slot at rest: the note is removed."""
 
     def run(self, fleet: Fleet) -> None:
         """Remove the note alone."""

@@ -152,7 +152,7 @@ class StageUnits(OnHost):
         name, line = (named or [(names[0], said[0] if said else "")])[0]
         problem = line.rpartition(f"/{name}:")[2].strip()
         return DeployError(
-            f"{self.host}: systemd does not accept {name}: line {problem}; mend the "
+            f"{self.host}: systemd does not accept {name}: line {problem}; correct the "
             "template or the app's settings"
         )
 
@@ -163,9 +163,9 @@ class StageUnits(OnHost):
 
 @dataclass(frozen=True)
 class RemoveReleases(OnHost):
-    """Make room: releases that nothing runs, points to or may go back to; and torn uploads.
+    """Make room: releases that nothing runs, points to or may go back to; and partial uploads.
 
-    coming: the release whose own torn upload is gone on with.
+    coming: the release whose own partial upload is gone on with.
     """
 
     releases: tuple[str, ...]

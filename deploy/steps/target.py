@@ -68,8 +68,8 @@ class WaitDrained(OnHost):
     def run(self, fleet: Fleet) -> None:
         """Wait, then read the state once; Stopped when the operator wants an end.
 
-        AWS shows `draining` for the full delay even when nothing is in flight, so the state
-        cannot tell when it is over (ALB guide, deregistration delay).
+        AWS shows `draining` for the full delay even when nothing is in flight, so the state does
+        not show when it is over (ALB guide, deregistration delay).
         """
         began = fleet.marked(self.host, self.app, "deregistered")
         end = began + self.seconds
@@ -104,7 +104,7 @@ class RegisterTarget(OnHost):
         """Ask for it; WaitHealthy sees it through.
 
         An address cannot come back before its deregistration delay is over (ALB guide, register
-        targets): on the way back from a drain, a group of type `ip` waits for that first.
+        targets): returning from a drain, a group of type `ip` waits for that first.
         """
         group = fleet.groups[self.app.name]
         out = fleet.moments.get((self.host.name, self.app.unit, "deregistered"))
@@ -127,7 +127,7 @@ class WaitHealthy(OnHost):
     """See the target become healthy."""
 
     def run(self, fleet: Fleet) -> None:
-        """Poll state and reason; a state that waiting cannot mend fails at once."""
+        """Poll state and reason; a state that waiting cannot change fails at once."""
         began = moment = fleet.marked(self.host, self.app, "registered")
         limit = self.app.healthy_timeout_seconds
         while True:

@@ -29,7 +29,7 @@ class StopUnit(OnHost):
 
 @dataclass(frozen=True)
 class RetireUnit(OnHost):
-    """Stop and disable a unit: the one of before, whose place the app takes, or a slot's own."""
+    """Stop and disable a unit: the previous one, whose place the app takes, or a slot's own."""
 
     unit: str
 
@@ -46,7 +46,7 @@ class RetireUnit(OnHost):
 
 @dataclass(frozen=True)
 class ReviveUnit(OnHost):
-    """Give the unit of before its place back: the app's own unit goes, the old one starts."""
+    """Restore the previous unit: the app's own unit goes, the old one starts."""
 
     unit: str
 
@@ -92,7 +92,7 @@ class StartUnit(OnHost):
     """Load, enable and start the new release."""
 
     def run(self, fleet: Fleet) -> None:
-        """Remember the invocation, by which a restart is told later."""
+        """Remember the invocation, by which a restart is recognized later."""
         seconds = self.app.start_timeout_seconds + 30
         remote = fleet.remote(self.host)
         script = change.start_unit(self.app.unit)

@@ -166,7 +166,7 @@ class ProveCurrent(ProveRelease):
 
 @dataclass(frozen=True)
 class ProveRevived(OnHost):
-    """The unit of before answers again on the app's port."""
+    """The previous unit answers again on the app's port."""
 
     unit: str
     path: str

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from deploy.aws.inventory import Host
     from deploy.hosts.records import Record
-    from deploy.settings.model import App
+    from deploy.settings.app import App
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Listener:
 class Slot:
     """One app's slot on one host, as it is.
 
-    What belongs to the app (releases, manifests, history, bad, torn, group) is the same in each
+    What belongs to the app (releases, manifests, history, bad, partial, group) is the same in each
     of its slots. Every value matches its grammar in `values`.
 
     Attributes:
@@ -90,7 +90,7 @@ class Slot:
         history: What was deployed, oldest first.
         bad: Releases that failed here.
         kept: This slot's units that lie here, as Record.kept names them.
-        torn: Releases whose upload never ended, with the KiB that lie here.
+        partial: Releases whose upload never ended, with the KiB that lie here.
         group: The service user's group; empty if there is no such user.
     """
 
@@ -107,7 +107,7 @@ class Slot:
     history: tuple[Record, ...] = ()
     bad: frozenset[str] = frozenset()
     kept: frozenset[str] = frozenset()
-    torn: dict[str, int] = field(default_factory=dict)
+    partial: dict[str, int] = field(default_factory=dict)
     group: str = ""
     listeners: tuple[Listener, ...] = ()
     replaces: UnitState = UnitState()
@@ -119,7 +119,7 @@ class Slot:
         return self.history[-1] if self.history else None
 
     def can_run(self, record: Record) -> bool:
-        """Whether all that a record tells of is still here: its release and its unit."""
+        """Whether all that a record names is still here: its release and its unit."""
         return record.release in self.releases and record.kept in self.kept
 
 
@@ -164,7 +164,7 @@ class HostFacts:
 class Survey:
     """Everything a plan is made from: hosts in their order, groups and health by app.
 
-    most_targets: how many targets a load balancer may have; 0 where nobody asked.
+    most_targets: how many targets a load balancer may have; 0 where that was not asked for.
     """
 
     hosts: tuple[HostFacts, ...]

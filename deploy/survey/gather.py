@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from deploy.aws.target_groups import Balancer, TargetGroup
     from deploy.errors import CommandResult
     from deploy.hosts.ssh.remote import Remote
-    from deploy.settings.model import App, Environment
+    from deploy.settings.app import App
+    from deploy.settings.environment import Environment
 
 ASK_SECONDS = 30.0
 PATIENCE_SECONDS = 15.0
@@ -66,7 +67,7 @@ def gather(
 
 
 def settle(facts: HostFacts, apps: Iterable[App], seen: Survey) -> HostFacts:
-    """The host's facts with each app's slot in use told from its spare.
+    """The host's facts with each app's slot in use distinguished from its spare.
 
     At rest one of two runs. After a deploy that was cut off both may: then it is the one that
     is healthy, or else the one in the load balancer, which fails open where all are unhealthy;

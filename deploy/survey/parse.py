@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from deploy.aws.inventory import Host
-    from deploy.settings.model import App
+    from deploy.settings.app import App
 
 Value = TypeVar("Value")
 
@@ -113,7 +113,7 @@ def _parse_slot(app: App, reader: _Reader) -> Slot:
             for file in reader.every(f"{name}.kept", _kept)
             if file.endswith(f".{app.unit}")
         ),
-        torn=dict(reader.every(f"{name}.torn", _torn)),
+        partial=dict(reader.every(f"{name}.partial", _partial)),
         group=reader.first(f"{name}.group", values.name) or "",
         listeners=tuple(reader.every(f"{slot}.listener", _listener)),
         replaces=reader.unit(f"{name}.replaces."),
@@ -162,7 +162,7 @@ def _kept(text: str) -> str | None:
     return None if None in names or values.unit_name(f"{unit}.service") is None else text
 
 
-def _torn(text: str) -> tuple[str, int] | None:
+def _partial(text: str) -> tuple[str, int] | None:
     """A release whose upload was cut off, and its KiB, of `<KiB> .<release>.part`."""
     size, _, folder = text.partition(" ")
     release = values.release_id(folder.removeprefix(".").removesuffix(".part"))

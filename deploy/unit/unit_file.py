@@ -15,7 +15,9 @@ from deploy.errors import BadInput
 from deploy.unit import sandbox, syntax, template
 from deploy.unit.syntax import is_control, quote
 
-DEFAULT_TEMPLATE = Path(__file__).parents[2] / "templates" / "service.j2"
+_IN_WHEEL, _IN_CLONE = (Path(__file__).parents[n] / "templates" for n in (1, 2))
+DEFAULT_TEMPLATE = (_IN_WHEEL if _IN_WHEEL.is_dir() else _IN_CLONE) / "service.j2"
+"""The unit's template. A clone has it in templates/, where people look for it."""
 
 _APP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -57,7 +59,8 @@ class RenderedUnit:
     """A unit file: its name under /etc/systemd/system, its text, and its digest, 64 hex digits.
 
     The digest is of the text with the digest's own places blank; the units of an app's two slots
-    share one, of both texts, so that a record tells a release and its settings for either slot.
+    share one, of both texts, so that a record identifies a release and its settings for either
+    slot.
     """
 
     name: str

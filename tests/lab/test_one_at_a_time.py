@@ -77,7 +77,7 @@ def test_a_suspended_deploy_that_wakes_up_changes_nothing_any_more(
         first.send(signal.SIGCONT)
         ended = first.wait()
     assert ended.code == 3, ended.output
-    assert "left as it was to the deploy that took over" in ended.output
+    assert "left unchanged: another deploy holds the lock" in ended.output
     assert lab.events(seen) == []
     assert load.result.failed == 0, load.result.failures
     assert set(project.releases().values()) == {"3.0.0"}

@@ -12,7 +12,7 @@ from deploy.aws import inventory
 from deploy.errors import BadInput
 from deploy.hosts.scripts import change
 from deploy.hosts.ssh.remote import Remote
-from deploy.settings.model import Environment
+from deploy.settings.environment import Environment
 from deploy.survey import gather
 from lab.fleet import Lab
 from lab.project import called

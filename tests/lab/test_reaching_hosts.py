@@ -17,7 +17,7 @@ from deploy.errors import BadInput
 from deploy.hosts import instance_identity
 from deploy.hosts.ssh import connect, ssh_config
 from deploy.hosts.ssh.remote import Remote
-from deploy.settings.model import Environment
+from deploy.settings.environment import Environment
 from deploy.survey import gather
 from lab.fleet import Lab, LabHost
 from lab.hosts import greets

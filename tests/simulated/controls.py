@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from deploy.cli import verbs
+from deploy.cli import conclusion
 from deploy.hosts import connections
 from deploy.hosts.scripts import change
 from deploy.plan import exclusion, host_plan
@@ -13,7 +13,7 @@ from deploy.recovery import failed_host
 from deploy.recovery.history import Past
 from deploy.run.executor import Execution
 from deploy.run.host_runner import Walk
-from deploy.settings.model import Share
+from deploy.settings.rollout import Share
 from deploy.steps.idle_drain import WaitQuiet
 from deploy.steps.target import RegisterTarget, WaitDrained, WaitHealthy
 from deploy.steps.verify import ProveRelease
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pytest
 
     from deploy.recovery.failed_host import WayOut
-    from deploy.settings.model import Environment
+    from deploy.settings.environment import Environment
     from deploy.steps.base import Step
     from deploy.steps.fleet import Fleet
     from deploy.survey.facts import Survey
@@ -101,7 +101,7 @@ def a_canary_that_is_not_called_off(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_report_without_a_last_look(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(verbs, "as_seen", lambda report, _: report)
+    patch.setattr(conclusion, "as_seen", lambda report, _: report)
 
 
 def a_host_that_cannot_be_read_and_stops_all(patch: pytest.MonkeyPatch) -> None:

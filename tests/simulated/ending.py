@@ -14,7 +14,7 @@ from simulated.faults import Command
 from simulated.performance import perform
 
 if TYPE_CHECKING:
-    from deploy.settings.model import App
+    from deploy.settings.app import App
     from deploy.survey.facts import HostFacts
     from simulated.places import Home, Place
     from simulated.world import World
@@ -60,8 +60,8 @@ def _see_mended(world: World, facts: HostFacts, app: App) -> None:
     """What can run, and is not known to be bad, is in service again."""
     slot, home = facts.slots[app.name], world.homes[facts.host.name, app.name]
     last, used = slot.deployed, home.at(facts.at(app).port)
-    if home.torn:
-        world.wrong("P4", f"{home}: a torn upload lies there after a repair")
+    if home.partial:
+        world.wrong("P4", f"{home}: a partial upload lies there after a repair")
     bad = {build.digest for build, kind in world.kinds.items() if kind is not Kind.GOOD}
     is_good = last and slot.can_run(last) and last.unit not in bad
     if is_good or (last is None and home.legacy):
@@ -84,7 +84,7 @@ def _deploy(world: World) -> None:
         for app in world.apps:
             home = world.homes[facts.host.name, app.name]
             used = home.at(facts.at(app).port)
-            is_whole = repair.is_whole(facts.slots[app.name]) and not home.torn
+            is_whole = repair.is_whole(facts.slots[app.name]) and not home.partial
             if not is_whole or world.state(used) is not State.HEALTHY:
                 world.wrong("P4", f"{used}: not whole after the next deploy")
             _see_rest(world, used, "the next deploy")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from deploy.plan.plan import Plan
-    from deploy.settings.model import Rollout
+    from deploy.settings.rollout import Rollout
     from simulated.places import Place
     from simulated.world import World
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from deploy.aws.inventory import Host
-    from deploy.settings.model import App
+    from deploy.settings.app import App
     from deploy.survey.facts import HostFacts, Slot
 
 SILENT_SECONDS, SLOW_SECONDS = 30.0, 25.0
@@ -141,7 +141,7 @@ def _forged(true: Slot, made_up: random.Random) -> Slot:
         "kept": frozenset(record().kept for _ in range(made_up.randrange(3))),
         "unit": UnitState("loaded", made_up.choice(["active", "failed", "²"]), "dead", "enabled"),
         "out": made_up.choice(["", "{", '{"target": "i-1:5000"}', "[" * 3000]),
-        "torn": {release(): 1 << 60},
+        "partial": {release(): 1 << 60},
         "memory_kb": 1 << 50,
         "has_environment_file": True,
         "group": made_up.choice(STRANGE),

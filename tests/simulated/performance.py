@@ -1,4 +1,4 @@
-"""One command of the operator, from its survey to its report, as the verbs do it."""
+"""One command of the operator, from its survey to its report, as the commands do it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import builders
 
-from deploy.cli import status, verbs
+from deploy.cli import conclusion
 from deploy.cli.rollout import Rollout
 from deploy.errors import BadInput, DeployError
 from deploy.plan import plan, preflight
 from deploy.plan.candidate import Opened
 from deploy.recovery import repair, rollback
+from deploy.screen import overview
 from deploy.settings.scope import Scope
 from simulated import judge, surveys
 from simulated.clock import CLOCK
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from deploy.plan.candidate import Offer
     from deploy.plan.plan import Plan
     from deploy.run.report import Report
-    from deploy.settings.model import App, Environment
+    from deploy.settings.app import App
+    from deploy.settings.environment import Environment
     from deploy.survey.facts import Survey
     from simulated.builds import Build
     from simulated.faults import Command
@@ -104,6 +106,6 @@ def _rolled_out(run: Run, made: Plan) -> Report:
     try:
         seen = run.survey()
     except DeployError:
-        return verbs.as_seen(report, None)
+        return conclusion.as_seen(report, None)
     run.has_looked = True
-    return verbs.as_seen(report, status.overview(run.environment, seen))
+    return conclusion.as_seen(report, overview.overview(run.environment, seen))

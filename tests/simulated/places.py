@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from deploy.aws.inventory import Host
     from deploy.hosts.records import Record
-    from deploy.settings.model import App
+    from deploy.settings.app import App
     from simulated.builds import Build
 
 
@@ -50,7 +50,7 @@ class Changed:
 class Home(Changed):
     """One app on one host, with all of its slots, the first port's first.
 
-    kept: units' texts by release, digest and unit; torn: releases of which half an upload lies
+    kept: units' texts by release, digest and unit; partial: releases of which half an upload lies
     there, in KiB; legacy: the host has the unit that the app replaces, on the first port.
     """
 
@@ -61,7 +61,7 @@ class Home(Changed):
     kept: dict[str, str] = field(default_factory=dict)
     history: list[Record] = field(default_factory=list)
     bad: set[str] = field(default_factory=set)
-    torn: dict[str, int] = field(default_factory=dict)
+    partial: dict[str, int] = field(default_factory=dict)
     legacy: bool = False
     legacy_enabled: bool = False
 

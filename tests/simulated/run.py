@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from deploy.plan.plan import Plan
     from deploy.run.executor import Execution
     from deploy.run.report import Event
-    from deploy.settings.model import Environment
+    from deploy.settings.environment import Environment
     from deploy.survey.facts import Survey
     from simulated.faults import Command
     from simulated.world import World

@@ -47,7 +47,7 @@ class Effects:
         if release in home.releases:
             yield lambda: True
             return
-        yield lambda: home.put(torn=home.torn | {release: 4})
+        yield lambda: home.put(partial=home.partial | {release: 4})
         yield lambda: home.put(releases=[*home.releases, release]) and self._tidy({release})
 
     def discard_part(self, _app: str, release: str) -> Iterator[Effect]:
@@ -69,7 +69,7 @@ class Effects:
     def remove_releases(
         self, _app: str, releases: tuple[str, ...], coming: str
     ) -> Iterator[Effect]:
-        yield lambda: self._tidy(self._home.torn.keys() - {coming})
+        yield lambda: self._tidy(self._home.partial.keys() - {coming})
         for gone in releases:
             yield partial(self._remove, gone)
 
@@ -116,8 +116,8 @@ class Effects:
         yield lambda: self._start(place, Build.of(place.unit))
 
     def _tidy(self, releases: AbstractSet[str]) -> bool:
-        left = {name: size for name, size in self._home.torn.items() if name not in releases}
-        return self._home.put(torn=left)
+        left = {name: size for name, size in self._home.partial.items() if name not in releases}
+        return self._home.put(partial=left)
 
     def _link(self, place: Place, release: str, kept: str | None) -> bool:
         if place.process and not place.process.is_legacy:

@@ -77,7 +77,7 @@ def slot(world: World, place: Place) -> Slot:
             for name in home.kept
             if name.endswith(f".{place.app.unit}")
         ),
-        torn=home.torn,
+        partial=home.partial,
         group=place.app.service_user,
         listeners=(Listener(100, place.listener, "web"),) if process else (),
         replaces=legacy if home.legacy else UnitState(),

@@ -16,7 +16,8 @@ from simulated.places import Home, Place, Process
 if TYPE_CHECKING:
     from deploy.aws.inventory import Host
     from deploy.aws.target_groups import TargetGroup
-    from deploy.settings.model import App, Environment
+    from deploy.settings.app import App
+    from deploy.settings.environment import Environment
 
 CHECKED_SECONDS = 4.0  # from a registration to the load balancer's first verdict
 PROPAGATED_SECONDS = 15.0  # from a deregistration to where no load balancer may send any more
@@ -200,7 +201,7 @@ class World:
         return "\n".join(
             f"  {place}: {self.state(place)}, link {place.link}, runs "
             f"{place.process and (place.process.build, place.process.proven)}, "
-            f"out {place.out!r}, torn {place.home.torn}, "
+            f"out {place.out!r}, partial {place.home.partial}, "
             f"records {[record.release for record in place.home.history]}"
             for place in self.places.values()
         )

@@ -62,7 +62,7 @@ class Heartbeat:
         """Count on, on these hosts at once, until a majority has answered or all have.
 
         A host that is dead may take as long as a connection may: the beat goes on without it,
-        and each has a thread, so that a zone of dead hosts holds up nobody.
+        and each has a thread, so that a zone of dead hosts does not hold up the others.
         """
         if self.lost.is_set():
             return

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from deploy import values
+from deploy import __version__, values
 from deploy.foreign_text import visible
 from deploy.hosts import records
 from deploy.hosts.scripts.lock import LINE_BYTES, head
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RUN_ADDRESSES = ("CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL")
-FORMAT = 1
-"""The format that is written; lines without a number, as older versions wrote them, have 0."""
+FORMAT = 2
+"""The format that is written. Lines without a number have 0; before 2 there is no tool_version."""
 
 MOST_BEATS = 2**53
 TTL_SECONDS = (1.0, 3600.0)
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+00:00", re.ASCII)
-MOST_CHARACTERS = {"author": 800, "what": 400, "run": 2000}
+MOST_CHARACTERS = {"author": 800, "what": 400, "run": 2000, "tool_version": 40}
 """The longest texts, as JSON writes them: six characters for one outside ASCII."""
 
 
@@ -42,6 +42,7 @@ class Holder:
         run: The address of the CI run; empty outside CI.
         ttl_seconds: A holder whose beat does not change for so long is dead.
         beat: Grows while the holder lives.
+        tool_version: The version of Changeover that wrote it; empty before format 2.
     """
 
     token: str
@@ -51,6 +52,7 @@ class Holder:
     run: str
     ttl_seconds: float
     beat: int = 0
+    tool_version: str = __version__
 
     @classmethod
     def of_this_process(cls, author: str, what: str, ttl_seconds: float) -> Self:
@@ -78,6 +80,8 @@ class Holder:
         format_number = given.pop("format", 0)
         if type(format_number) is not int or not 0 <= format_number <= FORMAT:
             return None
+        if format_number < 2:  # noqa: PLR2004 - the format that has it
+            given["tool_version"] = ""
         if given.keys() != {field.name for field in fields(cls)} or not _is_holder(given):
             return None
         if not text.startswith(head(given["token"])):  # where hosts compare it
@@ -104,7 +108,7 @@ def why_unreadable(raw: bytes) -> str:
 def shown(stdout: str) -> bytes | None:
     """Return a lock file's bytes as `scripts.lock.show_lock` printed them, in hexadecimal digits.
 
-    Empty where nobody holds the lock; None where the script's answer is missing. Shell start-up
+    Empty where no deploy holds the lock; None where the script's answer is missing. Shell start-up
     files may print before it.
     """
     found = re.findall(r"^lock=([0-9a-f]*)\r?$", stdout[-4 * LINE_BYTES :], re.MULTILINE | re.ASCII)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from deploy.hosts.lock.holder import Holder
     from deploy.hosts.ssh.remote import Remote
+    from deploy.settings.scope import Scope
 
 FRESH_SECONDS = 1.0
 """A try that took longer is confirmed once more: meanwhile another may have thought it dead.
@@ -41,15 +42,15 @@ class Lease:
     a host's refusal means.
     """
 
-    def __init__(
-        self, environment: str, remotes: Mapping[str, Remote], holder: Holder, look: str
-    ) -> None:
+    def __init__(self, scope: Scope, remotes: Mapping[str, Remote], holder: Holder) -> None:
         """Take nothing yet.
 
-        remotes: those of all the environment's hosts. look: the command that shows the lock.
+        scope: what the command was asked for; its environment is locked. remotes: those of all
+        the environment's hosts.
         """
-        self._look = look
-        self._environment = environment
+        self._scope = scope
+        self._look = scope.command("lock.status")
+        environment = self._environment = scope.environment
         self._remotes = dict(sorted(remotes.items()))
         self._holder = holder
         self._claim = Claim(environment, self._remotes, holder)
@@ -58,7 +59,7 @@ class Lease:
         self._beating = threading.Lock()
         self._when_lost: Callable[[], object] = lambda: None
         self._tell: Callable[[str], None] = lambda _: None
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._file = lock.lock_file(environment)
         self.fence = lock.holds_lock(environment, holder.token)
 
@@ -137,8 +138,8 @@ class Lease:
         needs = f"{self._environment}: its lock needs {claim.quorum} of {len(self._remotes)} hosts"
         if claim.unreadable or aside:
             raise Locked(
-                f"{needs}: {claim.problems()}; if nobody deploys: "
-                f'inv lock.break --env {self._environment} --reason "…"'
+                f"{needs}: {claim.problems()}; if no deploy runs: "
+                f"{self._scope.command('lock.break', '--reason', '…')}"
             )
         raise Unreachable(f"{needs}: {claim.problems()}")
 
@@ -170,7 +171,7 @@ class Lease:
             self._heartbeat.beat(self._remotes)
 
     def confirm(self) -> None:
-        """Raise LockLost when the lock is not ours, ConnectionLost when no majority tells."""
+        """Raise LockLost when the lock is not ours, ConnectionLost when no majority answers."""
         if self._is_stale():
             with self._beating:
                 if self._is_stale():  # of many that ask at once, after a sleep, one is enough
@@ -231,8 +232,8 @@ class Lease:
                 )
 
     def _report(self, text: str) -> None:
-        """Tell a text once; a screen that fails may not end the heartbeat."""
-        if text not in self._told:
-            self._told.add(text)
+        """Report a text once; a screen that fails may not end the heartbeat."""
+        if text not in self._reported:
+            self._reported.add(text)
             with suppress(Exception):
                 self._tell(text)

@@ -1,8 +1,8 @@
 """What is changed on a host: builders that return scripts and run nothing.
 
-Shell quoting lives here, in `read` and in `lock`. Every builder returns a POSIX sh script
-that expects to be root, and raises values.Malformed for a name outside the grammar, whoever calls
-it. `locked` puts one under the app's lock; `framing` takes it to the host.
+Shell quoting lives here, in `read` and in `lock`. Every builder returns a POSIX sh script that
+expects to be root, and raises values.Malformed for a name outside the grammar. `locked` puts one
+under the app's lock; `framing` takes it to the host.
 """
 
 from __future__ import annotations
@@ -343,9 +343,9 @@ def switch_release(
 
 
 def remove_releases(app: str, releases: tuple[str, ...], coming: str = "") -> str:
-    """Remove releases and what is kept of them, but none that a slot points to; and torn uploads.
+    """Remove releases, what is kept of them, and partial uploads, but none that a slot points to.
 
-    coming: the release whose torn upload stays, to be gone on with.
+    coming: the release whose partial upload stays, to be gone on with.
     """
     base = home(app)
     left = f"{base}/releases/{part(coming)}" if coming else "none"

@@ -58,7 +58,7 @@ def take_lock(
 def beat_lock(environment: str, token: str, line: str) -> str:
     """Write the holder's next heartbeat where its lock is, and never where it is not.
 
-    Exit code 76 (LOCK_LOST) where another holds the lock, 81 (LOCK_GONE) where nobody does.
+    Exit code 76 (LOCK_LOST) where another holds the lock, 81 (LOCK_GONE) where none does.
     """
     return _alone(
         f"if {_is_held_by(environment, token)}; then {_write(environment, token, line)}; "
@@ -99,7 +99,7 @@ def show_lock(environment: str) -> str:
 
 
 def read_lock(environment: str) -> str:
-    """Print the lock's line as it is, at most 4,096 bytes; nothing where nobody holds it."""
+    """Print the lock's line as it is, at most 4,096 bytes; nothing where no deploy holds it."""
     file = quote(lock_file(environment))
     return f"head -c {LINE_BYTES} {file} 2>/dev/null | head -n 1"
 

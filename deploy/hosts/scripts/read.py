@@ -1,7 +1,7 @@
 """What is asked of a host: builders of scripts that change nothing.
 
 What they print of a host's own values are facts (see `ssh.framing`). Builders raise Malformed
-for a name outside the grammar, whoever calls them.
+for a name outside the grammar.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def survey_app(app: str, user: str, replaces: str | None, environment_file: str 
         f'fact {app}.release "${{d##*/}}"; done',
         f"[ ! -f {records}/history ] || tail -n {HISTORY} {records}/history | text {app}.history",
         f"for f in {base}/releases/.*.part; do "
-        f'[ -d "$f" ] && fact {app}.torn "$(du -sk "$f" | cut -f 1) ${{f##*/}}"; done',
+        f'[ -d "$f" ] && fact {app}.partial "$(du -sk "$f" | cut -f 1) ${{f##*/}}"; done',
         f'for f in {records}/bad/*; do {each} {app}.bad "${{f##*/}}"; done',
         f'for f in {records}/units/*.service; do {each} {app}.kept "${{f##*/}}"; done',
         f'set --; for f in {records}/manifests/*; do [ -f "$f" ] && [ ! -L "$f" ] && '
@@ -114,7 +114,7 @@ def survey_slot(app: str, port: int, unit: str) -> str:
 def listeners(key: str, port: int) -> str:
     """`<key>.listener`: pid, name in hex and cgroup of each process that listens on the port.
 
-    The cgroup is told from systemd's own root, which in a container is not the hierarchy's.
+    The cgroup is relative to systemd's own root, which in a container is not the hierarchy's.
     """
     cgroup = r"sed -n -e 's/^[0-9]*:name=systemd://p' -e 's/^0:://p'"
     return "\n".join(
@@ -138,7 +138,7 @@ def connections(port: int) -> str:
 def find_contents(app: str, release: str, *, checked_now: bool = False) -> str:
     """Print what lies here of a release: `<place>`, a tab, and a manifest's line for each file.
 
-    The manifests of releases tell it, and of an upload that was cut off the files themselves.
+    It is read from the manifests of releases, and for a partial upload from the files themselves.
     checked_now: these alone, so that nothing is trusted that was checked at another time.
     """
     parted = f"{part(release)}/files"

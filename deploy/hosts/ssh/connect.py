@@ -20,13 +20,13 @@ from deploy.hosts.ssh.transport import (
     answer_at_once,
     trust_known_hosts,
 )
-from deploy.settings.model import Hosts
+from deploy.settings.environment import Hosts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from deploy.aws.inventory import Host
-    from deploy.settings.model import Environment
+    from deploy.settings.environment import Environment
 
 
 ARGUMENTS: dict[str, type] = {
@@ -210,7 +210,7 @@ def _place(connection: Any, name: str) -> str:
 
 
 def _broke(connection: Connection, error: paramiko.AuthenticationException) -> bool:
-    """Whether nobody refused: Paramiko tells a peer that goes away or is silent by this too."""
+    """Whether no peer refused: Paramiko reports a peer that goes away or is silent by this too."""
     transport = connection.client.get_transport()
     return transport is None or not transport.is_active() or "timeout" in str(error)
 

@@ -42,7 +42,7 @@ text() {{ printf '\\n%s %s:%s\\n' "$_mark" "$1" "$(head -c {TEXT_BYTES} | base64
 
 
 def new_mark() -> str:
-    """A mark that nobody else knows: 32 hex digits."""
+    """A secret mark: 32 hex digits."""
     return secrets.token_hex(16)
 
 

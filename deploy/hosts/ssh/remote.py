@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from deploy.aws.inventory import Host
     from deploy.package.entries import Source
-    from deploy.settings.model import Environment
+    from deploy.settings.environment import Environment
 
     class Guard(Protocol):
         """Who may still change the environment: the lock that this deploy holds."""
@@ -86,7 +86,7 @@ class Remote:
             connect.open_to(self.host, self._connection)
 
     def greet(self) -> None:
-        """Connect before anything is asked; what fails is told to whoever asks."""
+        """Connect ahead of the first command; a failure is raised by the first command."""
         with self._lock, suppress(DeployError):
             self.connect()
 
@@ -155,7 +155,7 @@ class Remote:
         return self._answer(transport, script, "a look", timeout_seconds, is_shared=True)
 
     def _idle_transport(self) -> paramiko.Transport:
-        """The connection's transport, whoever uses it; opened anew only where nobody does."""
+        """The connection's transport, shared with a command that runs; opened anew if none does."""
         found: paramiko.Transport | None = self._connection.transport
         if found is not None and found.is_active():
             return found
@@ -174,7 +174,7 @@ class Remote:
         return change.locked(app, f"{self.guard.fence}\n{script}")
 
     def probe(self, port: int, path: str, host_header: str, timeout_seconds: float) -> int | None:
-        """The status code that the host's own port answers to GET, or None where nobody does.
+        """The status code that the host's own port answers to GET, or None if there is no answer.
 
         Through the SSH connection; where sshd forbids forwarding, by curl or python3 there.
         Raises NotHttp where something else comes back, or an answer that does not end in time.

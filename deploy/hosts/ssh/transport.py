@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from deploy.hosts.ssh.algorithms import Mismatch
-    from deploy.settings.model import Environment
+    from deploy.settings.environment import Environment
 
 GLOBAL_REQUEST = bytes([80])  # RFC 4254, 4
 KEEPALIVE_SECONDS = 10
@@ -44,7 +44,7 @@ class UnknownHostKey(paramiko.SSHException):
 
 
 class Strict(paramiko.MissingHostKeyPolicy):
-    """Nobody is trusted unproven: an unknown key ends the connection."""
+    """No key is trusted unverified: an unknown key ends the connection."""
 
     def missing_host_key(
         self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
@@ -138,7 +138,7 @@ class Transport(paramiko.Transport):
 
 
 class Proxy(paramiko.ProxyCommand):
-    """A ProxyCommand in a session of its own: Ctrl-C in the terminal does not cut the way back."""
+    """A ProxyCommand in a session of its own: Ctrl-C in the terminal does not cut a recovery."""
 
     def __init__(self, command: str) -> None:
         """Start it as paramiko does, but away from the terminal's process group.
@@ -149,7 +149,7 @@ class Proxy(paramiko.ProxyCommand):
             self.cmd = shlex.split(command)
         except ValueError as error:
             raise BadInput(
-                f"ProxyCommand cannot be read: {error}: {command}; mend it in ~/.ssh/config"
+                f"ProxyCommand cannot be read: {error}: {command}; correct it in ~/.ssh/config"
             ) from error
         self.process = subprocess.Popen(
             self.cmd,

@@ -1,4 +1,4 @@
-"""The verbs' own small decisions; the lab's tests see them whole."""
+"""The commands' own small decisions; the lab's tests see them whole."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ import builders
 import pytest
 from builders import NEW, OLD, UNHEALTHY
 
-from deploy.cli import status, verbs
+from deploy.cli import conclusion, options
 from deploy.errors import BadInput
 from deploy.plan import candidate, plan
 from deploy.run.report import ExitCode, Failure, Outcome, Report
+from deploy.screen import overview
 from deploy.survey.facts import Survey
 
 
 def test_names_are_split_at_commas() -> None:
-    assert verbs.split(None, "--hosts") == ()
-    assert verbs.split("web-1, web-2,", "--hosts") == ("web-1", "web-2")
+    assert options.split(None, "--hosts") == ()
+    assert options.split("web-1, web-2,", "--hosts") == ("web-1", "web-2")
 
 
 @pytest.mark.parametrize("given", ["", " ", ",", " , "])
 def test_an_empty_variable_does_not_mean_the_whole_fleet(given: str) -> None:
     with pytest.raises(BadInput, match="--hosts names no host"):
-        verbs.split(given, "--hosts")
+        options.split(given, "--hosts")
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_a_report_tells_who_is_out_of_service_whoever_took_them_out() -> None:
     assert report.exit_code is ExitCode.DONE
     seen = builders.survey(hosts, {"host-2": UNHEALTHY})
     partly = Survey(seen.hosts, seen.groups, seen.health, {"host-3": "no SSH connection"})
-    told = verbs.as_seen(report, status.overview(environment, partly))
+    told = conclusion.as_seen(report, overview.overview(environment, partly))
     assert list(told.outcomes.values()) == [Outcome.DONE, Outcome.OUT, Outcome.DONE]
     assert told.exit_code is ExitCode.OUT_OF_SERVICE
 
@@ -81,12 +82,12 @@ def test_a_host_that_was_out_and_not_reached_is_out_where_nobody_could_look() ->
     made = plan.make(builders.environment(), offers, seen, allow_downtime=True)
     failures = (Failure(builders.host(1), "upload", "no way to it"),)
     waiting = dict.fromkeys(("host-1", "host-2"), Outcome.WAITING)
-    told = verbs.as_seen(Report(made, waiting, failures), None)
+    told = conclusion.as_seen(Report(made, waiting, failures), None)
     assert list(told.outcomes.values()) == [Outcome.WAITING, Outcome.OUT]
     back = dict.fromkeys(("host-1", "host-2"), Outcome.BACK)
-    assert verbs.as_seen(Report(made, back, failures), None).outcomes == back
-    well = status.overview(builders.environment(), builders.survey(hosts))
-    assert verbs.as_seen(Report(made, waiting, failures), well).outcomes == waiting
+    assert conclusion.as_seen(Report(made, back, failures), None).outcomes == back
+    well = overview.overview(builders.environment(), builders.survey(hosts))
+    assert conclusion.as_seen(Report(made, waiting, failures), well).outcomes == waiting
 
 
 def test_a_fleet_that_was_mixed_and_cannot_be_seen_is_mixed() -> None:
@@ -102,10 +103,12 @@ def test_a_fleet_that_was_mixed_and_cannot_be_seen_is_mixed() -> None:
     assert report.exit_code is ExitCode.MIXED, "where nobody could look"
     seen = builders.survey(hosts)
     dark = Survey((), seen.groups, seen.health, {"host-1": "no answer", "host-2": "no answer"})
-    told = verbs.as_seen(report, status.overview(environment, dark))
+    told = conclusion.as_seen(report, overview.overview(environment, dark))
     assert told.exit_code is ExitCode.MIXED
     one = builders.survey([builders.facts(n, {"web": builders.slot(OLD)}) for n in (1, 2)])
-    assert verbs.as_seen(report, status.overview(environment, one)).exit_code is ExitCode.FAILED
+    assert (
+        conclusion.as_seen(report, overview.overview(environment, one)).exit_code is ExitCode.FAILED
+    )
 
 
 def test_a_fleet_of_one_release_is_not_mixed_for_a_host_that_cannot_be_read() -> None:
@@ -115,5 +118,5 @@ def test_a_fleet_of_one_release_is_not_mixed_for_a_host_that_cannot_be_read() ->
     waiting = dict.fromkeys(("host-1", "host-2"), Outcome.WAITING)
     report = Report(made, waiting, (Failure(builders.host(1), "upload", "no way to it"),))
     partly = Survey(seen.hosts[1:], seen.groups, seen.health, {"host-1": "no answer"})
-    told = verbs.as_seen(report, status.overview(environment, partly))
+    told = conclusion.as_seen(report, overview.overview(environment, partly))
     assert told.exit_code is ExitCode.FAILED

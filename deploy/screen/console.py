@@ -11,18 +11,18 @@ from rich.console import Console
 from rich.segment import Segment
 from rich.spinner import Spinner
 
-from deploy.cli import question, streams
-from deploy.cli.live import LiveWatch, Region, Watch, clock
-from deploy.cli.tables import words
 from deploy.foreign_text import lines
+from deploy.screen import question, streams
+from deploy.screen.live import LiveWatch, Region, Watch, clock
+from deploy.screen.tables import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from rich.console import ConsoleOptions, RenderableType
 
-    from deploy.cli.streams import Guarded
     from deploy.plan.plan import Plan
+    from deploy.screen.streams import Guarded
 
 
 # As long as `| tee log` may take to show the plan, which must stand above the question.
@@ -74,6 +74,10 @@ class Screen:
         """One or more lines on standard output."""
         self._console.print(words(text, style))
 
+    def note(self, text: str) -> None:
+        """What belongs beside the result and not into it, on standard error."""
+        self._errors.print(words(text))
+
     def complain(self, text: str) -> None:
         """An error, on standard error; above what is drawn again and again, which would erase it.
 
@@ -95,7 +99,7 @@ class Screen:
     def confirm(self, text: str) -> bool:
         """Ask the person at the terminal; without one, the command itself is the decision.
 
-        Raises BadInput where somebody must be asked and cannot be.
+        Raises BadInput where a person must be asked and cannot be.
         """
         if not question.is_due(os.environ):
             return True

@@ -48,7 +48,7 @@ def is_ci(environ: Mapping[str, str]) -> bool:
 class Direct:
     """A stream as it is, for text that is guarded already; its reader may vanish (EIO, EPIPE).
 
-    Rich would end the process on a broken pipe, and draws from threads that nobody guards.
+    Rich would end the process on a broken pipe, and draws from threads that are not guarded.
     """
 
     def __init__(self, file: TextIO) -> None:

@@ -13,10 +13,10 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from deploy.cli.streams import Guarded
-from deploy.cli.tables import cell, health_in_colour, words
 from deploy.foreign_text import line, visible
 from deploy.run.report import BatchBegan, Event, HostEnded, StepBegan, StepEnded, Told
+from deploy.screen.streams import Guarded
+from deploy.screen.tables import cell, health_in_colour, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable

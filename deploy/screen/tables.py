@@ -8,13 +8,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from deploy import __version__
 from deploy.aws.target_groups import State
 from deploy.foreign_text import line, lines, visible
 from deploy.run.report import MEANINGS, ExitCode, Outcome
 
 if TYPE_CHECKING:
-    from deploy.cli.status import Overview, Row
     from deploy.run.report import Failure, Report
+    from deploy.screen.overview import Overview, Row
 
 COLOURS = {
     Outcome.DONE: "green",
@@ -93,7 +94,7 @@ def render_report(report: Report, next_command: str) -> RenderableType:
     parts: list[RenderableType] = [_failure(failure) for failure in report.failures]
     parts += [cell(f"{host}: {end}", COLOURS[end]) for host, end in report.outcomes.items()]
     parts += [cell(defect, "bold red") for defect in report.defects]
-    code = report.exit_code
+    code, tool = report.exit_code, f"Changeover {__version__}"
     releases = ", ".join(
         visible(f"{app} {release}") for app, release in report.plan.releases.items()
     )
@@ -102,9 +103,9 @@ def render_report(report: Report, next_command: str) -> RenderableType:
         text = f"{releases} {said}"
         if report.plan.verb == "Repair":
             text = f"{report.plan.environment} is as it was last deployed"
-        parts.append(words(f"{text}, {report.seconds:.1f} s", "bold green"))
+        parts.append(words(f"{text}, {report.seconds:.1f} s ({tool})", "bold green"))
     else:
-        parts.append(words(f"{MEANINGS[code]} (exit code {int(code)})", "bold red"))
+        parts.append(words(f"{MEANINGS[code]} (exit code {int(code)}; {tool})", "bold red"))
         parts.append(words(f"next: {next_command}"))
     return Group(*parts)
 

@@ -12,7 +12,8 @@ from deploy.hosts.lock.watch import View
 from deploy.run.report import ExitCode
 
 if TYPE_CHECKING:
-    from deploy.settings.model import App, Environment
+    from deploy.settings.app import App
+    from deploy.settings.environment import Environment
     from deploy.survey.facts import HostFacts, Slot, Survey
 
 UNREAD = "unknown"
@@ -23,7 +24,7 @@ class Row:
     """One app on one host, in the slot that is in use.
 
     current: record, link, unit on disk and running process agree, and the other slot is at rest;
-    beside: what else runs: in the other slot, where a deploy left it, or the unit of before.
+    beside: what else runs: in the other slot, where a deploy left it, or the previous unit.
     """
 
     host: str
@@ -106,7 +107,7 @@ class Overview:
 
 
 def overview(environment: Environment, survey: Survey) -> Overview:
-    """A survey told host by host; hosts that could not be read are rows too."""
+    """A survey, host by host; hosts that could not be read are rows too."""
     rows = [_row(facts, app, survey) for facts in survey.hosts for app in environment.apps]
     rows += [
         Row(name, app.name, "", UNREAD, "", UNREAD, "", "", 0, current=False, note=why)
@@ -169,7 +170,7 @@ def _row(facts: HostFacts, app: App, survey: Survey) -> Row:
 
 
 def agrees(slot: Slot) -> bool:
-    """Whether the record, the link, the unit on disk and the running process tell one release."""
+    """Whether the record, the link, the unit on disk and the running process show one release."""
     recorded = slot.deployed
     return (
         recorded is not None

@@ -1,0 +1,49 @@
+"""Changeover for your own project: its tasks, its version, and its command.
+
+A tasks.py of two lines has all of Changeover's commands; `inv help` shows them:
+
+    from changeover import namespace
+    __all__ = ["namespace"]
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+_HERE = Path(__file__).parents[1] / "deploy"
+
+
+def _load_deploy() -> None:
+    """Make `deploy` ours, whatever else of this name is on Python's path.
+
+    `inv` puts the project's folder first on the path, and that may have a folder `deploy/` too.
+    Raises ImportError where another package of this name is loaded already.
+    """
+    loaded = sys.modules.get("deploy")
+    if loaded is not None:
+        if not any(Path(folder).samefile(_HERE) for folder in loaded.__path__):
+            raise ImportError(
+                f"a package named deploy is loaded from {loaded.__file__ or list(loaded.__path__)},"
+                " and Changeover's own has that name too: import changeover before it, or use "
+                "the command `changeover`, which loads no tasks.py",
+                name="changeover",
+            )
+        return
+    spec = importlib.util.spec_from_file_location(
+        "deploy", _HERE / "__init__.py", submodule_search_locations=[str(_HERE)]
+    )
+    assert spec  # noqa: S101 - a file that ends with .py has a loader
+    assert spec.loader  # noqa: S101 - the same
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["deploy"] = package
+    spec.loader.exec_module(package)
+
+
+_load_deploy()
+
+from deploy import __version__  # noqa: E402 - once it is ours
+from deploy.cli.tasks import main, namespace  # noqa: E402 - the same
+
+__all__ = ["__version__", "main", "namespace"]

@@ -1,0 +1,155 @@
+"""What makes a function a command: options that can be trusted, help, and one message for an error.
+
+Cheap to import: every start does so.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import inspect
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from invoke import Exit, Task, task
+
+from deploy.cli import invoke_patch
+from deploy.cli.invoke_patch import USAGE_ERROR, program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SHORT = {"env": "e", "yes": "y", "dry_run": "n"}
+"""The options with a short form; it means the same for every command."""
+
+EXAMPLES = {
+    "deploy": "deploy --env prod --package 2.0.0",
+    "rollback": "rollback --env prod --dry-run",
+    "repair": "repair --env prod",
+    "status": "status --env prod --json",
+    "lock.status": "lock.status --env prod",
+    "lock.break": 'lock.break --env prod --reason "its CI job was cancelled"',
+}
+
+
+REQUIRED = inspect.Parameter.empty
+
+
+class Option(NamedTuple):
+    """An option of commands: its help, and its default."""
+
+    help: str
+    default: Any = None
+
+
+OPTIONS = {
+    "env": Option("the environment, a key under `environments:`; required", REQUIRED),
+    "app": Option("only this app (default: all of the environment)"),
+    "package": Option(
+        "a package's path, or a version (default: the newest of the app's `package:`)"
+    ),
+    "to": Option("a release or its version (default: the one that was deployed before)"),
+    "hosts": Option("only these hosts: names, comma-separated"),
+    "skip_host": Option("not these hosts: names, comma-separated"),
+    "batch": Option("a count, a percentage or a ramp such as 1,25%,50% (default: the settings')"),
+    "dry_run": Option("print the plan, change nothing", default=False),
+    "yes": Option("do not ask", default=False),
+    "allow_downtime": Option(
+        "accept a batch that leaves less in service than the policy requires", default=False
+    ),
+    "wait_lock": Option("wait this long for another deploy to end: 90s, 15m, 2h", "0"),
+    "json": Option("for scripts", default=False),
+    "reason": Option("why, for the others; it is written on the hosts; required", REQUIRED),
+    "force": Option(
+        "also from a deploy that is alive: it stops before its next change", default=False
+    ),
+    "settings": Option("the settings file (default: fabric.yaml here, or in a folder above)"),
+}
+
+SELECTING = ("env", "app", "settings")
+CHANGING = (*SELECTING, "hosts", "skip_host", "batch", "dry_run", "yes", "wait_lock")
+"""The options of every command that changes the fleet."""
+
+
+class Command(Task[Any]):
+    """A task whose short options are those of SHORT, and no others.
+
+    Invoke would take the first free letter: `-l` for --allow-downtime, `-h` for --hosts.
+    """
+
+    def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
+        """Return what Invoke makes the option of a parameter from."""
+        options: dict[str, Any] = super().arg_opts(name, default, taken_names)
+        if name in SHORT:
+            options["names"] = [*options["names"], SHORT[name]]
+        return options
+
+
+def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
+    """Make a function the command `name`, which takes these options.
+
+    The function gets an `Asked`, and those options by name that are no field of it. Errors become
+    one message and an exit code, unexpected ones included. Such an error comes from before the
+    first change: after it, the command ends with the report.
+    """
+
+    def decorate(body: Callable[..., Any]) -> Any:
+        def run(context: Any, /, **options: Any) -> None:
+            from deploy.errors import DeployError  # noqa: PLC0415 - the list of tasks stays fast
+
+            if context.config.run.dry:
+                raise Exit("-R/--dry is Invoke's and still connects; use --dry-run", USAGE_ERROR)
+            invoke_patch.refuse_missing(options, name)
+            invoke_patch.restore_on_signals()
+            try:
+                asked, others = loaded("options").asked(program(), **options)
+                code = int(body(asked, **others))
+            except DeployError as error:
+                raise Exit(str(error), error.exit_code) from error
+            except Exit:
+                raise
+            except Exception as error:
+                if os.environ.get("CHANGEOVER_DEBUG"):
+                    raise
+                raise Exit(invoke_patch.defect(error, name), USAGE_ERROR) from error
+            except KeyboardInterrupt:
+                raise Exit("Interrupted; nothing was changed.", 130) from None
+            finally:
+                invoke_patch.settle()
+            if code:
+                raise Exit(code=code)
+
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        ordered = sorted(takes, key=lambda each: OPTIONS[each].default is not REQUIRED)
+        parameters = [
+            inspect.Parameter("context", kind),
+            *(inspect.Parameter(each, kind, default=OPTIONS[each].default) for each in ordered),
+        ]
+        run.__name__ = body.__name__
+        run.__doc__ = f"{inspect.getdoc(body)}\n\nExample: {program()} {EXAMPLES[name]}"
+        vars(run)["__signature__"] = inspect.Signature(parameters)
+        return task(
+            name=name.rpartition(".")[2],
+            klass=Command,
+            auto_shortflags=False,
+            positional=[],
+            help={each.replace("_", "-"): OPTIONS[each].help for each in takes},
+        )(run)
+
+    return decorate
+
+
+def loaded(name: str) -> Any:
+    """Return a module of deploy.cli, imported only when a command is typed.
+
+    Without the garbage collector: imports make objects by the hundred thousand and no garbage.
+    """
+    gc.disable()
+    try:
+        return importlib.import_module(f"deploy.cli.{name}")
+    except ImportError as error:
+        invoke_patch.explain(error)
+        raise
+    finally:
+        gc.freeze()
+        gc.enable()

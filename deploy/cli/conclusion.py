@@ -1,0 +1,63 @@
+"""How a command ends: what is seen afterwards, and what to type next. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from deploy.run.report import ExitCode, Outcome
+from deploy.screen.overview import UNREAD
+
+if TYPE_CHECKING:
+    from deploy.run.report import Report
+    from deploy.screen.overview import Overview
+    from deploy.settings.scope import Scope
+
+
+def as_seen(report: Report, fleet: Overview | None) -> Report:
+    """The report, corrected by a look at the fleet afterwards; None if the fleet could not be read.
+
+    A host that is out of service is reported as such, whatever took it out and whenever: also one
+    that was not reached, or that repair could not return to service. What cannot be seen is as it
+    was when this was planned: mixed, or out where nothing was done since.
+    """
+    rows = fleet.rows if fleet else ()
+    seen = {row.host for row in rows if row.state != UNREAD}
+    mixed = report.mixed
+    if fleet:
+        mixed = fleet.is_mixed or (report.mixed and not fleet.is_whole_look)
+    if report.lost:
+        return replace(report, mixed=mixed)
+    unseen = {
+        host
+        for host, outcome in report.outcomes.items()
+        if outcome in {Outcome.WAITING, Outcome.LEFT_OUT} and host in report.plan.out - seen
+    }
+    serve = seen - {row.host for row in rows if row.is_out}
+    cut = {
+        host: Outcome.CUT_SHORT
+        for host, outcome in report.outcomes.items()
+        if outcome is Outcome.UNKNOWN and host in serve
+    }
+    out = dict.fromkeys({row.host for row in rows if row.is_out} | unseen, Outcome.OUT)
+    return replace(report, mixed=mixed, outcomes=report.outcomes | cut | out)
+
+
+def next_steps(scope: Scope, report: Report) -> str:
+    """What to type after a command that did not end well; all of it has the command's scope."""
+    code, again = report.exit_code, scope.again()
+    if code is ExitCode.LOCKED:
+        return scope.command("lock.status")
+    if code is ExitCode.OUT_OF_SERVICE:
+        look, fix = scope.command("status"), scope.command("repair")
+        return f"{look} shows what is out of service; {fix} repairs it"
+    if not report.failures:
+        return f"the same command, to go on: {again}; or look first: {again} --dry-run"
+    left = [host for host, end in report.outcomes.items() if end is Outcome.LEFT_OUT]
+    if left and len(left) == len({failure.host for failure in report.failures}):
+        return f"repair what was left out, then: {scope.only(left).again()}"
+    ends = set(report.outcomes.values())
+    is_deployed = scope.verb == "deploy" and bool(ends & {Outcome.DONE, Outcome.PARTLY})
+    back = f"; or take all hosts back: {scope.command('rollback')}"
+    is_back = is_deployed and code is ExitCode.MIXED
+    return f"fix what failed and continue: {again}" + (back if is_back else "")

@@ -1,0 +1,119 @@
+"""The commands, as Invoke's tasks: `inv help` shows them.
+
+Cheap to import: what a command needs is loaded when it is typed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from invoke import Collection, Program, task
+from invoke.util import helpline
+
+from deploy import __version__
+from deploy.cli import invoke_patch
+from deploy.cli.command import CHANGING, EXAMPLES, SELECTING, command, loaded
+from deploy.cli.invoke_patch import program
+from deploy.screen import streams
+
+invoke_patch.exit_with_two()
+
+
+@command("deploy", *CHANGING, "allow_downtime", "package")
+def deploy(asked: Any, package: str | None) -> Any:
+    """Deploy a package without losing a request.
+
+    Exit codes: 0 done; 1 failed, the fleet is on its old release; 2 nothing was changed;
+    3 another deploy holds the lock; 4 more than one release runs, or a host was left out;
+    5 hosts are out of service; 6 the answer was no.
+    """
+    return loaded("commands").deploy(asked, package)
+
+
+@command("rollback", *CHANGING, "allow_downtime", "to")
+def rollback(asked: Any, to: str | None) -> Any:
+    """Return to the previous release; nothing is uploaded.
+
+    Exit codes: 0 done; 1 failed, nothing has moved; 2 nothing was changed; 3 another deploy
+    holds the lock; 4 more than one release runs, or a host was left out; 5 hosts are out of
+    service; 6 the answer was no.
+    """
+    return loaded("commands").roll_back(asked, to)
+
+
+@command("repair", *CHANGING)
+def repair(asked: Any) -> Any:
+    """Return to service what an interrupted deploy left out.
+
+    It finishes or takes back what was begun, and proves each host first.
+
+    Exit codes: 0 done, or nothing to do; 1 failed; 2 nothing was changed; 3 another deploy
+    holds the lock; 4 more than one release runs; 5 hosts are out of service; 6 the answer was no.
+    """
+    return loaded("commands").repair(asked)
+
+
+@command("status", *SELECTING, "json")
+def status(asked: Any, json: bool) -> Any:
+    """Show what runs where, and the health of every target.
+
+    Exit codes: 0 all is well; 2 bad input; 4 more than one release runs; 5 hosts are out of
+    service, or cannot be read.
+    """
+    return loaded("commands").status(asked, as_json=json)
+
+
+@command("lock.status", "env", "settings", "json")
+def lock_status(asked: Any, json: bool) -> Any:
+    """Show which deploy holds the lock, and if it is alive.
+
+    Exit codes: 0 not locked; 2 bad input; 3 locked; 5 too few hosts answer to know.
+    """
+    return loaded("lock_commands").status(asked, as_json=json)
+
+
+@command("lock.break", "env", "settings", "reason", "force")
+def lock_break(asked: Any, reason: str, force: bool) -> Any:
+    """Take the lock from a deploy that is dead.
+
+    Exit codes: 0 done, or not locked; 2 bad input; 3 the deploy is alive; 5 too few hosts
+    answer.
+    """
+    return loaded("lock_commands").destroy(asked, reason=reason, force=force)
+
+
+@task
+def version(_context: Any) -> None:
+    """Print Changeover's version."""
+    streams.guard()[0].write(f"Changeover {__version__}\n")
+
+
+@task(name="help", default=True)
+def show_help(_context: Any) -> None:
+    """Print the commands, one sentence each."""
+    own = namespace.task_names
+    name_of = {name: f"{program()} {name}" for name in own}
+    width = max(map(len, name_of.values()))
+    lines = [f"Changeover {__version__}: deploys without losing a request.", ""]
+    for name, typed in name_of.items():
+        if name in EXAMPLES or name == "version":
+            lines.append(f"  {typed:{width}}  {helpline(namespace[name])}")
+    lines += ["", f"Example: {program()} {EXAMPLES['deploy']}"]
+    lines += [f"The options of a command, and its exit codes: {program()} deploy --help"]
+    streams.guard()[0].write("\n".join([*lines, ""]))
+
+
+namespace = Collection(
+    deploy,
+    rollback,
+    repair,
+    status,
+    version,
+    show_help,
+    Collection("lock", lock_status, lock_break),
+)
+
+
+def main() -> None:
+    """Run the console command `changeover`: the same commands, without a tasks.py."""
+    Program(namespace=namespace, name="Changeover", binary="changeover", version=__version__).run()

@@ -1,0 +1,183 @@
+"""The settings of an app: its package, its service, its health check."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
+
+from deploy.errors import BadInput
+from deploy.settings import success_codes
+from deploy.settings.base import Name, Port, Seconds, Strict, Words
+from deploy.unit import sandbox
+
+
+def _removable(name: str) -> str:
+    if problem := sandbox.refusal(name):
+        raise ValueError(problem)
+    return name
+
+
+Directive = Annotated[str, AfterValidator(_removable)]
+
+
+class Health(Strict):
+    """How a started release is asked on its own host; empty keys follow the target group."""
+
+    path: Annotated[str, StringConstraints(pattern=r"^/[!-~]*$")] | None = None
+    """The path that is asked. Default: the target group's."""
+    expect: str | None = None
+    """The status codes that mean healthy, such as `200` or `200-299,301`. Default: the target
+    group's.
+    """
+    host: Annotated[str, StringConstraints(pattern=r"^[!-~]+$")] | None = None
+    """The Host header. Default: the host's private address and the port."""
+    timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 5.0
+    """How long one answer may take."""
+
+    @field_validator("expect")
+    @classmethod
+    def _expect(cls, text: str | None) -> str | None:
+        try:
+            return text if text is None else str(success_codes.parse(text))
+        except BadInput as error:
+            raise ValueError(str(error)) from error
+
+
+class Verify(Strict):
+    """What a package must match before anything in it is read; all that is given must hold."""
+
+    sha256sums: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$")] | None = None
+    """A file as `sha256sum` writes it. `{package}` in it is the package's file name, and at its
+    start the package's path.
+    """
+    minisign: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$")] | None = None
+    """A public key, or its file. The signature is beside the package: `<package>.minisig`."""
+
+    @model_validator(mode="after")
+    def _something(self) -> Verify:
+        if self.sha256sums is None and self.minisign is None:
+            raise ValueError("it verifies nothing; give sha256sums, minisign or both")
+        return self
+
+
+class App(Strict):
+    """One deployable service, as it is in one environment."""
+
+    name: Name
+    """The app's key."""
+    package: str
+    """Where builds are: a pattern of paths, `<name>.<version>.zip`, `.nupkg`, `.tar.gz` or a
+    folder. The newest version is deployed unless `--package` names one.
+    """
+    verify: Verify | None = None
+    """What a package is verified by. It adds to the environment's, key by key."""
+    target_group: str
+    """The target group's name or ARN."""
+    ports: Annotated[tuple[Port, ...], Field(strict=False, min_length=1, max_length=2)]
+    """The port that the service listens on, which it reads from `PORT` or `ASPNETCORE_URLS`.
+    Two ports, such as `[5000, 5001]`, for `strategy: surge`.
+    """
+    command: str | None = None
+    """The command that starts the service: a file of the package or a program on the host's
+    PATH, and its arguments. `{port}` is the slot's port. Default: the file named like the
+    package, or `dotnet <name>.dll` where that is what the package has.
+    """
+    executables: Words = ()
+    """Files of the package to make executable besides the command's."""
+    user: Name | None = None
+    """The system user that the service runs as. Default: one of its own, named like the app."""
+    type: Literal["exec", "notify", "simple"] = "exec"
+    """systemd's service type. `notify` is for apps that call sd_notify."""
+    environment: dict[str, str] = Field(default_factory=dict)
+    """Environment variables of the service. They are readable by every user of the host."""
+    environment_file: Annotated[str, StringConstraints(pattern=r"^/\S+$")] | None = None
+    """A file on the host with secret environment variables, of mode 0600 and owned by root."""
+    sandbox: dict[Directive, bool] = Field(default_factory=dict)
+    """Directives of the unit's sandbox to leave out, such as `{PrivateUsers: false}`."""
+    template: str | None = None
+    """A unit template of your own in place of templates/service.j2."""
+    replaces: (
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_@.:-]*\.service$")]
+        | None
+    ) = None
+    """The unit that served before Changeover did: the first deploy takes its place."""
+    health: Health = Health()
+    """How a started release is asked on its own host before it is registered."""
+    longest_request_seconds: Seconds = 30.0
+    """How long the app's longest request takes. The deregistration delay should be twice this."""
+    drains_on_sigterm: bool = True
+    """Whether the service finishes its open requests when it is stopped. If not, `drain: quiet`
+    never ends a drain early.
+    """
+    start_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
+    """How long a started release may take to answer on its host."""
+    stop_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
+    """systemd's TimeoutStopSec. Default: the longest request and 15 s."""
+    prove_seconds: Seconds = 5.0
+    """How long a started release must stay up on its host, without a restart, before it is
+    registered.
+    """
+    healthy_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 180.0
+    """How long the load balancer may take to find the target healthy."""
+    max_unpacked_mb: Annotated[int, Field(ge=1)] = 2048
+    """The largest size of an unpacked package, in MB."""
+    keep_releases: Annotated[int, Field(ge=2, le=100)] = 5
+    """How many releases stay on each host, to roll back to."""
+    slot: Port | None = None
+    """The port of the slot that is meant, where the app has two; see `at`."""
+
+    @field_validator("ports")
+    @classmethod
+    def _two(cls, ports: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(ports)) < len(ports):
+            raise ValueError(f"port {ports[0]} stands there twice; two slots need two ports")
+        return ports
+
+    @field_validator("environment_file")
+    @classmethod
+    def _direct(cls, path: str | None) -> str | None:
+        if path and {"..", "."} & set(path.split("/")):
+            raise ValueError(f"must be a direct path, without '.' and '..', not {path!r}")
+        return path
+
+    @property
+    def sandbox_removed(self) -> tuple[str, ...]:
+        """The directives of the sandbox that the unit goes without."""
+        return tuple(sorted(name for name, is_kept in self.sandbox.items() if not is_kept))
+
+    @property
+    def names_user(self) -> bool:
+        """Whether the settings name the service's user, and it is not the app's own by default."""
+        return self.user is not None
+
+    def at(self, port: int) -> App:
+        """The app in one of its slots, which has this port."""
+        return self if self.ports == (port,) else self.model_copy(update={"slot": port})
+
+    @property
+    def port(self) -> int:
+        """The port of the app's slot; an app with two is first put `at` one of them."""
+        if len(self.ports) > 1 and self.slot is None:
+            raise ValueError(f"app {self.name!r} is not bound to a slot")
+        return self.slot or self.ports[0]
+
+    @property
+    def slot_mark(self) -> str:
+        """`:5001 ` for a step's line, where there is another slot."""
+        return f":{self.port} " if len(self.ports) > 1 else ""
+
+    @property
+    def unit(self) -> str:
+        """The slot's systemd unit."""
+        return f"{self.name}@{self.port}.service"
+
+    @property
+    def service_user(self) -> str:
+        """Who the service runs as: a system user of its own, named like the app."""
+        return self.user or self.name
+
+    @property
+    def stop_seconds(self) -> int:
+        """TimeoutStopSec: above the longest request, so that a stop never cuts one."""
+        return self.stop_timeout_seconds or int(self.longest_request_seconds) + 15

@@ -1,0 +1,49 @@
+"""What all settings share: how a key is checked, and the types of their values."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
+
+from deploy.unit.syntax import is_control
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(ge=0, le=86_400)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+Words = Annotated[tuple[str, ...], Field(strict=False)]
+FREE_TEXT = frozenset({"command", "environment", "fabric"})
+"""Keys whose values may hold line breaks; `unit.unit_file` refuses what systemd cannot say."""
+GIVEN = frozenset({"name", "root", "fabric", "slot"})
+"""Fields that are no keys of the file."""
+
+
+class Strict(BaseModel):
+    """No unknown key, no silent conversion, no control character, no change after loading.
+
+    What a key means stands below it; scripts/reference.py makes docs/configuration.md of it.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _printable(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse names, paths and addresses that a terminal would not show as they are."""
+        if info.field_name not in FREE_TEXT:
+            is_tags = info.field_name == "tags" and isinstance(value, dict)
+            _refuse_controls([*value, *value.values()] if is_tags else value)
+        return value
+
+
+def _refuse_controls(value: object) -> None:
+    for each in value if isinstance(value, (list, tuple)) else (value,):
+        if isinstance(each, str) and any(map(is_control, each)):
+            raise ValueError(f"must not hold a control character, as {each!r} does")

@@ -1,0 +1,150 @@
+"""The settings of an environment: account, hosts, connections, policy and apps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from deploy.settings import endpoint
+from deploy.settings.app import App, Verify
+from deploy.settings.base import Port, Seconds, Strict, Words
+from deploy.settings.rollout import Rollout
+
+Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+
+
+class Aws(Strict):
+    """Whose account; empty keys follow the AWS tools' own settings."""
+
+    region: str | None = None
+    """The region. Default: the AWS tools' own settings."""
+    profile: str | None = None
+    """The profile. Leave it out where a role gives the credentials, as in CI."""
+    endpoint_url: str | None = None
+    """The address of the API, where it is not AWS's own."""
+    credentials_file: str | None = None
+    """The credentials file. Default: `~/.aws/credentials`."""
+
+    @field_validator("endpoint_url")
+    @classmethod
+    def _private(cls, url: str | None) -> str | None:
+        if url is not None and (problem := endpoint.problem(url)):
+            raise ValueError(problem)
+        return url
+
+
+class Ssh(Strict):
+    """How hosts are reached, beside the user's own ~/.ssh/config."""
+
+    user: str | None = None
+    """The login user. Default: that of your ssh configuration."""
+    port: Port | None = None
+    """The port of sshd. Default: that of your ssh configuration, or 22."""
+    key_files: Words = ()
+    """Private keys. Default: those of your agent and of `~/.ssh`."""
+    known_hosts: Words = ()
+    """Files with host keys, besides your own `~/.ssh/known_hosts`."""
+    connect_timeout_seconds: Annotated[int, Field(ge=1, le=600)] = 10
+    """How long a connection may take."""
+    address: Literal["private", "public"] = "private"
+    """Which of an instance's addresses is connected to."""
+
+
+class Hosts(Strict):
+    """A fleet found by the EC2 tags that its running instances carry."""
+
+    tags: dict[str, str]
+    """EC2 tags that all instances of the fleet carry."""
+
+    @field_validator("tags")
+    @classmethod
+    def _some(cls, tags: dict[str, str]) -> dict[str, str]:
+        if not tags:
+            raise ValueError("at least one tag is needed, or every instance would be deployed to")
+        return tags
+
+
+BY_TAGS, BY_NAME = "<by tags>", "<by name>"
+_HOSTS_REMEDY = "must be a list of host names, or `tags:` that EC2 instances carry"
+
+
+def _hosts_kind(given: object) -> str | None:
+    if isinstance(given, (dict, Hosts)):
+        return BY_TAGS
+    return BY_NAME if isinstance(given, (list, tuple)) else None
+
+
+class Environment(Strict):
+    """A named fleet with its AWS account, hosts, rollout policy and apps."""
+
+    name: str
+    """The environment's key."""
+    root: Path
+    """The folder of the settings file: relative paths start there."""
+    apps: Annotated[tuple[App, ...], Field(strict=False, min_length=1)]
+    """The apps, by name. Each key overrides the app's own above. Default: all apps."""
+    hosts: Annotated[
+        Annotated[Hosts, Tag(BY_TAGS)] | Annotated[Names, Tag(BY_NAME)],
+        Discriminator(_hosts_kind, custom_error_type="hosts", custom_error_message=_HOSTS_REMEDY),
+    ]
+    """A list of host names, or `tags:` that EC2 instances carry."""
+    aws: Aws = Aws()
+    """Whose account."""
+    ssh: Ssh = Ssh()
+    """How hosts are reached."""
+    rollout: Rollout = Rollout()
+    """How a release goes through the fleet."""
+    auto_scaling: Literal["refuse", "ignore"] = "refuse"
+    """What to do about hosts that belong to an Auto Scaling group, which may replace them at
+    any time.
+    """
+    poll_seconds: Annotated[float, Field(ge=0.05, le=60)] = 2.0
+    """The time between two reads of the targets' health."""
+    lock_ttl_seconds: Annotated[float, Field(ge=2, le=3600)] = 30.0
+    """A deploy that shows no sign of life for this long is dead, and its lock may be taken
+    over.
+    """
+    propagation_seconds: Seconds = 15.0
+    """How long load balancers may take to notice a deregistration. No drain is shorter."""
+    quiet_seconds: Seconds = 5.0
+    """How long connections must be idle for `drain: quiet` to end a drain."""
+    verify: Verify | None = None
+    """What every app's packages are verified by."""
+    fabric: dict[str, Any] = Field(default_factory=dict)
+    """Fabric's own keys, from the top level of the file."""
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Environment:
+        taken: dict[object, str] = {}
+        for app in self.apps:
+            ports = (f"port {port}" for port in app.ports)
+            for what in (*ports, f"target group {app.target_group!r}"):
+                if what in taken:
+                    raise ValueError(f"apps {taken[what]} and {app.name} share {what}")
+                taken[what] = app.name
+        if self.rollout.strategy == "surge":
+            for app in self.apps:
+                if len(app.ports) < 2:  # noqa: PLR2004 - the old release's and the new one's
+                    raise ValueError(
+                        f"strategy surge: app {app.name} has one port and needs two, such as "
+                        f"`ports: [{app.ports[0]}, {app.ports[0] + 1}]`"
+                    )
+        return self
+
+    def verification(self, app: App) -> Verify | None:
+        """What the app's package is verified by: its own keys, and the environment's beside them.
+
+        An app's setting replaces the environment's key by key, so that it never drops the other.
+        """
+        if app.verify is None or self.verify is None:
+            return app.verify or self.verify
+        return Verify(
+            sha256sums=app.verify.sha256sums or self.verify.sha256sums,
+            minisign=app.verify.minisign or self.verify.minisign,
+        )
+
+    def path(self, text: str) -> Path:
+        """A path of the settings: `~` is home, a relative one starts at the settings file."""
+        return (self.root / Path(text).expanduser()).resolve()

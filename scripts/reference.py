@@ -1,0 +1,222 @@
+#!/usr/bin/env python3
+"""Writes the reference in docs/ from the code: the commands' help, the settings, their schema.
+
+Run it in the project's virtual environment, after a change of a setting or an option.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from deploy.cli.command import EXAMPLES, OPTIONS  # noqa: E402 - the clone is on the path only now
+from deploy.cli.tasks import namespace  # noqa: E402
+from deploy.settings import app, environment, rollout  # noqa: E402
+from deploy.settings.base import GIVEN, Strict  # noqa: E402
+
+BEGIN, END = "<!-- reference:begin -->\n", "<!-- reference:end -->\n"
+
+SECTIONS: tuple[tuple[str, str, type[Strict], str], ...] = (
+    ("An app", "deploy.apps.<name>", app.App, "Each key can be given again under an "
+     "environment's `apps:`, and is then the environment's."),
+    ("Its health check", "deploy.apps.<name>.health", app.Health, ""),
+    ("Verification", "verify, of an app or of an environment", app.Verify, ""),
+    ("An environment", "deploy.environments.<name>", environment.Environment, "`from:` names "
+     "another file whose keys count as if they stood here; keys that stand here win."),
+    ("Its rollout", "deploy.environments.<name>.rollout", rollout.Rollout, ""),
+    ("Its AWS account", "deploy.environments.<name>.aws", environment.Aws, ""),
+    ("Its SSH connections", "deploy.environments.<name>.ssh", environment.Ssh, ""),
+    ("Its hosts by tags", "deploy.environments.<name>.hosts", environment.Hosts, "Or a list of "
+     "names or addresses in its place: `hosts: [web-1.example.com, web-2.example.com]`."),
+)  # fmt: skip
+
+
+def meanings(model: type[Strict]) -> dict[str, str]:
+    """Return what stands below each field of a settings class, as one line."""
+    (body,) = ast.parse(inspect.getsource(model)).body
+    assert isinstance(body, ast.ClassDef)
+    found: dict[str, str] = {}
+    for field, text in zip(body.body, body.body[1:], strict=False):
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(field.target, ast.Name)
+            and isinstance(text, ast.Expr)
+            and isinstance(text.value, ast.Constant)
+        ):
+            found[field.target.id] = " ".join(str(text.value.value).split())
+    return found
+
+
+def kind(schema: dict[str, Any]) -> str:  # noqa: PLR0911 - one return for each kind
+    """Return a key's type in words, with its limits."""
+    if "enum" in schema:
+        return " or ".join(f"`{each}`" for each in schema["enum"])
+    if "anyOf" in schema:
+        some = [each for each in schema["anyOf"] if each != {"type": "null"}]
+        return " or ".join(dict.fromkeys(map(kind, some)))
+    if "oneOf" in schema:
+        return "list of names, or `tags:`"
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return {"Batch": "batch sizes", "Share": "count or percentage"}.get(name, "keys, see below")
+    if schema.get("type") == "array":
+        word, _, limits = kind(schema["items"]).partition(", ")
+        return f"list of {word}s" + (f", {limits}" if limits else "")
+    if schema.get("type") == "object":
+        return "mapping"
+    low, high = schema.get("minimum", schema.get("exclusiveMinimum")), schema.get("maximum")
+    names = {"integer": "whole number", "number": "number", "boolean": "`true` or `false`"}
+    text = names.get(schema.get("type", ""), "text")
+    if low is None or schema.get("type") == "string":
+        return text
+    above = "above " if "exclusiveMinimum" in schema else ""
+    return f"{text}, {above}{low:g} to {high:g}" if high is not None else f"{text}, {low:g} or more"
+
+
+def shown(value: Any) -> str:
+    """Return a default as it is written in the file."""
+    if value is None or value in ({}, ()):
+        return ""
+    if isinstance(value, Strict):
+        return f"`{value}`" if type(value).__str__ is not Strict.__str__ else ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def table(model: type[Strict]) -> str:
+    """Return a settings class's keys as a table."""
+    schema, texts = model.model_json_schema()["properties"], meanings(model)
+    lines = ["| key | type | default | meaning |", "|---|---|---|---|"]
+    for name, field in model.model_fields.items():
+        if name in GIVEN:
+            continue
+        is_required = field.is_required() and name != "apps"  # load gives an environment all
+        value = None if field.is_required() else field.get_default(call_default_factory=True)
+        default = "required" if is_required else shown(value)
+        own = "mapping of app names to keys" if name == "apps" else kind(schema[name])
+        meaning = texts[name].replace("|", "\\|")
+        lines.append(f"| `{name}` | {own} | {default} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def configuration() -> str:
+    """Return docs/configuration.md."""
+    text = """# Configuration
+
+<!-- Written by scripts/reference.py from deploy/settings: edit the texts there. -->
+
+Settings are in `fabric.yaml`, below `deploy:`. Fabric's own keys stand beside it, at the top level. The file is searched for in the working directory and the folders above; `--settings` names another one. An unknown key is refused with its file and line. [fabric.yaml](../fabric.yaml) shows every key in its place.
+
+Editors that read JSON Schema complete and check the file with [settings.schema.json](settings.schema.json). For the YAML extension of VS Code, its first line is:
+
+```yaml
+# yaml-language-server: $schema=docs/settings.schema.json
+```
+"""  # noqa: E501 - a paragraph is one line
+    for title, place, model, more in SECTIONS:
+        text += f"\n## {title}\n\n`{place}`" + (f". {more}" if more else "")
+        text += f"\n\n{table(model)}"
+    return text
+
+
+def json_schema() -> str:
+    """Return docs/settings.schema.json: the whole file's schema."""
+    whole = environment.Environment.model_json_schema()
+    defs: dict[str, Any] = whole.pop("$defs") | {"Environment": whole}
+    for _, _, model, _ in SECTIONS:
+        part = defs[model.__name__]
+        part["properties"] = {key: value for key, value in part["properties"].items()
+                              if key not in GIVEN}  # fmt: skip
+        for key, text in meanings(model).items():
+            if key in part["properties"]:
+                part["properties"][key]["description"] = text
+        # An environment's apps have only the keys that differ.
+        part.pop("required", None)
+        part.pop("title", None)
+    size = {"type": ["integer", "string"]}
+    defs["Batch"] = {"anyOf": [size, {"type": "array", "items": size}]}
+    defs["Share"] = size
+    apps = {"type": "object", "additionalProperties": {"anyOf": [
+        {"$ref": "#/$defs/App"}, {"type": "null"}]}}  # fmt: skip
+    defs["Environment"]["properties"]["apps"] = apps
+    defs["Environment"]["properties"]["from"] = {"type": "string"}
+    file = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Changeover's settings",
+        "type": "object",
+        "required": ["deploy"],
+        "properties": {
+            "deploy": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["environments"],
+                "properties": {
+                    "apps": apps,
+                    "environments": {
+                        "type": "object",
+                        "additionalProperties": {"$ref": "#/$defs/Environment"},
+                    },
+                },
+            }
+        },
+        "$defs": defs,
+    }
+    return json.dumps(_without_titles(file), indent=2) + "\n"
+
+
+def _without_titles(part: Any, *, is_keys: bool = False) -> Any:
+    """Leave out the titles that pydantic makes of names, where `title` is no key itself."""
+    if isinstance(part, list):
+        return [_without_titles(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    return {
+        key: _without_titles(value, is_keys=key in {"properties", "$defs"})
+        for key, value in part.items()
+        if is_keys or key != "title" or value == "Changeover's settings"
+    }
+
+
+def commands(page: str) -> str:
+    """Return docs/commands.md with each command's help between the marks."""
+    parts = []
+    for name in EXAMPLES:
+        made = namespace[name]
+        lines = (inspect.getdoc(made) or "").split("\n\n")
+        rows = []
+        arguments = sorted(made.get_arguments(), key=lambda each: str(each.name))
+        for argument in arguments:
+            names = sorted((("--" if len(n) > 1 else "-") + n for n in argument.names), key=len)
+            value = "" if argument.takes_value is False else " …"
+            meaning = OPTIONS[argument.attr_name or argument.name].help
+            rows.append(f"| `{', '.join(names)}{value}` | {meaning} |")
+        table_text = "\n".join(["| option | |", "|---|---|", *rows])
+        example = lines.pop().removeprefix("Example: changeover ").removeprefix("Example: inv ")
+        prose = "\n\n".join(" ".join(part.split()) for part in lines)
+        parts.append(f"## `inv {name}`\n\n{prose}\n\n```\ninv {example}\n```\n\n{table_text}\n")
+    before, _, rest = page.partition(BEGIN)
+    after = rest.partition(END)[2]
+    return before + BEGIN + "\n" + "\n".join(parts) + "\n" + END + after
+
+
+def written() -> dict[str, str]:
+    """Return the text of each file by its path in the project."""
+    return {
+        "docs/commands.md": commands((ROOT / "docs/commands.md").read_text()),
+        "docs/configuration.md": configuration(),
+        "docs/settings.schema.json": json_schema(),
+    }
+
+
+if __name__ == "__main__":
+    for path, text in written().items():
+        (ROOT / path).write_text(re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE))
