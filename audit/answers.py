@@ -11,7 +11,7 @@ from deploy import values
 from deploy.aws.inventory import Host
 from deploy.hosts import connections
 from deploy.hosts.records import Record
-from deploy.hosts.scripts import change
+from deploy.hosts.scripts import history, service, upload
 from deploy.hosts.scripts import read as questions
 from deploy.hosts.ssh.framing import Frame, new_mark
 from deploy.package import manifest
@@ -165,12 +165,12 @@ def _build_all(facts: HostFacts) -> None:
             *filter(None, (slot.link, slot.running_release)),
         )
         for release in named:
-            change.mark_bad("web", release, "note")
-            change.discard_part("web", release)
-        change.remove_releases("web", tuple(slot.releases), next(iter(slot.partial), ""))
+            history.mark_bad("web", release, "note")
+            upload.discard_part("web", release)
+        upload.remove_releases("web", tuple(slot.releases), next(iter(slot.partial), ""))
         for record in slot.history:
             unit = ("web@5000.service", record.unit)
-            change.switch_release("web", 5000, record.release, "web", unit, (unit[0],))
+            service.switch_release("web", 5000, record.release, "web", unit, (unit[0],))
         questions.runtime("web", "web@5000.service", 5000)
 
 

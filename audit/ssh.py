@@ -15,7 +15,8 @@ import paramiko
 
 from audit.wall import Attempt, Wall
 from deploy.hosts.ssh.algorithms import DIRECTIVES, OPENSSH
-from deploy.hosts.ssh.transport import NO_KEX, Connection, Transport
+from deploy.hosts.ssh.connection import Connection
+from deploy.hosts.ssh.transport import NO_KEX, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -28,7 +28,7 @@ from deploy.aws.target_groups import Balancer, Health, State, Target
 from deploy.errors import DeployError
 from deploy.hosts.records import Record
 from deploy.package.opening import Package
-from deploy.plan import plan
+from deploy.plan import assembly
 from deploy.plan.candidate import Offer
 from deploy.run.executor import Execution
 from deploy.run.report import ExitCode
@@ -196,7 +196,7 @@ def _planned(environment: Environment, hosts: list[Host], folder: Path) -> Plan:
     )
     units = {(host.name, GROUP.port): after for host in hosts}
     checks = dict.fromkeys(units, after.text)
-    return plan.make(environment, (Offer(app, package, units, checks),), survey)
+    return assembly.make(environment, (Offer(app, package, units, checks),), survey)
 
 
 def _unit(digit: str) -> RenderedUnit:

@@ -26,7 +26,7 @@ from deploy.errors import CommandFailed, CommandResult, DeployError, Locked
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.ssh import connect, transport
 from deploy.package import entries
-from deploy.plan import exclusion, plan, preflight
+from deploy.plan import assembly, exclusion, plan, preflight
 from deploy.run.report import (
     BatchBegan,
     Failure,
@@ -122,7 +122,7 @@ def _plan(**changes: Any) -> plan.Plan:
 def _made() -> plan.Plan:
     facts = [builders.facts(n, {"web": builders.slot()}) for n in (1, 2)]
     offers = (builders.offer(builders.app(), facts),)
-    return plan.make(builders.environment(), offers, builders.survey(facts))
+    return assembly.make(builders.environment(), offers, builders.survey(facts))
 
 
 def _fleet(stdout: str) -> Fleet:
@@ -220,7 +220,8 @@ def aws_error(screen: Screen, text: str) -> None:
     ):
 
         def fail(foreign: Exception = foreign) -> None:
-            raise account._translated(foreign, "elbv2", "describe_target_health")
+            where = "AWS (elbv2.describe_target_health, region eu-west-1)"
+            raise account._errors.translated(foreign, where, is_answered=False)
 
         _shown(screen, fail)
 

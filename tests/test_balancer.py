@@ -25,7 +25,8 @@ from botocore.exceptions import (
 from botocore.stub import Stubber
 
 from deploy.aws import target_groups
-from deploy.aws.account import Account, ApiError
+from deploy.aws.account import Account
+from deploy.aws.errors import ApiError
 from deploy.aws.health_poller import HealthFeed
 from deploy.aws.registrar import Desk
 from deploy.aws.target_groups import GONE, Balancer, Health, State, Target

@@ -13,7 +13,8 @@ from botocore.exceptions import HTTPClientError
 
 from audit import api, archives, bombs, trickle
 from deploy.aws import transport
-from deploy.aws.account import Account, ApiError, CredentialsRefused
+from deploy.aws.account import Account
+from deploy.aws.errors import ApiError, CredentialsRefused
 from deploy.aws.health_poller import HealthFeed
 from deploy.aws.registrar import Desk
 from deploy.aws.target_groups import Balancer, Target

@@ -19,7 +19,7 @@ from shell import run
 
 from deploy import values
 from deploy.hosts.records import Record
-from deploy.hosts.scripts import change, read
+from deploy.hosts.scripts import change, history, read, service, upload
 from deploy.hosts.ssh import framing
 from deploy.survey.parse import parse_host
 
@@ -38,18 +38,18 @@ SCRIPTS = {
     "listeners": read.listeners("web", 5000),
     "runtime": read.runtime("web", "web@5000.service", 5000),
     "connections": read.connections(5000),
-    "prepare": change.prepare("web", "web"),
+    "prepare": upload.prepare("web", "web"),
     "find_contents": read.find_contents("web", "1.0.0-aaaaaaaaaaaa"),
-    "receive_release": change.receive_release("web", "1.0.0-aaaaaaaaaaaa", "web", 0, "0" * 64),
-    "discard_part": change.discard_part("web", "1.0.0-aaaaaaaaaaaa"),
-    "stage_units": change.stage_units([("web@5000.service", 9)], [("/srv/web/a b", 8)]),
-    "record_out": change.record_out("web", 5000, '{"by": "it\'s me"}'),
-    "record_deployed": change.record_deployed("web", 5000, "{}", "1.0.0-aaaaaaaaaaaa"),
-    "forget_out": change.forget_out("web", 5000),
-    "stop_unit": change.stop_unit("web@5000.service"),
-    "retire_unit": change.retire_unit("old.service"),
-    "revive_unit": change.revive_unit("old.service"),
-    "switch_release": change.switch_release(
+    "receive_release": upload.receive_release("web", "1.0.0-aaaaaaaaaaaa", "web", 0, "0" * 64),
+    "discard_part": upload.discard_part("web", "1.0.0-aaaaaaaaaaaa"),
+    "stage_units": upload.stage_units([("web@5000.service", 9)], [("/srv/web/a b", 8)]),
+    "record_out": history.record_out("web", 5000, '{"by": "it\'s me"}'),
+    "record_deployed": history.record_deployed("web", 5000, "{}", "1.0.0-aaaaaaaaaaaa"),
+    "forget_out": history.forget_out("web", 5000),
+    "stop_unit": service.stop_unit("web@5000.service"),
+    "retire_unit": service.retire_unit("old.service"),
+    "revive_unit": service.revive_unit("old.service"),
+    "switch_release": service.switch_release(
         "web",
         5000,
         "1.0.0-aaaaaaaaaaaa",
@@ -57,10 +57,10 @@ SCRIPTS = {
         ("w.service", "d" * 12),
         ("w.service", "v.service"),
     ),
-    "mark_bad": change.mark_bad("web", "1.0.0-aaaaaaaaaaaa", "it's bad"),
-    "remove_releases": change.remove_releases("web", ("1.0.0-aaaaaaaaaaaa", "1.1.0-bbbbbbbbbbbb")),
-    "start_unit": change.start_unit("web@5000.service"),
-    "show_unit": change.show_unit("web@5000.service"),
+    "mark_bad": history.mark_bad("web", "1.0.0-aaaaaaaaaaaa", "it's bad"),
+    "remove_releases": upload.remove_releases("web", ("1.0.0-aaaaaaaaaaaa", "1.1.0-bbbbbbbbbbbb")),
+    "start_unit": service.start_unit("web@5000.service"),
+    "show_unit": service.show_unit("web@5000.service"),
     "journal": read.journal("web@5000.service", 5),
     "curl": read.probe_with_curl(5000, "/health?a=b&c='d'", "example.com", 5),
     "python": read.probe_with_python(5000, "/health", "example.com", 5),
@@ -177,20 +177,20 @@ BAD_NAMES = (
         change.lock_path,
         lambda bad: change.locked(bad, "true"),
         lambda bad: change.release_path("web", bad),
-        lambda bad: change.prepare("web", bad),
-        lambda bad: change.receive_release("web", bad, "web", 0, "0" * 64),
-        lambda bad: change.receive_release("web", "1.0.0-aaaaaaaaaaaa", bad, 0, "0" * 64),
-        lambda bad: change.receive_release("web", "1.0.0-aaaaaaaaaaaa", "web", 0, bad),
-        lambda bad: change.discard_part("web", bad),
-        lambda bad: change.record_deployed("web", 5000, "{}", bad),
-        lambda bad: change.mark_bad("web", bad, "note"),
-        change.stop_unit,
-        change.start_unit,
-        change.retire_unit,
-        change.revive_unit,
-        lambda bad: change.kept_unit("web", "web@5000.service", bad, "d" * 12),
-        lambda bad: change.kept_unit("web", "web@5000.service", "1.0.0-aaaaaaaaaaaa", bad),
-        lambda bad: change.remove_releases("web", (bad,)),
+        lambda bad: upload.prepare("web", bad),
+        lambda bad: upload.receive_release("web", bad, "web", 0, "0" * 64),
+        lambda bad: upload.receive_release("web", "1.0.0-aaaaaaaaaaaa", bad, 0, "0" * 64),
+        lambda bad: upload.receive_release("web", "1.0.0-aaaaaaaaaaaa", "web", 0, bad),
+        lambda bad: upload.discard_part("web", bad),
+        lambda bad: history.record_deployed("web", 5000, "{}", bad),
+        lambda bad: history.mark_bad("web", bad, "note"),
+        service.stop_unit,
+        service.start_unit,
+        service.retire_unit,
+        service.revive_unit,
+        lambda bad: service.kept_unit("web", "web@5000.service", bad, "d" * 12),
+        lambda bad: service.kept_unit("web", "web@5000.service", "1.0.0-aaaaaaaaaaaa", bad),
+        lambda bad: upload.remove_releases("web", (bad,)),
         lambda bad: read.find_contents("web", bad),
         lambda bad: read.runtime(bad, "web@5000.service", 5000),
         lambda bad: read.survey_app(bad, "web", None, None),
@@ -227,7 +227,7 @@ def test_units_are_judged_together_and_kept_only_if_all_are_right(
     sizes = [[(name, len(text)) for name, text in each.items()] for each in (checks, texts)]
     environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     sent = b"".join((*checks.values(), *texts.values()))
-    ran = run(change.stage_units(sizes[0], sizes[1]), sent, environ)
+    ran = run(upload.stage_units(sizes[0], sizes[1]), sent, environ)
     assert ran.exit_code == ended, ran.stdout
     assert (tmp_path / "asked").read_text().count(".service") == len(checks)
     kept = {str(path): path.read_bytes() for path in tmp_path.glob("kept*")}
@@ -253,7 +253,7 @@ def stored(home: Path, release: str) -> Path:
 
 def switch(root: Path, release: str) -> CommandResult:
     unit = ("web@5000.service", hashlib.sha256(release.encode()).hexdigest())
-    script = change.switch_release("web", 5000, release, "root", unit, (unit[0],))
+    script = service.switch_release("web", 5000, release, "root", unit, (unit[0],))
     return run(moved(script, root).replace("/etc/systemd/system", str(root)))
 
 
@@ -296,7 +296,7 @@ def test_the_units_of_two_slots_match_one_digest(
     names = [f"web@{port}.service" for port in order]
     for port in (5000, 5001):
         unit = (f"web@{port}.service", digest)
-        script = change.switch_release("web", port, release, "root", unit, names)
+        script = service.switch_release("web", port, release, "root", unit, names)
         ended = run(moved(script, tmp_path).replace("/etc/systemd/system", str(tmp_path)))
         assert ended.exit_code == 0, ended.stdout
 
@@ -307,7 +307,7 @@ def test_a_release_that_a_slot_points_to_is_never_removed(tmp_path: Path) -> Non
     for release in ("1.0.0-aaaaaaaaaaaa", "1.0.0-abababababab", "2.0.0-bbbbbbbbbbbb"):
         (home / f"records/manifests/{release}").touch()
     assert switch(tmp_path, "2.0.0-bbbbbbbbbbbb").exit_code == 0
-    script = change.remove_releases("web", ("1.0.0-aaaaaaaaaaaa", "2.0.0-bbbbbbbbbbbb"))
+    script = upload.remove_releases("web", ("1.0.0-aaaaaaaaaaaa", "2.0.0-bbbbbbbbbbbb"))
     assert run(moved(script, tmp_path)).exit_code == 0
     left = ["1.0.0-abababababab", "2.0.0-bbbbbbbbbbbb"]
     assert sorted(entry.name for entry in (home / "releases").iterdir()) == left
@@ -321,7 +321,7 @@ def test_a_torn_upload_is_removed_unless_its_release_is_coming(tmp_path: Path) -
     for coming, left in (("3.0.0-cccccccccccc", [".3.0.0-cccccccccccc.part"]), ("", [])):
         for release in ("3.0.0-cccccccccccc", "4.0.0-dddddddddddd"):
             (home / f"releases/.{release}.part/files").mkdir(parents=True, exist_ok=True)
-        script = change.remove_releases("web", (), coming)
+        script = upload.remove_releases("web", (), coming)
         assert run(moved(script, tmp_path)).exit_code == 0
         assert [entry.name for entry in (home / "releases").iterdir()] == left
 
@@ -329,22 +329,24 @@ def test_a_torn_upload_is_removed_unless_its_release_is_coming(tmp_path: Path) -
 def test_the_note_that_a_target_is_out_falls_with_the_record(tmp_path: Path) -> None:
     records = tmp_path / "srv/web/records"
     note = '{"by": "it\'s $HOME `me`"}'
-    assert run(moved(change.record_out("web", 5000, note), tmp_path)).exit_code == 0
+    assert run(moved(history.record_out("web", 5000, note), tmp_path)).exit_code == 0
     assert (records / "5000.out").read_text() == f"{note}\n"
-    assert run(moved(change.mark_bad("web", "1.0.0-aaaaaaaaaaaa", "sick"), tmp_path)).exit_code == 0
-    for number in range(change.HISTORY + 2):
+    assert (
+        run(moved(history.mark_bad("web", "1.0.0-aaaaaaaaaaaa", "sick"), tmp_path)).exit_code == 0
+    )
+    for number in range(history.HISTORY + 2):
         record = Record("1.0.0-aaaaaaaaaaaa", "d" * 12, str(number)).as_line()
-        script = change.record_deployed("web", 5000, record, "1.0.0-aaaaaaaaaaaa")
+        script = history.record_deployed("web", 5000, record, "1.0.0-aaaaaaaaaaaa")
         assert run(moved(script, tmp_path)).exit_code == 0
     assert [entry.name for entry in records.iterdir() if entry.is_file()] == ["history"]
     assert not list((records / "bad").iterdir())
     lines = (records / "history").read_text().splitlines()
-    assert len(lines) == change.HISTORY
+    assert len(lines) == history.HISTORY
     assert Record.parse(lines[-1]) == Record(
-        "1.0.0-aaaaaaaaaaaa", "d" * 12, str(change.HISTORY + 1)
+        "1.0.0-aaaaaaaaaaaa", "d" * 12, str(history.HISTORY + 1)
     )
     for _ in range(2):
-        assert run(moved(change.forget_out("web", 5000), tmp_path)).exit_code == 0
+        assert run(moved(history.forget_out("web", 5000), tmp_path)).exit_code == 0
 
 
 def test_the_survey_reads_links_records_and_releases(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from builders import NEW, OLD, UNHEALTHY
 
 from deploy.cli import conclusion, options
 from deploy.errors import BadInput
-from deploy.plan import candidate, plan
+from deploy.plan import assembly, candidate
 from deploy.run.report import ExitCode, Failure, Outcome, Report
 from deploy.screen import overview
 from deploy.survey.facts import Survey
@@ -63,7 +63,9 @@ def test_a_version_that_ties_is_refused(builds: Path) -> None:
 def test_a_report_tells_who_is_out_of_service_whoever_took_them_out() -> None:
     hosts = [builders.facts(number, {"web": builders.slot()}) for number in (1, 2)]
     environment = builders.environment()
-    made = plan.make(environment, (builders.offer(builders.app(), hosts),), builders.survey(hosts))
+    made = assembly.make(
+        environment, (builders.offer(builders.app(), hosts),), builders.survey(hosts)
+    )
     report = Report(
         made, {"host-1": Outcome.DONE, "host-2": Outcome.WAITING, "host-3": Outcome.DONE}
     )
@@ -79,7 +81,7 @@ def test_a_host_that_was_out_and_not_reached_is_out_where_nobody_could_look() ->
     hosts = [builders.facts(number, {"web": builders.slot()}) for number in (1, 2)]
     seen = builders.survey(hosts, {"host-2": UNHEALTHY})
     offers = (builders.offer(builders.app(), hosts),)
-    made = plan.make(builders.environment(), offers, seen, allow_downtime=True)
+    made = assembly.make(builders.environment(), offers, seen, allow_downtime=True)
     failures = (Failure(builders.host(1), "upload", "no way to it"),)
     waiting = dict.fromkeys(("host-1", "host-2"), Outcome.WAITING)
     told = conclusion.as_seen(Report(made, waiting, failures), None)
@@ -95,7 +97,9 @@ def test_a_fleet_that_was_mixed_and_cannot_be_seen_is_mixed() -> None:
         builders.facts(n, {"web": builders.slot(release)}) for n, release in ((1, OLD), (2, NEW))
     ]
     environment = builders.environment()
-    made = plan.make(environment, (builders.offer(builders.app(), hosts),), builders.survey(hosts))
+    made = assembly.make(
+        environment, (builders.offer(builders.app(), hosts),), builders.survey(hosts)
+    )
     assert made.mixed
     failure = Failure(builders.host(1), "upload", "no way to it")
     outcomes = {"host-1": Outcome.WAITING, "host-2": Outcome.WAITING}
@@ -114,7 +118,7 @@ def test_a_fleet_that_was_mixed_and_cannot_be_seen_is_mixed() -> None:
 def test_a_fleet_of_one_release_is_not_mixed_for_a_host_that_cannot_be_read() -> None:
     hosts = [builders.facts(n, {"web": builders.slot()}) for n in (1, 2)]
     environment, seen = builders.environment(), builders.survey(hosts)
-    made = plan.make(environment, (builders.offer(builders.app(), hosts),), seen)
+    made = assembly.make(environment, (builders.offer(builders.app(), hosts),), seen)
     waiting = dict.fromkeys(("host-1", "host-2"), Outcome.WAITING)
     report = Report(made, waiting, (Failure(builders.host(1), "upload", "no way to it"),))
     partly = Survey(seen.hosts[1:], seen.groups, seen.health, {"host-1": "no answer"})

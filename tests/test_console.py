@@ -14,7 +14,7 @@ from builders import NEW
 from rich.console import Console
 
 from deploy import __version__
-from deploy.plan import plan
+from deploy.plan import assembly
 from deploy.run.report import (
     BatchBegan,
     Failure,
@@ -44,7 +44,7 @@ def printed(thing: RenderableType, width: int = 100) -> str:
 def made(hosts: int = 2) -> Plan:
     facts = [builders.facts(n, {"web": builders.slot()}) for n in range(1, hosts + 1)]
     offers = (builders.offer(builders.app(), facts),)
-    return plan.make(builders.environment(), offers, builders.survey(facts))
+    return assembly.make(builders.environment(), offers, builders.survey(facts))
 
 
 class Dead(io.StringIO):

@@ -15,7 +15,7 @@ from builders import NEW
 from deploy.aws.target_groups import GONE, Health, State, Target
 from deploy.cli import rollout
 from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, LockLost
-from deploy.plan import plan as plans
+from deploy.plan import assembly
 from deploy.recovery import failed_host, rollback
 from deploy.run import capacity_gate, executor
 from deploy.run.executor import Execution
@@ -111,7 +111,7 @@ class PaperFleet:
 def made(hosts: Iterable[HostFacts], *apps: App, **environment: Any) -> Plan:
     served, listed = apps or (builders.app(),), list(hosts)
     offers = tuple(builders.offer(app, listed) for app in served)
-    return plans.make(
+    return assembly.make(
         builders.environment(*served, **environment),
         offers,
         builders.survey(listed, apps=served),
@@ -471,7 +471,7 @@ def test_a_batch_of_two_apps_begins_when_one_look_finds_room_for_both(
     hosts = [builders.facts(number, slots) for number in (1, 2, 3)]
     offers = tuple(builders.offer(app, hosts) for app in apps)
     seen = builders.survey(hosts, apps=apps)
-    plan = plans.make(builders.environment(*apps), offers, seen)
+    plan = assembly.make(builders.environment(*apps), offers, seen)
     looks = dict.fromkeys(("web", "admin"), 0)
 
     def serving(app: App) -> set[int]:
@@ -493,7 +493,7 @@ def test_a_window_goes_on_when_a_host_that_was_out_makes_room(
     hosts = old(4)
     environment = builders.environment(web, batch=None, rollout={"window": 2})
     offers = (builders.offer(web, hosts),)
-    plan = plans.make(environment, offers, builders.survey(hosts, apps=[web]))
+    plan = assembly.make(environment, offers, builders.survey(hosts, apps=[web]))
     out, sick, third_waits = set[int](), set[int](), threading.Event()
 
     def act(step: Step) -> None:
@@ -520,7 +520,7 @@ def test_a_batch_that_would_leave_too_few_waits_and_then_does_not_start(run: Run
     web = builders.app(healthy_timeout_seconds=0.6)
     listed = old(3)
     offers = (builders.offer(web, listed),)
-    plan = plans.make(builders.environment(web), offers, builders.survey(listed, apps=[web]))
+    plan = assembly.make(builders.environment(web), offers, builders.survey(listed, apps=[web]))
     ran = run(plan, sick={"host-3"}, sick_after=2)
     assert ran.report.outcomes["host-1"] is Outcome.DONE
     assert ran.report.outcomes["host-2"] is Outcome.WAITING
@@ -566,7 +566,7 @@ def test_a_window_waits_for_room_host_by_host(run: Run) -> None:
     web = builders.app(healthy_timeout_seconds=0.6)
     listed = old(3)
     own = builders.environment(web, batch=None, rollout={"window": 1})
-    plan = plans.make(own, (builders.offer(web, listed),), builders.survey(listed, apps=[web]))
+    plan = assembly.make(own, (builders.offer(web, listed),), builders.survey(listed, apps=[web]))
     ran = run(plan, sick={"host-3"}, sick_after=2)
     outcomes = list(ran.report.outcomes.values())
     assert outcomes == [Outcome.DONE, Outcome.WAITING, Outcome.WAITING]
@@ -632,7 +632,7 @@ def coming_twice() -> Plan:
     hosts = [builders.facts(1, slots, spares=spares)]
     seen = builders.survey(hosts, apps=apps)
     sick = dict.fromkeys(seen.health["web"], Health(State.UNHEALTHY))
-    plan = plans.make(
+    plan = assembly.make(
         builders.environment(*apps, batch=1, rollout={"strategy": "surge"}),
         tuple(builders.offer(app, hosts) for app in apps),
         replace(seen, health=seen.health | {"web": sick}),
@@ -686,7 +686,7 @@ def test_a_host_that_ran_nothing_before_is_not_said_to_be_back(run: Run) -> None
     web = builders.app()
     environment = builders.environment(web)
     seen = builders.survey(hosts, {"host-1": GONE}, [web])
-    plan = plans.make(environment, (builders.offer(web, hosts),), seen, allow_downtime=True)
+    plan = assembly.make(environment, (builders.offer(web, hosts),), seen, allow_downtime=True)
     first = run(plan, {f"host-3: prove {NEW}": fail}).report
     assert first.outcomes["host-1"] is Outcome.DONE
     now = [builders.facts(number, {"web": builders.slot(NEW)}) for number in (1, 2)]
@@ -711,7 +711,7 @@ def surged(count: int, health: Any = None, batch: Any = (1, "100%"), **rollout: 
     given = {"strategy": "surge", **rollout}
     environment = builders.environment(app, batch=list(batch), rollout=given)
     offers = (builders.offer(app, hosts),)
-    return plans.make(environment, offers, builders.survey(hosts, health, apps=[app]))
+    return assembly.make(environment, offers, builders.survey(hosts, health, apps=[app]))
 
 
 def test_a_canary_is_proven_while_others_are_staged_and_enrols_after_them(run: Run) -> None:

@@ -16,7 +16,7 @@ from test_survey import PRINTED, Telling, answered, gather
 
 from deploy.aws.target_groups import GONE, State
 from deploy.errors import BadInput, CommandResult, ConnectionLost, RemoteError
-from deploy.plan import exclusion, plan
+from deploy.plan import assembly, exclusion
 from deploy.recovery import repair, rollback
 from deploy.run.progress import Tally
 from deploy.run.report import ExitCode, Outcome
@@ -130,7 +130,7 @@ def seen(*unread: int, hosts: int = 4) -> Survey:
 def test_a_host_that_cannot_be_read_is_left_out_and_its_target_counts_as_aws_says() -> None:
     environment = builders.environment(rollout={"max_failures": 1})
     fit = exclusion.leave_out(environment, seen(2), {}, Scope("lab"))
-    made = plan.make(environment, (builders.offer(builders.app(), fit.hosts),), fit)
+    made = assembly.make(environment, (builders.offer(builders.app(), fit.hosts),), fit)
     assert [host.name for host in made.hosts] == HONEST
     assert "host-2 is left out: no answer" in made.warnings
     assert "Warning: host-2 is left out: no answer" in str(made)
@@ -141,7 +141,7 @@ def test_a_host_that_cannot_be_read_is_left_out_and_its_target_counts_as_aws_say
 def test_a_host_that_is_left_out_is_a_failure_from_the_start() -> None:
     environment = builders.environment(rollout={"max_failures": 1})
     fit = exclusion.leave_out(environment, seen(2), {}, Scope("lab"))
-    made = plan.make(environment, (builders.offer(builders.app(), fit.hosts),), fit)
+    made = assembly.make(environment, (builders.offer(builders.app(), fit.hosts),), fit)
     tally = Tally(made)
     assert not tally.is_spent()
     for host in HONEST:

@@ -20,7 +20,7 @@ from deploy.errors import (
     LockLost,
     Unreachable,
 )
-from deploy.hosts.lock import claim, crowd, heartbeat, watch
+from deploy.hosts.lock import claim, crowd, heartbeat, view, watch
 from deploy.hosts.lock.claim import Claim
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.lease import Lease
@@ -69,7 +69,7 @@ def held_by(hosts: Hosts) -> set[str]:
 
 
 def shown_by(hosts: Hosts) -> dict[str, Holder]:
-    return dict(watch.read("lab", cast("Any", hosts)).holders)
+    return dict(view.read("lab", cast("Any", hosts)).holders)
 
 
 def watched(hosts: Hosts, holder: Holder) -> Life:
@@ -78,7 +78,7 @@ def watched(hosts: Hosts, holder: Holder) -> Life:
 
 def broken(hosts: Hosts, why: str = "because") -> Mapping[str, str]:
     """Break whatever lock there is; the hosts that failed."""
-    seen = watch.read("lab", cast("Any", hosts))
+    seen = view.read("lab", cast("Any", hosts))
     failed = dict(watch.clean("lab", cast("Any", hosts), seen, why))
     for holder, _ in seen.each():
         failed |= watch.destroy("lab", cast("Any", hosts), seen, holder.token, why)
@@ -385,9 +385,9 @@ def test_a_long_look_is_not_taken_for_silence(
 ) -> None:
     """Dead hosts make a look as long as the time to live: one look alone proves nothing."""
     holder, looks = dead(hosts), list[int]()
-    read = watch.read
+    read = view.read
 
-    def slowly(*args: Any) -> watch.View:
+    def slowly(*args: Any) -> view.View:
         found = read(*args)
         looks.append(1)
         threading.Event().wait(TTL_SECONDS)

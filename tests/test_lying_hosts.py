@@ -18,7 +18,7 @@ from lockhosts import EVERY_LIE, TTL_SECONDS, FolderHost, LyingHost, MemoryHost,
 
 from deploy.cli import lock_report
 from deploy.errors import DeployError, LockDisputed, Locked, LockLost, Unreachable
-from deploy.hosts.lock import claim, crowd, watch
+from deploy.hosts.lock import claim, crowd, view, watch
 from deploy.hosts.lock.holder import Holder, shown
 from deploy.hosts.lock.lease import Lease
 from deploy.hosts.scripts import lock
@@ -40,7 +40,7 @@ def short_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
     learn(monkeypatch)
     monkeypatch.setattr(claim, "FIRST_SECONDS", 0.5)
     monkeypatch.setattr(crowd, "GRACE_SECONDS", 0.5)
-    monkeypatch.setattr(watch, "LOOK_SECONDS", 0.8)
+    monkeypatch.setattr(view, "LOOK_SECONDS", 0.8)
 
 
 def fleet(size: int, lies: dict[int, str]) -> Hosts:

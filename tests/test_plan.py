@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from deploy.aws.target_groups import GONE, Health
 from deploy.errors import BadInput
 from deploy.hosts.records import Record
-from deploy.plan import advice, host_plan, plan
+from deploy.plan import advice, assembly, host_steps
 from deploy.plan import staging as stock
 from deploy.steps.staging import RemoveReleases, UploadRelease
 from deploy.steps.target import DeregisterTarget, Soak, WaitDrained
@@ -64,7 +64,7 @@ def made(
     seen = builders.survey(hosts, health, apps, **(group or {}))
     offers = tuple(builders.offer(app, hosts) for app in apps)
     own = builders.environment(*apps, **environment)
-    return plan.make(own, offers, seen, allow_downtime=allow_downtime)
+    return assembly.make(own, offers, seen, allow_downtime=allow_downtime)
 
 
 def lane_of(apps: tuple[App, ...] = (WEB,), **slots: Slot) -> Lane:
@@ -245,9 +245,9 @@ def test_other_dangers_are_warnings_too() -> None:
 
 
 def test_the_local_question_is_the_groups_unless_the_app_has_its_own() -> None:
-    assert host_plan.question(WEB, builders.group()) == ("/health", "200")
+    assert host_steps.question(WEB, builders.group()) == ("/health", "200")
     own = builders.app(health={"path": "/ready", "expect": "200-299"})
-    assert host_plan.question(own, builders.group()) == ("/ready", "200-299")
+    assert host_steps.question(own, builders.group()) == ("/ready", "200-299")
 
 
 @given(states=st.lists(st.sampled_from([HEALTHY, UNHEALTHY, GONE]), min_size=1, max_size=6))
@@ -363,7 +363,7 @@ def test_an_app_that_is_out_goes_before_one_that_serves_on_the_same_host() -> No
     for number, app in ((0, WEB), (1, admin)):
         seen.health[app.name][seen.target(hosts[number].host, app)] = UNHEALTHY
     offers = tuple(builders.offer(app, hosts) for app in (WEB, admin))
-    found = plan.make(builders.environment(WEB, admin), offers, seen)
+    found = assembly.make(builders.environment(WEB, admin), offers, seen)
     told = [
         [(lane.host.name, sorted({step.app.name for step in lane.steps})) for lane in batch]
         for batch in found.batches

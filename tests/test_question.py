@@ -11,7 +11,7 @@ from dataclasses import replace
 import builders
 import pytest
 
-from deploy.plan import plan
+from deploy.plan import assembly, plan
 from deploy.screen import question
 from deploy.screen.streams import CI_VARIABLES
 from lab.terminal import ROOT, Session
@@ -41,7 +41,7 @@ except DeployError as error:
 def made(hosts: int, *apps: str) -> plan.Plan:
     facts = [builders.facts(n, {"web": builders.slot()}) for n in range(1, hosts + 1)]
     offers = (builders.offer(builders.app(), facts),)
-    found = plan.make(builders.environment(), offers, builders.survey(facts))
+    found = assembly.make(builders.environment(), offers, builders.survey(facts))
     return replace(found, releases=dict.fromkeys(apps, builders.NEW))
 
 

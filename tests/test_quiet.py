@@ -19,7 +19,7 @@ from deploy.errors import (
     DeployError,
     RemoteError,
 )
-from deploy.plan import advice, host_plan
+from deploy.plan import advice, host_steps
 from deploy.recovery import failed_host
 from deploy.steps import idle_drain
 from deploy.steps.fleet import Stopped
@@ -292,7 +292,7 @@ def test_where_quiet_is_not_to_be_trusted_the_whole_delay_is_waited_and_said(nam
     facts = builders.facts(1, {"web": slot})
     seen = builders.survey([facts], apps=[app], **group)
     wanted = builders.environment(app, **QUIET)
-    drained = host_plan.drained(facts, app, seen, wanted)
+    drained = host_steps.drained(facts, app, seen, wanted)
     assert drained == WaitDrained(facts.host, app, 15.0)
     told = f"web: drains by the whole delay: {why}"
     assert advice.warnings(wanted, (app,), seen) == (told,)

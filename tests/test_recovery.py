@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.aws.target_groups import GONE, Health, State
-from deploy.plan import host_plan
+from deploy.plan import host_steps
 from deploy.plan.host_plan import Goal, Lane
 from deploy.recovery import failed_host
 from deploy.steps.target import RegisterTarget, WaitDrained, WaitHealthy
@@ -44,7 +44,7 @@ def lane_of(
     facts = builders.facts(1, own)
     seen = builders.survey([facts], {"host-1": health}, apps)
     goals = [Goal(app, NEW, "d" * 12) for app in apps]
-    return host_plan.laid(goals, facts, seen, builders.environment(*apps))
+    return host_steps.laid(goals, facts, seen, builders.environment(*apps))
 
 
 def step_of(lane: Lane, name: str, app: App = WEB) -> Step:

@@ -7,7 +7,7 @@ import signal
 import builders
 import pytest
 
-from deploy.plan import plan
+from deploy.plan import assembly
 from deploy.run.report import ExitCode, Failure, Outcome, Report
 
 FAILED = (Failure(builders.host(1), "stop web@5000.service", "host-1: no"),)
@@ -32,7 +32,7 @@ def report(*outcomes: Outcome, failures: tuple[Failure, ...] = (), number: int =
         for index, outcome in enumerate(outcomes, start=1)
     ]
     rolled = [facts for facts, end in zip(hosts, outcomes, strict=True) if end is not CURRENT]
-    made = plan.make(
+    made = assembly.make(
         builders.environment(app),
         (builders.offer(app, rolled),) if rolled else (),
         builders.survey(rolled or hosts),

@@ -15,7 +15,7 @@ from deploy.cli import conclusion, options
 from deploy.cli.options import Asked
 from deploy.errors import BadInput
 from deploy.hosts.records import Record
-from deploy.plan import exclusion, plan, preflight
+from deploy.plan import assembly, exclusion, preflight
 from deploy.plan.candidate import Opened
 from deploy.recovery import rollback
 from deploy.run.report import Failure, Outcome, Report
@@ -86,7 +86,7 @@ def test_what_a_report_suggests_can_be_typed(
 ) -> None:
     hosts = [builders.facts(n, {"web": builders.slot()}) for n in (1, 2)]
     offers = (builders.offer(builders.app(), hosts),)
-    made = plan.make(builders.environment(), offers, builders.survey(hosts))
+    made = assembly.make(builders.environment(), offers, builders.survey(hosts))
     failures = (Failure(builders.host(2), "upload", "no"),)
     report = Report(made, dict.fromkeys(("host-1", "host-2"), Outcome.BACK) | ends, failures)
     more = {"deploy": ("--package", "2.0.0"), "rollback": ("--to", "1.0.0")}.get(verb, ())
@@ -102,7 +102,7 @@ def test_only_hosts_that_kept_the_new_release_are_a_reason_to_roll_back() -> Non
     """Otherwise the rollback that is suggested would undo the run before."""
     hosts = [builders.facts(n, {"web": builders.slot()}) for n in (1, 2)]
     offers = (builders.offer(builders.app(), hosts),)
-    made = plan.make(builders.environment(), offers, builders.survey(hosts))
+    made = assembly.make(builders.environment(), offers, builders.survey(hosts))
     failures = (Failure(builders.host(2), "upload", "no"),)
     scope = Scope("prod", app="web")
     back = dict.fromkeys(("host-1", "host-2"), Outcome.BACK)
@@ -115,7 +115,7 @@ def test_only_hosts_that_kept_the_new_release_are_a_reason_to_roll_back() -> Non
 def test_a_host_that_was_left_out_is_deployed_to_later_by_itself() -> None:
     hosts = [builders.facts(n, {"web": builders.slot()}) for n in (1, 2)]
     offers = (builders.offer(builders.app(), hosts),)
-    made = plan.make(builders.environment(), offers, builders.survey(hosts))
+    made = assembly.make(builders.environment(), offers, builders.survey(hosts))
     ends = {"host-1": Outcome.DONE, "host-2": Outcome.DONE, "host-3": Outcome.LEFT_OUT}
     failures = (Failure(builders.host(3), "the check before the start", "no answer"),)
     text = conclusion.next_steps(

@@ -20,7 +20,7 @@ from deploy.hosts.ssh.transport import NoCommonAlgorithm, UnknownHostKey
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from deploy.hosts.ssh.transport import Connection
+    from deploy.hosts.ssh.connection import Connection
 
 OPENING_SECONDS = 0.2
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from deploy.hosts.ssh.transport import Connection
+    from deploy.hosts.ssh.connection import Connection
 
 WEB = Host("web-1", "10.0.0.1", "i-00000000000000001", private_address="10.0.0.1")
 TAGGED = builders.environment(hosts={"tags": {"Role": "web"}})

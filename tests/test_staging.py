@@ -16,7 +16,7 @@ import pytest
 import shell
 
 from deploy.errors import CommandFailed, CommandResult, ConnectionLost
-from deploy.hosts.scripts import change as commands
+from deploy.hosts.scripts import upload
 from deploy.package import manifest
 from deploy.package.opening import Package, open_package
 from deploy.steps.staging import UploadRelease
@@ -320,12 +320,12 @@ def test_control_a_copy_that_is_not_checked_carries_the_hot_fix(
     host.upload(first)
     (host.release(first) / "lib/part3.bin").write_bytes(b"fixed by hand")
     package = build(tmp_path, "2.0.0", {"web": b"2"})
-    checked = commands.receive_release(
+    checked = upload.receive_release(
         "web", package.release.id, "web", 0, manifest.digest(package.manifest, "")
     )
     unchecked = checked.replace("if ! wrong=$(b2sum", "if false && wrong=$(b2sum")
     assert unchecked != checked
-    monkeypatch.setattr(commands, "receive_release", lambda *_, **__: unchecked)
+    monkeypatch.setattr(upload, "receive_release", lambda *_, **__: unchecked)
     host.upload(package)
     assert (host.release(package) / "lib/part3.bin").read_bytes() == b"fixed by hand"
 

@@ -17,13 +17,14 @@ from deploy.cli import invoke_patch, rollout
 from deploy.screen import streams
 from deploy.screen.console import Screen
 from deploy.plan import plan
+from deploy.plan import assembly
 from deploy.run.report import BatchBegan, StepBegan, Told
 
 streams.guard_program()
 invoke_patch.restore_on_signals()
 facts = [builders.facts(n, {"web": builders.slot()}) for n in range(1, 31)]
 offers = (builders.offer(builders.app(), facts),)
-made = plan.make(builders.environment(), offers, builders.survey(facts))
+made = assembly.make(builders.environment(), offers, builders.survey(facts))
 step = made.batches[0][0].steps[0]
 
 class Execution:

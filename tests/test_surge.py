@@ -12,7 +12,7 @@ from builders import HEALTHY, NEW, OLD, UNHEALTHY
 from deploy.aws.target_groups import GONE, Health, State
 from deploy.errors import BadInput
 from deploy.hosts.records import Record
-from deploy.plan import host_plan, plan, preflight
+from deploy.plan import assembly, host_steps, preflight
 from deploy.plan.host_plan import Goal
 from deploy.recovery import failed_host, repair, rollback
 from deploy.screen import overview
@@ -77,13 +77,13 @@ def seen(hosts: Sequence[HostFacts], health: Mapping[tuple[int, int], Health]) -
 
 def made(*hosts: HostFacts, health: Mapping[tuple[int, int], Health] | None = None) -> Plan:
     environment = builders.environment(WEB, batch=[1, "100%"], rollout=SURGE)
-    return plan.make(environment, (builders.offer(WEB, hosts),), seen(hosts, health or {}))
+    return assembly.make(environment, (builders.offer(WEB, hosts),), seen(hosts, health or {}))
 
 
 def lane_of(facts: HostFacts, health: Mapping[tuple[int, int], Health] | None = None) -> Lane:
     environment = builders.environment(WEB, rollout=SURGE)
     goal = Goal(WEB, NEW, "d" * 12)
-    return host_plan.laid([goal], facts, seen([facts], health or {}), environment)
+    return host_steps.laid([goal], facts, seen([facts], health or {}), environment)
 
 
 def test_the_old_release_leaves_only_when_the_new_one_serves() -> None:
@@ -111,7 +111,7 @@ def test_an_old_slot_drains_until_it_is_quiet_where_that_is_wanted() -> None:
     listening = builders.slot(listeners=(Listener(100, "web@5000.service", "web"),))
     facts = host(used=listening)
     environment = builders.environment(WEB, rollout=SURGE | {"drain": "quiet"})
-    lane = host_plan.laid([Goal(WEB, NEW, "d" * 12)], facts, seen([facts], {}), environment)
+    lane = host_steps.laid([Goal(WEB, NEW, "d" * 12)], facts, seen([facts], {}), environment)
     assert str(lane.after[1]) == "drain :5000 until quiet, 15 to 15 s"
     assert not getattr(lane.after[1], "heeds_stop", True)
 
@@ -134,7 +134,7 @@ def test_the_unit_of_before_serves_until_the_app_does() -> None:
     app = builders.app("web", 5000, 5001, replaces="legacy.service")
     facts = host(used=Slot(replaces=LEGACY), spare=Slot(replaces=LEGACY))
     environment = builders.environment(app, rollout=SURGE)
-    lane = host_plan.laid([Goal(app, NEW, "d" * 12)], facts, seen([facts], {}), environment)
+    lane = host_steps.laid([Goal(app, NEW, "d" * 12)], facts, seen([facts], {}), environment)
     assert names(lane.steps) == IN_THE_OTHER_SLOT
     assert names(lane.after) == OUT_OF_THE_OLD_ONE
     assert "legacy.service, which the app replaces" in str(lane.after[2])
@@ -253,11 +253,11 @@ def test_a_unit_of_before_is_ended_once_a_release_serves_in_the_other_slot(
     told: dict[str, Any] = {"history": history, "replaces": LEGACY}
     facts = replace(host(used=builders.slot(NEW, **told), spare=Slot(**told)), ports={"web": 5001})
     found = seen([facts], {(1, 5000): HEALTHY, (1, 5001): HEALTHY})
-    steps = host_plan.left_over(facts, app, found, builders.environment(app))
+    steps = host_steps.left_over(facts, app, found, builders.environment(app))
     assert names(steps) == OUT_OF_THE_OLD_ONE
     assert "legacy.service" in str(steps[2])
     leaving = seen([facts], {(1, 5000): DRAINING, (1, 5001): HEALTHY})
-    steps = host_plan.left_over(facts, app, leaving, builders.environment(app))
+    steps = host_steps.left_over(facts, app, leaving, builders.environment(app))
     assert names(steps) == OUT_OF_THE_OLD_ONE[1:]
 
 

@@ -14,13 +14,8 @@ import pytest
 from audit import ssh as wall
 from deploy.errors import BadInput
 from deploy.hosts.ssh.algorithms import OPENSSH
-from deploy.hosts.ssh.transport import (
-    UNANSWERED_MOST,
-    Connection,
-    NoCommonAlgorithm,
-    Proxy,
-    Transport,
-)
+from deploy.hosts.ssh.connection import Connection, Proxy
+from deploy.hosts.ssh.transport import UNANSWERED_MOST, NoCommonAlgorithm, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

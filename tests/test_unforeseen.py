@@ -16,7 +16,7 @@ from deploy.cli import commands, conclusion, invoke_patch, options
 from deploy.cli import session as sessions
 from deploy.cli.rollout import Rollout
 from deploy.errors import BadInput, UnexpectedAnswer
-from deploy.plan import plan
+from deploy.plan import assembly, plan
 from deploy.run.report import ExitCode, Outcome, Report
 from deploy.screen import overview, tables
 
@@ -30,7 +30,7 @@ ASKED = options.Asked("lab", str(ROOT / "fabric.yaml"), yes=True)
 
 def report(*outcomes: Outcome) -> Report:
     hosts = [builders.facts(n, {"web": builders.slot()}) for n, _ in enumerate(outcomes, start=1)]
-    made = plan.make(
+    made = assembly.make(
         builders.environment(),
         (builders.offer(builders.app(), hosts),),
         builders.survey(hosts),

@@ -1,5 +1,5 @@
 """The AWS account: every API call, within limits, and its errors in our words.
 
-transport, answers -> account -> inventory, target_groups
+transport, answers, errors -> account -> inventory, target_groups
 target_groups -> health_poller (reads), registrar (writes)
 """

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy.aws.account import ApiError
+from deploy.aws.errors import ApiError
 from deploy.errors import BalancerError, DeployError, LockLost, as_deploy_error
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy.aws.account import ApiError
 from deploy.aws.answers import Answer
+from deploy.aws.errors import ApiError
 from deploy.errors import BadInput, UnexpectedAnswer
 from deploy.foreign_text import visible
 

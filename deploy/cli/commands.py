@@ -113,7 +113,8 @@ def _run(
     loaded = read_settings(asked, screen)
     only, skip = split(asked.hosts, "--hosts"), split(asked.skip_host, "--skip-host")
     with session.Session(loaded, only=only, skip=skip, scope=scope) as opened:
-        looking = f"looking at {len(opened.hosts)} hosts of {asked.environment}"
+        count = len(opened.hosts)
+        looking = f"looking at {count} host{'s' * (count != 1)} of {asked.environment}"
         if asked.dry_run:
             with screen.busy(looking):
                 plan = make(opened)

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import Unreachable
 from deploy.foreign_text import json_text
-from deploy.hosts.lock import watch
 from deploy.hosts.lock.holder import why_unreadable
+from deploy.hosts.lock.view import faulty
 from deploy.hosts.lock.watch import Life
 from deploy.hosts.scripts import lock
 
 if TYPE_CHECKING:
-    from deploy.hosts.lock.watch import View, Watched
+    from deploy.hosts.lock.view import View
+    from deploy.hosts.lock.watch import Watched
     from deploy.settings.scope import Scope
 
 
@@ -23,12 +24,12 @@ def is_locked(seen: Watched) -> bool:
         view.is_proven(holder.token) or seen.life(holder.token) is Life.ALIVE
         for holder, _ in view.each()
     )
-    return held or len(view.unreadable) > watch.faulty(view.size)
+    return held or len(view.unreadable) > faulty(view.size)
 
 
 def refuse_unknown(environment: str, view: View) -> None:
     """Raise Unreachable where so few hosts answered that the lock may be anybody's."""
-    if view.answered <= watch.faulty(view.size):
+    if view.answered <= faulty(view.size):
         reasons = "; ".join(view.silent[name] for name in sorted(view.silent))
         raise Unreachable(
             f"{environment}: its lock cannot be read: {view.answered} of {view.size} hosts "

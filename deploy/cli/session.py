@@ -23,7 +23,7 @@ from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.lease import Lease
 from deploy.hosts.ssh import connect, remote
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
-from deploy.plan import candidate, plan, preflight
+from deploy.plan import assembly, candidate, preflight
 from deploy.steps.fleet import Fleet
 from deploy.survey import gather
 
@@ -179,7 +179,7 @@ class Session:
         """
         fit = preflight.check(self.environment, seen, opened, self.scope, is_default=is_default)
         offered = tuple(candidate.offer(self.environment, each, fit) for each in opened)
-        return plan.make(self.environment, offered, fit, allow_downtime=allow_downtime)
+        return assembly.make(self.environment, offered, fit, allow_downtime=allow_downtime)
 
     def fleet(self) -> Fleet:
         """The seams for an execution; its feed polls until the session ends."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
 from deploy.foreign_text import visible
-from deploy.plan import exclusion, host_plan, staging
+from deploy.plan import exclusion, host_steps, staging
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -95,7 +95,7 @@ def _surge(environment: Environment, survey: Survey) -> Iterator[str]:
                 "slot would vouch for the other; set its health check port to `traffic-port`, or "
                 "`strategy: rolling`"
             )
-        due = [f for f in survey.hosts if host_plan.surges(f, app, environment)]
+        due = [f for f in survey.hosts if host_steps.surges(f, app, environment)]
         most, count = survey.most_targets, len(survey.health[app.name]) + len(due)
         if most and count > most:
             yield (
@@ -123,7 +123,7 @@ def cramped(environment: Environment, survey: Survey) -> Problems:
     for app in environment.apps:
         for facts in survey.hosts:
             used, free = facts.slots[app.name].memory_kb, facts.free_memory_kb
-            if host_plan.surges(facts, app, environment) and used > free:
+            if host_steps.surges(facts, app, environment) and used > free:
                 why = (
                     f"{facts.host}: no memory for two of {app.name}: it holds {used // 1024} MiB, "
                     f"{free // 1024} MiB are free; set `strategy: rolling`, or take larger hosts"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from deploy.aws.target_groups import State
 from deploy.package import manifest
-from deploy.plan import host_plan
+from deploy.plan import host_steps
 from deploy.steps.records import RecordDeployed
 from deploy.steps.staging import PrepareHost, RemoveReleases, StageUnits, UploadRelease
 from deploy.steps.verify import ProveCurrent
@@ -71,7 +71,7 @@ def staged(offer: Offer, facts: HostFacts, survey: Survey, due: tuple[Offer, ...
     app, host, release = facts.at(offer.app), facts.host, offer.package.release.id
     slot, unit = facts.slots[app.name], offer.unit(facts)
     if offer not in due:
-        proof = ProveCurrent(host, app, release, *host_plan.question(app, survey.groups[app.name]))
+        proof = ProveCurrent(host, app, release, *host_steps.question(app, survey.groups[app.name]))
         last = slot.deployed
         is_told = last and (last.release, last.unit) == (release, unit.digest) and not slot.out
         return [proof] if is_told else [proof, RecordDeployed(host, app, release, unit.digest)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
 from deploy.hosts import records
-from deploy.plan import host_plan
+from deploy.plan import host_steps
 from deploy.recovery import chronology
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Past:
         """From a survey."""
         return cls(
             app,
-            {f.host.name: host_plan.landing(f, app, environment) for f in survey.hosts},
+            {f.host.name: host_steps.landing(f, app, environment) for f in survey.hosts},
             {f.host.name: f.slots[app.name] for f in survey.hosts},
         )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from deploy.aws.target_groups import State
 from deploy.errors import BadInput
 from deploy.hosts.records import Note
-from deploy.plan import exclusion, host_plan, plan
+from deploy.plan import assembly, exclusion, host_steps
 from deploy.plan.host_plan import Goal, Lane
 from deploy.recovery.rollback import runs
 from deploy.settings.scope import Scope
@@ -95,7 +95,7 @@ def _made(given: Environment, survey: Survey) -> Plan:
         if mended:
             first.append(Lane(facts.host, tuple(mended), apart=True))
     names = {app.name: "as last deployed" for app in environment.apps}
-    made = plan.assemble(
+    made = assembly.assemble(
         environment,
         ("Repair", names),
         goals,
@@ -134,7 +134,7 @@ def _mended(
     """The steps for what needs no switch; none where it does, or nothing can be done."""
     slot, host, group = facts.slots[app.name], facts.host, survey.groups[app.name]
     health = survey.health_of(host, app)
-    question = host_plan.question(app, group)
+    question = host_steps.question(app, group)
     last = slot.deployed
     if last and runs(slot, last):
         proven = ProveRelease(host, app, last.release, *question)
@@ -177,7 +177,7 @@ def _taken_out(
     """What is registered and sick may still be sent requests: it leaves before it is stopped."""
     if not survey.health_of(facts.host, app).may_receive:
         return ()
-    drain = host_plan.drain_seconds(survey.groups[app.name], environment)
+    drain = host_steps.drain_seconds(survey.groups[app.name], environment)
     return (
         DeregisterTarget(facts.host, app, was_healthy=False),
         WaitDrained(facts.host, app, drain),
@@ -190,7 +190,7 @@ def _address_drained(
     """An address that still drains cannot be registered before its delay is over (ALB guide)."""
     group, health = survey.groups[app.name], survey.health_of(facts.host, app)
     if group.target_type == "ip" and health.state is State.DRAINING:
-        return (WaitDrained(facts.host, app, host_plan.drain_seconds(group, environment)),)
+        return (WaitDrained(facts.host, app, host_steps.drain_seconds(group, environment)),)
     return ()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from deploy.aws.target_groups import State
 from deploy.errors import BadInput
 from deploy.hosts.records import Kind
-from deploy.plan import exclusion, host_plan, plan
+from deploy.plan import assembly, exclusion, host_steps
 from deploy.plan.host_plan import Goal, Lane
 from deploy.recovery import newest_run
 from deploy.recovery.history import Past
@@ -125,7 +125,7 @@ def back(
                 continue
             health = survey.health_of(facts.host, app)
             if runs(slot, record) and health.state is State.HEALTHY and not slot.out:
-                question = host_plan.question(app, survey.groups[app.name])
+                question = host_steps.question(app, survey.groups[app.name])
                 proofs.append(ProveCurrent(facts.host, app, record.release, *question))
                 continue
             left = slot.running_release or slot.link
@@ -140,7 +140,7 @@ def back(
         if records
     }
     purpose = ("Roll back", releases)
-    return plan.assemble(
+    return assembly.assemble(
         environment,
         purpose,
         goals,
@@ -166,7 +166,7 @@ def take_back(
         for facts in survey.hosts
         for app in environment.apps
         if (record := wanted[app.name].get(facts.host.name))
-        and not host_plan.landing(facts, app, environment).can_run(record)
+        and not host_steps.landing(facts, app, environment).can_run(record)
     }
     reasons = {host: whys for host, whys in exclusion.joined(unread, gone).items() if host in due}
     left = {everyone[host]: "; ".join(whys) for host, whys in reasons.items()}

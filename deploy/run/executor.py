@@ -45,7 +45,7 @@ class Execution:
         self._walk = Walk(fleet, self._tally, self.listen)
         self._room = Room(plan, fleet)
         self._last = {lane.host.name: lane for batch in plan.batches for lane in batch}
-        self._early = _unseen(plan)
+        self._early = plan.early
         self._lock = threading.Lock()
         self._aside: set[Future[None]] = set()
         self._starting: set[Future[None]] = set()
@@ -246,13 +246,3 @@ class Execution:
             ended, waiting = wait(waiting, timeout=LOOK_FOR_SIGNALS_SECONDS)
             for future in ended:
                 future.result()
-
-
-def _unseen(plan: Plan) -> dict[str, Lane]:
-    """The lanes by host of a first batch that may begin when its own hosts are staged."""
-    if not plan.batches or plan.at_a_time(1):
-        return {}
-    first = {lane.host.name: lane for lane in plan.batches[0]}
-    staged = {lane.host.name for lane in plan.staging}
-    may = first.keys() <= staged and all(lane.unseen for lane in first.values())
-    return first if may else {}

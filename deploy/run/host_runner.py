@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy import retry
-from deploy.errors import CommandFailed, DeployError, LockLost, Unfit, as_deploy_error
-from deploy.foreign_text import visible
-from deploy.hosts.scripts import read
+from deploy.errors import DeployError, LockLost, as_deploy_error
 from deploy.recovery import failed_host
-from deploy.run.report import Event, Failure, HostEnded, Outcome, StepBegan, StepEnded
+from deploy.run import failed_step
+from deploy.run.report import Event, HostEnded, Outcome, StepBegan, StepEnded
 from deploy.steps.fleet import Stopped
 from deploy.steps.verify import ProveRelease
 
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from deploy.run.progress import Tally
     from deploy.steps.base import Step
     from deploy.steps.fleet import Fleet
-
-JOURNAL_LINES = 8
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ class Walk:
             try:
                 self._do(step)
             except DeployError as error:
-                self._failed(step, error, ())
+                self._failed(step, error)
                 if self.lost.is_set():
                     self.ended(lane.host.name, Outcome.LEFT)
                 return False
@@ -167,10 +164,10 @@ class Walk:
         begun: so many steps were begun, where that is more than up to this one.
         """
         if self.lost.is_set():
-            self._failed(step, error, ())
+            self._failed(step, error)
             return Outcome.LEFT
         stopped = isinstance(error, Stopped)
-        journal = () if stopped else self._journal(step)
+        journal = () if stopped else failed_step.journal(self.fleet, step)
         way = failed_host.way_out(
             lane, step, still_runs=stopped, is_bad=error.blames_release, begun=begun
         )
@@ -178,7 +175,7 @@ class Walk:
         patience_seconds = 0 if error.may_pass else retry.PATIENCE_SECONDS
         recovery = self._recover(lane, way, patience_seconds)
         if recovery.leaves or not (stopped and recovery.serves):
-            self._failed(step, error, recovery.lines, journal, leaves=recovery.leaves)
+            self._failed(step, error, journal, recovery.lines, leaves=recovery.leaves)
         if self.lost.is_set():
             return Outcome.LEFT
         if failed_host.is_deployed(step):
@@ -238,36 +235,15 @@ class Walk:
             raise error
         self.tally.did(step, planned=planned)
 
-    def _journal(self, step: Step) -> tuple[str, ...]:
-        """The last lines of a failed step's unit; nothing where the host does not answer."""
-        script = read.journal(step.app.unit, JOURNAL_LINES)
-        try:
-            text = self.fleet.remote(step.host).ask(script, "journal").stdout
-        except DeployError:
-            return ()
-        return tuple(visible(line) for line in text.splitlines())
-
     def _failed(
         self,
         step: Step,
         error: DeployError,
-        undone: tuple[str, ...],
         journal: tuple[str, ...] = (),
+        undone: tuple[str, ...] = (),
         *,
         leaves: bool = False,
     ) -> None:
-        failed = error.result if isinstance(error, CommandFailed) else None
-        self.tally.failed(
-            Failure(
-                host=step.host,
-                step=str(step),
-                error=str(error),
-                command=failed.command if failed else "",
-                exit_code=failed.exit_code if failed else None,
-                journal=journal,
-                health=str(self.fleet.health(step.host, step.app) or ""),
-                undone=undone,
-                leaves=leaves,
-                refused=isinstance(error, Unfit),
-            )
-        )
+        health = str(self.fleet.health(step.host, step.app) or "")
+        failure = failed_step.failure(step, error, health, journal)
+        self.tally.failed(replace(failure, undone=undone, leaves=leaves))

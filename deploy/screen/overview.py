@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from deploy.aws.target_groups import State
 from deploy.foreign_text import json_text
 from deploy.hosts.lock.holder import Holder
-from deploy.hosts.lock.watch import View
+from deploy.hosts.lock.view import View
 from deploy.run.report import ExitCode
 
 if TYPE_CHECKING:

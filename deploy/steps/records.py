@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from deploy.hosts import records
 from deploy.hosts.records import Kind, Record
-from deploy.hosts.scripts import change
+from deploy.hosts.scripts import history
 from deploy.steps.base import OnHost
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class RecordDeployed(OnHost):
         """The note that the target is out is removed with it, and an earlier bad mark."""
         at, by = records.now(), fleet.author
         record = Record(self.release, self.unit, at, by, fleet.run, self.kind)
-        script = change.record_deployed(
+        script = history.record_deployed(
             self.app.name, self.app.port, record.as_line(), self.release
         )
         fleet.remote(self.host).change(self.app.name, script, "recording the deploy")
@@ -41,7 +41,7 @@ class ForgetOut(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """Remove the note alone."""
-        script = change.forget_out(self.app.name, self.app.port)
+        script = history.forget_out(self.app.name, self.app.port)
         fleet.remote(self.host).change(self.app.name, script, "forgetting the note")
 
     def __str__(self) -> str:
@@ -56,7 +56,7 @@ class MarkBad(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """The mark falls when the release is deployed after all."""
-        script = change.mark_bad(self.app.name, self.release, f"{records.now()} {fleet.author}")
+        script = history.mark_bad(self.app.name, self.release, f"{records.now()} {fleet.author}")
         fleet.remote(self.host).change(self.app.name, script, "marking the release")
 
     def __str__(self) -> str:

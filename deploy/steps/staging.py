@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.errors import CommandFailed, DeployError, Unfit
-from deploy.hosts.scripts import change, read, rehearsal
+from deploy.hosts.scripts import change, read, rehearsal, service, upload
 from deploy.package import manifest
 from deploy.package.delta import Parcel
 from deploy.steps.base import SHOWN_DIGITS, OnHost
@@ -32,7 +32,7 @@ class PrepareHost(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """Change nothing where they are right."""
-        script = change.prepare(self.app.name, self.app.service_user)
+        script = upload.prepare(self.app.name, self.app.service_user)
         fleet.remote(self.host).change(self.app.name, script, "making user and folders")
 
     def __str__(self) -> str:
@@ -64,7 +64,7 @@ class UploadRelease(OnHost):
                 found = self._bring(fleet, count, checked_now=True)
         except CommandFailed:
             # A part stays after a broken connection alone: this one filled the disk, or is wrong.
-            script = change.discard_part(self.app.name, self.package.release.id)
+            script = upload.discard_part(self.app.name, self.package.release.id)
             with suppress(DeployError):
                 fleet.remote(self.host).change(self.app.name, script, "removing what was uploaded")
             raise
@@ -82,11 +82,11 @@ class UploadRelease(OnHost):
         found = manifest.read(
             remote.ask(question, "finding files", FIND_SECONDS, FIND_BYTES).stdout
         )
-        place = f"{change.part(release)}/files"
+        place = f"{upload.part(release)}/files"
         difference = manifest.compare(package.manifest, found, place)
         user = self.app.service_user
         digest = manifest.digest(package.manifest, package.release.digest)
-        script = change.receive_release(name, release, user, package.links, digest)
+        script = upload.receive_release(name, release, user, package.links, digest)
         with Parcel.opened(package, difference) as parcel:
             remote.send(name, script, "upload", parcel, count)
         return difference
@@ -125,13 +125,13 @@ class StageUnits(OnHost):
         """
         names = [unit.name for unit in self.units]
         files = [
-            change.kept_unit(self.app.name, unit.name, self.release, unit.digest)
+            service.kept_unit(self.app.name, unit.name, self.release, unit.digest)
             for unit in self.units
         ]
         checks = [text.encode() for text in self.checks]
         texts = [unit.text.encode() for unit in self.units]
         trials = [text.encode() for text in self.trials]
-        script = change.stage_units(
+        script = upload.stage_units(
             list(zip(names, map(len, checks), strict=True)),
             list(zip(files, map(len, texts), strict=True)),
             rehearsal.script(self.app.name, [len(text) for text in trials]) if trials else (),
@@ -173,7 +173,7 @@ class RemoveReleases(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """The host itself refuses to remove what a slot points to."""
-        script = change.remove_releases(self.app.name, self.releases, self.coming)
+        script = upload.remove_releases(self.app.name, self.releases, self.coming)
         fleet.remote(self.host).change(self.app.name, script, "removing old releases")
 
     def __str__(self) -> str:

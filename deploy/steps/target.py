@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from deploy.aws.target_groups import State
 from deploy.errors import BalancerError
 from deploy.hosts import records
-from deploy.hosts.scripts import change
+from deploy.hosts.scripts import history
 from deploy.steps.base import OnHost
 from deploy.steps.fleet import Stopped
 
@@ -38,7 +38,7 @@ class DeregisterTarget(OnHost):
             group.name, str(target), records.now(), fleet.author, fleet.run
         ).as_line()
         remote = fleet.remote(self.host)
-        script = change.record_out(self.app.name, self.app.port, note)
+        script = history.record_out(self.app.name, self.app.port, note)
         remote.change(self.app.name, script, "writing down that the target leaves")
         try:
             fleet.desk.deregister(group, target)

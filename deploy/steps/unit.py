@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy.hosts.scripts import change
+from deploy.hosts.scripts import service
 from deploy.steps.base import SHOWN_DIGITS, OnHost
-from deploy.survey.parse import parse_show
+from deploy.survey.unit_state import parse_show
 
 if TYPE_CHECKING:
     from deploy.steps.fleet import Fleet
@@ -19,7 +19,7 @@ class StopUnit(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """SIGTERM, and SIGKILL by systemd only after TimeoutStopSec."""
-        script, name = change.stop_unit(self.app.unit), self.app.name
+        script, name = service.stop_unit(self.app.unit), self.app.name
         remote = fleet.remote(self.host)
         remote.change(name, script, f"stopping {self.app.unit}", self.app.stop_seconds + 30)
 
@@ -35,7 +35,7 @@ class RetireUnit(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """Both at once, so that it does not come back at the next boot."""
-        script, seconds = change.retire_unit(self.unit), self.app.stop_seconds + 30
+        script, seconds = service.retire_unit(self.unit), self.app.stop_seconds + 30
         remote = fleet.remote(self.host)
         remote.change(self.app.name, script, f"retiring {self.unit}", max(seconds, 120))
 
@@ -52,7 +52,7 @@ class ReviveUnit(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """Stop and disable ours first, since both want the same port."""
-        script = f"{change.retire_unit(self.app.unit)}\n{change.revive_unit(self.unit)}"
+        script = f"{service.retire_unit(self.app.unit)}\n{service.revive_unit(self.unit)}"
         what = f"starting {self.unit} again"
         fleet.remote(self.host).change(self.app.name, script, what, self.app.stop_seconds + 120)
 
@@ -72,7 +72,7 @@ class SwitchRelease(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """Both by rename: neither the link nor the unit is ever missing or half written."""
-        script = change.switch_release(
+        script = service.switch_release(
             self.app.name,
             self.app.port,
             self.release,
@@ -95,7 +95,7 @@ class StartUnit(OnHost):
         """Remember the invocation, by which a restart is recognized later."""
         seconds = self.app.start_timeout_seconds + 30
         remote = fleet.remote(self.host)
-        script = change.start_unit(self.app.unit)
+        script = service.start_unit(self.app.unit)
         result = remote.change_with_facts(
             self.app.name, script, f"starting {self.app.unit}", seconds
         )

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import DeployError
 from deploy.foreign_text import visible
-from deploy.hosts.scripts import change, read
+from deploy.hosts.scripts import read, service
 from deploy.hosts.ssh.http_probe import NotHttp
 from deploy.settings import success_codes
 from deploy.steps.base import OnHost
-from deploy.survey.parse import parse_listeners, parse_runtime, parse_show
+from deploy.survey.unit_state import parse_listeners, parse_runtime, parse_show
 
 if TYPE_CHECKING:
     from deploy.steps.fleet import Fleet
@@ -70,7 +70,7 @@ class ProveRelease(OnHost):
         return min(max(end - time.monotonic(), SHORTEST_SECONDS), LOOK_SECONDS)
 
     def _look(self, fleet: Fleet, timeout_seconds: float) -> UnitState:
-        script = change.show_unit(self.app.unit)
+        script = service.show_unit(self.app.unit)
         result = fleet.remote(self.host).ask(script, "unit's state", timeout_seconds)
         return parse_show(result.facts)
 

@@ -1,4 +1,4 @@
 """A look at all hosts and groups at once, as frozen values; nothing is changed.
 
-gather -> parse -> facts
+gather -> parse, unit_state -> reader, facts
 """

@@ -49,7 +49,7 @@ def run(folder: Path, *words: str | Path) -> str:
     return ended.stdout
 
 
-@pytest.mark.hosts(1)
+@pytest.mark.hosts(2)
 def test_an_installed_wheel_deploys_by_two_lines_and_by_the_console_command(
     project: Project, lab: Lab, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.aws import inventory
 from deploy.errors import BadInput
-from deploy.hosts.scripts import change
+from deploy.hosts.scripts import upload
 from deploy.hosts.ssh.remote import Remote
 from deploy.settings.environment import Environment
 from deploy.survey import gather
@@ -42,7 +42,7 @@ def remote(lab: Lab) -> Iterator[Remote]:
     """The first host, with the app's user and folders as a deploy makes them."""
     first = lab.hosts[0]
     made = Remote(inventory.Host(called(first), first.address, first.instance_id), environment(lab))
-    lab.shell(first, change.prepare("web", "web"))
+    lab.shell(first, upload.prepare("web", "web"))
     yield made
     made.close()
 

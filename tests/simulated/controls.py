@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from deploy.cli import conclusion
 from deploy.hosts import connections
-from deploy.hosts.scripts import change
-from deploy.plan import exclusion, host_plan
+from deploy.hosts.scripts import history
+from deploy.plan import exclusion, host_steps
 from deploy.recovery import failed_host
 from deploy.recovery.history import Past
 from deploy.run.executor import Execution
@@ -70,7 +70,7 @@ def a_batch_that_always_has_room(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_deregistration_without_its_note(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(change, "record_out", lambda *_: "true")
+    patch.setattr(history, "record_out", lambda *_: "true")
 
 
 def a_registration_that_does_not_ask_whose_the_environment_is(patch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def a_release_that_nobody_proves(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_slot_that_is_left_beside_the_one_in_use(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(host_plan, "left_over", lambda *_: ())
+    patch.setattr(host_steps, "left_over", lambda *_: ())
 
 
 def an_old_slot_that_is_not_seen_off(patch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from deploy.aws import account
-from deploy.aws.account import ApiError
+from deploy.aws import errors
+from deploy.aws.errors import ApiError
 from deploy.errors import CommandFailed, CommandResult, ConnectionLost, RemoteError
 from simulated.clock import CLOCK
 from simulated.faults import RAISES, Crash, Fault
@@ -107,7 +107,7 @@ class Fate:
         """Raises ApiError while AWS is down."""
         if CLOCK.now < self.world.down:
             CLOCK.sleep(1.0)
-            raise ApiError("the API is down", next(iter(account.PASSING)))
+            raise ApiError("the API is down", next(iter(errors.PASSING)))
 
     def _is_due(self, strike: Strike, step: Step, count: int) -> bool:
         host, kind = self.acting, type(step).__name__
@@ -155,7 +155,7 @@ def _error(fault: Fault, host: str, *, api: bool) -> Exception:
         return ValueError(text)
     if api:
         passing = fault is Fault.FLICKER
-        return ApiError(text, next(iter(account.PASSING)) if passing else "ValidationError")
+        return ApiError(text, next(iter(errors.PASSING)) if passing else "ValidationError")
     if fault is Fault.COMMAND:
         return CommandFailed(host, "it", CommandResult("it", 1, "", text))
     return (ConnectionLost if fault is Fault.FLICKER else RemoteError)(f"{host}: {text}")

@@ -11,7 +11,7 @@ import builders
 from deploy.cli import conclusion
 from deploy.cli.rollout import Rollout
 from deploy.errors import BadInput, DeployError
-from deploy.plan import plan, preflight
+from deploy.plan import assembly, preflight
 from deploy.plan.candidate import Opened
 from deploy.recovery import repair, rollback
 from deploy.screen import overview
@@ -81,7 +81,7 @@ def _planned(run: Run, seen: Survey) -> Plan:
             opened = tuple(Opened(each.app, each.package, ()) for each in offers)
             scope = Scope(environment.name)
             seen = preflight.check(environment, seen, opened, scope, is_default=False)
-            return plan.make(environment, offers, seen, allow_downtime=allow)
+            return assembly.make(environment, offers, seen, allow_downtime=allow)
         case "rollback":
             preflight.refuse_surge(environment, seen)
             problems = preflight.cramped(environment, seen)

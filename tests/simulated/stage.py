@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import tenacity.nap
 
 from deploy import retry
-from deploy.hosts.scripts import change, read
+from deploy.hosts.scripts import history, read, service, upload
 from deploy.run import capacity_gate, executor, host_runner
 from deploy.run.executor import Execution
 from deploy.steps import fleet, idle_drain, target, verify
@@ -62,7 +62,7 @@ def take_the_stage(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(verify, "ASK_SECONDS", 1.0)
     patch.setattr(executor, "HEAD_START_SECONDS", 0.0)
     for name in SCRIPTS:
-        home = change if hasattr(change, name) else read
+        home = next(each for each in (upload, history, service, read) if hasattr(each, name))
         patch.setattr(home, name, _spoken(name, getattr(home, name)))
     for kind in (ProveRelease, ProveRevived):
         patch.setattr(kind, "run", _proven(kind.run))

@@ -11,7 +11,7 @@ import builders
 from deploy.errors import DeployError, Unreachable
 from deploy.survey.facts import HostFacts, Listener, Slot, Survey, UnitState
 from deploy.survey.gather import settle
-from deploy.survey.parse import parse_show
+from deploy.survey.unit_state import parse_show
 from simulated.builds import Build, Kind
 from simulated.clock import CLOCK
 

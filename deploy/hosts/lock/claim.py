@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from deploy.errors import DeployError
 from deploy.hosts.lock.crowd import answers
 from deploy.hosts.lock.holder import parsed, shown, why_unreadable
-from deploy.hosts.lock.watch import ASK_SECONDS
+from deploy.hosts.lock.view import ASK_SECONDS
 from deploy.hosts.scripts import lock
 from deploy.hosts.scripts.change import LOCK_HELD
 from deploy.hosts.ssh.remote import MOST_AT_ONCE

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from deploy.errors import ConnectionLost, DeployError, LockDisputed, Locked, LockLost, Unreachable
-from deploy.hosts.lock import heartbeat, watch
+from deploy.hosts.lock import heartbeat, view, watch
 from deploy.hosts.lock.claim import DROP_SECONDS, Claim
 from deploy.hosts.lock.heartbeat import Heartbeat
 from deploy.hosts.lock.watch import BEATS_IN_TTL
@@ -155,7 +155,7 @@ class Lease:
             for name in seen.astray() | set(stubborn)
         }
         found = {**before, **astray}
-        return found if len(found) <= watch.faulty(len(self._remotes)) else before
+        return found if len(found) <= view.faulty(len(self._remotes)) else before
 
     def _refusal(self, seen: watch.Watched, holder: Holder) -> str:
         hosts = seen.view.hosts_of(holder.token)

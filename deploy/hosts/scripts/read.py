@@ -10,7 +10,10 @@ from shlex import quote
 
 from deploy import values
 from deploy.hosts.scripts import lock
-from deploy.hosts.scripts.change import HISTORY, home, part, show_unit
+from deploy.hosts.scripts.change import home
+from deploy.hosts.scripts.history import HISTORY
+from deploy.hosts.scripts.service import show_unit
+from deploy.hosts.scripts.upload import part
 from deploy.package.manifest import DIGEST_BITS
 
 PROBE_BYTES = 64 * 1024

@@ -11,9 +11,9 @@ from fabric import Config
 from deploy.errors import BadInput, Unreachable, nearest
 from deploy.foreign_text import visible
 from deploy.hosts.ssh import ssh_config
+from deploy.hosts.ssh.connection import Connection
 from deploy.hosts.ssh.transport import (
     KEEPALIVE_SECONDS,
-    Connection,
     NoCommonAlgorithm,
     Transport,
     UnknownHostKey,

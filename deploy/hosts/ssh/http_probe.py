@@ -6,6 +6,8 @@ import re
 import time
 from typing import Protocol
 
+import paramiko
+
 from deploy.errors import DeployError
 
 MOST_BYTES = 64 * 1024
@@ -113,3 +115,34 @@ def code_printed(text: str) -> int | None:
     words = text.split()  # before it, a shell's start-up files may speak
     found = re.fullmatch(r"000|[1-5][0-9]{2}", words[-1], re.ASCII) if words else None
     return int(found[0]) if found else None
+
+
+class ForwardingRefused(Exception):
+    """sshd forbids forwarding."""
+
+
+def forwarded(
+    transport: paramiko.Transport, port: int, path: str, host_header: str, timeout_seconds: float
+) -> int | None:
+    """Return what the host's own port answers to GET through the SSH connection, or None.
+
+    Raises ForwardingRefused, and NotHttp where something else comes back.
+    """
+    end = time.monotonic() + timeout_seconds
+    try:
+        channel = transport.open_channel(
+            "direct-tcpip", ("127.0.0.1", port), ("127.0.0.1", 0), timeout=timeout_seconds
+        )
+    except paramiko.ChannelException as error:
+        prohibited = 1
+        if error.code == prohibited:
+            raise ForwardingRefused from error
+        return None
+    except (paramiko.SSHException, OSError, EOFError):
+        return None
+    try:
+        return get(channel, path, host_header, end - time.monotonic())
+    except (paramiko.SSHException, OSError, EOFError):
+        return None
+    finally:
+        channel.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import select
 import socket
 import threading
 import time
@@ -13,55 +12,26 @@ from typing import TYPE_CHECKING
 import paramiko
 
 from deploy.errors import (
-    CommandFailed,
     CommandResult,
     ConnectionLost,
     DeployError,
     RemoteError,
-    Unsettled,
 )
 from deploy.foreign_text import visible
 from deploy.hosts.scripts import change, read
-from deploy.hosts.ssh import connect, framing, http_probe
+from deploy.hosts.ssh import connect, exchange, framing, http_probe
+from deploy.hosts.ssh.guard import Guard, checked, not_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
 
     from deploy.aws.inventory import Host
     from deploy.package.entries import Source
     from deploy.settings.environment import Environment
 
-    class Guard(Protocol):
-        """Who may still change the environment: the lock that this deploy holds."""
-
-        fence: str
-
-        def confirm(self) -> None:
-            """Raise LockLost unless the lock is still ours, as far as is known here."""
-
-        def refused(self, where: str) -> DeployError:
-            """Ask a majority what a host's refusal means: LockLost, or that host's own error."""
-
-
-CHUNK_BYTES = 256 * 1024
-ANSWER_BYTES = 4 * 1024 * 1024
-"""How much one command may print, start-up files of the login shell included."""
-
-STDERR_BYTES = 64 * 1024
-"""How much of a command's stderr is kept; the rest is read and dropped."""
-
-LATE_STDERR_SECONDS = 1.0
-
-UPLOAD_PAUSE_SECONDS = 120.0
-"""How long a host may take no byte of an upload."""
-
-LEAST_UPLOAD_RATE = 16 * 1024
-"""Bytes per second under which an upload is given up."""
 
 MOST_AT_ONCE = 32  # hosts that are connected to, asked or left together
 PROBE_GRACE_SECONDS = 2.0  # for the round trip of a probe that the host itself makes
-NO_EXIT_CODE = -1  # paramiko's word for a peer that went away
 
 # A refused channel is an answer to us; without a handler, logging would print it as a warning.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -104,7 +74,7 @@ class Remote:
         script: str,
         what: str,
         timeout_seconds: float = 30,
-        most_bytes: int = ANSWER_BYTES,
+        most_bytes: int = exchange.ANSWER_BYTES,
     ) -> CommandResult:
         """Run a reading script as root; any exit code is an answer.
 
@@ -125,7 +95,7 @@ class Remote:
     ) -> CommandResult:
         """As `change`, for a script that prints facts."""
         guarded = self._guarded(app, script)
-        return self._checked(self._run(guarded, what, timeout_seconds + 60), what)
+        return checked(self.host, self._run(guarded, what, timeout_seconds + 60), what, self.guard)
 
     def send(
         self,
@@ -141,10 +111,9 @@ class Remote:
         """
         guarded = self._guarded(app, script)
         with self._lock:
-            result = self._answer(
-                self._transport(), guarded, what, UPLOAD_PAUSE_SECONDS, source=source, sent=sent
-            )
-        return self._checked(result, what).stdout
+            pause, transport = exchange.UPLOAD_PAUSE_SECONDS, self._transport()
+            result = self._answer(transport, guarded, what, pause, source=source, sent=sent)
+        return checked(self.host, result, what, self.guard).stdout
 
     def aside(self, script: str, timeout_seconds: float) -> CommandResult:
         """Run a script as root beside whatever runs here, on a channel of its own; any exit code.
@@ -180,14 +149,16 @@ class Remote:
         Raises NotHttp where something else comes back, or an answer that does not end in time.
         """
         if not self._forwarding_refused:
-            code = self._probe_forwarded(port, path, host_header, timeout_seconds)
-            if not self._forwarding_refused:
-                return code
+            with self._lock:  # the lock's heartbeat may be opening the connection again
+                transport = self._transport()
+            try:
+                return http_probe.forwarded(transport, port, path, host_header, timeout_seconds)
+            except http_probe.ForwardingRefused:
+                self._forwarding_refused = True
         for build in (read.probe_with_curl, read.probe_with_python):
             script = build(port, path, host_header, timeout_seconds)
-            said = self._run(
-                script, "probe", timeout_seconds + PROBE_GRACE_SECONDS, as_root=False
-            ).stdout
+            limit_seconds = timeout_seconds + PROBE_GRACE_SECONDS
+            said = self._run(script, "probe", limit_seconds, as_root=False).stdout
             code = http_probe.code_printed(said)
             if code is not None:
                 return code or None
@@ -196,50 +167,12 @@ class Remote:
             f"port {port}; install curl on the host"
         )
 
-    def _probe_forwarded(
-        self, port: int, path: str, host_header: str, timeout_seconds: float
-    ) -> int | None:
-        with self._lock:  # the lock's heartbeat may be opening the connection again
-            transport = self._transport()
-        end = time.monotonic() + timeout_seconds
-        try:
-            channel = transport.open_channel(
-                "direct-tcpip", ("127.0.0.1", port), ("127.0.0.1", 0), timeout=timeout_seconds
-            )
-        except paramiko.ChannelException as error:
-            prohibited = 1
-            self._forwarding_refused = error.code == prohibited
-            return None
-        except (paramiko.SSHException, OSError, EOFError):
-            return None
-        try:
-            return http_probe.get(channel, path, host_header, end - time.monotonic())
-        except (paramiko.SSHException, OSError, EOFError):
-            return None
-        finally:
-            channel.close()
-
     def _transport(self) -> paramiko.Transport:
         self.connect()
         transport: paramiko.Transport | None = self._connection.client.get_transport()
         if transport is None:
             raise RemoteError(f"{self.host}: the SSH connection is gone")
         return transport
-
-    def _checked(self, result: CommandResult, what: str) -> CommandResult:
-        if result.exit_code == change.LOCK_BUSY:
-            raise RemoteError(
-                f"{self.host}: {what}: another command of a deploy still runs there and holds "
-                "the app's lock; look with `ps -ef | grep flock` and try again when it is done"
-            )
-        if result.exit_code == change.LOCK_LOST and self.guard:
-            raise self.guard.refused(f"{self.host}: {what}")
-        if result.exit_code == change.HOST_UNSETTLED:
-            said = " ".join((result.stderr.strip() or result.stdout.strip()).splitlines()[-1:])
-            raise Unsettled(f"{self.host}: {what} failed while it starts or stops: {visible(said)}")
-        if result.exit_code:
-            raise CommandFailed(self.host.name, what, result)
-        return result
 
     def _broken(self, what: str, why: str) -> ConnectionLost:
         """Close what is left of the connection, so that the next command opens a new one."""
@@ -254,7 +187,7 @@ class Remote:
         script: str,
         what: str,
         timeout_seconds: float,
-        most_bytes: int = ANSWER_BYTES,
+        most_bytes: int = exchange.ANSWER_BYTES,
         *,
         as_root: bool = True,
     ) -> CommandResult:
@@ -270,7 +203,7 @@ class Remote:
         what: str,
         timeout_seconds: float,
         command: str = framing.AS_ROOT,
-        most_bytes: int = ANSWER_BYTES,
+        most_bytes: int = exchange.ANSWER_BYTES,
         *,
         source: Source | None = None,
         sent: Callable[[int], None] = lambda _: None,
@@ -289,10 +222,10 @@ class Remote:
             with channel:
                 channel.settimeout(timeout_seconds)
                 channel.exec_command(command)
-                size = self._send(channel, framing.framed(script, frame.mark), source, sent)
-                limit = began + timeout_seconds + size / LEAST_UPLOAD_RATE
-                stderr = _read(channel, frame, limit)
-                code = _exit_code(channel, frame, limit)
+                size = exchange.send(channel, framing.framed(script, frame.mark), source, sent)
+                limit = began + timeout_seconds + size / exchange.LEAST_UPLOAD_RATE
+                stderr = exchange.read(channel, frame, limit)
+                code = exchange.exit_code(channel, frame, limit)
         except framing.TooMuch as error:
             raise RemoteError(
                 f"{self.host}: {what}: the answer is longer than {most_bytes / 2**20:g} MiB; look "
@@ -309,78 +242,9 @@ class Remote:
                 ) from error
             raise self._broken(what, str(error) or "no answer") from error
         stdout, facts = frame.text()
-        if code == NO_EXIT_CODE or (frame.exit_code is None and not code):
-            if frame.has_begun or code == NO_EXIT_CODE:
+        if code == exchange.NO_EXIT_CODE or (frame.exit_code is None and not code):
+            if frame.has_begun or code == exchange.NO_EXIT_CODE:
                 raise self._broken(what, "no exit code came back")
-            said = " ".join([*stdout.split("\n"), *stderr.split("\n")])[:200].strip()
-            raise RemoteError(
-                f"{self.host}: {what}: the SSH user's login shell did not run the command"
-                f"{f': {visible(said)}' if said else ''}; give the user a shell that runs commands"
-            )
+            raise not_run(self.host, what, stdout, stderr)
         seconds = time.monotonic() - began
         return CommandResult(script, code, stdout, stderr, seconds, facts)
-
-    @staticmethod
-    def _send(
-        channel: paramiko.Channel,
-        script: bytes,
-        source: Source | None,
-        sent: Callable[[int], None],
-    ) -> int:
-        """Send a script and what follows it; how many bytes followed."""
-        size = 0
-        try:
-            channel.sendall(script)
-            while source and (chunk := source.read(CHUNK_BYTES)):
-                channel.sendall(chunk)
-                size += len(chunk)
-                sent(len(chunk))
-            channel.shutdown_write()
-        except TimeoutError:
-            raise
-        except OSError:
-            # The command ended before it read all: its exit code and stderr say why.
-            if not channel.exit_status_ready() and not channel.closed:
-                raise
-        return size
-
-
-def _read(channel: paramiko.Channel, frame: framing.Frame, limit: float) -> str:
-    """Read until the frame is closed or the command has ended; its stderr.
-
-    Raises TimeoutError at `limit`, in monotonic seconds, and TooMuch.
-    """
-    errors = bytearray()
-    poller = select.poll()
-    poller.register(channel.fileno(), select.POLLIN)
-    received = 0
-    while frame.exit_code != 0:
-        if channel.recv_ready():
-            frame.feed(channel.recv(CHUNK_BYTES))
-        elif channel.recv_stderr_ready():
-            data = channel.recv_stderr(CHUNK_BYTES)
-            errors += data[: max(0, STDERR_BYTES - len(errors))]
-            received += len(data)
-            if received > frame.most_bytes:
-                raise framing.TooMuch
-        elif channel.eof_received or channel.closed:
-            break
-        else:
-            # What a failed command printed on stderr may come after its frame.
-            ended = time.monotonic() + LATE_STDERR_SECONDS
-            left = (limit if frame.exit_code is None else min(limit, ended)) - time.monotonic()
-            is_more = left > 0 and poller.poll(left * 1000)
-            if not is_more and frame.exit_code is not None:
-                break
-        if frame.exit_code is None and time.monotonic() > limit:
-            raise TimeoutError
-    return errors.decode(errors="replace")
-
-
-def _exit_code(channel: paramiko.Channel, frame: framing.Frame, limit: float) -> int:
-    """The script's exit code, as it ended its frame with, or else as the SSH server reports it."""
-    if frame.exit_code is not None:
-        return frame.exit_code
-    if not channel.status_event.wait(max(0.0, limit - time.monotonic())):
-        raise TimeoutError
-    return channel.recv_exit_status()

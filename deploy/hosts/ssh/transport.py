@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 import socket
-import subprocess
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import fabric
 import paramiko
@@ -14,7 +12,7 @@ from paramiko.hostkeys import InvalidHostKey
 from paramiko.ssh_exception import IncompatiblePeer
 
 from deploy.errors import BadInput
-from deploy.hosts.ssh import algorithms, ssh_config
+from deploy.hosts.ssh import algorithms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +23,6 @@ if TYPE_CHECKING:
 GLOBAL_REQUEST = bytes([80])  # RFC 4254, 4
 KEEPALIVE_SECONDS = 10
 UNANSWERED_MOST = 3
-MOST_JUMPS = 8
-LIMITS = ("banner_timeout", "auth_timeout", "channel_timeout")
-"""Arguments of a connection that its jump hosts get as well."""
 NO_KEX = ("ext-info-", "kex-strict-")
 """Names that stand among a server's key exchanges and are none (RFC 8308; OpenSSH's PROTOCOL)."""
 
@@ -135,97 +130,6 @@ class Transport(paramiko.Transport):
         question.add_string("keepalive@openssh.com")
         question.add_boolean(b=True)  # an answer is wanted
         self._send_user_message(question)  # type: ignore[attr-defined] # left out of its types
-
-
-class Proxy(paramiko.ProxyCommand):
-    """A ProxyCommand in a session of its own: Ctrl-C in the terminal does not cut a recovery."""
-
-    def __init__(self, command: str) -> None:
-        """Start it as paramiko does, but away from the terminal's process group.
-
-        Raises BadInput for a command that cannot be split into words.
-        """
-        try:
-            self.cmd = shlex.split(command)
-        except ValueError as error:
-            raise BadInput(
-                f"ProxyCommand cannot be read: {error}: {command}; correct it in ~/.ssh/config"
-            ) from error
-        self.process = subprocess.Popen(
-            self.cmd,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-        )
-        self.timeout = None
-
-
-class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no types
-    """Fabric's own, but for agent, jump hosts and proxies."""
-
-    def __init__(self, host: str, *, way: tuple[str, ...] = (), **arguments: Any) -> None:
-        """Take Fabric's arguments; way: the hosts for which this one is a jump host.
-
-        The agent is never forwarded, whatever ssh configuration or settings want: root on the
-        host could use its keys for as long as the connection lasts.
-        """
-        self._set(_way=(*way, self.derive_shorthand(host)["host"]))
-        # Fabric looks for the gateway before it looks at these.
-        given = arguments.get("connect_kwargs") or {}
-        limits = {key: given[key] for key in LIMITS if key in given}
-        self._set(_limits={"transport_factory": Transport} | limits)
-        super().__init__(host, **arguments | {"forward_agent": False})
-
-    def get_gateway(self) -> Any:
-        """A connection to the last jump host, a proxy's command, or None.
-
-        Jump hosts get the same algorithms and time limits, and are visited in their order, as
-        ssh does (Fabric reverses it). Raises BadInput for a loop of them.
-        """
-        jump: str = self.ssh_config.get("proxyjump", "none")
-        if jump.lower() == "none":
-            proxied = "proxyjump" in self.ssh_config or "proxycommand" in self.ssh_config
-            return self.ssh_config.get("proxycommand") if proxied else self.config.gateway
-        last = None
-        for hop in jump.split(","):
-            name = self.derive_shorthand(hop.strip())["host"]
-            if name in {self.host, self.original_host}:
-                return None  # a pattern that also matches the jump host itself
-            if name in self._way or len(self._way) > MOST_JUMPS:
-                raise BadInput(
-                    f"{self._way[0]}: ProxyJump leads from {' to '.join((*self._way, name))}: a "
-                    "loop, or too many jumps; correct it in ~/.ssh/config"
-                )
-            given = {"config": self.config.clone(), "connect_kwargs": dict(self._limits)}
-            if last is not None:
-                given["gateway"] = last
-            last = Connection(hop.strip(), way=self._way, **given)
-        return last
-
-    def open_gateway(self) -> Any:
-        """A channel through a jump host, or a proxy whose %h, %p and %r are filled in.
-
-        Raises BadInput for a host or a user that a shell or ssh could take for more than a name.
-        """
-        if not isinstance(self.gateway, str):
-            return super().open_gateway()
-        for host in (self.host, self.original_host):
-            if not ssh_config.is_plain_host(host):
-                raise BadInput(
-                    f"host {host!r} cannot be handed to a ProxyCommand; letters, digits and "
-                    "`._:-` are allowed; correct its name or address"
-                )
-        if not ssh_config.is_plain_user(self.user):
-            raise BadInput(
-                f"{self.host}: user {self.user!r} cannot be handed to a ProxyCommand; letters, "
-                "digits and `._@+-` are allowed; correct `ssh: user:` or User in ~/.ssh/config"
-            )
-        text = f"Host *\n    Port {int(self.port)}\n    User {self.user}\n"
-        command = " ".join(self.gateway.splitlines())
-        config = paramiko.SSHConfig.from_text(f"{text}    ProxyCommand {command}\n")
-        return Proxy(config.lookup(self.host)["proxycommand"])
 
 
 def trust_known_hosts(connection: fabric.Connection, environment: Environment) -> None:

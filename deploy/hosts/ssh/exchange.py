@@ -1,0 +1,96 @@
+"""One command on its channel: what is sent and what comes back, within a time and a size."""
+
+from __future__ import annotations
+
+import select
+import time
+from typing import TYPE_CHECKING
+
+from deploy.hosts.ssh import framing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import paramiko
+
+    from deploy.package.entries import Source
+
+CHUNK_BYTES = 256 * 1024
+STDERR_BYTES = 64 * 1024
+"""How much of a command's stderr is kept; the rest is read and dropped."""
+LATE_STDERR_SECONDS = 1.0
+NO_EXIT_CODE = -1  # paramiko's word for a peer that went away
+
+ANSWER_BYTES = 4 * 1024 * 1024
+"""How much one command may print, start-up files of the login shell included."""
+
+UPLOAD_PAUSE_SECONDS = 120.0
+"""How long a host may take no byte of an upload."""
+
+LEAST_UPLOAD_RATE = 16 * 1024
+"""Bytes per second under which an upload is given up."""
+
+
+def send(
+    channel: paramiko.Channel,
+    script: bytes,
+    source: Source | None,
+    sent: Callable[[int], None],
+) -> int:
+    """Send a script and what follows it; how many bytes followed."""
+    size = 0
+    try:
+        channel.sendall(script)
+        while source and (chunk := source.read(CHUNK_BYTES)):
+            channel.sendall(chunk)
+            size += len(chunk)
+            sent(len(chunk))
+        channel.shutdown_write()
+    except TimeoutError:
+        raise
+    except OSError:
+        # The command ended before it read all: its exit code and stderr say why.
+        if not channel.exit_status_ready() and not channel.closed:
+            raise
+    return size
+
+
+def read(channel: paramiko.Channel, frame: framing.Frame, limit: float) -> str:
+    """Read until the frame is closed or the command has ended; its stderr.
+
+    Raises TimeoutError at `limit`, in monotonic seconds, and TooMuch.
+    """
+    errors = bytearray()
+    poller = select.poll()
+    poller.register(channel.fileno(), select.POLLIN)
+    received = 0
+    while frame.exit_code != 0:
+        if channel.recv_ready():
+            frame.feed(channel.recv(CHUNK_BYTES))
+        elif channel.recv_stderr_ready():
+            data = channel.recv_stderr(CHUNK_BYTES)
+            errors += data[: max(0, STDERR_BYTES - len(errors))]
+            received += len(data)
+            if received > frame.most_bytes:
+                raise framing.TooMuch
+        elif channel.eof_received or channel.closed:
+            break
+        else:
+            # What a failed command printed on stderr may come after its frame.
+            ended = time.monotonic() + LATE_STDERR_SECONDS
+            left = (limit if frame.exit_code is None else min(limit, ended)) - time.monotonic()
+            is_more = left > 0 and poller.poll(left * 1000)
+            if not is_more and frame.exit_code is not None:
+                break
+        if frame.exit_code is None and time.monotonic() > limit:
+            raise TimeoutError
+    return errors.decode(errors="replace")
+
+
+def exit_code(channel: paramiko.Channel, frame: framing.Frame, limit: float) -> int:
+    """The script's exit code, as it ended its frame with, or else as the SSH server reports it."""
+    if frame.exit_code is not None:
+        return frame.exit_code
+    if not channel.status_event.wait(max(0.0, limit - time.monotonic())):
+        raise TimeoutError
+    return channel.recv_exit_status()

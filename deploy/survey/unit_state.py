@@ -1,0 +1,137 @@
+"""What systemd and the kernel show of a unit: its state, its process and its listeners. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy import values
+from deploy.survey.facts import Listener, UnitState
+from deploy.survey.reader import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+_SERVICE_PARTS = 3
+
+
+_NAMESPACES = frozenset({"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"})
+
+
+SHOWN = {
+    "LoadState": values.word,
+    "ActiveState": values.word,
+    "SubState": values.word,
+    "UnitFileState": values.word,
+    "Result": values.word,
+}
+
+
+def is_started_from(unit: UnitState, name: str, written: int | None) -> bool:
+    """Whether the unit's process was started from the file that lies there now.
+
+    written: when that file was written, in seconds since 1970.
+    """
+    return (
+        unit.main_pid > 0
+        and unit.fragment == f"/etc/systemd/system/{name}"
+        and not unit.needs_reload
+        and written is not None
+        and unit.started is not None
+        and written <= unit.started
+    )
+
+
+def read_unit(reader: Reader, prefix: str) -> UnitState:
+    """The state of a unit whose properties have keys that begin with a prefix."""
+    return parse_unit(reader.pairs(prefix, SHOWN))
+
+
+def parse_unit(shown: Mapping[str, str]) -> UnitState:
+    """`systemctl show`'s pairs; older systemds leave some out (NRestarts before 235)."""
+
+    def known(key: str, absent: str) -> str:
+        text = shown.get(key, "")
+        return absent if not text or SHOWN[key](text) is None else text
+
+    return UnitState(
+        load=known("LoadState", "not-found"),
+        active=known("ActiveState", "inactive"),
+        sub=known("SubState", "dead"),
+        enabled=known("UnitFileState", ""),
+        main_pid=values.pid(shown.get("MainPID", "")) or 0,
+        invocation=values.token(shown.get("InvocationID", "")) or "",
+        restarts=values.number(shown.get("NRestarts", "")) or 0,
+        result=known("Result", ""),
+        since=_since(shown.get("ActiveEnterTimestamp", "")),
+        started=values.timestamp(shown.get("ExecMainStartTimestamp", "")),
+        fragment=values.path(shown.get("FragmentPath", "")) or "",
+        needs_reload=shown.get("NeedDaemonReload", "no") != "no",
+        has_drop_ins=_has_drop_ins(shown),
+        is_sealed=_is_sealed(shown.get("RestrictNamespaces", "")),
+    )
+
+
+def _since(text: str) -> str:
+    return text if values.timestamp(text) is not None else ""
+
+
+def _has_drop_ins(shown: Mapping[str, str]) -> bool:
+    """Whether a drop-in changes this very unit.
+
+    A folder `service.d` changes all services alike, as Fedora's own does.
+    """
+    paths = shown.get("DropInPaths", "").split(" ")
+    return any(path and "/service.d/" not in path for path in paths)
+
+
+def _is_sealed(restricted: str) -> bool:
+    """Whether RestrictNamespaces= forbids new mounts, which a process needs a user namespace for.
+
+    systemd prints the namespaces that it allows.
+    """
+    allowed = set(restricted.split(" "))
+    if allowed == {"yes"}:
+        return True
+    return allowed <= _NAMESPACES and not allowed & {"user", "mnt"}
+
+
+def parse_show(lines: Iterable[str]) -> UnitState:
+    """The facts `show.<property>=<value>` as a unit's state."""
+    return read_unit(Reader(lines), "show.")
+
+
+def parse_runtime(lines: Iterable[str]) -> str:
+    """The release that `scripts.read.runtime` reports; empty where nothing proves one."""
+    reader = Reader(lines)
+    is_proof = read_unit(reader, "show.").is_sealed or reader.text("own_namespace") == "no"
+    return (reader.first("running", values.release_id) or "") if is_proof else ""
+
+
+def parse_listeners(lines: Iterable[str], key: str) -> tuple[Listener, ...] | None:
+    """The processes behind the facts `<key>.listener`; None where one of them is unknown."""
+    reader = Reader(lines)
+    found = reader.every(f"{key}.listener", listener)
+    return None if f"{key}.listener" in reader.unknown else tuple(found)
+
+
+def listener(text: str) -> Listener | None:
+    """A process of `<pid> <name in hex> <cgroup>`."""
+    parts = text.split(" ", _SERVICE_PARTS - 1)
+    if len(parts) != _SERVICE_PARTS:
+        return None
+    pid = values.pid(parts[0])
+    try:
+        process = bytes.fromhex(parts[1]).decode(errors="replace").rstrip("\n")
+    except ValueError:
+        return None
+    return None if pid is None else Listener(pid, _unit_of(parts[2]), process)
+
+
+def _unit_of(cgroup: str) -> str:
+    """The unit that a cgroup belongs to: the first below the slices, or none.
+
+    A user's own units lie below `user@1000.service`, whatever they are called.
+    """
+    parts = [part for part in cgroup.split("/") if part and not part.endswith(".slice")]
+    return (values.unit_name(parts[0]) or "") if parts else ""
