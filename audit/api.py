@@ -11,7 +11,8 @@ from botocore.awsrequest import AWSResponse
 from audit.wall import Attempt
 from deploy.aws import inventory
 from deploy.aws.account import Account
-from deploy.aws.target_groups import Balancer, TargetGroup
+from deploy.aws.target_groups import Balancer
+from deploy.aws.targets import TargetGroup
 from deploy.errors import DeployError
 from deploy.settings.app import App
 from deploy.settings.environment import Environment

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from deploy.aws.target_groups import TargetGroup
+from deploy.aws.targets import TargetGroup
 from deploy.errors import CommandResult
 from deploy.package.release import Release
 

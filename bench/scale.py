@@ -1,8 +1,8 @@
 """The planner and the executor on a fleet of paper: what they cost beside the waits.
 
 `python -m bench.scale 1000` is one measurement, in a process of its own: its progress goes to
-standard output, its result, as JSON, to standard error. Plan, executor, steps, feed, desk, and
-boto3 with its retries are the product's own. The hosts are stand-ins that answer at once. The
+standard output, its result, as JSON, to standard error. Plan, executor, steps, poller, registrar,
+and boto3 with its retries are the product's own. The hosts are stand-ins that answer at once. The
 API is a server in this process behind the lab's gate, which throttles at AWS's documented rates.
 """
 
@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bench.paper import GROUP, NEW, OLD, PaperGroup, PaperHost, api
 from deploy.aws.account import Account
-from deploy.aws.health_poller import HealthFeed
+from deploy.aws.health_poller import HealthPoller
 from deploy.aws.inventory import Host
-from deploy.aws.registrar import Desk
-from deploy.aws.target_groups import Balancer, Health, State, Target
+from deploy.aws.registrar import Registrar
+from deploy.aws.target_groups import Balancer
+from deploy.aws.targets import Health, State, Target
 from deploy.errors import DeployError
 from deploy.hosts.records import Record
 from deploy.package.opening import Package
@@ -104,7 +105,7 @@ def measured(count: int, folder: Path) -> Scale:
         made = _planned(environment, hosts, folder)
         said = str(made)
         planned = time.monotonic()
-        _walk(made, balancer, hosts)
+        _runner(made, balancer, hosts)
         ended = time.monotonic()
         busy = time.process_time() - busy
     assert said.count("\n") >= len(made.steps)
@@ -203,12 +204,12 @@ def _unit(digit: str) -> RenderedUnit:
     return RenderedUnit("web@5000.service", f"[Service]\n# {digit}\n", digit * 12)
 
 
-def _walk(made: Plan, balancer: Balancer, hosts: list[Host]) -> None:
+def _runner(made: Plan, balancer: Balancer, hosts: list[Host]) -> None:
     """Execute it; the progress goes to standard output as plain lines, as in CI."""
     remotes = cast("Mapping[str, Remote]", {host.name: PaperHost() for host in hosts})
     watch = console.Screen().progress(made)
-    with HealthFeed(balancer, [GROUP], TICK_SECONDS) as feed:
-        fleet = Fleet(remotes, {"web": GROUP}, Desk(balancer), feed, propagation_seconds=0.5)
+    with HealthPoller(balancer, [GROUP], TICK_SECONDS) as poller:
+        fleet = Fleet(remotes, {"web": GROUP}, Registrar(balancer), poller, propagation_seconds=0.5)
         with watch:
             report = Execution(made, fleet, watch).run()
     if report.exit_code is not ExitCode.DONE:

@@ -104,6 +104,23 @@ class BalancerError(DeployError):
     blames_release = True
 
 
+class ApiError(BalancerError):
+    """AWS answered a call with an error; `code` is AWS's own word for it."""
+
+    blames_release = False
+
+    def __init__(self, message: str, code: str, *, may_pass: bool) -> None:
+        super().__init__(message)
+        self.code = code
+        self.may_pass = may_pass
+
+
+class CredentialsRefused(BadInput):
+    """AWS does not take the credentials; renewed ones are read at the next call."""
+
+    may_pass = True
+
+
 class UnexpectedAnswer(BalancerError):
     """An answer of the AWS API is of another form than it must be, too large, or too slow.
 

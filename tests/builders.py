@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deploy.aws.inventory import Host
-from deploy.aws.target_groups import GONE, Health, State, Target, TargetGroup
+from deploy.aws.targets import GONE, Health, State, Target, TargetGroup
 from deploy.hosts.records import Record
 from deploy.package import manifest
 from deploy.package.opening import Package

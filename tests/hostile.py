@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from deploy import foreign_text
 from deploy.aws.account import Account
-from deploy.aws.target_groups import Health, State
+from deploy.aws.targets import Health, State
 from deploy.errors import CommandFailed, CommandResult, DeployError, Locked
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.ssh import connect, transport

@@ -26,17 +26,17 @@ from botocore.stub import Stubber
 
 from deploy.aws import target_groups
 from deploy.aws.account import Account
-from deploy.aws.errors import ApiError
-from deploy.aws.health_poller import HealthFeed
-from deploy.aws.registrar import Desk
-from deploy.aws.target_groups import GONE, Balancer, Health, State, Target
-from deploy.errors import BadInput, BalancerError, DeployError, LockLost
+from deploy.aws.health_poller import HealthPoller
+from deploy.aws.registrar import Registrar
+from deploy.aws.target_groups import Balancer
+from deploy.aws.targets import GONE, Health, State, Target
+from deploy.errors import ApiError, BadInput, BalancerError, DeployError, LockLost
 from lab.project import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from deploy.aws.target_groups import TargetGroup
+    from deploy.aws.targets import TargetGroup
 
 ARN = builders.group().arn
 ANSWER_SECONDS = 5.0
@@ -388,15 +388,15 @@ class Fake:
             raise self.error
 
 
-def fed(fake: Fake, tick_seconds: float) -> HealthFeed:
-    return HealthFeed(cast("Balancer", fake), [builders.group()], tick_seconds)
+def fed(fake: Fake, tick_seconds: float) -> HealthPoller:
+    return HealthPoller(cast("Balancer", fake), [builders.group()], tick_seconds)
 
 
 def test_one_call_feeds_everybody_who_waits() -> None:
     fake, group = Fake(), builders.group()
-    with fed(fake, 0.5) as feed, ThreadPoolExecutor(50) as pool:
+    with fed(fake, 0.5) as poller, ThreadPoolExecutor(50) as pool:
         moment = time.monotonic() + 0.1
-        found = list(pool.map(lambda _: feed.after(group, moment, ANSWER_SECONDS), range(50)))
+        found = list(pool.map(lambda _: poller.after(group, moment, ANSWER_SECONDS), range(50)))
     assert fake.polls <= 2
     assert all(reading and reading.at >= moment for reading in found)
     assert all(
@@ -408,20 +408,20 @@ def test_one_call_feeds_everybody_who_waits() -> None:
 def test_a_deadline_is_polled_out_of_turn() -> None:
     """Once nobody waited for some ticks, so that a call was saved."""
     fake, group, tick_seconds = Fake(), builders.group(), 0.3
-    with fed(fake, tick_seconds) as feed:
+    with fed(fake, tick_seconds) as poller:
         until("an idle poll", lambda: fake.polls > 1)
         moment = time.monotonic() + 0.02
-        reading = feed.after(group, moment, ANSWER_SECONDS)
+        reading = poller.after(group, moment, ANSWER_SECONDS)
         assert reading is not None
         assert reading.at - moment < tick_seconds / 2
 
 
 def test_polls_are_no_more_than_the_tick_asks_for() -> None:
     fake, group = Fake(), builders.group()
-    with fed(fake, 60.0) as feed:
-        assert feed.after(group, 0.0, ANSWER_SECONDS)
+    with fed(fake, 60.0) as poller:
+        assert poller.after(group, 0.0, ANSWER_SECONDS)
         for _ in range(5):
-            assert feed.latest(group)
+            assert poller.latest(group)
         assert fake.polls == 1
 
 
@@ -429,12 +429,12 @@ def test_polls_out_of_turn_are_paid_from_those_that_were_not_made() -> None:
     """However many hosts have deadlines of their own, it is a call per tick on the whole."""
     fake, group, tick_seconds = Fake(), builders.group(), 0.05
     began = time.monotonic()
-    with fed(fake, tick_seconds) as feed, ThreadPoolExecutor(8) as pool:
+    with fed(fake, tick_seconds) as poller, ThreadPoolExecutor(8) as pool:
 
         def wait(number: int) -> None:
             for turn in range(40):
                 moment = began + (turn + number / 8) * 0.02
-                assert feed.after(group, moment, ANSWER_SECONDS)
+                assert poller.after(group, moment, ANSWER_SECONDS)
 
         list(pool.map(wait, range(8)))
         ticks = (time.monotonic() - began) / tick_seconds
@@ -446,14 +446,14 @@ def test_polls_out_of_turn_are_paid_from_those_that_were_not_made() -> None:
 def test_an_error_reaches_those_who_wait_and_passes() -> None:
     fake, group = Fake(), builders.group()
     fake.error = BalancerError("throttled")
-    with fed(fake, 0.05) as feed:
+    with fed(fake, 0.05) as poller:
         with pytest.raises(BalancerError, match="throttled"):
-            feed.after(group, time.monotonic(), ANSWER_SECONDS)
+            poller.after(group, time.monotonic(), ANSWER_SECONDS)
         fake.error = None
         end = time.monotonic() + ANSWER_SECONDS
-        while feed.latest(group) is None and time.monotonic() < end:
+        while poller.latest(group) is None and time.monotonic() < end:
             threading.Event().wait(0.01)
-        assert feed.after(group, time.monotonic(), ANSWER_SECONDS)
+        assert poller.after(group, time.monotonic(), ANSWER_SECONDS)
 
 
 def test_a_silent_api_is_none_and_closing_frees_those_who_wait() -> None:
@@ -468,23 +468,23 @@ def test_a_silent_api_is_none_and_closing_frees_those_who_wait() -> None:
 
     fake, group = Hanging(), builders.group()
     with ThreadPoolExecutor(1) as pool:
-        with fed(fake, 0.1) as feed:
-            assert feed.latest(group) is None
-            assert feed.after(group, time.monotonic(), 0.05) is None
-            waiting = pool.submit(feed.after, group, time.monotonic() + 60, 60.0)
+        with fed(fake, 0.1) as poller:
+            assert poller.latest(group) is None
+            assert poller.after(group, time.monotonic(), 0.05) is None
+            waiting = pool.submit(poller.after, group, time.monotonic() + 60, 60.0)
             fake.go.set()
         assert waiting.result(ANSWER_SECONDS) is None
 
 
 def submit(fake: Fake, count: int, action: str = "deregister") -> list[Exception | None]:
     """So many hosts ask at the same moment; what each was told."""
-    desk, group = Desk(cast("Balancer", fake)), builders.group()
+    registrar, group = Registrar(cast("Balancer", fake)), builders.group()
     together = threading.Barrier(count)
 
     def ask(number: int) -> Exception | None:
         together.wait(ANSWER_SECONDS)
         try:
-            getattr(desk, action)(group, Target(f"i-{number}", 5000))
+            getattr(registrar, action)(group, Target(f"i-{number}", 5000))
         except DeployError as error:
             return error
         return None
@@ -497,16 +497,16 @@ def submit(fake: Fake, count: int, action: str = "deregister") -> list[Exception
 def test_hosts_that_act_together_cost_one_call(
     action: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Desk, "GATHER_SECONDS", 0.4)
+    monkeypatch.setattr(Registrar, "GATHER_SECONDS", 0.4)
     fake = Fake()
     assert submit(fake, 20, action) == [None] * 20
     assert fake.writes == [(f"{action} web-lab", {Target(f"i-{n}", 5000) for n in range(20)})]
 
 
 def test_a_failed_call_reaches_every_host_it_was_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Desk, "GATHER_SECONDS", 0.4)
+    monkeypatch.setattr(Registrar, "GATHER_SECONDS", 0.4)
     fake = Fake()
-    fake.error = ApiError("throttled", "Throttling")
+    fake.error = ApiError("throttled", "Throttling", may_pass=True)
     found = submit(fake, 5)
     assert len(fake.writes) == 1
     assert [str(error) for error in found] == [
@@ -522,13 +522,17 @@ def test_p5_a_lost_lock_is_told_to_every_host_that_waits_at_the_desk() -> None:
 
 def test_the_desk_works_again_after_a_failure() -> None:
     fake = Fake()
-    desk, group, target = Desk(cast("Balancer", fake)), builders.group(), Target("i-1", 5000)
-    fake.error = ApiError("throttled", "Throttling")
+    registrar, group, target = (
+        Registrar(cast("Balancer", fake)),
+        builders.group(),
+        Target("i-1", 5000),
+    )
+    fake.error = ApiError("throttled", "Throttling", may_pass=True)
     with pytest.raises(BalancerError):
-        desk.register(group, target)
+        registrar.register(group, target)
     fake.error = None
-    desk.register(group, target)
-    desk.deregister(group, target)
+    registrar.register(group, target)
+    registrar.deregister(group, target)
     assert [action for action, _ in fake.writes] == [
         "register web-lab",
         "register web-lab",

@@ -14,11 +14,18 @@ from botocore.exceptions import HTTPClientError
 from audit import api, archives, bombs, trickle
 from deploy.aws import transport
 from deploy.aws.account import Account
-from deploy.aws.errors import ApiError, CredentialsRefused
-from deploy.aws.health_poller import HealthFeed
-from deploy.aws.registrar import Desk
-from deploy.aws.target_groups import Balancer, Target
-from deploy.errors import BadInput, CommandResult, DeployError, UnexpectedAnswer
+from deploy.aws.health_poller import HealthPoller
+from deploy.aws.registrar import Registrar
+from deploy.aws.target_groups import Balancer
+from deploy.aws.targets import Target
+from deploy.errors import (
+    ApiError,
+    BadInput,
+    CommandResult,
+    CredentialsRefused,
+    DeployError,
+    UnexpectedAnswer,
+)
 from deploy.hosts.scripts import read as questions
 from deploy.hosts.ssh import http_probe
 from deploy.hosts.ssh.http_probe import NotHttp, final_code
@@ -166,12 +173,12 @@ def test_h8_the_poller_survives_any_exception_and_each_is_shown_once() -> None:
     errors = (KeyError("x"), HTTPClientError(error="x"), ValueError("²"), ValueError("²"))
     sick, group = Sick(*errors), builders.group()
     told: list[str] = []
-    with HealthFeed(cast("Balancer", sick), [group], 0.02) as feed:
+    with HealthPoller(cast("Balancer", sick), [group], 0.02) as poller:
         fleet = Fleet(
             remotes={},
             groups={"web": group},
-            desk=cast("Desk", None),
-            feed=feed,
+            registrar=cast("Registrar", None),
+            poller=poller,
             tell=lambda _, text: told.append(text),
         )
         host = builders.host(1)
@@ -183,9 +190,9 @@ def test_h8_the_poller_survives_any_exception_and_each_is_shown_once() -> None:
 
 
 def test_a_defect_at_the_desk_reaches_every_host_that_waits() -> None:
-    desk, group = Desk(cast("Balancer", Sick(KeyError("x")))), builders.group()
+    registrar, group = Registrar(cast("Balancer", Sick(KeyError("x")))), builders.group()
     with pytest.raises(DeployError, match="a defect in Changeover: KeyError"):
-        desk.register(group, Target("i-1", 5000))
+        registrar.register(group, Target("i-1", 5000))
 
 
 CODES = {
@@ -256,7 +263,7 @@ def test_m2_a_proof_of_an_answer_that_trickles_ends_in_time_and_shows_it(
         remote = Remote(builders.host(1), builders.environment())
         cast("Any", remote)._connection = Channel(port)
         monkeypatch.setattr(remote, "ask", lambda script, *_: CommandResult(script, 0, "", ""))
-        fleet = Fleet({"host-1": remote}, {}, cast("Desk", None), cast("HealthFeed", None))
+        fleet = Fleet({"host-1": remote}, {}, cast("Registrar", None), cast("HealthPoller", None))
         began = time.monotonic()
         with pytest.raises(NotProven, match=r"not complete|no HTTP answer|headers of more"):
             ProveRelease(builders.host(1), app, "1", "/health", "200").run(fleet)

@@ -10,7 +10,7 @@ from builders import HEALTHY, UNHEALTHY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.aws.target_groups import State
+from deploy.aws.targets import State
 from deploy.errors import BadInput
 from deploy.plan import capacity
 from deploy.settings.rollout import Batch, Rollout, Share

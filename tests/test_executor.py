@@ -12,14 +12,14 @@ import builders
 import pytest
 from builders import NEW
 
-from deploy.aws.target_groups import GONE, Health, State, Target
+from deploy.aws.targets import GONE, Health, State, Target
 from deploy.cli import rollout
 from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, LockLost
 from deploy.plan import assembly
 from deploy.recovery import failed_host, rollback
 from deploy.run import capacity_gate, executor
 from deploy.run.executor import Execution
-from deploy.run.host_runner import Walk
+from deploy.run.host_runner import HostRunner
 from deploy.run.report import (
     BatchBegan,
     Event,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from deploy.aws.inventory import Host
-    from deploy.plan.host_plan import Lane
+    from deploy.plan.host_plan import HostPlan
     from deploy.plan.plan import Plan
     from deploy.settings.app import App
     from deploy.steps.base import Step
@@ -359,8 +359,10 @@ def test_every_step_that_began_is_heard_to_end(run: Run) -> None:
 
 
 def test_lanes_are_of_one_host() -> None:
-    lanes: list[Lane] = [lane for batch in made(old(3), batch=2).batches for lane in batch]
-    assert all(step.host == lane.host for lane in lanes for step in lane.steps)
+    host_plans: list[HostPlan] = [
+        host_plan for batch in made(old(3), batch=2).batches for host_plan in batch
+    ]
+    assert all(step.host == host_plan.host for host_plan in host_plans for step in host_plan.steps)
 
 
 def defect(_: object) -> None:
@@ -437,7 +439,7 @@ def test_who_lost_the_lock_begins_no_other_step(run: Run) -> None:
     assert ran.report.exit_code is ExitCode.LOCKED
 
 
-def walk(
+def runner(
     plan: Plan,
     monkeypatch: pytest.MonkeyPatch,
     serving: Callable[[App], set[int]],
@@ -479,7 +481,7 @@ def test_a_batch_of_two_apps_begins_when_one_look_finds_room_for_both(
         is_short = looks["admin"] > 0 if app.name == "web" else looks["admin"] < 3
         return {1, 2} if is_short else {1, 2, 3}
 
-    ran = walk(plan, monkeypatch, serving)
+    ran = runner(plan, monkeypatch, serving)
     assert looks["admin"] > 0
     assert not any("deregister" in line for line in ran.done)
     assert "of web-lab in service (2 healthy now)" in ran.report.failures[0].error
@@ -512,7 +514,7 @@ def test_a_window_goes_on_when_a_host_that_was_out_makes_room(
             third_waits.set()
         return {1, 2, 3, 4} - out - sick
 
-    ran = walk(plan, monkeypatch, serving, act)
+    ran = runner(plan, monkeypatch, serving, act)
     assert ran.report.outcomes["host-3"] is Outcome.DONE
 
 
@@ -557,9 +559,14 @@ def test_a_window_has_no_barrier_and_is_never_wider(run: Run) -> None:
 
 
 def test_a_failure_in_a_window_starts_no_other(run: Run) -> None:
-    ran = run(made(old(4), batch=None, rollout={"window": 2}), {f"host-1: prove {NEW}": fail})
-    assert ran.report.outcomes["host-1"] is Outcome.BACK
-    assert ran.report.outcomes["host-4"] is Outcome.WAITING
+    acts: Acts = {f"host-1: prove {NEW}": fail, f"host-2: prove {NEW}": until_failed("host-1")}
+    ran = run(made(old(4), batch=None, rollout={"window": 2}), acts)
+    assert list(ran.report.outcomes.values()) == [
+        Outcome.BACK,
+        Outcome.DONE,
+        Outcome.WAITING,
+        Outcome.WAITING,
+    ]
 
 
 def test_a_window_waits_for_room_host_by_host(run: Run) -> None:
@@ -812,7 +819,7 @@ def until_failed(host: str) -> Callable[[Execution], None]:
 
     def wait(execution: Execution) -> None:
         end = time.monotonic() + PATIENCE_SECONDS
-        while host not in execution._tally.failed_hosts:
+        while host not in execution._progress.failed_hosts:
             assert time.monotonic() < end
             threading.Event().wait(0.01)
 
@@ -856,15 +863,15 @@ def test_a_defect_in_staging_leaves_no_started_slot_behind(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proven = threading.Event()
-    stage = Walk.stage
+    stage = HostRunner.stage
 
-    def break_down(walk: Walk, lane: Lane) -> bool:
-        if lane.host.name == "host-2":
+    def break_down(runner: HostRunner, host_plan: HostPlan) -> bool:
+        if host_plan.host.name == "host-2":
             assert proven.wait(PATIENCE_SECONDS)
             raise RuntimeError("can't start new thread")
-        return stage(walk, lane)
+        return stage(runner, host_plan)
 
-    monkeypatch.setattr(Walk, "stage", break_down)
+    monkeypatch.setattr(HostRunner, "stage", break_down)
     ran = run(surged(2), {f"host-1: prove {NEW}": lambda _: proven.set()})
     assert [line.split()[1] for line in on(ran.done, "host-1")][-2:] == ["stop", "clear"]
     assert "a defect in Changeover: RuntimeError: can't start" in ran.report.failures[0].error
@@ -895,7 +902,7 @@ def test_a_defect_between_batches_ends_with_the_report_of_what_was_done(
         if number == 2:
             raise KeyError("a floor")
 
-    monkeypatch.setattr(capacity_gate.Room, "wait", break_down)
+    monkeypatch.setattr(capacity_gate.CapacityGate, "wait", break_down)
     report = run(made(old(3), batch=1)).report
     assert report.outcomes == {
         "host-1": Outcome.DONE,
@@ -912,7 +919,7 @@ def test_a_defect_in_a_hosts_recovery_is_that_hosts_failure_and_counts_as_out(
     def break_down(*_: object, **__: object) -> None:
         raise IndexError("no way out")
 
-    monkeypatch.setattr(failed_host, "way_out", break_down)
+    monkeypatch.setattr(failed_host, "recovery_of", break_down)
     report = run(made(old(3), batch=2), {f"host-1: prove {NEW}": fail}).report
     assert report.outcomes == {
         "host-1": Outcome.UNKNOWN,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import builders
 import pytest
 
-from deploy.aws.target_groups import GONE
+from deploy.aws.targets import GONE
 from deploy.survey.facts import UnitState, target_of
 
 

@@ -8,7 +8,7 @@ import builders
 import pytest
 from builders import NEW, RUNNING
 
-from deploy.aws.target_groups import GONE, Health, State
+from deploy.aws.targets import GONE, Health, State
 from deploy.errors import BadInput
 from deploy.plan import preflight
 from deploy.plan.candidate import Opened

@@ -62,6 +62,7 @@ HOMES = {
 }
 MOST_IN_A_FOLDER = 13
 MOST_LINES = 250
+MOST_LEVELS = 12
 
 
 def name_of(path: Path) -> str:
@@ -73,10 +74,16 @@ PATHS = {name_of(path): path for path in DEPLOY.rglob("*.py") if path.stem != "_
 MODULES = sorted(PATHS)
 
 
-def imports(path: Path) -> set[str]:
-    """The dotted names that a file imports anywhere in it: `deploy.errors`, `rich.text`."""
+def imports(path: Path, *, loaded: bool = False) -> set[str]:
+    """The dotted names that a file imports anywhere in it: `deploy.errors`, `rich.text`.
+
+    loaded: without those for annotations alone.
+    """
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    tree = ast.parse(path.read_text())
+    if loaded:
+        tree.body = [each for each in tree.body if not isinstance(each, ast.If)]
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -85,9 +92,9 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def of_deploy(path: Path) -> set[str]:
+def of_deploy(path: Path, *, loaded: bool = False) -> set[str]:
     """The modules of deploy/ that a file imports."""
-    named = imports(path) - {"deploy.__version__"}
+    named = imports(path, loaded=loaded) - {"deploy.__version__"}
     dotted = {name.removeprefix("deploy.") for name in named if name.startswith("deploy.")}
     found = {name if name in PATHS else name.rpartition(".")[0] for name in dotted}
     assert found <= set(MODULES), found - set(MODULES)
@@ -104,6 +111,15 @@ def test_a_package_imports_only_what_stands_above_it(module: str) -> None:
 def test_no_module_imports_itself_by_way_of_others() -> None:
     below = {module: of_deploy(PATHS[module]) for module in MODULES}
     assert list(graphlib.TopologicalSorter(below).static_order())
+
+
+def test_what_is_loaded_for_a_module_is_not_stacked_high() -> None:
+    """Imports for annotations alone are not loaded, and do not count."""
+    level: dict[str, int] = {}
+    below = {module: of_deploy(PATHS[module], loaded=True) for module in MODULES}
+    for module in graphlib.TopologicalSorter(below).static_order():
+        level[module] = 1 + max((level[each] for each in below[module]), default=0)
+    assert max(level.values()) <= MOST_LEVELS
 
 
 def test_a_folder_can_be_read_at_a_glance() -> None:

@@ -14,11 +14,11 @@ from simulated.liars import Liar, Lie
 from simulated.world import Fleets, World
 from test_survey import PRINTED, Telling, answered, gather
 
-from deploy.aws.target_groups import GONE, State
+from deploy.aws.targets import GONE, State
 from deploy.errors import BadInput, CommandResult, ConnectionLost, RemoteError
 from deploy.plan import assembly, exclusion
 from deploy.recovery import repair, rollback
-from deploy.run.progress import Tally
+from deploy.run.progress import Progress
 from deploy.run.report import ExitCode, Outcome
 from deploy.screen import overview
 from deploy.settings.scope import Scope
@@ -142,11 +142,11 @@ def test_a_host_that_is_left_out_is_a_failure_from_the_start() -> None:
     environment = builders.environment(rollout={"max_failures": 1})
     fit = exclusion.leave_out(environment, seen(2), {}, Scope("lab"))
     made = assembly.make(environment, (builders.offer(builders.app(), fit.hosts),), fit)
-    tally = Tally(made)
-    assert not tally.is_spent()
+    progress = Progress(made)
+    assert not progress.is_spent()
     for host in HONEST:
-        tally.ended(host, Outcome.DONE)
-    report = tally.report(1.0, 0, lost=False)
+        progress.ended(host, Outcome.DONE)
+    report = progress.report(1.0, 0, lost=False)
     assert report.exit_code is ExitCode.MIXED
     assert not report.stopped_short
     assert [(f.host.name, f.error) for f in report.failures] == [("host-2", "no answer")]
@@ -174,10 +174,10 @@ def test_repair_waits_for_no_host_that_cannot_be_read() -> None:
     made = repair.make(builders.environment(), survey)
     assert {step.host.name for step in made.steps} == {"host-1"}
     assert sorted(host.name for host in made.left_out) == ["host-2", "host-3"]
-    tally = Tally(made)
-    assert not tally.is_spent(), "neither keeps host-1 from its turn"
-    tally.ended("host-1", Outcome.DONE)
-    assert tally.report(1.0, 0, lost=False).exit_code is ExitCode.MIXED
+    progress = Progress(made)
+    assert not progress.is_spent(), "neither keeps host-1 from its turn"
+    progress.ended("host-1", Outcome.DONE)
+    assert progress.report(1.0, 0, lost=False).exit_code is ExitCode.MIXED
     with pytest.raises(BadInput, match="No host is left for this command"):
         repair.make(builders.environment(), Survey((), told.groups, told.health, why, 0, asked))
 
@@ -196,7 +196,7 @@ def test_a_way_back_waits_for_no_host_that_cannot_be_read() -> None:
     made = rollback.take_back(builders.environment(), survey, wanted)
     assert {step.host.name for step in made.steps} == {"host-1", "host-2"}
     assert [host.name for host in made.left_out] == ["host-3"]
-    assert not Tally(made).is_spent()
+    assert not Progress(made).is_spent()
 
 
 def test_a_host_that_serves_and_wants_a_switch_does_not_keep_others_from_their_repair() -> None:

@@ -10,7 +10,7 @@ import builders
 import pytest
 from builders import NEW, OLD
 
-from deploy.aws.target_groups import GONE, Health, State
+from deploy.aws.targets import GONE, Health, State
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.records import Record
 from deploy.run.report import ExitCode

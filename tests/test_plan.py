@@ -10,11 +10,12 @@ from builders import HEALTHY, NEW, OLD, UNHEALTHY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.aws.target_groups import GONE, Health
+from deploy.aws.targets import GONE, Health
 from deploy.errors import BadInput
 from deploy.hosts.records import Record
-from deploy.plan import advice, assembly, host_steps
+from deploy.plan import advice, assembly
 from deploy.plan import staging as stock
+from deploy.steps import verify
 from deploy.steps.staging import RemoveReleases, UploadRelease
 from deploy.steps.target import DeregisterTarget, Soak, WaitDrained
 from deploy.steps.verify import ProveCurrent
@@ -23,8 +24,8 @@ from deploy.survey.facts import Slot, UnitState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deploy.aws.target_groups import Health
-    from deploy.plan.host_plan import Lane
+    from deploy.aws.targets import Health
+    from deploy.plan.host_plan import HostPlan
     from deploy.plan.plan import Plan
     from deploy.settings.app import App
     from deploy.survey.facts import HostFacts
@@ -67,7 +68,7 @@ def made(
     return assembly.make(own, offers, seen, allow_downtime=allow_downtime)
 
 
-def lane_of(apps: tuple[App, ...] = (WEB,), **slots: Slot) -> Lane:
+def lane_of(apps: tuple[App, ...] = (WEB,), **slots: Slot) -> HostPlan:
     own = {app.name: slots.get(app.name, builders.slot()) for app in apps}
     found = made([builders.facts(n, own) for n in (1, 2)], apps=apps)
     return found.batches[0][0]
@@ -75,7 +76,7 @@ def lane_of(apps: tuple[App, ...] = (WEB,), **slots: Slot) -> Lane:
 
 def test_one_host_goes_out_is_switched_proven_and_comes_back() -> None:
     found = made(old(1, 2))
-    assert [[lane.host.name for lane in batch] for batch in found.batches] == [
+    assert [[host_plan.host.name for host_plan in batch] for batch in found.batches] == [
         ["host-1"],
         ["host-2"],
     ]
@@ -84,9 +85,9 @@ def test_one_host_goes_out_is_switched_proven_and_comes_back() -> None:
 
 def test_everything_is_staged_on_all_hosts_before_the_first_leaves() -> None:
     found = made(old(1, 2, 3))
-    assert [lane.host.name for lane in found.staging] == ["host-1", "host-2", "host-3"]
-    for lane in found.staging:
-        assert names(lane.steps) == ["PrepareHost", "UploadRelease", "StageUnits"]
+    assert [host_plan.host.name for host_plan in found.staging] == ["host-1", "host-2", "host-3"]
+    for host_plan in found.staging:
+        assert names(host_plan.steps) == ["PrepareHost", "UploadRelease", "StageUnits"]
     assert not any(isinstance(step, DeregisterTarget) for step in found.steps[:9])
 
 
@@ -97,7 +98,12 @@ def test_a_release_that_is_there_is_not_sent_again() -> None:
 
 def test_a_fresh_host_has_nothing_to_stop_and_one_that_is_out_nothing_to_drain() -> None:
     found = made([builders.facts(1), *old(2)], {"host-1": GONE})
-    first = next(lane for batch in found.batches for lane in batch if lane.host.name == "host-1")
+    first = next(
+        host_plan
+        for batch in found.batches
+        for host_plan in batch
+        if host_plan.host.name == "host-1"
+    )
     missing = {"DeregisterTarget", "WaitDrained", "StopUnit"}
     assert names(first.steps) == [name for name in ROLLED if name not in missing]
 
@@ -121,7 +127,7 @@ def test_current_hosts_are_proven_and_left_alone() -> None:
     current = {"web": builders.slot(NEW, NEW_UNIT)}
     found = made([builders.facts(1, current), *old(2)])
     assert names(found.staging[0].steps) == ["ProveCurrent"]
-    assert [[lane.host.name for lane in batch] for batch in found.batches] == [["host-2"]]
+    assert [[host_plan.host.name for host_plan in batch] for batch in found.batches] == [["host-2"]]
     everywhere = made([builders.facts(n, current) for n in (1, 2)])
     assert everywhere.changes_nothing
     assert str(everywhere).endswith("Every host is current: nothing is changed.")
@@ -141,7 +147,7 @@ DIFFERENCES: dict[str, dict[str, Any]] = {
 def test_a_host_counts_as_current_only_when_everything_agrees(difference: dict[str, Any]) -> None:
     differing = {"web": builders.slot(NEW, NEW_UNIT, **difference)}
     found = made([builders.facts(1, differing), *old(2)])
-    assert "host-1" in {lane.host.name for batch in found.batches for lane in batch}
+    assert "host-1" in {host_plan.host.name for batch in found.batches for host_plan in batch}
 
 
 def test_a_current_release_that_is_sick_is_deployed_again() -> None:
@@ -188,9 +194,9 @@ def test_only_the_app_that_is_due_leaves_the_load_balancer() -> None:
     admin_unit = builders.unit(ADMIN.unit, f"[Service]\n# {NEW}\n")
     slots = {"web": builders.slot(), "admin": builders.slot(NEW, admin_unit)}
     found = made([builders.facts(n, slots) for n in (1, 2)], apps=(WEB, ADMIN))
-    assert {step.app.name for batch in found.batches for lane in batch for step in lane.steps} == {
-        "web"
-    }
+    assert {
+        step.app.name for batch in found.batches for host_plan in batch for step in host_plan.steps
+    } == {"web"}
 
 
 def test_a_plan_that_leaves_nobody_is_refused_unless_accepted() -> None:
@@ -245,9 +251,9 @@ def test_other_dangers_are_warnings_too() -> None:
 
 
 def test_the_local_question_is_the_groups_unless_the_app_has_its_own() -> None:
-    assert host_steps.question(WEB, builders.group()) == ("/health", "200")
+    assert verify.question(WEB, builders.group()) == ("/health", "200")
     own = builders.app(health={"path": "/ready", "expect": "200-299"})
-    assert host_steps.question(own, builders.group()) == ("/ready", "200-299")
+    assert verify.question(own, builders.group()) == ("/ready", "200-299")
 
 
 @given(states=st.lists(st.sampled_from([HEALTHY, UNHEALTHY, GONE]), min_size=1, max_size=6))
@@ -255,9 +261,9 @@ def test_every_step_stands_in_one_lane_of_its_own_host(states: list[Health]) -> 
     hosts = [builders.facts(n, {"web": builders.slot(out="{}")}) for n in range(1, len(states) + 1)]
     health = {f"host-{n}": state for n, state in enumerate(states, start=1)}
     found = made(hosts, health, allow_downtime=True)
-    lanes = [*found.staging, *(lane for batch in found.batches for lane in batch)]
-    assert all(step.host == lane.host for lane in lanes for step in lane.steps)
-    assert sum(len(lane.steps) for lane in lanes) == len(found.steps)
+    host_plans = [*found.staging, *(host_plan for batch in found.batches for host_plan in batch)]
+    assert all(step.host == host_plan.host for host_plan in host_plans for step in host_plan.steps)
+    assert sum(len(host_plan.steps) for host_plan in host_plans) == len(found.steps)
     assert not any(isinstance(step, ProveCurrent) for step in found.steps)
 
 
@@ -365,7 +371,10 @@ def test_an_app_that_is_out_goes_before_one_that_serves_on_the_same_host() -> No
     offers = tuple(builders.offer(app, hosts) for app in (WEB, admin))
     found = assembly.make(builders.environment(WEB, admin), offers, seen)
     told = [
-        [(lane.host.name, sorted({step.app.name for step in lane.steps})) for lane in batch]
+        [
+            (host_plan.host.name, sorted({step.app.name for step in host_plan.steps}))
+            for host_plan in batch
+        ]
         for batch in found.batches
     ]
     assert told == [

@@ -10,7 +10,7 @@ import pytest
 from builders import HEALTHY
 from test_plan import made, old
 
-from deploy.aws.target_groups import Health, State
+from deploy.aws.targets import Health, State
 from deploy.errors import (
     BadInput,
     BalancerError,
@@ -22,7 +22,7 @@ from deploy.errors import (
 from deploy.plan import advice, host_steps
 from deploy.recovery import failed_host
 from deploy.steps import idle_drain
-from deploy.steps.fleet import Stopped
+from deploy.steps.fleet import Moment, Stopped
 from deploy.steps.idle_drain import WaitQuiet
 from deploy.steps.target import WaitDrained
 from deploy.survey.facts import Listener, Slot, UnitState
@@ -81,9 +81,9 @@ class PaperFleet:
         self.sleep(seconds)
         return self.at >= self.stop_at
 
-    def marked(self, host: object, app: object, what: str) -> float:
+    def marked(self, host: object, app: object, what: Moment) -> float:
         del host, app
-        assert what == "deregistered"
+        assert what is Moment.DEREGISTERED
         return 0.0
 
     def remote(self, host: object) -> PaperFleet:
@@ -309,11 +309,13 @@ def test_a_refusal_on_some_hosts_names_them() -> None:
 
 def test_a_bad_release_is_not_trusted_to_finish_on_its_way_back() -> None:
     hosts = [builders.facts(n, {"web": SERVING}) for n in (1, 2)]
-    lane = made(hosts, **QUIET).batches[0][0]
-    way = failed_host.way_out(lane, lane.steps[-2])
+    host_plan = made(hosts, **QUIET).batches[0][0]
+    way = failed_host.recovery_of(host_plan, host_plan.steps[-2])
     found = [step for step in way.steps if isinstance(step, (WaitDrained, WaitQuiet))]
-    assert found == [WaitDrained(lane.host, WEB, 15.0, heeds_stop=False)]
-    out = failed_host.way_out(lane, next(s for s in lane.steps if isinstance(s, WaitQuiet)))
+    assert found == [WaitDrained(host_plan.host, WEB, 15.0, heeds_stop=False)]
+    out = failed_host.recovery_of(
+        host_plan, next(s for s in host_plan.steps if isinstance(s, WaitQuiet))
+    )
     assert [type(step).__name__ for step in out.steps] == [
         "RegisterTarget",
         "WaitHealthy",

@@ -1,4 +1,4 @@
-"""Where a lane stops decides what is done, so that every app of its host ends whole."""
+"""Where a host plan stops decides what is done, so that every app of its host ends whole."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from builders import NEW, OLD
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.aws.target_groups import GONE, Health, State
+from deploy.aws.targets import GONE, Health, State
 from deploy.plan import host_steps
-from deploy.plan.host_plan import Goal, Lane
+from deploy.plan.host_plan import Goal, HostPlan
 from deploy.recovery import failed_host
 from deploy.steps.target import RegisterTarget, WaitDrained, WaitHealthy
 from deploy.steps.unit import SwitchRelease
@@ -38,7 +38,7 @@ def names(found: Sequence[object]) -> list[str]:
 
 def lane_of(
     apps: tuple[App, ...] = (WEB,), health: Health = builders.HEALTHY, **slots: Slot
-) -> Lane:
+) -> HostPlan:
     """One host's way to NEW, from OLD where no slot says otherwise."""
     own = {app.name: slots.get(app.name, builders.slot()) for app in apps}
     facts = builders.facts(1, own)
@@ -47,8 +47,8 @@ def lane_of(
     return host_steps.laid(goals, facts, seen, builders.environment(*apps))
 
 
-def step_of(lane: Lane, name: str, app: App = WEB) -> Step:
-    return next(s for s in lane.steps if type(s).__name__ == name and s.app == app)
+def step_of(host_plan: HostPlan, name: str, app: App = WEB) -> Step:
+    return next(s for s in host_plan.steps if type(s).__name__ == name and s.app == app)
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def step_of(lane: Lane, name: str, app: App = WEB) -> Step:
 def test_a_release_that_fails_gives_way_to_the_one_deployed_before(
     failing: str, expected: list[str]
 ) -> None:
-    lane = lane_of()
-    way = failed_host.way_out(lane, step_of(lane, failing))
+    host_plan = lane_of()
+    way = failed_host.recovery_of(host_plan, step_of(host_plan, failing))
     assert names(way.steps) == expected
     assert way.serves
     for step in way.steps:
@@ -78,8 +78,8 @@ def test_a_release_that_fails_gives_way_to_the_one_deployed_before(
 
 
 def test_a_release_is_not_marked_for_a_fault_of_the_network() -> None:
-    lane = lane_of()
-    way = failed_host.way_out(lane, step_of(lane, "ProveRelease"), is_bad=False)
+    host_plan = lane_of()
+    way = failed_host.recovery_of(host_plan, step_of(host_plan, "ProveRelease"), is_bad=False)
     assert names(way.steps) == PUT_BACK
 
 
@@ -96,11 +96,11 @@ def test_without_anything_to_go_back_to_the_host_stays_out(slot: Slot) -> None:
     if slot.history and slot.history[-1].release == NEW:
         same = RenderedUnit("web@5000.service", "", "d" * 12)
         slot = builders.slot(NEW, same)
-    lane = lane_of(web=slot)
-    way = failed_host.way_out(lane, step_of(lane, "ProveRelease"))
+    host_plan = lane_of(web=slot)
+    way = failed_host.recovery_of(host_plan, step_of(host_plan, "ProveRelease"))
     assert names(way.steps) == ["MarkBad"]
     assert not way.serves
-    way = failed_host.way_out(lane, step_of(lane, "WaitHealthy"))
+    way = failed_host.recovery_of(host_plan, step_of(host_plan, "WaitHealthy"))
     assert names(way.steps) == ["DeregisterTarget", "MarkBad"]
     assert not way.serves
 
@@ -109,8 +109,8 @@ def test_without_anything_to_go_back_to_the_host_stays_out(slot: Slot) -> None:
 def test_a_unit_of_before_gets_its_place_back(failing: str) -> None:
     app = builders.app(replaces="legacy.service")
     legacy = UnitState("loaded", "active", "running", "enabled")
-    lane = lane_of((app,), web=Slot(replaces=legacy))
-    way = failed_host.way_out(lane, step_of(lane, failing, app))
+    host_plan = lane_of((app,), web=Slot(replaces=legacy))
+    way = failed_host.recovery_of(host_plan, step_of(host_plan, failing, app))
     out = OUT_FIRST if failing == "WaitHealthy" else []
     bad = [] if failing == "RetireUnit" else ["MarkBad"]
     assert names(way.steps) == [*out, *bad, "ReviveUnit", "ProveRevived", *IN_AGAIN]
@@ -119,8 +119,8 @@ def test_a_unit_of_before_gets_its_place_back(failing: str) -> None:
 
 
 def test_a_stopped_lane_goes_back_in_on_what_it_runs_both_apps_first() -> None:
-    lane = lane_of((WEB, ADMIN))
-    way = failed_host.way_out(lane, step_of(lane, "WaitDrained"), still_runs=True)
+    host_plan = lane_of((WEB, ADMIN))
+    way = failed_host.recovery_of(host_plan, step_of(host_plan, "WaitDrained"), still_runs=True)
     assert [(step.app.name, type(step).__name__) for step in way.at_once] == [
         ("web", "RegisterTarget"),
         ("admin", "RegisterTarget"),
@@ -131,22 +131,22 @@ def test_a_stopped_lane_goes_back_in_on_what_it_runs_both_apps_first() -> None:
 
 def test_a_host_that_did_not_serve_before_is_not_put_in_on_the_way_back() -> None:
     """P3: a release that failed and still drains does not come back by a Ctrl-C."""
-    lane = lane_of(health=Health(State.DRAINING, "Target.DeregistrationInProgress"))
-    assert "DeregisterTarget" not in names(lane.steps)
-    way = failed_host.way_out(lane, step_of(lane, "WaitDrained"), still_runs=True)
+    host_plan = lane_of(health=Health(State.DRAINING, "Target.DeregistrationInProgress"))
+    assert "DeregisterTarget" not in names(host_plan.steps)
+    way = failed_host.recovery_of(host_plan, step_of(host_plan, "WaitDrained"), still_runs=True)
     assert way.steps == ()
     assert not way.serves
 
 
 def test_a_host_that_was_unhealthy_goes_back_in_without_a_wait_for_health() -> None:
-    lane = lane_of(health=builders.UNHEALTHY)
-    way = failed_host.way_out(lane, step_of(lane, "WaitDrained"), still_runs=True)
+    host_plan = lane_of(health=builders.UNHEALTHY)
+    way = failed_host.recovery_of(host_plan, step_of(host_plan, "WaitDrained"), still_runs=True)
     assert names(way.steps) == ["RegisterTarget", "ForgetOut"]
 
 
 def test_when_the_first_app_fails_the_untouched_one_goes_in_at_once() -> None:
-    lane = lane_of((WEB, ADMIN))
-    way = failed_host.way_out(lane, step_of(lane, "ProveRelease"))
+    host_plan = lane_of((WEB, ADMIN))
+    way = failed_host.recovery_of(host_plan, step_of(host_plan, "ProveRelease"))
     assert [(step.app.name, type(step).__name__) for step in way.at_once] == [
         ("admin", "RegisterTarget")
     ]
@@ -155,8 +155,8 @@ def test_when_the_first_app_fails_the_untouched_one_goes_in_at_once() -> None:
 
 
 def test_when_the_second_app_fails_the_proven_one_goes_in() -> None:
-    lane = lane_of((WEB, ADMIN))
-    way = failed_host.way_out(lane, step_of(lane, "ProveRelease", ADMIN))
+    host_plan = lane_of((WEB, ADMIN))
+    way = failed_host.recovery_of(host_plan, step_of(host_plan, "ProveRelease", ADMIN))
     assert names([step for step in way.steps if step.app == WEB]) == [
         "RegisterTarget",
         "WaitHealthy",
@@ -167,11 +167,11 @@ def test_when_the_second_app_fails_the_proven_one_goes_in() -> None:
 
 def test_of_two_bad_apps_the_second_finds_its_way_back_too() -> None:
     """Proven on its host and on its way in, it turns out unhealthy for the load balancer."""
-    lane = lane_of((WEB, ADMIN))
-    way = failed_host.way_out(lane, step_of(lane, "WaitHealthy"))
+    host_plan = lane_of((WEB, ADMIN))
+    way = failed_host.recovery_of(host_plan, step_of(host_plan, "WaitHealthy"))
     onward = [step for step in way.steps if step.app == ADMIN]
     assert names(onward) == ["WaitHealthy", "RecordDeployed"]
-    other = failed_host.instead(lane, onward[0], is_bad=True)
+    other = failed_host.instead(host_plan, onward[0], is_bad=True)
     assert other
     assert names(other.steps) == [*OUT_FIRST, "MarkBad", *PUT_BACK]
     assert {step.app.name for step in other.steps} == {"admin"}
@@ -179,36 +179,36 @@ def test_of_two_bad_apps_the_second_finds_its_way_back_too() -> None:
 
 
 def test_a_way_back_that_fails_leads_nowhere_else() -> None:
-    lane = lane_of()
-    way = failed_host.way_out(lane, step_of(lane, "ProveRelease"))
+    host_plan = lane_of()
+    way = failed_host.recovery_of(host_plan, step_of(host_plan, "ProveRelease"))
     for step in way.steps[1:-1]:
-        other = failed_host.instead(lane, step, is_bad=True)
+        other = failed_host.instead(host_plan, step, is_bad=True)
         assert other
         assert (other.steps, other.serves) == ((), False)
 
 
 def test_a_note_that_cannot_be_cleared_is_no_reason_to_call_a_host_out() -> None:
-    lane = lane_of()
-    *_, note = failed_host.way_out(lane, step_of(lane, "WaitDrained")).steps
+    host_plan = lane_of()
+    *_, note = failed_host.recovery_of(host_plan, step_of(host_plan, "WaitDrained")).steps
     assert names([note]) == ["ForgetOut"]
-    other = failed_host.instead(lane, note, is_bad=False)
+    other = failed_host.instead(host_plan, note, is_bad=False)
     assert other
     assert (other.steps, other.serves, other.leaves) == ((), True, False)
 
 
 def test_a_mark_that_cannot_be_made_is_no_reason_to_stay_out() -> None:
-    lane = lane_of()
-    mark = failed_host.way_out(lane, step_of(lane, "ProveRelease")).steps[0]
+    host_plan = lane_of()
+    mark = failed_host.recovery_of(host_plan, step_of(host_plan, "ProveRelease")).steps[0]
     assert names([mark]) == ["MarkBad"]
-    assert failed_host.instead(lane, mark, is_bad=True) is None
+    assert failed_host.instead(host_plan, mark, is_bad=True) is None
 
 
 @pytest.mark.parametrize("health", [builders.HEALTHY, GONE], ids=["served before", "was out"])
 def test_what_may_have_served_drains_on_its_way_back_whatever_the_operator_wants(
     health: Health,
 ) -> None:
-    lane = lane_of(health=health)
-    way = failed_host.way_out(lane, step_of(lane, "WaitHealthy"))
+    host_plan = lane_of(health=health)
+    way = failed_host.recovery_of(host_plan, step_of(host_plan, "WaitHealthy"))
     drains = [step for step in way.steps if isinstance(step, WaitDrained)]
     assert [(drain.seconds, drain.heeds_stop) for drain in drains] == [(15.0, False)]
 
@@ -217,10 +217,10 @@ def test_what_may_have_served_drains_on_its_way_back_whatever_the_operator_wants
 def test_whatever_fails_no_unproven_release_is_registered(
     data: st.DataObject, health: Health
 ) -> None:
-    lane = lane_of((WEB, ADMIN), health)
-    failed = data.draw(st.sampled_from(lane.steps))
-    way = failed_host.way_out(lane, failed, still_runs=isinstance(failed, WaitDrained))
-    done = list(lane.steps[: lane.steps.index(failed)])
+    host_plan = lane_of((WEB, ADMIN), health)
+    failed = data.draw(st.sampled_from(host_plan.steps))
+    way = failed_host.recovery_of(host_plan, failed, still_runs=isinstance(failed, WaitDrained))
+    done = list(host_plan.steps[: host_plan.steps.index(failed)])
     for step in way.steps:
         if isinstance(step, RegisterTarget):
             mine = [each for each in done if each.app == step.app]
@@ -232,9 +232,9 @@ def test_whatever_fails_no_unproven_release_is_registered(
 
 def test_a_target_that_is_in_already_stays_in_whatever_fails_of_its_repair() -> None:
     proof = ProveRelease(builders.host(), WEB, OLD, "/health", "200")
-    lane = Lane(builders.host(), (proof, WaitHealthy(builders.host(), WEB)))
-    for step in lane.steps:
-        way = failed_host.way_out(lane, step)
+    host_plan = HostPlan(builders.host(), (proof, WaitHealthy(builders.host(), WEB)))
+    for step in host_plan.steps:
+        way = failed_host.recovery_of(host_plan, step)
         assert (way.steps, way.serves) == ((), True)
-    enrolling = Lane(builders.host(), (proof, RegisterTarget(builders.host(), WEB)))
-    assert not failed_host.way_out(enrolling, proof).serves
+    enrolling = HostPlan(builders.host(), (proof, RegisterTarget(builders.host(), WEB)))
+    assert not failed_host.recovery_of(enrolling, proof).serves

@@ -9,7 +9,7 @@ import builders
 import pytest
 from builders import HEALTHY, NEW, OLD, UNHEALTHY
 
-from deploy.aws.target_groups import GONE, Health, State
+from deploy.aws.targets import GONE, Health, State
 from deploy.hosts.records import Record
 from deploy.recovery import failed_host, repair
 from deploy.survey.facts import Slot, UnitState
@@ -181,7 +181,7 @@ def test_hosts_that_need_no_switch_go_in_together_before_the_others() -> None:
     broken = builders.facts(3, {"web": switched_to_new()})
     seen = builders.survey([*out, broken], dict.fromkeys(("host-1", "host-2", "host-3"), GONE))
     plan = repair.make(builders.environment(), seen)
-    hosts = [[lane.host.name for lane in batch] for batch in plan.batches]
+    hosts = [[host_plan.host.name for host_plan in batch] for batch in plan.batches]
     assert hosts == [["host-1", "host-2"], ["host-3"]]
 
 
@@ -202,9 +202,9 @@ def test_a_unit_of_before_that_serves_is_proven_and_its_note_falls() -> None:
 def test_a_unit_of_before_that_cannot_be_proven_is_not_registered() -> None:
     legacy = UnitState("loaded", "inactive", "dead", "disabled")
     sick = switched_to_new(history=(), replaces=legacy)
-    lane = made(sick, UNHEALTHY, replaces="legacy.service").batches[0][0]
-    failed = next(step for step in lane.steps if type(step).__name__ == "ProveRevived")
-    way = failed_host.way_out(lane, failed)
+    host_plan = made(sick, UNHEALTHY, replaces="legacy.service").batches[0][0]
+    failed = next(step for step in host_plan.steps if type(step).__name__ == "ProveRevived")
+    way = failed_host.recovery_of(host_plan, failed)
     assert (way.steps, way.serves) == ((), False)
 
 
@@ -215,25 +215,25 @@ def test_of_two_apps_each_is_mended_whatever_becomes_of_the_other() -> None:
     plan = repair.make(
         builders.environment(*apps), builders.survey([facts], {"host-1": GONE}, apps)
     )
-    (lane,) = plan.batches[0]
-    assert [type(step).__name__ for step in lane.steps] == IN_AGAIN * 2
-    proof, *_, last = lane.steps
-    way = failed_host.way_out(lane, proof)
-    assert way.steps == tuple(step for step in lane.steps if step.app.name == "admin")
+    (host_plan,) = plan.batches[0]
+    assert [type(step).__name__ for step in host_plan.steps] == IN_AGAIN * 2
+    proof, *_, last = host_plan.steps
+    way = failed_host.recovery_of(host_plan, proof)
+    assert way.steps == tuple(step for step in host_plan.steps if step.app.name == "admin")
     assert not way.serves
-    other = failed_host.instead(lane, way.steps[1], is_bad=True)
+    other = failed_host.instead(host_plan, way.steps[1], is_bad=True)
     assert other
     assert (other.steps, other.serves) == ((), False)
-    stopped = failed_host.way_out(lane, proof, still_runs=True)
+    stopped = failed_host.recovery_of(host_plan, proof, still_runs=True)
     assert stopped.steps == ()
-    assert failed_host.way_out(lane, last).steps == ()
+    assert failed_host.recovery_of(host_plan, last).steps == ()
 
 
 @pytest.mark.parametrize("health", [GONE, HEALTHY])
 def test_a_note_that_stays_leaves_a_host_in_that_repair_put_in(health: Health) -> None:
-    lane = made(slot(out=NOTE), health).batches[0][0]
-    assert type(lane.steps[-1]).__name__ == "ForgetOut"
-    way = failed_host.way_out(lane, lane.steps[-1], is_bad=False)
+    host_plan = made(slot(out=NOTE), health).batches[0][0]
+    assert type(host_plan.steps[-1]).__name__ == "ForgetOut"
+    way = failed_host.recovery_of(host_plan, host_plan.steps[-1], is_bad=False)
     assert (way.steps, way.serves, way.leaves) == ((), True, False)
-    before = failed_host.way_out(lane, lane.steps[0], is_bad=False)
+    before = failed_host.recovery_of(host_plan, host_plan.steps[0], is_bad=False)
     assert before.serves is (health is HEALTHY)

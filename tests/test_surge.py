@@ -9,7 +9,7 @@ import builders
 import pytest
 from builders import HEALTHY, NEW, OLD, UNHEALTHY
 
-from deploy.aws.target_groups import GONE, Health, State
+from deploy.aws.targets import GONE, Health, State
 from deploy.errors import BadInput
 from deploy.hosts.records import Record
 from deploy.plan import assembly, host_steps, preflight
@@ -23,7 +23,7 @@ from deploy.survey.facts import HostFacts, Listener, Slot, Survey, UnitState, ta
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from deploy.plan.host_plan import Lane
+    from deploy.plan.host_plan import HostPlan
     from deploy.plan.plan import Plan
     from deploy.steps.base import Step
 
@@ -80,23 +80,23 @@ def made(*hosts: HostFacts, health: Mapping[tuple[int, int], Health] | None = No
     return assembly.make(environment, (builders.offer(WEB, hosts),), seen(hosts, health or {}))
 
 
-def lane_of(facts: HostFacts, health: Mapping[tuple[int, int], Health] | None = None) -> Lane:
+def lane_of(facts: HostFacts, health: Mapping[tuple[int, int], Health] | None = None) -> HostPlan:
     environment = builders.environment(WEB, rollout=SURGE)
     goal = Goal(WEB, NEW, "d" * 12)
     return host_steps.laid([goal], facts, seen([facts], health or {}), environment)
 
 
 def test_the_old_release_leaves_only_when_the_new_one_serves() -> None:
-    lane = lane_of(host())
-    assert names(lane.steps) == IN_THE_OTHER_SLOT
-    assert names(lane.after) == OUT_OF_THE_OLD_ONE
+    host_plan = lane_of(host())
+    assert names(host_plan.steps) == IN_THE_OTHER_SLOT
+    assert names(host_plan.after) == OUT_OF_THE_OLD_ONE
 
 
 def test_a_host_goes_back_to_its_first_slot_with_the_next_release() -> None:
     facts = replace(host(), ports={"web": 5001})
-    lane = lane_of(facts, {(1, 5000): GONE, (1, 5001): HEALTHY})
-    assert {step.app.port for step in lane.steps} == {5000}
-    assert {step.app.port for step in lane.after} == {5001}
+    host_plan = lane_of(facts, {(1, 5000): GONE, (1, 5001): HEALTHY})
+    assert {step.app.port for step in host_plan.steps} == {5000}
+    assert {step.app.port for step in host_plan.after} == {5001}
 
 
 def test_the_whole_fleet_goes_after_a_canary_and_one_host_needs_no_downtime() -> None:
@@ -111,9 +111,9 @@ def test_an_old_slot_drains_until_it_is_quiet_where_that_is_wanted() -> None:
     listening = builders.slot(listeners=(Listener(100, "web@5000.service", "web"),))
     facts = host(used=listening)
     environment = builders.environment(WEB, rollout=SURGE | {"drain": "quiet"})
-    lane = host_steps.laid([Goal(WEB, NEW, "d" * 12)], facts, seen([facts], {}), environment)
-    assert str(lane.after[1]) == "drain :5000 until quiet, 15 to 15 s"
-    assert not getattr(lane.after[1], "heeds_stop", True)
+    host_plan = host_steps.laid([Goal(WEB, NEW, "d" * 12)], facts, seen([facts], {}), environment)
+    assert str(host_plan.after[1]) == "drain :5000 until quiet, 15 to 15 s"
+    assert not getattr(host_plan.after[1], "heeds_stop", True)
 
 
 def test_both_slots_units_are_staged() -> None:
@@ -124,20 +124,20 @@ def test_both_slots_units_are_staged() -> None:
 
 def test_what_does_not_run_has_nothing_to_keep_in_service() -> None:
     facts = host(used=Slot(), spare=Slot())
-    lane = lane_of(facts, {(1, 5000): UNHEALTHY})
-    assert {step.app.port for step in lane.steps} == {5000}
-    assert lane.after == ()
-    assert not lane.surged
+    host_plan = lane_of(facts, {(1, 5000): UNHEALTHY})
+    assert {step.app.port for step in host_plan.steps} == {5000}
+    assert host_plan.after == ()
+    assert not host_plan.surged
 
 
 def test_the_unit_of_before_serves_until_the_app_does() -> None:
     app = builders.app("web", 5000, 5001, replaces="legacy.service")
     facts = host(used=Slot(replaces=LEGACY), spare=Slot(replaces=LEGACY))
     environment = builders.environment(app, rollout=SURGE)
-    lane = host_steps.laid([Goal(app, NEW, "d" * 12)], facts, seen([facts], {}), environment)
-    assert names(lane.steps) == IN_THE_OTHER_SLOT
-    assert names(lane.after) == OUT_OF_THE_OLD_ONE
-    assert "legacy.service, which the app replaces" in str(lane.after[2])
+    host_plan = host_steps.laid([Goal(app, NEW, "d" * 12)], facts, seen([facts], {}), environment)
+    assert names(host_plan.steps) == IN_THE_OTHER_SLOT
+    assert names(host_plan.after) == OUT_OF_THE_OLD_ONE
+    assert "legacy.service, which the app replaces" in str(host_plan.after[2])
 
 
 WITHDRAWN = {
@@ -159,45 +159,45 @@ WITHDRAWN = {
 def test_a_new_slot_that_fails_is_ended_and_the_old_one_was_never_touched(
     failing: str, expected: list[str]
 ) -> None:
-    lane = lane_of(host())
-    step = next(step for step in lane.steps if type(step).__name__ == failing)
-    way = failed_host.way_out(lane, step)
+    host_plan = lane_of(host())
+    step = next(step for step in host_plan.steps if type(step).__name__ == failing)
+    way = failed_host.recovery_of(host_plan, step)
     assert names(way.steps) == expected
     assert way.serves
 
 
 def test_a_stop_before_it_is_enrolled_ends_the_new_slot_and_marks_nothing() -> None:
-    lane = lane_of(host())
-    may = [type(step).__name__ for step in lane.steps if lane.may_stop_before(step)]
+    host_plan = lane_of(host())
+    may = [type(step).__name__ for step in host_plan.steps if host_plan.may_stop_before(step)]
     assert may == ["SwitchRelease", "StartUnit", "ProveRelease", "RegisterTarget"]
-    way = failed_host.way_out(lane, lane.steps[2], still_runs=True)
+    way = failed_host.recovery_of(host_plan, host_plan.steps[2], still_runs=True)
     assert names(way.steps) == ["RetireUnit 5001", "ForgetOut 5001"]
 
 
 def test_what_cannot_be_ended_is_told_and_the_host_serves_on() -> None:
-    lane = lane_of(host())
-    way = failed_host.way_out(lane, lane.steps[2])
-    other = failed_host.instead(lane, way.steps[-1], is_bad=True)
+    host_plan = lane_of(host())
+    way = failed_host.recovery_of(host_plan, host_plan.steps[2])
+    other = failed_host.instead(host_plan, way.steps[-1], is_bad=True)
     assert other
     assert (other.steps, other.serves) == ((), True)
 
 
 def test_an_old_slot_that_was_out_is_not_said_to_serve() -> None:
     """As a first install leaves it that failed: it runs, and is in no load balancer."""
-    lane = lane_of(host(), {(1, 5000): GONE})
-    assert lane.surged
-    way = failed_host.way_out(lane, lane.steps[2])
+    host_plan = lane_of(host(), {(1, 5000): GONE})
+    assert host_plan.surged
+    way = failed_host.recovery_of(host_plan, host_plan.steps[2])
     assert not way.serves
-    other = failed_host.instead(lane, way.steps[-1], is_bad=True)
+    other = failed_host.instead(host_plan, way.steps[-1], is_bad=True)
     assert other
     assert not other.serves
 
 
 def test_an_old_slot_that_cannot_be_ended_in_a_way_out_is_left_beside_one_that_serves() -> None:
     """Though it was in no load balancer itself: by then the new one is."""
-    lane = lane_of(host(), {(1, 5000): GONE})
-    for step in lane.after:
-        other = failed_host.instead(lane, step, is_bad=True)
+    host_plan = lane_of(host(), {(1, 5000): GONE})
+    for step in host_plan.after:
+        other = failed_host.instead(host_plan, step, is_bad=True)
         assert other
         assert (other.steps, other.serves, other.leaves) == ((), True, True)
 
@@ -237,10 +237,10 @@ def test_a_slot_that_a_killed_deploy_left_is_ended_first(
 def test_a_slot_left_over_that_cannot_be_ended_says_whether_the_one_in_use_serves(
     used: Health,
 ) -> None:
-    lane = made(host(spare=builders.slot(NEW)), health={(1, 5000): used, (1, 5001): HEALTHY})
-    ended = lane.batches[0][0]
+    host_plan = made(host(spare=builders.slot(NEW)), health={(1, 5000): used, (1, 5001): HEALTHY})
+    ended = host_plan.batches[0][0]
     assert names(ended.steps)[0] == "DeregisterTarget 5001"
-    way = failed_host.way_out(ended, ended.steps[0])
+    way = failed_host.recovery_of(ended, ended.steps[0])
     assert way.serves is (used is HEALTHY)
     assert way.leaves
 

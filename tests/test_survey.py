@@ -12,7 +12,8 @@ from deploy.errors import CommandResult, ConnectionLost, RemoteError
 from deploy.survey import gather as survey
 
 if TYPE_CHECKING:
-    from deploy.aws.target_groups import Balancer, Health, Target, TargetGroup
+    from deploy.aws.target_groups import Balancer
+    from deploy.aws.targets import Health, Target, TargetGroup
     from deploy.hosts.ssh.remote import Remote
     from deploy.survey.facts import Survey
 

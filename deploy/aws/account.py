@@ -15,7 +15,7 @@ from botocore.exceptions import (
 
 from deploy.aws import errors, transport
 from deploy.aws.answers import Answer
-from deploy.errors import BadInput, DeployError, UnexpectedAnswer
+from deploy.errors import ApiError, BadInput, DeployError, UnexpectedAnswer
 from deploy.settings import endpoint
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Account:
         try:
             answer = self.call("sts", "get_caller_identity")
             caller = Answer("sts.get_caller_identity", answer).text("Arn")
-        except errors.ApiError as error:
+        except ApiError as error:
             check = "`aws:` in fabric.yaml, and ~/.aws/config"
             if error.may_pass or "Region" in error.code:
                 check = "the region under `aws:` in fabric.yaml, and your network"

@@ -22,7 +22,14 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from deploy.aws.answers import LONGEST_TEXT
-from deploy.errors import BadInput, BalancerError, DeployError, UnexpectedAnswer, Unreachable
+from deploy.errors import (
+    ApiError,
+    BadInput,
+    CredentialsRefused,
+    DeployError,
+    UnexpectedAnswer,
+    Unreachable,
+)
 from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
@@ -65,23 +72,6 @@ PASSING = frozenset(
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
 
-class ApiError(BalancerError):
-    """AWS answered a call with an error; `code` is AWS's own word for it."""
-
-    blames_release = False
-
-    def __init__(self, message: str, code: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.may_pass = code in PASSING
-
-
-class CredentialsRefused(BadInput):
-    """AWS does not take the credentials; renewed ones are read at the next call."""
-
-    may_pass = True
-
-
 class Translator:
     """Makes foreign errors ours.
 
@@ -113,7 +103,8 @@ class Translator:
         if (refused := self._of_credentials(error)) is not None:
             return refused
         if isinstance(error, BotoCoreError):
-            return ApiError(f"{where}: {visible(error)}", type(error).__name__)
+            code = type(error).__name__
+            return ApiError(f"{where}: {visible(error)}", code, may_pass=code in PASSING)
         if isinstance(error, ResponseParserError) or is_answered:
             return UnexpectedAnswer(
                 f"{where}: the answer cannot be read, so it is not AWS's own "
@@ -150,7 +141,7 @@ class Translator:
                 f"{where}: not allowed{self._of_profile}: {said or code}; docs/permissions.md has "
                 "the policy that is needed"
             )
-        return ApiError(f"{where}: {code}: {said}", code)
+        return ApiError(f"{where}: {code}: {said}", code, may_pass=code in PASSING)
 
     def _of_credentials(self, error: Exception) -> BadInput | None:
         """What keeps the credentials from being had; None for another error."""

@@ -7,13 +7,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from deploy.aws.target_groups import GONE
+from deploy.aws.targets import GONE
 from deploy.errors import DeployError, as_deploy_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from deploy.aws.target_groups import Balancer, Health, Target, TargetGroup
+    from deploy.aws.target_groups import Balancer
+    from deploy.aws.targets import Health, Target, TargetGroup
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Reading:
         return self.targets.get(target, GONE)
 
 
-class HealthFeed:
+class HealthPoller:
     """One DescribeTargetHealth per group per tick feeds every host that waits.
 
     A wait may name a deadline, at which a poll is made out of turn. While there is no waiter, as in

@@ -7,13 +7,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy.aws.errors import ApiError
-from deploy.errors import BalancerError, DeployError, LockLost, as_deploy_error
+from deploy.errors import ApiError, BalancerError, DeployError, LockLost, as_deploy_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from deploy.aws.target_groups import Balancer, Target, TargetGroup
+    from deploy.aws.target_groups import Balancer
+    from deploy.aws.targets import Target, TargetGroup
 
 
 @dataclass
@@ -25,7 +25,7 @@ class _Pending:
     errors: dict[Target, DeployError] = field(default_factory=dict)
 
 
-class Desk:
+class Registrar:
     """Gathers the writes of hosts that act together, so that a batch costs one call.
 
     RegisterTargets and DeregisterTargets refill at 4 calls a second for a whole account

@@ -165,10 +165,10 @@ def good_before(report: Report) -> Mapping[str, Mapping[str, Record]]:
     """What hosts ran before of the apps that were deployed there, by app name and host name."""
     found: dict[str, dict[str, Record]] = {app: {} for app in report.plan.releases}
     for batch in report.plan.batches:
-        for lane in batch:
-            for app, record in lane.good.items():
-                if (lane.host.name, app) in report.deployed:
-                    found[app][lane.host.name] = record
+        for host_plan in batch:
+            for app, record in host_plan.good.items():
+                if (host_plan.host.name, app) in report.deployed:
+                    found[app][host_plan.host.name] = record
     return found
 
 

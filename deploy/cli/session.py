@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Self
 
 from deploy.aws import inventory
 from deploy.aws.account import Account
-from deploy.aws.health_poller import HealthFeed
-from deploy.aws.registrar import Desk
+from deploy.aws.health_poller import HealthPoller
+from deploy.aws.registrar import Registrar
 from deploy.aws.target_groups import Balancer
 from deploy.errors import BadInput, Unreachable
 from deploy.hosts import records
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from deploy.aws.inventory import Host
-    from deploy.aws.target_groups import TargetGroup
+    from deploy.aws.targets import TargetGroup
     from deploy.hosts.ssh.remote import Remote
     from deploy.plan.candidate import Opened
     from deploy.plan.plan import Plan
@@ -66,7 +66,7 @@ class Session:
         self.groups: dict[str, TargetGroup] = {}
         self.remotes: dict[str, Remote] = {}
         self.everyone: dict[str, Remote] = {}
-        self._feed: HealthFeed | None = None
+        self._poller: HealthPoller | None = None
         self._held: Lease | None = None
 
     def __enter__(self) -> Self:
@@ -182,16 +182,16 @@ class Session:
         return assembly.make(self.environment, offered, fit, allow_downtime=allow_downtime)
 
     def fleet(self) -> Fleet:
-        """The seams for an execution; its feed polls until the session ends."""
-        if self._feed is None:
+        """The seams for an execution; its poller polls until the session ends."""
+        if self._poller is None:
             tick_seconds = self.environment.poll_seconds
-            feed = HealthFeed(self.balancer, self.groups.values(), tick_seconds)
-            self._feed = self._stack.enter_context(feed)
+            poller = HealthPoller(self.balancer, self.groups.values(), tick_seconds)
+            self._poller = self._stack.enter_context(poller)
         return Fleet(
             remotes=self.remotes,
             groups=self.groups,
-            desk=Desk(self.balancer),
-            feed=self._feed,
+            registrar=Registrar(self.balancer),
+            poller=self._poller,
             propagation_seconds=self.environment.propagation_seconds,
             author=author(),
             run=self.run,

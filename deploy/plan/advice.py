@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy.aws.target_groups import State
+from deploy.aws.targets import State
 from deploy.steps import idle_drain
 
 if TYPE_CHECKING:

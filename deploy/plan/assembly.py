@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy import foreign_text
-from deploy.aws.target_groups import State
+from deploy.aws.targets import State
 from deploy.plan import advice, capacity, host_steps
-from deploy.plan.host_plan import Goal, Lane
+from deploy.plan.host_plan import Goal, HostPlan
 from deploy.plan.order import _is_served, sick_apart, windows
 from deploy.plan.plan import Plan
 from deploy.plan.staging import is_current, staged
-from deploy.steps.idle_drain import WaitQuiet
-from deploy.steps.target import Soak, WaitDrained, WaitHealthy
-from deploy.steps.verify import ProveRelease
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +18,7 @@ if TYPE_CHECKING:
     from deploy.plan.candidate import Offer
     from deploy.settings.app import App
     from deploy.settings.environment import Environment
-    from deploy.steps.base import Step
+    from deploy.steps.base import Phase, Step
     from deploy.survey.facts import HostFacts, Survey
 
 
@@ -36,14 +33,14 @@ def make(
 
     Raises BadInput for a plan that would leave less in service than the policy wants.
     """
-    staging: list[Lane] = []
+    staging: list[HostPlan] = []
     goals: dict[str, tuple[Goal, ...]] = {}
     for facts in survey.hosts:
         due = tuple(o for o in offers if not is_current(o, facts, survey))
         goals[facts.host.name] = tuple(_goal(offer, facts) for offer in due)
         prepared = [step for offer in offers for step in staged(offer, facts, survey, due)]
         if prepared:
-            staging.append(Lane(facts.host, tuple(prepared)))
+            staging.append(HostPlan(facts.host, tuple(prepared)))
     releases = {offer.app.name: offer.package.release.id for offer in offers}
     from_offers = tuple(text for offer in offers for text in offer.warnings)
     return assemble(
@@ -61,16 +58,16 @@ def assemble(
     environment: Environment,
     purpose: tuple[str, dict[str, str]],
     goals: Mapping[str, tuple[Goal, ...]],
-    staging: tuple[Lane, ...],
+    staging: tuple[HostPlan, ...],
     survey: Survey,
     *,
     allow_downtime: bool = False,
     warned: tuple[str, ...] = (),
-    first: tuple[Lane, ...] = (),
+    first: tuple[HostPlan, ...] = (),
 ) -> Plan:
     """The plan that takes hosts to their goals (by host name), batch by batch.
 
-    purpose: the verb for the title, and the release of each app; first: lanes that go before
+    purpose: the verb for the title, and the release of each app; first: host plans that go before
     all others, together, since they take nothing out. Raises BadInput for a plan that would
     leave less in service than the policy wants.
     """
@@ -84,7 +81,7 @@ def assemble(
         if facts.host.name in sick
     )
 
-    def cut(*, canary: bool) -> tuple[tuple[Lane, ...], ...]:
+    def cut(*, canary: bool) -> tuple[tuple[HostPlan, ...], ...]:
         order = capacity.order(rollout, due, survey, apps, canary=canary)
         return tuple(
             tuple(host_steps.laid(goals[f.host.name], f, survey, environment) for f in batch)
@@ -92,11 +89,19 @@ def assemble(
         )
 
     batches = cut(canary=not any(_is_short(app, survey) for app in apps))
-    ended = tuple(lane for facts in survey.hosts if (lane := _ended(facts, environment, survey)))
+    ended = tuple(
+        host_plan for facts in survey.hosts if (host_plan := _ended(facts, environment, survey))
+    )
     batches = tuple(batch for batch in (first, ended, early, *batches) if batch)
     together = [*batches[:-1], *windows(batches[-1], rollout.window)] if batches else []
     switched = [
-        (app, [[lane.host for lane in batch if lane.switches(app)] for batch in together])
+        (
+            app,
+            [
+                [host_plan.host for host_plan in batch if host_plan.switches(app)]
+                for batch in together
+            ],
+        )
         for app in apps
     ]
     capacity.refuse_outage(rollout, switched, survey, allow_downtime=allow_downtime)
@@ -141,7 +146,7 @@ def assemble(
     )
 
 
-def _ended(facts: HostFacts, environment: Environment, survey: Survey) -> Lane | None:
+def _ended(facts: HostFacts, environment: Environment, survey: Survey) -> HostPlan | None:
     """What ends the slots that a deploy left beside those in use on a host."""
     found = {
         app.name: host_steps.left_over(facts, app, survey, environment) for app in environment.apps
@@ -150,7 +155,7 @@ def _ended(facts: HostFacts, environment: Environment, survey: Survey) -> Lane |
     if not steps:
         return None
     served = host_steps.serving(environment.apps, facts, survey)
-    return Lane(facts.host, steps, surged=frozenset(found), served=served)
+    return HostPlan(facts.host, steps, surged=frozenset(found), served=served)
 
 
 def _policy(environment: Environment) -> str:
@@ -173,7 +178,7 @@ def _is_short(app: App, survey: Survey) -> bool:
 
 
 def _floors(
-    environment: Environment, batch: tuple[Lane, ...], survey: Survey, *, last: bool
+    environment: Environment, batch: tuple[HostPlan, ...], survey: Survey, *, last: bool
 ) -> dict[str, int]:
     """What must stay in service of each app that the batch switches; a dead group has no floor.
 
@@ -182,7 +187,7 @@ def _floors(
     found: dict[str, int] = {}
     window = environment.rollout.window
     for app in environment.apps:
-        size = sum(lane.switches(app) for lane in batch)
+        size = sum(host_plan.switches(app) for host_plan in batch)
         size = min(size, window) if window and last else size
         if size and capacity.healthy(survey.health[app.name]):
             whole = capacity.fleet_size(app, survey)
@@ -194,24 +199,23 @@ def _goal(offer: Offer, facts: HostFacts) -> Goal:
     return Goal(offer.app, offer.package.release.id, offer.unit(facts).digest)
 
 
-def _estimate(batches: tuple[tuple[Lane, ...], ...], survey: Survey, window: int | None) -> float:
+def _estimate(
+    batches: tuple[tuple[HostPlan, ...], ...], survey: Survey, window: int | None
+) -> float:
     """Seconds of waiting that the settings ask for; hosts of a batch or window wait together."""
 
     def longest(steps: tuple[Step, ...]) -> float:
-        waits = [step.seconds for step in steps if isinstance(step, WaitDrained)]
-        waits += [step.least_seconds for step in steps if isinstance(step, WaitQuiet)]
-        soaks = [step.seconds for step in steps if isinstance(step, Soak)]
-        proofs = [step.app.prove_seconds for step in steps if isinstance(step, ProveRelease)]
-        checks = [
-            survey.groups[step.app.name].interval_seconds
-            for step in steps
-            if isinstance(step, WaitHealthy)
-        ]
-        return sum(max(part, default=0.0) for part in (waits, [sum(proofs)], checks, soaks))
+        seconds: dict[Phase, list[float]] = {}
+        for step in steps:
+            wait = step.estimated_seconds(survey.groups[step.app.name])
+            seconds.setdefault(step.phase, []).append(wait)
+        return sum(
+            sum(waits) if phase.is_in_turn else max(waits) for phase, waits in seconds.items()
+        )
 
     now = end = 0.0
     for batch in batches:
         turns = -(-len(batch) // window) if window and batch is batches[-1] else 1
-        now += turns * max(longest(lane.steps) for lane in batch)
-        end = max(end, now + max(longest(lane.after) for lane in batch))
+        now += turns * max(longest(host_plan.steps) for host_plan in batch)
+        end = max(end, now + max(longest(host_plan.after) for host_plan in batch))
     return end

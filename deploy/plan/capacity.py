@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy.aws.target_groups import State, Target
+from deploy.aws.targets import State, Target
 from deploy.errors import BadInput
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from deploy.aws.inventory import Host
-    from deploy.aws.target_groups import Health, TargetGroup
+    from deploy.aws.targets import Health, TargetGroup
     from deploy.settings.app import App
     from deploy.settings.rollout import Rollout
     from deploy.survey.facts import HostFacts, Survey

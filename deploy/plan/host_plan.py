@@ -1,4 +1,4 @@
-"""What is done on one host, in order: the lanes of which plans are made. Pure."""
+"""What is done on one host, in order: the host plans of which plans are made. Pure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from deploy.hosts.records import Kind
 from deploy.steps.target import RegisterTarget
-from deploy.steps.unit import StartUnit, SwitchRelease
-from deploy.steps.verify import ProveRelease
+from deploy.steps.unit import SwitchRelease
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +34,7 @@ class Goal:
 
 
 @dataclass(frozen=True)
-class Lane:
+class HostPlan:
     """One host's steps, in order.
 
     after: what is done when the next batch may begin already: the old slots drain and stop.
@@ -61,22 +60,21 @@ class Lane:
         return (*self.steps, *self.after)
 
     def switches(self, app: App) -> bool:
-        """Whether the app is out of service while the lane is worked."""
+        """Whether the app is out of service while the host plan is worked."""
         return app.name not in self.surged and any(
             isinstance(step, SwitchRelease) and step.app.name == app.name for step in self.steps
         )
 
     @property
     def unseen(self) -> tuple[Step, ...]:
-        """What may be done before the lane's turn, since it cannot affect traffic.
+        """What may be done before the host plan's turn, since it cannot affect traffic.
 
         The steps before its first registration, where each of them starts or proves a release
         beside what serves; nothing otherwise.
         """
-        beside = (SwitchRelease, StartUnit, ProveRelease)
-        enrols = [n for n, step in enumerate(self.steps) if isinstance(step, RegisterTarget)]
-        before = self.steps[: enrols[0]] if enrols else ()
-        is_unseen = all(isinstance(s, beside) and s.app.name in self.surged for s in before)
+        registers = [n for n, step in enumerate(self.steps) if isinstance(step, RegisterTarget)]
+        before = self.steps[: registers[0]] if registers else ()
+        is_unseen = all(each.is_beside and each.app.name in self.surged for each in before)
         return before if is_unseen else ()
 
     def may_stop_before(self, step: Step) -> bool:

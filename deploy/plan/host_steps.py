@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy.aws.target_groups import State
-from deploy.plan.host_plan import Goal, Lane
-from deploy.steps import idle_drain
+from deploy.aws.targets import State
+from deploy.plan.host_plan import Goal, HostPlan
+from deploy.steps import idle_drain, verify
 from deploy.steps.idle_drain import WaitQuiet
 from deploy.steps.records import ForgetOut, MarkBad, RecordDeployed
 from deploy.steps.target import DeregisterTarget, RegisterTarget, Soak, WaitDrained, WaitHealthy
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from deploy.aws.inventory import Host
-    from deploy.aws.target_groups import TargetGroup
+    from deploy.aws.targets import TargetGroup
     from deploy.hosts.records import Record
     from deploy.settings.app import App
     from deploy.settings.environment import Environment
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Parts:
-    """A lane in the making: what the apps do in turn, so that their waits overlap."""
+    """A host plan in the making: what the apps do in turn, so that their waits overlap."""
 
     out: list[Step] = field(default_factory=list)
     waits: list[Step] = field(default_factory=list)
@@ -40,7 +40,9 @@ class _Parts:
     end: list[Step] = field(default_factory=list)
 
 
-def laid(goals: Iterable[Goal], facts: HostFacts, survey: Survey, environment: Environment) -> Lane:
+def laid(
+    goals: Iterable[Goal], facts: HostFacts, survey: Survey, environment: Environment
+) -> HostPlan:
     """One host's steps to its goals; the apps' drains, and their registrations, overlap.
 
     By the strategy `surge` an app that runs is started anew in its other slot; one that does not
@@ -64,7 +66,7 @@ def laid(goals: Iterable[Goal], facts: HostFacts, survey: Survey, environment: E
         last = slot.deployed
         if last and slot.can_run(last) and (last.release, last.unit) != (goal.release, goal.unit):
             good[app.name] = last
-    return Lane(
+    return HostPlan(
         host,
         (*parts.out, *parts.waits, *parts.switch, *parts.enrol, *parts.see),
         good,
@@ -210,15 +212,10 @@ def entered(host: Host, goal: Goal, group: TargetGroup, app: App) -> tuple[Step,
     return (
         SwitchRelease(host, app, goal.release, goal.unit),
         StartUnit(host, app),
-        ProveRelease(host, app, goal.release, *question(app, group)),
+        ProveRelease(host, app, goal.release, *verify.question(app, group)),
     )
 
 
 def drain_seconds(group: TargetGroup, environment: Environment) -> float:
     """How long a target of the group drains."""
     return max(group.delay_seconds, environment.propagation_seconds)
-
-
-def question(app: App, group: TargetGroup) -> tuple[str, str]:
-    """Path and expected codes of the local probe: the app's, or else the group's own check."""
-    return app.health.path or group.health_path, app.health.expect or group.matcher

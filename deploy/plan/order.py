@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy.aws.target_groups import State
+from deploy.aws.targets import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy.aws.inventory import Host
-    from deploy.plan.host_plan import Goal, Lane
+    from deploy.plan.host_plan import Goal, HostPlan
     from deploy.settings.environment import Environment
     from deploy.survey.facts import Survey
 
@@ -46,7 +46,7 @@ def sick_apart(
     return sick, rest
 
 
-def windows(batch: tuple[Lane, ...], size: int | None) -> list[tuple[Lane, ...]]:
+def windows(batch: tuple[HostPlan, ...], size: int | None) -> list[tuple[HostPlan, ...]]:
     """The hosts that may be out at once: the batch, or where a window slides over it, its steps."""
     if size is None:
         return [batch]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy.aws.inventory import Host
-    from deploy.plan.host_plan import Lane
+    from deploy.plan.host_plan import HostPlan
     from deploy.settings.app import App
     from deploy.steps.base import Step
 
@@ -36,8 +36,8 @@ class Plan:
     title: str
     releases: dict[str, str]
     hosts: tuple[Host, ...]
-    staging: tuple[Lane, ...]
-    batches: tuple[tuple[Lane, ...], ...]
+    staging: tuple[HostPlan, ...]
+    batches: tuple[tuple[HostPlan, ...], ...]
     warnings: tuple[str, ...]
     seconds: float
     floors: tuple[dict[str, int], ...] = ()
@@ -52,8 +52,8 @@ class Plan:
     @property
     def steps(self) -> tuple[Step, ...]:
         """All steps, in the order in which they are printed."""
-        whole = [*self.staging, *(lane for batch in self.batches for lane in batch)]
-        return tuple(step for lane in whole for step in lane.all_steps)
+        whole = [*self.staging, *(host_plan for batch in self.batches for host_plan in batch)]
+        return tuple(step for host_plan in whole for step in host_plan.all_steps)
 
     @property
     def changes_nothing(self) -> bool:
@@ -65,13 +65,13 @@ class Plan:
         return app.at(self.ports[host.name, app.name])
 
     @property
-    def early(self) -> dict[str, Lane]:
-        """The lanes by host of a first batch that may begin when its own hosts are staged."""
+    def early(self) -> dict[str, HostPlan]:
+        """The host plans by host of a first batch that may begin when its own hosts are staged."""
         if not self.batches or self.at_a_time(1):
             return {}
-        first = {lane.host.name: lane for lane in self.batches[0]}
-        staged = {lane.host.name for lane in self.staging}
-        may = first.keys() <= staged and all(lane.unseen for lane in first.values())
+        first = {host_plan.host.name: host_plan for host_plan in self.batches[0]}
+        staged = {host_plan.host.name for host_plan in self.staging}
+        may = first.keys() <= staged and all(host_plan.unseen for host_plan in first.values())
         return first if may else {}
 
     def at_a_time(self, number: int) -> int:
@@ -87,14 +87,14 @@ class Plan:
         lines += [f"Warning: {text}" for text in self.warnings]
         if self.staging:
             lines.append("Before anything leaves the load balancer, on all hosts at once:")
-            lines += [_line(step) for lane in self.staging for step in lane.steps]
+            lines += [_line(step) for host_plan in self.staging for step in host_plan.steps]
         for number, batch in enumerate(self.batches, start=1):
-            names = ", ".join(lane.host.name for lane in batch)
+            names = ", ".join(host_plan.host.name for host_plan in batch)
             lines.append(f"Batch {number} of {len(self.batches)}{self.pace(number)}: {names}")
-            lines += [_line(step) for lane in batch for step in lane.steps]
-            if any(lane.after for lane in batch):
+            lines += [_line(step) for host_plan in batch for step in host_plan.steps]
+            if any(host_plan.after for host_plan in batch):
                 lines.append("  and then, while the next batch begins:")
-            lines += [_line(step) for lane in batch for step in lane.after]
+            lines += [_line(step) for host_plan in batch for step in host_plan.after]
         if not self.steps:
             lines.append("Nothing is to be done: every host is as it was last deployed.")
         elif self.changes_nothing:

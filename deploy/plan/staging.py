@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from deploy.aws.target_groups import State
+from deploy.aws.targets import State
 from deploy.package import manifest
-from deploy.plan import host_steps
+from deploy.steps import verify
 from deploy.steps.records import RecordDeployed
 from deploy.steps.staging import PrepareHost, RemoveReleases, StageUnits, UploadRelease
 from deploy.steps.verify import ProveCurrent
@@ -34,10 +34,7 @@ def runs(slot: Slot, release: str, unit: RenderedUnit) -> bool:
     A drop-in is a setting that is not ours, so under one nothing is current.
     """
     return (
-        slot.unit.active == "active"
-        and slot.unit.enabled == "enabled"
-        and slot.link == release == slot.running_release
-        and slot.running_unit == unit.digest
+        slot.runs(release, unit.digest)
         and not slot.unit.has_drop_ins
         and slot.unit_sha256 == hashlib.sha256(unit.text.encode()).hexdigest()
     )
@@ -71,7 +68,7 @@ def staged(offer: Offer, facts: HostFacts, survey: Survey, due: tuple[Offer, ...
     app, host, release = facts.at(offer.app), facts.host, offer.package.release.id
     slot, unit = facts.slots[app.name], offer.unit(facts)
     if offer not in due:
-        proof = ProveCurrent(host, app, release, *host_steps.question(app, survey.groups[app.name]))
+        proof = ProveCurrent(host, app, release, *verify.question(app, survey.groups[app.name]))
         last = slot.deployed
         is_told = last and (last.release, last.unit) == (release, unit.digest) and not slot.out
         return [proof] if is_told else [proof, RecordDeployed(host, app, release, unit.digest)]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deploy.aws.target_groups import State
+from deploy.aws.targets import State
 from deploy.errors import BadInput
 from deploy.hosts.records import Note
 from deploy.plan import assembly, exclusion, host_steps
-from deploy.plan.host_plan import Goal, Lane
-from deploy.recovery.rollback import runs
+from deploy.plan.host_plan import Goal, HostPlan
 from deploy.settings.scope import Scope
+from deploy.steps import verify
 from deploy.steps.records import ForgetOut, RecordDeployed
 from deploy.steps.staging import RemoveReleases
 from deploy.steps.target import DeregisterTarget, RegisterTarget, WaitDrained, WaitHealthy
@@ -68,8 +68,8 @@ def _made(given: Environment, survey: Survey) -> Plan:
     rollout = given.rollout.model_copy(update={"strategy": "rolling"})
     environment = given.model_copy(update={"rollout": rollout})
     goals: dict[str, tuple[Goal, ...]] = {}
-    staging: list[Lane] = []
-    first: list[Lane] = []
+    staging: list[HostPlan] = []
+    first: list[HostPlan] = []
     lost: list[str] = []
     for facts in survey.hosts:
         partial: list[Step] = []
@@ -91,9 +91,9 @@ def _made(given: Environment, survey: Survey) -> Plan:
                 lost.append(f"{facts.host}: {_why_lost(slot, app)}")
         goals[facts.host.name] = tuple(due)
         if partial:
-            staging.append(Lane(facts.host, tuple(partial)))
+            staging.append(HostPlan(facts.host, tuple(partial)))
         if mended:
-            first.append(Lane(facts.host, tuple(mended), apart=True))
+            first.append(HostPlan(facts.host, tuple(mended), apart=True))
     names = {app.name: "as last deployed" for app in environment.apps}
     made = assembly.assemble(
         environment,
@@ -112,7 +112,7 @@ def is_whole(slot: Slot) -> bool:
     last = slot.deployed
     if not slot.out and last is None:
         return not slot.unit.is_loaded
-    return last is not None and not slot.out and runs(slot, last)
+    return last is not None and not slot.out and slot.runs(last.release, last.unit)
 
 
 def is_sick(slot: Slot, facts: HostFacts, app: App, survey: Survey) -> bool:
@@ -134,9 +134,9 @@ def _mended(
     """The steps for what needs no switch; none where it does, or nothing can be done."""
     slot, host, group = facts.slots[app.name], facts.host, survey.groups[app.name]
     health = survey.health_of(host, app)
-    question = host_steps.question(app, group)
+    question = verify.question(app, group)
     last = slot.deployed
-    if last and runs(slot, last):
+    if last and slot.runs(last.release, last.unit):
         proven = ProveRelease(host, app, last.release, *question)
         if health.may_receive:
             return (proven, WaitHealthy(host, app), ForgetOut(host, app)) if slot.out else ()

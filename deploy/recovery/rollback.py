@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deploy.aws.target_groups import State
+from deploy.aws.targets import State
 from deploy.errors import BadInput
 from deploy.hosts.records import Kind
 from deploy.plan import assembly, exclusion, host_steps
-from deploy.plan.host_plan import Goal, Lane
+from deploy.plan.host_plan import Goal, HostPlan
 from deploy.recovery import newest_run
 from deploy.recovery.history import Past
 from deploy.settings.scope import Scope
+from deploy.steps import verify
 from deploy.steps.verify import ProveCurrent
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from deploy.plan.exclusion import Problems
     from deploy.plan.plan import Plan
     from deploy.settings.environment import Environment
-    from deploy.survey.facts import Slot, Survey
+    from deploy.survey.facts import Survey
 
 
 def make(
@@ -115,7 +116,7 @@ def back(
     Hosts without one are left alone; one that runs its record already proves it.
     """
     goals: dict[str, tuple[Goal, ...]] = {}
-    staging: list[Lane] = []
+    staging: list[HostPlan] = []
     for facts in survey.hosts:
         due: list[Goal] = []
         proofs: list[ProveCurrent] = []
@@ -124,8 +125,12 @@ def back(
             if record is None:
                 continue
             health = survey.health_of(facts.host, app)
-            if runs(slot, record) and health.state is State.HEALTHY and not slot.out:
-                question = host_steps.question(app, survey.groups[app.name])
+            if (
+                slot.runs(record.release, record.unit)
+                and health.state is State.HEALTHY
+                and not slot.out
+            ):
+                question = verify.question(app, survey.groups[app.name])
                 proofs.append(ProveCurrent(facts.host, app, record.release, *question))
                 continue
             left = slot.running_release or slot.link
@@ -133,7 +138,7 @@ def back(
             due.append(Goal(app, record.release, record.unit, failed_release, Kind.ROLLBACK))
         goals[facts.host.name] = tuple(due)
         if proofs:
-            staging.append(Lane(facts.host, tuple(proofs)))
+            staging.append(HostPlan(facts.host, tuple(proofs)))
     releases = {
         app: ", ".join(sorted({record.release for record in records.values()}))
         for app, records in wanted.items()
@@ -174,13 +179,3 @@ def take_back(
     seen = replace(survey, hosts=hosts, unreachable={}, left_out=left)
     made = back(environment, seen, wanted)
     return replace(made, tolerated=made.tolerated + len(left))
-
-
-def runs(slot: Slot, record: Record) -> bool:
-    """Whether the slot runs what the record names, at rest and at boot."""
-    return (
-        slot.unit.active == "active"
-        and slot.unit.enabled == "enabled"
-        and slot.link == record.release == slot.running_release
-        and slot.running_unit == record.unit == slot.unit_digest
-    )

@@ -1,4 +1,4 @@
-"""Room for what goes out: as long as the policy does not hold without it, it waits."""
+"""CapacityGate for what goes out: as long as the policy does not hold without it, it waits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deploy.steps.fleet import Stopped
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deploy.plan.host_plan import Lane
+    from deploy.plan.host_plan import HostPlan
     from deploy.plan.plan import Plan
     from deploy.settings.app import App
     from deploy.steps.fleet import Fleet
@@ -21,7 +21,7 @@ LOOK_FOR_CAPACITY_SECONDS = 0.5
 SILENT_API_SECONDS = 60.0
 
 
-class Room:
+class CapacityGate:
     """What a plan's batches, and the hosts of a window, ask before they take targets out."""
 
     def __init__(self, plan: Plan, fleet: Fleet) -> None:
@@ -44,8 +44,8 @@ class Room:
             for name, targets in self._targets.items()
         }
 
-    def wait(self, number: int, going: Callable[[], list[Lane]]) -> None:
-        """Return when fresh readings show that batch `number`'s floors hold without these lanes.
+    def wait(self, number: int, going: Callable[[], list[HostPlan]]) -> None:
+        """Return when fresh readings show that enough serve without the hosts of these plans.
 
         going: those that are out, and those that want to be. All apps of one look have to be
         well: what was seen of the first before the second was waited for is old. Raises Stopped
@@ -62,11 +62,11 @@ class Room:
             text = f"batch {number} {short}; waited {gone:.0f} s for it"
             raise Stopped(text) if self._fleet.stop.is_set() else DeployError(text)
 
-    def _shortfall(self, number: int, going: list[Lane]) -> tuple[App, str] | None:
-        """The first app that would be short without these lanes, and how; one look at each."""
+    def _shortfall(self, number: int, going: list[HostPlan]) -> tuple[App, str] | None:
+        """The first app that would be short without these host plans, and how; one look at each."""
         for name, least in self._plan.floors[number - 1].items():
             app, targets = self._plan.apps[name], self._targets[name]
-            out = {targets[lane.host.name] for lane in going if lane.switches(app)}
+            out = {targets[host_plan.host.name] for host_plan in going if host_plan.switches(app)}
             try:
                 serving = self._fleet.serving(app, SILENT_API_SECONDS)
                 short = capacity.shortfall(

@@ -13,16 +13,16 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from deploy.errors import DeployError, as_deploy_error
-from deploy.run.capacity_gate import Room
-from deploy.run.host_runner import Walk
-from deploy.run.progress import Tally
+from deploy.run.capacity_gate import CapacityGate
+from deploy.run.host_runner import HostRunner
+from deploy.run.progress import Progress
 from deploy.run.report import BatchBegan, Event, Failure, Outcome, Report, Told
 from deploy.steps.fleet import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deploy.plan.host_plan import Lane
+    from deploy.plan.host_plan import HostPlan
     from deploy.plan.plan import Plan
     from deploy.steps.fleet import Fleet
 
@@ -40,11 +40,11 @@ class Execution:
         """Begin nothing yet; `listen` hears every event, from many threads."""
         self.plan, self.fleet = plan, fleet
         self._signal = 0
-        self._tally = Tally(plan)
+        self._progress = Progress(plan)
         self._listener = listen
-        self._walk = Walk(fleet, self._tally, self.listen)
-        self._room = Room(plan, fleet)
-        self._last = {lane.host.name: lane for batch in plan.batches for lane in batch}
+        self._runner = HostRunner(fleet, self._progress, self.listen)
+        self._gate = CapacityGate(plan, fleet)
+        self._last = {each.host.name: each for batch in plan.batches for each in batch}
         self._early = plan.early
         self._lock = threading.Lock()
         self._aside: set[Future[None]] = set()
@@ -59,19 +59,19 @@ class Execution:
 
     def lose(self) -> None:
         """Another deploy took over: begin nothing more; no step that has begun changes anything."""
-        self._walk.lose()
+        self._runner.lose()
 
     @property
     def is_lost(self) -> bool:
         """Whether another deploy is known to have taken over."""
-        return self._walk.lost.is_set()
+        return self._runner.lost.is_set()
 
     def listen(self, event: Event) -> None:
         """Pass an event to the screen, whose errors are reported and end nothing."""
         try:
             self._listener(event)
         except Exception as error:  # noqa: BLE001 - a defect of the screen may stop no host
-            self._tally.defect(error, "showing the progress")
+            self._progress.defect(error, "showing the progress")
 
     def run(self) -> Report:
         """Do the plan; every failure is in the report, none is raised."""
@@ -81,63 +81,63 @@ class Execution:
         self._guarded(self._call_off, "ending what was started early")
         self._guarded(lambda: self._wait(self._aside), "waiting for the old slots")
         seconds = time.monotonic() - began
-        return self._tally.report(seconds, self._signal, lost=self.is_lost)
+        return self._progress.report(seconds, self._signal, lost=self.is_lost)
 
     def _guarded(self, act: Callable[[], None], what: str) -> None:
         """One part of the run; an unexpected error ends it, and is in the report."""
         try:
             act()
         except Exception as error:  # noqa: BLE001 - the report must come, whatever went wrong
-            self._tally.defect(error, what)
+            self._progress.defect(error, what)
 
-    def _in_lane(self, lane: Lane, run: Callable[[Lane], None]) -> None:
+    def _for_host(self, host_plan: HostPlan, run: Callable[[HostPlan], None]) -> None:
         """A host's turn; an unexpected error is that host's failure."""
         try:
-            run(lane)
+            run(host_plan)
         except Exception as error:  # noqa: BLE001 - other hosts go on, and the report must come
-            what = f"{lane.host}: its part of the plan"
-            self._tally.failed(Failure(lane.host, what, str(as_deploy_error(error, what))))
+            what = f"{host_plan.host}: its part of the plan"
+            self._progress.failed(Failure(host_plan.host, what, str(as_deploy_error(error, what))))
             if run != self._stage:
-                self._tally.ended(lane.host.name, Outcome.UNKNOWN)
+                self._progress.ended(host_plan.host.name, Outcome.UNKNOWN)
 
     def _prepare_and_roll(self) -> None:
         self._prepare()
         self._roll()
 
     def _call_off(self) -> None:
-        self._together([(lane, self._walk.call_off) for lane in self._walk.waiting])
+        self._together([(host_plan, self._runner.call_off) for host_plan in self._runner.waiting])
 
     def _prepare(self) -> None:
         """Stage all hosts; those that may begin unseen do so as soon as they are staged."""
-        order = sorted(self.plan.staging, key=lambda lane: lane.host.name not in self._early)
+        order = sorted(self.plan.staging, key=lambda each: each.host.name not in self._early)
         try:
-            self._together([(lane, self._stage) for lane in order], STAGED_AT_A_TIME)
+            self._together([(host_plan, self._stage) for host_plan in order], STAGED_AT_A_TIME)
         finally:
             self._wait(self._starting)
-        failed = self._tally.failed_hosts
+        failed = self._progress.failed_hosts
         for host in self.plan.hosts:
             if host.name not in self._last.keys() | failed:
-                self._walk.ended(host.name, Outcome.CURRENT)
+                self._runner.ended(host.name, Outcome.CURRENT)
 
-    def _stage(self, lane: Lane) -> None:
+    def _stage(self, host_plan: HostPlan) -> None:
         """Nothing of this changes what serves, so a failure leaves the host as it was."""
-        early = self._early.get(lane.host.name)
+        early = self._early.get(host_plan.host.name)
         if self._early and not early:
             self._ahead.wait(HEAD_START_SECONDS)
         try:
-            if self._walk.stage(lane) and early:
+            if self._runner.stage(host_plan) and early:
                 self._begin_early(early)
         finally:
             self._ahead.set()
 
-    def _begin_early(self, lane: Lane) -> None:
+    def _begin_early(self, host_plan: HostPlan) -> None:
         """Go on with a staged host while others are not, as far as traffic is not affected."""
         with self._lock:
             if not self._begun:
-                names = [name for name in self._early if name not in self._tally.failed_hosts]
+                names = [name for name in self._early if name not in self._progress.failed_hosts]
                 self.listen(BatchBegan(1, len(self.plan.batches), tuple(names)))
-            self._begun.add(lane.host.name)
-        starting = self._beside(lane, self._walk.begin)
+            self._begun.add(host_plan.host.name)
+        starting = self._beside(host_plan, self._runner.begin)
         with self._lock:
             self._starting.add(starting)
 
@@ -147,94 +147,96 @@ class Execution:
         for number, whole in enumerate(self.plan.batches, start=1):
             # A failure ends the rollout after its batch, and theirs has only begun.
             spared = self._begun if number == 1 else frozenset[str]()
-            if self._tally.is_spent(spared) or self.fleet.stop.is_set():
+            if self._progress.is_spent(spared) or self.fleet.stop.is_set():
                 return
-            failed = self._tally.failed_hosts
-            batch = [lane for lane in whole if lane.host.name not in failed]
+            failed = self._progress.failed_hosts
+            batch = [host_plan for host_plan in whole if host_plan.host.name not in failed]
             if not batch:
                 continue
-            names = tuple(lane.host.name for lane in batch)
+            names = tuple(host_plan.host.name for host_plan in batch)
             if self.plan.at_a_time(number):
                 self.listen(BatchBegan(number, total, names))
                 self._slide(number, batch)
                 continue
-            if not self._has_room(number, batch.copy):
+            if not self._has_capacity(number, batch.copy):
                 return
             if not spared:
                 self.listen(BatchBegan(number, total, names))
-            self._together([(lane, self._switch) for lane in batch])
+            self._together([(host_plan, self._switch) for host_plan in batch])
 
-    def _slide(self, number: int, batch: list[Lane]) -> None:
+    def _slide(self, number: int, batch: list[HostPlan]) -> None:
         """So many hosts at a time; the next one starts as soon as one has ended."""
         turn, counting = threading.Lock(), threading.Lock()
-        out: dict[str, Lane] = {}
+        out: dict[str, HostPlan] = {}
 
-        def going(lane: Lane) -> list[Lane]:
+        def going(host_plan: HostPlan) -> list[HostPlan]:
             with counting:
-                return [lane, *out.values()]
+                return [host_plan, *out.values()]
 
-        def take_turn(lane: Lane) -> None:
+        def take_turn(host_plan: HostPlan) -> None:
             with turn:
-                if self._tally.is_spent() or self.fleet.stop.is_set():
+                if self._progress.is_spent() or self.fleet.stop.is_set():
                     return
-                if not self._has_room(number, lambda: going(lane)):
+                if not self._has_capacity(number, lambda: going(host_plan)):
                     return
                 with counting:
-                    out[lane.host.name] = lane
-            self._switch(lane)
+                    out[host_plan.host.name] = host_plan
+            self._switch(host_plan)
             with counting:
-                del out[lane.host.name]
+                del out[host_plan.host.name]
 
-        self._together([(lane, take_turn) for lane in batch], self.plan.at_a_time(number))
+        self._together([(host_plan, take_turn) for host_plan in batch], self.plan.at_a_time(number))
 
-    def _has_room(self, number: int, going: Callable[[], list[Lane]]) -> bool:
-        """Whether the policy holds without these lanes, after a while of waiting for it."""
+    def _has_capacity(self, number: int, going: Callable[[], list[HostPlan]]) -> bool:
+        """Whether the policy holds without these host plans, after a while of waiting for it."""
         try:
-            self._room.wait(number, going)
+            self._gate.wait(number, going)
         except Stopped:
             return False
         except DeployError as error:
-            self._tally.failed(Failure(going()[0].host, f"begin batch {number}", str(error)))
+            self._progress.failed(Failure(going()[0].host, f"begin batch {number}", str(error)))
             return False
         return True
 
-    def _switch(self, lane: Lane) -> None:
+    def _switch(self, host_plan: HostPlan) -> None:
         """One host's turn; what is left of the old slots drains while others begin."""
-        if not self._walk.switch(lane):
+        if not self._runner.switch(host_plan):
             return
-        if self._last[lane.host.name] is not lane:
-            self._walk.empty(lane)
-            outcome = Outcome.LEFT if self.is_lost else self._tally.reached(lane.host)
+        if self._last[host_plan.host.name] is not host_plan:
+            self._runner.empty(host_plan)
+            outcome = Outcome.LEFT if self.is_lost else self._progress.reached(host_plan.host)
             if outcome is not Outcome.BACK:
-                self._walk.ended(lane.host.name, outcome)
-        elif lane.after:
-            self._tally.ended(lane.host.name, Outcome.DONE)
-            self._begin_aside(lane)
+                self._runner.ended(host_plan.host.name, outcome)
+        elif host_plan.after:
+            self._progress.ended(host_plan.host.name, Outcome.DONE)
+            self._begin_aside(host_plan)
         else:
-            self._walk.ended(lane.host.name, Outcome.DONE)
+            self._runner.ended(host_plan.host.name, Outcome.DONE)
 
-    def _begin_aside(self, lane: Lane) -> None:
-        """Go on with a lane while the next batch begins."""
-        left = self._beside(lane, self._leave)
+    def _begin_aside(self, host_plan: HostPlan) -> None:
+        """Go on with a host plan while the next batch begins."""
+        left = self._beside(host_plan, self._leave)
         with self._lock:
             self._aside.add(left)
 
-    def _leave(self, lane: Lane) -> None:
-        self._walk.empty(lane)
-        self._walk.ended(lane.host.name, Outcome.LEFT if self.is_lost else Outcome.DONE)
+    def _leave(self, host_plan: HostPlan) -> None:
+        self._runner.empty(host_plan)
+        self._runner.ended(host_plan.host.name, Outcome.LEFT if self.is_lost else Outcome.DONE)
 
     def _together(
-        self, work: list[tuple[Lane, Callable[[Lane], None]]], at_a_time: int = MOST_AT_A_TIME
+        self,
+        work: list[tuple[HostPlan, Callable[[HostPlan], None]]],
+        at_a_time: int = MOST_AT_A_TIME,
     ) -> None:
-        """Run lanes in threads until all have ended."""
+        """Run host plans in threads until all have ended."""
         if work:
             with ThreadPoolExecutor(max_workers=min(at_a_time, len(work))) as pool:
-                self._wait({pool.submit(self._in_lane, lane, run) for lane, run in work})
+                self._wait({pool.submit(self._for_host, host_plan, run) for host_plan, run in work})
 
-    def _beside(self, lane: Lane, run: Callable[[Lane], None]) -> Future[None]:
-        """Run a lane in a thread of its own."""
+    def _beside(self, host_plan: HostPlan, run: Callable[[HostPlan], None]) -> Future[None]:
+        """Run a host plan in a thread of its own."""
         pool = ThreadPoolExecutor(max_workers=1)
-        future = pool.submit(self._in_lane, lane, run)
+        future = pool.submit(self._for_host, host_plan, run)
         pool.shutdown(wait=False)
         return future
 

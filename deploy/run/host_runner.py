@@ -1,4 +1,4 @@
-"""One host's lane, step by step; where a step fails for good, its recovery."""
+"""One host's plan, step by step; where a step fails for good, its recovery."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from deploy.steps.verify import ProveRelease
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deploy.plan.host_plan import Lane
-    from deploy.recovery.failed_host import WayOut
-    from deploy.run.progress import Tally
+    from deploy.plan.host_plan import HostPlan
+    from deploy.recovery.failed_host import Recovery
+    from deploy.run.progress import Progress
     from deploy.steps.base import Step
     from deploy.steps.fleet import Fleet
 
 
 @dataclass(frozen=True)
-class _Recovery:
+class _Recovered:
     """A recovery that was carried out.
 
     lines: its steps, and how they failed; serves: whether every app of the host is in again;
@@ -40,17 +40,17 @@ class _Recovery:
 
 
 @dataclass
-class Walk:
-    """Walks lanes, each in the thread that asks for it; every failure is tallied, none is raised.
+class HostRunner:
+    """Runs host plans, each in the caller's thread; every failure is counted, none is raised.
 
     lost: set once another deploy took the environment over, so that nothing may be changed.
     """
 
     fleet: Fleet
-    tally: Tally
+    progress: Progress
     listen: Callable[[Event], None]
     lost: threading.Event = field(default_factory=threading.Event)
-    _waiting: dict[str, Lane] = field(default_factory=dict)
+    _waiting: dict[str, HostPlan] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def lose(self) -> None:
@@ -58,9 +58,9 @@ class Walk:
         self.lost.set()
         self.fleet.stop.set()
 
-    def stage(self, lane: Lane) -> bool:
-        """Do a lane of which nothing changes what serves; whether all of it was done."""
-        for step in lane.steps:
+    def stage(self, host_plan: HostPlan) -> bool:
+        """Do a host plan of which nothing changes what serves; whether all of it was done."""
+        for step in host_plan.steps:
             if self.fleet.stop.is_set():
                 return False
             try:
@@ -68,48 +68,46 @@ class Walk:
             except DeployError as error:
                 self._failed(step, error)
                 if self.lost.is_set():
-                    self.ended(lane.host.name, Outcome.LEFT)
+                    self.ended(host_plan.host.name, Outcome.LEFT)
                 return False
         return not self.fleet.stop.is_set()
 
-    def begin(self, lane: Lane) -> None:
-        """Run the steps that cannot affect traffic before the lane's turn.
-
-        `switch` goes on with it, `call_off` ends it.
-        """
-        if self._go(lane, 0, len(lane.unseen)):
+    def begin(self, host_plan: HostPlan) -> None:
+        """Run the steps that cannot affect traffic; `switch` goes on, or `call_off` ends it."""
+        host = host_plan.host.name
+        if self._go(host_plan, 0, len(host_plan.unseen)):
             with self._lock:
-                self._waiting[lane.host.name] = lane
-            self.fleet.tell(lane.host.name, "proven; it is registered when all hosts are staged")
+                self._waiting[host] = host_plan
+            self.fleet.tell(host, "proven; it is registered when all hosts are staged")
 
     @property
-    def waiting(self) -> tuple[Lane, ...]:
-        """The lanes that began before their turn, and whose turn has not come."""
+    def waiting(self) -> tuple[HostPlan, ...]:
+        """The host plans that began before their turn, and whose turn has not come."""
         with self._lock:
             return tuple(self._waiting.values())
 
-    def switch(self, lane: Lane) -> bool:
+    def switch(self, host_plan: HostPlan) -> bool:
         """One host, out and back in; where it stops, every app of it is left whole.
 
         Returns whether all of it was done; where it was begun and not done, its outcome is
         reported.
         """
         with self._lock:
-            done = len(lane.unseen) if self._waiting.pop(lane.host.name, None) else 0
-        if done and not self._stands(lane):
+            done = len(host_plan.unseen) if self._waiting.pop(host_plan.host.name, None) else 0
+        if done and not self._stands(host_plan):
             return False
-        return self._go(lane, done, len(lane.steps))
+        return self._go(host_plan, done, len(host_plan.steps))
 
-    def call_off(self, lane: Lane) -> None:
-        """End what a lane that waits for its turn has started."""
+    def call_off(self, host_plan: HostPlan) -> None:
+        """End what a host plan that waits for its turn has started."""
         with self._lock:
-            del self._waiting[lane.host.name]
-        self._stop(lane, len(lane.unseen))
+            del self._waiting[host_plan.host.name]
+        self._stop(host_plan, len(host_plan.unseen))
 
-    def empty(self, lane: Lane) -> None:
+    def empty(self, host_plan: HostPlan) -> None:
         """The old slots drain and stop; the new ones serve, whatever happens here."""
         lost: set[str] = set()
-        for step in lane.after:
+        for step in host_plan.after:
             if step.app.name in lost or self.lost.is_set():
                 continue
             try:
@@ -120,37 +118,39 @@ class Walk:
 
     def ended(self, host: str, outcome: Outcome) -> None:
         """A host's part is over."""
-        self.tally.ended(host, outcome)
+        self.progress.ended(host, outcome)
         self.listen(HostEnded(host, outcome))
 
-    def _go(self, lane: Lane, start: int, end: int) -> bool:
-        """Do these of a lane's steps; whether all of them were done."""
-        for number, step in enumerate(lane.steps[start:end], start=start):
-            if self.fleet.stop.is_set() and lane.may_stop_before(step):
-                self._stop(lane, number)
+    def _go(self, host_plan: HostPlan, start: int, end: int) -> bool:
+        """Do these of a host plan's steps; whether all of them were done."""
+        for number, step in enumerate(host_plan.steps[start:end], start=start):
+            if self.fleet.stop.is_set() and host_plan.may_stop_before(step):
+                self._stop(host_plan, number)
                 return False
             try:
                 self._do(step)
             except DeployError as error:
-                self.ended(lane.host.name, self._left(lane, step, error))
+                self.ended(host_plan.host.name, self._left(host_plan, step, error))
                 return False
         return True
 
-    def _stop(self, lane: Lane, done: int) -> None:
-        """End a lane before anything of it serves, with so many of its steps done."""
+    def _stop(self, host_plan: HostPlan, done: int) -> None:
+        """End a host plan before anything of it serves, with so many of its steps done."""
         if done:
-            stopped = Stopped(f"{lane.host}: stopped before it served")
-            self.ended(lane.host.name, self._left(lane, lane.steps[done - 1], stopped))
+            stopped = Stopped(f"{host_plan.host}: stopped before it served")
+            self.ended(
+                host_plan.host.name, self._left(host_plan, host_plan.steps[done - 1], stopped)
+            )
 
-    def _stands(self, lane: Lane) -> bool:
-        """Whether what a lane proved before its turn, maybe long ago, still runs."""
-        for step in lane.unseen:
+    def _stands(self, host_plan: HostPlan) -> bool:
+        """Whether what a host plan proved before its turn, maybe long ago, still runs."""
+        for step in host_plan.unseen:
             if isinstance(step, ProveRelease):
                 try:
                     retry.patiently(partial(step.look_again, self.fleet), self._teller(step))
                 except DeployError as error:
-                    outcome = self._left(lane, step, error, begun=len(lane.unseen))
-                    self.ended(lane.host.name, outcome)
+                    outcome = self._left(host_plan, step, error, begun=len(host_plan.unseen))
+                    self.ended(host_plan.host.name, outcome)
                     return False
         return True
 
@@ -158,8 +158,8 @@ class Walk:
         """Who hears why a step is tried again."""
         return partial(self.fleet.tell, step.host.name)
 
-    def _left(self, lane: Lane, step: Step, error: DeployError, begun: int = 0) -> Outcome:
-        """Lead a lane out that stopped at a step; where that left its host.
+    def _left(self, host_plan: HostPlan, step: Step, error: DeployError, begun: int = 0) -> Outcome:
+        """Recover a host whose plan stopped at a step; return how that left it.
 
         begun: so many steps were begun, where that is more than up to this one.
         """
@@ -168,24 +168,24 @@ class Walk:
             return Outcome.LEFT
         stopped = isinstance(error, Stopped)
         journal = () if stopped else failed_step.journal(self.fleet, step)
-        way = failed_host.way_out(
-            lane, step, still_runs=stopped, is_bad=error.blames_release, begun=begun
+        recovery = failed_host.recovery_of(
+            host_plan, step, still_runs=stopped, is_bad=error.blames_release, begun=begun
         )
         # What may pass has been waited for already: a host that is gone costs no second minute.
         patience_seconds = 0 if error.may_pass else retry.PATIENCE_SECONDS
-        recovery = self._recover(lane, way, patience_seconds)
-        if recovery.leaves or not (stopped and recovery.serves):
-            self._failed(step, error, journal, recovery.lines, leaves=recovery.leaves)
+        recovered = self._recover(host_plan, recovery, patience_seconds)
+        if recovered.leaves or not (stopped and recovered.serves):
+            self._failed(step, error, journal, recovered.lines, leaves=recovered.leaves)
         if self.lost.is_set():
             return Outcome.LEFT
         if failed_host.is_deployed(step):
-            self.tally.deploy(step)
-        return self.tally.reached(lane.host) if recovery.serves else Outcome.OUT
+            self.progress.deploy(step)
+        return self.progress.reached(host_plan.host) if recovered.serves else Outcome.OUT
 
-    def _recover(self, lane: Lane, way: WayOut, patience_seconds: float) -> _Recovery:
+    def _recover(self, plan: HostPlan, recovery: Recovery, patience_seconds: float) -> _Recovered:
         """Carry out the recovery."""
-        done, todo = list[str](), list(way.steps)
-        serves, leaves = way.serves, way.leaves
+        done, todo = list[str](), list(recovery.steps)
+        serves, leaves = recovery.serves, recovery.leaves
         while todo and not self.lost.is_set():
             back = todo.pop(0)
             try:
@@ -193,8 +193,8 @@ class Walk:
             except DeployError as error:
                 done.append(f"{back}: failed: {error}")
                 if failed_host.is_deployed(back):
-                    self.tally.deploy(back)
-                other = failed_host.instead(lane, back, is_bad=error.blames_release)
+                    self.progress.deploy(back)
+                other = failed_host.instead(plan, back, is_bad=error.blames_release)
                 if other is not None:
                     others = [step for step in todo if step.app.name != back.app.name]
                     todo = [*others, *other.steps]
@@ -202,7 +202,7 @@ class Walk:
                     leaves = leaves or other.leaves
             else:
                 done.append(str(back))
-        return _Recovery(tuple(done), serves, leaves)
+        return _Recovered(tuple(done), serves, leaves)
 
     def _do(
         self,
@@ -211,7 +211,7 @@ class Walk:
         planned: bool = True,
         patience_seconds: float = retry.PATIENCE_SECONDS,
     ) -> None:
-        """One step, its events and its place in the tally; raises what it failed with."""
+        """One step, its events and its place in the progress; raises what it failed with."""
         if self.lost.is_set():
             raise LockLost(f"{step.host}: {step}: not begun: another deploy took over")
         self.listen(StepBegan(step))
@@ -233,7 +233,7 @@ class Walk:
         self.listen(StepEnded(step, seconds, str(health or ""), said, stopped))
         if error:
             raise error
-        self.tally.did(step, planned=planned)
+        self.progress.did(step, planned=planned)
 
     def _failed(
         self,
@@ -246,4 +246,4 @@ class Walk:
     ) -> None:
         health = str(self.fleet.health(step.host, step.app) or "")
         failure = failed_step.failure(step, error, health, journal)
-        self.tally.failed(replace(failure, undone=undone, leaves=leaves))
+        self.progress.failed(replace(failure, undone=undone, leaves=leaves))

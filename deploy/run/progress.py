@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Tally:
+class Progress:
     """The account of one run of one plan.
 
     outcomes: by host name; executed: the plan's steps that were done, as its dry run prints them;

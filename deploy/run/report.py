@@ -151,7 +151,7 @@ class Report:
     def stopped_short(self) -> bool:
         """Whether failures ended it before all hosts had their turn, and that was not asked for."""
         failed = {failure.host.name for failure in self.failures}
-        due = {lane.host.name for batch in self.plan.batches for lane in batch}
+        due = {host_plan.host.name for batch in self.plan.batches for host_plan in batch}
         begun = {Outcome.WAITING, Outcome.PARTLY}
         waits = {name for name in due - failed if self.outcomes.get(name) in begun}
         ended = bool(waits) or len(failed) > self.plan.tolerated
@@ -176,7 +176,7 @@ class Report:
         if self.is_refused:
             return ExitCode.BAD_INPUT
         new = {Outcome.DONE, Outcome.CURRENT}
-        due = [lane.host.name for batch in self.plan.batches for lane in batch]
+        due = [host_plan.host.name for batch in self.plan.batches for host_plan in batch]
         is_reached = all(self.outcomes.get(name) in new for name in due)
         if not self.failures and (is_reached or not self.defects):
             return ExitCode.DONE

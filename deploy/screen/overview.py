@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from deploy.aws.target_groups import State
+from deploy.aws.targets import State
 from deploy.foreign_text import json_text
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.view import View

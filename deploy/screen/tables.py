@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy import __version__
-from deploy.aws.target_groups import State
+from deploy.aws.targets import State
 from deploy.foreign_text import line, lines, visible
 from deploy.run.report import MEANINGS, ExitCode, Outcome
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from deploy.aws.inventory import Host
+    from deploy.aws.targets import TargetGroup
     from deploy.settings.app import App
     from deploy.steps.fleet import Fleet
 
@@ -15,8 +17,28 @@ SHOWN_DIGITS = 12
 """How many digits of a unit's digest are shown; all of them are stored and compared."""
 
 
+class Phase(enum.Enum):
+    """What a step is part of, in the order in which a host goes through them."""
+
+    STAGE = "stage"
+    DRAIN = "drain"
+    SWITCH = "switch"
+    PROVE = "prove"
+    CHECK = "health check"
+    SOAK = "soak"
+    RECORD = "record"
+
+    @property
+    def is_in_turn(self) -> bool:
+        """Whether the apps of a host go through it one after the other; else they overlap."""
+        return self in {Phase.SWITCH, Phase.PROVE}
+
+
 class Step(Protocol):
     """One intention on one host; `str()` says what, `run` does it or raises DeployError."""
+
+    phase: ClassVar[Phase]
+    is_beside: ClassVar[bool]
 
     @property
     def host(self) -> Host:
@@ -29,10 +51,25 @@ class Step(Protocol):
     def run(self, fleet: Fleet) -> None:
         """Do it."""
 
+    def estimated_seconds(self, group: TargetGroup) -> float:
+        """How long the settings have it wait; group: the target group of its app."""
+
 
 @dataclass(frozen=True)
 class OnHost:
-    """What every step has."""
+    """What every step has.
+
+    phase: what it is part of. is_beside: whether it touches only the slot that does not serve,
+    where the app has two.
+    """
+
+    phase: ClassVar[Phase]
+    is_beside: ClassVar[bool] = False
 
     host: Host
     app: App
+
+    def estimated_seconds(self, group: TargetGroup) -> float:
+        """Return how long the settings have it wait: nothing, unless a step says otherwise."""
+        del group
+        return 0.0

@@ -1,26 +1,37 @@
-"""All that a step may touch: a host, its target, the shared feed, and a place to say so."""
+"""All that a step may touch: a host, its target, the shared poller, and a place to say so."""
 
 from __future__ import annotations
 
+import enum
 import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy.aws.target_groups import State
+from deploy.aws.targets import State
 from deploy.errors import DeployError
 from deploy.survey.facts import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from deploy.aws.health_poller import HealthFeed
+    from deploy.aws.health_poller import HealthPoller
     from deploy.aws.inventory import Host
-    from deploy.aws.registrar import Desk
-    from deploy.aws.target_groups import Health, Target, TargetGroup
+    from deploy.aws.registrar import Registrar
+    from deploy.aws.targets import Health, Target, TargetGroup
     from deploy.hosts.ssh.remote import Remote
     from deploy.settings.app import App
     from deploy.survey.facts import UnitState
+
+
+class Moment(enum.Enum):
+    """What one step did that a later step of the same host and unit counts from."""
+
+    DEREGISTERED = "deregistered"
+    REGISTERED = "registered"
+    HEALTHY = "healthy"
+    PROOF_BEGAN = "proof began"
+    ANSWERED = "answered"
 
 
 class Stopped(DeployError):
@@ -44,14 +55,14 @@ class Fleet:
 
     remotes: Mapping[str, Remote]
     groups: Mapping[str, TargetGroup]
-    desk: Desk
-    feed: HealthFeed
+    registrar: Registrar
+    poller: HealthPoller
     propagation_seconds: float = 15.0
     author: str = ""
     run: str = ""
     tell: Callable[[str, str], None] = _silent
     stop: threading.Event = field(default_factory=threading.Event)
-    moments: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    moments: dict[tuple[str, str, Moment], float] = field(default_factory=dict)
     started: dict[tuple[str, str], UnitState] = field(default_factory=dict)
 
     def remote(self, host: Host) -> Remote:
@@ -64,7 +75,7 @@ class Fleet:
 
     def health(self, host: Host, app: App) -> Health | None:
         """The target's newest known health, for the log; None before the first reading."""
-        reading = self.feed.latest(self.groups[app.name])
+        reading = self.poller.latest(self.groups[app.name])
         return reading.of(self.target(host, app)) if reading else None
 
     def health_since(
@@ -85,7 +96,9 @@ class Fleet:
         group, limit = self.groups[app.name], time.monotonic() + timeout_seconds
         while True:
             try:
-                reading = self.feed.after(group, moment, limit - time.monotonic(), at_once=at_once)
+                reading = self.poller.after(
+                    group, moment, limit - time.monotonic(), at_once=at_once
+                )
             except DeployError as error:
                 moment, at_once = time.monotonic(), False
                 if moment >= limit:
@@ -103,7 +116,7 @@ class Fleet:
 
     def serving(self, app: App, timeout_seconds: float) -> frozenset[Target]:
         """The targets of the app's group that are healthy now, by a reading made for it."""
-        reading = self.feed.after(self.groups[app.name], time.monotonic(), timeout_seconds)
+        reading = self.poller.after(self.groups[app.name], time.monotonic(), timeout_seconds)
         if reading is None:
             raise DeployError(
                 f"no answer from the load balancer's API on {app.target_group} in "
@@ -112,12 +125,12 @@ class Fleet:
         healthy = {target for target, h in reading.targets.items() if h.state is State.HEALTHY}
         return frozenset(healthy)
 
-    def mark(self, host: Host, app: App, what: str) -> float:
+    def mark(self, host: Host, app: App, what: Moment) -> float:
         """Remember that something happened now."""
         now = time.monotonic()
         self.moments[host.name, app.unit, what] = now
         return now
 
-    def marked(self, host: Host, app: App, what: str) -> float:
+    def marked(self, host: Host, app: App, what: Moment) -> float:
         """When it happened; where it did not, now counts, and is remembered."""
         return self.moments.setdefault((host.name, app.unit, what), time.monotonic())

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from deploy.errors import CommandFailed, RemoteError, Unreachable
 from deploy.hosts import connections
 from deploy.hosts.scripts import read
-from deploy.steps.base import OnHost
-from deploy.steps.fleet import Stopped
+from deploy.steps.base import OnHost, Phase
+from deploy.steps.fleet import Moment, Stopped
 from deploy.steps.target import refuse_returned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from deploy.aws.target_groups import TargetGroup
+    from deploy.aws.targets import TargetGroup
     from deploy.hosts.connections import Connection
     from deploy.settings.app import App
     from deploy.steps.fleet import Fleet
@@ -37,6 +37,8 @@ class WaitQuiet(OnHost):
     heeds_stop: whether it ends when the operator wants an end, so that the host goes back in.
     """
 
+    phase = Phase.DRAIN
+
     floor_seconds: float
     quiet_seconds: float
     seconds: float
@@ -47,13 +49,18 @@ class WaitQuiet(OnHost):
         """How long it takes where no connection is ever busy."""
         return min(max(self.floor_seconds, self.quiet_seconds), self.seconds)
 
+    def estimated_seconds(self, group: TargetGroup) -> float:
+        """Return how long the settings have it wait."""
+        del group
+        return self.least_seconds
+
     def run(self, fleet: Fleet) -> None:
         """Wait out the floor, look until it is quiet, then read the target's state once.
 
         A look that fails shows nothing, so it counts as a busy one. Raises Stopped when the
         operator wants an end.
         """
-        began = fleet.marked(self.host, self.app, "deregistered")
+        began = fleet.marked(self.host, self.app, Moment.DEREGISTERED)
         floor, limit = began + self.floor_seconds, began + self.seconds
         while (now := time.monotonic()) < floor - self.quiet_seconds:
             fleet.tell(self.host.name, self._gone(began))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from deploy.hosts import records
 from deploy.hosts.records import Kind, Record
 from deploy.hosts.scripts import history
-from deploy.steps.base import OnHost
+from deploy.steps.base import OnHost, Phase
 
 if TYPE_CHECKING:
     from deploy.steps.fleet import Fleet
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class RecordDeployed(OnHost):
     """Write down what was deployed, when, by whom, in which run, and whether it was to go back."""
+
+    phase = Phase.RECORD
 
     release: str
     unit: str
@@ -39,6 +41,8 @@ class RecordDeployed(OnHost):
 class ForgetOut(OnHost):
     """The target is back on its previous release, or its slot at rest: the note is removed."""
 
+    phase = Phase.RECORD
+
     def run(self, fleet: Fleet) -> None:
         """Remove the note alone."""
         script = history.forget_out(self.app.name, self.app.port)
@@ -51,6 +55,8 @@ class ForgetOut(OnHost):
 @dataclass(frozen=True)
 class MarkBad(OnHost):
     """Write down that a release failed here: no default picks it again."""
+
+    phase = Phase.RECORD
 
     release: str
 

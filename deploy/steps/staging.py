@@ -11,7 +11,7 @@ from deploy.errors import CommandFailed, DeployError, Unfit
 from deploy.hosts.scripts import change, read, rehearsal, service, upload
 from deploy.package import manifest
 from deploy.package.delta import Parcel
-from deploy.steps.base import SHOWN_DIGITS, OnHost
+from deploy.steps.base import SHOWN_DIGITS, OnHost, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,6 +30,8 @@ FIND_BYTES = read.MOST_FOUND_BYTES + 1024 * 1024
 class PrepareHost(OnHost):
     """Make the service's user and folders."""
 
+    phase = Phase.STAGE
+
     def run(self, fleet: Fleet) -> None:
         """Change nothing where they are right."""
         script = upload.prepare(self.app.name, self.app.service_user)
@@ -42,6 +44,8 @@ class PrepareHost(OnHost):
 @dataclass(frozen=True)
 class UploadRelease(OnHost):
     """Bring the package under the release's own name: send what the host lacks, copy the rest."""
+
+    phase = Phase.STAGE
 
     package: Package = field(repr=False)
 
@@ -113,6 +117,8 @@ class StageUnits(OnHost):
     that run /bin/true in the sandboxes of these.
     """
 
+    phase = Phase.STAGE
+
     release: str
     units: tuple[RenderedUnit, ...] = field(repr=False)
     checks: tuple[str, ...] = field(repr=False)
@@ -140,7 +146,7 @@ class StageUnits(OnHost):
         try:
             fleet.remote(self.host).send(self.app.name, script, "verifying the unit", source)
         except CommandFailed as error:
-            if error.result.exit_code == rehearsal.REFUSED:
+            if error.result.exit_code == change.SANDBOX_REFUSED:
                 problem = rehearsal.explain(names[0], error.result.stdout)
                 raise Unfit(f"{self.host}: {problem}") from error
             if error.result.exit_code != change.UNIT_REFUSED:
@@ -167,6 +173,8 @@ class RemoveReleases(OnHost):
 
     coming: the release whose own partial upload is gone on with.
     """
+
+    phase = Phase.STAGE
 
     releases: tuple[str, ...]
     coming: str = ""

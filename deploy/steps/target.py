@@ -6,14 +6,15 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy.aws.target_groups import State
+from deploy.aws.targets import State
 from deploy.errors import BalancerError
 from deploy.hosts import records
 from deploy.hosts.scripts import history
-from deploy.steps.base import OnHost
-from deploy.steps.fleet import Stopped
+from deploy.steps.base import OnHost, Phase
+from deploy.steps.fleet import Moment, Stopped
 
 if TYPE_CHECKING:
+    from deploy.aws.targets import TargetGroup
     from deploy.steps.base import Step
     from deploy.steps.fleet import Fleet
 
@@ -24,6 +25,8 @@ SILENT_API_SECONDS = 60.0
 @dataclass(frozen=True)
 class DeregisterTarget(OnHost):
     """Out: no new requests for this host. `was_healthy`: whether it served before."""
+
+    phase = Phase.DRAIN
 
     was_healthy: bool = field(default=True, repr=False)
 
@@ -41,9 +44,9 @@ class DeregisterTarget(OnHost):
         script = history.record_out(self.app.name, self.app.port, note)
         remote.change(self.app.name, script, "writing down that the target leaves")
         try:
-            fleet.desk.deregister(group, target)
+            fleet.registrar.deregister(group, target)
         finally:  # an answer that was lost may have been a yes
-            done = fleet.mark(self.host, self.app, "deregistered")
+            done = fleet.mark(self.host, self.app, Moment.DEREGISTERED)
         health = fleet.health_since(self.host, self.app, done, VERIFY_OUT_SECONDS)
         if health.may_receive:
             raise BalancerError(
@@ -62,8 +65,15 @@ class WaitDrained(OnHost):
     heeds_stop: whether it ends when the operator wants an end, so that the host goes back in.
     """
 
+    phase = Phase.DRAIN
+
     seconds: float
     heeds_stop: bool = field(default=True, repr=False)
+
+    def estimated_seconds(self, group: TargetGroup) -> float:
+        """Return how long the settings have it wait."""
+        del group
+        return self.seconds
 
     def run(self, fleet: Fleet) -> None:
         """Wait, then read the state once; Stopped when the operator wants an end.
@@ -71,7 +81,7 @@ class WaitDrained(OnHost):
         AWS shows `draining` for the full delay even when nothing is in flight, so the state does
         not show when it is over (ALB guide, deregistration delay).
         """
-        began = fleet.marked(self.host, self.app, "deregistered")
+        began = fleet.marked(self.host, self.app, Moment.DEREGISTERED)
         end = began + self.seconds
         while (left := end - time.monotonic()) > 0:
             gone = time.monotonic() - began
@@ -100,6 +110,8 @@ def refuse_returned(fleet: Fleet, drain: Step, end: float) -> None:
 class RegisterTarget(OnHost):
     """In: the load balancer may send requests again."""
 
+    phase = Phase.CHECK
+
     def run(self, fleet: Fleet) -> None:
         """Ask for it; WaitHealthy sees it through.
 
@@ -107,7 +119,7 @@ class RegisterTarget(OnHost):
         targets): returning from a drain, a group of type `ip` waits for that first.
         """
         group = fleet.groups[self.app.name]
-        out = fleet.moments.get((self.host.name, self.app.unit, "deregistered"))
+        out = fleet.moments.get((self.host.name, self.app.unit, Moment.DEREGISTERED))
         if group.target_type == "ip" and out is not None:
             while (left := out + group.delay_seconds - time.monotonic()) > 0:
                 fleet.tell(self.host.name, f"its address may come back in {left:.0f} s")
@@ -115,8 +127,8 @@ class RegisterTarget(OnHost):
         # The API knows no lock of ours: the host says whether this deploy still may.
         what = "seeing that the environment is still ours"
         fleet.remote(self.host).change(self.app.name, "true", what)
-        fleet.desk.register(group, fleet.target(self.host, self.app))
-        fleet.mark(self.host, self.app, "registered")
+        fleet.registrar.register(group, fleet.target(self.host, self.app))
+        fleet.mark(self.host, self.app, Moment.REGISTERED)
 
     def __str__(self) -> str:
         return f"register {self.app.slot_mark}in {self.app.target_group}"
@@ -126,9 +138,15 @@ class RegisterTarget(OnHost):
 class WaitHealthy(OnHost):
     """See the target become healthy."""
 
+    phase = Phase.CHECK
+
+    def estimated_seconds(self, group: TargetGroup) -> float:
+        """Return how long the settings have it wait."""
+        return group.interval_seconds
+
     def run(self, fleet: Fleet) -> None:
         """Poll state and reason; a state that waiting cannot change fails at once."""
-        began = moment = fleet.marked(self.host, self.app, "registered")
+        began = moment = fleet.marked(self.host, self.app, Moment.REGISTERED)
         limit = self.app.healthy_timeout_seconds
         while True:
             health = fleet.health_since(
@@ -136,7 +154,7 @@ class WaitHealthy(OnHost):
             )
             gone = time.monotonic() - began
             if health.state is State.HEALTHY:
-                fleet.mark(self.host, self.app, "healthy")
+                fleet.mark(self.host, self.app, Moment.HEALTHY)
                 return
             fleet.tell(self.host.name, f"target {health}, {gone:.0f} of {limit:g} s")
             if health.is_hopeless or gone > limit:
@@ -156,11 +174,18 @@ class WaitHealthy(OnHost):
 class Soak(OnHost):
     """See the target stay healthy before the rollout goes on."""
 
+    phase = Phase.SOAK
+
     seconds: float
+
+    def estimated_seconds(self, group: TargetGroup) -> float:
+        """Return how long the settings have it wait."""
+        del group
+        return self.seconds
 
     def run(self, fleet: Fleet) -> None:
         """Fail as soon as it is not; a slow start counts as part of the soak."""
-        began = fleet.marked(self.host, self.app, "healthy")
+        began = fleet.marked(self.host, self.app, Moment.HEALTHY)
         while (gone := time.monotonic() - began) < self.seconds:
             fleet.tell(self.host.name, f"soaking, {gone:.0f} of {self.seconds:g} s")
             moment = time.monotonic()

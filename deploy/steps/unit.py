@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy.hosts.scripts import service
-from deploy.steps.base import SHOWN_DIGITS, OnHost
+from deploy.steps.base import SHOWN_DIGITS, OnHost, Phase
 from deploy.survey.unit_state import parse_show
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class StopUnit(OnHost):
     """Stop the old release; it finishes what it has."""
+
+    phase = Phase.SWITCH
 
     def run(self, fleet: Fleet) -> None:
         """SIGTERM, and SIGKILL by systemd only after TimeoutStopSec."""
@@ -30,6 +32,8 @@ class StopUnit(OnHost):
 @dataclass(frozen=True)
 class RetireUnit(OnHost):
     """Stop and disable a unit: the previous one, whose place the app takes, or a slot's own."""
+
+    phase = Phase.SWITCH
 
     unit: str
 
@@ -47,6 +51,8 @@ class RetireUnit(OnHost):
 @dataclass(frozen=True)
 class ReviveUnit(OnHost):
     """Restore the previous unit: the app's own unit goes, the old one starts."""
+
+    phase = Phase.SWITCH
 
     unit: str
 
@@ -66,6 +72,9 @@ class SwitchRelease(OnHost):
 
     unit: the digest of the unit, which lies on the host beside the release.
     """
+
+    phase = Phase.SWITCH
+    is_beside = True
 
     release: str
     unit: str
@@ -90,6 +99,9 @@ class SwitchRelease(OnHost):
 @dataclass(frozen=True)
 class StartUnit(OnHost):
     """Load, enable and start the new release."""
+
+    phase = Phase.SWITCH
+    is_beside = True
 
     def run(self, fleet: Fleet) -> None:
         """Remember the invocation, by which a restart is recognized later."""

@@ -11,10 +11,13 @@ from deploy.foreign_text import visible
 from deploy.hosts.scripts import read, service
 from deploy.hosts.ssh.http_probe import NotHttp
 from deploy.settings import success_codes
-from deploy.steps.base import OnHost
+from deploy.steps.base import OnHost, Phase
+from deploy.steps.fleet import Moment
 from deploy.survey.unit_state import parse_listeners, parse_runtime, parse_show
 
 if TYPE_CHECKING:
+    from deploy.aws.targets import TargetGroup
+    from deploy.settings.app import App
     from deploy.steps.fleet import Fleet
     from deploy.survey.facts import UnitState
 
@@ -38,16 +41,24 @@ class NotProven(DeployError):
 class ProveRelease(OnHost):
     """A started release answers locally and stays up, or does not reach the load balancer."""
 
+    phase = Phase.PROVE
+    is_beside = True
+
     release: str
     path: str
     expect: str
+
+    def estimated_seconds(self, group: TargetGroup) -> float:
+        """Return how long the settings have it wait."""
+        del group
+        return self.app.prove_seconds
 
     def run(self, fleet: Fleet) -> None:
         """Answered, by the slot's own process, of this very release, then unrestarted.
 
         NotProven says which of these failed, with the unit's state.
         """
-        fleet.mark(self.host, self.app, "proof began")
+        fleet.mark(self.host, self.app, Moment.PROOF_BEGAN)
         self._wait_for_answer(fleet)
         self._see_own_release(fleet)
         self._see_it_stay(fleet)
@@ -66,7 +77,7 @@ class ProveRelease(OnHost):
         """How many seconds a question to the host may take, so that the proof ends in time."""
         app = self.app
         whole = app.start_timeout_seconds + app.health.timeout_seconds + app.prove_seconds
-        end = fleet.marked(self.host, app, "proof began") + whole + GRACE_SECONDS
+        end = fleet.marked(self.host, app, Moment.PROOF_BEGAN) + whole + GRACE_SECONDS
         return min(max(end - time.monotonic(), SHORTEST_SECONDS), LOOK_SECONDS)
 
     def _look(self, fleet: Fleet, timeout_seconds: float) -> UnitState:
@@ -97,7 +108,7 @@ class ProveRelease(OnHost):
             seen = _ask(self, fleet, left)
             has_answered, now = seen.is_expected, time.monotonic()
             if has_answered:
-                fleet.mark(self.host, self.app, "answered")
+                fleet.mark(self.host, self.app, Moment.ANSWERED)
             if has_answered or now - looked >= START_LOOK_SECONDS:
                 looked = now
                 self._steady(fleet, self._look(fleet, self._left(fleet)))
@@ -140,7 +151,7 @@ class ProveRelease(OnHost):
 
     def _see_it_stay(self, fleet: Fleet) -> None:
         """No restart over `prove_seconds` from the first answer, then asked once more."""
-        end = fleet.marked(self.host, self.app, "answered") + self.app.prove_seconds
+        end = fleet.marked(self.host, self.app, Moment.ANSWERED) + self.app.prove_seconds
         while (left := end - time.monotonic()) > 0:
             gone = self.app.prove_seconds - left
             fleet.tell(self.host.name, f"proving, up {gone:.0f} of {self.app.prove_seconds:g} s")
@@ -167,6 +178,8 @@ class ProveCurrent(ProveRelease):
 @dataclass(frozen=True)
 class ProveRevived(OnHost):
     """The previous unit answers again on the app's port."""
+
+    phase = Phase.PROVE
 
     unit: str
     path: str
@@ -226,3 +239,8 @@ def _ask(
         return _Seen("no answer", is_expected=False)
     expected = success_codes.parse(step.expect).matches(code)
     return _Seen(f"answer {code}" + ("" if expected else f", not {step.expect}"), expected)
+
+
+def question(app: App, group: TargetGroup) -> tuple[str, str]:
+    """Path and expected codes of the local probe: the app's, or else the group's own check."""
+    return app.health.path or group.health_path, app.health.expect or group.matcher

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from deploy.aws.target_groups import GONE, Health, Target, TargetGroup
+from deploy.aws.targets import GONE, Health, Target, TargetGroup
 from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
@@ -117,6 +117,15 @@ class Slot:
     def deployed(self) -> Record | None:
         """What was deployed last, whatever was tried since."""
         return self.history[-1] if self.history else None
+
+    def runs(self, release: str, unit_digest: str) -> bool:
+        """Whether link, unit file and process are this release under this unit, also at boot."""
+        return (
+            self.unit.active == "active"
+            and self.unit.enabled == "enabled"
+            and self.link == release == self.running_release
+            and self.running_unit == unit_digest == self.unit_digest
+        )
 
     def can_run(self, record: Record) -> bool:
         """Whether all that a record names is still here: its release and its unit."""

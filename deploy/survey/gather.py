@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deploy import retry
-from deploy.aws.target_groups import State
+from deploy.aws.targets import State
 from deploy.errors import BadInput, ConnectionLost, DeployError
 from deploy.foreign_text import visible
 from deploy.hosts import instance_identity, ownership, records
@@ -19,7 +19,8 @@ from deploy.survey.parse import parse_host
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from deploy.aws.target_groups import Balancer, TargetGroup
+    from deploy.aws.target_groups import Balancer
+    from deploy.aws.targets import TargetGroup
     from deploy.errors import CommandResult
     from deploy.hosts.ssh.remote import Remote
     from deploy.settings.app import App

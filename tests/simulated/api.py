@@ -1,24 +1,24 @@
-"""AWS on paper: the target groups' feed and desk, as the fleet and its steps know them."""
+"""AWS on paper: the target groups' poller and registrar, as the fleet and its steps know them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from deploy.aws.health_poller import Reading
-from deploy.aws.target_groups import State
+from deploy.aws.targets import State
 from simulated.builds import Kind
 from simulated.clock import CALL_SECONDS, CLOCK, TICK_SECONDS
 from simulated.world import CHECKED_SECONDS, PROPAGATED_SECONDS
 
 if TYPE_CHECKING:
-    from deploy.aws.target_groups import Target, TargetGroup
+    from deploy.aws.targets import Target, TargetGroup
     from simulated.fate import Fate
     from simulated.floors import Floors
     from simulated.places import Place
 
 
 class Api:
-    """Stands in for `HealthFeed` and `Desk`; a wrong is written where a target may not go."""
+    """Stands in for HealthPoller and Registrar; a wrong is written where a target may not go."""
 
     def __init__(self, fate: Fate, floors: Floors, *, is_quiet: bool) -> None:
         self.fate, self.world = fate, fate.world

@@ -12,7 +12,7 @@ from deploy.plan import exclusion, host_steps
 from deploy.recovery import failed_host
 from deploy.recovery.history import Past
 from deploy.run.executor import Execution
-from deploy.run.host_runner import Walk
+from deploy.run.host_runner import HostRunner
 from deploy.settings.rollout import Share
 from deploy.steps.idle_drain import WaitQuiet
 from deploy.steps.target import RegisterTarget, WaitDrained, WaitHealthy
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from deploy.recovery.failed_host import WayOut
+    from deploy.recovery.failed_host import Recovery
     from deploy.settings.environment import Environment
     from deploy.steps.base import Step
     from deploy.steps.fleet import Fleet
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 
 def without(kind: type[Step], patch: pytest.MonkeyPatch) -> None:
     """Leave a kind of step out of every way back."""
-    real = failed_host.way_out
+    real = failed_host.recovery_of
 
     def left(steps: tuple[Step, ...]) -> tuple[Step, ...]:
         return tuple(step for step in steps if not isinstance(step, kind))
 
-    def way_out(*given: object, **told: object) -> WayOut:
+    def recovery_of(*given: object, **told: object) -> Recovery:
         way = real(*given, **told)  # type: ignore[arg-type]  # passed on as it came
         return replace(way, at_once=left(way.at_once), then=left(way.then))
 
-    patch.setattr(failed_host, "way_out", way_out)
+    patch.setattr(failed_host, "recovery_of", recovery_of)
 
 
 def a_way_back_without_a_drain(patch: pytest.MonkeyPatch) -> None:
@@ -66,7 +66,7 @@ def a_drain_without_its_floor(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_batch_that_always_has_room(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Execution, "_has_room", lambda *_: True)
+    patch.setattr(Execution, "_has_capacity", lambda *_: True)
 
 
 def a_deregistration_without_its_note(patch: pytest.MonkeyPatch) -> None:
@@ -75,7 +75,7 @@ def a_deregistration_without_its_note(patch: pytest.MonkeyPatch) -> None:
 
 def a_registration_that_does_not_ask_whose_the_environment_is(patch: pytest.MonkeyPatch) -> None:
     def run(step: RegisterTarget, fleet: Fleet) -> None:
-        fleet.desk.register(fleet.groups[step.app.name], fleet.target(step.host, step.app))
+        fleet.registrar.register(fleet.groups[step.app.name], fleet.target(step.host, step.app))
 
     patch.setattr(RegisterTarget, "run", run)
 
@@ -97,7 +97,9 @@ def an_old_slot_that_is_not_seen_off(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_canary_that_is_not_called_off(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Walk, "call_off", lambda walk, lane: walk._waiting.pop(lane.host.name))
+    patch.setattr(
+        HostRunner, "call_off", lambda runner, host_plan: runner._waiting.pop(host_plan.host.name)
+    )
 
 
 def a_report_without_a_last_look(patch: pytest.MonkeyPatch) -> None:

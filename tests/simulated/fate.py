@@ -5,9 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from deploy.aws import errors
-from deploy.aws.errors import ApiError
-from deploy.errors import CommandFailed, CommandResult, ConnectionLost, RemoteError
+from deploy.errors import ApiError, CommandFailed, CommandResult, ConnectionLost, RemoteError
 from simulated.clock import CLOCK
 from simulated.faults import RAISES, Crash, Fault
 from simulated.turns import Turns
@@ -28,7 +26,7 @@ class Fate:
 
     struck: those that did; acting: the host whose thread runs, or nothing; taken: whether another
     deploy took over; first_signal: its number, or 0; execution: what signals and takeovers end;
-    deciding: the host of which the executor asks whether its lane may begin, or nothing;
+    deciding: the host of which the executor asks whether its host plan may begin, or nothing;
     aside: what goes on with the next batch, or after the last.
     """
 
@@ -55,7 +53,7 @@ class Fate:
 
     @contextmanager
     def between_steps(self, host: str) -> Iterator[None]:
-        """The executor decides whether a host's lane may begin: no other thread's turn comes."""
+        """The executor decides whether a host's plan may begin: no other thread's turn comes."""
         mine, self.acting, self.deciding = self.acting, "", host
         yield
         self.acting, self.deciding = mine, ""
@@ -107,7 +105,7 @@ class Fate:
         """Raises ApiError while AWS is down."""
         if CLOCK.now < self.world.down:
             CLOCK.sleep(1.0)
-            raise ApiError("the API is down", next(iter(errors.PASSING)))
+            raise ApiError("the API is down", "ServiceUnavailable", may_pass=True)
 
     def _is_due(self, strike: Strike, step: Step, count: int) -> bool:
         host, kind = self.acting, type(step).__name__
@@ -155,7 +153,7 @@ def _error(fault: Fault, host: str, *, api: bool) -> Exception:
         return ValueError(text)
     if api:
         passing = fault is Fault.FLICKER
-        return ApiError(text, next(iter(errors.PASSING)) if passing else "ValidationError")
+        return ApiError(text, "Throttling" if passing else "ValidationError", may_pass=passing)
     if fault is Fault.COMMAND:
         return CommandFailed(host, "it", CommandResult("it", 1, "", text))
     return (ConnectionLost if fault is Fault.FLICKER else RemoteError)(f"{host}: {text}")

@@ -54,10 +54,10 @@ class Floors:
     def begin(self, number: int) -> None:
         """Reckon what must stay of each app that the plan's batch, counted from 1, switches."""
         assert self._plan
-        lanes, is_last = self._plan.batches[number - 1], number == len(self._plan.batches)
+        host_plans, is_last = self._plan.batches[number - 1], number == len(self._plan.batches)
         floors: dict[str, int] = {}
         for app in self._world.apps:
-            size = sum(lane.switches(app) for lane in lanes)
+            size = sum(host_plan.switches(app) for host_plan in host_plans)
             size = min(size, self._plan.window or size) if is_last else size
             guarded = not (self._allow_downtime or app.name in self._dead)
             if size and guarded and app.name in self._plan.releases:

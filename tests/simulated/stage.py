@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from deploy.plan.host_plan import Lane
+    from deploy.plan.host_plan import HostPlan
     from deploy.steps.base import Step
     from deploy.steps.fleet import Fleet
     from simulated.api import Api
@@ -67,7 +67,7 @@ def take_the_stage(patch: pytest.MonkeyPatch) -> None:
     for kind in (ProveRelease, ProveRevived):
         patch.setattr(kind, "run", _proven(kind.run))
     patch.setattr(Execution, "_together", _together)
-    patch.setattr(Execution, "_has_room", _decided(Execution._has_room))
+    patch.setattr(Execution, "_has_capacity", _decided(Execution._has_capacity))
     patch.setattr(Execution, "_begin_aside", _begin_aside)
     patch.setattr(Execution, "_beside", staticmethod(_beside))
     patch.setattr(Execution, "_wait", _wait)
@@ -88,7 +88,7 @@ def _proven(run: Callable[[Any, Fleet], None]) -> Callable[[Any, Fleet], None]:
     """The same proof; the world remembers how it ended for the process that it was of."""
 
     def prove(step: Step, own: Fleet) -> None:
-        world = cast("Api", own.feed).world
+        world = cast("Api", own.poller).world
         place = world.places[step.host.name, step.app.name, step.app.port]
         began = CLOCK.now
         try:
@@ -109,7 +109,7 @@ def _proven(run: Callable[[Any, Fleet], None]) -> Callable[[Any, Fleet], None]:
 
 def _together(
     execution: Execution,
-    work: list[tuple[Lane, Callable[[Lane], None]]],
+    work: list[tuple[HostPlan, Callable[[HostPlan], None]]],
     at_a_time: int = executor.MOST_AT_A_TIME,
 ) -> None:
     """Stands in for the executor's threads: these take turns, so many of them at a time.
@@ -120,18 +120,18 @@ def _together(
     todo = iter(work)
 
     def take() -> None:
-        for lane, act in todo:
-            act(lane)
+        for host_plan, act in todo:
+            act(host_plan)
 
     aside, fate.aside = fate.aside, []
     fate.turns.together([*[take] * min(at_a_time, len(work)), *aside])
     fate.acting = ""
 
 
-def _decided(decide: Callable[[Execution, int, Callable[[], list[Lane]]], bool]) -> Any:
+def _decided(decide: Callable[[Execution, int, Callable[[], list[HostPlan]]], bool]) -> Any:
     """The same decision; nothing else happens meanwhile, since a window's turn is locked."""
 
-    def has_room(execution: Execution, number: int, going: Callable[[], list[Lane]]) -> bool:
+    def has_room(execution: Execution, number: int, going: Callable[[], list[HostPlan]]) -> bool:
         fate = _fate(execution)
         with fate.between_steps(going()[0].host.name):
             return decide(execution, number, going)
@@ -139,14 +139,14 @@ def _decided(decide: Callable[[Execution, int, Callable[[], list[Lane]]], bool])
     return has_room
 
 
-def _begin_aside(execution: Execution, lane: Lane) -> None:
-    _fate(execution).aside.append(partial(execution._leave, lane))
+def _begin_aside(execution: Execution, host_plan: HostPlan) -> None:
+    _fate(execution).aside.append(partial(execution._leave, host_plan))
 
 
-def _beside(lane: Lane, act: Callable[[Lane], None]) -> Future[None]:
+def _beside(host_plan: HostPlan, act: Callable[[HostPlan], None]) -> Future[None]:
     """In the same thread: others that are staged meanwhile take their turns between its steps."""
     ended: Future[None] = Future()
-    act(lane)
+    act(host_plan)
     ended.set_result(None)
     return ended
 
@@ -162,4 +162,4 @@ def _wait(execution: Execution, futures: object) -> None:
 
 
 def _fate(execution: Execution) -> Fate:
-    return cast("Api", execution.fleet.feed).fate
+    return cast("Api", execution.fleet.poller).fate

@@ -61,7 +61,7 @@ class Turns:
             raise failed[0]
 
     def pause(self) -> None:
-        """Let another lane run first, if it is its turn."""
+        """Let another host plan run first, if it is its turn."""
         if len(self._gates) < 2 or self._random is None or self._random.random() < 0.5:
             return
         mine, self._now = self._now, self._next()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import builders
 
-from deploy.aws.target_groups import Health, State, Target
+from deploy.aws.targets import Health, State, Target
 from deploy.survey.facts import target_of
 from simulated.builds import OFFERED, OLD, OLDER, Build, Kind
 from simulated.clock import BEGAN_SECONDS, CLOCK
@@ -15,7 +15,7 @@ from simulated.places import Home, Place, Process
 
 if TYPE_CHECKING:
     from deploy.aws.inventory import Host
-    from deploy.aws.target_groups import TargetGroup
+    from deploy.aws.targets import TargetGroup
     from deploy.settings.app import App
     from deploy.settings.environment import Environment
 

@@ -8,10 +8,9 @@ under the app's lock; `framing` takes it to the host.
 from __future__ import annotations
 
 from deploy import values
-from deploy.hosts.scripts import rehearsal
 
 LOCK_BUSY, LOCK_LOST, LOCK_HELD, CONTENT_DIFFERS, HOST_UNSETTLED = 75, 76, 77, 78, 79
-UNIT_REFUSED, OTHER_RELEASE, UNIT_CHANGED = 80, 82, 83
+UNIT_REFUSED, SANDBOX_REFUSED, OTHER_RELEASE, UNIT_CHANGED = 80, 81, 82, 83
 OURS = (
     LOCK_BUSY,
     LOCK_LOST,
@@ -20,7 +19,7 @@ OURS = (
     UNIT_REFUSED,
     OTHER_RELEASE,
     UNIT_CHANGED,
-    rehearsal.REFUSED,
+    SANDBOX_REFUSED,
 )
 IDLE_SECONDS = 120
 LOCK_FOLDER = "/run/changeover"

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from deploy.hosts.scripts import change
 from deploy.unit import sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-REFUSED = 81
 """The script's exit code where a sandbox does not work on the host."""
 
 # systemd's names for the steps of a start, by the exit status of one that failed (systemd.exec).
@@ -72,7 +72,7 @@ def script(app: str, sizes: Sequence[int]) -> tuple[str, ...]:
                 f'  for k in $(grep "^[A-Z]" "$d/trial" | grep -v {kept} | cut -d= -f1 | sort -u)',
                 '  do grep -v "^$k=" "$d/trial" > "$d/without"',
                 '    if try < "$d/without"; then echo "Directive=$k"; forget; break; fi; forget',
-                f'  done; drop; exit {REFUSED}; fi; rm -f "{folder}/$u"',
+                f'  done; drop; exit {change.SANDBOX_REFUSED}; fi; rm -f "{folder}/$u"',
             )
         ),
     )
