@@ -559,7 +559,17 @@ def test_a_window_has_no_barrier_and_is_never_wider(run: Run) -> None:
 
 
 def test_a_failure_in_a_window_starts_no_other(run: Run) -> None:
-    acts: Acts = {f"host-1: prove {NEW}": fail, f"host-2: prove {NEW}": until_failed("host-1")}
+    begun = threading.Event()
+
+    def fail_beside(execution: Execution) -> None:
+        assert begun.wait(PATIENCE_SECONDS)
+        fail(execution)
+
+    def begin(execution: Execution) -> None:
+        begun.set()
+        until_failed("host-1")(execution)
+
+    acts: Acts = {f"host-1: prove {NEW}": fail_beside, f"host-2: prove {NEW}": begin}
     ran = run(made(old(4), batch=None, rollout={"window": 2}), acts)
     assert list(ran.report.outcomes.values()) == [
         Outcome.BACK,
