@@ -134,7 +134,8 @@ class Session:
         own |= {"TERM": "xterm", "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"} | (environ or {})
         os.chdir(ROOT)
         # Ignored in what a shell starts in the background, and that is inherited.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
         os.execve(sys.executable, [sys.executable, "-c", program, *arguments], own)  # noqa: S606
 
     def __enter__(self) -> Self:

@@ -1,0 +1,180 @@
+"""An SSH server in this process, which runs commands as this user: for tests without root.
+
+It stands in for sshd alone: commands run in a real shell, and `sudo -n` is a program that does
+without. The lab's tests do the same with the hosts' own sshd and sudo.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import paramiko
+
+CHUNK = 64 * 1024
+
+
+class Server(paramiko.ServerInterface):
+    """One connection: anybody is let in."""
+
+    def __init__(self, sshd: Sshd) -> None:
+        self.sshd = sshd
+        self.commands: dict[int, bytes] = {}
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        del username, key
+        return paramiko.common.AUTH_SUCCESSFUL
+
+    def get_allowed_auths(self, username: str) -> str:
+        del username
+        return "publickey"
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        del kind, chanid
+        return paramiko.common.OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        threading.Thread(target=self.sshd.run, args=(channel, command), daemon=True).start()
+        return True
+
+    def check_channel_direct_tcpip_request(
+        self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
+    ) -> int:
+        del origin
+        if not self.sshd.forwards:
+            return paramiko.common.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
+        self.sshd.forwarded[chanid] = destination
+        return paramiko.common.OPEN_SUCCEEDED
+
+
+class Sshd:
+    """The server. shell: what a login shell does with a command; forwards: whether it forwards."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.key = paramiko.ECDSAKey.generate()
+        self.shell: tuple[str, ...] = ("/bin/sh", "-c")
+        self.forwards = True
+        self.forwarded: dict[int, tuple[str, int]] = {}
+        self.connections = 0
+        self._channels: list[paramiko.Channel | None] = []
+        self._transports: list[paramiko.Transport] = []
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        sudo = folder / "bin" / "sudo"
+        sudo.parent.mkdir(parents=True)
+        sudo.write_text('#!/bin/sh\n[ "$1" = -n ] && shift\nexec "$@"\n')
+        sudo.chmod(0o755)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def known_hosts(self) -> str:
+        """The server's line for a known_hosts file."""
+        return f"[127.0.0.1]:{self.port} {self.key.get_name()} {self.key.get_base64()}\n"
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                peer, _ = self._listener.accept()
+                transport = paramiko.Transport(peer)
+                transport.add_server_key(self.key)
+                self._transports.append(transport)
+                self.connections += 1
+                with suppress(paramiko.SSHException, EOFError):
+                    transport.start_server(event=threading.Event(), server=Server(self))
+                threading.Thread(target=self._accept, args=(transport,), daemon=True).start()
+
+    def _accept(self, transport: paramiko.Transport) -> None:
+        """Take channels; those that forward are connected to where they lead."""
+        while transport.is_active():
+            channel = transport.accept(0.2)
+            self._channels.append(channel)  # paramiko closes a channel that is not referred to
+            if channel is not None and channel.chanid in self.forwarded:
+                place = self.forwarded.pop(channel.chanid)
+                threading.Thread(target=_forward, args=(channel, place), daemon=True).start()
+
+    def run(self, channel: paramiko.Channel, command: bytes) -> None:
+        """Run a command with the channel as its input and output."""
+        environ = os.environ | {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}"}
+        process = subprocess.Popen(
+            [*self.shell, command.decode()],
+            env=environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._processes.append(process)
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        given: Any = process.stdin
+
+        def feed() -> None:
+            with suppress(OSError):
+                while data := channel.recv(CHUNK):
+                    given.write(data)
+                    given.flush()
+            with suppress(OSError):
+                given.close()
+
+        threading.Thread(target=feed, daemon=True).start()
+        errors = threading.Thread(
+            target=_copy, args=(process.stderr, channel.sendall_stderr), daemon=True
+        )
+        errors.start()
+        _copy(process.stdout, channel.sendall)
+        errors.join()
+        with suppress(OSError, EOFError, paramiko.SSHException):
+            code = process.wait()
+            channel.send_exit_status(code if code >= 0 else 255)
+            channel.close()
+
+    def drop(self) -> None:
+        """End all connections, as where a network fails."""
+        for transport in self._transports:
+            transport.close()
+
+    def stop(self) -> None:
+        """End the server and what it started."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.drop()
+        for process in self._processes:
+            if process.poll() is None:
+                with suppress(OSError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            for stream in (process.stdin, process.stdout, process.stderr):
+                if stream:
+                    with suppress(OSError):
+                        stream.close()
+
+
+def _copy(stream: Any, send: Any) -> None:
+    with suppress(OSError, ValueError, EOFError, paramiko.SSHException):
+        while data := os.read(stream.fileno(), CHUNK):
+            send(data)
+
+
+def _forward(channel: paramiko.Channel, place: tuple[str, int]) -> None:
+    with suppress(OSError), socket.create_connection(place, 5) as peer:
+
+        def there() -> None:
+            with suppress(OSError):
+                while data := channel.recv(CHUNK):
+                    peer.sendall(data)
+            with suppress(OSError):
+                peer.shutdown(socket.SHUT_WR)
+
+        threading.Thread(target=there, daemon=True).start()
+        while data := peer.recv(CHUNK):
+            channel.sendall(data)
+    channel.close()

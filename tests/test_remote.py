@@ -1,0 +1,206 @@
+"""A host over SSH: every answer is a result or our own error, within a time and a size."""
+
+from __future__ import annotations
+
+import http.server
+import io
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import builders
+import paramiko
+import pytest
+from sshd import Sshd
+
+from deploy.aws.inventory import Host
+from deploy.errors import CommandFailed, ConnectionLost, LockLost, RemoteError, Unreachable
+from deploy.hosts.scripts import change
+from deploy.hosts.ssh import framing
+from deploy.hosts.ssh.remote import Remote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deploy.errors import DeployError
+
+
+@pytest.fixture
+def sshd(tmp_path: Path) -> Iterator[Sshd]:
+    server = Sshd(tmp_path)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def remote(sshd: Sshd, tmp_path: Path) -> Iterator[Remote]:
+    paramiko.ECDSAKey.generate().write_private_key_file(str(tmp_path / "key"))
+    (tmp_path / "known_hosts").write_text(sshd.known_hosts())
+    environment = builders.environment(
+        hosts=("127.0.0.1",),
+        root=tmp_path,
+        ssh={
+            "user": "deploy",
+            "port": sshd.port,
+            "key_files": ["key"],
+            "known_hosts": ["known_hosts"],
+            "connect_timeout_seconds": 5,
+        },
+        fabric={"load_ssh_configs": False, "connect_kwargs": {"allow_agent": False}},
+    )
+    made = Remote(Host("127.0.0.1", "127.0.0.1", "i-1", "eu-west-1a"), environment)
+    yield made
+    made.close()
+
+
+def test_an_answer_is_output_exit_code_and_facts(remote: Remote) -> None:
+    result = remote.ask("echo out; echo err >&2; fact key value; exit 3", "a look")
+    assert (result.exit_code, result.stdout.split(), result.stderr.split()) == (3, ["out"], ["err"])
+    assert framing.Facts(result.facts).first("key") == "value"
+
+
+def test_many_commands_share_one_connection(remote: Remote, sshd: Sshd) -> None:
+    for number in range(5):
+        assert remote.ask(f"echo {number}", "a look").stdout.strip() == str(number)
+    assert sshd.connections == 1
+
+
+def test_a_command_that_does_not_end_is_given_up(remote: Remote) -> None:
+    began = time.monotonic()
+    with pytest.raises(RemoteError, match=r"a look: no end after 0.5 s"):
+        remote.ask("sleep 30", "a look", timeout_seconds=0.5)
+    assert time.monotonic() - began < 10
+
+
+def test_an_answer_that_is_too_long_is_given_up_and_says_where_to_look(remote: Remote) -> None:
+    with pytest.raises(RemoteError, match=r"the answer is longer than 1 MiB; look what prints"):
+        remote.ask("head -c 3000000 /dev/zero | tr '\\0' x", "a look", most_bytes=2**20)
+    with pytest.raises(RemoteError, match=r"the answer is longer than 1 MiB"):
+        remote.ask("head -c 3000000 /dev/zero | tr '\\0' x >&2", "a look", most_bytes=2**20)
+
+
+def test_a_connection_that_breaks_is_named_and_the_next_command_opens_another(
+    remote: Remote, sshd: Sshd
+) -> None:
+    remote.connect()
+    timer = threading.Timer(0.3, sshd.drop)
+    timer.start()
+    with pytest.raises(ConnectionLost, match="the connection broke"):
+        remote.ask("sleep 20", "a look", timeout_seconds=20)
+    timer.join()
+    assert remote.ask("echo again", "a look").stdout.strip() == "again"
+    assert sshd.connections == 2
+
+
+def test_a_login_shell_that_runs_nothing_is_named(remote: Remote, sshd: Sshd) -> None:
+    sshd.shell = ("/bin/sh", "-c", "echo This account is not available #")
+    with pytest.raises(RemoteError, match="login shell did not run the command: This account"):
+        remote.ask("echo out", "a look")
+
+
+def test_what_a_shells_start_up_files_print_is_no_answer(remote: Remote, sshd: Sshd) -> None:
+    sshd.shell = ("/bin/sh", "-c", 'echo "welcome, key=evil"; exec /bin/sh -c "$1"', "sh")
+    assert remote.ask("echo out", "a look").stdout.split() == ["out"]
+
+
+def test_a_host_that_is_not_there_is_unreachable(remote: Remote, sshd: Sshd) -> None:
+    sshd.stop()
+    with pytest.raises(Unreachable):
+        remote.ask("true", "a look")
+
+
+class Guard:
+    """A lock whose fence is a shell command."""
+
+    def __init__(self, fence: str) -> None:
+        self.fence = fence
+        self.confirmed = 0
+
+    def confirm(self) -> None:
+        self.confirmed += 1
+
+    def refused(self, where: str) -> DeployError:
+        return LockLost(f"{where}: not ours")
+
+
+@pytest.fixture
+def unlocked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scripts without the lock's files, which are root's; the fence stays."""
+    monkeypatch.setattr(change, "locked", lambda _, script, *__: script)
+
+
+@pytest.mark.usefixtures("unlocked")
+@pytest.mark.parametrize(
+    ("code", "error", "said"),
+    [
+        (change.LOCK_BUSY, RemoteError, "another command of a deploy still runs there"),
+        (change.LOCK_LOST, LockLost, "switching: not ours"),
+        (change.HOST_UNSETTLED, RemoteError, "failed while it starts or stops: not yet"),
+        (7, CommandFailed, "switching ended with exit code 7: not yet"),
+    ],
+)
+def test_the_exit_code_of_a_change_says_what_is_wrong(
+    remote: Remote, code: int, error: type[Exception], said: str
+) -> None:
+    remote.guard = guard = Guard("true")
+    with pytest.raises(error, match=said):
+        remote.change("web", f"echo not yet >&2; exit {code}", "switching")
+    assert guard.confirmed
+
+
+@pytest.mark.usefixtures("unlocked")
+def test_a_payload_follows_its_script_and_is_counted(remote: Remote) -> None:
+    remote.guard = Guard("true")
+    sent: list[int] = []
+    contents = b"0123456789" * 100_000
+    said = remote.send("web", "wc -c", "upload", io.BytesIO(contents), sent.append)
+    assert said.split() == [str(len(contents))]
+    assert sum(sent) == len(contents)
+
+
+@pytest.fixture
+def service() -> Iterator[int]:
+    """A port that answers 204 to GET, to a Host header that it knows."""
+
+    class Answers(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(204 if self.headers["Host"] == "www.example.com" else 400)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("forwards", [True, False], ids=["forwarded", "asked on the host"])
+def test_a_port_is_asked_through_the_connection_or_on_the_host_itself(
+    remote: Remote, sshd: Sshd, service: int, forwards: bool
+) -> None:
+    sshd.forwards = forwards
+    for host, code in (("www.example.com", 204), ("another", 400)):
+        assert remote.probe(service, "/health", host, 10) == code
+
+
+@pytest.mark.parametrize("forwards", [True, False], ids=["forwarded", "asked on the host"])
+def test_a_port_without_a_listener_gives_no_code(
+    remote: Remote, sshd: Sshd, forwards: bool
+) -> None:
+    sshd.forwards = forwards
+    assert remote.probe(1, "/", "x", 5) is None
+
+
+def test_a_look_beside_a_command_waits_for_nothing(remote: Remote) -> None:
+    """As the lock's heartbeat does, while a long command runs."""
+    remote.connect()
+    long = threading.Thread(target=lambda: remote.ask("sleep 3", "a look"))
+    long.start()
+    began = time.monotonic()
+    assert remote.aside("echo beside", 5).stdout.strip() == "beside"
+    assert time.monotonic() - began < 2.5
+    long.join()
