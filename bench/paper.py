@@ -39,37 +39,49 @@ GROUP = TargetGroup(
     slow_start_seconds=0.0,
     zonal=False,
 )
-RUNNING = "\n".join(
-    (
-        "LoadState=loaded",
-        "ActiveState=active",
-        "SubState=running",
-        "UnitFileState=enabled",
-        "MainPID=100",
-        "InvocationID=1",
-        "NRestarts=0",
-    )
+RUNNING = (
+    "show.LoadState=loaded",
+    "show.ActiveState=active",
+    "show.SubState=running",
+    "show.UnitFileState=enabled",
+    "show.MainPID=100",
+    "show.InvocationID=0123456789abcdef0123456789abcdef",
+    "show.NRestarts=0",
 )
-SAID = {
+FACTS = {
     "unit's state": RUNNING,
     "starting web@5000.service": RUNNING,
-    "listeners": "web.listener=100 web@5000.service web",
-    "running release": f"running={NEW.id}",
+    "running release": (
+        *RUNNING,
+        f"running={NEW.id}",
+        "own_namespace=no",
+        "web.listener=100 776562 /system.slice/web@5000.service",
+    ),
 }
+"""What the scripts of a host on paper print, by what they are run for, as facts."""
 
 
 class PaperHost:
     """A host that does at once whatever it is told; in place of remote.Remote."""
 
     def change(self, app: str, script: str, what: str, timeout_seconds: float = 60) -> str:
-        """Say what the command would print."""
-        del app, script, timeout_seconds
-        return SAID.get(what, "")
+        """Print nothing."""
+        del app, script, what, timeout_seconds
+        return ""
 
-    def ask(self, script: str, what: str, timeout_seconds: float = 30) -> CommandResult:
+    def change_with_facts(
+        self, app: str, script: str, what: str, timeout_seconds: float = 60
+    ) -> CommandResult:
+        """Print the facts that the command would print."""
+        del app, timeout_seconds
+        return CommandResult(script, 0, "", "", facts=FACTS.get(what, ()))
+
+    def ask(
+        self, script: str, what: str, timeout_seconds: float = 30, most_bytes: int = 0
+    ) -> CommandResult:
         """The same for a reading command."""
-        del timeout_seconds
-        return CommandResult(script, 0, SAID.get(what, ""), "")
+        del timeout_seconds, most_bytes
+        return CommandResult(script, 0, "", "", facts=FACTS.get(what, ()))
 
     def send(
         self,
