@@ -61,7 +61,7 @@ bench: debian-packages $(VENV)
 	@touch $@
 
 docs: .lab/docs/stamp
-	@.lab/docs/bin/mkdocs build --strict --quiet --site-dir .lab/site && echo .lab/site/index.html
+	@.lab/docs/bin/mkdocs build --strict --site-dir .lab/site && echo .lab/site/index.html
 
 oldest: $(VENV)
 	@scripts/oldest -m "not lab" -n 3 --dist worksteal

@@ -23,9 +23,10 @@ def _load_deploy() -> None:
     """
     loaded = sys.modules.get("deploy")
     if loaded is not None:
-        if not any(Path(folder).samefile(_HERE) for folder in loaded.__path__):
+        folders = [Path(folder) for folder in getattr(loaded, "__path__", ())]
+        if not any(folder.exists() and folder.samefile(_HERE) for folder in folders):
             raise ImportError(
-                f"a package named deploy is loaded from {loaded.__file__ or list(loaded.__path__)},"
+                f"a module named deploy is loaded from {loaded.__file__ or folders},"
                 " and Changeover's own has that name too: import changeover before it, or use "
                 "the command `changeover`, which loads no tasks.py",
                 name="changeover",

@@ -13,7 +13,6 @@ OUTSIDE = {"README.md": "index.md"} | {
     name: name
     for name in (
         "SECURITY.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "fabric.yaml",
-        "templates/service.j2", "packages/README.md",
     )
 }  # fmt: skip
 """Files outside docs/ that its pages link to, and where they are in the site."""

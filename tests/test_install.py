@@ -110,13 +110,14 @@ def test_a_folder_deploy_of_the_teams_own_is_not_taken_for_ours(team: Path) -> N
     assert shown.stdout == f"Changeover {__version__}\n", shown.stderr
 
 
-def test_a_package_deploy_that_is_loaded_already_is_named(team: Path) -> None:
-    (team / "deploy").mkdir()
-    (team / "deploy" / "__init__.py").write_text("")
+@pytest.mark.parametrize("name", ["deploy/__init__.py", "deploy.py"])
+def test_a_module_deploy_that_is_loaded_already_is_named(team: Path, name: str) -> None:
+    (team / name).parent.mkdir(exist_ok=True)
+    (team / name).write_text("")
     (team / "tasks.py").write_text("import deploy\n" + TWO_LINES)
     refused = run(team, "-m", "invoke", "version")
     assert refused.returncode != 0
-    assert str(team / "deploy" / "__init__.py") in refused.stderr
+    assert str(team / name) in refused.stderr
     assert "import changeover before it" in refused.stderr
 
 

@@ -48,7 +48,8 @@ def repair(asked: Any) -> Any:
     It finishes or takes back what was begun, and proves each host first.
 
     Exit codes: 0 done, or nothing to do; 1 failed; 2 nothing was changed; 3 another deploy
-    holds the lock; 4 more than one release runs; 5 hosts are out of service; 6 the answer was no.
+    holds the lock; 4 more than one release runs, or a host was left out; 5 hosts are
+    out of service; 6 the answer was no.
     """
     return loaded("commands").repair(asked)
 
@@ -57,8 +58,9 @@ def repair(asked: Any) -> Any:
 def status(asked: Any, json: bool) -> Any:
     """Show what runs where, and the health of every target.
 
-    Exit codes: 0 all is well; 2 bad input; 4 more than one release runs; 5 hosts are out of
-    service, or cannot be read.
+    Exit codes: 0 all is well; 1 all serve, but not what was deployed last, or the AWS API
+    failed; 2 bad input; 4 more than one release runs; 5 hosts are out of service, or cannot be
+    read.
     """
     return loaded("commands").status(asked, as_json=json)
 
@@ -67,7 +69,8 @@ def status(asked: Any, json: bool) -> Any:
 def lock_status(asked: Any, json: bool) -> Any:
     """Show which deploy holds the lock, and if it is alive.
 
-    Exit codes: 0 not locked; 2 bad input; 3 locked; 5 too few hosts answer to know.
+    Exit codes: 0 not locked; 1 the AWS API failed; 2 bad input, or too few hosts answer to know;
+    3 locked.
     """
     return loaded("lock_commands").status(asked, as_json=json)
 
@@ -76,8 +79,8 @@ def lock_status(asked: Any, json: bool) -> Any:
 def lock_break(asked: Any, reason: str, force: bool) -> Any:
     """Take the lock from a deploy that is dead.
 
-    Exit codes: 0 done, or not locked; 2 bad input; 3 the deploy is alive; 5 too few hosts
-    answer.
+    Exit codes: 0 done, or not locked; 1 the AWS API failed; 2 bad input, or too few hosts
+    answered: look again with lock.status; 3 the deploy is alive.
     """
     return loaded("lock_commands").destroy(asked, reason=reason, force=force)
 
