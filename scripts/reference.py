@@ -141,7 +141,6 @@ def json_schema() -> str:
                 part["properties"][key]["description"] = text
         # An environment's apps have only the keys that differ.
         part.pop("required", None)
-        part.pop("title", None)
     size = {"type": ["integer", "string"]}
     defs["Batch"] = {"anyOf": [size, {"type": "array", "items": size}]}
     defs["Share"] = size
@@ -149,9 +148,11 @@ def json_schema() -> str:
         {"$ref": "#/$defs/App"}, {"type": "null"}]}}  # fmt: skip
     defs["Environment"]["properties"]["apps"] = apps
     defs["Environment"]["properties"]["from"] = {"type": "string"}
-    file = {
+    head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Changeover's settings",
+    }
+    body = {
         "type": "object",
         "required": ["deploy"],
         "properties": {
@@ -170,7 +171,7 @@ def json_schema() -> str:
         },
         "$defs": defs,
     }
-    return json.dumps(_without_titles(file), indent=2) + "\n"
+    return json.dumps(head | _without_titles(body), indent=2) + "\n"
 
 
 def _without_titles(part: Any, *, is_keys: bool = False) -> Any:
@@ -182,7 +183,7 @@ def _without_titles(part: Any, *, is_keys: bool = False) -> Any:
     return {
         key: _without_titles(value, is_keys=key in {"properties", "$defs"})
         for key, value in part.items()
-        if is_keys or key != "title" or value == "Changeover's settings"
+        if is_keys or key != "title"
     }
 
 
@@ -200,9 +201,9 @@ def commands(page: str) -> str:
             meaning = OPTIONS[argument.attr_name or argument.name].help
             rows.append(f"| `{', '.join(names)}{value}` | {meaning} |")
         table_text = "\n".join(["| option | |", "|---|---|", *rows])
-        example = lines.pop().removeprefix("Example: changeover ").removeprefix("Example: inv ")
-        prose = "\n\n".join(" ".join(part.split()) for part in lines)
-        parts.append(f"## `inv {name}`\n\n{prose}\n\n```\ninv {example}\n```\n\n{table_text}\n")
+        prose = "\n\n".join(" ".join(part.split()) for part in lines[:-1])
+        example = f"```\ninv {EXAMPLES[name]}\n```"
+        parts.append(f"## `inv {name}`\n\n{prose}\n\n{example}\n\n{table_text}\n")
     before, _, rest = page.partition(BEGIN)
     after = rest.partition(END)[2]
     return before + BEGIN + "\n" + "\n".join(parts) + "\n" + END + after

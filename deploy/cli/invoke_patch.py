@@ -97,11 +97,13 @@ def refuse_missing(options: Mapping[str, Any], command: str) -> None:
         option = name.replace("_", "-")
         if value == "":
             raise Exit(f"--{option} is empty: give it a value, or leave it out", USAGE_ERROR)
-        if value is None and name in REQUIRED:
-            raise Exit(f"{program()} {command} needs --{option}: {REQUIRED[name]}. {look}", 2)
+        if value is None and name in NEEDED:
+            raise Exit(
+                f"{program()} {command} needs --{option}: {NEEDED[name]}. {look}", USAGE_ERROR
+            )
 
 
-REQUIRED = {
+NEEDED = {
     "env": "an environment of the settings, as in --env prod",
     "reason": "why the lock is broken, for the others",
 }

@@ -10,8 +10,8 @@ from deploy.cli.options import read_settings
 from deploy.cli.session import Session, author
 from deploy.errors import BadInput, Locked, Unreachable
 from deploy.hosts import records
-from deploy.hosts.lock import view
 from deploy.hosts.lock import watch as other_holders
+from deploy.hosts.lock.view import faulty
 from deploy.run.report import ExitCode
 from deploy.screen.console import Screen
 
@@ -70,7 +70,7 @@ def destroy(asked: Asked, *, reason: str, force: bool) -> ExitCode:
     if not (seen.view.holders or seen.view.unreadable):
         screen.say(f"{environment} is not locked.")
         return ExitCode.DONE
-    if len(failed) > view.faulty(len(remotes)):
+    if len(failed) > faulty(len(remotes)):
         raise Unreachable(
             f"{environment}: the lock may still be held on hosts that did not obey: "
             f"{'; '.join(failed[name] for name in sorted(failed))}; try again"

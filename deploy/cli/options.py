@@ -74,12 +74,11 @@ class Asked:
         return self.scope().command(verb)
 
 
-def asked(program: str, **typed: Any) -> tuple[Asked, dict[str, Any]]:
+def asked(program: str, env: str, **typed: Any) -> tuple[Asked, dict[str, Any]]:
     """Split options, by their names, into an `Asked` and those that are the command's own."""
-    names = {each.name for each in fields(Asked)}
-    common = {name: value for name, value in typed.items() if name in names}
-    own = {name: value for name, value in typed.items() if name not in {*names, "env"}}
-    return Asked(typed["env"], program=program, **common), own
+    names = {each.name for each in fields(Asked)} & typed.keys()
+    common = {name: typed.pop(name) for name in names}
+    return Asked(env, program=program, **common), typed
 
 
 def read_settings(asked: Asked, screen: Screen) -> Environment:

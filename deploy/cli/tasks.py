@@ -94,13 +94,10 @@ def version(_context: Any) -> None:
 @task(name="help", default=True)
 def show_help(_context: Any) -> None:
     """Print the commands, one sentence each."""
-    own = namespace.task_names
-    name_of = {name: f"{program()} {name}" for name in own}
-    width = max(map(len, name_of.values()))
+    names = [name for name in namespace.task_names if name in {*EXAMPLES, "version"}]
+    width = max(map(len, names))
     lines = [f"Changeover {__version__}: deploys without losing a request.", ""]
-    for name, typed in name_of.items():
-        if name in EXAMPLES or name == "version":
-            lines.append(f"  {typed:{width}}  {helpline(namespace[name])}")
+    lines += [f"  {program()} {name:{width}}  {helpline(namespace[name])}" for name in names]
     lines += ["", f"Example: {program()} {EXAMPLES['deploy']}"]
     lines += [f"The options of a command, and its exit codes: {program()} deploy --help"]
     streams.guard()[0].write("\n".join([*lines, ""]))

@@ -8,7 +8,7 @@ from deploy import foreign_text
 from deploy.aws.targets import State
 from deploy.plan import advice, capacity, host_steps
 from deploy.plan.host_plan import Goal, HostPlan
-from deploy.plan.order import _is_served, sick_apart, windows
+from deploy.plan.order import is_served, sick_apart, windows
 from deploy.plan.plan import Plan
 from deploy.plan.staging import is_current, staged
 
@@ -139,7 +139,7 @@ def assemble(
             for app in environment.apps
             if survey.health_of(facts.host, app).state is not State.HEALTHY
         )
-        | {host.name for host in survey.left_out if not _is_served(host, environment, survey)},
+        | {host.name for host in survey.left_out if not is_served(host, environment, survey)},
         left_out=survey.left_out,
         apps={app.name: app for app in apps},
         ports={(f.host.name, app.name): f.at(app).port for f in survey.hosts for app in apps},

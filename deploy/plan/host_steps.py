@@ -33,7 +33,7 @@ class _Parts:
     out: list[Step] = field(default_factory=list)
     waits: list[Step] = field(default_factory=list)
     switch: list[Step] = field(default_factory=list)
-    enrol: list[Step] = field(default_factory=list)
+    register: list[Step] = field(default_factory=list)
     see: list[Step] = field(default_factory=list)
     leave: list[Step] = field(default_factory=list)
     empty: list[Step] = field(default_factory=list)
@@ -68,7 +68,7 @@ def laid(
             good[app.name] = last
     return HostPlan(
         host,
-        (*parts.out, *parts.waits, *parts.switch, *parts.enrol, *parts.see),
+        (*parts.out, *parts.waits, *parts.switch, *parts.register, *parts.see),
         good,
         drains,
         (*parts.leave, *parts.empty, *parts.end),
@@ -144,7 +144,7 @@ def _enter(
     """The release enters a slot: switched, started, proven, registered, healthy, recorded."""
     host, group = facts.host, survey.groups[app.name]
     parts.switch += entered(host, goal, group, app)
-    parts.enrol.append(RegisterTarget(host, app))
+    parts.register.append(RegisterTarget(host, app))
     parts.see.append(WaitHealthy(host, app))
     soak = max(environment.rollout.soak_seconds, group.slow_start_seconds)
     if soak:
@@ -169,7 +169,7 @@ def left_over(
         return ()
     slot, health = facts.spares[app.name], survey.health_of(host, spare)
     is_up = slot.unit.is_running or slot.unit.enabled == "enabled"
-    # A unit of before lives where the app's first slot is, until a release has taken its place:
+    # The previous unit lives where the app's first slot is, until a release has taken its place:
     # one that serves has, though a deploy that was cut off may not have recorded it yet.
     is_taken = slot.deployed or survey.health_of(host, facts.at(app)).state is State.HEALTHY
     before = _retired(facts, spare) if is_taken and spare.port == app.ports[0] else []

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from deploy.survey.facts import Survey
 
 
-def _is_served(host: Host, environment: Environment, survey: Survey) -> bool:
+def is_served(host: Host, environment: Environment, survey: Survey) -> bool:
     """Whether each app is in service on a host by the load balancer alone, in whichever slot."""
     return all(
         any(survey.health_of(host, app.at(port)).state is State.HEALTHY for port in app.ports)

@@ -98,7 +98,7 @@ def _of_app(
         is_left_over = has_failed and not _has(_of(host_plan, name), SwitchRelease)
         return Recovery((), found, serves=serves, leaves=is_left_over)
     if _has(mine, ReviveUnit):
-        # A repair that could not bring the unit of before back: nothing else is left to try.
+        # A repair that could not bring the previous unit back: nothing else is left to try.
         return Recovery((), (), serves=not has_failed)
     if not {type(step) for step in mine} & {StopUnit, RetireUnit, SwitchRelease}:
         return _untouched(host_plan, name, mine, is_failed=is_failed)
@@ -124,7 +124,7 @@ def instead(host_plan: HostPlan, failed: Step, *, is_bad: bool) -> Recovery | No
     whole = _of(host_plan, name)
     place = next((place for place, step in enumerate(whole) if step is failed), None)
     if place is None or is_note or is_deployed(failed):
-        # Of an app that surges the other slot serves: what is left of this one is told, and mended.
+        # Of an app that surges the other slot serves: what is left here is reported and repaired.
         is_own = any(step is failed for step in host_plan.all_steps)
         serves = is_own or name in host_plan.served or (is_note and not is_surged)
         return Recovery((), (), serves=serves, leaves=is_surged)
@@ -164,7 +164,7 @@ def _untouched(
         register, *see = _back_in(host_plan, whole[0].app)
         return Recovery((register,), tuple(see if out.was_healthy else see[1:]), serves=True)
     served = any(isinstance(step, DeregisterTarget) and step.was_healthy for step in whole)
-    # A host plan that puts nothing in mends a target that is in already.
+    # A host plan that registers nothing repairs a target that is in service already.
     is_in = not _has(whole, RegisterTarget)
     return Recovery((), (), serves=served or is_in or not is_failed)
 

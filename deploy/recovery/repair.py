@@ -73,7 +73,7 @@ def _made(given: Environment, survey: Survey) -> Plan:
     lost: list[str] = []
     for facts in survey.hosts:
         partial: list[Step] = []
-        mended: list[Step] = []
+        repaired: list[Step] = []
         due: list[Goal] = []
         for app in (facts.at(each) for each in environment.apps):
             slot = facts.slots[app.name]
@@ -84,7 +84,7 @@ def _made(given: Environment, survey: Survey) -> Plan:
             found = _mended(environment, facts, app, survey)
             last = slot.deployed
             if found:
-                mended += found
+                repaired += found
             elif last and slot.can_run(last) and not is_sick(slot, facts, app, survey):
                 due.append(Goal(app, last.release, last.unit))
             else:
@@ -92,8 +92,8 @@ def _made(given: Environment, survey: Survey) -> Plan:
         goals[facts.host.name] = tuple(due)
         if partial:
             staging.append(HostPlan(facts.host, tuple(partial)))
-        if mended:
-            first.append(HostPlan(facts.host, tuple(mended), apart=True))
+        if repaired:
+            first.append(HostPlan(facts.host, tuple(repaired), apart=True))
     names = {app.name: "as last deployed" for app in environment.apps}
     made = assembly.assemble(
         environment,

@@ -145,7 +145,7 @@ def _row(facts: HostFacts, app: App, survey: Survey) -> Row:
     is_left = False
     if spare:
         other, word = facts.spares[app.name], survey.health_of(facts.host, spare)
-        # The unit of before has the first slot's port, so it runs beside the second one.
+        # The previous unit has the first slot's port, so it runs beside the second one.
         is_before = bool(before) and spare.port == app.ports[0]
         is_left = other.unit.is_running or is_before or word.may_receive
         left = before if is_before else other.running_release
