@@ -1,23 +1,16 @@
-"""Hosts and a target group on paper: stand-ins that answer at once, and by the clock."""
+"""Hosts on paper: stand-ins that answer at once; paper_api has their target group."""
 
 from __future__ import annotations
 
-import threading
-import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
-
-from werkzeug.serving import WSGIRequestHandler, make_server
+from typing import TYPE_CHECKING
 
 from deploy.aws.targets import TargetGroup
 from deploy.errors import CommandResult
 from deploy.package.release import Release
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
     from typing import BinaryIO
-    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 DELAY_SECONDS, CHECK_SECONDS = 2.0, 0.5
 OLD = Release("web", "1.0.0", "a" * 64, 1, 1000)
@@ -100,77 +93,3 @@ class PaperHost:
         """Answer that all is well."""
         del port, path, host_header, timeout_seconds
         return 200
-
-
-class PaperGroup:
-    """One target group as a WSGI application: states follow from the times of the writes."""
-
-    def __init__(self, targets: Iterable[str], clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._in: dict[str, float] = dict.fromkeys(targets, 0.0)
-        self._out: dict[str, float] = {}
-        self.answered = 0
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-        """Answer DescribeTargetHealth, RegisterTargets and DeregisterTargets."""
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        given = parse_qs(body.decode())
-        action = given["Action"][0]
-        named = [values[0] for key, values in given.items() if key.endswith(".Id")]
-        with self._lock:
-            self.answered += 1
-            result = self._answer(action, named, self._clock())
-        payload = (
-            f'<{action}Response xmlns="http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/">'
-            f"<{action}Result>{result}</{action}Result></{action}Response>"
-        ).encode()
-        start_response(
-            "200 OK", [("Content-Type", "text/xml"), ("Content-Length", str(len(payload)))]
-        )
-        return [payload]
-
-    def _answer(self, action: str, named: list[str], now: float) -> str:
-        if action == "RegisterTargets":
-            self._in |= dict.fromkeys(named, now)
-            for each in named:
-                self._out.pop(each, None)
-        elif action == "DeregisterTargets":
-            self._out |= {each: now for each in named if self._in.pop(each, None) is not None}
-        else:
-            return f"<TargetHealthDescriptions>{self._listed(now)}</TargetHealthDescriptions>"
-        return ""
-
-    def _listed(self, now: float) -> str:
-        self._out = {each: at for each, at in self._out.items() if now < at + DELAY_SECONDS}
-        states = {
-            each: "healthy" if now > at + CHECK_SECONDS else "initial"
-            for each, at in self._in.items()
-        }
-        states |= dict.fromkeys(self._out, "draining")
-        return "".join(
-            f"<member><Target><Id>{each}</Id><Port>5000</Port></Target>"
-            f"<TargetHealth><State>{state}</State></TargetHealth></member>"
-            for each, state in states.items()
-        )
-
-
-@contextmanager
-def api(application: WSGIApplication) -> Iterator[str]:
-    """Serve it on a free port of 127.0.0.1; gives the address."""
-
-    class Quiet(WSGIRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log(self, kind: str, message: str, *args: Any) -> None:
-            """Say nothing of each call."""
-
-    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

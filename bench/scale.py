@@ -3,7 +3,7 @@
 `python -m bench.scale 1000` is one measurement, in a process of its own: its progress goes to
 standard output, its result, as JSON, to standard error. Plan, executor, steps, poller, registrar,
 and boto3 with its retries are the product's own. The hosts are stand-ins that answer at once. The
-API is a server in this process behind the lab's gate, which throttles at AWS's documented rates.
+API is a server in a process of its own (`paper_api`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from bench.paper import GROUP, NEW, OLD, PaperGroup, PaperHost, api
+from bench import paper_api
+from bench.paper import GROUP, NEW, OLD, PaperHost
 from deploy.aws.account import Account
 from deploy.aws.health_poller import HealthPoller
 from deploy.aws.inventory import Host
@@ -39,9 +40,6 @@ from deploy.settings.environment import Environment
 from deploy.steps.fleet import Fleet
 from deploy.survey.facts import HostFacts, Slot, Survey, UnitState
 from deploy.unit.unit_file import RenderedUnit
-from lab.gate import Gate
-from lab.knobs import Calls, Knobs
-from lab.project import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,11 +93,11 @@ class Scale:
 def measured(count: int, folder: Path) -> Scale:
     """Plan and run one rollout over so many hosts."""
     hosts = [
-        Host(f"web-{n:04}", f"10.0.{n // 250}.{n % 250 + 1}", f"i-{n:017x}") for n in range(count)
+        Host(f"web-{n:04}", f"10.0.{n // 250}.{n % 250 + 1}", paper_api.instance_id(n))
+        for n in range(count)
     ]
-    group, calls = PaperGroup(host.instance_id for host in hosts), Calls()
-    with api(Gate(group, Knobs(throttle=True), calls)) as url:
-        environment = _environment(folder, url)
+    with paper_api.running(count) as api:
+        environment = _environment(folder, api.url)
         balancer = Balancer(Account(environment))
         began, busy = time.monotonic(), time.process_time()
         made = _planned(environment, hosts, folder)
@@ -117,8 +115,8 @@ def measured(count: int, folder: Path) -> Scale:
         wait_seconds=made.seconds,
         cpu_seconds=busy,
         peak_mb=_peak_mb(),
-        calls=calls.counts(),
-        throttled=sum(calls.counts().values()) - group.answered,
+        calls=api.calls,
+        throttled=sum(api.calls.values()) - api.answered,
     )
 
 
@@ -230,7 +228,7 @@ def alone(count: int) -> Scale:
         said = Path(folder) / "scale.json"
         done = subprocess.run(
             [sys.executable, "-m", "bench.scale", str(count), str(said)],
-            cwd=ROOT,
+            cwd=paper_api.ROOT,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
             capture_output=True,
             text=True,

@@ -32,8 +32,8 @@ SETTINGS: dict[str, Any] = {
 APP: dict[str, Any] = {
     "longest_request_seconds": 1,
     "prove_seconds": 0.6,
-    "start_timeout_seconds": 6,
-    "healthy_timeout_seconds": 20,
+    "start_timeout_seconds": 30,
+    "healthy_timeout_seconds": 60,
     "keep_releases": 3,
 }
 

@@ -22,18 +22,22 @@ EARLY: dict[str, dict[str, Any]] = {
     "listens elsewhere": {"listen_port": 5999},
 }
 LATE_SECONDS = 6
+SILENT_SECONDS = 6
+"""How long one is waited for that never answers; good ones may take APP's time to start."""
 
 
 def early(ground: Ground) -> None:
     """Each is found out before it serves: nothing is lost, the fleet stays on the old release."""
     for name, behaviour in EARLY.items():
-        ground.set({"prove_seconds": 4 if "crashes after" in name else APP["prove_seconds"]}, {})
+        prove_seconds = 4 if "crashes after" in name else APP["prove_seconds"]
+        ground.set({"prove_seconds": prove_seconds, "start_timeout_seconds": SILENT_SECONDS}, {})
         version = ground.build(**behaviour)
         with ground.trial(f"a release that {name}") as trial:
             trial.ended(ground.project.deploy(version), 1)
             trial.said = "found out, put back"
     ground.set({"prove_seconds": APP["prove_seconds"]}, {})
     _units(ground)
+    ground.set({"start_timeout_seconds": APP["start_timeout_seconds"]}, {})
     version = ground.build()
     with ground.trial("a release without its executable") as trial:
         ground.set({"command": "./missing --port {port}"}, {})

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 
 from bench import __main__ as bench
-from bench import figures, limit, paper, scale, table
+from bench import figures, limit, paper, paper_api, scale, table
 from bench.contestants import ANSIBLE, CONTESTANTS, SURGE, WAIT, Product
 from bench.figures import Figure, Runs
 from bench.job import Ground, NotMeasured, Run
@@ -123,7 +123,7 @@ def test_a_contestant_that_was_refused_is_told() -> None:
     assert f"| {SURGE} | unknown key |" in text
 
 
-def asked(group: paper.PaperGroup, action: str, *targets: str) -> str:
+def asked(group: paper_api.PaperGroup, action: str, *targets: str) -> str:
     given = {"Action": action} | {
         f"Targets.member.{number}.Id": target for number, target in enumerate(targets, start=1)
     }
@@ -134,7 +134,7 @@ def asked(group: paper.PaperGroup, action: str, *targets: str) -> str:
 
 def test_a_target_on_paper_drains_and_turns_healthy_in_its_time() -> None:
     now = [1000.0]
-    group = paper.PaperGroup(["i-1", "i-2"], lambda: now[0])
+    group = paper_api.PaperGroup(["i-1", "i-2"], lambda: now[0])
     assert asked(group, "DescribeTargetHealth").count("healthy") == 2
     asked(group, "DeregisterTargets", "i-1")
     assert "draining" in asked(group, "DescribeTargetHealth")
