@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from audit.wall import Attempt, Wall
-from deploy.unit import sandbox, unit_file
+from deploy.unit import sandbox, spec, unit_file
 from lab.fleet import FOLDER, Lab
 from lab.image import SUITES, SuiteUnavailable
 from lab.project import ROOT
@@ -22,7 +22,7 @@ MOST_EXPOSED_OLD_NOTIFY = 1.6
 """With `type: notify` on systemd 247, where ProtectProc= would hide what UseSystemd() looks for."""
 KINDS = ("exec", "notify", "simple")
 ALL = tuple(sorted(sandbox.REMOVABLE))
-UNIT = unit_file.UnitSpec(
+UNIT = spec.UnitSpec(
     app="audit",
     port=5999,
     release="1.0.0-0123456789ab",

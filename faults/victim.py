@@ -21,7 +21,7 @@ from deploy.cli import session
 from deploy.hosts import records
 from deploy.hosts.lock import lease
 from deploy.run.report import BatchBegan, StepBegan
-from deploy.screen import live
+from deploy.screen import log_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,9 +45,9 @@ def main(hooks: dict[str, Any], words: list[str]) -> None:
             else:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    heard = live.Watch.__call__
+    heard = log_lines.LogLines.__call__
 
-    def hear(line: live.Watch, event: Event) -> None:
+    def hear(line: log_lines.LogLines, event: Event) -> None:
         heard(line, event)
         match event:
             case StepBegan():
@@ -55,7 +55,7 @@ def main(hooks: dict[str, Any], words: list[str]) -> None:
             case BatchBegan():
                 moment(f"batch {event.number}")
 
-    setattr(live.Watch, "__call__", hear)  # noqa: B010 - mypy lets nobody assign a method
+    setattr(log_lines.LogLines, "__call__", hear)  # noqa: B010 - mypy lets nobody assign a method
     _around(lease.Lease, "take", moment, "lock", "locked")
     _around(session.Session, "survey", moment, "look", "looked")
     _around(lease.Lease, "__exit__", moment, "unlock", "unlocked")

@@ -22,7 +22,7 @@ settings.load_profile("project")
 @pytest.fixture(autouse=True)
 def no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests run in CI as elsewhere: a test that is about CI sets its variable itself."""
-    from deploy.screen.streams import CI_VARIABLES  # noqa: PLC0415 - the path is set above
+    from deploy.screen.ci import CI_VARIABLES  # noqa: PLC0415 - the path is set above
 
     for name in CI_VARIABLES:
         monkeypatch.delenv(name, raising=False)

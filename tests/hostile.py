@@ -24,7 +24,7 @@ from deploy.aws.account import Account
 from deploy.aws.targets import Health, State
 from deploy.errors import CommandFailed, CommandResult, DeployError, Locked
 from deploy.hosts.lock.holder import Holder
-from deploy.hosts.ssh import connect, transport
+from deploy.hosts.ssh import known_hosts, login
 from deploy.package import entries
 from deploy.plan import assembly, exclusion, plan, preflight
 from deploy.run.report import (
@@ -196,7 +196,7 @@ def ssh_peer(screen: Screen, text: str) -> None:
     for foreign in (
         paramiko.SSHException(f"Incompatible version ({text} instead of 2.0)"),
         paramiko.AuthenticationException(text),
-        transport.UnknownHostKey(text, text),
+        known_hosts.UnknownHostKey(text, text),
         OSError(5, text),
     ):
 
@@ -207,7 +207,7 @@ def ssh_peer(screen: Screen, text: str) -> None:
         connection: Any = SimpleNamespace(
             host="10.0.0.1", port=22, user="u", open=fail, client=client, gateway=None
         )
-        _shown(screen, lambda connection=connection: connect.open_to(builders.host(), connection))  # type: ignore[misc]
+        _shown(screen, lambda connection=connection: login.open_to(builders.host(), connection))  # type: ignore[misc]
 
 
 def aws_error(screen: Screen, text: str) -> None:

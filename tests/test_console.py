@@ -25,7 +25,7 @@ from deploy.run.report import (
     StepEnded,
     Told,
 )
-from deploy.screen import console, overview, tables
+from deploy.screen import console, log_lines, overview, tables
 from deploy.screen import live as watch
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Dead(io.StringIO):
 
 def heard(*events: Event) -> list[str]:
     lines: list[str] = []
-    with watch.Watch(lambda line: lines.append(line.partition(" ")[2])) as listen:
+    with log_lines.LogLines(lambda line: lines.append(line.partition(" ")[2])) as listen:
         for event in events:
             listen(event)
     return lines
@@ -95,7 +95,7 @@ def test_a_log_hears_of_a_long_wait_only_now_and_then_but_of_every_journal_line(
     waits = [Told("host-1", f"draining, {second} s") for second in range(100)]
     lines = [Told("host-1", "| started"), Told("host-1", "| listening")]
     assert heard(StepBegan(step), *waits, *lines) == ["host-1: | started", "host-1: | listening"]
-    monkeypatch.setattr(watch, "QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(log_lines, "QUIET_SECONDS", 0.0)
     assert heard(StepBegan(step), waits[7]) == ["host-1: draining, 7 s"]
 
 
@@ -135,7 +135,7 @@ def test_a_stream_that_knows_few_letters_gets_what_it_can(monkeypatch: pytest.Mo
 def test_the_live_table_shows_active_hosts_first_and_counts_the_rest() -> None:
     found = made(30)
     file = io.StringIO()
-    live = watch.LiveWatch(found, Console(file=file, width=120, height=40, force_terminal=True))
+    live = watch.LiveTable(found, Console(file=file, width=120, height=40, force_terminal=True))
     step = found.batches[0][0].steps[1]
     last = found.staging[-1].steps[0]
     for event in (
@@ -218,7 +218,7 @@ def test_without_a_terminal_the_command_is_the_decision() -> None:
 def test_steps_of_a_way_back_count_on_top_of_the_plans() -> None:
     found = made()
     file = io.StringIO()
-    live = watch.LiveWatch(found, Console(file=file, width=120, force_terminal=True))
+    live = watch.LiveTable(found, Console(file=file, width=120, force_terminal=True))
     step = found.batches[0][0].steps[0]
     for each in (step, copy.copy(step)):
         live(StepBegan(each))

@@ -13,7 +13,7 @@ import pytest
 
 from deploy.plan import assembly, plan
 from deploy.screen import question
-from deploy.screen.streams import CI_VARIABLES
+from deploy.screen.ci import CI_VARIABLES
 from lab.terminal import ROOT, Session
 
 ASK = """

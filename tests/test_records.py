@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from deploy import __version__
 from deploy.errors import BadInput
-from deploy.hosts import records
-from deploy.hosts.records import Kind, Note, Record
+from deploy.hosts import records, release_stack
+from deploy.hosts.notes import Note
+from deploy.hosts.records import Kind, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +30,8 @@ def stack(*told: str) -> str:
         unit = f"{release}-again" if word.endswith("'") else release
         history.append(Record(release, unit, run=f"{number:032x}", kind=kind))
     return " ".join(
-        record.release + "'" * record.unit.endswith("again") for record in records.stack(history)
+        record.release + "'" * record.unit.endswith("again")
+        for record in release_stack.standing_releases(history)
     )
 
 
@@ -61,7 +63,7 @@ def test_a_deploy_is_put_on_top_and_a_rollback_takes_off_what_it_went_back_from(
 
 def test_lines_of_format_0_are_runs_that_are_told_apart_by_release() -> None:
     old = [Record(release, unit) for release, unit in ("1a", "2a", "2b", "1a")]
-    assert [(each.release, each.unit) for each in records.stack(old)] == [
+    assert [(each.release, each.unit) for each in release_stack.standing_releases(old)] == [
         ("1", "a"),
         ("2", "b"),
         ("1", "a"),
@@ -84,18 +86,18 @@ def history(told: Iterable[tuple[str, str, Kind]]) -> list[Record]:
 def test_what_was_deployed_last_is_on_top(told: list[tuple[str, str, Kind]]) -> None:
     past = history(told)
     if past:
-        assert records.stack(past)[-1].release == past[-1].release
+        assert release_stack.standing_releases(past)[-1].release == past[-1].release
 
 
 @given(WORDS)
 def test_rollbacks_in_a_row_end(told: list[tuple[str, str, Kind]]) -> None:
     """Each one that goes to what lies below leaves less to go back to."""
     past = history(told)
-    left = records.stack(past)
+    left = release_stack.standing_releases(past)
     while len(left) > 1:
         below = left[-2]
         past.append(Record(below.release, below.unit, run="f" * 32, kind=Kind.ROLLBACK))
-        shorter = records.stack(past)
+        shorter = release_stack.standing_releases(past)
         assert len(shorter) < len(left)
         left = shorter
 

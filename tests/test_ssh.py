@@ -12,10 +12,11 @@ import paramiko
 import pytest
 
 from deploy.errors import BadInput, ConnectionLost, DeployError, Unreachable
-from deploy.hosts.ssh import connect
+from deploy.hosts.ssh import connect, fabric_keys, login
 from deploy.hosts.ssh.algorithms import Mismatch
+from deploy.hosts.ssh.known_hosts import UnknownHostKey
 from deploy.hosts.ssh.remote import Remote
-from deploy.hosts.ssh.transport import NoCommonAlgorithm, UnknownHostKey
+from deploy.hosts.ssh.transport import NoCommonAlgorithm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,7 +104,7 @@ def test_a_door_that_stays_shut_says_why_and_whether_that_may_pass(
 ) -> None:
     door = cast("Connection", Door(error, is_active=is_active))
     with pytest.raises(DeployError, match=said) as raised:
-        connect.open_to(builders.host(1), door)
+        login.open_to(builders.host(1), door)
     assert type(raised.value) is kind
     assert raised.value.may_pass is (kind is Unreachable)
 
@@ -112,22 +113,22 @@ def test_a_host_without_a_common_algorithm_is_not_called_down() -> None:
     error = NoCommonAlgorithm((Mismatch("ciphers", ("3des-cbc",), ("aes128-ctr",)),))
     door = Door(error)
     with pytest.raises(BadInput) as raised:
-        connect.open_to(builders.host(1), cast("Connection", door))
+        login.open_to(builders.host(1), cast("Connection", door))
     said = str(raised.value)
     assert said.startswith("host-1 (10.0.0.1): no Ciphers in common: the server allows 3des-cbc;")
     assert "check that the host runs" not in said
     door.gateway = SimpleNamespace(host="jump.example.com", gateway=None, is_connected=False)
     with pytest.raises(BadInput, match=r"\(10.0.0.1\), jump host jump.example.com: no Ciphers in"):
-        connect.open_to(builders.host(1), cast("Connection", door))
+        login.open_to(builders.host(1), cast("Connection", door))
     door.gateway.is_connected = True
     with pytest.raises(BadInput, match=r"\(10.0.0.1\): no Ciphers in"):
-        connect.open_to(builders.host(1), cast("Connection", door))
+        login.open_to(builders.host(1), cast("Connection", door))
 
 
 def test_an_unknown_key_of_a_jump_host_is_told_as_its_own() -> None:
     error = UnknownHostKey("[jump.example.com]:2222", "ssh-ed25519 SHA256:x")
     with pytest.raises(BadInput) as raised:
-        connect.open_to(builders.host(1), cast("Connection", Door(error)))
+        login.open_to(builders.host(1), cast("Connection", Door(error)))
     said = str(raised.value)
     assert "[jump.example.com]:2222 shows a key that is unknown here: ssh-ed25519 SHA256:x" in said
     assert "ssh-keyscan -p 2222 jump.example.com >> " in said
@@ -138,7 +139,7 @@ def test_a_changed_key_of_a_jump_host_is_removed_by_the_name_it_stands_under() -
     door = Door(paramiko.BadHostKeyException("jump.example.com", shown, known))
     door.gateway = SimpleNamespace(host="jump.example.com", port=2222, gateway=None)
     with pytest.raises(BadInput, match=r"ssh-keygen -R '\[jump.example.com\]:2222'"):
-        connect.open_to(builders.host(1), cast("Connection", door))
+        login.open_to(builders.host(1), cast("Connection", door))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_a_changed_key_of_a_jump_host_is_removed_by_the_name_it_stands_under() -
 def test_p8_a_misspelt_key_of_fabrics_is_refused(fabric: dict[str, Any], said: str) -> None:
     own = builders.environment().model_copy(update={"fabric": fabric})
     with pytest.raises(BadInput, match=said):
-        connect.refuse_misspelt(own)
+        fabric_keys.check(own)
 
 
 @pytest.mark.parametrize(

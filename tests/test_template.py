@@ -8,7 +8,7 @@ import pytest
 
 from audit import templates
 from deploy.errors import BadInput
-from deploy.unit import template
+from deploy.unit import template, template_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,4 +84,4 @@ def test_a_template_that_is_no_file_or_too_large_is_refused(tmp_path: Path) -> N
     with pytest.raises(BadInput, match="it is not a file"):
         template.fill(tmp_path, VALUES)
     with pytest.raises(BadInput, match="it has more than"):
-        fill(tmp_path, " " * (template.MOST_CHARACTERS + 1))
+        fill(tmp_path, " " * (template_files.MOST_CHARACTERS + 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from deploy.plan.plan import Plan
     from deploy.run.report import Report
     from deploy.screen.console import Screen
-    from deploy.screen.live import Watch
 
 
 STOPPING = (
@@ -145,7 +144,7 @@ class Rollout:
 
 
 @contextmanager
-def _harmless(watch: Watch) -> Iterator[list[str]]:
+def _harmless(watch: AbstractContextManager[object]) -> Iterator[list[str]]:
     """A screen that may fail to begin or to end; what it failed with, as the block's value."""
     defects = list[str]()
     with ExitStack() as stack:

@@ -21,7 +21,7 @@ from deploy.errors import BadInput, Unreachable
 from deploy.hosts import records
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.lease import Lease
-from deploy.hosts.ssh import connect, remote
+from deploy.hosts.ssh import connect, fabric_keys, remote
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
 from deploy.plan import assembly, candidate, preflight
 from deploy.steps.fleet import Fleet
@@ -71,7 +71,7 @@ class Session:
 
     def __enter__(self) -> Self:
         environment = self.environment
-        connect.refuse_misspelt(environment)
+        fabric_keys.check(environment)
         connect.read_key_files(environment)
         account = self._account = Account(environment)
         self.balancer = Balancer(account)

@@ -1,5 +1,6 @@
 """What a host holds and says, and how it is reached.
 
 scripts: what is sent -> ssh: how it gets there -> lock: who may send it
-records, connections, ownership and others read what comes back
+records, release_stack, notes: what a host remembers of deploys
+connections, ownership, service_user and others read what comes back
 """

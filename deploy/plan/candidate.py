@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from deploy.errors import BadInput
 from deploy.package import opening, verification
 from deploy.package.release import parse_name
-from deploy.unit import unit_file
+from deploy.unit import lint, spec, unit_file
 
 if TYPE_CHECKING:
     from deploy.package.opening import Package
@@ -119,16 +119,16 @@ def offer(environment: Environment, opened: Opened, survey: Survey) -> Offer:
     found = [
         f"{app.template}: {text}"
         for unit in made.values()
-        for text in unit_file.lint(unit.text, app.longest_request_seconds)
+        for text in lint.lint(unit.text, app.longest_request_seconds)
         if template
     ]
     return replace(offered, warnings=tuple(dict.fromkeys(found)))
 
 
-def _spec(app: App, opened: Opened, group: str) -> unit_file.UnitSpec:
+def _spec(app: App, opened: Opened, group: str) -> spec.UnitSpec:
     """What the unit of one of the app's slots says; group: the service user's on its host."""
     words = tuple(word.replace("{port}", str(app.port)) for word in opened.words)
-    return unit_file.UnitSpec(
+    return spec.UnitSpec(
         app=app.name,
         port=app.port,
         release=opened.package.release.id,

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
-from deploy.hosts import records
+from deploy.hosts import release_stack
 from deploy.plan import host_steps
 from deploy.recovery import chronology
 
@@ -54,7 +54,10 @@ class Past:
     def stacks(self) -> dict[str, tuple[Record, ...]]:
         """By host name, the deploys that were not taken back, oldest first."""
         most = chronology.MOST_RECORDS
-        return {host: records.stack(slot.history[-most:]) for host, slot in self.landing.items()}
+        return {
+            host: release_stack.standing_releases(slot.history[-most:])
+            for host, slot in self.landing.items()
+        }
 
     @cached_property
     def _standing(self) -> dict[str, tuple[str, ...]]:

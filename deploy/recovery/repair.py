@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from deploy.aws.targets import State
 from deploy.errors import BadInput
-from deploy.hosts.records import Note
+from deploy.hosts.notes import Note
 from deploy.plan import assembly, exclusion, host_steps
 from deploy.plan.host_plan import Goal, HostPlan
 from deploy.settings.scope import Scope

@@ -1,5 +1,6 @@
 """What an operator sees: a terminal, a CI log, JSON; and the question before a change.
 
-console (Screen) -> live, tables, question -> streams
+console (Screen) -> live (a table), log_lines (in CI), tables, question
+    -> streams (what is shown is guarded) -> terminal (left as it was found)
 overview, for tables and JSON
 """

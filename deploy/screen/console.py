@@ -13,7 +13,9 @@ from rich.spinner import Spinner
 
 from deploy.foreign_text import lines
 from deploy.screen import question, streams
-from deploy.screen.live import LiveWatch, Region, Watch, clock
+from deploy.screen.live import LiveTable
+from deploy.screen.log_lines import LogLines, clock
+from deploy.screen.region import Region
 from deploy.screen.tables import words
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ class Screen:
         self._console, self._errors = _Console(out), _Console(err)
         self.is_terminal = out.is_terminal and not self._console.is_dumb_terminal
         self._shows_errors = err.is_terminal
-        self._region: Region | LiveWatch | None = None
+        self._region: Region | LiveTable | None = None
         self.is_asking = False
 
     def say(self, text: str, style: str = "") -> None:
@@ -89,7 +91,7 @@ class Screen:
 
     def banner(self, text: str) -> None:
         """Keep a line above the live table, where there is one; safe in a signal handler."""
-        if isinstance(self._region, LiveWatch):
+        if isinstance(self._region, LiveTable):
             self._region.banner = text
 
     def show(self, thing: RenderableType) -> None:
@@ -123,9 +125,9 @@ class Screen:
         with self._region:
             yield
 
-    def progress(self, plan: Plan) -> Watch:
+    def progress(self, plan: Plan) -> LogLines | LiveTable:
         """What listens to a run's events: a live table here, plain lines elsewhere."""
         if not self.is_terminal:
-            return Watch(self.say)
-        self._region = LiveWatch(plan, self._console)
+            return LogLines(self.say)
+        self._region = LiveTable(plan, self._console)
         return self._region

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
 from deploy.foreign_text import visible
-from deploy.screen.streams import is_ci
+from deploy.screen.ci import is_ci
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import termios
 import threading
 import time
 import traceback
@@ -14,100 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from deploy.foreign_text import Lines
+from deploy.screen.ci import is_ci
+from deploy.screen.terminal import Direct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-# What CI systems set in each step; `0`, `false` or nothing counts as not set.
-CI_VARIABLES = (
-    "CI",
-    "GITHUB_ACTIONS",
-    "TF_BUILD",
-    "BUILDKITE",
-    "JENKINS_URL",
-    "GITLAB_CI",
-    "CIRCLECI",
-    "TEAMCITY_VERSION",
-    "TRAVIS",
-    "CODEBUILD_BUILD_ID",
-    "BITBUCKET_BUILD_NUMBER",
-)
 
 # As long as a thread may take for what it has begun to write.
 LAST_WRITE_SECONDS = 0.05
-
-HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
-
-
-def is_ci(environ: Mapping[str, str]) -> bool:
-    """Whether a CI system runs this."""
-    return any(environ.get(name, "").lower() not in {"", "0", "false"} for name in CI_VARIABLES)
-
-
-class Direct:
-    """A stream as it is, for text that is guarded already; its reader may vanish (EIO, EPIPE).
-
-    Rich would end the process on a broken pipe, and draws from threads that are not guarded.
-    """
-
-    def __init__(self, file: TextIO) -> None:
-        self.file = file
-        self.encoding = file.encoding or "utf-8"
-        self.is_shut = False
-        self._hides_cursor = False
-        self._attributes = _attributes(file)
-
-    def write(self, text: str) -> int:
-        """Write if that can be done; the length of the text."""
-        if self.is_shut:
-            return len(text)
-        if HIDE_CURSOR in text or SHOW_CURSOR in text:
-            self._hides_cursor = text.rfind(HIDE_CURSOR) > text.rfind(SHOW_CURSOR)
-        try:
-            return self.file.write(text)
-        except UnicodeEncodeError:
-            return self.write(text.encode(self.encoding, "replace").decode(self.encoding))
-        except (OSError, ValueError):
-            return len(text)
-
-    def flush(self) -> None:
-        """Flush if that can be done."""
-        with suppress(OSError, ValueError):
-            self.file.flush()
-
-    def isatty(self) -> bool:
-        """Whether it is a terminal."""
-        return self.file.isatty()
-
-    def fileno(self) -> int:
-        """The descriptor."""
-        return self.file.fileno()
-
-    def restore(self) -> None:
-        """Show the cursor, and set the terminal's modes, as they were found.
-
-        Past the buffers, since a signal may come while a thread writes to them.
-        """
-        with suppress(OSError, ValueError, termios.error):
-            descriptor = self.file.fileno()
-            if self._hides_cursor:
-                self._hides_cursor = False
-                os.write(descriptor, SHOW_CURSOR.encode())
-            # From the background, setting a terminal's modes would stop the process.
-            if (
-                self._attributes is not None
-                and os.tcgetpgrp(descriptor) == os.getpgrp()
-                and termios.tcgetattr(descriptor) != self._attributes
-            ):
-                termios.tcsetattr(descriptor, termios.TCSANOW, self._attributes)
-
-
-def _attributes(file: TextIO) -> list[Any] | None:
-    try:
-        return termios.tcgetattr(file.fileno())
-    except (OSError, ValueError, termios.error):
-        return None
 
 
 class Guarded:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from deploy.aws.targets import State
 from deploy.errors import BalancerError
-from deploy.hosts import records
+from deploy.hosts import notes, records
 from deploy.hosts.scripts import history
 from deploy.steps.base import OnHost, Phase
 from deploy.steps.fleet import Moment, Stopped
@@ -37,9 +37,7 @@ class DeregisterTarget(OnHost):
         answers success for whatever it does not know (API reference).
         """
         group, target = fleet.groups[self.app.name], fleet.target(self.host, self.app)
-        note = records.Note(
-            group.name, str(target), records.now(), fleet.author, fleet.run
-        ).as_line()
+        note = notes.Note(group.name, str(target), records.now(), fleet.author, fleet.run).as_line()
         remote = fleet.remote(self.host)
         script = history.record_out(self.app.name, self.app.port, note)
         remote.change(self.app.name, script, "writing down that the target leaves")

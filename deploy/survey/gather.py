@@ -10,7 +10,7 @@ from deploy import retry
 from deploy.aws.targets import State
 from deploy.errors import BadInput, ConnectionLost, DeployError
 from deploy.foreign_text import visible
-from deploy.hosts import instance_identity, ownership, records
+from deploy.hosts import instance_identity, notes, ownership
 from deploy.hosts.scripts import change, read
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
 from deploy.survey.facts import HostFacts, Slot, Survey
@@ -137,7 +137,7 @@ def look(remote: Remote, environment: Environment, *, settled: bool = False) -> 
     try:
         facts = parse_host(remote.host, result.facts, environment.apps)
         for slot in (*facts.slots.values(), *facts.spares.values()):
-            records.Note.parse(slot.out)
+            notes.Note.parse(slot.out)
     except BadInput as error:
         raise BadInput(f"{remote.host}: {str(error).removeprefix(f'{remote.host}: ')}") from error
     return facts

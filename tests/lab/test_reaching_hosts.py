@@ -15,7 +15,7 @@ import pytest
 from deploy.aws import inventory
 from deploy.errors import BadInput
 from deploy.hosts import instance_identity
-from deploy.hosts.ssh import connect, ssh_config
+from deploy.hosts.ssh import connect, login, ssh_config
 from deploy.hosts.ssh.remote import Remote
 from deploy.settings.environment import Environment
 from deploy.survey import gather
@@ -90,7 +90,7 @@ def test_a_sshd_without_a_common_algorithm_is_named_with_what_to_allow(lab: Lab)
         directive, name = line.split()
         connection = connect.connection_to(host(lab.hosts[0]), environment(lab))
         with pytest.raises(BadInput) as refused:
-            connect.open_to(host(lab.hosts[0]), connection)
+            login.open_to(host(lab.hosts[0]), connection)
         said = str(refused.value)
         assert f"no {directive} in common: the server allows {name}; offered are " in said
         assert f"to the line `{directive}` in the server's /etc/ssh/sshd_config" in said
@@ -115,7 +115,7 @@ def test_a_jump_host_without_a_common_algorithm_is_named(lab: Lab, home: Path) -
     )
     connection = connect.connection_to(host(second), environment(lab))
     with pytest.raises(BadInput, match=rf", jump host {first.address}: no Ciphers in common"):
-        connect.open_to(host(second), connection)
+        login.open_to(host(second), connection)
 
 
 @pytest.mark.usefixtures("agent")
@@ -124,7 +124,7 @@ def test_m9_the_agent_is_not_forwarded(lab: Lab, home: Path) -> None:
     looked = "sudo sh -c 'for s in /tmp/ssh-*/agent.*; do SSH_AUTH_SOCK=$s ssh-add -l; done'"
     own = environment(lab)
     connection = connect.connection_to(host(lab.hosts[0]), own)
-    connect.open_to(host(lab.hosts[0]), connection)
+    login.open_to(host(lab.hosts[0]), connection)
     with connection:
         seen = connection.run(f"ssh-add -l; {looked}", hide=True, warn=True, in_stream=False)
         assert "ED25519" not in seen.stdout

@@ -19,7 +19,7 @@ from deploy.errors import (
 )
 from deploy.foreign_text import visible
 from deploy.hosts.scripts import change, read
-from deploy.hosts.ssh import connect, exchange, framing, http_probe
+from deploy.hosts.ssh import connect, exchange, framing, http_probe, login
 from deploy.hosts.ssh.guard import Guard, checked, not_run
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Remote:
     def connect(self) -> None:
         """Open the connection; BadInput says why a host cannot be reached or trusted."""
         if not self._connection.is_connected:
-            connect.open_to(self.host, self._connection)
+            login.open_to(self.host, self._connection)
 
     def greet(self) -> None:
         """Connect ahead of the first command; a failure is raised by the first command."""

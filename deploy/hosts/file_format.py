@@ -1,0 +1,22 @@
+"""The format of what is written on hosts; a newer one than this version knows is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deploy.errors import BadInput
+
+FORMAT = 1
+"""The format of the lines that this version writes; lines without a format have format 0."""
+
+
+def refuse_newer(given: Any, what: str) -> None:
+    """Raise BadInput where a file of a host has a format that this version does not know.
+
+    given: what its JSON says; what: the file, for the message.
+    """
+    form = given.get("format", 0) if isinstance(given, dict) else 0
+    if isinstance(form, int) and form > FORMAT:
+        raise BadInput(
+            f"{what} has a later format than this version knows ({FORMAT}): upgrade Changeover"
+        )
