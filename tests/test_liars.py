@@ -12,7 +12,7 @@ from simulated import performance, stage
 from simulated.faults import Command
 from simulated.liars import Liar, Lie
 from simulated.world import Fleets, World
-from test_survey import PRINTED, Telling, answered, gather
+from survey.test_gather import PRINTED, Telling, answered, gather
 
 from deploy.aws.targets import GONE, State
 from deploy.errors import BadInput, CommandResult, ConnectionLost, RemoteError

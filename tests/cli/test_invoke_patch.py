@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from inspect_output import acting, runner_commands
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def inv(*words: str) -> subprocess.CompletedProcess[str]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from deploy.cli.session import Session
     from deploy.run.report import Event
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 ASKED = options.Asked("lab", str(ROOT / "fabric.yaml"), yes=True)
 
 

@@ -1,6 +1,6 @@
 """The kernel's figures are read from what Debian's `ss` printed on the lab's hosts.
 
-tests/connections/<suite>/ was captured there with iproute2 5.9, 6.1 and 6.15, on one kernel
+tests/hosts/connections/<suite>/ was captured there with iproute2 5.9, 6.1 and 6.15, on one kernel
 (6.18). A port had eight connections, known by their peers' ports (NAMES): `idle` was answered,
 `slow` waits for its first answer and `second` for its second, `paused` is in the middle of one,
 `fresh` was never asked anything, `unread` was asked what nobody has read, `unsent` has a reader

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import builders
 import pytest
 from builders import HEALTHY
-from test_plan import made, old
+from plan.test_assembly import made, old
 
 from deploy.aws.targets import Health, State
 from deploy.errors import (

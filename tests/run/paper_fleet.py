@@ -1,0 +1,170 @@
+"""A fleet on paper, the plans for it, and what its steps do where a test says so."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import builders
+
+from deploy.aws.targets import Health, Target
+from deploy.errors import CommandResult, DeployError
+from deploy.plan import assembly
+from deploy.run.executor import Execution
+from deploy.run.report import Event, Report
+from deploy.steps import base, idle_drain, records, staging, verify
+from deploy.steps import target as enrolment
+from deploy.steps import unit as switching
+from deploy.steps.fleet import Stopped
+from deploy.survey.facts import Slot, UnitState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from collections.abc import Set as AbstractSet
+
+    from deploy.aws.inventory import Host
+    from deploy.plan.plan import Plan
+    from deploy.settings.app import App
+    from deploy.steps.base import Step
+    from deploy.survey.facts import HostFacts
+
+PATIENCE_SECONDS = 5.0
+
+Run = Any
+Acts = dict[str, "Callable[[Execution], None]"]
+
+
+class PaperFleet:
+    """A fleet on paper: steps only note that they were done, or act as the test says.
+
+    `acts` is by the start of a step's printed line, such as `host-1: stop`.
+    """
+
+    def __init__(
+        self, acts: Acts, sick: AbstractSet[str] = frozenset(), sick_after: int = 0
+    ) -> None:
+        """`sick`: hosts whose targets are unhealthy from so many readings on."""
+        self.acts, self.done = acts, list[str]()
+        self.sick, self.healthy_readings = sick, sick_after
+        self.groups = {"web": builders.group()}
+        self.stop = threading.Event()
+        self.tell: Callable[[str, str], None] = lambda _host, _text: None
+        self.execution: Execution | None = None
+        self._lock = threading.Lock()
+
+    def do(self, step: Step) -> None:
+        line = f"{step.host.name}: {step}"
+        for start, act in self.acts.items():
+            if line.startswith(start):
+                assert self.execution
+                act(self.execution)
+        with self._lock:
+            self.done.append(line)
+
+    def target(self, host: Host, app: App) -> Target:
+        return Target(host.name, app.port)
+
+    def serving(self, app: App, timeout_seconds: float) -> frozenset[Target]:
+        del timeout_seconds
+        self.healthy_readings -= 1
+        sick = self.sick if self.healthy_readings < 1 else set()
+        names = {f"host-{number}" for number in (1, 2, 3)} - sick
+        return frozenset(Target(name, app.port) for name in names)
+
+    def health(self, host: Host, app: App) -> Health:
+        del host, app
+        return builders.HEALTHY
+
+    def remote(self, host: Host) -> PaperFleet:
+        del host
+        return self
+
+    def ask(self, script: str, what: str) -> CommandResult:
+        assert what == "journal"
+        return CommandResult(script, 0, "first\nlast\n", "")
+
+
+def made(hosts: Iterable[HostFacts], *apps: App, **environment: Any) -> Plan:
+    served, listed = apps or (builders.app(),), list(hosts)
+    offers = tuple(builders.offer(app, listed) for app in served)
+    return assembly.make(
+        builders.environment(*served, **environment),
+        offers,
+        builders.survey(listed, apps=served),
+        allow_downtime=True,
+    )
+
+
+def old(count: int) -> list[HostFacts]:
+    slots: dict[str, Slot] = {"web": builders.slot()}
+    return [builders.facts(number, slots) for number in range(1, count + 1)]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A rollout that is over, with all that was heard and done."""
+
+    report: Report
+    events: list[Event]
+    done: list[str]
+
+
+KINDS = [
+    kind
+    for module in (enrolment, verify, idle_drain, records, staging, switching)
+    for kind in vars(module).values()
+    if isinstance(kind, type) and issubclass(kind, base.OnHost) and kind is not base.OnHost
+]
+
+
+def fail(_: object) -> None:
+    raise DeployError("it broke")
+
+
+def stop(execution: Execution) -> None:
+    execution.stop(signal.SIGINT)
+    raise Stopped("stopped while draining")
+
+
+def on(lines: Iterable[str], host: str) -> list[str]:
+    return [line for line in lines if line.startswith(f"{host}:")]
+
+
+def surging(count: int, **rollout: Any) -> Plan:
+    app = builders.app("web", 5000, 5001)
+    slots, spares = {"web": builders.slot()}, {"web": Slot(kept=builders.slot().kept)}
+    hosts = [builders.facts(n, slots, spares=spares) for n in range(1, count + 1)]
+    return made(hosts, app, batch=1, rollout={"strategy": "surge"} | rollout)
+
+
+def surged(count: int, health: Any = None, batch: Any = (1, "100%"), **rollout: Any) -> Plan:
+    """A canary, then all, each in its other slot; health: by host, where not healthy."""
+    app = builders.app("web", 5000, 5001)
+    hosts = [
+        builders.facts(
+            number,
+            {"web": builders.slot()},
+            spares={"web": replace(builders.slot(), unit=UnitState(), running_release="")},
+            free_memory_kb=1024**2,
+        )
+        for number in range(1, count + 1)
+    ]
+    given = {"strategy": "surge", **rollout}
+    environment = builders.environment(app, batch=list(batch), rollout=given)
+    offers = (builders.offer(app, hosts),)
+    return assembly.make(environment, offers, builders.survey(hosts, health, apps=[app]))
+
+
+def until_failed(host: str) -> Callable[[Execution], None]:
+    """What a step does that goes on when a host's failure is counted."""
+
+    def wait(execution: Execution) -> None:
+        end = time.monotonic() + PATIENCE_SECONDS
+        while host not in execution._progress.failed_hosts:
+            assert time.monotonic() < end
+            threading.Event().wait(0.01)
+
+    return wait

@@ -1,0 +1,136 @@
+"""One host: wherever its plan fails, its recovery leaves it as reported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import builders
+import pytest
+from builders import NEW
+
+from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, LockLost
+from deploy.run.report import ExitCode, Outcome, StepEnded, Told
+from deploy.survey.facts import Slot
+from run.paper_fleet import Run, fail, made, old, on, stop
+
+if TYPE_CHECKING:
+    pass
+
+IN_AGAIN = ["register", "wait", "clear"]
+
+
+PUT_BACK = ["stop", "switch", "daemon-reload,", "prove", *IN_AGAIN]
+
+
+STEPS = [
+    ("deregister", IN_AGAIN, Outcome.BACK),
+    ("drain", IN_AGAIN, Outcome.BACK),
+    ("stop", PUT_BACK, Outcome.BACK),
+    ("switch", PUT_BACK, Outcome.BACK),
+    ("daemon-reload", PUT_BACK, Outcome.BACK),
+    ("prove", PUT_BACK, Outcome.BACK),
+    ("register", ["deregister", "drain", *PUT_BACK], Outcome.BACK),
+    ("wait", ["deregister", "drain", *PUT_BACK], Outcome.BACK),
+    ("record", [], Outcome.DONE),
+]
+
+
+@pytest.mark.parametrize(("failing", "way_back", "outcome"), STEPS)
+def test_wherever_it_fails_the_host_is_left_as_told(
+    failing: str, way_back: list[str], outcome: Outcome, run: Run
+) -> None:
+    failed: list[str] = []
+
+    def once(_: object) -> None:
+        if not failed:
+            failed.append("yes")
+            raise DeployError("it broke")
+
+    ran = run(made(old(2)), {f"host-1: {failing}": once})
+    assert ran.report.outcomes["host-1"] is outcome
+    failure = ran.report.failures[0]
+    assert [step.split()[0] for step in failure.undone] == way_back
+    assert failure.step.startswith(failing)
+    assert failure.error == "it broke"
+    assert failure.journal == ("first", "last")
+    assert failure.health == "healthy"
+    assert ran.report.outcomes["host-2"] is Outcome.WAITING
+
+
+def test_a_way_back_that_fails_is_told_and_the_host_counts_as_out(run: Run) -> None:
+    ran = run(made(old(2)), {"host-1: drain": fail, "host-1: wait": fail})
+    assert ran.report.outcomes["host-1"] is Outcome.OUT
+    assert ran.report.failures[0].undone == (
+        "register in web-lab",
+        "wait until healthy in web-lab: failed: it broke",
+    )
+    assert ran.report.exit_code is ExitCode.OUT_OF_SERVICE
+
+
+def test_a_way_back_of_which_only_the_note_stays_leaves_the_host_in(run: Run) -> None:
+    ran = run(made(old(2)), {"host-1: drain": fail, "host-1: clear the note": fail})
+    assert ran.report.outcomes["host-1"] is Outcome.BACK
+    assert ran.report.failures[0].undone[-1].endswith("failed: it broke")
+    assert ran.report.exit_code is ExitCode.FAILED
+
+
+def test_a_failed_command_is_kept_as_data(run: Run) -> None:
+    def command(_: object) -> None:
+        raise CommandFailed("host-1", "stopping", CommandResult("systemctl stop", 7, "", "no\n"))
+
+    failure = run(made(old(2)), {"host-1: stop": command}).report.failures[0]
+    assert (failure.command, failure.exit_code) == ("systemctl stop", 7)
+    assert failure.error == "host-1: stopping ended with exit code 7: no"
+
+
+def test_every_step_that_began_is_heard_to_end(run: Run) -> None:
+    ran = run(made(old(2)), {f"host-1: prove {NEW}": fail})
+    ended = [event for event in ran.events if isinstance(event, StepEnded)]
+    assert [event.error for event in ended if event.error] == ["it broke"]
+    assert all(event.health == "healthy" for event in ended)
+
+
+def test_a_way_back_that_fails_for_one_app_goes_on_with_the_others(run: Run) -> None:
+    """The web app still runs its old release; that admin is lost is no reason to leave it out."""
+    web, admin = builders.app(), builders.app("admin", 5100)
+    slots: dict[str, Slot] = {"web": builders.slot(), "admin": builders.slot()}
+    plan = made([builders.facts(1, slots)], admin, web)
+    acts = {"host-1: drain": stop, "host-1: wait until healthy in admin-lab": fail}
+    ran = run(plan, acts)
+    assert ran.report.outcomes["host-1"] is Outcome.OUT
+    assert "host-1: register in web-lab" in ran.done
+    assert "host-1: wait until healthy in web-lab" in ran.done
+    assert ran.report.failures
+
+
+def test_a_broken_connection_is_tried_again_and_the_step_goes_on(run: Run) -> None:
+    broken: list[int] = []
+
+    def flicker(_: object) -> None:
+        if len(broken) < 2:
+            broken.append(1)
+            raise ConnectionLost("host-1: the connection broke")
+
+    ran = run(made(old(2)), {"host-1: stop": flicker})
+    assert ran.report.exit_code is ExitCode.DONE
+    assert len(broken) == 2
+    told = [event.text for event in ran.events if isinstance(event, Told)]
+    assert told == ["tried again: host-1: the connection broke"] * 2
+
+
+def test_who_lost_the_lock_changes_nothing_any_more(run: Run) -> None:
+    def lose(_: object) -> None:
+        raise LockLost("another deploy took lab over")
+
+    ran = run(made(old(4), batch=2), {"host-1: stop": lose, "host-2: register": lose})
+    assert ran.report.outcomes["host-1"] is Outcome.LEFT
+    assert ran.report.outcomes["host-3"] is Outcome.WAITING
+    assert ran.report.exit_code is ExitCode.LOCKED
+    assert on(ran.done, "host-1")[-1].startswith("host-1: drain"), "no way back"
+
+
+def test_who_lost_the_lock_begins_no_other_step(run: Run) -> None:
+    ran = run(made(old(2)), {"host-1: stop": lambda execution: execution.lose()})
+    assert ran.report.outcomes["host-1"] is Outcome.LEFT
+    assert on(ran.done, "host-1")[-1].startswith("host-1: stop")
+    assert ran.report.exit_code is ExitCode.LOCKED
