@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 OLD, NEW = "1.0.0-aaaaaaaaaaaa", "2.0.0-bbbbbbbbbbbb"
+ALB = "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/edge/1"
 HEALTHY = Health(State.HEALTHY)
 UNHEALTHY = Health(State.UNHEALTHY, "Target.ResponseCodeMismatch", "Health checks failed")
 TOOLS = frozenset(
@@ -58,7 +59,7 @@ def group(name: str = "web-lab", **settings: Any) -> TargetGroup:
         "port": 5000,
         "target_type": "instance",
         "protocol_version": "HTTP1",
-        "load_balancers": ("arn:alb",),
+        "load_balancers": (ALB,),
         "health_path": "/health",
         "health_port": "traffic-port",
         "matcher": "200",

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.aws.answers import Answer
-from deploy.aws.targets import Health, State, Target, TargetGroup
+from deploy.aws.group_settings import parse, refuse_unfit
+from deploy.aws.targets import HIGHEST_PORT, Health, State, Target, TargetGroup
 from deploy.errors import ApiError, BadInput, UnexpectedAnswer
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 STATES = frozenset(state.value for state in State)
 LISTED = "TargetHealthDescriptions"
-HIGHEST_PORT = 65535
 NAMES_OF_A_GROUP = ("TargetGroupName", "TargetGroupArn")
 TARGETS_QUOTA, USUAL_TARGETS = "targets-per-application-load-balancer", 1000
 
@@ -50,12 +50,8 @@ class Balancer:
                 f"AWS was asked for the target group {name!r} and answered with "
                 f"{', '.join(group.text('TargetGroupName') for group in groups[:3]) or 'none'}"
             )
-        if not groups[0].texts("LoadBalancerArns"):
-            raise BadInput(
-                f"target group {name!r} belongs to no load balancer, so its targets can never be "
-                "healthy; add it to a listener's rule first"
-            )
-        return _parse_group(groups[0], self._attributes(groups[0].text("TargetGroupArn")))
+        refuse_unfit(name, groups[0])
+        return parse(groups[0], self._attributes(groups[0].text("TargetGroupArn")))
 
     def _attributes(self, arn: str) -> Answer:
         where = "DescribeTargetGroupAttributes"
@@ -106,23 +102,3 @@ def parse_health(descriptions: object, group_port: int) -> dict[Target, Health]:
             raise UnexpectedAnswer(f"AWS answered with two states of the target {key}")
         found[key] = health
     return found
-
-
-def _parse_group(group: Answer, attributes: Answer) -> TargetGroup:
-    return TargetGroup(
-        name=group.text("TargetGroupName"),
-        arn=group.text("TargetGroupArn"),
-        port=group.number("Port", most=HIGHEST_PORT),
-        target_type=group.text("TargetType", "instance"),
-        protocol_version=group.text("ProtocolVersion", "HTTP1"),
-        load_balancers=group.texts("LoadBalancerArns"),
-        health_path=group.text("HealthCheckPath", "/"),
-        health_port=group.text("HealthCheckPort", "traffic-port"),
-        matcher=group.part("Matcher").text("HttpCode", "") or "200",
-        interval_seconds=float(group.number("HealthCheckIntervalSeconds")),
-        timeout_seconds=float(group.number("HealthCheckTimeoutSeconds")),
-        unhealthy_threshold=group.number("UnhealthyThresholdCount"),
-        delay_seconds=float(attributes.number("deregistration_delay.timeout_seconds", 300)),
-        slow_start_seconds=float(attributes.number("slow_start.duration_seconds", 0)),
-        zonal=attributes.text("load_balancing.cross_zone.enabled", "") == "false",
-    )

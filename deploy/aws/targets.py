@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from deploy.foreign_text import visible
 
+HIGHEST_PORT = 65535
+
 
 class State(enum.StrEnum):
     """A target's state in AWS's own words (TargetHealthStateEnum)."""

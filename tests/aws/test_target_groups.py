@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from deploy.aws.targets import TargetGroup
 
 ARN = builders.group().arn
+NLB = builders.ALB.replace("/app/", "/net/")
 ANSWER_SECONDS = 5.0
 DESCRIBED = {
     "TargetGroupName": "web-lab",
@@ -46,7 +47,7 @@ DESCRIBED = {
     "Port": 5000,
     "TargetType": "instance",
     "ProtocolVersion": "HTTP1",
-    "LoadBalancerArns": ["arn:alb"],
+    "LoadBalancerArns": [builders.ALB],
     "HealthCheckPath": "/health",
     "HealthCheckPort": "traffic-port",
     "Matcher": {"HttpCode": "200-299"},
@@ -121,6 +122,32 @@ def test_a_group_without_a_load_balancer_is_refused(stubbed: tuple[Balancer, Stu
     stubber.add_response("describe_target_groups", {"TargetGroups": [orphan]})
     with pytest.raises(BadInput, match="'web-lab' belongs to no load balancer"):
         asked.group("web-lab")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"TargetType": "lambda", "Port": None, "Protocol": None}, "is of type lambda"),
+        ({"TargetType": "alb", "Protocol": "TCP"}, "is of type alb"),
+        ({"Protocol": "TCP", "LoadBalancerArns": [NLB]}, "protocol TCP at net/edge/1"),
+        ({"Protocol": "GENEVE", "LoadBalancerArns": [NLB]}, "has the protocol GENEVE"),
+        ({"LoadBalancerArns": [builders.ALB, NLB]}, "has the protocol HTTP at net/edge/1"),
+        ({"Protocol": "HTTPS", "HealthCheckProtocol": "HTTPS"}, "its targets over HTTPS"),
+        ({"HealthCheckProtocol": "HTTPS"}, "its targets over HTTPS"),
+        ({"Protocol": "HTTPS", "HealthCheckProtocol": None}, "its targets over HTTPS"),
+        ({"ProtocolVersion": "GRPC", "Matcher": {"GrpcCode": "12"}}, "its targets over gRPC"),
+    ],
+)
+def test_a_group_that_we_cannot_deploy_to_or_prove_for_is_refused_by_name(
+    stubbed: tuple[Balancer, Stubber], changes: dict[str, Any], said: str
+) -> None:
+    asked, stubber = stubbed
+    given = {key: value for key, value in (DESCRIBED | changes).items() if value is not None}
+    stubber.add_response("describe_target_groups", {"TargetGroups": [given]})
+    with pytest.raises(BadInput) as refused:
+        asked.group("web-lab")
+    assert "target group 'web-lab'" in str(refused.value)
+    assert said in str(refused.value)
 
 
 def test_health_is_asked_for_all_targets_at_once(stubbed: tuple[Balancer, Stubber]) -> None:

@@ -1,0 +1,72 @@
+"""A target group's settings, as AWS answers; a group that we cannot deploy to is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy.aws.targets import HIGHEST_PORT, TargetGroup
+from deploy.errors import BadInput
+
+if TYPE_CHECKING:
+    from deploy.aws.answers import Answer
+
+OUR_TYPES, OUR_PROTOCOLS = ("instance", "ip"), ("HTTP", "HTTPS")
+OTHER_BALANCERS = ("loadbalancer/net/", "loadbalancer/gwy/")
+
+
+def refuse_unfit(name: str, group: Answer) -> None:
+    """Raise BadInput for a group whose targets we cannot take out, or whose check we cannot ask.
+
+    The kind of a load balancer is in its ARN: `loadbalancer/app/`, `/net/` or `/gwy/`. A group of
+    type lambda has no protocol and no port.
+    """
+    kind = group.text("TargetType", "instance")
+    if kind not in OUR_TYPES:
+        raise BadInput(
+            f"target group {name!r} is of type {kind}; its targets are no hosts, and Changeover "
+            "deploys to groups of type instance or ip"
+        )
+    balancers = group.texts("LoadBalancerArns")
+    if not balancers:
+        raise BadInput(
+            f"target group {name!r} belongs to no load balancer, so its targets can never be "
+            "healthy; add it to a listener's rule first"
+        )
+    protocol = group.text("Protocol", "HTTP")
+    other = next((arn for arn in balancers if any(each in arn for each in OTHER_BALANCERS)), "")
+    if protocol not in OUR_PROTOCOLS or other:
+        at = f" at {other.partition('loadbalancer/')[2]}" if other else ""
+        raise BadInput(
+            f"target group {name!r} has the protocol {protocol}{at}: Changeover deploys behind "
+            "Application Load Balancers, which keep to requests; with others a connection may "
+            "outlive its target's time"
+        )
+    check, version = group.text("HealthCheckProtocol", protocol), group.text("ProtocolVersion", "")
+    if check != "HTTP" or version == "GRPC":
+        asked = "gRPC" if version == "GRPC" else check
+        raise BadInput(
+            f"target group {name!r} checks its targets over {asked}, which Changeover cannot ask: "
+            "a release would not be proven by the load balancer's own question; let the group "
+            "check over HTTP (HealthCheckProtocol)"
+        )
+
+
+def parse(group: Answer, attributes: Answer) -> TargetGroup:
+    """Return the settings; raises UnexpectedAnswer for what is missing or of another form."""
+    return TargetGroup(
+        name=group.text("TargetGroupName"),
+        arn=group.text("TargetGroupArn"),
+        port=group.number("Port", most=HIGHEST_PORT),
+        target_type=group.text("TargetType", "instance"),
+        protocol_version=group.text("ProtocolVersion", "HTTP1"),
+        load_balancers=group.texts("LoadBalancerArns"),
+        health_path=group.text("HealthCheckPath", "/"),
+        health_port=group.text("HealthCheckPort", "traffic-port"),
+        matcher=group.part("Matcher").text("HttpCode", "") or "200",
+        interval_seconds=float(group.number("HealthCheckIntervalSeconds")),
+        timeout_seconds=float(group.number("HealthCheckTimeoutSeconds")),
+        unhealthy_threshold=group.number("UnhealthyThresholdCount"),
+        delay_seconds=float(attributes.number("deregistration_delay.timeout_seconds", 300)),
+        slow_start_seconds=float(attributes.number("slow_start.duration_seconds", 0)),
+        zonal=attributes.text("load_balancing.cross_zone.enabled", "") == "false",
+    )
