@@ -69,4 +69,5 @@ def parse(group: Answer, attributes: Answer) -> TargetGroup:
         delay_seconds=float(attributes.number("deregistration_delay.timeout_seconds", 300)),
         slow_start_seconds=float(attributes.number("slow_start.duration_seconds", 0)),
         zonal=attributes.text("load_balancing.cross_zone.enabled", "") == "false",
+        vpc=group.text("VpcId", ""),
     )

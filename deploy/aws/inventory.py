@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import ipaddress
+import re
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from deploy import values
-from deploy.aws.answers import Answer
+from deploy.aws import instances
 from deploy.errors import BadInput, nearest
+from deploy.foreign_text import visible
 from deploy.settings.environment import Hosts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from deploy.aws.account import Account
+    from deploy.aws.instances import Instance
     from deploy.settings.environment import Environment
 
-SCALING_TAG = "aws:autoscaling:groupName"
-"""Put on each instance that is launched by or attached to a group, removed when it is detached;
-no other principal can write it (Auto Scaling user guide, "Tag Auto Scaling groups and
-instances")."""
-
-INSTANCES_IN_A_PAGE = 250
-"""An answer must stay below the limit of bytes of `transport`."""
+_ENDS_WITH_AN_ID = re.compile(r"(.*/)?i-[0-9a-f]+", re.DOTALL)
 
 
 @dataclass(frozen=True, order=True)
@@ -46,18 +42,22 @@ class Host:
 
 
 def find(
-    environment: Environment, account: Account, resolve: Callable[[str], str]
+    environment: Environment,
+    account: Account,
+    resolve: Callable[[str], str],
+    vpcs: Callable[[], Collection[str]] = tuple,
 ) -> tuple[Host, ...]:
     """All hosts of the environment, by name.
 
-    `resolve` turns a listed name into an address. Raises BadInput for a name without an
-    instance, for tags that no running instance carries, and for hosts of an Auto Scaling group
-    (which may be replaced at any moment) unless `auto_scaling: ignore`.
+    `resolve` turns a listed name into an address; `vpcs` gives the VPCs of the target groups, to
+    decide between instances of one address. Raises BadInput for a name without an instance, for
+    tags that no running instance carries, and for hosts of an Auto Scaling group (which may be
+    replaced at any moment) unless `auto_scaling: ignore`.
     """
     if isinstance(environment.hosts, Hosts):
         hosts = _tagged(environment, environment.hosts.tags, account)
     else:
-        hosts = _listed(environment, environment.hosts, account, resolve)
+        hosts = _listed(environment, environment.hosts, account, resolve, vpcs)
     if environment.auto_scaling == "refuse":
         _refuse_auto_scaling(hosts)
     return hosts
@@ -66,9 +66,13 @@ def find(
 def select(
     hosts: Sequence[Host], only: Iterable[str] = (), skip: Iterable[str] = ()
 ) -> tuple[Host, ...]:
-    """The hosts that `--hosts` and `--skip-host` leave; a name that is none is refused."""
+    """The hosts that `--hosts` and `--skip-host` leave; a name that is none is refused.
+
+    only, skip: what was typed, split at its commas: names, which may hold some, or instance ids.
+    """
     names = [host.name for host in hosts]
-    only, skip = tuple(only), tuple(skip)
+    by_id = {host.instance_id: host.name for host in hosts}
+    only, skip = ([by_id.get(n, n) for n in _whole(given, names)] for given in (only, skip))
     for name in (*only, *skip):
         if name not in names:
             hint = nearest(name, names) or f"; known: {', '.join(names)}"
@@ -79,25 +83,51 @@ def select(
     return chosen
 
 
+def _whole(parts: Iterable[str], names: Collection[str]) -> tuple[str, ...]:
+    """The names that parts make, of which some may be a name with commas cut up."""
+    left, found = list(parts), list[str]()
+    squeezed = {re.sub(r"\s*,\s*", ",", name): name for name in names if "," in name}
+    while left:
+        sizes = range(len(left), 1, -1)
+        size = next((n for n in sizes if ",".join(left[:n]) in squeezed), 1)
+        name = ",".join(left[:size])
+        found.append(squeezed.get(name, name))
+        del left[:size]
+    return tuple(found)
+
+
 def _tagged(environment: Environment, tags: dict[str, str], account: Account) -> tuple[Host, ...]:
-    filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
-    filters.append({"Name": "instance-state-name", "Values": ["running"]})
-    which = environment.ssh.address
-    found = [_tagged_host(item, which) for item in _instances(account, filters)]
+    found = instances.tagged(account, tags)
     if not found:
         wanted = ", ".join(f"{key}={value}" for key, value in tags.items())
         raise BadInput(
             f"{environment.name}: no running EC2 instance in region {account.region} carries the "
             f"tags {wanted}; check `hosts: tags:` and the region under `aws:`"
         )
-    names = [host.name for host in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise BadInput(
-                f"{environment.name}: {names.count(name)} instances have the Name tag {name!r}; "
-                "give each its own, so that messages are unambiguous"
-            )
-    return tuple(sorted(found))
+    which = environment.ssh.address
+    hosts: list[Host] = []
+    for each, name in zip(found, _names(found), strict=True):
+        address = each.public_address if which == "public" else each.private_address
+        if not address:
+            raise BadInput(f"{name} ({each.id}) has no {which} address to connect to")
+        hosts.append(_host(each, name, address))
+    return tuple(sorted(hosts))
+
+
+def _names(found: Sequence[Instance]) -> list[str]:
+    """What instances are called: by the Name tag, and by the id too where that alone is unclear.
+
+    All instances of an Auto Scaling group have one Name tag. One that ends with an id could be
+    taken for another instance.
+    """
+    shown = ["".join(c if visible(c) == c else "_" for c in each.name.strip()) for each in found]
+    count = Counter(shown)
+    return [
+        f"{name}/{each.id}"
+        if name and name != each.id and (count[name] > 1 or _ENDS_WITH_AN_ID.fullmatch(name))
+        else name or each.id
+        for each, name in zip(found, shown, strict=True)
+    ]
 
 
 def _listed(
@@ -105,6 +135,7 @@ def _listed(
     names: Sequence[str],
     account: Account,
     resolve: Callable[[str], str],
+    vpcs: Callable[[], Collection[str]],
 ) -> tuple[Host, ...]:
     if not names:
         raise BadInput(f"{environment.name}: hosts: is empty; list names, or give `tags:`")
@@ -112,70 +143,56 @@ def _listed(
         if names.count(name) > 1:
             raise BadInput(f"{environment.name}: hosts: {name!r} is listed twice")
     addresses = {name: resolve(name) for name in names}
-    # A network may use public addresses inside, so that every one is looked for as private too.
-    everywhere = set(addresses.values())
-    by_address: dict[str, Answer] = {}
-    for filter_name, wanted in (
-        ("private-ip-address", everywhere),
-        ("ip-address", {a for a in everywhere if ipaddress.ip_address(a).is_global}),
-    ):
-        if wanted:
-            filters = [{"Name": filter_name, "Values": sorted(wanted)}]
-            for item in _instances(account, filters):
-                by_address[item.text("PrivateIpAddress", "")] = item
-                by_address[item.text("PublicIpAddress", "")] = item
-    missing = [name for name in names if addresses[name] not in by_address]
+    by_address = instances.at(account, addresses.values())
+    missing = [name for name in names if not by_address[addresses[name]]]
     if missing:
         listed = ", ".join(f"{name} ({addresses[name]})" for name in missing)
         raise BadInput(
             f"{environment.name}: no EC2 instance in region {account.region} has the address of "
             f"{listed}; check the name, the region and the account"
         )
-    return tuple(_host(by_address[addresses[name]], name, addresses[name]) for name in names)
+    hosts: dict[str, Host] = {}
+    for name in names:
+        instance = _the_one(environment, name, by_address[addresses[name]], vpcs)
+        if instance.id in hosts:
+            raise BadInput(
+                f"{environment.name}: hosts: {hosts[instance.id]!s} and {name} are one instance, "
+                f"{instance.id}; list it once"
+            )
+        hosts[instance.id] = _host(instance, name, addresses[name])
+    return tuple(hosts.values())
 
 
-def _instances(account: Account, filters: list[dict[str, Any]]) -> list[Answer]:
-    paging = {"PageSize": INSTANCES_IN_A_PAGE}
-    reservations = account.items(
-        "ec2", "describe_instances", "Reservations", Filters=filters, PaginationConfig=paging
-    )
-    return [
-        instance
-        for reservation in reservations
-        for instance in Answer("DescribeInstances.Reservations", reservation).parts("Instances")
-    ]
-
-
-def _tagged_host(item: Answer, which: str) -> Host:
-    address = item.text("PublicIpAddress" if which == "public" else "PrivateIpAddress", "")
-    name = _tags(item).get("Name") or item.text("InstanceId")
-    if not address:
-        raise BadInput(f"{name} ({item.text('InstanceId')}) has no {which} address to connect to")
-    return _host(item, name, address)
-
-
-def _host(item: Answer, name: str, address: str) -> Host:
-    instance_id = item.text("InstanceId")
-    if values.instance_id(instance_id) is None:
-        raise BadInput(f"EC2 gives an instance the id {instance_id!r}, which is none; check `aws:`")
-    try:
-        ipaddress.ip_address(address)
-    except ValueError as error:
+def _the_one(
+    environment: Environment,
+    name: str,
+    found: Sequence[Instance],
+    vpcs: Callable[[], Collection[str]],
+) -> Instance:
+    """The instance that is meant, of several with one address: that in a target group's VPC."""
+    if len(found) == 1:
+        return found[0]
+    near = vpcs()
+    meant = [each for each in found if each.vpc in near]
+    if len(meant) != 1:
+        listed = ", ".join(f"{each.id} in {each.vpc or 'no VPC'}" for each in found)
         raise BadInput(
-            f"{instance_id}: EC2 gives the address {address!r}, which is none; check `aws:`"
-        ) from error
+            f"{environment.name}: hosts: {name}: several EC2 instances have its address: {listed}; "
+            f"the target groups are in {', '.join(sorted(near)) or 'no VPC'}, which does not "
+            "decide; name hosts by tags (`hosts: tags:`)"
+        )
+    return meant[0]
+
+
+def _host(instance: Instance, name: str, address: str) -> Host:
     return Host(
         name,
         address,
-        instance_id,
-        item.part("Placement").text("AvailabilityZone", ""),
-        item.text("PrivateIpAddress", ""),
-        _tags(item).get(SCALING_TAG, ""),
+        instance.id,
+        instance.zone,
+        instance.private_address,
+        instance.scaling_group,
     )
-
-
-def _tags(item: Answer) -> dict[str, str]:
-    return {t.text("Key"): t.text("Value", "") for t in item.parts("Tags", may_be_absent=True)}
 
 
 def _refuse_auto_scaling(hosts: Sequence[Host]) -> None:

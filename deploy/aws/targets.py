@@ -83,3 +83,5 @@ class TargetGroup:
     slow_start_seconds: float
     zonal: bool
     """Cross-zone balancing is off: each availability zone must keep targets of its own."""
+    vpc: str = ""
+    """The id of the VPC that its targets are in."""

@@ -28,7 +28,8 @@ from deploy.steps.fleet import Fleet
 from deploy.survey import gather
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from concurrent.futures import Future
 
     from deploy.aws.inventory import Host
     from deploy.aws.targets import TargetGroup
@@ -82,7 +83,8 @@ class Session:
                 for app in environment.apps
             }
             resolve = partial(connect.resolve, environment)
-            find = pool.submit(inventory.find, environment, account, resolve)
+            vpcs = partial(_vpcs, groups)
+            find = pool.submit(inventory.find, environment, account, resolve, vpcs)
             self.caller = caller.result()  # what is wrong with the credentials is reported first
             self.groups = {name: future.result() for name, future in groups.items()}
             found = find.result()
@@ -196,6 +198,11 @@ class Session:
             author=author(),
             run=self.run,
         )
+
+
+def _vpcs(groups: Mapping[str, Future[TargetGroup]]) -> frozenset[str]:
+    """The VPCs of the target groups, once they are known."""
+    return frozenset(each.result().vpc for each in groups.values())
 
 
 def author() -> str:

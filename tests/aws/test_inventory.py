@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING, Any, cast
 
 import builders
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from deploy.aws.inventory import Host
 
 
+PARTS = re.compile(r"\\.|.", re.DOTALL)
+WILD = {"*": ".*", "?": ".", r"\*": r"\*", r"\?": r"\?", r"\\": r"\\"}
+
+
 class PaperAccount:
     """Instances and scaling groups on paper, asked with EC2's own filters."""
 
@@ -30,9 +35,17 @@ class PaperAccount:
         self, service: str, operation: str, key: str, **arguments: Any
     ) -> Iterator[dict[str, Any]]:
         assert (service, operation, key) == ("ec2", "describe_instances", "Reservations")
+        assert all(len(f["Values"]) <= 200 for f in arguments["Filters"])
         for one in self.instances:
-            if all(self._value(one, f["Name"]) in f["Values"] for f in arguments["Filters"]):
+            if all(self._matches(one, f["Name"], f["Values"]) for f in arguments["Filters"]):
                 yield {"Instances": [one]}
+
+    def _matches(self, one: dict[str, Any], name: str, wanted: list[str]) -> bool:
+        """By EC2's wildcards, which a backslash makes literal."""
+        escaped = ("".join(WILD.get(part, re.escape(part)) for part in PARTS.findall(each))
+                   for each in wanted)  # fmt: skip
+        own = self._value(one, name.replace("\\", ""))
+        return any(re.fullmatch(each, own, re.DOTALL) for each in escaped)
 
     @staticmethod
     def _value(one: dict[str, Any], name: str) -> str:
@@ -50,8 +63,8 @@ class PaperAccount:
         given = tags | ({"Name": name} if name else {})
         one = {
             "InstanceId": f"i-{number:017x}",
-            "PrivateIpAddress": f"10.0.0.{number}",
-            "PublicIpAddress": f"54.0.0.{number}",
+            "PrivateIpAddress": f"10.0.{number // 250}.{number % 250}",
+            "PublicIpAddress": f"54.0.{number // 250}.{number % 250}",
             "State": {"Name": state},
             "Placement": {"AvailabilityZone": "eu-west-1a"},
             "Tags": [{"Key": key, "Value": value} for key, value in given.items()],
@@ -107,11 +120,82 @@ def test_tags_that_nothing_carries_are_named_with_the_region(account: PaperAccou
     )
 
 
-def test_two_instances_of_one_name_are_refused(account: PaperAccount) -> None:
-    for _ in range(2):
-        account.launch("one", Environment="lab", Role="web")
-    with pytest.raises(BadInput, match="2 instances have the Name tag 'one'"):
-        found(account, TAGGED)
+def test_instances_of_one_name_are_told_apart_by_their_ids(account: PaperAccount) -> None:
+    """As those of an Auto Scaling group are; also where a tag looks like another one's name."""
+    ids = [
+        account.launch(name, Environment="lab", Role="web")["InstanceId"]
+        for name in ("web", "web", "one", None, f"i-{1:017x}", f"web/i-{2:017x}")
+    ]
+    names = {host.instance_id: host.name for host in found(account, TAGGED)}
+    assert [names[each] for each in ids] == [
+        f"web/{ids[0]}",
+        f"web/{ids[1]}",
+        "one",
+        ids[3],
+        f"{ids[0]}/{ids[4]}",
+        f"web/{ids[1]}/{ids[5]}",
+    ]
+
+
+def test_a_name_holds_nothing_that_a_terminal_would_not_show(account: PaperAccount) -> None:
+    one = account.launch("web\n[red]1", Environment="lab", Role="web")
+    account.launch("\x1b[2J", Environment="lab", Role="web")
+    hosts = found(account, TAGGED)
+    assert [host.name for host in hosts] == ["_[2J", "web_[red]1"]
+    assert inventory.select(hosts, ["web_[red]1"]) == (hosts[1],)
+    assert inventory.select(hosts, [one["InstanceId"]]) == (hosts[1],)
+
+
+def test_a_name_with_commas_can_be_typed(account: PaperAccount) -> None:
+    for name in ("web, blue", "web", "db"):
+        account.launch(name, Environment="lab", Role="web")
+    hosts = found(account, TAGGED)
+    typed = ("web,blue", "db,web, blue", "web,db")
+    chosen = [
+        [host.name for host in inventory.select(hosts, [part.strip() for part in text.split(",")])]
+        for text in typed
+    ]
+    assert chosen == [["web, blue"], ["db", "web, blue"], ["db", "web"]]
+
+
+def test_a_tags_value_means_itself(account: PaperAccount) -> None:
+    for role in ("web*", "web-internal", "web?"):
+        account.launch(role, Environment="lab", Role=role)
+    hosts = found(account, {"tags": {"Role": "web*"}})
+    assert [host.name for host in hosts] == ["web*"]
+
+
+def test_of_two_vpcs_with_one_address_that_of_the_target_group_is_meant(
+    account: PaperAccount,
+) -> None:
+    for vpc in ("vpc-a", "vpc-b", "vpc-c"):
+        one = account.launch("web")
+        one["PrivateIpAddress"], one["VpcId"] = "10.0.0.9", vpc
+    own = builders.environment(hosts=["web"])
+
+    def of(*vpcs: str) -> Host:
+        (host,) = inventory.find(own, cast("Account", account), lambda _: "10.0.0.9", lambda: vpcs)
+        return host
+
+    assert of("vpc-b").instance_id == f"i-{2:017x}"
+    for unclear in ((), ("vpc-a", "vpc-b"), ("vpc-z",)):
+        with pytest.raises(BadInput, match="several EC2 instances have its address"):
+            of(*unclear)
+
+
+def test_one_instance_under_two_listed_names_is_refused(account: PaperAccount) -> None:
+    one = account.launch("web")
+    addresses = {"a": one["PrivateIpAddress"], "b": one["PublicIpAddress"]}
+    with pytest.raises(BadInput, match=r"hosts: a and b are one instance, i-0*1; list it once"):
+        found(account, ["a", "b"], addresses)
+
+
+def test_many_listed_hosts_are_asked_for_in_requests_that_ec2_takes(account: PaperAccount) -> None:
+    made = [account.launch(f"web-{number}") for number in range(450)]
+    for number, one in enumerate(made):
+        one["PrivateIpAddress"] = f"10.1.{number // 200}.{number % 200 + 1}"
+    addresses = {f"web-{number}": one["PrivateIpAddress"] for number, one in enumerate(made)}
+    assert len(found(account, list(addresses), addresses)) == 450
 
 
 def test_listed_names_get_their_instance_by_address(

@@ -15,7 +15,7 @@ from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup
 from moto.moto_api._internal.models import moto_api_backend
 
 from deploy.aws import target_groups
-from deploy.aws.inventory import SCALING_TAG
+from deploy.aws.instances import SCALING_TAG
 from lab import aws
 from lab.api import REGION, Api, Moto, replaced
 from lab.knobs import Calls, Events, Knobs

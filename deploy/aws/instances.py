@@ -1,0 +1,127 @@
+"""EC2's instances, as DescribeInstances answers: by their tags, or by their addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from deploy import values
+from deploy.aws.answers import Answer
+from deploy.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from deploy.aws.account import Account
+
+SCALING_TAG = "aws:autoscaling:groupName"
+"""Put on each instance that is launched by or attached to a group, removed when it is detached;
+no other principal can write it (Auto Scaling user guide, "Tag Auto Scaling groups and
+instances")."""
+
+INSTANCES_IN_A_PAGE = 250
+"""An answer must stay below the limit of bytes of `transport`."""
+MOST_VALUES = 200
+"""Of one filter of DescribeInstances (EC2 API reference, "Request filtering")."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One EC2 instance.
+
+    Attributes:
+        id: Its id, `i-…`.
+        name: What its Name tag says; empty where it has none.
+        zone: Its availability zone.
+        vpc: The id of its VPC.
+        private_address: Its address within the VPC; empty where it has none.
+        public_address: Its address outside; empty where it has none.
+        scaling_group: The Auto Scaling group that it belongs to, if any.
+        tags: All of its tags.
+    """
+
+    id: str
+    name: str = ""
+    zone: str = ""
+    vpc: str = ""
+    private_address: str = ""
+    public_address: str = ""
+    scaling_group: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def tagged(account: Account, tags: Mapping[str, str]) -> list[Instance]:
+    """Return the running instances that carry all of these tags, by the literal values."""
+    filters = [
+        {"Name": f"tag:{_literal(key)}", "Values": [_literal(value)]} for key, value in tags.items()
+    ]
+    filters.append({"Name": "instance-state-name", "Values": ["running"]})
+    return [each for each in _described(account, filters) if tags.items() <= each.tags.items()]
+
+
+def at(account: Account, addresses: Iterable[str]) -> dict[str, list[Instance]]:
+    """Return the instances at these addresses, public or private, by address.
+
+    Two of one private address are of two VPCs, or one of them is not running.
+    """
+    # A network may use public addresses inside, so that every one is looked for as private too.
+    everywhere = set(addresses)
+    outside = {each for each in everywhere if ipaddress.ip_address(each).is_global}
+    found: dict[str, dict[str, Instance]] = {address: {} for address in everywhere}
+    for filter_name, wanted in (("private-ip-address", everywhere), ("ip-address", outside)):
+        for chunk in _chunks(sorted(wanted)):
+            for each in _described(account, [{"Name": filter_name, "Values": chunk}]):
+                for address in {each.private_address, each.public_address} & everywhere:
+                    found[address][each.id] = each
+    return {address: [*by_id.values()] for address, by_id in found.items()}
+
+
+def _literal(text: str) -> str:
+    r"""A filter's value that means itself: `*`, `?` and `\` are wildcards without a backslash."""
+    return re.sub(r"[*?\\]", r"\\\g<0>", text)
+
+
+def _chunks(wanted: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(wanted), MOST_VALUES):
+        yield wanted[start : start + MOST_VALUES]
+
+
+def _described(account: Account, filters: list[dict[str, Any]]) -> list[Instance]:
+    paging = {"PageSize": INSTANCES_IN_A_PAGE}
+    reservations = account.items(
+        "ec2", "describe_instances", "Reservations", Filters=filters, PaginationConfig=paging
+    )
+    return [
+        _instance(each)
+        for reservation in reservations
+        for each in Answer("DescribeInstances.Reservations", reservation).parts("Instances")
+    ]
+
+
+def _instance(item: Answer) -> Instance:
+    instance_id = item.text("InstanceId")
+    if values.instance_id(instance_id) is None:
+        raise BadInput(f"EC2 gives an instance the id {instance_id!r}, which is none; check `aws:`")
+    tags = {t.text("Key"): t.text("Value", "") for t in item.parts("Tags", may_be_absent=True)}
+    return Instance(
+        instance_id,
+        tags.get("Name", ""),
+        item.part("Placement").text("AvailabilityZone", ""),
+        item.text("VpcId", ""),
+        _address(instance_id, item.text("PrivateIpAddress", "")),
+        _address(instance_id, item.text("PublicIpAddress", "")),
+        tags.get(SCALING_TAG, ""),
+        tags,
+    )
+
+
+def _address(instance_id: str, text: str) -> str:
+    """An address as EC2 gives it; empty for none."""
+    try:
+        return str(ipaddress.ip_address(text)) if text else ""
+    except ValueError as error:
+        raise BadInput(
+            f"{instance_id}: EC2 gives the address {text!r}, which is none; check `aws:`"
+        ) from error
