@@ -61,7 +61,7 @@ TRUE = {
     "i-0123456789abcdef0</instanceId><privateIpAddress>10.0.0.1</privateIpAddress><placement>"
     "<availabilityZone>eu-west-1a</availabilityZone></placement><launchTime>"
     "2026-01-01T00:00:00.000Z</launchTime><tagSet><item><key>Name</key><value>one</value></item>"
-    "</tagSet></item></instancesSet></item></reservationSet></DescribeInstancesResponse>",
+    "<item><key>a</key><value>b</value></item></tagSet></item></instancesSet></item></reservationSet></DescribeInstancesResponse>",
     "GetCallerIdentity": '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/'
     '2011-06-15/"><GetCallerIdentityResult><Arn>arn:me</Arn><UserId>A</UserId><Account>1</Account>'
     "</GetCallerIdentityResult></GetCallerIdentityResponse>",

@@ -35,7 +35,7 @@ PACKAGES = (
 )
 HOMES = {
     "boto3": {"aws.account"},
-    "botocore": {"aws.account", "aws.errors", "aws.transport"},
+    "botocore": {"aws.account", "aws.errors", "aws.sessions", "aws.transport"},
     "cryptography": {"package.minisign"},
     "fabric": {
         "hosts.ssh.connect",

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import (
-    ProfileNotFound,
-)
+from botocore.exceptions import ProfileNotFound
 
-from deploy.aws import errors, transport
+from deploy.aws import errors, sessions, transport
 from deploy.aws.answers import Answer
 from deploy.errors import ApiError, BadInput, DeployError, UnexpectedAnswer
 from deploy.settings import endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, MutableMapping
 
     from deploy.settings.environment import Environment
 
@@ -48,19 +46,24 @@ class Account:
         self._lock = threading.Lock()
         self._progress = threading.local()
         self._clients: dict[str, Any] = {}
-        self._session_core = self._fresh()
+        self._session_core = self._fresh(sessions.SharedCache())
 
-    def _fresh(self) -> botocore.session.Session:
+    def _fresh(self, cache: MutableMapping[str, Any]) -> botocore.session.Session:
+        """Make a session; cache: where sessions of roles are kept."""
         core = botocore.session.Session(profile=self._aws.profile)
         if self._credentials_file:
             core.set_config_variable("credentials_file", self._credentials_file)
+        sessions.use(cache, core)
         return core
 
     def _forget(self) -> None:
-        """Credentials that ran out half way may be renewed meanwhile: read them anew."""
+        """Credentials that ran out half way may be renewed meanwhile: read them anew.
+
+        Not from the cache, which may have what was refused.
+        """
         with self._lock:
             self._clients.clear()
-            self._session_core = self._fresh()
+            self._session_core = self._fresh({})
 
     @property
     def region(self) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -48,6 +50,9 @@ REFUSED_CREDENTIALS = frozenset(
         "SignatureDoesNotMatch",
     }
 )
+REFUSED_TIMES = frozenset({"RequestTimeTooSkewed", "RequestInTheFuture"})
+MOST_SKEW_SECONDS = 240
+"""AWS refuses a signature that is 5 minutes away from its own time."""
 PASSING = frozenset(
     {
         "Throttling",
@@ -130,6 +135,14 @@ class Translator:
         given = error.response.get("Error", {})
         code = visible(given.get("Code", "unknown"), LONGEST_TEXT)
         said = visible(given.get("Message", ""), LONGEST_TEXT)
+        seconds_ahead = _seconds_ahead(error.response)
+        if code in REFUSED_CREDENTIALS | REFUSED_TIMES and abs(seconds_ahead) >= MOST_SKEW_SECONDS:
+            return BadInput(
+                f"{where} refuses the signature, since this workstation's clock is "
+                f"{abs(seconds_ahead) / 60:.0f} min {'ahead' if seconds_ahead > 0 else 'behind'}: "
+                f"{code}: {said}; set the clock (`timedatectl set-ntp true`), and run the same "
+                "command again"
+            )
         if code in REFUSED_CREDENTIALS:
             self._forget()
             return CredentialsRefused(
@@ -179,6 +192,16 @@ class Translator:
                 return None
         self._forget()
         return CredentialsRefused(said)
+
+
+def _seconds_ahead(response: Any) -> float:
+    """How far our clock is ahead of AWS's, by its answer's Date; 0 where that is not known."""
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    try:
+        theirs = parsedate_to_datetime(headers["date"]).timestamp()
+    except (KeyError, TypeError, ValueError):
+        return 0.0
+    return time.time() - theirs
 
 
 def is_unexpected(error: object) -> bool:

@@ -1,0 +1,55 @@
+"""What AWS refuses, in words that name the cause."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+from typing import Any
+
+import builders
+import pytest
+from botocore.exceptions import ClientError
+
+from deploy.aws.errors import Translator
+from deploy.errors import BadInput, CredentialsRefused, DeployError
+
+
+def translated(code: str, message: str, ahead_seconds: float | None) -> tuple[DeployError, int]:
+    """Our error for AWS's, whose answer has a Date; how often credentials were forgotten."""
+    metadata: dict[str, Any] = {}
+    if ahead_seconds is not None:
+        metadata["HTTPHeaders"] = {"date": formatdate(time.time() - ahead_seconds, usegmt=True)}
+    answer: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": metadata}
+    forgotten: list[None] = []
+    translator = Translator(builders.environment().aws, lambda: forgotten.append(None))
+    error = translator.translated(
+        ClientError(answer, "GetCallerIdentity"), "AWS (sts.x)", is_answered=True
+    )
+    return error, len(forgotten)
+
+
+@pytest.mark.parametrize(
+    ("code", "ahead_seconds", "said"),
+    [
+        ("SignatureDoesNotMatch", 900, "clock is 15 min ahead: SignatureDoesNotMatch: Signature x"),
+        ("RequestExpired", -7200, "clock is 120 min behind: RequestExpired: Signature x"),
+        ("AuthFailure", 400, "clock is 7 min ahead"),
+        ("RequestTimeTooSkewed", 600, "clock is 10 min ahead"),
+    ],
+)
+def test_a_wrong_clock_is_named_with_awss_own_words(
+    code: str, ahead_seconds: float, said: str
+) -> None:
+    error, forgotten = translated(code, "Signature x", ahead_seconds)
+    assert type(error) is BadInput
+    assert said in str(error)
+    assert "timedatectl" in str(error)
+    assert not forgotten
+
+
+@pytest.mark.parametrize("ahead_seconds", [None, 0, 120])
+def test_with_a_right_clock_it_is_the_credentials(ahead_seconds: float | None) -> None:
+    error, forgotten = translated("SignatureDoesNotMatch", "Signature x", ahead_seconds)
+    assert isinstance(error, CredentialsRefused)
+    assert "clock" not in str(error)
+    assert forgotten == 1
