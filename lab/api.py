@@ -80,7 +80,11 @@ class Moto:
     def machines(self) -> Mapping[str, Machine]:
         """All instances by id."""
         return {
-            instance.id: Machine(instance.private_ip or "", instance.state == "running")
+            instance.id: Machine(
+                instance.private_ip or "",
+                instance.state == "running",
+                str(instance.placement.zone or ""),
+            )
             for reservation in list(ec2_backends[DEFAULT_ACCOUNT_ID][REGION].reservations.values())
             for instance in reservation.instances
         }
@@ -126,7 +130,7 @@ def replaced(reconciler: Reconciler) -> Iterator[None]:
             raise TargetGroupNotFoundError
         known = {target.key: target for target in reconciler.targets(group.name)}
         return [
-            _health(group, key, known.get(key))
+            _health(group, key, known.get(key), is_shifted=reconciler.is_shifted(key))
             for key in ([_key(group, target) for target in targets] or known)
         ]
 
@@ -164,15 +168,18 @@ def _key(group: Any, target: dict[str, Any]) -> Key:
     return Key(group.name, target["Id"], int(target.get("Port") or group.port))
 
 
-def _health(group: Any, key: Key, target: Target | None) -> Any:
+def _health(group: Any, key: Key, target: Target | None, *, is_shifted: bool) -> Any:
     state, reason = State.UNUSED, Reason.NOT_REGISTERED
     description = DESCRIPTIONS[reason]
     if target is not None:
         state, reason, description = target.state, target.reason, target.description
     checked_on = str(_checks(group).port or key.port)
-    return FakeHealthStatus(
+    found: Any = FakeHealthStatus(
         key.id, str(key.port), checked_on, state.value, reason.value or None, description or None
     )
+    override = "zonal_shift_active" if is_shifted else "no_override"
+    found.administrative_override = {"State": override}
+    return found
 
 
 class Api:

@@ -46,6 +46,8 @@ class Knobs:
     time_divisor               divides health check intervals, not their time limits
     delay_divisor              divides the deregistration delay
     first_check_delay_seconds  between a registration and its first health check; not divided
+    describe_lag_seconds       DescribeTargetHealth answers what was true so long ago
+    shifted_zone               an availability zone that traffic is shifted away from
     throttle                   ELB calls are throttled at AWS's token bucket rates
     api_error                  an AWS error code that every API call is answered with
     api_html                   so many calls of an action are answered with an HTML page (Page)
@@ -56,6 +58,8 @@ class Knobs:
     time_divisor: float = 1.0
     delay_divisor: float = 1.0
     first_check_delay_seconds: float = 0.0
+    describe_lag_seconds: float = 0.0
+    shifted_zone: str | None = None
     throttle: bool = False
     api_error: str | None = None
     api_html: Page | None = None
@@ -82,6 +86,10 @@ class Knobs:
             raise BadInput(f"{name}: no such knob of the lab; there are {', '.join(known)}")
         if name == "api_html":
             return Page.of(value)
+        if name == "shifted_zone":
+            if value is None or (isinstance(value, str) and value):
+                return value
+            raise BadInput(f"{name}: {value!r} is no zone; give one such as eu-west-1a")
         if name == "api_error":
             if value is None or (isinstance(value, str) and value.isalnum()):
                 return value

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from dataclasses import dataclass, replace
 from threading import RLock
 from typing import TYPE_CHECKING, Protocol
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from lab.knobs import Events, Knobs
 
 TICK_SECONDS = 0.05
+LONGEST_LAG_SECONDS = 60
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ class Machine:
 
     address: str
     running: bool
+    zone: str = ""
 
 
 class World(Protocol):
@@ -83,6 +86,7 @@ class Reconciler:
         self._targets: dict[Key, Target] = {}
         self._checking: set[tuple[Key, int]] = set()
         self._registrations = 0
+        self._past: deque[tuple[float, Key, Target | None]] = deque()
 
     def register(self, keys: Iterable[Key], now: float | None = None) -> None:
         """Register targets; raises StillDraining for an `ip` one that has not left yet."""
@@ -132,10 +136,25 @@ class Reconciler:
                 self._store(key, None, now)
             self.register(keys, now)
 
-    def targets(self, group: str) -> list[Target]:
-        """All of a group's targets: the registered and the draining."""
+    def targets(self, group: str, now: float | None = None) -> list[Target]:
+        """All of a group's targets, as they are described: the registered and the draining.
+
+        That is as they were, so long ago as the knob `describe_lag_seconds` says.
+        """
+        now = time.time() if now is None else now
         with self.lock:
-            return [one for key, one in self._targets.items() if key.group == group]
+            found: dict[Key, Target | None] = {**self._targets}
+            lag_seconds = self._knobs.describe_lag_seconds
+            for at, key, before in reversed(self._past) if lag_seconds else ():
+                if at <= now - lag_seconds:
+                    break
+                found[key] = before
+            return [one for key, one in found.items() if one and key.group == group]
+
+    def is_shifted(self, key: Key) -> bool:
+        """Whether traffic is shifted away from the target's zone."""
+        machine = self._world.machines().get(key.id)
+        return machine is not None and machine.zone == (self._knobs.shifted_zone or None)
 
     def advance(self, now: float) -> None:
         """Let time pass: delays end, groups come into use, the data plane follows."""
@@ -221,7 +240,10 @@ class Reconciler:
         by_group: dict[str, list[Target]] = {}
         for key, target in self._targets.items():
             by_group.setdefault(key.group, []).append(target)
-        return {key for group in by_group.values() for key in targets.serving(group, now)}
+        found = {key for group in by_group.values() for key in targets.serving(group, now)}
+        if self._knobs.shifted_zone is None:
+            return found
+        return {key for key in found if not self.is_shifted(key)}
 
     def _publish(self, after: Mapping[Key, Target | None], now: float) -> None:
         # New states are kept only when the data plane has followed; no reader gets in between.
@@ -262,6 +284,10 @@ class Reconciler:
     def _log(self, key: Key, before: Target | None, after: Target | None, now: float) -> None:
         was = (before.state, before.reason) if before else (State.UNUSED, Reason.NOT_REGISTERED)
         is_now = (after.state, after.reason) if after else (State.UNUSED, Reason.NOT_REGISTERED)
+        if before != after:
+            self._past.append((now, key, before))
+            while self._past[0][0] < now - LONGEST_LAG_SECONDS:
+                self._past.popleft()
         if was != is_now:
             address = (key.group, key.id, key.port)
             self._events.add(now, address, was[0].value, is_now[0].value, is_now[1].value)

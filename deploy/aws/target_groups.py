@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from deploy.aws.answers import Answer
 from deploy.aws.group_settings import parse, refuse_unfit
-from deploy.aws.targets import HIGHEST_PORT, Health, State, Target, TargetGroup
+from deploy.aws.targets import HIGHEST_PORT, Health, Override, State, Target, TargetGroup
 from deploy.errors import ApiError, BadInput, UnexpectedAnswer
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 STATES = frozenset(state.value for state in State)
+OVERRIDES = frozenset(override.value for override in Override)
 LISTED = "TargetHealthDescriptions"
 NAMES_OF_A_GROUP = ("TargetGroupName", "TargetGroupArn")
 TARGETS_QUOTA, USUAL_TARGETS = "targets-per-application-load-balancer", 1000
@@ -96,7 +97,14 @@ def parse_health(descriptions: object, group_port: int) -> dict[Target, Health]:
         given, target = item.part("TargetHealth"), item.part("Target")
         said = given.text("State")
         state = State(said) if said in STATES else State.UNAVAILABLE
-        health = Health(state, given.text("Reason", ""), given.text("Description", ""))
+        override = item.part("AdministrativeOverride").text("State", Override.NONE)
+        health = Health(
+            state,
+            given.text("Reason", ""),
+            given.text("Description", ""),
+            Override(override) if override in OVERRIDES else Override.UNKNOWN,
+            item.part("AnomalyDetection").text("Result", "") == "anomalous",
+        )
         key = Target(target.text("Id"), target.number("Port", group_port, most=HIGHEST_PORT))
         if key in found:
             raise UnexpectedAnswer(f"AWS answered with two states of the target {key}")

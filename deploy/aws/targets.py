@@ -33,13 +33,46 @@ class Target:
         return f"{self.id}:{self.port}"
 
 
+class Override(enum.StrEnum):
+    """What an administrator has decided over a target's state, in AWS's own words.
+
+    TargetAdministrativeOverrideStateEnum; a zonal shift takes traffic away from a whole zone, and
+    its targets' own state stays `healthy`.
+    """
+
+    NONE = "no_override"
+    SHIFTED = "zonal_shift_active"
+    SHIFTED_BY_DNS = "zonal_shift_delegated_to_dns"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True)
 class Health:
-    """A target's state with AWS's reason for it."""
+    """A target's state with AWS's reason for it.
+
+    Attributes:
+        state: The state by its health checks and registrations.
+        reason: AWS's reason code for it.
+        description: The reason in AWS's words.
+        override: What stands over the state, so that a healthy target may get no requests.
+        is_anomalous: Whether AWS finds that it answers unlike the others, and sends it less.
+    """
 
     state: State
     reason: str = ""
     description: str = ""
+    override: Override = Override.NONE
+    is_anomalous: bool = False
+
+    @property
+    def serves(self) -> bool:
+        """Whether it is healthy and the load balancer sends requests to it."""
+        return self.state is State.HEALTHY and not self.is_shifted
+
+    @property
+    def is_shifted(self) -> bool:
+        """Whether traffic is shifted away from its zone."""
+        return self.override in {Override.SHIFTED, Override.SHIFTED_BY_DNS}
 
     @property
     def is_hopeless(self) -> bool:
@@ -57,7 +90,10 @@ class Health:
         return self.state not in {State.DRAINING, State.UNUSED, State.UNHEALTHY_DRAINING}
 
     def __str__(self) -> str:
-        return f"{self.state} ({visible(self.reason)})" if self.reason else str(self.state)
+        more = [visible(self.reason)] if self.reason else []
+        more += ["its zone is shifted away"] if self.is_shifted else []
+        more += ["anomalous"] if self.is_anomalous else []
+        return f"{self.state} ({', '.join(more)})" if more else str(self.state)
 
 
 GONE = Health(State.UNUSED, "Target.NotRegistered", "Target is not registered")

@@ -578,3 +578,29 @@ def test_an_endpoint_from_the_surroundings_may_not_be_in_clear_text_either(
     account = Account(builders.environment(aws={"region": "eu-west-1"}))
     with pytest.raises(BadInput, match="would send credentials in clear text"):
         account.verify()
+
+
+@pytest.mark.parametrize(
+    ("given", "serves", "said"),
+    [
+        ({}, True, "healthy"),
+        ({"AdministrativeOverride": {"State": "no_override"}}, True, "healthy"),
+        ({"AdministrativeOverride": {"State": "unknown"}}, True, "healthy"),
+        ({"AdministrativeOverride": {"State": "of another year"}}, True, "healthy"),
+        (
+            {"AdministrativeOverride": {"State": "zonal_shift_active"}},
+            False,
+            "healthy (its zone is shifted away)",
+        ),
+        ({"AdministrativeOverride": {"State": "zonal_shift_delegated_to_dns"}}, False, "healthy ("),
+        ({"AnomalyDetection": {"Result": "anomalous"}}, True, "healthy (anomalous)"),
+        ({"AnomalyDetection": {"Result": "normal"}}, True, "healthy"),
+    ],
+)
+def test_a_target_in_a_shifted_zone_serves_nobody(
+    given: dict[str, Any], serves: bool, said: str
+) -> None:
+    description = {"Target": {"Id": "i-1"}, "TargetHealth": {"State": "healthy"}} | given
+    (health,) = target_groups.parse_health([description], 80).values()
+    assert health.serves is serves
+    assert str(health).startswith(said)

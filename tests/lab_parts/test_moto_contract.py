@@ -409,3 +409,28 @@ def test_an_api_that_is_down_closes_connections_without_an_answer(
         elb.describe_target_groups()
     account.knobs.update({"api_down": False})
     assert elb.describe_target_groups()["TargetGroups"]
+
+
+def test_the_api_may_lag_behind_what_is_true(account: Account, elb: Any) -> None:
+    one, _ = account.instances.values()
+    account.knobs.update({"describe_lag_seconds": 30.0})
+    elb.deregister_targets(TargetGroupArn=arn(elb), Targets=[{"Id": one, "Port": 5000}])
+    assert health(elb).get((one, 5000), ("", None))[0] != "draining"
+    account.knobs.update({"describe_lag_seconds": 0.0})
+    assert health(elb)[one, 5000][0] == "draining"
+
+
+def test_a_shifted_zone_gets_no_requests_and_its_targets_stay_healthy(
+    account: Account, elb: Any
+) -> None:
+    account.check(Outcome(status=200))
+    assert len(account.plane.serving("web-lab")) == 2
+    account.knobs.update({"shifted_zone": aws.ZONE})
+    account.reconciler.advance(time.time())
+    assert account.plane.serving("web-lab") == set()
+    listed = elb.describe_target_health(TargetGroupArn=arn(elb))["TargetHealthDescriptions"]
+    assert {one["AdministrativeOverride"]["State"] for one in listed} == {"zonal_shift_active"}
+    assert {one["TargetHealth"]["State"] for one in listed} == {"healthy"}
+    account.knobs.update({"shifted_zone": None})
+    account.reconciler.advance(time.time())
+    assert len(account.plane.serving("web-lab")) == 2
