@@ -56,8 +56,9 @@ class Server(paramiko.ServerInterface):
 class Sshd:
     """The server. shell: what a login shell does with a command; forwards: whether it forwards."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, address: str = "127.0.0.1", port: int = 0) -> None:
+        """address: an address of this machine's alone; port: 0 for any that is free."""
+        self.folder, self.address = folder, address
         self.key = paramiko.ECDSAKey.generate()
         self.shell: tuple[str, ...] = ("/bin/sh", "-c")
         self.forwards = True
@@ -66,7 +67,7 @@ class Sshd:
         self._channels: list[paramiko.Channel | None] = []
         self._transports: list[paramiko.Transport] = []
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((address, port))
         self.port: int = self._listener.getsockname()[1]
         sudo = folder / "bin" / "sudo"
         sudo.parent.mkdir(parents=True)
@@ -74,9 +75,14 @@ class Sshd:
         sudo.chmod(0o755)
         threading.Thread(target=self._serve, daemon=True).start()
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections there are now."""
+        return sum(transport.is_active() for transport in self._transports)
+
     def known_hosts(self) -> str:
         """The server's line for a known_hosts file."""
-        return f"[127.0.0.1]:{self.port} {self.key.get_name()} {self.key.get_base64()}\n"
+        return f"[{self.address}]:{self.port} {self.key.get_name()} {self.key.get_base64()}\n"
 
     def _serve(self) -> None:
         with suppress(OSError):

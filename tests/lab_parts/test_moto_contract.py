@@ -6,76 +6,27 @@ import inspect
 import time
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.parsers import ResponseParserError
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup
 from moto.moto_api._internal.models import moto_api_backend
+from paper_account import Account, PaperPlane
 
 from deploy.aws import target_groups
 from deploy.aws.instances import SCALING_TAG
 from lab import aws
-from lab.api import REGION, Api, Moto, replaced
-from lab.knobs import Calls, Events, Knobs
+from lab.api import Moto, replaced
+from lab.knobs import Events, Knobs
 from lab.reconciler import Reconciler
 from lab.targets import Outcome, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from lab.dataplane import Server
 
 HOSTS = [{"name": f"host-{number}", "address": f"10.88.0.{number}"} for number in (11, 12)]
 BOGUS = "i-00000000000000000"
-
-
-class PaperPlane:
-    """A data plane on paper: what it was last told, by backend."""
-
-    def __init__(self) -> None:
-        self.wanted: dict[str, dict[str, Server]] = {}
-
-    def apply(self, backend: str, wanted: Mapping[str, Server]) -> None:
-        self.wanted[backend] = dict(wanted)
-
-    def serving(self, backend: str) -> set[str]:
-        return {one.address for one in self.wanted.get(backend, {}).values() if one.takes_new}
-
-
-class Account:
-    """The lab's API without HAProxy: its checks end when and how a test says."""
-
-    def __init__(self) -> None:
-        self.knobs, self.calls, self.events, self.plane = Knobs(), Calls(), Events(), PaperPlane()
-        # Throttled calls get no new tokens, however long a test takes.
-        self.api = Api(self.knobs, self.calls, clock=lambda: 0.0)
-        self.reconciler = Reconciler(Moto(), self.plane, self.knobs, self.events)
-        self.instances: dict[str, str] = {}
-        self._round = 0
-
-    def client(self, service: str) -> Any:
-        return boto3.client(
-            service,
-            region_name=REGION,
-            endpoint_url=self.api.url,
-            aws_access_key_id="lab",
-            aws_secret_access_key="lab",
-            config=Config(retries={"total_max_attempts": 1}),
-        )
-
-    def reset(self) -> None:
-        self.knobs.reset()
-        aws.restore(self.api)
-        self.reconciler.reset(aws.registrations(self.instances))
-        self.calls.clear()
-
-    def check(self, outcome: Outcome) -> None:
-        """Let every check that is due now end so."""
-        self._round += 1
-        for check in self.reconciler.due_checks(time.time() + 3600 * self._round):
-            self.reconciler.record(check, outcome)
 
 
 @pytest.fixture(scope="module")

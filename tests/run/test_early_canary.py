@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
 from builders import NEW
@@ -29,9 +29,6 @@ from run.paper_fleet import (
     surged,
     until_failed,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_a_canary_is_proven_while_others_are_staged_and_enrols_after_them(run: Run) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import builders
 import pytest
 from builders import NEW
@@ -12,9 +10,6 @@ from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployEr
 from deploy.run.report import ExitCode, Outcome, StepEnded, Told
 from deploy.survey.facts import Slot
 from run.paper_fleet import Run, fail, made, old, on, stop
-
-if TYPE_CHECKING:
-    pass
 
 IN_AGAIN = ["register", "wait", "clear"]
 

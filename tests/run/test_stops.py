@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
 
 from deploy.run.executor import Execution
 from deploy.run.report import ExitCode, Outcome
 from run.paper_fleet import Run, made, old, on, stop
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_a_stop_while_draining_puts_the_host_back_and_starts_no_other(run: Run) -> None:

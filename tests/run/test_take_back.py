@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import nullcontext
+from typing import Any, cast
 
 import builders
-from builders import NEW
+import pytest
+from builders import NEW, OLD
 
 from deploy.aws.targets import GONE
 from deploy.cli import rollout
+from deploy.cli.rollout import Rollout
+from deploy.errors import DeployError
 from deploy.plan import assembly
 from deploy.recovery import rollback
 from deploy.run.report import ExitCode, Outcome
 from deploy.survey.facts import Slot
-from run.paper_fleet import Acts, Run, fail, made, old
-
-if TYPE_CHECKING:
-    pass
+from run.paper_fleet import Acts, PaperFleet, Run, fail, made, old
 
 
 def test_a_release_that_serves_counts_as_deployed_though_its_record_fails(run: Run) -> None:
@@ -56,3 +57,108 @@ def test_a_host_that_somebody_took_back_by_hand_is_told_as_back(run: Run) -> Non
     back = rollback.back(environment, seen, rollout.good_before(first), allow_downtime=True)
     told = rollout.merged(first, run(back).report)
     assert (told.outcomes["host-1"], told.outcomes["host-2"]) == (Outcome.BACK, Outcome.BACK)
+
+
+class Seams:
+    """What a rollout knows as its session, lease, signals and screen: on paper."""
+
+    def __init__(self, acts: Acts, on_failure: str, now: Any) -> None:
+        """now: what the survey after the rollout shows, or the error that it ends with."""
+        self.environment = builders.environment(rollout={"on_failure": on_failure})
+        self.on_paper = PaperFleet(acts)
+        self.said: list[str] = []
+        self.complaints: list[str] = []
+        self._now = now
+
+    def fleet(self) -> PaperFleet:
+        return self.on_paper
+
+    def survey(self, *, settled: bool) -> Any:
+        assert settled, "a command of the rollout may still run on a host"
+        if isinstance(self._now, Exception):
+            raise self._now
+        return builders.survey(self._now)
+
+    def guide(self, execution: Any) -> None:
+        self.on_paper.execution = execution
+
+    def when_lost(self, act: Any) -> None:
+        del act
+
+    def progress(self, plan: Any) -> Any:
+        del plan
+        return Listener()
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def complain(self, text: str) -> None:
+        self.complaints.append(text)
+
+
+class Listener(nullcontext[None]):
+    """A screen that hears every event and shows none."""
+
+    def __call__(self, event: object) -> None:
+        del event
+
+
+def running(*releases: str, stored: tuple[str, ...] = (OLD, NEW)) -> list[Any]:
+    """Hosts from host-1 on that run these releases, and store those."""
+    kept = frozenset[str]().union(*(builders.slot(each).kept for each in stored))
+    return [
+        builders.facts(number, {"web": builders.slot(release, releases=stored, kept=kept)})
+        for number, release in enumerate(releases, start=1)
+    ]
+
+
+def rolled_out(now: Any, on_failure: str = "rollback") -> tuple[Any, Seams]:
+    """A rollout over three hosts of which the last fails, and what became of the others."""
+    seams = Seams({f"host-3: prove {NEW}": fail}, on_failure, now)
+    me = cast("Any", seams)
+    return Rollout(me, me, me, me).run_or_take_back(made(old(3), batch=1)), seams
+
+
+@pytest.mark.usefixtures("steps_on_paper")
+def test_after_a_failure_the_finished_hosts_go_back_where_the_policy_says_so() -> None:
+    report, seams = rolled_out(running(NEW, NEW, OLD))
+    assert set(report.outcomes.values()) == {Outcome.BACK}
+    assert report.exit_code is ExitCode.FAILED, "the fleet runs one release, the old one"
+    assert seams.said[0] == "on_failure: rollback: the hosts that were finished go back too."
+    assert seams.said[1].startswith("Roll back web 1.0.0-"), "the plan is printed first"
+    moved = [line for line in seams.on_paper.done if f"its unit to {OLD}" in line]
+    assert [line.partition(":")[0] for line in moved] == ["host-3", "host-1", "host-2"]
+
+
+@pytest.mark.usefixtures("steps_on_paper")
+def test_a_host_from_which_the_old_release_was_removed_keeps_the_new_one_and_is_named() -> None:
+    report, _ = rolled_out([*running(NEW, stored=(NEW,)), *running(NEW, NEW, OLD)[1:]])
+    assert list(report.outcomes.values()) == [Outcome.DONE, Outcome.BACK, Outcome.BACK]
+    assert report.exit_code is ExitCode.MIXED
+    errors = [failure.error for failure in report.failures]
+    assert errors == ["it broke", f"host-1: web {OLD} is not there any more"]
+
+
+@pytest.mark.usefixtures("steps_on_paper")
+def test_by_default_the_finished_hosts_stay_on_the_new_release() -> None:
+    report, seams = rolled_out(RuntimeError("nobody asks"), "stop")
+    assert list(report.outcomes.values()) == [Outcome.DONE, Outcome.DONE, Outcome.BACK]
+    assert report.exit_code is ExitCode.MIXED
+    assert (seams.said, report.defects) == ([], ())
+
+
+@pytest.mark.usefixtures("steps_on_paper")
+def test_hosts_that_cannot_go_back_stay_and_the_reason_is_shown() -> None:
+    report, seams = rolled_out(DeployError("the AWS API does not answer"))
+    assert list(report.outcomes.values()) == [Outcome.DONE, Outcome.DONE, Outcome.BACK]
+    assert seams.complaints == ["They cannot go back: the AWS API does not answer"]
+    assert report.exit_code is ExitCode.MIXED
+
+
+@pytest.mark.usefixtures("steps_on_paper")
+def test_a_defect_while_hosts_go_back_hides_nothing_of_the_rollout() -> None:
+    report, _ = rolled_out(ZeroDivisionError("by zero"))
+    assert list(report.outcomes.values()) == [Outcome.DONE, Outcome.DONE, Outcome.BACK]
+    (defect,) = report.defects
+    assert defect.startswith("taking the finished hosts back: a defect in Changeover: ZeroDiv")
+    assert [failure.host.name for failure in report.failures] == ["host-3"]

@@ -1,0 +1,51 @@
+"""The fixtures of commands that run on a fleet on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from moto.moto_api._internal.models import moto_api_backend
+from paper_account import Account
+
+from cli import loopback
+from cli.loopback import Project
+from deploy.survey import gather
+from lab import aws
+from lab.api import replaced
+from lab.targets import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def running_account() -> Iterator[Account]:
+    account = Account()
+    with replaced(account.reconciler):
+        account.api.start()
+        account.instances = aws.set_up(account.api, loopback.SUBNET, loopback.instances())
+        yield account
+        account.api.stop()
+        moto_api_backend.reset()
+
+
+@pytest.fixture
+def account(running_account: Account, monkeypatch: pytest.MonkeyPatch) -> Account:
+    """An account whose targets are all registered and healthy, and the keys to it."""
+    running_account.reset()
+    for _ in range(2):
+        running_account.check(Outcome(status=200))
+    running_account.calls.clear()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "lab")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "lab")
+    return running_account
+
+
+@pytest.fixture
+def project(account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    # The folders' files are those of the user that runs the tests, not root's.
+    monkeypatch.setattr(gather.ownership, "refuse_wrong", lambda *_: None)
+    with Project(tmp_path, account) as made:
+        yield made

@@ -1,0 +1,184 @@
+"""What a command works with: verified before anything is changed, closed as one."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from deploy.cli import session as sessions
+from deploy.cli.options import read_settings
+from deploy.cli.session import Session
+from deploy.errors import BadInput, Locked, LockLost, Unreachable
+from deploy.screen.console import Screen
+
+if TYPE_CHECKING:
+    from cli.loopback import Project
+
+PATIENCE_SECONDS = 20.0
+
+
+def session(project: Project, **options: Any) -> Session:
+    """A session of `inv deploy`, not opened yet."""
+    asked = project.asked()
+    return Session(read_settings(asked, Screen()), scope=asked.scope("deploy"), **options)
+
+
+def silent(_: str) -> None:
+    """Hear nothing of what the lock waits for."""
+
+
+def test_an_open_session_knows_account_groups_and_every_host(project: Project) -> None:
+    with session(project, only=("host-1", "host-2"), skip=("host-2",)) as opened:
+        assert opened.caller.startswith("arn:aws:")
+        assert opened.groups["web"].port == 5000
+        assert [host.name for host in opened.hosts] == ["host-1"]
+        assert opened.hosts[0].instance_id == project.account.instances["changeover-test-host-1"]
+        assert set(opened.remotes) == {"host-1"}
+        assert set(opened.everyone) == set(project.hosts), "the lock needs each of them"
+
+
+def test_a_closed_session_leaves_neither_connections_nor_files(project: Project) -> None:
+    with session(project) as opened:
+        assert opened.workspace.is_dir()
+        assert not opened.survey().unreachable
+        connections = [host.sshd.open_connections for host in project.hosts.values()]
+        assert connections == [1, 1, 1]
+    assert not opened.workspace.exists()
+    end = time.monotonic() + PATIENCE_SECONDS
+    while any(host.sshd.open_connections for host in project.hosts.values()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("target_group: web-lab", "target_group: nowhere", "'nowhere' does not exist in region"),
+        ("target_group: web-lab", "target_group: orphan-lab", "belongs to no load balancer"),
+        ("Environment: lab", "Environment: stage", "no running EC2 instance in region eu-west-1"),
+        ("key_files: [key]", "key_files: [other]", "other does not exist"),
+        ("load_ssh_configs", "load_ssh_config", "is no key of Fabric's"),
+    ],
+)
+def test_what_is_wrong_is_refused_before_a_connection_is_made(
+    before: str, after: str, said: str, project: Project
+) -> None:
+    project.rewrite(before, after)
+    with pytest.raises(BadInput, match=said), session(project):
+        pytest.fail("it opened")
+    assert [host.sshd.connections for host in project.hosts.values()] == [0, 0, 0]
+
+
+def test_credentials_that_aws_refuses_are_reported_before_anything_else(project: Project) -> None:
+    project.account.knobs.update({"api_error": "InvalidClientTokenId"})
+    project.rewrite("target_group: web-lab", "target_group: nowhere")
+    with pytest.raises(BadInput, match=r"sts.get_caller_identity"), session(project):
+        pytest.fail("it opened")
+
+
+def test_the_lock_guards_every_change_until_it_is_released(project: Project) -> None:
+    with session(project) as opened:
+        with opened.lease("deploy", 0, silent) as lease:
+            assert all(remote.guard is lease for remote in opened.remotes.values())
+            assert set(project.locks()) == set(project.hosts)
+            with session(project) as second, pytest.raises(Locked, match="deploy by"):
+                second.lease("deploy", 0, silent).__enter__()
+            lease.confirm()
+        assert project.locks() == {}
+
+
+def test_a_deploy_whose_lock_another_took_over_writes_no_more_to_aws(project: Project) -> None:
+    lost = threading.Event()
+    with session(project) as opened, opened.lease("deploy", 0, silent) as lease:
+        lease.when_lost(lost.set)
+        other = project.leave_lock()
+        assert lost.wait(PATIENCE_SECONDS)
+        group = opened.groups["web"]
+        targets = opened.balancer.health(group).keys()
+        with pytest.raises(LockLost, match="another deploy took lab over"):
+            opened.balancer.deregister(group, targets)
+        assert opened.balancer.health(group).keys() == targets
+        assert "DeregisterTargets" not in project.writes()
+    assert set(project.locks().values()) == {f"{other.as_line()}\n"}, "what is another's stays"
+
+
+def test_a_lock_that_too_few_hosts_can_hold_says_of_each_host_what_is_wrong(
+    project: Project,
+) -> None:
+    for name in ("host-1", "host-2"):
+        project.hosts[name].sshd.stop()
+    with session(project) as opened, pytest.raises(BadInput) as refused:
+        opened.lease("deploy", 0, silent).__enter__()
+    lines = str(refused.value).splitlines()
+    assert [line.partition(" ")[0] for line in lines] == ["host-1", "host-2"]
+    assert all("no SSH connection on port" in line for line in lines)
+    assert project.locks() == {}, "what was taken on host-3 is given back"
+
+
+def test_hosts_that_can_be_read_but_not_locked_are_the_locks_own_error(project: Project) -> None:
+    for name in ("host-1", "host-2"):
+        project.hosts[name].program("flock", "#!/bin/sh\nexit 9\n")
+    with session(project) as opened, pytest.raises(Unreachable):
+        opened.lease("deploy", 0, silent).__enter__()
+
+
+def test_one_package_for_several_apps_is_refused(project: Project) -> None:
+    with session(project) as opened:
+        web = opened.environment.apps[0]
+        admin = web.model_copy(
+            update={"name": "admin", "ports": (5100,), "target_group": "admin-lab"}
+        )
+        opened.environment = opened.environment.model_copy(update={"apps": (web, admin)})
+        with pytest.raises(BadInput, match=r"--package is for one app: .*\(web, admin\)"):
+            opened._open_packages("1.0.0")
+
+
+def test_hosts_and_package_are_looked_at_together_and_make_a_plan(project: Project) -> None:
+    project.build("1.1.0")
+    with session(project) as opened:
+        seen, packages = opened.look(None, settled=False)
+        plan = opened.plan(seen, packages, is_default=True, allow_downtime=False)
+        (package,) = packages
+        assert package.package.release.version == "1.1.0"
+        assert package.words == ("web", "--port", "{port}")
+        assert [host.name for host in plan.hosts] == sorted(project.hosts)
+        assert plan.releases == {"web": package.package.release.id}
+        for host in project.hosts.values():
+            assert list((host.root / "srv").iterdir()) == [], "a plan changes nothing"
+
+
+def test_a_fleets_poller_polls_once_for_all_runs_and_ends_with_the_session(
+    project: Project,
+) -> None:
+    with session(project) as opened:
+        fleet = opened.fleet()
+        assert opened.fleet().poller is fleet.poller
+        (host, *_) = opened.hosts
+        app = opened.environment.apps[0]
+        assert len(fleet.serving(app, PATIENCE_SECONDS)) == len(project.hosts)
+        assert str(fleet.health(host, app)) == "healthy"
+        assert (fleet.author, fleet.run) == (sessions.author(), opened.run)
+
+
+def test_a_user_without_a_name_is_recorded_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 4242")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    assert sessions.author().startswith(f"uid {os.getuid()}@")
+
+
+def test_a_host_whose_user_has_no_sudo_is_named_and_keeps_no_other_from_being_read(
+    project: Project,
+) -> None:
+    text = "#!/bin/sh\necho 'sudo: a password is required' >&2; exit 1\n"
+    project.hosts["host-2"].program("sudo", text)
+    with session(project) as opened:
+        seen = opened.survey()
+    assert [facts.host.name for facts in seen.hosts] == ["host-1", "host-3"]
+    assert "a password is required" in seen.unreachable["host-2"]

@@ -1,0 +1,67 @@
+"""The lab's AWS API without a data plane: its health checks end when and how a test says."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+from lab import aws
+from lab.api import REGION, Api, Moto
+from lab.knobs import Calls, Events, Knobs
+from lab.reconciler import Reconciler
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lab.dataplane import Server
+    from lab.targets import Outcome
+
+
+class PaperPlane:
+    """A data plane on paper: what it was last told, by backend."""
+
+    def __init__(self) -> None:
+        self.wanted: dict[str, dict[str, Server]] = {}
+
+    def apply(self, backend: str, wanted: Mapping[str, Server]) -> None:
+        self.wanted[backend] = dict(wanted)
+
+    def serving(self, backend: str) -> set[str]:
+        return {one.address for one in self.wanted.get(backend, {}).values() if one.takes_new}
+
+
+class Account:
+    """The lab's API without HAProxy: its checks end when and how a test says."""
+
+    def __init__(self) -> None:
+        self.knobs, self.calls, self.events, self.plane = Knobs(), Calls(), Events(), PaperPlane()
+        # Throttled calls get no new tokens, however long a test takes.
+        self.api = Api(self.knobs, self.calls, clock=lambda: 0.0)
+        self.reconciler = Reconciler(Moto(), self.plane, self.knobs, self.events)
+        self.instances: dict[str, str] = {}
+        self._round = 0
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            region_name=REGION,
+            endpoint_url=self.api.url,
+            aws_access_key_id="lab",
+            aws_secret_access_key="lab",
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    def reset(self) -> None:
+        self.knobs.reset()
+        aws.restore(self.api)
+        self.reconciler.reset(aws.registrations(self.instances))
+        self.calls.clear()
+
+    def check(self, outcome: Outcome) -> None:
+        """Let every check that is due now end so."""
+        self._round += 1
+        for check in self.reconciler.due_checks(time.time() + 3600 * self._round):
+            self.reconciler.record(check, outcome)

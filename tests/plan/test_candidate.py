@@ -1,0 +1,152 @@
+"""From a package and an app's settings to the units that one deploy offers each host."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import builders
+import pytest
+
+from deploy.errors import BadInput
+from deploy.plan import candidate
+
+if TYPE_CHECKING:
+    from deploy.plan.candidate import Opened
+    from deploy.settings.app import App
+    from deploy.settings.environment import Environment
+
+FILES = ("web", "web.dll", "tools/migrate", "appsettings.json")
+
+
+def package(folder: Path, *files: str, name: str = "web.1.0.0.zip") -> Path:
+    """A package as Windows makes one: without modes."""
+    with zipfile.ZipFile(folder / name, "w") as made:
+        for file in files or FILES:
+            made.writestr(file, f"# {file}\n")
+    return folder / name
+
+
+def environment(folder: Path, app: App, **settings: Any) -> Environment:
+    return builders.environment(app, root=folder, **settings)
+
+
+def prepared(folder: Path, *files: str, **settings: Any) -> Opened:
+    """A package of these files, opened for an app with these settings."""
+    app = builders.app(**settings)
+    (folder / "workspace").mkdir(exist_ok=True)
+    path = package(folder, *files)
+    return candidate.prepare(environment(folder, app), app, path, folder / "workspace")
+
+
+def executables(opened: Opened) -> set[str]:
+    return {file.path for file in opened.package.manifest if file.executable}
+
+
+@pytest.mark.parametrize(
+    ("files", "settings", "words", "executable"),
+    [
+        (FILES, {}, ("web",), {"web"}),
+        (("web.dll",), {}, ("dotnet", "web.dll"), set()),
+        (FILES, {"command": "./web --urls 'http://*:{port}'"}, ("web", "--urls"), {"web"}),
+        (FILES, {"command": "tools/migrate && true"}, ("tools/migrate", "&&"), {"tools/migrate"}),
+        (FILES, {"command": "/usr/bin/env web"}, ("/usr/bin/env", "web"), set()),
+        (FILES, {"command": "dotnet web.dll"}, ("dotnet", "web.dll"), set()),
+        (FILES, {"executables": ("tools/migrate",)}, ("web",), {"web", "tools/migrate"}),
+    ],
+)
+def test_the_command_and_what_the_settings_name_are_executable_and_nothing_else(
+    files: tuple[str, ...],
+    settings: dict[str, Any],
+    words: tuple[str, ...],
+    executable: set[str],
+    tmp_path: Path,
+) -> None:
+    opened = prepared(tmp_path, *files, **settings)
+    assert opened.words[: len(words)] == words
+    assert executables(opened) == executable
+    assert opened.package.path == tmp_path / "web.1.0.0.zip", "as it was named, not its copy"
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("./web 'unclosed", 'web: command: "./web \'unclosed": No closing quotation; close the'),
+        ("  ", "web: command: is empty; leave it out or name the executable"),
+        ("./other", "other"),
+    ],
+)
+def test_a_command_that_cannot_be_run_is_refused(command: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput) as refused:
+        prepared(tmp_path, command=command)
+    assert said in str(refused.value)
+
+
+def test_a_package_is_named_by_path_from_anywhere_or_from_the_settings_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = builders.app(package="web.*.zip")
+    settings, path = environment(tmp_path, app), package(tmp_path, name="web.3.0.0.zip")
+    package(tmp_path, name="web.1.0.0.zip")
+    (tmp_path / "elsewhere").mkdir()
+    other = package(tmp_path / "elsewhere", name="web.2.0.0.zip")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert candidate.choose(settings, app, str(path)) == path
+    assert candidate.choose(settings, app, "web.2.0.0.zip") == other, "as a shell completes it"
+    assert candidate.choose(settings, app, "web.3.0.0.zip") == path
+    assert candidate.choose(settings, app, None) == path, "the newest"
+
+
+@pytest.mark.parametrize("wanted", ["web.9.0.0.zip", "build/9.0.0"])
+def test_a_package_that_is_not_there_is_refused_with_where_builds_go(
+    wanted: str, tmp_path: Path
+) -> None:
+    app = builders.app(package="web.*.zip")
+    with pytest.raises(BadInput, match=r"no such file or folder; web\.\*\.zip is where builds go"):
+        candidate.choose(environment(tmp_path, app), app, wanted)
+
+
+def test_every_host_is_offered_a_unit_for_each_slot_with_its_own_group_and_port(
+    tmp_path: Path,
+) -> None:
+    app = builders.app("web", 5000, 5001, command="./web --port {port}")
+    (tmp_path / "workspace").mkdir()
+    settings = environment(tmp_path, app)
+    opened = candidate.prepare(settings, app, package(tmp_path), tmp_path / "workspace")
+    groups = {1: "staff", 2: "", 3: "staff"}
+    hosts = [
+        builders.facts(number, {"web": builders.slot(group=group)})
+        for number, group in groups.items()
+    ]
+    offered = candidate.offer(settings, opened, builders.survey(hosts, apps=[app]))
+    release = opened.package.release.id
+    assert offered.units.keys() == {(host.host.name, port) for host in hosts for port in app.ports}
+    for (host, port), unit in offered.units.items():
+        assert unit.name == f"web@{port}.service"
+        assert f"--port {port}" in unit.text
+        group = groups[int(host[-1])] or app.service_user
+        assert f"Group={group}\n" in unit.text
+        assert f"/srv/web/releases/{release}" in offered.checks[host, port]
+        assert "/bin/true" in offered.trials[host, port]
+    one, other = offered.unit(hosts[0]), offered.unit(hosts[1])
+    assert one.digest != other.digest, "another group is another unit"
+    assert one == offered.unit(hosts[2])
+    assert offered.units["host-1", 5001].digest == one.digest, "slots of one unit share a digest"
+
+
+def test_a_template_of_the_teams_own_is_used_and_what_is_dangerous_in_it_is_a_warning(
+    tmp_path: Path,
+) -> None:
+    shipped = (Path(__file__).parents[2] / "templates" / "service.j2").read_text()
+    text = shipped.replace("KillSignal=SIGTERM", "KillSignal=SIGINT")
+    (tmp_path / "own.j2").write_text(text + "# A line of our own.\n")
+    app = builders.app(template="own.j2", longest_request_seconds=5)
+    (tmp_path / "workspace").mkdir()
+    settings = environment(tmp_path, app)
+    opened = candidate.prepare(settings, app, package(tmp_path), tmp_path / "workspace")
+    hosts = [builders.facts(number, {"web": builders.slot()}) for number in (1, 2)]
+    offered = candidate.offer(settings, opened, builders.survey(hosts))
+    (warning,) = offered.warnings
+    assert warning.startswith("own.j2: KillSignal=SIGINT")
+    assert "# A line of our own." in offered.unit(hosts[0]).text
