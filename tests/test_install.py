@@ -11,10 +11,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from invoke import Call, Executor
 
 from deploy import __version__
 from deploy.cli.command import EXAMPLES, SHORT
-from deploy.cli.tasks import namespace
+from deploy.cli.tasks import SCHEMA, namespace
 from deploy.errors import BadInput
 from deploy.settings import load
 
@@ -85,6 +86,58 @@ def test_help_after_a_command_shows_an_example_and_the_exit_codes(
     assert max(map(len, shown.stdout.splitlines())) <= 100
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-f",), "needed value and was not given one"),
+        (("-T", "abc", "version"), "an option has a wrong value: "),
+        (("--list", "nope"), "Sub-collection 'nope' not found!"),
+        (("-c", "nope", "version"), "No idea what '-c' is!"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_wrong_option_before_the_command_ends_with_2(
+    team: Path, words: tuple[str, ...], said: str
+) -> None:
+    ended = run(team, "-c", CHANGEOVER, *words)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert said in ended.stderr
+    assert "See `changeover " in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_tasks_file_that_fails_ends_with_2_below_its_traceback(team: Path) -> None:
+    (team / "tasks.py").write_text(TWO_LINES + "import nothing_of_this_name\n")
+    ended = run(team, "-m", "invoke", "version")
+    assert ended.returncode == 2
+    assert ended.stderr.endswith("No module named 'nothing_of_this_name'\n")
+
+
+def test_control_a_task_of_the_teams_own_fails_as_ever(team: Path) -> None:
+    own = "from invoke import task\n@task\ndef own(c): raise OSError\nnamespace.add_task(own)\n"
+    (team / "tasks.py").write_text(TWO_LINES + own)
+    ended = run(team, "-m", "invoke", "own")
+    assert ended.returncode == 1
+    assert ended.stderr.endswith("OSError\n")
+
+
+def test_help_names_the_list_of_other_tasks_where_there_are_some(team: Path) -> None:
+    assert "--list" not in run(team, "-m", "invoke", "help").stdout
+    own = "from invoke import task\n@task\ndef own(c): pass\nnamespace.add_task(own)\n"
+    (team / "tasks.py").write_text(TWO_LINES + own)
+    assert "\nOther tasks: inv --list\n" in run(team, "-m", "invoke", "help").stdout
+
+
+def test_two_commands_with_one_last_name_are_two() -> None:
+    """Invoke would run one of two that it finds equal, by their name and their code."""
+    one, other = namespace["status"], namespace["lock.status"]
+    assert one == one  # noqa: PLR0124 - it is what is tested
+    assert one != other
+    assert len({one, other, namespace["status"]}) == 2
+    calls = [Call(one), Call(other), Call(one)]
+    assert [call.task for call in Executor(namespace).dedupe(calls)] == [one, other]
+
+
 def test_short_options_are_the_same_for_every_command() -> None:
     for name in EXAMPLES:
         for argument in namespace[name].get_arguments():
@@ -116,7 +169,8 @@ def test_a_module_deploy_that_is_loaded_already_is_named(team: Path, name: str) 
     (team / name).write_text("")
     (team / "tasks.py").write_text("import deploy\n" + TWO_LINES)
     refused = run(team, "-m", "invoke", "version")
-    assert refused.returncode != 0
+    assert refused.returncode == 2
+    assert "Traceback" not in refused.stderr
     assert str(team / name) in refused.stderr
     assert "import changeover before it" in refused.stderr
 
@@ -183,3 +237,9 @@ def test_all_that_the_code_imports_is_a_dependency() -> None:
     names = {re.split(r"[^\w.-]", each)[0] for each in settings["project"]["dependencies"]}
     assert names >= {"boto3", "fabric", "invoke", "paramiko", "jinja2", "rich", "pydantic"}
     assert all(re.search(r">=", each) for each in settings["project"]["dependencies"])
+
+
+def test_the_settings_schema_is_printed_as_it_is(team: Path) -> None:
+    shown = run(team, "-c", CHANGEOVER, "schema")
+    assert shown.returncode == 0
+    assert shown.stdout == SCHEMA.read_text()
