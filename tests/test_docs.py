@@ -268,6 +268,16 @@ def test_messages_and_docstrings_are_in_plain_english(module: str) -> None:
     assert found == {}
 
 
+@pytest.mark.parametrize("module", MODULES)
+def test_a_message_that_names_a_page_says_where_it_is(module: str) -> None:
+    """A wheel has no docs/."""
+    text = PATHS[module].read_text()
+    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Expr)]
+    docstrings = {node.value.value for node in nodes if isinstance(node.value, ast.Constant)}
+    named = {value for value in strings(text) - docstrings if "docs/" in value}
+    assert {value for value in named if "in Changeover's repository" not in value} == set()
+
+
 def test_control_a_retired_word_is_found() -> None:
     assert strings('def f():\n    """Told."""\n    raise E(f"mend {x}")\n') == {"Told.", "mend "}
     assert RETIRED.search("mend ")

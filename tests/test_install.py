@@ -17,7 +17,7 @@ from deploy import __version__
 from deploy.cli.command import EXAMPLES, SHORT
 from deploy.cli.tasks import SCHEMA, namespace
 from deploy.errors import BadInput
-from deploy.settings import load
+from deploy.settings import load, ownership
 
 ROOT = Path(__file__).parent.parent
 TWO_LINES = 'from changeover import namespace\n__all__ = ["namespace"]\n'
@@ -187,6 +187,73 @@ def test_the_settings_are_found_in_a_folder_above(
     assert load.load(load.find(None), "prod").root == team.resolve()
 
 
+@pytest.mark.parametrize("place", ["fabric.yaml", "."])
+def test_a_file_above_that_anyone_can_write_is_not_read(
+    team: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor one in a folder where anyone can put another in its place."""
+    (team / "below").mkdir()
+    (team / place).chmod(0o777)
+    monkeypatch.chdir(team)
+    assert load.find(None) == Path("fabric.yaml"), "this folder was chosen"
+    monkeypatch.chdir(team / "below")
+    assert load.find("../fabric.yaml") == Path("../fabric.yaml"), "this file was chosen"
+    with pytest.raises(BadInput) as refused:
+        load.find(None)
+    problem, remedy = str(refused.value).split("\n")
+    path = (team / place).resolve()
+    assert f"{path} can be changed by every user" in problem
+    assert str(team / "fabric.yaml") in problem
+    assert remedy == (
+        f"If you trust it, name it with `--settings ../fabric.yaml`, or run `chmod o-w {path}`."
+    )
+    (team / place).chmod(0o1777 if place == "." else 0o644)
+    assert load.find(None) == Path("../fabric.yaml"), "in /tmp, a file is its owner's"
+
+
+def ids(path: Path) -> tuple[int, int]:
+    """The owner and the group of a path."""
+    found = path.lstat()
+    return found.st_uid, found.st_gid
+
+
+def test_a_file_above_of_another_user_or_a_foreign_group_is_not_read(team: Path) -> None:
+    file, (user, group) = team / "fabric.yaml", ids(team)
+    ours = ownership.Trusted(frozenset({user}), frozenset({group}))
+    ownership.refuse_foreign(file, "x", ours)
+    with pytest.raises(BadInput, match="belongs to "):
+        ownership.refuse_foreign(file, "x", ownership.Trusted(frozenset(), frozenset({group})))
+    file.chmod(0o664)
+    ownership.refuse_foreign(file, "x", ours)
+    with pytest.raises(BadInput, match="can be changed by the group ") as refused:
+        ownership.refuse_foreign(file, "x", ownership.Trusted(frozenset({user}), frozenset()))
+    assert f"`chmod g-w {file}`" in str(refused.value)
+
+
+def test_a_link_above_counts_with_the_place_that_it_leads_to(team: Path) -> None:
+    here = ownership.Trusted.here()
+    (team / "real").mkdir()
+    (team / "fabric.yaml").rename(team / "real" / "fabric.yaml")
+    (team / "fabric.yaml").symlink_to("real/fabric.yaml")
+    ownership.refuse_foreign(team / "fabric.yaml", "x", here)
+    (team / "real").chmod(0o777)
+    with pytest.raises(BadInput, match="real can be changed by every user"):
+        ownership.refuse_foreign(team / "fabric.yaml", "x", here)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_file_above_that_was_given_away_is_not_read(
+    team: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (team / "below").mkdir()
+    monkeypatch.chdir(team / "below")
+    os.chown(team / "fabric.yaml", 65500, 0)
+    with pytest.raises(BadInput, match="belongs to 65500, not to root"):
+        load.find(None)
+    monkeypatch.setenv("SUDO_UID", "65500")
+    assert load.find(None) == Path("../fabric.yaml"), "it is of the user who typed sudo"
+
+
 def test_without_settings_the_message_says_where_and_shows_an_example(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,3 +310,30 @@ def test_the_settings_schema_is_printed_as_it_is(team: Path) -> None:
     shown = run(team, "-c", CHANGEOVER, "schema")
     assert shown.returncode == 0
     assert shown.stdout == SCHEMA.read_text()
+
+
+@pytest.mark.parametrize("script", ["lock", "oldest"])
+def test_uv_is_run_without_this_machines_configuration(script: str, tmp_path: Path) -> None:
+    text = (ROOT / "scripts" / script).read_text()
+    assert "scripts/uv " in text
+    assert not re.search(r"^\s*uv ", text, re.MULTILINE)
+    (tmp_path / "uv").write_text('#!/bin/sh\necho "$@"; env\n')
+    (tmp_path / "uv").chmod(0o755)
+    ended = subprocess.run(
+        [ROOT / "scripts" / "uv", "pip", "list"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "UV_INDEX_URL": "x", "PIP_INDEX_URL": "y"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout.startswith("--no-config pip list\n")
+    assert "INDEX_URL" not in ended.stdout
+
+
+def test_what_makes_a_virtual_environment_installs_what_that_needs_first() -> None:
+    rules = (ROOT / "Makefile").read_text().split("\n\n")
+    makers = [rule for rule in rules if "-m venv" in rule]
+    assert len(makers) == 2
+    for rule in makers:
+        first = next(line for line in rule.splitlines() if line.startswith("\t"))
+        assert first == "\t@scripts/debian-packages python"
