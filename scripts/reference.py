@@ -30,7 +30,7 @@ SECTIONS: tuple[tuple[str, str, type[Strict], str], ...] = (
      "environment's `apps:`. There it replaces the value from here; the keys of a mapping, such as "
      "`environment:`, are merged one by one."),
     ("Its health check", "deploy.apps.<name>.health", app.Health, ""),
-    ("Verification", "verify, of an app or of an environment", app.Verify, ""),
+    ("Verification", "verify", app.Verify, "Of an app, or of an environment for all of its apps."),
     ("An environment", "deploy.environments.<name>", environment.Environment, "`from:` names "
      "another file whose keys count as if they stood here. Keys that stand here win; mappings are "
      "merged key by key."),

@@ -102,14 +102,14 @@ def schema(_context: Any) -> None:
 @task(name="help", default=True)
 def show_help(_context: Any) -> None:
     """Print the commands, one sentence each."""
-    ours = {*EXAMPLES, schema.name, version.name}
+    ours = {*EXAMPLES, "schema", "version"}
     names = [name for name in namespace.task_names if name in ours]
     width = max(map(len, names))
     lines = [f"Changeover {__version__}: deploys without losing a request.", ""]
     lines += [f"  {program()} {name:{width}}  {helpline(namespace[name])}" for name in names]
     lines += ["", f"Example: {program()} {EXAMPLES['deploy']}"]
     lines += [f"The options of a command, and its exit codes: {program()} deploy --help"]
-    if set(namespace.task_names) - {*ours, show_help.name}:
+    if set(namespace.task_names) - {*ours, "help"}:
         lines += [f"Other tasks: {program()} --list"]
     streams.guard()[0].write("\n".join([*lines, ""]))
 
