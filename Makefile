@@ -55,6 +55,7 @@ bench: debian-packages $(VENV)
 
 # A virtual environment of its own: what builds the site is no part of the checks.
 .lab/docs/stamp: requirements-docs.lock
+	@scripts/debian-packages python
 	@python=$$(scripts/python) && "$$python" -m venv --clear .lab/docs
 	@.lab/docs/bin/pip install --quiet --disable-pip-version-check --require-hashes \
 	    --only-binary :all: -r requirements-docs.lock

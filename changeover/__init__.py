@@ -12,24 +12,33 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from invoke import Exit
+
 _HERE = Path(__file__).parents[1] / "deploy"
+
+
+class NameTaken(ImportError, Exit):
+    """Another module is called `deploy`; Invoke prints the message, and ends with 2."""
+
+    def __init__(self, message: str) -> None:
+        ImportError.__init__(self, message, name="changeover")
+        Exit.__init__(self, message, 2)
 
 
 def _load_deploy() -> None:
     """Make `deploy` ours, whatever else of this name is on Python's path.
 
     `inv` puts the project's folder first on the path, and that may have a folder `deploy/` too.
-    Raises ImportError where another package of this name is loaded already.
+    Raises NameTaken where another package of this name is loaded already.
     """
     loaded = sys.modules.get("deploy")
     if loaded is not None:
         folders = [Path(folder) for folder in getattr(loaded, "__path__", ())]
         if not any(folder.exists() and folder.samefile(_HERE) for folder in folders):
-            raise ImportError(
+            raise NameTaken(
                 f"a module named deploy is loaded from {loaded.__file__ or folders},"
                 " and Changeover's own has that name too: import changeover before it, or use "
-                "the command `changeover`, which loads no tasks.py",
-                name="changeover",
+                "the command `changeover`, which loads no tasks.py"
             )
         return
     spec = importlib.util.spec_from_file_location(

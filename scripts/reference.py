@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the reference in docs/ from the code: the commands' help, the settings, their schema.
+"""Writes the reference from the code: the commands' help, the settings, their schema.
 
 Run it in the project's virtual environment, after a change of a setting or an option.
 """
@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import ast
 import inspect
-import json
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
-from deploy.cli.command import EXAMPLES, OPTIONS  # noqa: E402 - the clone is on the path only now
+import settings_schema  # noqa: E402 - the clone is on the path only now
+
+from deploy.cli.command import EXAMPLES, OPTIONS  # noqa: E402
 from deploy.cli.tasks import namespace  # noqa: E402
 from deploy.settings import app, environment, rollout  # noqa: E402
 from deploy.settings.base import GIVEN, Strict  # noqa: E402
@@ -26,11 +27,13 @@ BEGIN, END = "<!-- reference:begin -->\n", "<!-- reference:end -->\n"
 
 SECTIONS: tuple[tuple[str, str, type[Strict], str], ...] = (
     ("An app", "deploy.apps.<name>", app.App, "Each key can be given again under an "
-     "environment's `apps:`, and is then the environment's."),
+     "environment's `apps:`. There it replaces the value from here; the keys of a mapping, such as "
+     "`environment:`, are merged one by one."),
     ("Its health check", "deploy.apps.<name>.health", app.Health, ""),
-    ("Verification", "verify, of an app or of an environment", app.Verify, ""),
+    ("Verification", "verify", app.Verify, "Of an app, or of an environment for all of its apps."),
     ("An environment", "deploy.environments.<name>", environment.Environment, "`from:` names "
-     "another file whose keys count as if they stood here; keys that stand here win."),
+     "another file whose keys count as if they stood here. Keys that stand here win; mappings are "
+     "merged key by key."),
     ("Its rollout", "deploy.environments.<name>.rollout", rollout.Rollout, ""),
     ("Its AWS account", "deploy.environments.<name>.aws", environment.Aws, ""),
     ("Its SSH connections", "deploy.environments.<name>.ssh", environment.Ssh, ""),
@@ -116,75 +119,24 @@ def configuration() -> str:
 
 Settings are in `fabric.yaml`, below `deploy:`. Fabric's own keys stand beside it, at the top level. The file is searched for in the working directory and the folders above; `--settings` names another one. An unknown key is refused with its file and line. [fabric.yaml](../fabric.yaml) shows every key in its place.
 
-Editors that read JSON Schema complete and check the file with [settings.schema.json](settings.schema.json). For the YAML extension of VS Code, its first line is:
+Editors that read JSON Schema complete and check the file. Write the schema of the version that you have installed beside it, and again after an upgrade:
+
+```
+changeover schema > settings.schema.json
+```
+
+For the YAML extension of VS Code, the first line of `fabric.yaml` is then:
 
 ```yaml
-# yaml-language-server: $schema=docs/settings.schema.json
+# yaml-language-server: $schema=settings.schema.json
 ```
+
+The schema accepts what a command accepts, as far as one can say: that an app has all required keys, and that no two apps share a port, is only checked by a command.
 """  # noqa: E501 - a paragraph is one line
     for title, place, model, more in SECTIONS:
         text += f"\n## {title}\n\n`{place}`" + (f". {more}" if more else "")
         text += f"\n\n{table(model)}"
     return text
-
-
-def json_schema() -> str:
-    """Return docs/settings.schema.json: the whole file's schema."""
-    whole = environment.Environment.model_json_schema()
-    defs: dict[str, Any] = whole.pop("$defs") | {"Environment": whole}
-    for _, _, model, _ in SECTIONS:
-        part = defs[model.__name__]
-        part["properties"] = {key: value for key, value in part["properties"].items()
-                              if key not in GIVEN}  # fmt: skip
-        for key, text in meanings(model).items():
-            if key in part["properties"]:
-                part["properties"][key]["description"] = text
-        # An environment's apps have only the keys that differ.
-        part.pop("required", None)
-    size = {"type": ["integer", "string"]}
-    defs["Batch"] = {"anyOf": [size, {"type": "array", "items": size}]}
-    defs["Share"] = size
-    apps = {"type": "object", "additionalProperties": {"anyOf": [
-        {"$ref": "#/$defs/App"}, {"type": "null"}]}}  # fmt: skip
-    defs["Environment"]["properties"]["apps"] = apps
-    defs["Environment"]["properties"]["from"] = {"type": "string"}
-    head = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Changeover's settings",
-    }
-    body = {
-        "type": "object",
-        "required": ["deploy"],
-        "properties": {
-            "deploy": {
-                "type": "object",
-                "additionalProperties": False,
-                "required": ["environments"],
-                "properties": {
-                    "apps": apps,
-                    "environments": {
-                        "type": "object",
-                        "additionalProperties": {"$ref": "#/$defs/Environment"},
-                    },
-                },
-            }
-        },
-        "$defs": defs,
-    }
-    return json.dumps(head | _without_titles(body), indent=2) + "\n"
-
-
-def _without_titles(part: Any, *, is_keys: bool = False) -> Any:
-    """Leave out the titles that pydantic makes of names, where `title` is no key itself."""
-    if isinstance(part, list):
-        return [_without_titles(each) for each in part]
-    if not isinstance(part, dict):
-        return part
-    return {
-        key: _without_titles(value, is_keys=key in {"properties", "$defs"})
-        for key, value in part.items()
-        if is_keys or key != "title"
-    }
 
 
 def commands(page: str) -> str:
@@ -214,7 +166,7 @@ def written() -> dict[str, str]:
     return {
         "docs/commands.md": commands((ROOT / "docs/commands.md").read_text()),
         "docs/configuration.md": configuration(),
-        "docs/settings.schema.json": json_schema(),
+        "deploy/settings/schema.json": settings_schema.schema(meanings),
     }
 
 

@@ -7,15 +7,20 @@ import signal
 from pathlib import Path
 
 from deploy import errors
-from deploy.run.report import MEANINGS, ExitCode
+from deploy.run.report import MEANINGS, STATUS_MEANINGS, ExitCode
 
 DOCS = Path(__file__).parent.parent / "docs" / "exit-codes.md"
 
 
 def test_the_docs_hold_the_codes_table() -> None:
     rows = re.findall(r"^\| (\d+) \| (.+) \|$", DOCS.read_text(), re.MULTILINE)
+    of_status = {
+        code: f"; for `inv status`: {text}"
+        for code, text in STATUS_MEANINGS.items()
+        if text != MEANINGS[code]
+    }
     assert [(int(code), meaning) for code, meaning in rows] == [
-        (int(code), MEANINGS[code]) for code in ExitCode
+        (int(code), MEANINGS[code] + of_status.get(code, "")) for code in ExitCode
     ]
 
 

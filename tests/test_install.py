@@ -11,12 +11,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from invoke import Call, Executor
 
 from deploy import __version__
 from deploy.cli.command import EXAMPLES, SHORT
-from deploy.cli.tasks import namespace
+from deploy.cli.tasks import SCHEMA, namespace
 from deploy.errors import BadInput
-from deploy.settings import load
+from deploy.settings import load, ownership
 
 ROOT = Path(__file__).parent.parent
 TWO_LINES = 'from changeover import namespace\n__all__ = ["namespace"]\n'
@@ -85,6 +86,58 @@ def test_help_after_a_command_shows_an_example_and_the_exit_codes(
     assert max(map(len, shown.stdout.splitlines())) <= 100
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-f",), "needed value and was not given one"),
+        (("-T", "abc", "version"), "an option has a wrong value: "),
+        (("--list", "nope"), "Sub-collection 'nope' not found!"),
+        (("-c", "nope", "version"), "No idea what '-c' is!"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_wrong_option_before_the_command_ends_with_2(
+    team: Path, words: tuple[str, ...], said: str
+) -> None:
+    ended = run(team, "-c", CHANGEOVER, *words)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert said in ended.stderr
+    assert "See `changeover " in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_tasks_file_that_fails_ends_with_2_below_its_traceback(team: Path) -> None:
+    (team / "tasks.py").write_text(TWO_LINES + "import nothing_of_this_name\n")
+    ended = run(team, "-m", "invoke", "version")
+    assert ended.returncode == 2
+    assert ended.stderr.endswith("No module named 'nothing_of_this_name'\n")
+
+
+def test_control_a_task_of_the_teams_own_fails_as_ever(team: Path) -> None:
+    own = "from invoke import task\n@task\ndef own(c): raise OSError\nnamespace.add_task(own)\n"
+    (team / "tasks.py").write_text(TWO_LINES + own)
+    ended = run(team, "-m", "invoke", "own")
+    assert ended.returncode == 1
+    assert ended.stderr.endswith("OSError\n")
+
+
+def test_help_names_the_list_of_other_tasks_where_there_are_some(team: Path) -> None:
+    assert "--list" not in run(team, "-m", "invoke", "help").stdout
+    own = "from invoke import task\n@task\ndef own(c): pass\nnamespace.add_task(own)\n"
+    (team / "tasks.py").write_text(TWO_LINES + own)
+    assert "\nOther tasks: inv --list\n" in run(team, "-m", "invoke", "help").stdout
+
+
+def test_two_commands_with_one_last_name_are_two() -> None:
+    """Invoke would run one of two that it finds equal, by their name and their code."""
+    one, other = namespace["status"], namespace["lock.status"]
+    assert one == one  # noqa: PLR0124 - it is what is tested
+    assert one != other
+    assert len({one, other, namespace["status"]}) == 2
+    calls = [Call(one), Call(other), Call(one)]
+    assert [call.task for call in Executor(namespace).dedupe(calls)] == [one, other]
+
+
 def test_short_options_are_the_same_for_every_command() -> None:
     for name in EXAMPLES:
         for argument in namespace[name].get_arguments():
@@ -116,7 +169,8 @@ def test_a_module_deploy_that_is_loaded_already_is_named(team: Path, name: str) 
     (team / name).write_text("")
     (team / "tasks.py").write_text("import deploy\n" + TWO_LINES)
     refused = run(team, "-m", "invoke", "version")
-    assert refused.returncode != 0
+    assert refused.returncode == 2
+    assert "Traceback" not in refused.stderr
     assert str(team / name) in refused.stderr
     assert "import changeover before it" in refused.stderr
 
@@ -131,6 +185,73 @@ def test_the_settings_are_found_in_a_folder_above(
     monkeypatch.chdir(below)
     assert load.find(None) == Path("../../fabric.yaml")
     assert load.load(load.find(None), "prod").root == team.resolve()
+
+
+@pytest.mark.parametrize("place", ["fabric.yaml", "."])
+def test_a_file_above_that_anyone_can_write_is_not_read(
+    team: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor one in a folder where anyone can put another in its place."""
+    (team / "below").mkdir()
+    (team / place).chmod(0o777)
+    monkeypatch.chdir(team)
+    assert load.find(None) == Path("fabric.yaml"), "this folder was chosen"
+    monkeypatch.chdir(team / "below")
+    assert load.find("../fabric.yaml") == Path("../fabric.yaml"), "this file was chosen"
+    with pytest.raises(BadInput) as refused:
+        load.find(None)
+    problem, remedy = str(refused.value).split("\n")
+    path = (team / place).resolve()
+    assert f"{path} can be changed by every user" in problem
+    assert str(team / "fabric.yaml") in problem
+    assert remedy == (
+        f"If you trust it, name it with `--settings ../fabric.yaml`, or run `chmod o-w {path}`."
+    )
+    (team / place).chmod(0o1777 if place == "." else 0o644)
+    assert load.find(None) == Path("../fabric.yaml"), "in /tmp, a file is its owner's"
+
+
+def ids(path: Path) -> tuple[int, int]:
+    """The owner and the group of a path."""
+    found = path.lstat()
+    return found.st_uid, found.st_gid
+
+
+def test_a_file_above_of_another_user_or_a_foreign_group_is_not_read(team: Path) -> None:
+    file, (user, group) = team / "fabric.yaml", ids(team)
+    ours = ownership.Trusted(frozenset({user}), frozenset({group}))
+    ownership.refuse_foreign(file, "x", ours)
+    with pytest.raises(BadInput, match="belongs to "):
+        ownership.refuse_foreign(file, "x", ownership.Trusted(frozenset(), frozenset({group})))
+    file.chmod(0o664)
+    ownership.refuse_foreign(file, "x", ours)
+    with pytest.raises(BadInput, match="can be changed by the group ") as refused:
+        ownership.refuse_foreign(file, "x", ownership.Trusted(frozenset({user}), frozenset()))
+    assert f"`chmod g-w {file}`" in str(refused.value)
+
+
+def test_a_link_above_counts_with_the_place_that_it_leads_to(team: Path) -> None:
+    here = ownership.Trusted.here()
+    (team / "real").mkdir()
+    (team / "fabric.yaml").rename(team / "real" / "fabric.yaml")
+    (team / "fabric.yaml").symlink_to("real/fabric.yaml")
+    ownership.refuse_foreign(team / "fabric.yaml", "x", here)
+    (team / "real").chmod(0o777)
+    with pytest.raises(BadInput, match="real can be changed by every user"):
+        ownership.refuse_foreign(team / "fabric.yaml", "x", here)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_file_above_that_was_given_away_is_not_read(
+    team: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (team / "below").mkdir()
+    monkeypatch.chdir(team / "below")
+    os.chown(team / "fabric.yaml", 65500, 0)
+    with pytest.raises(BadInput, match="belongs to 65500, not to root"):
+        load.find(None)
+    monkeypatch.setenv("SUDO_UID", "65500")
+    assert load.find(None) == Path("../fabric.yaml"), "it is of the user who typed sudo"
 
 
 def test_without_settings_the_message_says_where_and_shows_an_example(
@@ -183,3 +304,36 @@ def test_all_that_the_code_imports_is_a_dependency() -> None:
     names = {re.split(r"[^\w.-]", each)[0] for each in settings["project"]["dependencies"]}
     assert names >= {"boto3", "fabric", "invoke", "paramiko", "jinja2", "rich", "pydantic"}
     assert all(re.search(r">=", each) for each in settings["project"]["dependencies"])
+
+
+def test_the_settings_schema_is_printed_as_it_is(team: Path) -> None:
+    shown = run(team, "-c", CHANGEOVER, "schema")
+    assert shown.returncode == 0
+    assert shown.stdout == SCHEMA.read_text()
+
+
+@pytest.mark.parametrize("script", ["lock", "oldest"])
+def test_uv_is_run_without_this_machines_configuration(script: str, tmp_path: Path) -> None:
+    text = (ROOT / "scripts" / script).read_text()
+    assert "scripts/uv " in text
+    assert not re.search(r"^\s*uv ", text, re.MULTILINE)
+    (tmp_path / "uv").write_text('#!/bin/sh\necho "$@"; env\n')
+    (tmp_path / "uv").chmod(0o755)
+    ended = subprocess.run(
+        [ROOT / "scripts" / "uv", "pip", "list"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "UV_INDEX_URL": "x", "PIP_INDEX_URL": "y"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout.startswith("--no-config pip list\n")
+    assert "INDEX_URL" not in ended.stdout
+
+
+def test_what_makes_a_virtual_environment_installs_what_that_needs_first() -> None:
+    rules = (ROOT / "Makefile").read_text().split("\n\n")
+    makers = [rule for rule in rules if "-m venv" in rule]
+    assert len(makers) == 2
+    for rule in makers:
+        first = next(line for line in rule.splitlines() if line.startswith("\t"))
+        assert first == "\t@scripts/debian-packages python"

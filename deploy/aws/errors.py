@@ -151,8 +151,8 @@ class Translator:
             )
         if code in DENIED:
             return BadInput(
-                f"{where}: not allowed{self._of_profile}: {said or code}; docs/permissions.md has "
-                "the policy that is needed"
+                f"{where}: not allowed{self._of_profile}: {said or code}; docs/permissions.md in "
+                "Changeover's repository has the policy that is needed"
             )
         return ApiError(f"{where}: {code}: {said}", code, may_pass=code in PASSING)
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from invoke import Exit, Task, task
 
-from deploy.cli import invoke_patch
+from deploy.cli import early_end, invoke_patch
 from deploy.cli.invoke_patch import USAGE_ERROR, program
+from deploy.settings.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,13 +85,23 @@ class Command(Task[Any]):
             options["names"] = [*options["names"], SHORT[name]]
         return options
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether it is the same task.
+
+        Invoke compares a task's last name and its code, so `status` would equal `lock.status`.
+        """
+        return self is other
+
+    def __hash__(self) -> int:
+        return object.__hash__(self)
+
 
 def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
     """Make a function the command `name`, which takes these options.
 
     The function gets an `Asked`, and those options by name that are no field of it. Errors become
     one message and an exit code, unexpected ones included. Such an error comes from before the
-    first change: after it, the command ends with the report.
+    first change, except for `lock.break`: after it, a command ends with its report.
     """
 
     def decorate(body: Callable[..., Any]) -> Any:
@@ -101,19 +112,22 @@ def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
                 raise Exit("-R/--dry is Invoke's and still connects; use --dry-run", USAGE_ERROR)
             invoke_patch.refuse_missing(options, name)
             invoke_patch.restore_on_signals()
+            typed = Scope(
+                options["env"], name, settings=options["settings"] or "", program=program()
+            )
             try:
                 asked, others = loaded("options").asked(program(), **options)
                 code = int(body(asked, **others))
             except DeployError as error:
-                raise Exit(str(error), error.exit_code) from error
+                raise Exit(*early_end.refusal(error, typed)) from error
             except Exit:
                 raise
             except Exception as error:
                 if os.environ.get("CHANGEOVER_DEBUG"):
                     raise
-                raise Exit(invoke_patch.defect(error, name), USAGE_ERROR) from error
+                raise Exit(early_end.defect(error, typed), USAGE_ERROR) from error
             except KeyboardInterrupt:
-                raise Exit("Interrupted; nothing was changed.", 130) from None
+                raise Exit(early_end.interruption(typed), 130) from None
             finally:
                 invoke_patch.settle()
             if code:

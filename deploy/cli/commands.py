@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from deploy.cli import conclusion, session
 from deploy.cli.options import as_typed, read_settings, seconds_of, split
 from deploy.cli.rollout import Rollout, Signals
-from deploy.errors import BadInput, DeployError, as_deploy_error
+from deploy.errors import as_deploy_error
 from deploy.plan import preflight
 from deploy.recovery import repair as repairs
 from deploy.recovery import rollback
@@ -83,8 +83,6 @@ def _pipeline(
         return _run(asked, scope, make, execute, screen, ending)
     except Exception as error:
         if not ending.began:
-            if isinstance(error, DeployError) and error.exit_code == ExitCode.FAILED:
-                raise BadInput(*error.args, "Nothing was changed.") from error
             raise
         text = str(as_deploy_error(error, "ending the command"))
         screen.complain(f"{text}\n{asked.command('status')} shows what runs where.")

@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,34 +22,63 @@ from deploy.screen import streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import FrameType
+    from types import FrameType, TracebackType
 
 USAGE_ERROR = 2
 
 
-def exit_with_two() -> None:
-    """Let Invoke end with 2 for an unknown option or task, or a missing value.
+PARSING = ("parse_core", "parse_tasks", "parse_cleanup")
+"""What reads the command line. `inv` has done the first before it loads tasks.py, and so us."""
 
-    `inv` is Invoke's own program and ends such errors with 1, which here means that a deploy
-    failed. It loads tasks.py before it parses the tasks' arguments, so a tasks.py that calls
-    this is in time; Invoke then prints the message of an Exit as it would that of a ParseError.
+
+def exit_with_two() -> None:
+    """Let Invoke end with 2 for an unknown option or task, or a missing or wrong value.
+
+    Invoke ends such errors with 1, which here means that a deploy failed. It prints the message
+    of an Exit as it would that of a ParseError.
     """
-    for name in ("parse_tasks", "parse_cleanup"):
+    for name in PARSING:
         body = getattr(Program, name)
         if not hasattr(body, "__wrapped__"):
             setattr(Program, name, _translated(body))
+    _end_loading_with_two()
 
 
-def _translated(body: Callable[[Program], None]) -> Callable[[Program], None]:
+def _translated(body: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(body)
-    def run(typed: Program) -> None:
+    def run(typed: Program, *words: Any) -> None:
         streams.guard_program()  # what Invoke and Python print goes through it too
         try:
-            body(typed)
+            body(typed, *words)
         except ParseError as error:
             raise Exit(_message(typed, error), code=USAGE_ERROR) from error
+        except (ValueError, AttributeError) as error:  # of -T abc, and of --list-format=abc
+            raise Exit(_wrong(f"an option has a wrong value: {error}"), USAGE_ERROR) from error
+        except Exit as error:
+            if error.message and error.code == 1:
+                raise Exit(_wrong(error.message), USAGE_ERROR) from error
+            raise
 
     return run
+
+
+def _wrong(problem: str) -> str:
+    return f"{problem}\nSee `{program()} --help`."
+
+
+def _end_loading_with_two() -> None:
+    """Let a tasks.py that fails after it imported us end with 2, below its traceback."""
+    before = sys.excepthook
+
+    def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        before(kind, error, trace)
+        if any(frame.f_code is _LOADING for frame, _ in traceback.walk_tb(trace)):
+            sys.exit(USAGE_ERROR)
+
+    sys.excepthook = show
+
+
+_LOADING = Program.load_collection.__code__
 
 
 def program() -> str:
@@ -68,6 +98,8 @@ def _message(typed: Program, error: ParseError) -> str:
     name = getattr(context, "name", None)
     unknown = re.search(r"No idea what '(.*)' is!", str(error))
     word = unknown[1].partition("=")[0] if unknown else ""
+    if not name and not hasattr(typed, "collection"):
+        return _wrong(str(error))
     if not name:
         names = [each for each in typed.collection.task_names if each != word]
         hint = nearest(word, names).replace("; did", " Did")
@@ -107,17 +139,6 @@ NEEDED = {
     "env": "an environment of the settings, as in --env prod",
     "reason": "why the lock is broken, for the others",
 }
-
-
-def defect(error: Exception, command: str) -> str:
-    """The message for an unexpected error, from before a command's first change."""
-    effect = "nothing was changed"
-    if command == "lock.break":
-        effect = f"look with `{program()} lock.status` whether the lock is gone"
-    return (
-        f"a defect in Changeover: {type(error).__name__}: {error}; {effect}; run {program()} "
-        f"{command} with CHANGEOVER_DEBUG=1 for the traceback, and report it"
-    )
 
 
 def explain(error: ImportError) -> None:

@@ -5,6 +5,7 @@ Cheap to import: what a command needs is loaded when it is typed.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from invoke import Collection, Program, task
@@ -17,6 +18,8 @@ from deploy.cli.invoke_patch import program
 from deploy.screen import streams
 
 invoke_patch.exit_with_two()
+
+SCHEMA = Path(__file__).parents[1] / "settings" / "schema.json"
 
 
 @command("deploy", *CHANGING, "allow_downtime", "package")
@@ -58,9 +61,8 @@ def repair(asked: Any) -> Any:
 def status(asked: Any, json: bool) -> Any:
     """Show what runs where, and the health of every target.
 
-    Exit codes: 0 all is well; 1 all serve, but not what was deployed last, or the AWS API
-    failed; 2 bad input; 4 more than one release runs; 5 hosts are out of service, or cannot be
-    read.
+    Exit codes: 0 all is well; 1 all serve, but not what was deployed last; 2 bad input, or the
+    AWS API failed; 4 more than one release runs; 5 hosts are out of service, or cannot be read.
     """
     return loaded("commands").status(asked, as_json=json)
 
@@ -69,7 +71,7 @@ def status(asked: Any, json: bool) -> Any:
 def lock_status(asked: Any, json: bool) -> Any:
     """Show which deploy holds the lock, and if it is alive.
 
-    Exit codes: 0 not locked; 1 the AWS API failed; 2 bad input, or too few hosts answer to know;
+    Exit codes: 0 not locked; 2 bad input, the AWS API failed, or too few hosts answer to know;
     3 locked.
     """
     return loaded("lock_commands").status(asked, as_json=json)
@@ -79,8 +81,8 @@ def lock_status(asked: Any, json: bool) -> Any:
 def lock_break(asked: Any, reason: str, force: bool) -> Any:
     """Take the lock from a deploy that is dead.
 
-    Exit codes: 0 done, or not locked; 1 the AWS API failed; 2 bad input, or too few hosts
-    answered: look again with lock.status; 3 the deploy is alive.
+    Exit codes: 0 done, or not locked; 2 bad input, the AWS API failed, or too few hosts answered:
+    look again with lock.status; 3 the deploy is alive.
     """
     return loaded("lock_commands").destroy(asked, reason=reason, force=force)
 
@@ -91,15 +93,24 @@ def version(_context: Any) -> None:
     streams.guard()[0].write(f"Changeover {__version__}\n")
 
 
+@task
+def schema(_context: Any) -> None:
+    """Print the JSON Schema of the settings, for editors."""
+    streams.guard()[0].write(SCHEMA.read_text(encoding="utf-8"))
+
+
 @task(name="help", default=True)
 def show_help(_context: Any) -> None:
     """Print the commands, one sentence each."""
-    names = [name for name in namespace.task_names if name in {*EXAMPLES, "version"}]
+    ours = {*EXAMPLES, "schema", "version"}
+    names = [name for name in namespace.task_names if name in ours]
     width = max(map(len, names))
     lines = [f"Changeover {__version__}: deploys without losing a request.", ""]
     lines += [f"  {program()} {name:{width}}  {helpline(namespace[name])}" for name in names]
     lines += ["", f"Example: {program()} {EXAMPLES['deploy']}"]
     lines += [f"The options of a command, and its exit codes: {program()} deploy --help"]
+    if set(namespace.task_names) - {*ours, "help"}:
+        lines += [f"Other tasks: {program()} --list"]
     streams.guard()[0].write("\n".join([*lines, ""]))
 
 
@@ -108,6 +119,7 @@ namespace = Collection(
     rollback,
     repair,
     status,
+    schema,
     version,
     show_help,
     Collection("lock", lock_status, lock_break),

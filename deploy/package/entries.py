@@ -200,7 +200,7 @@ def check_link(entry: Entry, package: str) -> None:
 def too_big(package: str, path: str, limit: int) -> BadInput:
     """Give the refusal of a package that unpacks to more than `limit` bytes, with this entry."""
     return BadInput(
-        f"package {package}: it unpacks to more than the limit of {limit / 1_000_000:,.0f} MB with "
+        f"package {package}: it unpacks to more than the limit of {limit / 2**20:,.0f} MiB with "
         f"{shown(path)}; make it smaller, or raise max_unpacked_mb in the settings",
     )
 

@@ -28,7 +28,7 @@ class ExitCode(enum.IntEnum):
 
 
 MEANINGS: dict[ExitCode, str] = {
-    ExitCode.DONE: "done; for `inv status`: all is well",
+    ExitCode.DONE: "done",
     ExitCode.FAILED: "failed; the fleet is whole, on one release",
     ExitCode.BAD_INPUT: "bad input or usage; nothing was changed",
     ExitCode.LOCKED: "another deploy holds the environment",
@@ -39,6 +39,11 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.INTERRUPTED: "ended by SIGINT: Ctrl-C",
     ExitCode.TERMINATED: "ended by SIGTERM",
 }
+STATUS_MEANINGS = MEANINGS | {
+    ExitCode.DONE: "all is well",
+    ExitCode.FAILED: "all serve, but not what was deployed last",
+}
+"""The meanings of the codes of `inv status`."""
 
 
 class Outcome(enum.StrEnum):

@@ -11,7 +11,7 @@ from rich.text import Text
 from deploy import __version__
 from deploy.aws.targets import State
 from deploy.foreign_text import line, lines, visible
-from deploy.run.report import MEANINGS, ExitCode, Outcome
+from deploy.run.report import MEANINGS, STATUS_MEANINGS, ExitCode, Outcome
 
 if TYPE_CHECKING:
     from deploy.run.report import Failure, Report
@@ -71,8 +71,8 @@ def render_overview(overview: Overview) -> RenderableType:
         notes.append(words(f"locked: {line(overview.lock)}", "yellow"))
     code = overview.exit_code
     style = "green" if code is ExitCode.DONE else "red"
-    verdict = "all is well" if code is ExitCode.DONE else MEANINGS[code]
-    return Group(table, *notes, cell(f"{overview.environment}: {verdict}", style))
+    verdict = f"{overview.environment}: {STATUS_MEANINGS[code]}"
+    return Group(table, *notes, cell(verdict, style))
 
 
 def _verdict(row: Row) -> tuple[str, str]:

@@ -92,7 +92,9 @@ class App(Strict):
     environment: dict[str, str] = Field(default_factory=dict)
     """Environment variables of the service. They are readable by every user of the host."""
     environment_file: Annotated[str, StringConstraints(pattern=r"^/\S+$")] | None = None
-    """A file on the host with secret environment variables, of mode 0600 and owned by root."""
+    """A file on the host with secret environment variables, owned by root, with a mode of at most
+    0640.
+    """
     sandbox: dict[Directive, bool] = Field(default_factory=dict)
     """Directives of the unit's sandbox to leave out, such as `{PrivateUsers: false}`."""
     template: str | None = None
@@ -121,7 +123,7 @@ class App(Strict):
     healthy_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 180.0
     """How long the load balancer may take to find the target healthy."""
     max_unpacked_mb: Annotated[int, Field(ge=1)] = 2048
-    """The largest size of an unpacked package, in MB."""
+    """The largest size of an unpacked package, in MiB."""
     keep_releases: Annotated[int, Field(ge=2, le=100)] = 5
     """How many releases stay on each host, to roll back to."""
     slot: Port | None = None

@@ -84,7 +84,9 @@ class Environment(Strict):
     root: Path
     """The folder of the settings file: relative paths start there."""
     apps: Annotated[tuple[App, ...], Field(strict=False, min_length=1)]
-    """The apps, by name. Each key overrides the app's own above. Default: all apps."""
+    """The apps, by name, and the keys that differ from those under `deploy.apps`. Default: all
+    apps.
+    """
     hosts: Annotated[
         Annotated[Hosts, Tag(BY_TAGS)] | Annotated[Names, Tag(BY_NAME)],
         Discriminator(_hosts_kind, custom_error_type="hosts", custom_error_message=_HOSTS_REMEDY),

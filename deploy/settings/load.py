@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from deploy.errors import BadInput, nearest
-from deploy.settings import explain, yaml_document
+from deploy.settings import explain, ownership, yaml_document
 from deploy.settings.app import App, Health, Verify
 from deploy.settings.base import GIVEN, Strict
 from deploy.settings.environment import BY_NAME, BY_TAGS, Aws, Environment, Hosts, Ssh
@@ -38,19 +38,24 @@ def find(typed: str | None) -> Path:
     """Return the settings file: the path as typed, or fabric.yaml here or in a folder above.
 
     The path is relative to the working directory where the file lies there or above. Raises
-    BadInput where there is none, with where it was searched for.
+    BadInput where there is none, with where it was searched for, and for one above that others
+    could have written.
     """
     if typed is not None:
         return Path(typed).expanduser()
     here = Path.cwd()
     for depth, folder in enumerate((here, *here.parents)):
         if (folder / NAME).is_file():
-            return Path(*[".."] * depth, NAME)
+            relative = Path(*[".."] * depth, NAME)
+            if depth:
+                ownership.refuse_foreign(folder / NAME, str(relative), ownership.Trusted.here())
+            return relative
     raise BadInput(
         f"no {NAME} in {here} or in a folder above it; change to your project's folder, name the "
         "file with --settings, or write one there, for example:",
         *(f"  {line}" for line in LEAST),
-        "docs/quickstart.md explains it.",
+        "The command `schema` prints all keys; docs/quickstart.md in Changeover's repository "
+        "explains them.",
     )
 
 
@@ -105,7 +110,7 @@ def _included(chosen: Document, root: Path, environment: str) -> Document:
 
 def _mapping(section: Document, key: str, called: str) -> None:
     """Refuse what stands under a key and is neither a mapping nor empty."""
-    if not isinstance(section.values.get(key) or {}, dict):
+    if not isinstance(section.values.get(key, {}), dict | None):
         raise BadInput(f"{section.place((key,))}: {called}: must be a mapping of keys to values")
 
 

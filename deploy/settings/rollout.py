@@ -79,7 +79,7 @@ class Rollout(Strict):
 
     strategy: Literal["rolling", "surge"] = "rolling"
     """`rolling` replaces the release in place, host by host. `surge` starts the new release
-    beside the old one, on the second port, so that capacity never drops.
+    beside the old one, on the other of the app's two ports, so that capacity never drops.
     """
     batch: Batch = Batch(sizes=("1",))
     """How many hosts at a time: a count, a percentage, or a ramp such as `[1, 25%, 50%]` whose

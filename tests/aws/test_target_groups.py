@@ -194,7 +194,11 @@ def test_writes_name_id_and_port(stubbed: tuple[Balancer, Stubber]) -> None:
     [
         ("ExpiredToken", BadInput, "refuses the credentials: ExpiredToken; renew them"),
         ("InvalidClientTokenId", BadInput, "refuses the credentials: InvalidClientTokenId"),
-        ("AccessDenied", BadInput, "not allowed: said; docs/permissions.md has"),
+        (
+            "AccessDenied",
+            BadInput,
+            "not allowed: said; docs/permissions.md in Changeover's repository has",
+        ),
         ("Throttling", ApiError, "Throttling: said"),
         ("InternalFailure", ApiError, "InternalFailure: said"),
     ],

@@ -39,6 +39,8 @@ def inv(*words: str) -> subprocess.CompletedProcess[str]:
         (("--dry", "deploy", "--env", "lab"), "use --dry-run"),
         (("rollback", "--env", "lab", "--to", ""), "--to is empty: give it a value, or leave"),
         (("deploy", "--env=lab", "--skip-host="), "--skip-host is empty"),
+        (("--list", "nope"), "Sub-collection 'nope' not found!"),
+        (("--list-format", "nope", "--list"), "an option has a wrong value"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import builders
 import pytest
+from invoke import Context, Exit
 
-from deploy.cli import commands, conclusion, invoke_patch, options
+from deploy.cli import commands, conclusion, invoke_patch, options, tasks
 from deploy.cli import session as sessions
+from deploy.cli.command import EXAMPLES
 from deploy.cli.rollout import Rollout
-from deploy.errors import BadInput, UnexpectedAnswer
+from deploy.errors import ApiError, BadInput, Locked, UnexpectedAnswer, Unreachable
 from deploy.plan import assembly, plan
 from deploy.run.report import ExitCode, Outcome, Report
 from deploy.screen import overview, tables
@@ -118,19 +120,69 @@ def test_before_the_first_change_the_error_goes_on(
         commands._pipeline(ASKED, ASKED.scope("deploy"), fail, fail)
 
 
-def test_an_api_that_fails_before_the_first_change_is_bad_input(
-    pipeline: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What another command calls a failed step (exit code 1) changed nothing here."""
+WORDS = {"env": "prod", "settings": "a b.yaml", "reason": "its job was cancelled"}
 
-    def read(*_: object) -> Any:
-        raise UnexpectedAnswer("elbv2: DescribeTargetHealth: a page in place of an answer")
 
-    monkeypatch.setattr(commands, "read_settings", read)
-    del pipeline
-    with pytest.raises(BadInput, match=r"(?s)a page in place.*Nothing was changed") as refused:
-        commands._pipeline(ASKED, ASKED.scope("deploy"), fail, fail)
-    assert refused.value.exit_code == ExitCode.BAD_INPUT
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A command that ends with an error before its report: Invoke's Exit for it."""
+
+    def run(name: str, error: BaseException) -> Exit:
+        def body(*_: object, **__: object) -> Any:
+            raise error
+
+        names = ("deploy", "roll_back", "repair", "status", "destroy")
+        monkeypatch.setattr(
+            tasks, "loaded", lambda _: SimpleNamespace(**dict.fromkeys(names, body))
+        )
+        monkeypatch.setattr(invoke_patch, "restore_on_signals", lambda: None)
+        options = {argument.attr_name or argument.name for argument in task(name).get_arguments()}
+        given = {each: WORDS.get(each) for each in options} | {"wait_lock": "0"}
+        with pytest.raises(Exit) as raised:
+            task(name)(Context(), **{key: given[key] for key in options})
+        return raised.value
+
+    def task(name: str) -> Any:
+        return tasks.namespace[name]
+
+    return run
+
+
+def effect(name: str) -> str:
+    """What is said about what a command changed."""
+    if name == "lock.break":
+        return "lock.status --env prod --settings 'a b.yaml'` shows whether the lock is gone."
+    return "Nothing was changed."
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_api_that_fails_before_the_first_change_is_bad_input(name: str, ended: Any) -> None:
+    """What a report calls a failed step (exit code 1) changed nothing here."""
+    for error in (
+        UnexpectedAnswer("elbv2: DescribeTargetHealth: a page in place of an answer"),
+        ApiError("elbv2: InternalError", "InternalError", may_pass=True),
+    ):
+        exit_ = ended(name, error)
+        assert exit_.code == ExitCode.BAD_INPUT
+        assert str(error) in exit_.message
+        assert effect(name) in exit_.message
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_other_errors_keep_their_code_and_their_text(name: str, ended: Any) -> None:
+    for error in (BadInput("a", "b"), Locked("held"), Unreachable("silent")):
+        exit_ = ended(name, error)
+        assert (exit_.code, exit_.message) == (error.exit_code, str(error))
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_defect_and_an_interruption_say_what_was_changed(name: str, ended: Any) -> None:
+    """`lock.break` may have broken the lock on some hosts by then."""
+    for error, code in ((KeyError("x"), ExitCode.BAD_INPUT), (KeyboardInterrupt(), 130)):
+        exit_ = ended(name, error)
+        assert exit_.code == code
+        assert effect(name) in exit_.message
+        assert ("Nothing was changed" in exit_.message) == (name != "lock.break")
 
 
 class BrokenWatch:
@@ -214,12 +266,8 @@ def test_a_defect_before_the_first_change_is_one_message(broken_status: Path, de
     assert ("Traceback" in ended.stderr) is debug, ended.stderr
     if not debug:
         assert ended.returncode == int(ExitCode.BAD_INPUT)
-        assert "a defect in Changeover: ZeroDivisionError: nobody foresaw it; nothing was " in (
-            ended.stderr
+        assert (
+            "a defect in Changeover: ZeroDivisionError: nobody foresaw it\nNothing was changed."
+            in (ended.stderr)
         )
         assert "CHANGEOVER_DEBUG=1" in ended.stderr
-
-
-def test_only_a_broken_lock_may_have_changed_something() -> None:
-    assert "nothing was changed" in invoke_patch.defect(KeyError("x"), "deploy")
-    assert "inv lock.status" in invoke_patch.defect(KeyError("x"), "lock.break")

@@ -479,6 +479,11 @@ def test_a_rare_compression_is_refused(tmp_path: Path) -> None:
     refused(tmp_path / "web.1.2.3.zip", "compressed in a rare way")
 
 
+def test_the_limit_is_shown_in_the_unit_of_its_setting() -> None:
+    """The setting max_unpacked_mb counts MiB."""
+    assert "the limit of 2,048 MiB with" in str(entries.too_big("web.zip", "a", 2048 * 2**20))
+
+
 @pytest.mark.parametrize("make", [folder, unix_zip, tar_of])
 def test_more_than_the_limit_is_refused(tmp_path: Path, make: Callable[..., Path]) -> None:
     path = make(tmp_path, CONTENTS | {"zeros": bytes(2_000_000)})

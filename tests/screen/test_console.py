@@ -6,6 +6,8 @@ import copy
 import errno
 import io
 import threading
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import builders
@@ -14,7 +16,10 @@ from builders import NEW
 from rich.console import Console
 
 from deploy import __version__
+from deploy.cli import conclusion
 from deploy.plan import assembly
+from deploy.recovery import failed_host
+from deploy.run import failed_step
 from deploy.run.report import (
     BatchBegan,
     Failure,
@@ -27,12 +32,16 @@ from deploy.run.report import (
 )
 from deploy.screen import console, log_lines, overview, tables
 from deploy.screen import live as watch
+from deploy.settings.scope import Scope
+from deploy.steps.verify import NotProven, ProveRelease
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from deploy.plan.plan import Plan
     from deploy.run.report import Event
+
+ROOT = Path(__file__).parent.parent
 
 
 def printed(thing: RenderableType, width: int = 100) -> str:
@@ -182,6 +191,33 @@ def test_a_failure_is_told_once_and_whole() -> None:
     ):
         assert text.count(part) == 1
     assert "x" * 300 not in text
+
+
+SAMPLE_JOURNAL = (
+    "2026-11-22T23:04:03+0000 host-1 systemd[1]: Started web@5000.service - web on port 5000.",
+    "2026-11-22T23:04:03+0000 host-1 web[660]: listening on port 5000",
+)
+
+
+def test_the_report_in_the_docs_is_as_it_is_printed() -> None:
+    found = made(4)
+    host_plan = found.batches[0][0]
+    step = next(each for each in host_plan.steps if isinstance(each, ProveRelease))
+    error = NotProven(
+        f"{step.host}: {step.app.unit} gave answer 503, not 200 on port 5000/health for 60 s"
+    )
+    undone = tuple(str(each) for each in failed_host.recovery_of(host_plan, step).steps)
+    failure = replace(
+        failed_step.failure(step, error, "unused (Target.NotRegistered)", SAMPLE_JOURNAL),
+        undone=undone,
+    )
+    outcomes = {f"host-{number}": Outcome.WAITING for number in range(1, 5)}
+    report = Report(found, outcomes | {"host-1": Outcome.BACK}, (failure,))
+    scope = Scope("prod", "deploy", ("--package", "2.0.0"))
+    text = printed(tables.render_report(report, conclusion.next_steps(scope, report)), 200)
+    shown = [line[:80] for line in text.splitlines()]
+    sample = (ROOT / "docs/failures.md").read_text().split("```\n")[1]
+    assert sample.splitlines() == shown
 
 
 def test_success_is_one_line() -> None:

@@ -1,0 +1,190 @@
+"""The JSON Schema of fabric.yaml, made from the settings' classes.
+
+Pydantic gives the types and the limits; here stands what validators refuse beyond that. It
+cannot say what takes a look at two places of the file: an app's required keys, which may stand
+at the app or in an environment, two apps with one port, two ports for `strategy: surge`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from deploy.settings import app, environment, rollout
+from deploy.settings.base import FREE_TEXT, GIVEN, Strict
+from deploy.unit import sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Schema = dict[str, Any]
+
+PARTS = (
+    app.App,
+    app.Health,
+    app.Verify,
+    environment.Environment,
+    environment.Aws,
+    environment.Ssh,
+    environment.Hosts,
+    rollout.Rollout,
+)
+
+# As syntax.is_control, without halves of surrogate pairs, which no pattern can name.
+CONTROLS = r"\u0000-\u001f\u007f-\u009f"
+NO_CONTROLS = f"^[^{CONTROLS}]*$"
+
+# Patterns are ECMAScript's and Python's alike: no flags, and no class that knows Unicode.
+SIZE: Schema = {
+    "anyOf": [
+        {"type": "integer", "minimum": 1},
+        {"type": "string", "pattern": r"^\s*0*([1-9][0-9]*|([1-9][0-9]?|100)%)\s*$"},
+    ]
+}
+SHARE: Schema = {
+    "anyOf": [
+        {"type": "integer", "minimum": 0},
+        {"type": "string", "pattern": r"^\s*([0-9]+|0*([1-9]?[0-9]|100)%)\s*$"},
+    ]
+}
+CODES = r" *[2-4][0-9]{2}(-[2-4][0-9]{2})? *"
+REST = r"(:[0-9]+)?(/[A-Za-z0-9/._~-]*)?"
+LOOPBACK = r"([Ll][Oo][Cc][Aa][Ll][Hh][Oo][Ss][Tt]|127(\.[0-9]+){3}|\[[0-9A-Fa-f:.]+\])"
+HTTP = r"[Hh][Tt][Tt][Pp]"
+ENDPOINT = rf"^({HTTP}[Ss]://[\[\]A-Za-z0-9._:-]+{REST}|{HTTP}://{LOOPBACK}{REST})$"
+
+
+def schema(meanings: Callable[[type[Strict]], dict[str, str]]) -> str:
+    """Return the entire file's schema as text; meanings: the texts below a class's fields."""
+    whole = environment.Environment.model_json_schema()
+    defs: Schema = whole.pop("$defs") | {"Environment": whole}
+    for model in PARTS:
+        part = defs[model.__name__]
+        part["properties"] = {
+            key: _plain(value, free=key in FREE_TEXT)
+            for key, value in part["properties"].items()
+            if key not in GIVEN
+        }
+        for key, text in meanings(model).items():
+            if key in part["properties"]:
+                part["properties"][key]["description"] = text
+        if model is not environment.Hosts:
+            part.pop("required", None)  # an environment may give what the app leaves out
+    _refine(defs)
+    return json.dumps(_without_titles(_file(defs)), indent=2) + "\n"
+
+
+def _file(defs: Schema) -> Schema:
+    """Return the schema of the file, of the definitions of its parts."""
+    apps: Schema = defs["Environment"]["properties"]["apps"]
+    of_all = {
+        key: value for key, value in apps.items() if key not in {"description", "minProperties"}
+    }
+    of_all["type"] = ["object", "null"]
+    apps_elsewhere = {"anyOf": [{"required": ["apps"]}, {"required": ["from"]}]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Changeover's settings",
+        "type": "object",
+        "required": ["deploy"],
+        "properties": {
+            "deploy": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["environments"],
+                "properties": {
+                    "apps": of_all,
+                    "environments": {
+                        "type": "object",
+                        "minProperties": 1,
+                        "additionalProperties": {"$ref": "#/$defs/Environment"},
+                    },
+                },
+                "anyOf": [
+                    {
+                        "required": ["apps"],
+                        "properties": {"apps": {"type": "object", "minProperties": 1}},
+                    },
+                    {"properties": {"environments": {"additionalProperties": apps_elsewhere}}},
+                ],
+            }
+        },
+        "$defs": defs,
+    }
+
+
+def _refine(defs: Schema) -> None:
+    """Add what validators refuse beyond types and limits."""
+    keys = {name: part.get("properties", {}) for name, part in defs.items()}
+    defs["Batch"] = {"anyOf": [*SIZE["anyOf"], {"type": "array", "minItems": 1, "items": SIZE}]}
+    defs["Share"] = SHARE
+    defs["Rollout"]["not"] = {
+        "required": ["window", "batch"],
+        "properties": {"window": {"type": "integer"}},
+    }
+    defs["Verify"]["anyOf"] = [
+        {"required": [key], "properties": {key: {"type": "string"}}} for key in keys["Verify"]
+    ]
+    for key in keys["Verify"].values():
+        _text(key)["pattern"] = f"^[^{CONTROLS}]+$"
+    _text(keys["Health"]["expect"])["pattern"] = f"^{CODES}(,{CODES})*$"
+    _text(keys["Aws"]["endpoint_url"])["pattern"] = ENDPOINT
+    keys["Hosts"]["tags"] |= {"minProperties": 1, "propertyNames": {"pattern": NO_CONTROLS}}
+    keys["App"]["ports"]["uniqueItems"] = True
+    keys["App"]["sandbox"]["propertyNames"] = {"enum": sorted(sandbox.REMOVABLE)}
+    _text(keys["App"]["environment_file"])["not"] = {"pattern": rf"(^|/)\.\.?(/|$)|[{CONTROLS}]"}
+    apps = {
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"pattern": "^[a-z][a-z0-9-]{0,30}$"},
+        "additionalProperties": {"anyOf": [{"$ref": "#/$defs/App"}, {"type": "null"}]},
+        "description": keys["Environment"]["apps"]["description"],
+    }
+    keys["Environment"]["apps"] = apps
+    keys["Environment"]["from"] = {
+        "type": "string",
+        "description": "Another file, whose keys count as if they stood here.",
+    }
+    defs["Environment"]["anyOf"] = [{"required": ["hosts"]}, {"required": ["from"]}]
+
+
+def _text(part: Schema) -> Schema:
+    """Return the schema of a key that is text or null, without null."""
+    found: Schema = next(each for each in part["anyOf"] if each.get("type") == "string")
+    return found
+
+
+def _plain(part: Any, *, free: bool) -> Any:
+    """Return a key's schema with defaults as the file has them, and text without controls.
+
+    free: whether its text may hold control characters.
+    """
+    if isinstance(part, list):
+        return [_plain(each, free=free) for each in part]
+    if not isinstance(part, dict):
+        return part
+    plain = {key: _plain(value, free=free) for key, value in part.items() if key != "default"}
+    default = part.get("default")
+    if isinstance(default, dict):  # a class's: its own keys have them
+        values = {key: value for key, value in default.items() if key in {"sizes", "text"}}
+        for value in values.values():
+            text = ", ".join(value) if isinstance(value, list) else value
+            plain["default"] = int(text)
+    elif "default" in part:
+        plain["default"] = default
+    if plain.get("type") == "string" and not free and "enum" not in plain:
+        plain.setdefault("pattern", NO_CONTROLS)
+    return plain
+
+
+def _without_titles(part: Any, *, is_keys: bool = False) -> Any:
+    """Leave out the titles that pydantic makes of names, where `title` is no key itself."""
+    if isinstance(part, list):
+        return [_without_titles(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    return {
+        key: _without_titles(value, is_keys=key in {"properties", "$defs"})
+        for key, value in part.items()
+        if is_keys or key != "title"
+    }
