@@ -14,6 +14,7 @@ from botocore.exceptions import ProfileNotFound
 from deploy.aws import errors, sessions, transport
 from deploy.aws.answers import Answer
 from deploy.errors import ApiError, BadInput, DeployError, UnexpectedAnswer
+from deploy.foreign_text import visible
 from deploy.settings import endpoint
 
 if TYPE_CHECKING:
@@ -75,10 +76,15 @@ class Account:
         return str(self._aws.region or default or "none")
 
     def verify(self) -> str:
-        """Ask AWS who we are; BadInput when it refuses the credentials or cannot be reached."""
+        """Ask AWS who we are; returns our ARN.
+
+        Raises BadInput when AWS refuses the credentials, cannot be reached, or when they are of
+        another account than `aws: account:` names.
+        """
         try:
             answer = self.call("sts", "get_caller_identity")
-            caller = Answer("sts.get_caller_identity", answer).text("Arn")
+            identity = Answer("sts.get_caller_identity", answer)
+            caller, number = identity.text("Arn"), identity.text("Account")
         except ApiError as error:
             check = "`aws:` in fabric.yaml, and ~/.aws/config"
             if error.may_pass or "Region" in error.code:
@@ -86,6 +92,11 @@ class Account:
             raise BadInput(f"{error}; check {check}") from error
         except UnexpectedAnswer as error:
             raise BadInput(str(error)) from error
+        if self._aws.account not in {None, number}:
+            raise BadInput(
+                f"the credentials are of account {visible(number)} ({visible(caller)}), and "
+                f"`aws: account:` is {self._aws.account}; choose the right profile"
+            )
         return caller
 
     def call(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, StringConstraints, Tag, field_validator, model_validator
 
 from deploy.settings import endpoint
 from deploy.settings.app import App, Verify
@@ -22,6 +22,8 @@ class Aws(Strict):
     """The region. Default: the AWS tools' own settings."""
     profile: str | None = None
     """The profile. Leave it out where a role gives the credentials, as in CI."""
+    account: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")] | None = None
+    """The account's number, in quotes. If given, credentials of another account are refused."""
     endpoint_url: str | None = None
     """The address of the API, where it is not AWS's own."""
     credentials_file: str | None = None

@@ -12,6 +12,7 @@ import pytest
 from moto import mock_aws
 
 from deploy.aws.account import Account
+from deploy.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,3 +83,13 @@ def test_refused_credentials_are_not_read_from_the_cache_again(
     account.verify()
     found = account._session_core.get_credentials().get_frozen_credentials()
     assert found.access_key != before
+
+
+def test_credentials_of_another_account_are_refused_where_the_settings_name_one(
+    home: Path,
+) -> None:
+    del home
+    aws = {"profile": "base", "region": "eu-west-1"}
+    assert Account(builders.environment(aws=aws | {"account": "123456789012"})).verify()
+    with pytest.raises(BadInput, match=r"are of account 123456789012 .*is 210987654321"):
+        Account(builders.environment(aws=aws | {"account": "210987654321"})).verify()

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
-from test_settings import BAD, FILE, in_environment, with_key
 
 from deploy.cli.tasks import SCHEMA
 from deploy.errors import BadInput
 from deploy.settings import load
 from deploy.unit import sandbox
+from settings.test_load import BAD, FILE, in_environment, with_key
 
 ROOT = Path(__file__).parent.parent
 TEXT = json.loads(SCHEMA.read_text())
