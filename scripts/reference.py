@@ -131,7 +131,7 @@ For the YAML extension of VS Code, the first line of `fabric.yaml` is then:
 # yaml-language-server: $schema=settings.schema.json
 ```
 
-The schema accepts what a command accepts, as far as one can say: that an app has all required keys, and that no two apps share a port, is only checked by a command.
+The schema agrees with the commands, except where two places of the file must be compared: only a command checks that an app has all required keys, and that no two apps share a port.
 """  # noqa: E501 - a paragraph is one line
     for title, place, model, more in SECTIONS:
         text += f"\n## {title}\n\n`{place}`" + (f". {more}" if more else "")
