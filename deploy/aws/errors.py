@@ -62,6 +62,7 @@ PASSING = frozenset(
         "ServiceUnavailable",
         "InternalError",
         "InternalFailure",
+        "HealthUnavailable",
         "500",
         "502",
         "503",

@@ -53,3 +53,12 @@ def test_with_a_right_clock_it_is_the_credentials(ahead_seconds: float | None) -
     assert isinstance(error, CredentialsRefused)
     assert "clock" not in str(error)
     assert forgotten == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "may_pass"),
+    [("HealthUnavailable", True), ("Throttling", True), ("TargetGroupNotFound", False)],
+)
+def test_what_may_pass_is_tried_again(code: str, may_pass: bool) -> None:
+    error, _ = translated(code, "x", None)
+    assert error.may_pass is may_pass

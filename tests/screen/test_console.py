@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from deploy.plan.plan import Plan
     from deploy.run.report import Event
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 
 
 def printed(thing: RenderableType, width: int = 100) -> str:

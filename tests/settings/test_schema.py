@@ -17,7 +17,7 @@ from deploy.settings import load
 from deploy.unit import sandbox
 from settings.test_load import BAD, FILE, in_environment, with_key
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 TEXT = json.loads(SCHEMA.read_text())
 CHECK = Draft202012Validator(TEXT)
 
