@@ -8,7 +8,7 @@ VENV := .venv/stamp
 
 help:
 	@echo "make demo    4 hosts, a deploy under load, no failed request (about 3 minutes)"
-	@echo "make check   format, lint, types and the tests without the lab (seconds)"
+	@echo "make check   format, lint, types, the tests without the lab, what they cover (minutes)"
 	@echo "make test    make check, then the promises on the lab's real hosts"
 	@echo "make faults  what a deploy survives: kills, cuts, bad releases, races (about 35 minutes)"
 	@echo "make audit   every wall of SECURITY.md attacked, with and without it (about 4 minutes)"
@@ -38,7 +38,9 @@ check: $(VENV)
 	$(BIN)/ruff check .
 	$(BIN)/mypy deploy changeover lab bench faults audit scripts tasks.py tests --exclude '^tests/lab/'
 	$(BIN)/mypy tests/lab  # apart: two conftest.py in one run are one too many for it
-	$(BIN)/pytest -m "not lab" -n 3 --dist worksteal
+	@rm -f .lab/coverage.json
+	$(BIN)/pytest -m "not lab" -n 3 --dist worksteal --cov --cov-report=json:.lab/coverage.json
+	$(BIN)/python scripts/coverage_gate.py .lab/coverage.json
 
 # A recipe line of its own, not a prerequisite: the lab's tests come last, their summary too.
 test: debian-packages check
@@ -69,5 +71,5 @@ oldest: $(VENV)
 
 clean:
 	@if [ -x $(BIN)/inv ]; then $(BIN)/inv lab.down; fi
-	rm -rf .venv .lab .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .lab .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import runpy
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 from invoke import Call, Executor
+from test_layout import imports
 
 from deploy import __version__
 from deploy.cli.command import EXAMPLES, SHORT
@@ -299,11 +303,55 @@ def test_the_requirements_are_those_of_the_project() -> None:
         assert (ROOT / name).read_text() == text, f"run scripts/requirements.py: {name} is stale"
 
 
+DEPENDENCIES: list[str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+    "dependencies"
+]
+CODE = [*(ROOT / "changeover").rglob("*.py"), *(ROOT / "deploy").rglob("*.py")]
+BROUGHT = {"botocore": "boto3"}
+"""Distributions that come with a dependency, which says in which versions they fit."""
+
+
+known_distributions = functools.cache(metadata.packages_distributions)
+
+
+def distributions(paths: Iterable[Path]) -> set[str]:
+    """The distributions, by their names on PyPI, of what files import and Python does not have."""
+    tops = {name.partition(".")[0] for path in paths for name in imports(path)}
+    foreign = tops - sys.stdlib_module_names - {"changeover", "deploy"}
+    known = known_distributions()
+    return {known.get(top, [top])[0].lower() for top in foreign}
+
+
+def undeclared(paths: Iterable[Path]) -> set[str]:
+    """What files import of distributions that are no dependencies of ours."""
+    declared = {re.split(r"[^\w.-]", each)[0] for each in DEPENDENCIES}
+    return {each for each in distributions(paths) if BROUGHT.get(each, each) not in declared}
+
+
 def test_all_that_the_code_imports_is_a_dependency() -> None:
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    names = {re.split(r"[^\w.-]", each)[0] for each in settings["project"]["dependencies"]}
-    assert names >= {"boto3", "fabric", "invoke", "paramiko", "jinja2", "rich", "pydantic"}
-    assert all(re.search(r">=", each) for each in settings["project"]["dependencies"])
+    assert undeclared(CODE) == set()
+    assert all(re.search(r">=", each) for each in DEPENDENCIES)
+
+
+def test_every_dependency_is_imported() -> None:
+    """One that is not would be installed, and locked, and trusted, for nothing."""
+    imported = {BROUGHT.get(each, each) for each in distributions(CODE)}
+    assert imported == {re.split(r"[^\w.-]", each)[0] for each in DEPENDENCIES}
+
+
+def test_what_a_dependency_brings_is_required_by_it() -> None:
+    for brought, by in BROUGHT.items():
+        required = metadata.requires(by) or []
+        assert brought in {re.split(r"[^\w.-]", each)[0] for each in required}
+
+
+def test_control_an_import_that_is_no_dependency_is_found(tmp_path: Path) -> None:
+    file = tmp_path / "module.py"
+    file.write_text(
+        "import json, boto3, hypothesis\nfrom ruamel.yaml import YAML\n"
+        "def later():\n    from jsonschema.exceptions import ValidationError\n    import absent\n"
+    )
+    assert undeclared([file]) == {"hypothesis", "jsonschema", "absent"}
 
 
 def test_the_settings_schema_is_printed_as_it_is(team: Path) -> None:

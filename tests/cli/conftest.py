@@ -10,7 +10,7 @@ from paper_account import Account
 
 from cli import loopback
 from cli.loopback import Project
-from deploy.survey import gather
+from deploy.hosts import ownership
 from lab import aws
 from lab.api import replaced
 from lab.targets import Outcome
@@ -46,6 +46,6 @@ def account(running_account: Account, monkeypatch: pytest.MonkeyPatch) -> Accoun
 @pytest.fixture
 def project(account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     # The folders' files are those of the user that runs the tests, not root's.
-    monkeypatch.setattr(gather.ownership, "refuse_wrong", lambda *_: None)
+    monkeypatch.setattr(ownership, "refuse_wrong", lambda *_: None)
     with Project(tmp_path, account) as made:
         yield made

@@ -74,6 +74,7 @@ def test_what_fails_on_the_hosts_is_reported_with_its_exit_code_and_the_lock_is_
 
 
 def test_a_second_deploy_is_refused_while_the_first_lives(project: Project) -> None:
+    project.outlast_pauses()
     asked = project.asked(yes=True)
     loaded = read_settings(asked, Screen())
     with (

@@ -27,6 +27,7 @@ PATIENCE_SECONDS = 20.0
 @pytest.fixture
 def living(project: Project) -> Iterator[Lease]:
     """The lease of a deploy that lives."""
+    project.outlast_pauses()
     asked = project.asked()
     loaded = read_settings(asked, Screen())
     with (

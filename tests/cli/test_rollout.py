@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from deploy.cli import rollout
 from deploy.cli.rollout import AGAIN, STOPPING, Signals
+from deploy.screen import streams
 
 if TYPE_CHECKING:
     from deploy.run.executor import Execution
@@ -119,7 +119,8 @@ def test_a_signal_that_came_first_also_ends_the_run_that_begins_after_it(
     screen: PaperScreen, execution: Any
 ) -> None:
     """Such as the rollback of the finished hosts, after the rollout that it interrupted."""
-    rollback: Any = SimpleNamespace(stop=(stops := []).append)
+    stops: list[int] = []
+    rollback: Any = SimpleNamespace(stop=stops.append)
     with signals(screen) as heard:
         heard.guide(cast("Execution", execution))
         raised(signal.SIGHUP)
@@ -136,8 +137,8 @@ def test_only_a_second_interrupt_aborts_at_once_and_says_what_to_type(
         ended.append(code)
         raise SystemExit(code)
 
-    monkeypatch.setattr(rollout.streams, "end", ended.append)
-    monkeypatch.setattr(rollout.os, "_exit", leave)
+    monkeypatch.setattr(streams, "end", ended.append)
+    monkeypatch.setattr(os, "_exit", leave)
     with signals(screen) as heard:
         heard.guide(cast("Execution", execution))
         for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):

@@ -82,6 +82,7 @@ def test_credentials_that_aws_refuses_are_reported_before_anything_else(project:
 
 
 def test_the_lock_guards_every_change_until_it_is_released(project: Project) -> None:
+    project.outlast_pauses()
     with session(project) as opened:
         with opened.lease("deploy", 0, silent) as lease:
             assert all(remote.guard is lease for remote in opened.remotes.values())

@@ -17,7 +17,7 @@ from sshd import Sshd
 from deploy.aws.inventory import Host
 from deploy.errors import CommandFailed, ConnectionLost, LockLost, RemoteError, Unreachable
 from deploy.hosts.scripts import change
-from deploy.hosts.ssh import framing
+from deploy.hosts.ssh import exchange, framing
 from deploy.hosts.ssh.remote import Remote
 
 if TYPE_CHECKING:
@@ -159,6 +159,22 @@ def test_a_payload_follows_its_script_and_is_counted(remote: Remote) -> None:
     assert sum(sent) == len(contents)
 
 
+@pytest.mark.usefixtures("unlocked")
+def test_an_upload_that_the_host_takes_no_more_of_ends(
+    remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "UPLOAD_PAUSE_SECONDS", 0.5)
+    with pytest.raises(ConnectionLost, match="upload: the connection broke: the host takes no mo"):
+        remote.send("web", "sleep 30", "upload", io.BytesIO(bytes(64 * 2**20)))
+
+
+@pytest.mark.usefixtures("unlocked")
+def test_a_change_without_a_lock_is_for_a_look_that_changes_nothing_of_a_deploys(
+    remote: Remote,
+) -> None:
+    assert remote.change("web", "echo done", "switching").strip() == "done"
+
+
 @pytest.fixture
 def service() -> Iterator[int]:
     """A port that answers 204 to GET, to a Host header that it knows."""
@@ -204,3 +220,34 @@ def test_a_look_beside_a_command_waits_for_nothing(remote: Remote) -> None:
     assert remote.aside("echo beside", 5).stdout.strip() == "beside"
     assert time.monotonic() - began < 2.5
     long.join()
+
+
+def test_a_look_beside_a_command_ends_when_the_connection_breaks(
+    remote: Remote, sshd: Sshd
+) -> None:
+    remote.connect()
+    timer = threading.Timer(0.3, sshd.drop)
+    timer.start()
+    with pytest.raises(ConnectionLost, match=r"^127\.0\.0\.1: .*the connection broke: "):
+        remote.aside("sleep 20", 20)
+    timer.join()
+
+
+def test_a_look_does_not_wait_for_a_connection_that_another_thread_opens(remote: Remote) -> None:
+    with remote._lock, pytest.raises(ConnectionLost, match="is being opened again"):
+        remote.aside("true", 5)
+    assert remote.aside("echo opened", 5).stdout.strip() == "opened", "or opens it"
+
+
+def test_a_port_that_cannot_be_asked_in_any_way_says_what_to_install(
+    remote: Remote, sshd: Sshd, tmp_path: Path
+) -> None:
+    """Forwarding is forbidden, and the host has neither curl nor python3."""
+    sshd.forwards = False
+    few = tmp_path / "few"
+    few.mkdir()
+    for name in ("sh", "head"):
+        (few / name).symlink_to(f"/bin/{name}")
+    sshd.shell = ("/usr/bin/env", f"PATH={few}", "/bin/sh", "-c")
+    with pytest.raises(RemoteError, match="neither curl nor python3 is there to ask port 5000; in"):
+        remote.probe(5000, "/health", "example.com", 5)
