@@ -9,6 +9,7 @@ import os
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import builders
@@ -25,7 +26,6 @@ from deploy.survey.parse import parse_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from deploy.errors import CommandResult
     from deploy.survey.facts import Slot
@@ -33,9 +33,8 @@ if TYPE_CHECKING:
 SCRIPTS = {
     "survey_host": read.survey_host("lab"),
     "survey_app": read.survey_app("web", "web", None, None),
-    "survey_slot": read.survey_slot("web", 5000, "web@5000.service"),
+    "survey_slots": read.survey_slots([("web", 5000, "web@5000.service")]),
     "survey_app, all": read.survey_app("web", "web", "old.service", "/etc/web env"),
-    "listeners": read.listeners("web", 5000),
     "runtime": read.runtime("web", "web@5000.service", 5000),
     "connections": read.connections(5000),
     "prepare": upload.prepare("web", "web"),
@@ -176,7 +175,6 @@ BAD_NAMES = (
         change.home,
         change.lock_path,
         lambda bad: change.locked(bad, "true"),
-        lambda bad: change.release_path("web", bad),
         lambda bad: upload.prepare("web", bad),
         lambda bad: upload.receive_release("web", bad, "web", 0, "0" * 64),
         lambda bad: upload.receive_release("web", "1.0.0-aaaaaaaaaaaa", bad, 0, "0" * 64),
@@ -194,7 +192,7 @@ BAD_NAMES = (
         lambda bad: read.find_contents("web", bad),
         lambda bad: read.runtime(bad, "web@5000.service", 5000),
         lambda bad: read.survey_app(bad, "web", None, None),
-        lambda bad: read.survey_slot("web", 5000, bad),
+        lambda bad: read.survey_slots([("web", 5000, bad)]),
         lambda bad: read.journal(bad, 5),
     ],
 )
@@ -376,7 +374,7 @@ def test_the_survey_reads_links_records_and_releases(tmp_path: Path) -> None:
 
 def surveyed(root: Path) -> tuple[Slot, tuple[str, ...]]:
     script = read.survey_app("web", "nobody", None, "/none")
-    script += "\n" + read.survey_slot("web", 5000, "web@5000.service")
+    script += "\n" + read.survey_slots([("web", 5000, "web@5000.service")])
     facts = run(moved(script, root)).facts
     found = parse_host(builders.host(), facts, [builders.app()])
     return found.slots["web"], tuple(k for k in found.unknown if ".show." not in k)
@@ -416,3 +414,52 @@ def test_probes_print_the_code_or_zeros_where_nobody_answers() -> None:
     for build in (read.probe_with_python, read.probe_with_curl):
         answer = run(build(1, "/health", "example.com", 1)).stdout.strip()
         assert answer in {"000", ""}
+
+
+SHOWN = """LoadState=loaded
+MainPID={pid}
+FragmentPath=/etc/systemd/system/web@5000.service
+
+LoadState=not-found
+MainPID=0
+
+LoadState=loaded
+MainPID=0
+"""
+
+
+def test_all_slots_are_looked_at_with_one_question_to_systemd_and_one_to_the_kernel(
+    tmp_path: Path,
+) -> None:
+    """As both print: a blank line between two units, and a process's name between quotes."""
+    asked = "#!/bin/sh\necho \"$0 $*\" >> '{root}/asked'\n"
+    ss = 'LISTEN 0 128 [::]:{port} [::]:* users:(("a b",pid={pid},fd=3),("a b",pid=1,fd=3))\n'
+    pid = os.getpid()
+    printed = {
+        "systemctl": SHOWN.format(pid=pid),
+        "ss": ss.format(port=5000, pid=pid) + ss.format(port=5001, pid=pid).replace("pid=1", "x"),
+    }
+    for name, text in printed.items():
+        (tmp_path / name).write_text(
+            f"{asked.format(root=tmp_path)}cat <<'END'\n{text.rstrip()}\nEND\n"
+        )
+        (tmp_path / name).chmod(0o755)
+    slots = [("web", 5000), ("web", 5001), ("api", 5100)]
+    script = read.survey_slots([(app, port, f"{app}@{port}.service") for app, port in slots])
+    ran = run(script, environ={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    facts = framing.Facts(ran.facts)
+    assert ran.stderr == ""
+    assert [facts.first(f"{app}.{port}.show.LoadState") for app, port in slots] == [
+        "loaded",
+        "not-found",
+        "loaded",
+    ]
+    assert facts.first("web.5000.show.MainPID") == str(pid)
+    assert int(facts.first("web.5000.memory_kb")) > 1000
+    assert facts.every("web.5001.memory_kb") == facts.every("api.5100.memory_kb") == []
+    listening = [line.split()[0] for line in facts.every("web.5000.listener")]
+    assert sorted(listening) == sorted({"1", str(pid)})
+    (listener,) = facts.every("web.5001.listener")
+    assert bytes.fromhex(listener.split()[1]) == Path(f"/proc/{pid}/comm").read_bytes()
+    assert facts.every("api.5100.listener") == []
+    assert (tmp_path / "asked").read_text().count("\n") == len(printed)

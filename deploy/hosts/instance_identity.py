@@ -7,11 +7,11 @@ machine is a known one, not that it is the one whose target is about to leave th
 from __future__ import annotations
 
 import os
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from deploy import values
 from deploy.errors import BadInput
+from deploy.hosts.scripts.program import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,11 +36,8 @@ def question(root: str = "") -> str:
 
     root: what stands in front of the files' paths.
     """
-    return "\n".join(
-        f'echo "{key}=$(head -c {_MOST_BYTES} {quote(root + path)} 2>/dev/null '
-        f"| od -An -v -tx1 | tr -d ' \\n')\""
-        for key, path in SOURCES.items()
-    )
+    words = [word for key, path in SOURCES.items() for word in (key, root + path)]
+    return program("hex") + program("instance_identity", _MOST_BYTES, *words)
 
 
 def shown(printed: Mapping[str, Iterable[str]]) -> str | None:

@@ -140,7 +140,7 @@ class StageUnits(OnHost):
         script = upload.stage_units(
             list(zip(names, map(len, checks), strict=True)),
             list(zip(files, map(len, texts), strict=True)),
-            rehearsal.script(self.app.name, [len(text) for text in trials]) if trials else (),
+            rehearsal.trials(self.app.name, [len(text) for text in trials]) if trials else "",
         )
         source = io.BytesIO(b"".join((*checks, *texts, *trials)))
         try:

@@ -106,9 +106,10 @@ def look(remote: Remote, environment: Environment, *, settled: bool = False) -> 
     for app in environment.apps:
         name = app.name
         own = read.survey_app(name, app.service_user, app.replaces, app.environment_file)
-        slots = [read.survey_slot(name, port, app.at(port).unit) for port in app.ports]
         owners = ownership.look(name, app.service_user, app.environment_file)
-        parts += [own, *slots, owners]
+        parts += [own, owners]
+    slots = [app.at(port) for app in environment.apps for port in app.ports]
+    parts.append(read.survey_slots([(slot.name, slot.port, slot.unit) for slot in slots]))
     limit = ASK_SECONDS + change.IDLE_SECONDS * len(environment.apps) * settled
     script = "\n".join([*parts, "true"])
 

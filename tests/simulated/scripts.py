@@ -30,11 +30,14 @@ class Effects:
         self._world, self._home, self._sent = world, home, sent
 
     def of(self, script: str) -> Iterator[Effect]:
-        """The script's effects, in order; it may be several scripts, a line each."""
-        whole = script in SPOKEN or script == "true"
-        for part in [script] if whole else script.split("\n"):
-            name, args = SPOKEN.get(part, (part, ()))
+        """The script's effects, in order; it may be several scripts in a row."""
+        while script and script != "true":
+            part = max((known for known in SPOKEN if script.startswith(known)), key=len)
+            name, args = SPOKEN[part]
             yield from getattr(self, name)(*args)
+            script = script.removeprefix(part).removeprefix("\n")
+        if script:
+            yield from self.true()
 
     def true(self) -> Iterator[Effect]:
         yield lambda: True

@@ -7,11 +7,11 @@ token exactly, at its place: no pattern, and no token in another field, can matc
 
 from __future__ import annotations
 
-from shlex import quote
 from urllib.parse import quote as percent
 
 from deploy import values
-from deploy.hosts.scripts.change import LOCK_HELD, LOCK_LOST, hold_lock
+from deploy.hosts.scripts.change import hold_lock
+from deploy.hosts.scripts.program import program
 
 LOCKS = "/var/lib/changeover"
 LOCK_GONE = 81
@@ -39,20 +39,9 @@ def take_lock(
     when that holder was found dead: a heartbeat since then keeps the lock. A token whose lock
     was broken here never gets it again: 76 (LOCK_LOST).
     """
-    may = [_is_held_by(environment, token)]
-    if instead_of:
-        is_same = f'[ "$({_shown(environment)})" = {quote(seen.hex())} ]'
-        dead = _is_held_by(environment, instead_of)
-        may.append(f"{{ {dead} && {is_same}; }}" if seen else dead)
-    return _alone(
-        f"set -e; install -d -m 0755 {LOCKS}; "
-        f"if {_is_taken(environment)} && ! {{ {' || '.join(may)}; }}; then "
-        f"{show_lock(environment)}; exit {LOCK_HELD}; fi; "
-        # By the shell alone: a token has no place in an argument list.
-        f"if [ -f {_broken(environment)} ]; then while read -r broken _; do "
-        f'[ "$broken" != {_sure(token)} ] || exit {LOCK_LOST}; done < {_broken(environment)}; fi; '
-        f"{_write(environment, token, line)}"
-    )
+    _refuse_line(token, line)
+    dead = (_sure(instead_of), seen.hex()) if instead_of else ("", "")
+    return _alone("take_lock", environment, _sure(token), line, LINE_BYTES, *dead)
 
 
 def beat_lock(environment: str, token: str, line: str) -> str:
@@ -60,53 +49,44 @@ def beat_lock(environment: str, token: str, line: str) -> str:
 
     Exit code 76 (LOCK_LOST) where another holds the lock, 81 (LOCK_GONE) where none does.
     """
-    return _alone(
-        f"if {_is_held_by(environment, token)}; then {_write(environment, token, line)}; "
-        f"elif {_is_taken(environment)}; then exit {LOCK_LOST}; else exit {LOCK_GONE}; fi"
-    )
+    _refuse_line(token, line)
+    return _alone("beat_lock", environment, _sure(token), line)
 
 
 def holds_lock(environment: str, token: str) -> str:
     """End with 76 (LOCK_LOST) unless this holder's token is in the lock here."""
-    return f"{_is_held_by(environment, token)} || exit {LOCK_LOST}"
+    return program("lock_functions") + program("holds_lock", lock_file(environment), _sure(token))
 
 
 def drop_lock(environment: str, token: str) -> str:
     """Release the lock, if it is still this token's."""
-    file = quote(lock_file(environment))
-    return _alone(f"if {_is_held_by(environment, token)}; then rm -f {file}; fi")
+    return _alone("drop_lock", environment, _sure(token))
 
 
 def break_lock(environment: str, token: str, note: str) -> str:
     """Remove the lock if it is still this token's, and write down why; the token stays out."""
-    removed = f"printf '%s %s\\n' {_sure(token)} {_noted(note)} >> {_broken(environment)}"
-    file = quote(lock_file(environment))
-    return _alone(f"if {_is_held_by(environment, token)}; then set -e; {removed}; rm -f {file}; fi")
+    return _alone("break_lock", environment, _sure(token), _noted(note))
 
 
 def break_unreadable(environment: str, text: bytes, note: str) -> str:
     """Remove a lock that names no holder, if it still has this text, and write down why."""
-    file = quote(lock_file(environment))
-    return _alone(
-        f'if [ "$({_shown(environment)})" = {quote(text.hex())} ]; then set -e; '
-        f"printf '%s\\n' {_noted(note)} >> {_broken(environment)}; rm -rf {file}; fi"
-    )
+    return _alone("break_unreadable", environment, text.hex(), _noted(note), LINE_BYTES)
 
 
 def show_lock(environment: str) -> str:
     """Print `lock=` and the lock's first 4,096 bytes in hexadecimal digits; none if it is free."""
-    return f'printf "lock=%s\\n" "$({_shown(environment)})"'
+    return program("lock_functions") + program("show_lock", lock_file(environment), LINE_BYTES)
 
 
 def read_lock(environment: str) -> str:
     """Print the lock's line as it is, at most 4,096 bytes; nothing where no deploy holds it."""
-    file = quote(lock_file(environment))
-    return f"head -c {LINE_BYTES} {file} 2>/dev/null | head -n 1"
+    return program("read_lock", lock_file(environment), LINE_BYTES)
 
 
-def _alone(script: str) -> str:
-    """Run the script alone among those that touch the environments' locks on this host."""
-    return f"{hold_lock(None, 30)}\n{script}"
+def _alone(name: str, environment: str, *arguments: str | int) -> str:
+    """Return a program that runs alone among those that touch the environments' locks there."""
+    act = program(name, lock_file(environment), *arguments)
+    return hold_lock(None, 30) + program("lock_functions") + act
 
 
 def _sure(token: str) -> str:
@@ -116,47 +96,13 @@ def _sure(token: str) -> str:
     return token
 
 
-def _is_held_by(environment: str, token: str) -> str:
-    """Return a shell condition: the lock's line starts with this token."""
-    start = head(token)
-    file = quote(lock_file(environment))
-    return f'[ "$(head -c {len(start)} {file} 2>/dev/null)" = {quote(start)} ]'
-
-
-def _is_taken(environment: str) -> str:
-    """Return a shell condition: something is there, and not an empty file as a crash leaves it."""
-    file = quote(lock_file(environment))
-    return f"{{ [ -s {file} ] || [ -L {file} ] || {{ [ -e {file} ] && [ ! -f {file} ]; }}; }}"
-
-
-def _write(environment: str, token: str, line: str) -> str:
-    """Return commands that replace the lock's line by rename; ValueError for another's line."""
+def _refuse_line(token: str, line: str) -> None:
+    """Raise ValueError for a line that is not this token's."""
     is_line = line.isascii() and line.isprintable() and len(line) < LINE_BYTES
     if not is_line or not line.startswith(head(token)):
         raise ValueError("a lock's line is printable ASCII and starts with its holder's token")
-    file = quote(lock_file(environment))
-    return f"printf '%s\\n' {quote(line)} > {file}.new && mv -T {file}.new {file}"
-
-
-def _shown(environment: str) -> str:
-    """Return commands that print the lock's start as hexadecimal digits.
-
-    What is not a regular file is not opened: reading a FIFO would block.
-    """
-    file = quote(lock_file(environment))
-    is_plain = f"[ ! -L {file} ] && {{ [ -f {file} ] || [ ! -e {file} ]; }}"
-    return (
-        f"{{ if {is_plain}; then head -c {LINE_BYTES} {file} 2>/dev/null; "
-        f"else printf 'not a regular file'; fi; }} | od -A n -v -t x1 | tr -d ' \\n'"
-    )
-
-
-def _broken(environment: str) -> str:
-    """Return the quoted path of the notes about broken locks."""
-    return quote(lock_file(environment).removesuffix(".lock") + ".broken")
 
 
 def _noted(note: str) -> str:
-    """Return the note as one quoted line without control characters."""
-    clean = "".join(character if character.isprintable() else " " for character in note)
-    return quote(clean[:1000])
+    """Return the note as one line without control characters."""
+    return "".join(character if character.isprintable() else " " for character in note)[:1000]
