@@ -126,7 +126,7 @@ def _made() -> plan.Plan:
 
 
 def _fleet(stdout: str) -> Fleet:
-    remote = SimpleNamespace(ask=lambda *_: CommandResult("", 0, stdout, ""))
+    remote = SimpleNamespace(ask=lambda script, *_: script.parse(CommandResult("", 0, stdout, "")))
     fleet = SimpleNamespace(
         remote=lambda _: remote,
         started={},

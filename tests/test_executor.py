@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import builders
 import pytest
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from deploy.aws.inventory import Host
+    from deploy.hosts.scripts.script import Script
     from deploy.plan.host_plan import HostPlan
     from deploy.plan.plan import Plan
     from deploy.settings.app import App
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from deploy.steps.fleet import Fleet
     from deploy.survey.facts import HostFacts
 
+T = TypeVar("T")
 PATIENCE_SECONDS = 5.0
 TWO = (("web", 5000), ("admin", 5100))
 
@@ -103,9 +105,9 @@ class PaperFleet:
         del host
         return self
 
-    def ask(self, script: str, what: str) -> CommandResult:
-        assert what == "journal"
-        return CommandResult(script, 0, "first\nlast\n", "")
+    def ask(self, script: Script[T]) -> T:
+        assert script.name == "journal"
+        return script.parse(CommandResult(str(script), 0, "first\nlast\n", ""))
 
 
 def made(hosts: Iterable[HostFacts], *apps: App, **environment: Any) -> Plan:

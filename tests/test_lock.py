@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from lockhosts import PATIENCE_SECONDS, FolderHost, forged
+from shell import typed
 
 from deploy.errors import (
     ConnectionLost,
@@ -154,7 +155,7 @@ def dead(hosts: Hosts, *names: str) -> Holder:
     holder = Holder.of_this_process("ana@one", "deploy", TTL_SECONDS)
     for name in names or hosts:
         script = lock.take_lock("lab", holder.token, holder.as_line())
-        assert hosts[name].ask(script, "").exit_code == 0
+        assert hosts[name].ask(script).exit_code == 0
     return holder
 
 
@@ -176,7 +177,7 @@ def found_dead_and_awake(hosts: Hosts, where: Sequence[str]) -> tuple[Holder, wa
     awake = replace(holder, beat=holder.beat + 1)
     for name in where:
         script = lock.beat_lock("lab", holder.token, awake.as_line())
-        assert hosts[name].ask(script, "").exit_code == 0
+        assert hosts[name].ask(script) == 0
     return holder, seen
 
 
@@ -210,7 +211,7 @@ def test_one_that_was_killed_in_the_middle_of_a_heartbeat_is_dead(hosts: Hosts) 
     holder = dead(hosts)
     newer = replace(holder, beat=holder.beat + 1)
     for name in ("host-2", "host-4"):
-        hosts[name].ask(lock.beat_lock("lab", holder.token, newer.as_line()), "")
+        hosts[name].ask(lock.beat_lock("lab", holder.token, newer.as_line()))
     assert watched(hosts, holder) is Life.DEAD
 
 
@@ -236,9 +237,9 @@ def test_who_was_taken_over_knows_it_and_its_changes_end_on_the_host(hosts: Host
         first.take(0, silent)
         first.when_lost(lost.set)
         first.confirm()
-        assert hosts["host-2"].ask(f"{first.fence}\necho changed", "").stdout == "changed\n"
+        assert hosts["host-2"].ask(typed(f"{first.fence.text}echo changed")).stdout == "changed\n"
         assert broken(hosts) == {}
-        ended = hosts["host-2"].ask(f"{first.fence}\necho changed", "")
+        ended = hosts["host-2"].ask(typed(f"{first.fence.text}echo changed"))
         assert (ended.exit_code, ended.stdout) == (commands.LOCK_LOST, "")
         assert lost.wait(PATIENCE_SECONDS)
         with pytest.raises(LockLost, match="another deploy took lab over"):
@@ -394,7 +395,7 @@ def test_a_long_look_is_not_taken_for_silence(
         if len(looks) == 1:
             newer = replace(holder, beat=holder.beat + 1)
             for host in hosts.values():
-                host.ask(lock.beat_lock("lab", holder.token, newer.as_line()), "")
+                host.ask(lock.beat_lock("lab", holder.token, newer.as_line()))
         return found
 
     monkeypatch.setattr(watch, "read", slowly)
@@ -419,11 +420,11 @@ def test_a_heartbeat_alone_never_makes_a_lock_file(hosts: Hosts) -> None:
     host = hosts["host-1"]
     host.file.unlink()
     script = lock.beat_lock("lab", holder.token, holder.as_line())
-    assert host.ask(script, "").exit_code == lock.LOCK_GONE
+    assert host.ask(script) == lock.LOCK_GONE
     host.file.touch()
-    assert host.ask(script, "").exit_code == lock.LOCK_GONE
+    assert host.ask(script) == lock.LOCK_GONE
     host.file.write_text(forged())
-    assert host.ask(script, "").exit_code == commands.LOCK_LOST
+    assert host.ask(script) == commands.LOCK_LOST
     assert host.file.read_text() == forged()
 
 
@@ -434,7 +435,7 @@ def test_a_broken_lock_stays_lost_even_where_hosts_are_reached_one_by_one(hosts:
         holder = next(iter(shown_by(hosts).values()))
         script = lock.break_lock("lab", holder.token, "because")
         for host in hosts.values():
-            assert host.ask(script, "").exit_code == 0
+            assert host.ask(script) == 0
             first.refused("somewhere: something")
             threading.Event().wait(0.2)
         with pytest.raises(LockLost):

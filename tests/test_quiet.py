@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import builders
 import pytest
@@ -14,6 +14,7 @@ from deploy.aws.targets import Health, State
 from deploy.errors import (
     BadInput,
     BalancerError,
+    CommandFailed,
     CommandResult,
     ConnectionLost,
     DeployError,
@@ -30,8 +31,10 @@ from deploy.survey.facts import Listener, Slot, UnitState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from deploy.hosts.scripts.script import Script
     from deploy.steps.fleet import Fleet
 
+T = TypeVar("T")
 WEB = builders.app()
 DRAINING = Health(State.DRAINING, "Target.DeregistrationInProgress")
 STEP = WaitQuiet(builders.host(), WEB, floor_seconds=15.0, quiet_seconds=5.0, seconds=60.0)
@@ -90,13 +93,14 @@ class PaperFleet:
         del host
         return self
 
-    def ask(self, script: str, what: str, timeout_seconds: float) -> CommandResult:
-        del what
+    def ask(self, script: Script[T], timeout_seconds: float) -> T:
         self.looks.append(self.at)
         self.limits.append(timeout_seconds)
         said = self.says(self.at)
         self.at += 0.01
-        return CommandResult(script, 1 if said == "no ss" else 0, said, "")
+        if said == "no ss":
+            raise CommandFailed("host-1", script.name, CommandResult(str(script), 1, said, ""))
+        return script.parse(CommandResult(str(script), 0, said, ""))
 
     def tell(self, host: str, text: str) -> None:
         del host

@@ -46,7 +46,7 @@ def tried(root: Path, texts: list[str], broken: str) -> subprocess.CompletedProc
         (
             f"set -e; PATH={root}:$PATH; d=$(mktemp -d); trap 'rm -rf \"$d\"' EXIT",
             f"drop() {{ touch {root}/dropped; }}",
-            trials.replace("/run/systemd/system", f"{root}/units"),
+            trials.text.replace("/run/systemd/system", f"{root}/units"),
             "echo went on",
         )
     )

@@ -1,5 +1,5 @@
 """What a host holds and says, and how it is reached.
 
 scripts: what is sent -> ssh: how it gets there -> lock: who may send it
-records, connections, ownership and others read what comes back
+records, ownership and others read what comes back
 """

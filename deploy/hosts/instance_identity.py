@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from deploy import values
 from deploy.errors import BadInput
-from deploy.hosts.scripts.program import program
+from deploy.hosts.scripts.script import Program, program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,13 +31,13 @@ _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2")
 _MOST_BYTES = 64
 
 
-def question(root: str = "") -> str:
-    """A script that prints `<key>=<the file's bytes in hexadecimal>` for each of SOURCES.
+def question(root: str = "") -> tuple[Program, ...]:
+    """Programs that print `<key>=<the file's bytes in hexadecimal>` for each of SOURCES.
 
     root: what stands in front of the files' paths.
     """
     words = [word for key, path in SOURCES.items() for word in (key, root + path)]
-    return program("hex") + program("instance_identity", _MOST_BYTES, *words)
+    return program("hex"), program("instance_identity", _MOST_BYTES, *words)
 
 
 def shown(printed: Mapping[str, Iterable[str]]) -> str | None:

@@ -15,7 +15,7 @@ from deploy.errors import BadInput
 from deploy.hosts import lstat, service_user
 from deploy.hosts.lstat import Entry, way
 from deploy.hosts.scripts.lock import LOCKS
-from deploy.hosts.scripts.program import program
+from deploy.hosts.scripts.script import Program, program
 from deploy.hosts.service_user import shown
 
 if TYPE_CHECKING:
@@ -38,8 +38,10 @@ OTHERS_FOLDERS = ("/home/", "/run/user/")
 _KINDS = {"f": "a file", "d": "a folder", "l": "a link", "p": "a FIFO", "s": "a socket"}
 
 
-def look(app: str, user: str, environment_file: str | None = None, root: str = "") -> str:
-    """A script for root that prints the facts as `<app>.own.key=value` lines.
+def look(
+    app: str, user: str, environment_file: str | None = None, root: str = ""
+) -> tuple[Program, ...]:
+    """Programs for root that print the facts as `<app>.own.key=value` lines.
 
     root: the folder that stands for `/`. Values are hexadecimal or numbers. Raises BadInput for a
     name or a path that no shell should see.
@@ -52,7 +54,7 @@ def look(app: str, user: str, environment_file: str | None = None, root: str = "
     fixed += [f".{LOCKS}", f"./var/lib/{app}", *(f".{p}" for p in way(environment_file or "/"))]
     paths = dict.fromkeys((".", "./srv", "./var/lib", *fixed))
     own = (app, root, MOST_BYTES, lstat.PRINTED, f".{LOCKS}")
-    return users + program("look_at_owners", *own, *paths)
+    return *users, program("look_at_owners", *own, *paths)
 
 
 def _is_plain(path: str) -> bool:

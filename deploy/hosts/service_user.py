@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
-from deploy.hosts.scripts.program import program
+from deploy.hosts.scripts.script import Program, program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,14 +35,14 @@ _FIELDS = 7  # passwd(5)
 _MOST_BYTES = 4096
 
 
-def question(app: str, user: str) -> str:
-    """A script that prints what the host knows of the user, as `<app>.own.key=value` lines.
+def question(app: str, user: str) -> tuple[Program, ...]:
+    """Programs that print what the host knows of the user, as `<app>.own.key=value` lines.
 
     Values are in hexadecimal, but for the number of lines of `sudo -l` that allow something.
     """
     if not _NAME.fullmatch(app) or not _NAME.fullmatch(user):
         raise BadInput(f"app {app!r}, user {user!r}: a name is needed, such as web")
-    return program("hex") + program("look_at_user", app, user, _MOST_BYTES)
+    return program("hex"), program("look_at_user", app, user, _MOST_BYTES)
 
 
 def decoded(value: str) -> str:

@@ -7,9 +7,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy.errors import CommandFailed, RemoteError, Unreachable
-from deploy.hosts import connections
-from deploy.hosts.scripts import read
+from deploy.errors import RemoteError, Unreachable
+from deploy.hosts.scripts import connections
 from deploy.steps.base import OnHost, Phase
 from deploy.steps.fleet import Moment, Stopped
 from deploy.steps.target import refuse_returned
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from deploy.aws.targets import TargetGroup
-    from deploy.hosts.connections import Connection
+    from deploy.hosts.scripts.connections import Connection
     from deploy.settings.app import App
     from deploy.steps.fleet import Fleet
     from deploy.survey.facts import Slot, Survey
@@ -86,11 +85,8 @@ class WaitQuiet(OnHost):
 
     def _look(self, fleet: Fleet, left: float) -> tuple[Connection, ...]:
         """Ask the kernel once; an error where it cannot be asked, or does not say."""
-        script, what = read.connections(self.app.port), "looking at its connections"
-        result = fleet.remote(self.host).ask(script, what, min(ASK_SECONDS, left))
-        if result.exit_code:
-            raise CommandFailed(self.host.name, what, result)
-        return connections.parse(result.stdout)
+        script = connections.established(self.app.port)
+        return fleet.remote(self.host).ask(script, min(ASK_SECONDS, left))
 
     def _state(self, count: int, quiet: float) -> str:
         noun = "connection" if count == 1 else "connections"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from deploy.aws.targets import State
 from deploy.errors import BalancerError
 from deploy.hosts import records
-from deploy.hosts.scripts import history
+from deploy.hosts.scripts import change, history
 from deploy.steps.base import OnHost, Phase
 from deploy.steps.fleet import Moment, Stopped
 
@@ -42,7 +42,7 @@ class DeregisterTarget(OnHost):
         ).as_line()
         remote = fleet.remote(self.host)
         script = history.record_out(self.app.name, self.app.port, note)
-        remote.change(self.app.name, script, "writing down that the target leaves")
+        remote.change(self.app.name, script)
         try:
             fleet.registrar.deregister(group, target)
         finally:  # an answer that was lost may have been a yes
@@ -125,8 +125,7 @@ class RegisterTarget(OnHost):
                 fleet.tell(self.host.name, f"its address may come back in {left:.0f} s")
                 time.sleep(min(left, 1.0))
         # The API knows no lock of ours: the host says whether this deploy still may.
-        what = "seeing that the environment is still ours"
-        fleet.remote(self.host).change(self.app.name, "true", what)
+        fleet.remote(self.host).change(self.app.name, change.see_ours())
         fleet.registrar.register(group, fleet.target(self.host, self.app))
         fleet.mark(self.host, self.app, Moment.REGISTERED)
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import DeployError
 from deploy.foreign_text import visible
-from deploy.hosts.scripts import read, service
+from deploy.hosts.scripts import read
 from deploy.hosts.ssh.http_probe import NotHttp
 from deploy.settings import success_codes
 from deploy.steps.base import OnHost, Phase
 from deploy.steps.fleet import Moment
-from deploy.survey.unit_state import parse_listeners, parse_runtime, parse_show
+from deploy.survey import unit_state
 
 if TYPE_CHECKING:
     from deploy.aws.targets import TargetGroup
@@ -81,9 +81,7 @@ class ProveRelease(OnHost):
         return min(max(end - time.monotonic(), SHORTEST_SECONDS), LOOK_SECONDS)
 
     def _look(self, fleet: Fleet, timeout_seconds: float) -> UnitState:
-        script = service.show_unit(self.app.unit)
-        result = fleet.remote(self.host).ask(script, "unit's state", timeout_seconds)
-        return parse_show(result.facts)
+        return fleet.remote(self.host).ask(unit_state.shown(self.app.unit), timeout_seconds)
 
     def _steady(self, fleet: Fleet, state: UnitState) -> None:
         """Raise when the unit failed, restarted, or is another invocation than we started."""
@@ -126,28 +124,23 @@ class ProveRelease(OnHost):
     def _show_journal(self, fleet: Fleet) -> None:
         """The last lines, for the person at the keyboard, while the release proves itself."""
         script = read.journal(self.app.unit, JOURNAL_LINES)
-        for line in (
-            fleet.remote(self.host).ask(script, "journal", self._left(fleet)).stdout.splitlines()
-        ):
+        for line in fleet.remote(self.host).ask(script, self._left(fleet)):
             fleet.tell(self.host.name, f"| {visible(line)}")
 
     def _see_own_release(self, fleet: Fleet) -> None:
         """The port is the unit's own, and its process has this release mounted."""
         app, unit = self.app, self.app.unit
-        script = read.runtime(app.name, unit, app.port)
-        facts = fleet.remote(self.host).ask(script, "running release", self._left(fleet)).facts
+        script = unit_state.running(app.name, unit, app.port)
+        seen = fleet.remote(self.host).ask(script, self._left(fleet))
         # First, whether it is still up: one that has ended has no listener either.
-        self._steady(fleet, parse_show(facts))
-        found = parse_listeners(facts, app.name)
-        foreign = [listener for listener in found or () if listener.unit != unit]
-        if not found or foreign:
+        self._steady(fleet, seen.unit)
+        foreign = [listener for listener in seen.listeners or () if listener.unit != unit]
+        if not seen.listeners or foreign:
             who = ", ".join(str(listener) for listener in foreign) or "no process that ss can see"
             raise NotProven(f"{self.host}: port {app.port} is answered by {who}, not by {unit}")
-        running = parse_runtime(facts)
-        if running != self.release:
-            raise NotProven(
-                f"{self.host}: {unit} runs {running or 'no release of ours'}, not {self.release}"
-            )
+        if seen.release != self.release:
+            runs = seen.release or "no release of ours"
+            raise NotProven(f"{self.host}: {unit} runs {runs}, not {self.release}")
 
     def _see_it_stay(self, fleet: Fleet) -> None:
         """No restart over `prove_seconds` from the first answer, then asked once more."""

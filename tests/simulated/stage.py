@@ -1,4 +1,4 @@
-"""Puts what is simulated in the place of what is real: clock, threads, scripts and proofs."""
+"""Puts what is simulated in the place of what is real: clock, threads and proofs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 import tenacity.nap
 
 from deploy import retry
-from deploy.hosts.scripts import history, read, service, upload
 from deploy.run import capacity_gate, executor, host_runner
 from deploy.run.executor import Execution
 from deploy.steps import fleet, idle_drain, target, verify
@@ -17,7 +16,6 @@ from deploy.steps.verify import NotProven, ProveRelease, ProveRevived
 from simulated.builds import Kind
 from simulated.clock import CLOCK
 from simulated.places import NOBODY
-from simulated.scripts import SPOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,29 +28,6 @@ if TYPE_CHECKING:
     from simulated.api import Api
     from simulated.fate import Fate
 
-SCRIPTS = (
-    "prepare",
-    "find_contents",
-    "receive_release",
-    "discard_part",
-    "stage_units",
-    "kept_unit",
-    "remove_releases",
-    "record_out",
-    "record_deployed",
-    "mark_bad",
-    "forget_out",
-    "stop_unit",
-    "retire_unit",
-    "revive_unit",
-    "switch_release",
-    "start_unit",
-    "show_unit",
-    "journal",
-    "connections",
-    "runtime",
-)
-
 
 def take_the_stage(patch: pytest.MonkeyPatch) -> None:
     """From here to the patch's end, steps and executor act on the paper."""
@@ -61,9 +36,6 @@ def take_the_stage(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "time", CLOCK)
     patch.setattr(verify, "ASK_SECONDS", 1.0)
     patch.setattr(executor, "HEAD_START_SECONDS", 0.0)
-    for name in SCRIPTS:
-        home = next(each for each in (upload, history, service, read) if hasattr(each, name))
-        patch.setattr(home, name, _spoken(name, getattr(home, name)))
     for kind in (ProveRelease, ProveRevived):
         patch.setattr(kind, "run", _proven(kind.run))
     patch.setattr(Execution, "_together", _together)
@@ -71,17 +43,6 @@ def take_the_stage(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Execution, "_begin_aside", _begin_aside)
     patch.setattr(Execution, "_beside", staticmethod(_beside))
     patch.setattr(Execution, "_wait", _wait)
-
-
-def _spoken(name: str, build: Callable[..., str]) -> Callable[..., str]:
-    """The same script; what it was made from is remembered."""
-
-    def say(*args: Any, **named: Any) -> str:
-        text = build(*args, **named)
-        SPOKEN[text] = name, (*args, *named.values())
-        return text
-
-    return say
 
 
 def _proven(run: Callable[[Any, Fleet], None]) -> Callable[[Any, Fleet], None]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import DeployError
 from deploy.hosts.lock.crowd import answers
-from deploy.hosts.lock.holder import parsed, shown, why_unreadable
+from deploy.hosts.lock.holder import parsed, why_unreadable
 from deploy.hosts.lock.view import ASK_SECONDS
 from deploy.hosts.scripts import lock
 from deploy.hosts.scripts.change import LOCK_HELD
@@ -138,11 +138,11 @@ class Claim:
         dead, seen = self.left.get(name, ""), self.files.get(name, b"")
         line = self.holder.as_line()
         script = lock.take_lock(self.environment, self.holder.token, line, dead, seen)
-        result = self.remotes[name].ask(script, "taking the lock", ASK_SECONDS)
+        result = self.remotes[name].ask(script, ASK_SECONDS)
         if result.exit_code == 0:
             self.add(name)
         elif result.exit_code == LOCK_HELD:
-            self._write_down(name, shown(result.stdout))
+            self._write_down(name, lock.shown(result.stdout))
         else:
             said = ascii(result.stderr.strip()[-200:]) if result.stderr.strip() else ""
             code = f"exit code {result.exit_code}"

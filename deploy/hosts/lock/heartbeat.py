@@ -89,7 +89,7 @@ class Heartbeat:
                 raise ConnectionLost(f"{name}: the last heartbeat there has not ended")
             self._busy.add(name)
         try:
-            code = self._claim.remotes[name].aside(script, self._limit_seconds).exit_code
+            code = self._claim.remotes[name].aside(script, self._limit_seconds)
         finally:
             with self._counting:
                 self._busy.discard(name)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy.hosts.lock.holder import Holder
+    from deploy.hosts.scripts.script import Script
     from deploy.hosts.ssh.remote import Remote
 
 BEATS_IN_TTL = 4
@@ -159,12 +160,14 @@ def clean(
     return _failures(remotes, scripts)
 
 
-def _failures(remotes: Mapping[str, Remote], scripts: Mapping[str, str]) -> Mapping[str, str]:
+def _failures(
+    remotes: Mapping[str, Remote], scripts: Mapping[str, Script[int]]
+) -> Mapping[str, str]:
     """Run each host's script; why it failed, by host."""
     failed: dict[str, str] = {}
 
     def ask(name: str) -> int:
-        return remotes[name].aside(scripts[name], ASK_SECONDS).exit_code
+        return remotes[name].aside(scripts[name], ASK_SECONDS)
 
     for name, answer in answers(scripts, ask, ASK_SECONDS, MOST_AT_ONCE):
         if answer:

@@ -1,7 +1,7 @@
 """The programs that hosts run, a shell file each, and builders that return them. Pure.
 
-read: asks, and changes nothing     change: an app's lock, its folders, its exit codes
-lock: the environment's lock        upload, service, history: what changes, by what it is about
+read, probe, connections: ask, and change nothing     change: an app's lock, its exit codes
+lock: the environment's lock     upload, service, history: what changes, by what it is about
 rehearsal: tries a sandbox with /bin/true
-all of them -> program -> *.sh
+all of them -> script -> *.sh
 """

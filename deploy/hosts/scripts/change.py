@@ -1,13 +1,13 @@
 """What is changed on a host: builders that return scripts and run nothing.
 
-Every builder returns a POSIX sh script that expects to be root, and raises values.Malformed for a
+Every builder returns a Script whose programs expect to be root, and raises values.Malformed for a
 name outside the grammar. `locked` puts one under the app's lock; `framing` takes it to the host.
 """
 
 from __future__ import annotations
 
 from deploy import values
-from deploy.hosts.scripts.program import program, source
+from deploy.hosts.scripts.script import Program, Script, nothing, program, source
 
 # The programs of this folder end with these codes; `settle.sh` lists those that are ours.
 LOCK_BUSY, LOCK_LOST, LOCK_HELD, CONTENT_DIFFERS, HOST_UNSETTLED = 75, 76, 77, 78, 79
@@ -29,13 +29,13 @@ def lock_path(app: str | None = None) -> str:
     )
 
 
-def hold_lock(app: str | None, wait_seconds: int) -> str:
-    """Return commands that take a lock until the shell and its children end; 75 (LOCK_BUSY)."""
+def hold_lock(app: str | None, wait_seconds: int) -> Program:
+    """Return the program that takes a lock until the shell and its children end; 75 (LOCK_BUSY)."""
     return program("hold_lock", lock_path(app), wait_seconds)
 
 
-def locked(app: str, script: str, wait_seconds: int = 60) -> str:
-    """The script under the app's lock on the host.
+def locked(app: str, text: str, wait_seconds: int = 60) -> str:
+    """The text of a script under the app's lock on the host.
 
     Every change goes through here: the remote commands of a killed workstation run on, and the
     next one must wait for them. They hold the lock by an open file, which their children inherit.
@@ -43,12 +43,17 @@ def locked(app: str, script: str, wait_seconds: int = 60) -> str:
     on a host that is starting or stopping, where systemctl may fail for no fault of what it is
     given.
     """
-    return f"{hold_lock(app, wait_seconds)}(\n{script}\n)\n{source('settle')}"
+    return f"{hold_lock(app, wait_seconds).text}(\n{text}\n)\n{source('settle')}"
 
 
-def wait_idle(app: str, wait_seconds: int = IDLE_SECONDS) -> str:
+def wait_idle(app: str, wait_seconds: int = IDLE_SECONDS) -> Program:
     """Wait until no command of a deploy runs for the app here; 75 (LOCK_BUSY) names who does."""
     return program("wait_idle", lock_path(app), wait_seconds)
+
+
+def see_ours() -> Script[None]:
+    """Change nothing: the lock that every change stands under says whether it is still ours."""
+    return Script("seeing that the environment is still ours", (program("succeed"),), nothing)
 
 
 def home(app: str) -> str:

@@ -6,31 +6,34 @@ Builders of scripts, as in `change`.
 from __future__ import annotations
 
 from deploy import values
-from deploy.hosts.scripts.program import program
+from deploy.hosts.scripts.script import Script, nothing, program
 
 HISTORY = 50
 
 
-def record_out(app: str, port: int, note: str) -> str:
+def record_out(app: str, port: int, note: str) -> Script[None]:
     """Write down, on the host, that its target is about to leave the load balancer."""
-    return program("record_out", values.checked(values.name, app), int(port), note)
+    act = program("record_out", values.checked(values.name, app), int(port), note)
+    return Script("writing down that the target leaves", (act,), nothing)
 
 
-def record_deployed(app: str, port: int, record: str, release: str) -> str:
+def record_deployed(app: str, port: int, record: str, release: str) -> Script[None]:
     """Write down what was deployed; the note that the target is out falls, and a bad mark too.
 
     The history's new text replaces the old one by rename; its last lines are kept.
     """
     name, release_id = values.checked(values.name, app), values.checked(values.release_id, release)
-    return program("record_deployed", name, int(port), record, release_id, HISTORY - 1)
+    act = program("record_deployed", name, int(port), record, release_id, HISTORY - 1)
+    return Script("recording the deploy", (act,), nothing)
 
 
-def mark_bad(app: str, release: str, note: str) -> str:
+def mark_bad(app: str, release: str, note: str) -> Script[None]:
     """Write down that a release failed; the note says when and who saw it."""
     name, release_id = values.checked(values.name, app), values.checked(values.release_id, release)
-    return program("mark_bad", name, release_id, note)
+    return Script("marking the release", (program("mark_bad", name, release_id, note),), nothing)
 
 
-def forget_out(app: str, port: int) -> str:
+def forget_out(app: str, port: int) -> Script[None]:
     """The target is back: the note that it is out falls."""
-    return program("forget_out", values.checked(values.name, app), int(port))
+    act = program("forget_out", values.checked(values.name, app), int(port))
+    return Script("forgetting the note", (act,), nothing)

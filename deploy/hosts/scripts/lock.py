@@ -7,11 +7,20 @@ token exactly, at its place: no pattern, and no token in another field, can matc
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote as percent
 
 from deploy import values
 from deploy.hosts.scripts.change import hold_lock
-from deploy.hosts.scripts.program import program
+from deploy.hosts.scripts.script import Program, Script, as_it_is, exit_code, program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deploy.errors import CommandResult
+
+T = TypeVar("T")
 
 LOCKS = "/var/lib/changeover"
 LOCK_GONE = 81
@@ -32,7 +41,7 @@ def head(token: str) -> str:
 
 def take_lock(
     environment: str, token: str, line: str, instead_of: str = "", seen: bytes = b""
-) -> str:
+) -> Script[CommandResult]:
     """Take the environment's lock, or show its holder and end with 77 (LOCK_HELD).
 
     instead_of: the token of a dead holder, whose lock is taken over. seen: the file as it was
@@ -41,52 +50,72 @@ def take_lock(
     """
     _refuse_line(token, line)
     dead = (_sure(instead_of), seen.hex()) if instead_of else ("", "")
-    return _alone("take_lock", environment, _sure(token), line, LINE_BYTES, *dead)
+    act = program("take_lock", lock_file(environment), token, line, LINE_BYTES, *dead)
+    return _alone("taking the lock", act, as_it_is)
 
 
-def beat_lock(environment: str, token: str, line: str) -> str:
+def beat_lock(environment: str, token: str, line: str) -> Script[int]:
     """Write the holder's next heartbeat where its lock is, and never where it is not.
 
     Exit code 76 (LOCK_LOST) where another holds the lock, 81 (LOCK_GONE) where none does.
     """
     _refuse_line(token, line)
-    return _alone("beat_lock", environment, _sure(token), line)
+    act = program("beat_lock", lock_file(environment), token, line)
+    return _alone("a heartbeat", act, exit_code)
 
 
-def holds_lock(environment: str, token: str) -> str:
+def holds_lock(environment: str, token: str) -> Script[int]:
     """End with 76 (LOCK_LOST) unless this holder's token is in the lock here."""
-    return program("lock_functions") + program("holds_lock", lock_file(environment), _sure(token))
+    act = program("holds_lock", lock_file(environment), _sure(token))
+    return Script("looking at the lock", (program("lock_functions"), act), exit_code)
 
 
-def drop_lock(environment: str, token: str) -> str:
+def drop_lock(environment: str, token: str) -> Script[int]:
     """Release the lock, if it is still this token's."""
-    return _alone("drop_lock", environment, _sure(token))
+    act = program("drop_lock", lock_file(environment), _sure(token))
+    return _alone("releasing the lock", act, exit_code)
 
 
-def break_lock(environment: str, token: str, note: str) -> str:
+def break_lock(environment: str, token: str, note: str) -> Script[int]:
     """Remove the lock if it is still this token's, and write down why; the token stays out."""
-    return _alone("break_lock", environment, _sure(token), _noted(note))
+    act = program("break_lock", lock_file(environment), _sure(token), _noted(note))
+    return _alone("breaking the lock", act, exit_code)
 
 
-def break_unreadable(environment: str, text: bytes, note: str) -> str:
+def break_unreadable(environment: str, text: bytes, note: str) -> Script[int]:
     """Remove a lock that names no holder, if it still has this text, and write down why."""
-    return _alone("break_unreadable", environment, text.hex(), _noted(note), LINE_BYTES)
+    file = lock_file(environment)
+    act = program("break_unreadable", file, text.hex(), _noted(note), LINE_BYTES)
+    return _alone("breaking the lock", act, exit_code)
 
 
-def show_lock(environment: str) -> str:
-    """Print `lock=` and the lock's first 4,096 bytes in hexadecimal digits; none if it is free."""
-    return program("lock_functions") + program("show_lock", lock_file(environment), LINE_BYTES)
+def show_lock(environment: str) -> Script[bytes | None]:
+    """Show the lock's first 4,096 bytes; none if it is free, None where the answer is missing."""
+    act = program("show_lock", lock_file(environment), LINE_BYTES)
+    programs = (program("lock_functions"), act)
+    return Script("looking at the lock", programs, lambda result: shown(result.stdout))
 
 
-def read_lock(environment: str) -> str:
-    """Print the lock's line as it is, at most 4,096 bytes; nothing where no deploy holds it."""
-    return program("read_lock", lock_file(environment), LINE_BYTES)
+def shown(stdout: str) -> bytes | None:
+    """Return a lock file's bytes as `show_lock` and a refused `take_lock` print them.
+
+    Empty where no deploy holds the lock; None where the answer is missing. Shell start-up files
+    may print before it.
+    """
+    found = re.findall(r"^lock=([0-9a-f]*)\r?$", stdout[-4 * LINE_BYTES :], re.MULTILINE | re.ASCII)
+    if not found or len(found[-1]) % 2 or len(found[-1]) > 2 * LINE_BYTES:
+        return None
+    return bytes.fromhex(found[-1])
 
 
-def _alone(name: str, environment: str, *arguments: str | int) -> str:
-    """Return a program that runs alone among those that touch the environments' locks there."""
-    act = program(name, lock_file(environment), *arguments)
-    return hold_lock(None, 30) + program("lock_functions") + act
+def survey_lock(environment: str) -> Program:
+    """A part of a survey: the fact `lock`, the lock's line as it is, at most 4,096 bytes."""
+    return program("survey_lock", lock_file(environment), LINE_BYTES)
+
+
+def _alone(name: str, act: Program, parse: Callable[[CommandResult], T]) -> Script[T]:
+    """Return a script that runs alone among those that touch the environments' locks there."""
+    return Script(name, (hold_lock(None, 30), program("lock_functions"), act), parse)
 
 
 def _sure(token: str) -> str:

@@ -11,56 +11,32 @@ from typing import TYPE_CHECKING
 from deploy import values
 from deploy.hosts.scripts import lock
 from deploy.hosts.scripts.history import HISTORY
-from deploy.hosts.scripts.program import program
+from deploy.hosts.scripts.script import Program, Script, as_it_is, program
 from deploy.hosts.scripts.service import SHOWN, show_unit
+from deploy.package import manifest
 from deploy.package.manifest import DIGEST_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-PROBE_BYTES = 64 * 1024
+    from deploy.errors import CommandResult
+
 MOST_FOUND_BYTES = 64 * 1024 * 1024
 """How much a host prints of what lies there of a release: beyond it, files are sent anew."""
 
 TOOLS = "flock ss tar gzip xargs sha256sum b2sum base64 od awk systemd-analyze useradd curl python3"
 
 
-# $1 and so on: port, path, seconds, Host header.
-_PYTHON = f"""\
-import re, socket, sys, time
-p, u, t, n = sys.argv[1:]
-end, data, code = time.monotonic() + float(t), b"", "000"
-head = re.compile(rb"HTTP/1\\.[0-9] ([1-5][0-9]{{2}})(?=[ \\r\\n])[^\\0]*?\\n\\r?\\n")
-asked = "GET %s HTTP/1.1\\nHost: %s\\nConnection: close\\n\\n" % (u, n)
-try:
-    s = socket.create_connection(("127.0.0.1", int(p)), float(t))
-    s.sendall(asked.replace("\\n", "\\r\\n").encode())
-    while code == "000" and len(data) < {PROBE_BYTES} and time.monotonic() < end:
-        s.settimeout(max(end - time.monotonic(), 0.001))
-        more = s.recv(4096)
-        if not more:
-            break
-        data += more
-        found = head.match(data)
-        while found and b"100" <= found[1] < b"200" and found[1] != b"101":
-            data = data[found.end():]
-            found = head.match(data)
-        code = found[1].decode() if found else code
-except (OSError, ValueError):
-    pass
-print(code)
-"""
-
-
-def survey_host(environment: str) -> str:
+def survey_host(environment: str) -> tuple[Program, ...]:
     """Facts about the host itself, and who holds the environment's lock."""
-    read_lock = lock.read_lock(environment)
-    return f"{{\n{read_lock}}} | text lock\n{program('survey_host', *TOOLS.split())}"
+    return lock.survey_lock(environment), program("survey_host", *TOOLS.split())
 
 
-def survey_app(app: str, user: str, replaces: str | None, environment_file: str | None) -> str:
+def survey_app(
+    app: str, user: str, replaces: str | None, environment_file: str | None
+) -> tuple[Program, ...]:
     """Facts about an app on the host, with keys `<app>.…`."""
-    return program(
+    look = program(
         "survey_app",
         values.checked(values.name, app),
         values.checked(values.name, user),
@@ -69,9 +45,10 @@ def survey_app(app: str, user: str, replaces: str | None, environment_file: str 
         values.checked(values.unit_name, replaces) if replaces else "",
         environment_file or "",
     )
+    return (look,)
 
 
-def survey_slots(slots: Iterable[tuple[str, int, str]]) -> str:
+def survey_slots(slots: Iterable[tuple[str, int, str]]) -> tuple[Program, ...]:
     """Facts about slots (app, port and unit of each), with keys `<app>.<port>.…`."""
     words = [
         word
@@ -82,21 +59,18 @@ def survey_slots(slots: Iterable[tuple[str, int, str]]) -> str:
             values.checked(values.unit_name, unit),
         )
     ]
-    return _processes() + program("survey_slots", SHOWN, *words)
+    return *_processes(), program("survey_slots", SHOWN, *words)
 
 
-def connections(port: int) -> str:
-    """The established connections to a port, with the kernel's figures on each."""
-    return program("connections", int(port))
-
-
-def find_contents(app: str, release: str, *, checked_now: bool = False) -> str:
-    """Print what lies here of a release: `<place>`, a tab, and a manifest's line for each file.
+def find_contents(
+    app: str, release: str, *, checked_now: bool = False
+) -> Script[tuple[manifest.Found, ...]]:
+    """Ask what lies on a host of a release.
 
     It is read from the manifests of releases, and for a partial upload from the files themselves.
     checked_now: these alone, so that nothing is trusted that was checked at another time.
     """
-    return program(
+    find = program(
         "find_contents",
         values.checked(values.name, app),
         values.checked(values.release_id, release),
@@ -104,35 +78,26 @@ def find_contents(app: str, release: str, *, checked_now: bool = False) -> str:
         MOST_FOUND_BYTES,
         "yes" if checked_now else "",
     )
+    return Script("finding files", (find,), lambda result: manifest.read(result.stdout))
 
 
-def runtime(app: str, unit: str, port: int) -> str:
+def runtime(app: str, unit: str, port: int) -> Script[CommandResult]:
     """What a unit's process was started from and who listens on its port, all at one moment.
 
-    Facts with keys `show.…`, `running`, `own_namespace` and `<app>.listener`.
+    Facts with keys `show.…`, `running`, `own_namespace` and `<app>.listener`; `survey.unit_state`
+    reads them.
     """
     name = values.checked(values.name, app)
-    return _processes() + show_unit(unit) + program("runtime", name, int(port))
+    look = program("runtime", name, int(port))
+    programs = (*_processes(), *show_unit(unit).programs, look)
+    return Script("running release", programs, as_it_is)
 
 
-def _processes() -> str:
-    return program("hex") + program("processes")
+def _processes() -> tuple[Program, ...]:
+    return program("hex"), program("processes")
 
 
-def journal(unit: str, lines: int) -> str:
+def journal(unit: str, lines: int) -> Script[tuple[str, ...]]:
     """The last lines of the unit's journal."""
-    return program("journal", values.checked(values.unit_name, unit), int(lines))
-
-
-def probe_with_curl(port: int, path: str, host: str, timeout_seconds: float) -> str:
-    """Ask the slot on the host itself; prints the final answer's status code.
-
-    000 where no answer came with all of its headers in time, within 64 KiB; nothing without curl.
-    """
-    url = f"http://127.0.0.1:{port}{path}"
-    return program("probe_with_curl", url, host, f"{timeout_seconds:.3f}", PROBE_BYTES)
-
-
-def probe_with_python(port: int, path: str, host: str, timeout_seconds: float) -> str:
-    """The same question for hosts without curl."""
-    return program("probe_with_python", port, path, f"{timeout_seconds:.3f}", host, _PYTHON)
+    ask = program("journal", values.checked(values.unit_name, unit), int(lines))
+    return Script("journal", (ask,), lambda result: tuple(result.stdout.splitlines()))

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from deploy import values
-from deploy.hosts.scripts.program import program
+from deploy.hosts.scripts.script import Program, program
 from deploy.unit import sandbox
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _STEPS = {
 }
 
 
-def trials(app: str, sizes: Sequence[int]) -> str:
+def trials(app: str, sizes: Sequence[int]) -> Program:
     """Return the program that tries units, whose texts of these sizes come from stdin.
 
     A part of `upload.stage_units`. Exit code 81 (SANDBOX_REFUSED) prints the trial's result,

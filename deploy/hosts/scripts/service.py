@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from deploy import values
 from deploy.hosts.scripts.change import home
-from deploy.hosts.scripts.program import program
+from deploy.hosts.scripts.script import Script, as_it_is, nothing, program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from deploy.errors import CommandResult
 
 
 SHOWN = (
@@ -26,19 +28,20 @@ def _unit(unit: str) -> str:
     return values.checked(values.unit_name, unit)
 
 
-def stop_unit(unit: str) -> str:
+def stop_unit(unit: str) -> Script[None]:
     """Stop a unit and wait until its processes are gone."""
-    return program("stop_unit", _unit(unit))
+    return Script(f"stopping {unit}", (program("stop_unit", _unit(unit)),), nothing)
 
 
-def retire_unit(unit: str) -> str:
+def retire_unit(unit: str) -> Script[None]:
     """Stop a unit for good: it does not come back at the next boot; one that is not is gone."""
-    return program("retire_unit", _unit(unit))
+    return Script(f"retiring {unit}", (program("retire_unit", _unit(unit)),), nothing)
 
 
-def revive_unit(unit: str) -> str:
-    """Undo `retire_unit`."""
-    return program("revive_unit", _unit(unit))
+def revive_unit(unit: str, instead_of: str) -> Script[None]:
+    """Undo `retire_unit`, and retire the unit that runs in its place: both want the same port."""
+    programs = (program("retire_unit", _unit(instead_of)), program("revive_unit", _unit(unit)))
+    return Script(f"starting {unit} again", programs, nothing)
 
 
 def kept_unit(app: str, unit: str, release: str, digest: str) -> str:
@@ -51,7 +54,7 @@ def kept_unit(app: str, unit: str, release: str, digest: str) -> str:
 
 def switch_release(
     app: str, port: int, release: str, user: str, unit: tuple[str, str], slots: Sequence[str] = ()
-) -> str:
+) -> Script[None]:
     """Point the slot's link at a release and install its stored unit, each by rename.
 
     unit: its name, and the digest under which it was stored; slots: the names of the units of all
@@ -59,7 +62,7 @@ def switch_release(
     the script ends with 83 (UNIT_CHANGED) where the stored unit is not what its digest says.
     """
     name, digest = unit
-    return program(
+    switch = program(
         "switch_release",
         values.checked(values.name, app),
         int(port),
@@ -69,16 +72,19 @@ def switch_release(
         values.checked(values.unit_digest, digest),
         *(_unit(each) for each in slots if each != name),
     )
+    return Script("switching the release", (switch,), nothing)
 
 
-def start_unit(unit: str) -> str:
-    """Enable, load and start; the invocation that was started is printed."""
-    return f"{program('start_unit', _unit(unit))}{show_unit(unit)}"
+def start_unit(unit: str) -> Script[CommandResult]:
+    """Enable, load and start; the invocation that was started is printed, as by `show_unit`."""
+    programs = (program("start_unit", _unit(unit)), *show_unit(unit).programs)
+    return Script(f"starting {unit}", programs, as_it_is)
 
 
-def show_unit(unit: str) -> str:
+def show_unit(unit: str) -> Script[CommandResult]:
     """The unit's state as facts `show.<property>=<value>`; systemd prints times in UTC.
 
-    The script's variable `pid` is the unit's main process afterwards, 0 for none.
+    `survey.unit_state` reads them. The program's variable `pid` is the unit's main process
+    afterwards, 0 for none.
     """
-    return program("show_unit", _unit(unit), "show", SHOWN)
+    return Script("unit's state", (program("show_unit", _unit(unit), "show", SHOWN),), as_it_is)

@@ -17,7 +17,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from deploy import values
-from deploy.hosts.scripts.program import program
+from deploy.hosts.scripts.script import program
 
 _READ_AND_RUN = """sh -c 'read -r n && eval "$(head -c "$n")"'"""
 AS_ROOT = f"sudo -n {_READ_AND_RUN}"
@@ -35,7 +35,7 @@ def new_mark() -> str:
 def framed(script: str, mark: str) -> bytes:
     """The bytes to send: the script's length on a line of its own, then the script in its frame."""
     # No line of its own before "(": all that has an effect is inside the parentheses.
-    prelude = program("prelude", mark, FACT_CHARACTERS, TEXT_BYTES)
+    prelude = program("prelude", mark, FACT_CHARACTERS, TEXT_BYTES).text
     body = (
         f"{prelude}printf '\\n%s begin\\n' \"$_mark\"\n"
         f'(\n{script}\n)\n_code=$?; printf \'\\n%s end %s\\n\' "$_mark" "$_code"; exit "$_code"\n'
