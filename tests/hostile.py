@@ -22,6 +22,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from deploy import foreign_text
 from deploy.aws.account import Account
 from deploy.aws.targets import Health, State
+from deploy.clock import CLOCK
 from deploy.errors import CommandFailed, CommandResult, DeployError, Locked
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.ssh import connect, transport
@@ -131,6 +132,7 @@ def _fleet(stdout: str) -> Fleet:
         remote=lambda _: remote,
         started={},
         tell=lambda *_: None,
+        clock=CLOCK,
         marked=lambda *_: time.monotonic(),
     )
     return cast("Fleet", fleet)

@@ -149,6 +149,15 @@ def test_deploy_never_imports_the_lab_and_the_lab_only_its_errors() -> None:
         assert of_deploy(path) <= {"errors"}
 
 
+# What waits for a socket, a screen or a terminal reads the machine's own time.
+TIMED = {"clock", "aws.transport"} | {f"hosts.ssh.{name}" for name in ("exchange", "http_probe")}
+TIMED |= {"hosts.ssh.remote", "screen.console", "screen.live", "screen.question", "screen.streams"}
+
+
+def test_the_engine_knows_no_time_but_its_clocks() -> None:
+    assert {module for module, path in PATHS.items() if "time" in imports(path)} == TIMED
+
+
 def test_each_shell_program_is_sent_by_some_module_and_quoting_has_one_home() -> None:
     folder = DEPLOY / "hosts" / "scripts"
     sent: set[str] = set()

@@ -13,6 +13,7 @@ import pytest
 from lockhosts import PATIENCE_SECONDS, FolderHost, forged
 from shell import typed
 
+from deploy.clock import Clock
 from deploy.errors import (
     ConnectionLost,
     DeployError,
@@ -56,9 +57,26 @@ def folders(root: Path, count: int) -> Hosts:
     return found
 
 
+class Asleep(Clock):
+    """A machine that may have slept.
+
+    seconds: for how long.
+    """
+
+    seconds = 0.0
+
+    def awake(self) -> float:
+        return super().awake() + self.seconds
+
+
+def sleep(lease: Lease, seconds: float = 7200) -> None:
+    """Have the machine of a lease sleep."""
+    cast("Asleep", lease._clock).seconds += seconds
+
+
 def lease(hosts: Hosts, author: str = "ana@one", ttl_seconds: float = TTL_SECONDS) -> Lease:
     holder = Holder.of_this_process(author, "deploy", ttl_seconds)
-    return Lease(Scope("lab"), cast("dict[str, Remote]", hosts), holder)
+    return Lease(Scope("lab"), cast("dict[str, Remote]", hosts), holder, Asleep())
 
 
 def silent(_: str) -> None:
@@ -247,28 +265,22 @@ def test_who_was_taken_over_knows_it_and_its_changes_end_on_the_host(hosts: Host
     assert (hosts["host-1"].root / "changeover" / "lab.broken").read_text().endswith(" because\n")
 
 
-def test_a_loss_is_seen_before_the_next_change_even_when_no_heartbeat_saw_it(
-    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_loss_is_seen_before_the_next_change_even_when_no_heartbeat_saw_it(hosts: Hosts) -> None:
     """A process that was stopped for longer than its time to live, and goes on."""
     with lease(hosts, ttl_seconds=3600) as first:
         first.take(0, silent)
-        hours = heartbeat.awake_seconds() + 7200
-        monkeypatch.setattr(heartbeat, "awake_seconds", lambda: hours)
+        sleep(first)
         first.confirm()
         assert broken(hosts) == {}
-        monkeypatch.setattr(heartbeat, "awake_seconds", lambda: hours + 7200)
+        sleep(first)
         with pytest.raises(LockLost):
             first.confirm()
 
 
-def test_without_a_word_from_a_majority_nothing_is_changed(
-    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_word_from_a_majority_nothing_is_changed(hosts: Hosts) -> None:
     with lease(hosts, ttl_seconds=3600) as first:
         first.take(0, silent)
-        hours = heartbeat.awake_seconds() + 7200
-        monkeypatch.setattr(heartbeat, "awake_seconds", lambda: hours)
+        sleep(first)
         for name in ("host-2", "host-3"):
             hosts[name].is_down = True
         with pytest.raises(ConnectionLost, match="no word from a majority"):
@@ -312,29 +324,23 @@ def test_dropping_after_a_break_takes_nothing_from_the_next(hosts: Hosts) -> Non
         assert held_by(hosts) == {"bob@two"}
 
 
-def test_a_dead_host_that_takes_its_time_to_fail_holds_up_no_heartbeat(
-    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dead_host_that_takes_its_time_to_fail_holds_up_no_heartbeat(hosts: Hosts) -> None:
     """A connection attempt may take longer than the time to live: a majority is enough."""
     with lease(hosts, ttl_seconds=3600) as first:
         first.take(0, silent)
         hosts["host-4"].held_up, hosts["host-4"].is_down = threading.Event(), True
-        hours = heartbeat.awake_seconds() + 7200
-        monkeypatch.setattr(heartbeat, "awake_seconds", lambda: hours)
+        sleep(first)
         began = time.monotonic()
         first.confirm()
         assert time.monotonic() - began < PATIENCE_SECONDS
         hosts["host-4"].held_up.set()
 
 
-def test_of_many_changes_that_wait_for_a_heartbeat_one_beats(
-    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_many_changes_that_wait_for_a_heartbeat_one_beats(hosts: Hosts) -> None:
     with lease(hosts, ttl_seconds=3600) as first:
         first.take(0, silent)
         before = len(hosts["host-1"].asked)
-        hours = heartbeat.awake_seconds() + 7200
-        monkeypatch.setattr(heartbeat, "awake_seconds", lambda: hours)
+        sleep(first)
         start = threading.Barrier(8)
 
         def change() -> None:
@@ -348,14 +354,11 @@ def test_of_many_changes_that_wait_for_a_heartbeat_one_beats(
         assert len(hosts["host-1"].asked) == before + 1
 
 
-def test_what_one_slow_host_says_after_the_majority_is_its_own_failure(
-    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_one_slow_host_says_after_the_majority_is_its_own_failure(hosts: Hosts) -> None:
     with lease(hosts, ttl_seconds=3600) as first:
         first.take(0, silent)
         hosts["host-4"].held_up = threading.Event()
-        hours = heartbeat.awake_seconds() + 7200
-        monkeypatch.setattr(heartbeat, "awake_seconds", lambda: hours)
+        sleep(first)
         first.confirm()
         hosts["host-4"].file.write_text(forged())
         hosts["host-4"].held_up.set()
@@ -443,17 +446,14 @@ def test_a_broken_lock_stays_lost_even_where_hosts_are_reached_one_by_one(hosts:
         assert held_by(hosts) == set()
 
 
-def test_a_lock_that_another_took_and_released_stays_lost(
-    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lock_that_another_took_and_released_stays_lost(hosts: Hosts) -> None:
     """A laptop sleeps past its time to live; another deploys meanwhile; then it wakes up."""
     with lease(hosts, ttl_seconds=2) as first:
         first.take(0, silent)
         with first._beating, lease(hosts, "bob@two") as second:  # it sleeps: no heartbeat
             second.take(0, silent)
             assert held_by(hosts) == {"bob@two"}
-        hours = heartbeat.awake_seconds() + 7200
-        monkeypatch.setattr(heartbeat, "awake_seconds", lambda: hours)
+        sleep(first)
         with pytest.raises(LockLost, match="took lab over, or its lock was broken"):
             first.confirm()
         first.widen()
@@ -475,15 +475,12 @@ def test_with_one_or_two_hosts_a_single_one_is_a_veto_and_is_named(
     assert "inv lock.break --env lab" in str(refused.value)
 
 
-def test_with_two_hosts_a_removed_lock_file_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_with_two_hosts_a_removed_lock_file_is_named(tmp_path: Path) -> None:
     hosts = folders(tmp_path, 2)
     with lease(hosts, ttl_seconds=3600) as first:
         first.take(0, silent)
         hosts["host-2"].file.unlink()
-        hours = heartbeat.awake_seconds() + 7200
-        monkeypatch.setattr(heartbeat, "awake_seconds", lambda: hours)
+        sleep(first)
         with pytest.raises(ConnectionLost, match=r"lab\.lock is not ours on host-2: gone"):
             first.confirm()
         assert not hosts["host-2"].file.exists()

@@ -22,7 +22,6 @@ from deploy.errors import (
 )
 from deploy.plan import advice, host_steps
 from deploy.recovery import failed_host
-from deploy.steps import idle_drain
 from deploy.steps.fleet import Moment, Stopped
 from deploy.steps.idle_drain import WaitQuiet
 from deploy.steps.target import WaitDrained
@@ -73,6 +72,10 @@ class PaperFleet:
     def stop(self) -> PaperFleet:
         return self
 
+    @property
+    def clock(self) -> PaperFleet:
+        return self
+
     def monotonic(self) -> float:
         return self.at
 
@@ -80,7 +83,8 @@ class PaperFleet:
         assert seconds >= 0
         self.at += seconds
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, on: object, seconds: float) -> bool:
+        assert on is self.stop
         self.sleep(seconds)
         return self.at >= self.stop_at
 
@@ -113,10 +117,9 @@ class PaperFleet:
 
 
 @pytest.fixture
-def drain(monkeypatch: pytest.MonkeyPatch) -> Callable[..., PaperFleet]:
+def drain() -> Callable[..., PaperFleet]:
     def run(says: Callable[[float], str], step: WaitQuiet = STEP, **more: Any) -> PaperFleet:
         fleet = PaperFleet(says, **more)
-        monkeypatch.setattr(idle_drain, "time", fleet)
         step.run(cast("Fleet", fleet))
         return fleet
 

@@ -15,6 +15,7 @@ import pytest
 from deploy.cli import commands, conclusion, invoke_patch, options
 from deploy.cli import session as sessions
 from deploy.cli.rollout import Rollout
+from deploy.clock import CLOCK
 from deploy.errors import BadInput, UnexpectedAnswer
 from deploy.plan import assembly, plan
 from deploy.run.report import ExitCode, Outcome, Report
@@ -171,6 +172,7 @@ def builders_fleet() -> Any:
     group = {"web": builders.group()}
     return SimpleNamespace(
         stop=SimpleNamespace(is_set=lambda: False),
+        clock=CLOCK,
         groups=group,
         target=lambda host, app: (host, app),
     )

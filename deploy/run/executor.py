@@ -8,7 +8,6 @@ is staged.
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
@@ -75,12 +74,12 @@ class Execution:
 
     def run(self) -> Report:
         """Do the plan; every failure is in the report, none is raised."""
-        began = time.monotonic()
+        began = self.fleet.clock.monotonic()
         self.fleet.tell = lambda host, text: self.listen(Told(host, text))
         self._guarded(self._prepare_and_roll, "going from batch to batch")
         self._guarded(self._call_off, "ending what was started early")
         self._guarded(lambda: self._wait(self._aside), "waiting for the old slots")
-        seconds = time.monotonic() - began
+        seconds = self.fleet.clock.monotonic() - began
         return self._progress.report(seconds, self._signal, lost=self.is_lost)
 
     def _guarded(self, act: Callable[[], None], what: str) -> None:
@@ -123,7 +122,7 @@ class Execution:
         """Nothing of this changes what serves, so a failure leaves the host as it was."""
         early = self._early.get(host_plan.host.name)
         if self._early and not early:
-            self._ahead.wait(HEAD_START_SECONDS)
+            self.fleet.clock.wait(self._ahead, HEAD_START_SECONDS)
         try:
             if self._runner.stage(host_plan) and early:
                 self._begin_early(early)

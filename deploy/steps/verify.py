@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -78,7 +77,7 @@ class ProveRelease(OnHost):
         app = self.app
         whole = app.start_timeout_seconds + app.health.timeout_seconds + app.prove_seconds
         end = fleet.marked(self.host, app, Moment.PROOF_BEGAN) + whole + GRACE_SECONDS
-        return min(max(end - time.monotonic(), SHORTEST_SECONDS), LOOK_SECONDS)
+        return min(max(end - fleet.clock.monotonic(), SHORTEST_SECONDS), LOOK_SECONDS)
 
     def _look(self, fleet: Fleet, timeout_seconds: float) -> UnitState:
         return fleet.remote(self.host).ask(unit_state.shown(self.app.unit), timeout_seconds)
@@ -99,12 +98,12 @@ class ProveRelease(OnHost):
             raise NotProven(f"{self.host}: {unit} ended (result: {visible(state.result)})")
 
     def _wait_for_answer(self, fleet: Fleet) -> None:
-        began = time.monotonic()
+        began = fleet.clock.monotonic()
         limit = self.app.start_timeout_seconds
         looked, text = began - START_LOOK_SECONDS, "no answer"
-        while (left := began + limit - time.monotonic()) > 0:
+        while (left := began + limit - fleet.clock.monotonic()) > 0:
             seen = _ask(self, fleet, left)
-            has_answered, now = seen.is_expected, time.monotonic()
+            has_answered, now = seen.is_expected, fleet.clock.monotonic()
             if has_answered:
                 fleet.mark(self.host, self.app, Moment.ANSWERED)
             if has_answered or now - looked >= START_LOOK_SECONDS:
@@ -115,7 +114,7 @@ class ProveRelease(OnHost):
                 return
             text = seen.text
             fleet.tell(self.host.name, f"{text} yet, {now - began:.0f} of {limit} s")
-            _pause(began)
+            _pause(fleet, began)
         raise NotProven(
             f"{self.host}: {self.app.unit} gave {text} on port {self.app.port}{self.path} for "
             f"{limit} s"
@@ -145,10 +144,10 @@ class ProveRelease(OnHost):
     def _see_it_stay(self, fleet: Fleet) -> None:
         """No restart over `prove_seconds` from the first answer, then asked once more."""
         end = fleet.marked(self.host, self.app, Moment.ANSWERED) + self.app.prove_seconds
-        while (left := end - time.monotonic()) > 0:
+        while (left := end - fleet.clock.monotonic()) > 0:
             gone = self.app.prove_seconds - left
             fleet.tell(self.host.name, f"proving, up {gone:.0f} of {self.app.prove_seconds:g} s")
-            time.sleep(min(left, STAY_LOOK_SECONDS))
+            fleet.clock.sleep(min(left, STAY_LOOK_SECONDS))
             if left > STAY_LOOK_SECONDS:
                 self._steady(fleet, self._look(fleet, self._left(fleet)))
         self._steady(fleet, self._look(fleet, self._left(fleet)))
@@ -180,14 +179,14 @@ class ProveRevived(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """Any answer that the load balancer would take."""
-        began = time.monotonic()
+        began = fleet.clock.monotonic()
         text = "no answer"
-        while (left := began + self.app.start_timeout_seconds - time.monotonic()) > 0:
+        while (left := began + self.app.start_timeout_seconds - fleet.clock.monotonic()) > 0:
             seen = _ask(self, fleet, left)
             if seen.is_expected:
                 return
             text = seen.text
-            _pause(began)
+            _pause(fleet, began)
         raise NotProven(
             f"{self.host}: {self.unit} was started again and gave {text} on port "
             f"{self.app.port}{self.path}"
@@ -197,9 +196,9 @@ class ProveRevived(OnHost):
         return f"prove that {self.unit} answers again on :{self.app.port}{self.path}"
 
 
-def _pause(began: float) -> None:
+def _pause(fleet: Fleet, began: float) -> None:
     """Between two questions to an app whose start began then."""
-    time.sleep(max(ASK_SECONDS, ASK_SHARE * (time.monotonic() - began)))
+    fleet.clock.sleep(max(ASK_SECONDS, ASK_SHARE * (fleet.clock.monotonic() - began)))
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ class Run:
     def fleet(self) -> Fleet:
         remotes = {host.name: cast("Any", Remote(self.fate, host)) for host in self.world.hosts}
         api, stop = cast("Any", self._api), cast("Any", Stop(self.fate))
-        return Fleet(remotes, self.world.groups, api, api, author="test", stop=stop)
+        return Fleet(remotes, self.world.groups, api, api, author="test", stop=stop, clock=CLOCK)
 
     def guide(self, execution: Execution) -> None:
         self.fate.execution = execution

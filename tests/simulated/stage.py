@@ -1,4 +1,4 @@
-"""Puts what is simulated in the place of what is real: clock, threads and proofs."""
+"""Puts what is simulated in the place of what is real: threads and proofs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-import tenacity.nap
-
-from deploy import retry
-from deploy.run import capacity_gate, executor, host_runner
+from deploy.run import executor
 from deploy.run.executor import Execution
-from deploy.steps import fleet, idle_drain, target, verify
+from deploy.steps import verify
 from deploy.steps.verify import NotProven, ProveRelease, ProveRevived
 from simulated.builds import Kind
 from simulated.clock import CLOCK
@@ -31,11 +28,7 @@ if TYPE_CHECKING:
 
 def take_the_stage(patch: pytest.MonkeyPatch) -> None:
     """From here to the patch's end, steps and executor act on the paper."""
-    ours = (executor, host_runner, capacity_gate, fleet, target, verify, idle_drain, retry)
-    for module in (*ours, tenacity, tenacity.nap):
-        patch.setattr(module, "time", CLOCK)
     patch.setattr(verify, "ASK_SECONDS", 1.0)
-    patch.setattr(executor, "HEAD_START_SECONDS", 0.0)
     for kind in (ProveRelease, ProveRevived):
         patch.setattr(kind, "run", _proven(kind.run))
     patch.setattr(Execution, "_together", _together)
