@@ -15,6 +15,7 @@ from builders import NEW
 from deploy.aws.targets import GONE, Health, State, Target
 from deploy.cli import rollout
 from deploy.clock import CLOCK
+from deploy.crew import Crew
 from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, LockLost
 from deploy.plan import assembly
 from deploy.recovery import failed_host, rollback
@@ -74,7 +75,7 @@ class PaperFleet:
         self.acts, self.done = acts, list[str]()
         self.sick, self.healthy_readings = sick, sick_after
         self.groups = {"web": builders.group()}
-        self.stop, self.clock = threading.Event(), CLOCK
+        self.stop, self.clock, self.crew = threading.Event(), CLOCK, Crew()
         self.tell: Callable[[str, str], None] = lambda _host, _text: None
         self.execution: Execution | None = None
         self._lock = threading.Lock()

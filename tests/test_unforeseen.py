@@ -16,6 +16,7 @@ from deploy.cli import commands, conclusion, invoke_patch, options
 from deploy.cli import session as sessions
 from deploy.cli.rollout import Rollout
 from deploy.clock import CLOCK
+from deploy.crew import Crew
 from deploy.errors import BadInput, UnexpectedAnswer
 from deploy.plan import assembly, plan
 from deploy.run.report import ExitCode, Outcome, Report
@@ -173,6 +174,7 @@ def builders_fleet() -> Any:
     return SimpleNamespace(
         stop=SimpleNamespace(is_set=lambda: False),
         clock=CLOCK,
+        crew=Crew(),
         groups=group,
         target=lambda host, app: (host, app),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from deploy.aws.targets import State
 from deploy.clock import CLOCK, Clock
+from deploy.crew import Crew
 from deploy.errors import DeployError
 from deploy.survey.facts import target_of
 
@@ -49,8 +50,8 @@ class Fleet:
     run: the id of this command, for the records that it leaves.
     tell: called with what a host is doing right now, for the screen; moments: what one step found
     out that a later step of the same host and unit needs (monotonic seconds); stop: set when the
-    operator wants an end; clock: by which steps wait; started: each unit's state right after its
-    start, by host and unit, to recognize restarts by.
+    operator wants an end; clock: by which steps wait; crew: the threads of the run; started: each
+    unit's state right after its start, by host and unit, to recognize restarts by.
     """
 
     remotes: Mapping[str, Remote]
@@ -63,6 +64,7 @@ class Fleet:
     tell: Callable[[str, str], None] = _silent
     stop: threading.Event = field(default_factory=threading.Event)
     clock: Clock = CLOCK
+    crew: Crew = field(default_factory=Crew)
     moments: dict[tuple[str, str, Moment], float] = field(default_factory=dict)
     started: dict[tuple[str, str], UnitState] = field(default_factory=dict)
 
