@@ -5,6 +5,8 @@
 
 BIN := .venv/bin
 VENV := .venv/stamp
+SHELL_FILES := deploy/hosts/scripts/*.sh scripts/debian-packages scripts/lock scripts/oldest \
+    scripts/python .ci/run bench/peers/*.sh
 
 help:
 	@echo "make demo    4 hosts, a deploy under load, no failed request (about 3 minutes)"
@@ -38,6 +40,7 @@ check: $(VENV)
 	$(BIN)/ruff check .
 	$(BIN)/mypy deploy changeover lab bench faults audit scripts tasks.py tests --exclude '^tests/lab/'
 	$(BIN)/mypy tests/lab  # apart: two conftest.py in one run are one too many for it
+	$(BIN)/shellcheck $(SHELL_FILES)
 	@rm -f .lab/coverage.json
 	$(BIN)/pytest -m "not lab" -n 3 --dist worksteal --cov --cov-report=json:.lab/coverage.json
 	$(BIN)/python scripts/coverage_gate.py .lab/coverage.json

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from audit.wall import Attempt, Wall
 from deploy import values
 from deploy.aws.inventory import Host
-from deploy.hosts import connections
 from deploy.hosts.records import Record
-from deploy.hosts.scripts import history, service, upload
+from deploy.hosts.scripts import connections, history, service, upload
 from deploy.hosts.scripts import read as questions
 from deploy.hosts.ssh.framing import Frame, new_mark
 from deploy.package import manifest

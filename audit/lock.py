@@ -147,7 +147,7 @@ NEXT = Holder(OTHER[::-1].replace("f", "e"), "bob@two", LIVING.since, "deploy", 
 
 def taken_today(token: str) -> str:
     """Return the product's script that takes a lock over."""
-    return lock.take_lock("lab", NEXT.token, NEXT.as_line(), token)
+    return lock.take_lock("lab", NEXT.token, NEXT.as_line(), token).text
 
 
 def taken_by_pattern(token: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from audit.wall import Attempt, Wall
 from deploy.aws.inventory import Host
 from deploy.hosts import lstat, ownership
+from deploy.hosts.scripts.script import text_of
 from deploy.settings.app import App
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def harmless() -> dict[str, Callable[[Path], None]]:
 
 def facts(root: Path, shell: str = "sh") -> dict[str, str]:
     """What the script says of a machine whose `/` is this folder."""
-    script = ownership.look(NAME, NAME, ENVIRONMENT_FILE, str(root))
+    script = text_of(ownership.look(NAME, NAME, ENVIRONMENT_FILE, str(root)))
     ended = subprocess.run([shell, "-c", script], capture_output=True, text=True, check=True)
     return ownership.parse(ended.stdout)
 

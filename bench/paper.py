@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from deploy.aws.targets import TargetGroup
 from deploy.errors import CommandResult
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
+    from deploy.hosts.scripts.script import Script
+
+T = TypeVar("T")
 DELAY_SECONDS, CHECK_SECONDS = 2.0, 0.5
 OLD = Release("web", "1.0.0", "a" * 64, 1, 1000)
 NEW = Release("web", "2.0.0", "b" * 64, 1, 1000)
@@ -42,52 +45,41 @@ RUNNING = (
     "show.NRestarts=0",
 )
 FACTS = {
-    "unit's state": RUNNING,
-    "starting web@5000.service": RUNNING,
-    "running release": (
+    "show_unit": RUNNING,
+    "runtime": (
         *RUNNING,
         f"running={NEW.id}",
         "own_namespace=no",
         "web.listener=100 776562 /system.slice/web@5000.service",
     ),
 }
-"""What the scripts of a host on paper print, by what they are run for, as facts."""
+"""What the programs of a host on paper print, as facts."""
 
 
 class PaperHost:
     """A host that does at once whatever it is told; in place of remote.Remote."""
 
-    def change(self, app: str, script: str, what: str, timeout_seconds: float = 60) -> str:
-        """Print nothing."""
-        del app, script, what, timeout_seconds
-        return ""
-
-    def change_with_facts(
-        self, app: str, script: str, what: str, timeout_seconds: float = 60
-    ) -> CommandResult:
+    def change(self, app: str, script: Script[T], timeout_seconds: float = 60) -> T:
         """Print the facts that the command would print."""
-        del app, timeout_seconds
-        return CommandResult(script, 0, "", "", facts=FACTS.get(what, ()))
+        del app
+        return self.ask(script, timeout_seconds)
 
-    def ask(
-        self, script: str, what: str, timeout_seconds: float = 30, most_bytes: int = 0
-    ) -> CommandResult:
+    def ask(self, script: Script[T], timeout_seconds: float = 30, most_bytes: int = 0) -> T:
         """The same for a reading command."""
         del timeout_seconds, most_bytes
-        return CommandResult(script, 0, "", "", facts=FACTS.get(what, ()))
+        facts = FACTS.get(script.programs[-1].name, ())
+        return script.parse(CommandResult("", 0, "", "", facts=facts))
 
     def send(
         self,
         app: str,
-        script: str,
-        what: str,
+        script: Script[T],
         source: BinaryIO,
         sent: Callable[[int], None] = lambda _: None,
-    ) -> str:
+    ) -> T:
         """Take all of it."""
-        del app, script, what
         sent(len(source.read(1 << 16)))
-        return ""
+        return self.change(app, script)
 
     def probe(self, port: int, path: str, host_header: str, timeout_seconds: float) -> int:
         """Answer that all is well."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, TypeVar
 
 from tenacity import Retrying, retry_if_exception, wait_random_exponential
 
+from deploy.clock import CLOCK, Clock
 from deploy.errors import DeployError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def patiently(
     act: Callable[[], T],
     tell: Callable[[str], None],
     patience_seconds: float = PATIENCE_SECONDS,
+    clock: Clock = CLOCK,
 ) -> T:
     """Act; where that fails and may pass, act again with growing pauses until the time is up.
 
@@ -35,7 +36,7 @@ def patiently(
 
     def is_over(_: RetryCallState) -> bool:
         nonlocal first_failed_at
-        now = time.monotonic()
+        now = clock.monotonic()
         if first_failed_at is None:
             first_failed_at = now
         return now - first_failed_at >= patience_seconds
@@ -49,6 +50,7 @@ def patiently(
         wait=wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE_SECONDS),
         stop=is_over,
         before_sleep=say,
+        sleep=clock.sleep,
         reraise=True,
     )
     return again(act)

@@ -22,6 +22,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from deploy import foreign_text
 from deploy.aws.account import Account
 from deploy.aws.targets import Health, State
+from deploy.clock import CLOCK
 from deploy.errors import CommandFailed, CommandResult, DeployError, Locked
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.ssh import known_hosts, login
@@ -126,11 +127,12 @@ def _made() -> plan.Plan:
 
 
 def _fleet(stdout: str) -> Fleet:
-    remote = SimpleNamespace(ask=lambda *_: CommandResult("", 0, stdout, ""))
+    remote = SimpleNamespace(ask=lambda script, *_: script.parse(CommandResult("", 0, stdout, "")))
     fleet = SimpleNamespace(
         remote=lambda _: remote,
         started={},
         tell=lambda *_: None,
+        clock=CLOCK,
         marked=lambda *_: time.monotonic(),
     )
     return cast("Fleet", fleet)

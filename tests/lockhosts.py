@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import json
 import random
@@ -11,7 +10,9 @@ import subprocess
 import threading
 import uuid
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
+
+from shell import typed
 
 from deploy.errors import CommandResult, ConnectionLost, DeployError, Unreachable
 from deploy.hosts.lock.holder import Holder
@@ -22,14 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import pytest
-
     from deploy.hosts.lock.lease import Lease
+    from deploy.hosts.scripts.script import Script
 
 PATIENCE_SECONDS = 20.0
 TTL_SECONDS = 1.0
-SPOKEN: dict[str, tuple[str, tuple[Any, ...]]] = {}
-"""What each script is that a builder of `scripts.lock` returned: its name and arguments."""
+T = TypeVar("T")
 
 
 @dataclass
@@ -46,20 +45,24 @@ class FolderHost:
         """The lock of the environment `lab`."""
         return self.root / "changeover" / "lab.lock"
 
-    def ask(self, script: str, what: str, timeout_seconds: float = 30) -> CommandResult:
+    def ask(self, script: Script[T], timeout_seconds: float = 30) -> T:
         """Run the script's own text, with the folder in place of /var/lib and /run."""
-        del what, timeout_seconds
+        del timeout_seconds
         if self.held_up:
             self.held_up.wait(PATIENCE_SECONDS)
         if self.is_down:
             raise Unreachable(f"{self.root.name}: no connection")
-        self.asked.append(script)
-        moved = script.replace("/var/lib/", f"{self.root}/").replace("/run/", f"{self.root}/run-")
-        done = subprocess.run(["sh", "-c", moved], capture_output=True, text=True, check=False)
-        return CommandResult(script, done.returncode, done.stdout, done.stderr)
+        self.asked.append(script.text)
+        words = ["sh", "-c", self.moved(script.text)]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        return script.parse(CommandResult(str(script), done.returncode, done.stdout, done.stderr))
 
-    def aside(self, script: str, timeout_seconds: float) -> CommandResult:
-        return self.ask(script, "aside", timeout_seconds)
+    def moved(self, text: str) -> str:
+        """A script's text with this host's folder in place of its root."""
+        return text.replace("/var/lib/", f"{self.root}/").replace("/run/", f"{self.root}/run-")
+
+    def aside(self, script: Script[T], timeout_seconds: float) -> T:
+        return self.ask(script, timeout_seconds)
 
     def may_change(self, lease: Lease) -> bool:
         """Whether the host lets this lease change something, as `Remote.change` asks it."""
@@ -67,26 +70,7 @@ class FolderHost:
             lease.confirm()
         except DeployError:
             return False
-        return self.ask(f"{lease.fence}\necho changed", "change").exit_code == 0
-
-
-def learn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have every script of `scripts.lock` remembered, so that a MemoryHost knows what to do."""
-
-    def spoken(name: str) -> Callable[..., str]:
-        build = getattr(lock, name)
-
-        @functools.wraps(build)
-        def run(*args: Any) -> str:
-            script: str = build(*args)
-            SPOKEN[script] = (name, args)
-            return script
-
-        return run
-
-    names = ("take_lock", "beat_lock", "holds_lock", "drop_lock", "break_lock", "show_lock")
-    for name in names:
-        monkeypatch.setattr(lock, name, spoken(name))
+        return self.ask(typed(f"{lease.fence.text}echo changed")).exit_code == 0
 
 
 @dataclass
@@ -98,24 +82,24 @@ class MemoryHost:
     broken: set[str] = field(default_factory=set)
     alone: threading.Lock = field(default_factory=threading.Lock)
 
-    def ask(self, script: str, what: str, timeout_seconds: float = 30) -> CommandResult:
-        del what, timeout_seconds
-        name, args = SPOKEN[script]
+    def ask(self, script: Script[T], timeout_seconds: float = 30) -> T:
+        del timeout_seconds
+        act = script.programs[-1]
         with self.alone:
-            code, out = getattr(self, name)(*args[1:])
-        return CommandResult(script, code, out, "")
+            code, out = getattr(self, act.name)(*act.arguments[1:])
+        return script.parse(CommandResult(act.name, code, out, ""))
 
-    def aside(self, script: str, timeout_seconds: float) -> CommandResult:
-        return self.ask(script, "aside", timeout_seconds)
+    def aside(self, script: Script[T], timeout_seconds: float) -> T:
+        return self.ask(script, timeout_seconds)
 
     def is_of(self, token: str) -> bool:
         return self.line.startswith(lock.head(token))
 
     def take_lock(
-        self, token: str, line: str, instead_of: str = "", seen: bytes = b""
+        self, token: str, line: str, _most: str, instead_of: str, seen: str
     ) -> tuple[int, str]:
         is_dead = bool(instead_of) and self.is_of(instead_of)
-        is_dead = is_dead and (not seen or self.line.encode() == seen)
+        is_dead = is_dead and (not seen or self.line.encode().hex() == seen)
         if self.line and not (self.is_of(token) or is_dead):
             return LOCK_HELD, shown(self.line)
         if token in self.broken:
@@ -142,7 +126,7 @@ class MemoryHost:
             self.broken.add(token)
         return 0, ""
 
-    def show_lock(self) -> tuple[int, str]:
+    def show_lock(self, _most: str) -> tuple[int, str]:
         return 0, shown(self.line)
 
     def may_change(self, lease: Lease) -> bool:
@@ -151,7 +135,7 @@ class MemoryHost:
             lease.confirm()
         except DeployError:
             return False
-        return self.ask(lease.fence, "change").exit_code == 0
+        return self.ask(lease.fence) == 0
 
 
 def shown(text: str) -> str:
@@ -191,32 +175,34 @@ class LyingHost(MemoryHost):
     end: threading.Event = field(default_factory=threading.Event)
     seen: Holder | None = None
 
-    def ask(self, script: str, what: str, timeout_seconds: float = 30) -> CommandResult:
-        del what
+    def ask(self, script: Script[T], timeout_seconds: float = 30) -> T:
+        act = script.programs[-1].name
         match self.lie:
             case "silent":
                 self.end.wait(PATIENCE_SECONDS)
                 raise ConnectionLost(f"{self.name}: it ended at last")
             case "slow":
                 self.end.wait(min(timeout_seconds, 0.4))
-                return CommandResult(script, 0, "", "")
+                said = 0, ""
             case "endless":
-                return CommandResult(script, 0, "lock=" + "61" * 500_000, "")
+                said = 0, "lock=" + "61" * 500_000
             case "defect":
                 raise RuntimeError("a parser of ours stumbled")
             case "puppet":
-                return CommandResult(script, *self._puppet(script), "")
-            case "two faces":  # free when it is looked at, held when it is asked
-                is_look = SPOKEN[script][0] == "show_lock"
-                said = (0, shown("")) if is_look else LIES["changing"](self.beats)
-                return CommandResult(script, *said, "")
-        return CommandResult(script, *LIES[self.lie](self.beats), "")
+                said = self._puppet(script.text, act)
+            case "two faces" if act == "show_lock":  # free when it is looked at, held when asked
+                said = 0, shown("")
+            case "two faces":
+                said = LIES["changing"](self.beats)
+            case _:
+                said = LIES[self.lie](self.beats)
+        return script.parse(CommandResult(act, *said, ""))
 
-    def _puppet(self, script: str) -> tuple[int, str]:
+    def _puppet(self, text: str, act: str) -> tuple[int, str]:
         """Agree to everything; show the last deploy seen as alive for ever."""
-        found = re.findall(r'\{"token": "[0-9a-f]{32}", .*?\}', script)
+        found = re.findall(r'\{"token": "[0-9a-f]{32}", .*?\}', text)
         if found:
             self.seen = Holder.parse(found[-1])
-        if self.seen is None or SPOKEN[script][0] != "show_lock":
+        if self.seen is None or act != "show_lock":
             return 0, shown("")
         return 0, shown(replace(self.seen, beat=self.seen.beat + next(self.beats)).as_line())

@@ -21,22 +21,21 @@ from deploy.aws.targets import Target
 from deploy.errors import (
     ApiError,
     BadInput,
-    CommandResult,
     CredentialsRefused,
     DeployError,
     UnexpectedAnswer,
 )
-from deploy.hosts.scripts import read as questions
-from deploy.hosts.ssh import http_probe
+from deploy.hosts.scripts import probe
 from deploy.hosts.ssh.http_probe import NotHttp, final_code
 from deploy.hosts.ssh.remote import Remote
-from deploy.steps import verify
 from deploy.steps.fleet import Fleet
 from deploy.steps.verify import NotProven, ProveRelease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from deploy.hosts.scripts.script import Script
 
 HTML = b"<!DOCTYPE html><html><body><p>Sign in<br></body></html>"
 XHTML = b"<html><body><p>Sign in</p></body></html>"
@@ -257,12 +256,11 @@ class Channel:
 def test_m2_a_proof_of_an_answer_that_trickles_ends_in_time_and_shows_it(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verify, "parse_show", lambda _: builders.RUNNING)
     app = builders.app(start_timeout_seconds=1, health={"timeout_seconds": 0.4})
     with trickle.serving(trickle.ANSWERS[name]) as port:
         remote = Remote(builders.host(1), builders.environment())
         cast("Any", remote)._connection = Channel(port)
-        monkeypatch.setattr(remote, "ask", lambda script, *_: CommandResult(script, 0, "", ""))
+        monkeypatch.setattr(remote, "ask", lambda *_: builders.RUNNING)
         fleet = Fleet({"host-1": remote}, {}, cast("Registrar", None), cast("HealthPoller", None))
         began = time.monotonic()
         with pytest.raises(NotProven, match=r"not complete|no HTTP answer|headers of more"):
@@ -270,7 +268,7 @@ def test_m2_a_proof_of_an_answer_that_trickles_ends_in_time_and_shows_it(
         assert time.monotonic() - began < 1 + 0.4 + 5
 
 
-@pytest.mark.parametrize("build", [questions.probe_with_curl, questions.probe_with_python])
+@pytest.mark.parametrize("build", [probe.probe_with_curl, probe.probe_with_python])
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
@@ -282,19 +280,19 @@ def test_m2_a_proof_of_an_answer_that_trickles_ends_in_time_and_shows_it(
     ],
 )
 def test_the_hosts_own_probes_print_a_code_only_of_a_full_answer(
-    build: Callable[..., str], answer: bytes, code: str
+    build: Callable[..., Script[int | None]], answer: bytes, code: str
 ) -> None:
     with trickle.serving(lambda peer: peer.sendall(answer)) as port:
-        script = build(port, "/health", "localhost", 3)
+        script = build(port, "/health", "localhost", 3).text
         ended = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
-    assert http_probe.code_printed(f"a start-up file speaks\n{ended.stdout}") == int(code)
+    assert probe.code_printed(f"a start-up file speaks\n{ended.stdout}") == int(code)
 
 
-@pytest.mark.parametrize("build", [questions.probe_with_curl, questions.probe_with_python])
-def test_the_hosts_own_probes_end_in_time(build: Callable[..., str]) -> None:
+@pytest.mark.parametrize("build", [probe.probe_with_curl, probe.probe_with_python])
+def test_the_hosts_own_probes_end_in_time(build: Callable[..., Script[int | None]]) -> None:
     with trickle.serving(trickle.ANSWERS["byte by byte"]) as port:
         began = time.monotonic()
-        script = build(port, "/health", "localhost", 0.3)
+        script = build(port, "/health", "localhost", 0.3).text
         ended = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
     assert ended.stdout.split() == ["000"]
     assert time.monotonic() - began < 8

@@ -9,6 +9,7 @@ import runpy
 import subprocess
 import sys
 import tomllib
+import zipfile
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
@@ -294,6 +295,17 @@ def test_a_file_from_a_folder_above_is_named(team: Path) -> None:
     (team / "below").mkdir()
     refused = run(team / "below", "-m", "invoke", "status", "--env", "x")
     assert refused.stderr.startswith("Settings: ../fabric.yaml\n")
+
+
+def test_the_wheel_has_all_that_is_read_when_a_command_runs(tmp_path: Path) -> None:
+    words = ("-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path))
+    subprocess.run([sys.executable, *words], cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    programs = {f"deploy/hosts/scripts/{path.name}" for path in ROOT.glob("deploy/**/*.sh")}
+    templates = {f"deploy/templates/{path.name}" for path in ROOT.glob("templates/*")}
+    assert {*programs, *templates, "deploy/py.typed"} <= set(zipfile.ZipFile(wheel).namelist())
+    assert programs
+    assert templates
 
 
 def test_the_requirements_are_those_of_the_project() -> None:

@@ -161,6 +161,30 @@ def test_deploy_never_imports_the_lab_and_the_lab_only_its_errors() -> None:
         assert of_deploy(path) <= {"errors"}
 
 
+# What waits for a socket, a screen or a terminal reads the machine's own time.
+TIMED = {"clock", "aws.transport"} | {f"hosts.ssh.{name}" for name in ("exchange", "http_probe")}
+TIMED |= {"hosts.ssh.remote", "screen.console", "screen.live", "screen.question", "screen.streams"}
+
+
+def test_the_engine_knows_no_time_but_its_clocks() -> None:
+    assert {module for module, path in PATHS.items() if "time" in imports(path)} == TIMED
+
+
+def test_each_shell_program_is_sent_by_some_module_and_quoting_has_one_home() -> None:
+    folder = DEPLOY / "hosts" / "scripts"
+    sent: set[str] = set()
+    for path in PATHS.values():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+                name = node.args[0]
+                is_sent = node.func.id in {"program", "source"}
+                if is_sent and isinstance(name, ast.Constant):
+                    sent.add(str(name.value))
+    assert sent == {path.stem for path in folder.glob("*.sh")}
+    quoting = {path.stem for path in folder.glob("*.py") if "shlex" in path.read_text()}
+    assert quoting == {"script"}
+
+
 # Who may write to the screen, by name: everything else goes through them.
 SCREEN = {
     "print(": set[str](),

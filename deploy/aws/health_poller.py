@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from deploy.aws.targets import GONE
+from deploy.clock import CLOCK, Clock
 from deploy.errors import DeployError, as_deploy_error
 
 if TYPE_CHECKING:
@@ -42,10 +42,15 @@ class HealthPoller:
     MOST_SAVED = 5.0
 
     def __init__(
-        self, balancer: Balancer, groups: Iterable[TargetGroup], tick_seconds: float
+        self,
+        balancer: Balancer,
+        groups: Iterable[TargetGroup],
+        tick_seconds: float,
+        clock: Clock = CLOCK,
     ) -> None:
         self._balancer = balancer
         self._tick_seconds = tick_seconds
+        self._clock = clock
         self._groups = tuple(groups)
         self._changed = threading.Condition()
         self._readings: dict[str, Reading] = {}
@@ -86,7 +91,7 @@ class HealthPoller:
         otherwise the next tick's serves.
         None when none came in time; raises the API's error when calls since then failed.
         """
-        limit = time.monotonic() + timeout_seconds
+        limit = self._clock.monotonic() + timeout_seconds
         with self._changed:
             if at_once:
                 self._deadlines[group.arn].append(moment)
@@ -105,15 +110,15 @@ class HealthPoller:
             failed_at, error = self._errors.get(group.arn, (0.0, None))
             if error and failed_at >= moment:
                 raise error
-            left = limit - time.monotonic()
+            left = limit - self._clock.monotonic()
             if left <= 0 or self._closed:
                 return None
-            self._changed.wait(left)
+            self._clock.wait(self._changed, left)
 
     def _poll(self, group: TargetGroup) -> None:
-        started = time.monotonic() - self._tick_seconds
+        started = self._clock.monotonic() - self._tick_seconds
         while True:
-            before, started = started, time.monotonic()
+            before, started = started, self._clock.monotonic()
             earned = (started - before) / self._tick_seconds - 1
             self._saved[group.arn] = min(self.MOST_SAVED, self._saved[group.arn] + earned)
             try:
@@ -135,7 +140,7 @@ class HealthPoller:
         """Wait for the next tick or a deadline that falls before it; True when closed."""
         with self._changed:
             while not self._closed:
-                now = time.monotonic()
+                now = self._clock.monotonic()
                 mine = self._deadlines[group.arn]
                 mine[:] = [moment for moment in mine if moment > started]
                 ticks = 1 if self._waiting[group.arn] else self.IDLE_TICKS
@@ -143,5 +148,5 @@ class HealthPoller:
                 due = min([started + ticks * self._tick_seconds, *early])
                 if now >= due:
                     return False
-                self._changed.wait(due - now)
+                self._clock.wait(self._changed, due - now)
             return True

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from deploy.clock import CLOCK, Clock
 from deploy.errors import ApiError, BalancerError, DeployError, LockLost, as_deploy_error
 
 if TYPE_CHECKING:
@@ -34,11 +34,12 @@ class Registrar:
 
     GATHER_SECONDS = 0.02
 
-    def __init__(self, balancer: Balancer) -> None:
+    def __init__(self, balancer: Balancer, clock: Clock = CLOCK) -> None:
         self._writes: dict[str, Callable[[TargetGroup, Iterable[Target]], None]] = {
             "register": balancer.register,
             "deregister": balancer.deregister,
         }
+        self._clock = clock
         self._lock = threading.Lock()
         self._pending: dict[tuple[str, str], _Pending] = {}
 
@@ -57,7 +58,7 @@ class Registrar:
             pending = self._pending.setdefault(key, _Pending())
             pending.targets.add(target)
         if leads:
-            time.sleep(self.GATHER_SECONDS)
+            self._clock.sleep(self.GATHER_SECONDS)
             with self._lock:
                 del self._pending[key]
             try:

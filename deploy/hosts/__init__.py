@@ -2,5 +2,5 @@
 
 scripts: what is sent -> ssh: how it gets there -> lock: who may send it
 records, release_stack, notes: what a host remembers of deploys
-connections, ownership, service_user and others read what comes back
+ownership and others read what comes back
 """

@@ -7,11 +7,11 @@ machine is a known one, not that it is the one whose target is about to leave th
 from __future__ import annotations
 
 import os
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from deploy import values
 from deploy.errors import BadInput
+from deploy.hosts.scripts.script import Program, program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,16 +31,13 @@ _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2")
 _MOST_BYTES = 64
 
 
-def question(root: str = "") -> str:
-    """A script that prints `<key>=<the file's bytes in hexadecimal>` for each of SOURCES.
+def question(root: str = "") -> tuple[Program, ...]:
+    """Programs that print `<key>=<the file's bytes in hexadecimal>` for each of SOURCES.
 
     root: what stands in front of the files' paths.
     """
-    return "\n".join(
-        f'echo "{key}=$(head -c {_MOST_BYTES} {quote(root + path)} 2>/dev/null '
-        f"| od -An -v -tx1 | tr -d ' \\n')\""
-        for key, path in SOURCES.items()
-    )
+    words = [word for key, path in SOURCES.items() for word in (key, root + path)]
+    return program("hex"), program("instance_identity", _MOST_BYTES, *words)
 
 
 def shown(printed: Mapping[str, Iterable[str]]) -> str | None:

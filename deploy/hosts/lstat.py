@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from deploy.hosts.service_user import decoded
 
-PRINTED = r"-printf '%m %U %G %n %y %p\0%l\0'"
-"""find's action whose output, in hexadecimal, `entries` reads."""
+PRINTED = r"%m %U %G %n %y %p\0%l\0"
+"""The format for find's -printf whose output, in hexadecimal, `entries` reads."""
 
 _MODE = re.compile(r"[0-7]{1,6}")
 _NUMBER = re.compile(r"[0-9]{1,10}")

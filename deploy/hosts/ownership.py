@@ -15,6 +15,7 @@ from deploy.errors import BadInput
 from deploy.hosts import lstat, service_user
 from deploy.hosts.lstat import Entry, way
 from deploy.hosts.scripts.lock import LOCKS
+from deploy.hosts.scripts.script import Program, program
 from deploy.hosts.service_user import shown
 
 if TYPE_CHECKING:
@@ -37,8 +38,10 @@ OTHERS_FOLDERS = ("/home/", "/run/user/")
 _KINDS = {"f": "a file", "d": "a folder", "l": "a link", "p": "a FIFO", "s": "a socket"}
 
 
-def look(app: str, user: str, environment_file: str | None = None, root: str = "") -> str:
-    """A script for root that prints the facts as `<app>.own.key=value` lines.
+def look(
+    app: str, user: str, environment_file: str | None = None, root: str = ""
+) -> tuple[Program, ...]:
+    """Programs for root that print the facts as `<app>.own.key=value` lines.
 
     root: the folder that stands for `/`. Values are hexadecimal or numbers. Raises BadInput for a
     name or a path that no shell should see.
@@ -49,32 +52,9 @@ def look(app: str, user: str, environment_file: str | None = None, root: str = "
     base = f"./srv/{app}"
     fixed = [base, *(f"{base}/{name}" for name in (*FOLDERS, *LISTS))]
     fixed += [f".{LOCKS}", f"./var/lib/{app}", *(f".{p}" for p in way(environment_file or "/"))]
-    words = " ".join(quote(path) for path in dict.fromkeys((".", "./srv", "./var/lib", *fixed)))
-    lists = " ".join(f"{base}/{name}" for name in LISTS)
-    odd = r"\( ! -uid 0 -o ! -type l -perm /022 -o -type f -links +1 -o"
-    each = "-mindepth 1 -maxdepth 1"
-    facts = lstat.PRINTED
-    return "\n".join(
-        (
-            users,
-            f"(cd {quote(root or '/')} || exit 0; top={quote(root)}; set -f",
-            # A link of root's may lead elsewhere: then each folder on that way counts.
-            f'real=$(readlink -f {base} || readlink -f ./srv); real=${{real#"$top"}} way=. IFS=/',
-            f'set -- {words}; for part in $real; do [ -z "$part" ] && continue',
-            '  way=$way/$part; set -- "$@" "$way"; done; unset IFS',
-            f'paths=$({{ find -P "$@" -maxdepth 0 {facts}',
-            f"  find -P {base}/releases {each} {odd} ! -type d \\) {facts}",
-            f"  find -P {base}/slots {each} {odd} ! -type l \\) {facts}",
-            f"  find -P {base}/records .{LOCKS} {each} {odd} ! -type d ! -type f \\) {facts}",
-            f"  find -P {lists} {each} {odd} ! -type f \\) {facts}",
-            f"  }} 2>/dev/null | head -c {MOST_BYTES} | hex)",
-            f'echo "{app}.own.paths=$paths"',
-            f'if [ -n "$(find -P {base} -maxdepth 2 ! -uid 0 -print -quit 2>/dev/null)" ]; then',
-            "  set +f; busy=$(find /proc/[0-9]*/cwd /proc/[0-9]*/fd -maxdepth 1 ! -uid 0 \\( \\",
-            '    -lname "$top$real" -o -lname "$top$real/*" \\) -printf "%U " 2>/dev/null)',
-            f'  echo "{app}.own.busy=$(echo "$busy" | head -c 4096)"; fi)',
-        )
-    )
+    paths = dict.fromkeys((".", "./srv", "./var/lib", *fixed))
+    own = (app, root, MOST_BYTES, lstat.PRINTED, f".{LOCKS}")
+    return *users, program("look_at_owners", *own, *paths)
 
 
 def _is_plain(path: str) -> bool:

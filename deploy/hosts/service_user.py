@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
+from deploy.hosts.scripts.script import Program, program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy.aws.inventory import Host
     from deploy.settings.app import App
-
-HEX = "hex() { od -An -v -tx1 | tr -d ' \\n'; }"
-"""A shell function that prints standard input in hexadecimal: foreign text is never echoed."""
 
 FIRST_PERSON = 1000
 """UIDs from here up belong to people (login.defs(5): SYS_UID_MAX 999, UID_MIN 1000)."""
@@ -38,24 +35,14 @@ _FIELDS = 7  # passwd(5)
 _MOST_BYTES = 4096
 
 
-def question(app: str, user: str) -> str:
-    """A script that prints what the host knows of the user, as `<app>.own.key=value` lines.
+def question(app: str, user: str) -> tuple[Program, ...]:
+    """Programs that print what the host knows of the user, as `<app>.own.key=value` lines.
 
     Values are in hexadecimal, but for the number of lines of `sudo -l` that allow something.
     """
     if not _NAME.fullmatch(app) or not _NAME.fullmatch(user):
         raise BadInput(f"app {app!r}, user {user!r}: a name is needed, such as web")
-    cut, own = f"2>/dev/null | head -c {_MOST_BYTES} | hex", f"{app}.own"
-    allowed = f"timeout 10 sudo -n -l -U {quote(user)} 2>/dev/null | grep -c ' may run the foll'"
-    return "\n".join(
-        (
-            HEX,
-            f'echo "{own}.passwd=$(getent passwd {quote(user)} {cut})"',
-            f'echo "{own}.group=$(getent group {quote(user)} {cut})"',
-            f'echo "{own}.groups=$(id -Gn {quote(user)} {cut})"',
-            f'echo "{own}.sudo=$(LC_ALL=C; export LC_ALL; {allowed})"',
-        )
-    )
+    return program("hex"), program("look_at_user", app, user, _MOST_BYTES)
 
 
 def decoded(value: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from deploy.errors import DeployError
@@ -51,12 +50,13 @@ class CapacityGate:
         well: what was seen of the first before the second was waited for is old. Raises Stopped
         when the operator wants an end, DeployError when the app's time to be healthy is over.
         """
-        began = time.monotonic()
+        began = self._fleet.clock.monotonic()
         while (found := self._shortfall(number, going())) is not None:
             app, short = found
             host, limit = going()[0].host, app.healthy_timeout_seconds
-            gone = time.monotonic() - began
-            if gone <= limit and not self._fleet.stop.wait(LOOK_FOR_CAPACITY_SECONDS):
+            gone = self._fleet.clock.monotonic() - began
+            stop, clock = self._fleet.stop, self._fleet.clock
+            if gone <= limit and not clock.wait(stop, LOOK_FOR_CAPACITY_SECONDS):
                 self._fleet.tell(host.name, f"waiting, {gone:.0f} of {limit:g} s: it {short}")
                 continue
             text = f"batch {number} {short}; waited {gone:.0f} s for it"

@@ -8,8 +8,7 @@ is staged.
 from __future__ import annotations
 
 import threading
-import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy.errors import DeployError, as_deploy_error
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from deploy.plan.plan import Plan
     from deploy.steps.fleet import Fleet
 
-LOOK_FOR_SIGNALS_SECONDS = 0.2
 # Who begins early is staged first, alone where that is quick: on a slow line others lose but this.
 HEAD_START_SECONDS = 2.0
 # A batch mostly waits, so all of it goes at once; uploads share the workstation and its line.
@@ -47,8 +45,6 @@ class Execution:
         self._last = {each.host.name: each for batch in plan.batches for each in batch}
         self._early = plan.early
         self._lock = threading.Lock()
-        self._aside: set[Future[None]] = set()
-        self._starting: set[Future[None]] = set()
         self._begun: set[str] = set()
         self._ahead = threading.Event()
 
@@ -75,12 +71,12 @@ class Execution:
 
     def run(self) -> Report:
         """Do the plan; every failure is in the report, none is raised."""
-        began = time.monotonic()
+        began = self.fleet.clock.monotonic()
         self.fleet.tell = lambda host, text: self.listen(Told(host, text))
         self._guarded(self._prepare_and_roll, "going from batch to batch")
         self._guarded(self._call_off, "ending what was started early")
-        self._guarded(lambda: self._wait(self._aside), "waiting for the old slots")
-        seconds = time.monotonic() - began
+        self._guarded(self.fleet.crew.finish, "waiting for the old slots")
+        seconds = self.fleet.clock.monotonic() - began
         return self._progress.report(seconds, self._signal, lost=self.is_lost)
 
     def _guarded(self, act: Callable[[], None], what: str) -> None:
@@ -110,10 +106,7 @@ class Execution:
     def _prepare(self) -> None:
         """Stage all hosts; those that may begin unseen do so as soon as they are staged."""
         order = sorted(self.plan.staging, key=lambda each: each.host.name not in self._early)
-        try:
-            self._together([(host_plan, self._stage) for host_plan in order], STAGED_AT_A_TIME)
-        finally:
-            self._wait(self._starting)
+        self._together([(host_plan, self._stage) for host_plan in order], STAGED_AT_A_TIME)
         failed = self._progress.failed_hosts
         for host in self.plan.hosts:
             if host.name not in self._last.keys() | failed:
@@ -123,7 +116,7 @@ class Execution:
         """Nothing of this changes what serves, so a failure leaves the host as it was."""
         early = self._early.get(host_plan.host.name)
         if self._early and not early:
-            self._ahead.wait(HEAD_START_SECONDS)
+            self.fleet.clock.wait(self._ahead, HEAD_START_SECONDS)
         try:
             if self._runner.stage(host_plan) and early:
                 self._begin_early(early)
@@ -137,9 +130,7 @@ class Execution:
                 names = [name for name in self._early if name not in self._progress.failed_hosts]
                 self.listen(BatchBegan(1, len(self.plan.batches), tuple(names)))
             self._begun.add(host_plan.host.name)
-        starting = self._beside(host_plan, self._runner.begin)
-        with self._lock:
-            self._starting.add(starting)
+        self.fleet.crew.ahead(partial(self._for_host, host_plan, self._runner.begin))
 
     def _roll(self) -> None:
         """Batch by batch, until too many hosts failed; a host that failed before is left alone."""
@@ -158,7 +149,9 @@ class Execution:
                 self.listen(BatchBegan(number, total, names))
                 self._slide(number, batch)
                 continue
-            if not self._has_capacity(number, batch.copy):
+            with self.fleet.crew.turn(batch[0].host.name):
+                has_capacity = self._has_capacity(number, batch.copy)
+            if not has_capacity:
                 return
             if not spared:
                 self.listen(BatchBegan(number, total, names))
@@ -166,7 +159,7 @@ class Execution:
 
     def _slide(self, number: int, batch: list[HostPlan]) -> None:
         """So many hosts at a time; the next one starts as soon as one has ended."""
-        turn, counting = threading.Lock(), threading.Lock()
+        counting = threading.Lock()
         out: dict[str, HostPlan] = {}
 
         def going(host_plan: HostPlan) -> list[HostPlan]:
@@ -174,7 +167,7 @@ class Execution:
                 return [host_plan, *out.values()]
 
         def take_turn(host_plan: HostPlan) -> None:
-            with turn:
+            with self.fleet.crew.turn(host_plan.host.name):
                 if self._progress.is_spent() or self.fleet.stop.is_set():
                     return
                 if not self._has_capacity(number, lambda: going(host_plan)):
@@ -215,9 +208,7 @@ class Execution:
 
     def _begin_aside(self, host_plan: HostPlan) -> None:
         """Go on with a host plan while the next batch begins."""
-        left = self._beside(host_plan, self._leave)
-        with self._lock:
-            self._aside.add(left)
+        self.fleet.crew.aside(partial(self._for_host, host_plan, self._leave))
 
     def _leave(self, host_plan: HostPlan) -> None:
         self._runner.empty(host_plan)
@@ -229,22 +220,5 @@ class Execution:
         at_a_time: int = MOST_AT_A_TIME,
     ) -> None:
         """Run host plans in threads until all have ended."""
-        if work:
-            with ThreadPoolExecutor(max_workers=min(at_a_time, len(work))) as pool:
-                self._wait({pool.submit(self._for_host, host_plan, run) for host_plan, run in work})
-
-    def _beside(self, host_plan: HostPlan, run: Callable[[HostPlan], None]) -> Future[None]:
-        """Run a host plan in a thread of its own."""
-        pool = ThreadPoolExecutor(max_workers=1)
-        future = pool.submit(self._for_host, host_plan, run)
-        pool.shutdown(wait=False)
-        return future
-
-    @staticmethod
-    def _wait(futures: set[Future[None]]) -> None:
-        """Wait in short turns, so that signals are heard meanwhile."""
-        waiting = set(futures)
-        while waiting:
-            ended, waiting = wait(waiting, timeout=LOOK_FOR_SIGNALS_SECONDS)
-            for future in ended:
-                future.result()
+        acts = [partial(self._for_host, host_plan, run) for host_plan, run in work]
+        self.fleet.crew.together(acts, at_a_time)

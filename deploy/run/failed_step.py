@@ -20,10 +20,9 @@ def journal(fleet: Fleet, step: Step) -> tuple[str, ...]:
     """Return the last lines of a failed step's unit; none if the host does not answer."""
     script = read.journal(step.app.unit, JOURNAL_LINES)
     try:
-        text = fleet.remote(step.host).ask(script, "journal").stdout
+        return tuple(map(visible, fleet.remote(step.host).ask(script)))
     except DeployError:
         return ()
-    return tuple(visible(line) for line in text.splitlines())
 
 
 def failure(step: Step, error: DeployError, health: str, journal_lines: tuple[str, ...]) -> Failure:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -147,16 +146,17 @@ class HostRunner:
         for step in host_plan.unseen:
             if isinstance(step, ProveRelease):
                 try:
-                    retry.patiently(partial(step.look_again, self.fleet), self._teller(step))
+                    self._patiently(step, step.look_again, retry.PATIENCE_SECONDS)
                 except DeployError as error:
                     outcome = self._left(host_plan, step, error, begun=len(host_plan.unseen))
                     self.ended(host_plan.host.name, outcome)
                     return False
         return True
 
-    def _teller(self, step: Step) -> Callable[[str], None]:
-        """Who hears why a step is tried again."""
-        return partial(self.fleet.tell, step.host.name)
+    def _patiently(self, step: Step, act: Callable[[Fleet], None], seconds: float) -> None:
+        """Act, and again where it fails and may pass; the screen hears why."""
+        tell = partial(self.fleet.tell, step.host.name)
+        retry.patiently(partial(act, self.fleet), tell, seconds, self.fleet.clock)
 
     def _left(self, host_plan: HostPlan, step: Step, error: DeployError, begun: int = 0) -> Outcome:
         """Recover a host whose plan stopped at a step; return how that left it.
@@ -215,11 +215,10 @@ class HostRunner:
         if self.lost.is_set():
             raise LockLost(f"{step.host}: {step}: not begun: another deploy took over")
         self.listen(StepBegan(step))
-        began = time.monotonic()
+        began = self.fleet.clock.monotonic()
         error: DeployError | None = None
         try:
-            run = partial(step.run, self.fleet)
-            retry.patiently(run, self._teller(step), patience_seconds)
+            self._patiently(step, step.run, patience_seconds)
         except DeployError as raised:
             error = raised
             if isinstance(raised, LockLost):
@@ -227,7 +226,7 @@ class HostRunner:
         except Exception as raised:  # noqa: BLE001 - a defect of ours may not leave a host behind
             error = as_deploy_error(raised, f"{step.host}: {step}")
         health = self.fleet.health(step.host, step.app)
-        seconds = time.monotonic() - began
+        seconds = self.fleet.clock.monotonic() - began
         stopped = isinstance(error, Stopped)
         said = str(error) if error and not stopped else None
         self.listen(StepEnded(step, seconds, str(health or ""), said, stopped))

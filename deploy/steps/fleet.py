@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.aws.targets import State
+from deploy.clock import CLOCK, Clock
+from deploy.crew import Crew
 from deploy.errors import DeployError
 from deploy.survey.facts import target_of
 
@@ -49,8 +50,8 @@ class Fleet:
     run: the id of this command, for the records that it leaves.
     tell: called with what a host is doing right now, for the screen; moments: what one step found
     out that a later step of the same host and unit needs (monotonic seconds); stop: set when the
-    operator wants an end; started: each unit's state right after its start, by host and unit, to
-    recognize restarts by.
+    operator wants an end; clock: by which steps wait; crew: the threads of the run; started: each
+    unit's state right after its start, by host and unit, to recognize restarts by.
     """
 
     remotes: Mapping[str, Remote]
@@ -62,6 +63,8 @@ class Fleet:
     run: str = ""
     tell: Callable[[str, str], None] = _silent
     stop: threading.Event = field(default_factory=threading.Event)
+    clock: Clock = CLOCK
+    crew: Crew = field(default_factory=Crew)
     moments: dict[tuple[str, str, Moment], float] = field(default_factory=dict)
     started: dict[tuple[str, str], UnitState] = field(default_factory=dict)
 
@@ -93,14 +96,14 @@ class Fleet:
         DeployError where it kept silent. Each distinct error is shown once.
         """
         shown = set[str]()
-        group, limit = self.groups[app.name], time.monotonic() + timeout_seconds
+        group, limit = self.groups[app.name], self.clock.monotonic() + timeout_seconds
         while True:
             try:
                 reading = self.poller.after(
-                    group, moment, limit - time.monotonic(), at_once=at_once
+                    group, moment, limit - self.clock.monotonic(), at_once=at_once
                 )
             except DeployError as error:
-                moment, at_once = time.monotonic(), False
+                moment, at_once = self.clock.monotonic(), False
                 if moment >= limit:
                     raise
                 if str(error) not in shown:
@@ -116,7 +119,7 @@ class Fleet:
 
     def serving(self, app: App, timeout_seconds: float) -> frozenset[Target]:
         """The targets of the app's group that are healthy now, by a reading made for it."""
-        reading = self.poller.after(self.groups[app.name], time.monotonic(), timeout_seconds)
+        reading = self.poller.after(self.groups[app.name], self.clock.monotonic(), timeout_seconds)
         if reading is None:
             raise DeployError(
                 f"no answer from the load balancer's API on {app.target_group} in "
@@ -127,10 +130,10 @@ class Fleet:
 
     def mark(self, host: Host, app: App, what: Moment) -> float:
         """Remember that something happened now."""
-        now = time.monotonic()
+        now = self.clock.monotonic()
         self.moments[host.name, app.unit, what] = now
         return now
 
     def marked(self, host: Host, app: App, what: Moment) -> float:
         """When it happened; where it did not, now counts, and is remembered."""
-        return self.moments.setdefault((host.name, app.unit, what), time.monotonic())
+        return self.moments.setdefault((host.name, app.unit, what), self.clock.monotonic())

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy.errors import CommandFailed, RemoteError, Unreachable
-from deploy.hosts import connections
-from deploy.hosts.scripts import read
+from deploy.errors import RemoteError, Unreachable
+from deploy.hosts.scripts import connections
 from deploy.steps.base import OnHost, Phase
 from deploy.steps.fleet import Moment, Stopped
 from deploy.steps.target import refuse_returned
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from deploy.aws.targets import TargetGroup
-    from deploy.hosts.connections import Connection
+    from deploy.hosts.scripts.connections import Connection
     from deploy.settings.app import App
     from deploy.steps.fleet import Fleet
     from deploy.survey.facts import Slot, Survey
@@ -62,12 +60,12 @@ class WaitQuiet(OnHost):
         """
         began = fleet.marked(self.host, self.app, Moment.DEREGISTERED)
         floor, limit = began + self.floor_seconds, began + self.seconds
-        while (now := time.monotonic()) < floor - self.quiet_seconds:
-            fleet.tell(self.host.name, self._gone(began))
+        while (now := fleet.clock.monotonic()) < floor - self.quiet_seconds:
+            fleet.tell(self.host.name, self._gone(fleet, began))
             self._pause(fleet, min(now + SAMPLE_SECONDS, floor - self.quiet_seconds))
         before: tuple[Connection, ...] | None = None
         quiet_since = math.inf
-        while (now := time.monotonic()) < limit:
+        while (now := fleet.clock.monotonic()) < limit:
             try:
                 seen = self._look(fleet, limit - now)
             except (RemoteError, Unreachable) as error:
@@ -76,35 +74,32 @@ class WaitQuiet(OnHost):
             else:
                 count = connections.busy(seen, before)
                 before = seen
-                quiet_since = math.inf if count else min(quiet_since, time.monotonic())
+                quiet_since = math.inf if count else min(quiet_since, fleet.clock.monotonic())
                 if now >= max(floor, quiet_since + self.quiet_seconds):
                     break
                 state = self._state(count, max(0.0, now - quiet_since))
-            fleet.tell(self.host.name, f"{state}; {self._gone(began)}")
+            fleet.tell(self.host.name, f"{state}; {self._gone(fleet, began)}")
             self._pause(fleet, min(now + SAMPLE_SECONDS, limit))
-        refuse_returned(fleet, self, time.monotonic())
+        refuse_returned(fleet, self, fleet.clock.monotonic())
 
     def _look(self, fleet: Fleet, left: float) -> tuple[Connection, ...]:
         """Ask the kernel once; an error where it cannot be asked, or does not say."""
-        script, what = read.connections(self.app.port), "looking at its connections"
-        result = fleet.remote(self.host).ask(script, what, min(ASK_SECONDS, left))
-        if result.exit_code:
-            raise CommandFailed(self.host.name, what, result)
-        return connections.parse(result.stdout)
+        script = connections.established(self.app.port)
+        return fleet.remote(self.host).ask(script, min(ASK_SECONDS, left))
 
     def _state(self, count: int, quiet: float) -> str:
         noun = "connection" if count == 1 else "connections"
         return f"{count} {noun} busy, quiet for {quiet:.0f} of {self.quiet_seconds:g} s"
 
-    def _gone(self, began: float) -> str:
-        gone = time.monotonic() - began
+    def _gone(self, fleet: Fleet, began: float) -> str:
+        gone = fleet.clock.monotonic() - began
         return f"draining for {gone:.0f} of {self.floor_seconds:g} to {self.seconds:g} s"
 
     def _pause(self, fleet: Fleet, until: float) -> None:
-        left = max(0.0, until - time.monotonic())
+        left = max(0.0, until - fleet.clock.monotonic())
         if not self.heeds_stop:
-            time.sleep(left)
-        elif fleet.stop.wait(left):
+            fleet.clock.sleep(left)
+        elif fleet.clock.wait(fleet.stop, left):
             raise Stopped(f"{self.host}: stopped while draining")
 
     def __str__(self) -> str:

@@ -31,7 +31,7 @@ class RecordDeployed(OnHost):
         script = history.record_deployed(
             self.app.name, self.app.port, record.as_line(), self.release
         )
-        fleet.remote(self.host).change(self.app.name, script, "recording the deploy")
+        fleet.remote(self.host).change(self.app.name, script)
 
     def __str__(self) -> str:
         return f"record {self.app.name} {self.release}"
@@ -46,7 +46,7 @@ class ForgetOut(OnHost):
     def run(self, fleet: Fleet) -> None:
         """Remove the note alone."""
         script = history.forget_out(self.app.name, self.app.port)
-        fleet.remote(self.host).change(self.app.name, script, "forgetting the note")
+        fleet.remote(self.host).change(self.app.name, script)
 
     def __str__(self) -> str:
         return f"clear the note on {self.app.unit}"
@@ -63,7 +63,7 @@ class MarkBad(OnHost):
     def run(self, fleet: Fleet) -> None:
         """The mark falls when the release is deployed after all."""
         script = history.mark_bad(self.app.name, self.release, f"{records.now()} {fleet.author}")
-        fleet.remote(self.host).change(self.app.name, script, "marking the release")
+        fleet.remote(self.host).change(self.app.name, script)
 
     def __str__(self) -> str:
         return f"mark {self.release} bad"

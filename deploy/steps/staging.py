@@ -35,7 +35,7 @@ class PrepareHost(OnHost):
     def run(self, fleet: Fleet) -> None:
         """Change nothing where they are right."""
         script = upload.prepare(self.app.name, self.app.service_user)
-        fleet.remote(self.host).change(self.app.name, script, "making user and folders")
+        fleet.remote(self.host).change(self.app.name, script)
 
     def __str__(self) -> str:
         return f"prepare user {self.app.service_user} and {change.home(self.app.name)}"
@@ -70,7 +70,7 @@ class UploadRelease(OnHost):
             # A part stays after a broken connection alone: this one filled the disk, or is wrong.
             script = upload.discard_part(self.app.name, self.package.release.id)
             with suppress(DeployError):
-                fleet.remote(self.host).change(self.app.name, script, "removing what was uploaded")
+                fleet.remote(self.host).change(self.app.name, script)
             raise
         copied = _also([each.file for each in found.copied], "copied there")
         kept = _also(found.kept, "left there by an upload before")
@@ -83,16 +83,14 @@ class UploadRelease(OnHost):
         name, package, remote = self.app.name, self.package, fleet.remote(self.host)
         release = package.release.id
         question = read.find_contents(name, release, checked_now=checked_now)
-        found = manifest.read(
-            remote.ask(question, "finding files", FIND_SECONDS, FIND_BYTES).stdout
-        )
+        found = remote.ask(question, FIND_SECONDS, FIND_BYTES)
         place = f"{upload.part(release)}/files"
         difference = manifest.compare(package.manifest, found, place)
         user = self.app.service_user
         digest = manifest.digest(package.manifest, package.release.digest)
         script = upload.receive_release(name, release, user, package.links, digest)
         with Parcel.opened(package, difference) as parcel:
-            remote.send(name, script, "upload", parcel, count)
+            remote.send(name, script, parcel, count)
         return difference
 
     def _sent(self, size: int) -> str:
@@ -140,11 +138,11 @@ class StageUnits(OnHost):
         script = upload.stage_units(
             list(zip(names, map(len, checks), strict=True)),
             list(zip(files, map(len, texts), strict=True)),
-            rehearsal.script(self.app.name, [len(text) for text in trials]) if trials else (),
+            [rehearsal.trials(self.app.name, [len(text) for text in trials])] if trials else (),
         )
         source = io.BytesIO(b"".join((*checks, *texts, *trials)))
         try:
-            fleet.remote(self.host).send(self.app.name, script, "verifying the unit", source)
+            fleet.remote(self.host).send(self.app.name, script, source)
         except CommandFailed as error:
             if error.result.exit_code == change.SANDBOX_REFUSED:
                 problem = rehearsal.explain(names[0], error.result.stdout)
@@ -182,7 +180,7 @@ class RemoveReleases(OnHost):
     def run(self, fleet: Fleet) -> None:
         """The host itself refuses to remove what a slot points to."""
         script = upload.remove_releases(self.app.name, self.releases, self.coming)
-        fleet.remote(self.host).change(self.app.name, script, "removing old releases")
+        fleet.remote(self.host).change(self.app.name, script)
 
     def __str__(self) -> str:
         return f"remove {', '.join(self.releases) or 'what an upload left'}"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.aws.targets import State
 from deploy.errors import BalancerError
 from deploy.hosts import notes, records
-from deploy.hosts.scripts import history
+from deploy.hosts.scripts import change, history
 from deploy.steps.base import OnHost, Phase
 from deploy.steps.fleet import Moment, Stopped
 
@@ -40,7 +39,7 @@ class DeregisterTarget(OnHost):
         note = notes.Note(group.name, str(target), records.now(), fleet.author, fleet.run).as_line()
         remote = fleet.remote(self.host)
         script = history.record_out(self.app.name, self.app.port, note)
-        remote.change(self.app.name, script, "writing down that the target leaves")
+        remote.change(self.app.name, script)
         try:
             fleet.registrar.deregister(group, target)
         finally:  # an answer that was lost may have been a yes
@@ -81,12 +80,12 @@ class WaitDrained(OnHost):
         """
         began = fleet.marked(self.host, self.app, Moment.DEREGISTERED)
         end = began + self.seconds
-        while (left := end - time.monotonic()) > 0:
-            gone = time.monotonic() - began
+        while (left := end - fleet.clock.monotonic()) > 0:
+            gone = fleet.clock.monotonic() - began
             fleet.tell(self.host.name, f"draining, {gone:.0f} of {self.seconds:g} s")
             if not self.heeds_stop:
-                time.sleep(min(left, 0.5))
-            elif fleet.stop.wait(min(left, 0.5)):
+                fleet.clock.sleep(min(left, 0.5))
+            elif fleet.clock.wait(fleet.stop, min(left, 0.5)):
                 raise Stopped(f"{self.host}: stopped while draining")
         refuse_returned(fleet, self, end)
 
@@ -119,12 +118,11 @@ class RegisterTarget(OnHost):
         group = fleet.groups[self.app.name]
         out = fleet.moments.get((self.host.name, self.app.unit, Moment.DEREGISTERED))
         if group.target_type == "ip" and out is not None:
-            while (left := out + group.delay_seconds - time.monotonic()) > 0:
+            while (left := out + group.delay_seconds - fleet.clock.monotonic()) > 0:
                 fleet.tell(self.host.name, f"its address may come back in {left:.0f} s")
-                time.sleep(min(left, 1.0))
+                fleet.clock.sleep(min(left, 1.0))
         # The API knows no lock of ours: the host says whether this deploy still may.
-        what = "seeing that the environment is still ours"
-        fleet.remote(self.host).change(self.app.name, "true", what)
+        fleet.remote(self.host).change(self.app.name, change.see_ours())
         fleet.registrar.register(group, fleet.target(self.host, self.app))
         fleet.mark(self.host, self.app, Moment.REGISTERED)
 
@@ -150,7 +148,7 @@ class WaitHealthy(OnHost):
             health = fleet.health_since(
                 self.host, self.app, moment, SILENT_API_SECONDS, at_once=moment == began
             )
-            gone = time.monotonic() - began
+            gone = fleet.clock.monotonic() - began
             if health.state is State.HEALTHY:
                 fleet.mark(self.host, self.app, Moment.HEALTHY)
                 return
@@ -162,7 +160,7 @@ class WaitHealthy(OnHost):
                     f"{self.host}: target {fleet.target(self.host, self.app)} of "
                     f"{self.app.target_group} is {health} {why}: {said}"
                 )
-            moment = time.monotonic()
+            moment = fleet.clock.monotonic()
 
     def __str__(self) -> str:
         return f"wait until {self.app.slot_mark}healthy in {self.app.target_group}"
@@ -184,15 +182,15 @@ class Soak(OnHost):
     def run(self, fleet: Fleet) -> None:
         """Fail as soon as it is not; a slow start counts as part of the soak."""
         began = fleet.marked(self.host, self.app, Moment.HEALTHY)
-        while (gone := time.monotonic() - began) < self.seconds:
+        while (gone := fleet.clock.monotonic() - began) < self.seconds:
             fleet.tell(self.host.name, f"soaking, {gone:.0f} of {self.seconds:g} s")
-            moment = time.monotonic()
+            moment = fleet.clock.monotonic()
             health = fleet.health_since(
                 self.host, self.app, moment, SILENT_API_SECONDS, at_once=False
             )
             if health.state is not State.HEALTHY:
                 raise BalancerError(f"{self.host}: target became {health} while soaking")
-            if fleet.stop.wait(0.1):
+            if fleet.clock.wait(fleet.stop, 0.1):
                 return
 
     def __str__(self) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from deploy.hosts.scripts import service
 from deploy.steps.base import SHOWN_DIGITS, OnHost, Phase
-from deploy.survey.unit_state import parse_show
+from deploy.survey import unit_state
 
 if TYPE_CHECKING:
     from deploy.steps.fleet import Fleet
@@ -23,7 +23,7 @@ class StopUnit(OnHost):
         """SIGTERM, and SIGKILL by systemd only after TimeoutStopSec."""
         script, name = service.stop_unit(self.app.unit), self.app.name
         remote = fleet.remote(self.host)
-        remote.change(name, script, f"stopping {self.app.unit}", self.app.stop_seconds + 30)
+        remote.change(name, script, self.app.stop_seconds + 30)
 
     def __str__(self) -> str:
         return f"stop {self.app.unit}"
@@ -41,7 +41,7 @@ class RetireUnit(OnHost):
         """Both at once, so that it does not come back at the next boot."""
         script, seconds = service.retire_unit(self.unit), self.app.stop_seconds + 30
         remote = fleet.remote(self.host)
-        remote.change(self.app.name, script, f"retiring {self.unit}", max(seconds, 120))
+        remote.change(self.app.name, script, max(seconds, 120))
 
     def __str__(self) -> str:
         why = "" if self.unit == self.app.unit else ", which the app replaces"
@@ -58,9 +58,8 @@ class ReviveUnit(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """Stop and disable ours first, since both want the same port."""
-        script = f"{service.retire_unit(self.app.unit)}\n{service.revive_unit(self.unit)}"
-        what = f"starting {self.unit} again"
-        fleet.remote(self.host).change(self.app.name, script, what, self.app.stop_seconds + 120)
+        script = service.revive_unit(self.unit, instead_of=self.app.unit)
+        fleet.remote(self.host).change(self.app.name, script, self.app.stop_seconds + 120)
 
     def __str__(self) -> str:
         return f"start {self.unit} again"
@@ -89,7 +88,7 @@ class SwitchRelease(OnHost):
             (self.app.unit, self.unit),
             tuple(self.app.at(port).unit for port in self.app.ports),
         )
-        fleet.remote(self.host).change(self.app.name, script, "switching the release")
+        fleet.remote(self.host).change(self.app.name, script)
 
     def __str__(self) -> str:
         shown = self.unit[:SHOWN_DIGITS]
@@ -107,11 +106,8 @@ class StartUnit(OnHost):
         """Remember the invocation, by which a restart is recognized later."""
         seconds = self.app.start_timeout_seconds + 30
         remote = fleet.remote(self.host)
-        script = service.start_unit(self.app.unit)
-        result = remote.change_with_facts(
-            self.app.name, script, f"starting {self.app.unit}", seconds
-        )
-        fleet.started[self.host.name, self.app.unit] = parse_show(result.facts)
+        state = remote.change(self.app.name, unit_state.started(self.app.unit), seconds)
+        fleet.started[self.host.name, self.app.unit] = state
 
     def __str__(self) -> str:
         return f"daemon-reload, enable and start {self.app.unit}"

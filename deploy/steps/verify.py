@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy.errors import DeployError
 from deploy.foreign_text import visible
-from deploy.hosts.scripts import read, service
+from deploy.hosts.scripts import read
 from deploy.hosts.ssh.http_probe import NotHttp
 from deploy.settings import success_codes
 from deploy.steps.base import OnHost, Phase
 from deploy.steps.fleet import Moment
-from deploy.survey.unit_state import parse_listeners, parse_runtime, parse_show
+from deploy.survey import unit_state
 
 if TYPE_CHECKING:
     from deploy.aws.targets import TargetGroup
@@ -78,12 +77,10 @@ class ProveRelease(OnHost):
         app = self.app
         whole = app.start_timeout_seconds + app.health.timeout_seconds + app.prove_seconds
         end = fleet.marked(self.host, app, Moment.PROOF_BEGAN) + whole + GRACE_SECONDS
-        return min(max(end - time.monotonic(), SHORTEST_SECONDS), LOOK_SECONDS)
+        return min(max(end - fleet.clock.monotonic(), SHORTEST_SECONDS), LOOK_SECONDS)
 
     def _look(self, fleet: Fleet, timeout_seconds: float) -> UnitState:
-        script = service.show_unit(self.app.unit)
-        result = fleet.remote(self.host).ask(script, "unit's state", timeout_seconds)
-        return parse_show(result.facts)
+        return fleet.remote(self.host).ask(unit_state.shown(self.app.unit), timeout_seconds)
 
     def _steady(self, fleet: Fleet, state: UnitState) -> None:
         """Raise when the unit failed, restarted, or is another invocation than we started."""
@@ -101,12 +98,12 @@ class ProveRelease(OnHost):
             raise NotProven(f"{self.host}: {unit} ended (result: {visible(state.result)})")
 
     def _wait_for_answer(self, fleet: Fleet) -> None:
-        began = time.monotonic()
+        began = fleet.clock.monotonic()
         limit = self.app.start_timeout_seconds
         looked, text = began - START_LOOK_SECONDS, "no answer"
-        while (left := began + limit - time.monotonic()) > 0:
+        while (left := began + limit - fleet.clock.monotonic()) > 0:
             seen = _ask(self, fleet, left)
-            has_answered, now = seen.is_expected, time.monotonic()
+            has_answered, now = seen.is_expected, fleet.clock.monotonic()
             if has_answered:
                 fleet.mark(self.host, self.app, Moment.ANSWERED)
             if has_answered or now - looked >= START_LOOK_SECONDS:
@@ -117,7 +114,7 @@ class ProveRelease(OnHost):
                 return
             text = seen.text
             fleet.tell(self.host.name, f"{text} yet, {now - began:.0f} of {limit} s")
-            _pause(began)
+            _pause(fleet, began)
         raise NotProven(
             f"{self.host}: {self.app.unit} gave {text} on port {self.app.port}{self.path} for "
             f"{limit} s"
@@ -126,36 +123,31 @@ class ProveRelease(OnHost):
     def _show_journal(self, fleet: Fleet) -> None:
         """The last lines, for the person at the keyboard, while the release proves itself."""
         script = read.journal(self.app.unit, JOURNAL_LINES)
-        for line in (
-            fleet.remote(self.host).ask(script, "journal", self._left(fleet)).stdout.splitlines()
-        ):
+        for line in fleet.remote(self.host).ask(script, self._left(fleet)):
             fleet.tell(self.host.name, f"| {visible(line)}")
 
     def _see_own_release(self, fleet: Fleet) -> None:
         """The port is the unit's own, and its process has this release mounted."""
         app, unit = self.app, self.app.unit
-        script = read.runtime(app.name, unit, app.port)
-        facts = fleet.remote(self.host).ask(script, "running release", self._left(fleet)).facts
+        script = unit_state.running(app.name, unit, app.port)
+        seen = fleet.remote(self.host).ask(script, self._left(fleet))
         # First, whether it is still up: one that has ended has no listener either.
-        self._steady(fleet, parse_show(facts))
-        found = parse_listeners(facts, app.name)
-        foreign = [listener for listener in found or () if listener.unit != unit]
-        if not found or foreign:
+        self._steady(fleet, seen.unit)
+        foreign = [listener for listener in seen.listeners or () if listener.unit != unit]
+        if not seen.listeners or foreign:
             who = ", ".join(str(listener) for listener in foreign) or "no process that ss can see"
             raise NotProven(f"{self.host}: port {app.port} is answered by {who}, not by {unit}")
-        running = parse_runtime(facts)
-        if running != self.release:
-            raise NotProven(
-                f"{self.host}: {unit} runs {running or 'no release of ours'}, not {self.release}"
-            )
+        if seen.release != self.release:
+            runs = seen.release or "no release of ours"
+            raise NotProven(f"{self.host}: {unit} runs {runs}, not {self.release}")
 
     def _see_it_stay(self, fleet: Fleet) -> None:
         """No restart over `prove_seconds` from the first answer, then asked once more."""
         end = fleet.marked(self.host, self.app, Moment.ANSWERED) + self.app.prove_seconds
-        while (left := end - time.monotonic()) > 0:
+        while (left := end - fleet.clock.monotonic()) > 0:
             gone = self.app.prove_seconds - left
             fleet.tell(self.host.name, f"proving, up {gone:.0f} of {self.app.prove_seconds:g} s")
-            time.sleep(min(left, STAY_LOOK_SECONDS))
+            fleet.clock.sleep(min(left, STAY_LOOK_SECONDS))
             if left > STAY_LOOK_SECONDS:
                 self._steady(fleet, self._look(fleet, self._left(fleet)))
         self._steady(fleet, self._look(fleet, self._left(fleet)))
@@ -187,14 +179,14 @@ class ProveRevived(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """Any answer that the load balancer would take."""
-        began = time.monotonic()
+        began = fleet.clock.monotonic()
         text = "no answer"
-        while (left := began + self.app.start_timeout_seconds - time.monotonic()) > 0:
+        while (left := began + self.app.start_timeout_seconds - fleet.clock.monotonic()) > 0:
             seen = _ask(self, fleet, left)
             if seen.is_expected:
                 return
             text = seen.text
-            _pause(began)
+            _pause(fleet, began)
         raise NotProven(
             f"{self.host}: {self.unit} was started again and gave {text} on port "
             f"{self.app.port}{self.path}"
@@ -204,9 +196,9 @@ class ProveRevived(OnHost):
         return f"prove that {self.unit} answers again on :{self.app.port}{self.path}"
 
 
-def _pause(began: float) -> None:
+def _pause(fleet: Fleet, began: float) -> None:
     """Between two questions to an app whose start began then."""
-    time.sleep(max(ASK_SECONDS, ASK_SHARE * (time.monotonic() - began)))
+    fleet.clock.sleep(max(ASK_SECONDS, ASK_SHARE * (fleet.clock.monotonic() - began)))
 
 
 @dataclass(frozen=True)

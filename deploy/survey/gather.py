@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy import retry
@@ -12,6 +13,7 @@ from deploy.errors import BadInput, ConnectionLost, DeployError
 from deploy.foreign_text import visible
 from deploy.hosts import instance_identity, notes, ownership
 from deploy.hosts.scripts import change, read
+from deploy.hosts.scripts.script import Script, program
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
 from deploy.survey.facts import HostFacts, Slot, Survey
 from deploy.survey.parse import parse_host
@@ -19,9 +21,11 @@ from deploy.survey.parse import parse_host
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from deploy.aws.inventory import Host
     from deploy.aws.target_groups import Balancer
     from deploy.aws.targets import TargetGroup
     from deploy.errors import CommandResult
+    from deploy.hosts.scripts.script import Program
     from deploy.hosts.ssh.remote import Remote
     from deploy.settings.app import App
     from deploy.settings.environment import Environment
@@ -101,43 +105,49 @@ def settle(facts: HostFacts, apps: Iterable[App], seen: Survey) -> HostFacts:
 
 def look(remote: Remote, environment: Environment, *, settled: bool = False) -> HostFacts:
     """One host's facts in one command; BadInput where it is not fit to be asked."""
-    parts = [change.wait_idle(app.name) for app in environment.apps] if settled else []
-    parts += [read.survey_host(environment.name), instance_identity.question()]
-    for app in environment.apps:
-        name = app.name
-        own = read.survey_app(name, app.service_user, app.replaces, app.environment_file)
-        slots = [read.survey_slot(name, port, app.at(port).unit) for port in app.ports]
-        owners = ownership.look(name, app.service_user, app.environment_file)
-        parts += [own, *slots, owners]
+    read_by = partial(_read, remote.host, environment)
+    script = Script("survey", _programs(environment, settled=settled), read_by)
     limit = ASK_SECONDS + change.IDLE_SECONDS * len(environment.apps) * settled
-    script = "\n".join([*parts, "true"])
-
-    def ask() -> CommandResult:
-        return remote.ask(script, "survey", limit)
-
     try:
-        result = ask()
+        return remote.ask(script, limit)
     except ConnectionLost:
         # A host that was there a moment ago; one that never answered is refused at once.
-        result = retry.patiently(ask, lambda _: None, PATIENCE_SECONDS)
+        return retry.patiently(lambda: remote.ask(script, limit), lambda _: None, PATIENCE_SECONDS)
+
+
+def _programs(environment: Environment, *, settled: bool) -> tuple[Program, ...]:
+    """What a survey runs on a host."""
+    programs = [change.wait_idle(app.name) for app in environment.apps] if settled else []
+    programs += [*read.survey_host(environment.name), *instance_identity.question()]
+    for app in environment.apps:
+        name, user, file = app.name, app.service_user, app.environment_file
+        programs += read.survey_app(name, user, app.replaces, file)
+        programs += ownership.look(name, user, file)
+    slots = [app.at(port) for app in environment.apps for port in app.ports]
+    programs += read.survey_slots([(slot.name, slot.port, slot.unit) for slot in slots])
+    return (*programs, program("succeed"))
+
+
+def _read(host: Host, environment: Environment, result: CommandResult) -> HostFacts:
+    """What a host answered; BadInput where it is not fit to be asked."""
     if result.exit_code == change.LOCK_BUSY:
         raise BadInput(
-            f"{remote.host}: a command of a deploy that was cut off still runs there after "
+            f"{host}: a command of a deploy that was cut off still runs there after "
             f"{change.IDLE_SECONDS} s: {' '.join(result.stderr.split())}; wait for it, or end it"
         )
     if result.exit_code:
         said = (result.stderr.strip() or result.stdout.strip()).splitlines()
         why = said[-1].strip() if said else f"exit code {result.exit_code}"
         raise BadInput(
-            f"{remote.host}: sudo without a password does not work for the SSH user: {why}; "
+            f"{host}: sudo without a password does not work for the SSH user: {why}; "
             "allow it in /etc/sudoers.d, for example `ec2-user ALL=(ALL) NOPASSWD: ALL`"
         )
-    instance_identity.refuse_other(remote.host, result.stdout, environment.aws.endpoint_url)
-    ownership.refuse_wrong(remote.host, environment.apps, result.stdout)
+    instance_identity.refuse_other(host, result.stdout, environment.aws.endpoint_url)
+    ownership.refuse_wrong(host, environment.apps, result.stdout)
     try:
-        facts = parse_host(remote.host, result.facts, environment.apps)
+        facts = parse_host(host, result.facts, environment.apps)
         for slot in (*facts.slots.values(), *facts.spares.values()):
             notes.Note.parse(slot.out)
     except BadInput as error:
-        raise BadInput(f"{remote.host}: {str(error).removeprefix(f'{remote.host}: ')}") from error
+        raise BadInput(f"{host}: {str(error).removeprefix(f'{host}: ')}") from error
     return facts

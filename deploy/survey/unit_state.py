@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy import values
+from deploy.hosts.scripts import read, service
 from deploy.survey.facts import Listener, UnitState
 from deploy.survey.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from deploy.hosts.scripts.script import Script
 
 
 _SERVICE_PARTS = 3
@@ -25,6 +29,42 @@ SHOWN = {
     "UnitFileState": values.word,
     "Result": values.word,
 }
+
+
+@dataclass(frozen=True)
+class Running:
+    """A unit, what its process was started from, and who listens on its port, at one moment.
+
+    Attributes:
+        unit: Its state.
+        release: The release that its process runs; empty where nothing proves one.
+        listeners: The processes that listen; None where one of them is unknown.
+    """
+
+    unit: UnitState
+    release: str
+    listeners: tuple[Listener, ...] | None
+
+
+def shown(unit: str) -> Script[UnitState]:
+    """Ask for a unit's state."""
+    return service.show_unit(unit).read_by(lambda result: parse_show(result.facts))
+
+
+def started(unit: str) -> Script[UnitState]:
+    """Start a unit; its state right afterwards."""
+    return service.start_unit(unit).read_by(lambda result: parse_show(result.facts))
+
+
+def running(app: str, unit: str, port: int) -> Script[Running]:
+    """Ask what runs in a slot."""
+    return read.runtime(app, unit, port).read_by(
+        lambda result: Running(
+            parse_show(result.facts),
+            parse_runtime(result.facts),
+            parse_listeners(result.facts, app),
+        )
+    )
 
 
 def is_started_from(unit: UnitState, name: str, written: int | None) -> bool:

@@ -17,6 +17,8 @@ from deploy.cli import commands, conclusion, invoke_patch, options, tasks
 from deploy.cli import session as sessions
 from deploy.cli.command import EXAMPLES
 from deploy.cli.rollout import Rollout
+from deploy.clock import CLOCK
+from deploy.crew import Crew
 from deploy.errors import ApiError, BadInput, Locked, UnexpectedAnswer, Unreachable
 from deploy.plan import assembly, plan
 from deploy.run.report import ExitCode, Outcome, Report
@@ -223,6 +225,8 @@ def builders_fleet() -> Any:
     group = {"web": builders.group()}
     return SimpleNamespace(
         stop=SimpleNamespace(is_set=lambda: False),
+        clock=CLOCK,
+        crew=Crew(),
         groups=group,
         target=lambda host, app: (host, app),
     )

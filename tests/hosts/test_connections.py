@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.hosts import connections
-from deploy.hosts.connections import Connection
+from deploy.hosts.scripts import connections
+from deploy.hosts.scripts.connections import Connection
 
 CAPTURED = Path(__file__).parent / "connections"
 SUITES = sorted(folder.name for folder in CAPTURED.iterdir())

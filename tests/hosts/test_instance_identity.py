@@ -10,6 +10,7 @@ import pytest
 
 from deploy.errors import BadInput
 from deploy.hosts import instance_identity
+from deploy.hosts.scripts.script import text_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,7 @@ def asked(root: Path, files: dict[str, bytes]) -> str:
     for path, content in files.items():
         (root / path[1:]).parent.mkdir(parents=True)
         (root / path[1:]).write_bytes(content)
-    words = ["sh", "-c", instance_identity.question(str(root))]
+    words = ["sh", "-c", text_of(instance_identity.question(str(root)))]
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 

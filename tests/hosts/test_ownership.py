@@ -13,6 +13,7 @@ import pytest
 from audit import ownership as wall
 from deploy.errors import BadInput
 from deploy.hosts import ownership, service_user
+from deploy.hosts.scripts.script import text_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,7 +114,7 @@ def test_any_posix_shell_prints_the_same(tmp_path: Path, shell: str) -> None:
         pytest.skip(f"no {shell} here")
     wall.lay_out(tmp_path)
     words = [shell, "sh"] if shell == "busybox" else [shell]
-    script = ownership.look(NAME, NAME, wall.ENVIRONMENT_FILE, str(tmp_path))
+    script = text_of(ownership.look(NAME, NAME, wall.ENVIRONMENT_FILE, str(tmp_path)))
     ended = subprocess.run([*words, "-c", script], capture_output=True, text=True, check=True)
     assert ended.stderr == ""
     assert ownership.judge(HOST, wall.APP, ownership.parse(ended.stdout)) == []
@@ -213,7 +214,7 @@ def test_m11_a_user_that_is_somebody_is_refused(facts: dict[str, str], reason: s
 @pytest.mark.skipif(shutil.which("getent") is None, reason="no getent here")
 @pytest.mark.parametrize("name", ["disk", "shadow", "backup", "root", "nobody", "mail"])
 def test_m11_the_systems_own_users_and_groups_are_found(name: str) -> None:
-    words = ["sh", "-c", service_user.question(name, name)]
+    words = ["sh", "-c", text_of(service_user.question(name, name))]
     output = subprocess.run(words, capture_output=True, text=True, check=False).stdout
     settings: dict[str, Any] = {"package": "x", "target_group": "x", "ports": (5000,)}
     own = builders.app().model_copy(update={"name": name, **settings})

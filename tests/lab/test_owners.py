@@ -42,7 +42,7 @@ def remote(lab: Lab) -> Iterator[Remote]:
     """The first host, with the app's user and folders as a deploy makes them."""
     first = lab.hosts[0]
     made = Remote(inventory.Host(called(first), first.address, first.instance_id), environment(lab))
-    lab.shell(first, upload.prepare("web", "web"))
+    lab.shell(first, upload.prepare("web", "web").text)
     yield made
     made.close()
 

@@ -6,11 +6,13 @@ import signal
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import builders
 
 from deploy.aws.targets import Health, Target
+from deploy.clock import CLOCK
+from deploy.crew import Crew
 from deploy.errors import CommandResult, DeployError
 from deploy.plan import assembly
 from deploy.run.executor import Execution
@@ -26,11 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from deploy.aws.inventory import Host
+    from deploy.hosts.scripts.script import Script
     from deploy.plan.plan import Plan
     from deploy.settings.app import App
     from deploy.steps.base import Step
     from deploy.survey.facts import HostFacts
 
+T = TypeVar("T")
 PATIENCE_SECONDS = 5.0
 
 Run = Any
@@ -50,7 +54,7 @@ class PaperFleet:
         self.acts, self.done = acts, list[str]()
         self.sick, self.healthy_readings = sick, sick_after
         self.groups = {"web": builders.group()}
-        self.stop = threading.Event()
+        self.stop, self.clock, self.crew = threading.Event(), CLOCK, Crew()
         self.tell: Callable[[str, str], None] = lambda _host, _text: None
         self.execution: Execution | None = None
         self._lock = threading.Lock()
@@ -82,9 +86,9 @@ class PaperFleet:
         del host
         return self
 
-    def ask(self, script: str, what: str) -> CommandResult:
-        assert what == "journal"
-        return CommandResult(script, 0, "first\nlast\n", "")
+    def ask(self, script: Script[T]) -> T:
+        assert script.name == "journal"
+        return script.parse(CommandResult(str(script), 0, "first\nlast\n", ""))
 
 
 def made(hosts: Iterable[HostFacts], *apps: App, **environment: Any) -> Plan:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from typing import TYPE_CHECKING
+
+from deploy import clock
+
+if TYPE_CHECKING:
+    from deploy.clock import Waited
+
 BEGAN_SECONDS = 1000.0
 CALL_SECONDS = 0.125  # a command on a host, a call to AWS
 TICK_SECONDS = 2.0  # between two polls of a group
 
 
-class Clock:
-    """Stands in for `time` in the modules that wait: nothing sleeps, the time goes on."""
+class Clock(clock.Clock):
+    """Nothing sleeps, the time goes on."""
 
     def __init__(self) -> None:
         self.now = BEGAN_SECONDS
@@ -18,6 +26,10 @@ class Clock:
 
     def sleep(self, seconds: float) -> None:
         self.now += max(seconds, 1 / 1024)
+
+    def wait(self, on: Waited, seconds: float) -> bool:
+        """Look at an event, which has come or will not; a `Stop` takes its time."""
+        return on.wait(0 if isinstance(on, threading.Event) else seconds)
 
 
 CLOCK = Clock()

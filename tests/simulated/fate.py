@@ -11,7 +11,7 @@ from simulated.faults import RAISES, Crash, Fault
 from simulated.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from deploy.run.executor import Execution
     from deploy.steps.base import Step
@@ -26,8 +26,7 @@ class Fate:
 
     struck: those that did; acting: the host whose thread runs, or nothing; taken: whether another
     deploy took over; first_signal: its number, or 0; execution: what signals and takeovers end;
-    deciding: the host of which the executor asks whether its host plan may begin, or nothing;
-    aside: what goes on with the next batch, or after the last.
+    deciding: the host of which the executor asks whether its host plan may begin, or nothing.
     """
 
     def __init__(self, world: World, command: Command) -> None:
@@ -39,7 +38,6 @@ class Fate:
         self.first_signal = 0
         self.execution: Execution | None = None
         self.deciding = ""
-        self.aside: list[Callable[[], None]] = []
         self._waiting = list(command.strikes)
         self._crashed = False
         self._steps: dict[str, Step] = {}

@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from deploy.errors import CommandFailed, CommandResult, LockLost
 from simulated import surveys
 from simulated.clock import CALL_SECONDS, CLOCK
-from simulated.scripts import SPOKEN, Effects
+from simulated.scripts import Effects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
     from deploy.aws.inventory import Host
+    from deploy.hosts.scripts.script import Script
     from simulated.fate import Fate
     from simulated.places import Home, Place
 
 
+T = TypeVar("T")
+
+
 class Remote:
-    """Stands in for the real one: it knows what each script was made from, and does that."""
+    """Stands in for the real one: it does what each of a script's programs does."""
 
     def __init__(self, fate: Fate, host: Host) -> None:
         self._fate, self._world, self._host = fate, fate.world, host
         liar = fate.command.liar
         self._liar = liar if liar and liar.is_on(host) else None
 
-    def ask(
-        self, script: str, what: str, timeout_seconds: float = 30, most_bytes: int = 0
-    ) -> CommandResult:
-        del what, timeout_seconds, most_bytes
+    def ask(self, script: Script[T], timeout_seconds: float = 30, most_bytes: int = 0) -> T:
+        del timeout_seconds, most_bytes
         self._fate.instant()
         self._fate.reach(self._host.name)
-        return self._told(
-            CommandResult(script, 0, self._printed(script), "", facts=self._facts(script))
-        )
+        question = script.programs[-1]
+        answer = getattr(self, f"_{question.name}", self._silent)(*question.arguments)
+        return script.parse(self._told(answer))
 
     def probe(self, port: int, path: str, header: str, timeout_seconds: float) -> int | None:
         del path, header, timeout_seconds
@@ -48,26 +50,18 @@ class Remote:
     def send(
         self,
         app: str,
-        script: str,
-        what: str,
+        script: Script[T],
         source: BinaryIO,
         sent: Callable[[int], None] = lambda _: None,
-    ) -> str:
+    ) -> T:
         del sent
-        text = source.read(1 << 20).decode(errors="replace")
-        return self._change(app, script, what, text).stdout
+        return self._change(app, script, source.read(1 << 20).decode(errors="replace"))
 
-    def change(self, app: str, script: str, what: str, timeout_seconds: float = 60) -> str:
+    def change(self, app: str, script: Script[T], timeout_seconds: float = 60) -> T:
         del timeout_seconds
-        return self._change(app, script, what, "").stdout
+        return self._change(app, script, "")
 
-    def change_with_facts(
-        self, app: str, script: str, what: str, timeout_seconds: float = 60
-    ) -> CommandResult:
-        del timeout_seconds
-        return self._change(app, script, what, "")
-
-    def _change(self, app: str, script: str, what: str, text: str) -> CommandResult:
+    def _change(self, app: str, script: Script[T], text: str) -> T:
         """Do the script's effects, with an instant before each; what it prints."""
         fate, home = self._fate, self._home(app)
         effects = list(Effects(self._world, home, text).of(script))
@@ -79,12 +73,13 @@ class Remote:
             if fate.taken:
                 raise LockLost("another deploy took it over")
             if not effect():
-                raise CommandFailed(self._host.name, what, CommandResult(script, 1, "", "no"))
+                failed = CommandResult(str(script), 1, "", "no")
+                raise CommandFailed(self._host.name, script.name, failed)
         CLOCK.sleep(CALL_SECONDS)
         fate.instant(held=True)
-        name, args = SPOKEN.get(script, ("", ()))
-        facts = self._shown(home.of_unit(*args)) if name == "start_unit" else ()
-        return self._told(CommandResult(script, 0, "", "", facts=facts))
+        last = script.programs[-1]
+        answer = self._show_unit(*last.arguments) if last.name == "show_unit" else self._silent()
+        return script.parse(self._told(answer))
 
     def _told(self, answer: CommandResult) -> CommandResult:
         """What the host prints: the truth, unless it lies."""
@@ -106,28 +101,23 @@ class Remote:
         places = self._world.on(self._host.name)
         return next(place for place in places if place.app.port == port)
 
-    def _facts(self, script: str) -> tuple[str, ...]:
-        """The facts that a question's script prints."""
-        name, args = SPOKEN[script]
-        match name:
-            case "show_unit":
-                return self._shown(self._home(args[0].partition("@")[0]).of_unit(args[0]))
-            case "runtime":
-                return self._runtime(*args)
-            case _:
-                return ()
+    @staticmethod
+    def _silent(*_: str) -> CommandResult:
+        return CommandResult("", 0, "", "")
 
-    def _printed(self, script: str) -> str:
-        """What a question prints beside its facts."""
-        name, args = SPOKEN[script]
-        return surveys.connections(self._on_port(args[0])) if name == "connections" else ""
+    def _show_unit(self, unit: str, *_: str) -> CommandResult:
+        facts = self._shown(self._home(unit.partition("@")[0]).of_unit(unit))
+        return CommandResult("", 0, "", "", facts=facts)
 
-    def _runtime(self, app: str, unit: str, port: int) -> tuple[str, ...]:
-        place, listener = self._home(app).of_unit(unit), self._on_port(port).listener
+    def _connections(self, port: str) -> CommandResult:
+        return CommandResult("", 0, surveys.connections(self._on_port(int(port))), "")
+
+    def _runtime(self, app: str, port: str) -> CommandResult:
+        place = self._on_port(int(port))
         facts = list(self._shown(place))
         process = place.process
         if process and not process.is_legacy:
             facts += [f"running={process.files}", "own_namespace=no"]
-        if listener:
-            facts.append(f"{app}.listener=100 776562 /system.slice/{listener}")
-        return tuple(facts)
+        if place.listener:
+            facts.append(f"{app}.listener=100 776562 /system.slice/{place.listener}")
+        return CommandResult("", 0, "", "", facts=tuple(facts))

@@ -10,6 +10,7 @@ from simulated import surveys
 from simulated.api import Api
 from simulated.builds import Kind
 from simulated.clock import CLOCK
+from simulated.crew import Crew
 from simulated.fate import Fate
 from simulated.floors import Floors
 from simulated.host import Remote
@@ -76,7 +77,16 @@ class Run:
     def fleet(self) -> Fleet:
         remotes = {host.name: cast("Any", Remote(self.fate, host)) for host in self.world.hosts}
         api, stop = cast("Any", self._api), cast("Any", Stop(self.fate))
-        return Fleet(remotes, self.world.groups, api, api, author="test", stop=stop)
+        return Fleet(
+            remotes,
+            self.world.groups,
+            api,
+            api,
+            author="test",
+            stop=stop,
+            clock=CLOCK,
+            crew=Crew(self.fate),
+        )
 
     def guide(self, execution: Execution) -> None:
         self.fate.execution = execution

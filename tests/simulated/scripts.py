@@ -1,9 +1,9 @@
-"""What the scripts of `scripts.change` do to an app on a host, one effect after another."""
+"""What the programs of `hosts.scripts` do to an app on a host, one effect after another."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deploy.hosts.records import Record
 from simulated.builds import Build, Kind
@@ -14,30 +14,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from collections.abc import Set as AbstractSet
 
+    from deploy.hosts.scripts.script import Script
     from simulated.places import Home, Place
     from simulated.world import World
 
     Effect = Callable[[], bool]  # does it; False: the script fails there
 
-SPOKEN: dict[str, tuple[str, tuple[Any, ...]]] = {}
-"""What each script of this simulation was made from: its builder, and that one's arguments."""
-
 
 class Effects:
-    """What one script does to an app on a host; a method for each script, named after it."""
+    """What one script does to an app on a host; a method for each program, named after it."""
 
     def __init__(self, world: World, home: Home, sent: str = "") -> None:
         self._world, self._home, self._sent = world, home, sent
 
-    def of(self, script: str) -> Iterator[Effect]:
-        """The script's effects, in order; it may be several scripts, a line each."""
-        whole = script in SPOKEN or script == "true"
-        for part in [script] if whole else script.split("\n"):
-            name, args = SPOKEN.get(part, (part, ()))
-            yield from getattr(self, name)(*args)
+    def of(self, script: Script[object]) -> Iterator[Effect]:
+        """The script's effects, in order."""
+        for program in script.programs:
+            yield from getattr(self, program.name)(*program.arguments)
 
-    def true(self) -> Iterator[Effect]:
+    def succeed(self) -> Iterator[Effect]:
         yield lambda: True
+
+    def show_unit(self, *_: str) -> Iterator[Effect]:
+        yield from ()
+
+    rehearse = keep_units = show_unit
 
     def prepare(self, *_: str) -> Iterator[Effect]:
         yield lambda: True
@@ -53,37 +54,36 @@ class Effects:
     def discard_part(self, _app: str, release: str) -> Iterator[Effect]:
         yield lambda: self._tidy({release})
 
-    def stage_units(
-        self, judged: list[tuple[str, int]], kept: list[tuple[str, int]], _trials: tuple[str, ...]
-    ) -> Iterator[Effect]:
-        begin = sum(size for _, size in judged)
-        for file, size in kept:
+    def stage_units(self, *words: str) -> Iterator[Effect]:
+        """What is judged, --, and what is kept: a name and a size of each."""
+        end = words.index("--")
+        begin = sum(map(int, words[1:end:2]))
+        for file, size in zip(words[end + 1 :: 2], map(int, words[end + 2 :: 2]), strict=True):
             text = self._sent.encode()[begin : begin + size].decode()
             begin += size
-            yield partial(self._keep, file, text)
+            yield partial(self._keep, file.rpartition("/")[2], text)
 
-    def _keep(self, file: str, text: str) -> bool:
-        home, (_, unit, release, digest) = self._home, SPOKEN[file][1]
-        return home.put(kept=home.kept | {f"{release}.{digest}.{unit}": text})
+    def _keep(self, name: str, text: str) -> bool:
+        return self._home.put(kept=self._home.kept | {name: text})
 
-    def remove_releases(
-        self, _app: str, releases: tuple[str, ...], coming: str
-    ) -> Iterator[Effect]:
+    def remove_releases(self, _app: str, coming: str, *releases: str) -> Iterator[Effect]:
         yield lambda: self._tidy(self._home.partial.keys() - {coming})
         for gone in releases:
             yield partial(self._remove, gone)
 
-    def record_out(self, _app: str, port: int, note: str) -> Iterator[Effect]:
-        yield lambda: self._home.at(port).put(out=note)
+    def record_out(self, _app: str, port: str, note: str) -> Iterator[Effect]:
+        yield lambda: self._home.at(int(port)).put(out=note)
 
-    def record_deployed(self, _app: str, port: int, line: str, release: str) -> Iterator[Effect]:
+    def record_deployed(
+        self, _app: str, port: str, line: str, release: str, _lines: str
+    ) -> Iterator[Effect]:
         home, record = self._home, Record.parse(line)
         assert record
         yield lambda: home.put(history=[*home.history, record])
-        yield lambda: self._forget(home.at(port)) and home.put(bad=home.bad - {release})
+        yield lambda: self._forget(home.at(int(port))) and home.put(bad=home.bad - {release})
 
-    def forget_out(self, _app: str, port: int) -> Iterator[Effect]:
-        yield lambda: self._forget(self._home.at(port))
+    def forget_out(self, _app: str, port: str) -> Iterator[Effect]:
+        yield lambda: self._forget(self._home.at(int(port)))
 
     def mark_bad(self, _app: str, release: str, _note: str) -> Iterator[Effect]:
         yield lambda: self._home.put(bad=self._home.bad | {release})
@@ -103,10 +103,10 @@ class Effects:
         yield lambda: home.put(legacy_enabled=True) and self._start(home.of_unit(unit), None)
 
     def switch_release(
-        self, _app: str, port: int, release: str, _user: str, unit: tuple[str, str], *_: object
+        self, _app: str, port: str, release: str, _user: str, unit: str, digest: str, *_: str
     ) -> Iterator[Effect]:
-        place, (name, digest) = self._home.at(port), unit
-        kept = self._home.kept.get(f"{release}.{digest}.{name}")
+        place = self._home.at(int(port))
+        kept = self._home.kept.get(f"{release}.{digest}.{unit}")
         yield lambda: self._link(place, release, kept)
         yield lambda: place.put(unit=kept)
 

@@ -1,87 +1,30 @@
-"""Puts what is simulated in the place of what is real: clock, threads, scripts and proofs."""
+"""Sees how each proof ends, since a registration is right only after one that passed."""
 
 from __future__ import annotations
 
-from concurrent.futures import Future
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-import tenacity.nap
-
-from deploy import retry
-from deploy.hosts.scripts import history, read, service, upload
-from deploy.run import capacity_gate, executor, host_runner
-from deploy.run.executor import Execution
-from deploy.steps import fleet, idle_drain, target, verify
+from deploy.steps import verify
 from deploy.steps.verify import NotProven, ProveRelease, ProveRevived
 from simulated.builds import Kind
 from simulated.clock import CLOCK
 from simulated.places import NOBODY
-from simulated.scripts import SPOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pytest
 
-    from deploy.plan.host_plan import HostPlan
     from deploy.steps.base import Step
     from deploy.steps.fleet import Fleet
     from simulated.api import Api
-    from simulated.fate import Fate
-
-SCRIPTS = (
-    "prepare",
-    "find_contents",
-    "receive_release",
-    "discard_part",
-    "stage_units",
-    "kept_unit",
-    "remove_releases",
-    "record_out",
-    "record_deployed",
-    "mark_bad",
-    "forget_out",
-    "stop_unit",
-    "retire_unit",
-    "revive_unit",
-    "switch_release",
-    "start_unit",
-    "show_unit",
-    "journal",
-    "connections",
-    "runtime",
-)
 
 
 def take_the_stage(patch: pytest.MonkeyPatch) -> None:
     """From here to the patch's end, steps and executor act on the paper."""
-    ours = (executor, host_runner, capacity_gate, fleet, target, verify, idle_drain, retry)
-    for module in (*ours, tenacity, tenacity.nap):
-        patch.setattr(module, "time", CLOCK)
     patch.setattr(verify, "ASK_SECONDS", 1.0)
-    patch.setattr(executor, "HEAD_START_SECONDS", 0.0)
-    for name in SCRIPTS:
-        home = next(each for each in (upload, history, service, read) if hasattr(each, name))
-        patch.setattr(home, name, _spoken(name, getattr(home, name)))
     for kind in (ProveRelease, ProveRevived):
         patch.setattr(kind, "run", _proven(kind.run))
-    patch.setattr(Execution, "_together", _together)
-    patch.setattr(Execution, "_has_capacity", _decided(Execution._has_capacity))
-    patch.setattr(Execution, "_begin_aside", _begin_aside)
-    patch.setattr(Execution, "_beside", staticmethod(_beside))
-    patch.setattr(Execution, "_wait", _wait)
-
-
-def _spoken(name: str, build: Callable[..., str]) -> Callable[..., str]:
-    """The same script; what it was made from is remembered."""
-
-    def say(*args: Any, **named: Any) -> str:
-        text = build(*args, **named)
-        SPOKEN[text] = name, (*args, *named.values())
-        return text
-
-    return say
 
 
 def _proven(run: Callable[[Any, Fleet], None]) -> Callable[[Any, Fleet], None]:
@@ -105,61 +48,3 @@ def _proven(run: Callable[[Any, Fleet], None]) -> Callable[[Any, Fleet], None]:
             place.process.proven = True
 
     return prove
-
-
-def _together(
-    execution: Execution,
-    work: list[tuple[HostPlan, Callable[[HostPlan], None]]],
-    at_a_time: int = executor.MOST_AT_A_TIME,
-) -> None:
-    """Stands in for the executor's threads: these take turns, so many of them at a time.
-
-    What was begun aside meanwhile goes on with the next ones.
-    """
-    fate = _fate(execution)
-    todo = iter(work)
-
-    def take() -> None:
-        for host_plan, act in todo:
-            act(host_plan)
-
-    aside, fate.aside = fate.aside, []
-    fate.turns.together([*[take] * min(at_a_time, len(work)), *aside])
-    fate.acting = ""
-
-
-def _decided(decide: Callable[[Execution, int, Callable[[], list[HostPlan]]], bool]) -> Any:
-    """The same decision; nothing else happens meanwhile, since a window's turn is locked."""
-
-    def has_room(execution: Execution, number: int, going: Callable[[], list[HostPlan]]) -> bool:
-        fate = _fate(execution)
-        with fate.between_steps(going()[0].host.name):
-            return decide(execution, number, going)
-
-    return has_room
-
-
-def _begin_aside(execution: Execution, host_plan: HostPlan) -> None:
-    _fate(execution).aside.append(partial(execution._leave, host_plan))
-
-
-def _beside(host_plan: HostPlan, act: Callable[[HostPlan], None]) -> Future[None]:
-    """In the same thread: others that are staged meanwhile take their turns between its steps."""
-    ended: Future[None] = Future()
-    act(host_plan)
-    ended.set_result(None)
-    return ended
-
-
-def _wait(execution: Execution, futures: object) -> None:
-    """Stands in for the wait at a plan's end, for what is still under way aside."""
-    del futures
-    fate = _fate(execution)
-    aside, fate.aside = fate.aside, []
-    if aside:
-        fate.turns.together(aside)
-    fate.acting = ""
-
-
-def _fate(execution: Execution) -> Fate:
-    return cast("Api", execution.fleet.poller).fate

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from simulated.ending import end
 from simulated.performance import perform
-from simulated.scripts import SPOKEN
 from simulated.world import World
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 def simulate(given: Fleets, script: Sequence[Command], *, mend_first: bool = True) -> World:
     """Every command in turn, then the end; raises AssertionError with all that was wrong."""
-    SPOKEN.clear()
     world = World(given)
     for number, command in enumerate(script, start=1):
         ended = perform(world, command)

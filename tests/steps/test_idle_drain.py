@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import builders
 import pytest
@@ -14,6 +14,7 @@ from deploy.aws.targets import Health, State
 from deploy.errors import (
     BadInput,
     BalancerError,
+    CommandFailed,
     CommandResult,
     ConnectionLost,
     DeployError,
@@ -21,7 +22,6 @@ from deploy.errors import (
 )
 from deploy.plan import advice, host_steps
 from deploy.recovery import failed_host
-from deploy.steps import idle_drain
 from deploy.steps.fleet import Moment, Stopped
 from deploy.steps.idle_drain import WaitQuiet
 from deploy.steps.target import WaitDrained
@@ -30,8 +30,10 @@ from deploy.survey.facts import Listener, Slot, UnitState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from deploy.hosts.scripts.script import Script
     from deploy.steps.fleet import Fleet
 
+T = TypeVar("T")
 WEB = builders.app()
 DRAINING = Health(State.DRAINING, "Target.DeregistrationInProgress")
 STEP = WaitQuiet(builders.host(), WEB, floor_seconds=15.0, quiet_seconds=5.0, seconds=60.0)
@@ -70,6 +72,10 @@ class PaperFleet:
     def stop(self) -> PaperFleet:
         return self
 
+    @property
+    def clock(self) -> PaperFleet:
+        return self
+
     def monotonic(self) -> float:
         return self.at
 
@@ -77,7 +83,8 @@ class PaperFleet:
         assert seconds >= 0
         self.at += seconds
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, on: object, seconds: float) -> bool:
+        assert on is self.stop
         self.sleep(seconds)
         return self.at >= self.stop_at
 
@@ -90,13 +97,14 @@ class PaperFleet:
         del host
         return self
 
-    def ask(self, script: str, what: str, timeout_seconds: float) -> CommandResult:
-        del what
+    def ask(self, script: Script[T], timeout_seconds: float) -> T:
         self.looks.append(self.at)
         self.limits.append(timeout_seconds)
         said = self.says(self.at)
         self.at += 0.01
-        return CommandResult(script, 1 if said == "no ss" else 0, said, "")
+        if said == "no ss":
+            raise CommandFailed("host-1", script.name, CommandResult(str(script), 1, said, ""))
+        return script.parse(CommandResult(str(script), 0, said, ""))
 
     def tell(self, host: str, text: str) -> None:
         del host
@@ -109,10 +117,9 @@ class PaperFleet:
 
 
 @pytest.fixture
-def drain(monkeypatch: pytest.MonkeyPatch) -> Callable[..., PaperFleet]:
+def drain() -> Callable[..., PaperFleet]:
     def run(says: Callable[[float], str], step: WaitQuiet = STEP, **more: Any) -> PaperFleet:
         fleet = PaperFleet(says, **more)
-        monkeypatch.setattr(idle_drain, "time", fleet)
         step.run(cast("Fleet", fleet))
         return fleet
 

@@ -9,7 +9,7 @@ import stat
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import builders
 import pytest
@@ -24,9 +24,11 @@ from deploy.steps.staging import UploadRelease
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from deploy.hosts.scripts.script import Script
     from deploy.package.entries import Source
     from deploy.steps.fleet import Fleet
 
+T = TypeVar("T")
 FILES = 20
 LIBRARY_BYTES = 50_000
 
@@ -48,22 +50,20 @@ class Host:
         self.told: list[str] = []
         (self.home / "releases").mkdir(parents=True)
 
-    def _run(self, script: str, stdin: bytes = b"") -> CommandResult:
-        moved = script.replace("/srv/", f"{self.root}/srv/").replace("chown ", "true ")
+    def _run(self, script: Script[T], stdin: bytes = b"") -> CommandResult:
+        moved = script.text.replace("/srv/", f"{self.root}/srv/").replace("chown ", "true ")
         return shell.run(moved, stdin)
 
-    def ask(self, script: str, what: str, timeout_seconds: float, most_bytes: int) -> CommandResult:
-        del what, timeout_seconds, most_bytes
-        return self._run(script)
+    def ask(self, script: Script[T], timeout_seconds: float, most_bytes: int) -> T:
+        del timeout_seconds, most_bytes
+        return script.parse(self._run(script))
 
-    def change(self, app: str, script: str, what: str) -> str:
+    def change(self, app: str, script: Script[T]) -> T:
         del app
-        self.changes.append(what)
-        return self._run(script).stdout
+        self.changes.append(script.name)
+        return script.parse(self._run(script))
 
-    def send(
-        self, app: str, script: str, what: str, source: Source, sent: Callable[[int], None]
-    ) -> str:
+    def send(self, app: str, script: Script[T], source: Source, sent: Callable[[int], None]) -> T:
         del app
         self.before_upload()
         data = b""
@@ -75,8 +75,8 @@ class Host:
         if self.cut is not None:
             raise ConnectionLost("the connection broke")
         if result.exit_code:
-            raise CommandFailed("host-1", what, result)
-        return result.stdout
+            raise CommandFailed("host-1", script.name, result)
+        return script.parse(result)
 
     @property
     def fleet(self) -> Fleet:
@@ -323,8 +323,9 @@ def test_control_a_copy_that_is_not_checked_carries_the_hot_fix(
     checked = upload.receive_release(
         "web", package.release.id, "web", 0, manifest.digest(package.manifest, "")
     )
-    unchecked = checked.replace("if ! wrong=$(b2sum", "if false && wrong=$(b2sum")
-    assert unchecked != checked
+    text = checked.text.replace("if ! wrong=$(b2sum", "if false && wrong=$(b2sum")
+    assert text != checked.text
+    unchecked = shell.typed(text, checked.name)
     monkeypatch.setattr(upload, "receive_release", lambda *_, **__: unchecked)
     host.upload(package)
     assert (host.release(package) / "lib/part3.bin").read_bytes() == b"fixed by hand"

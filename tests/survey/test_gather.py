@@ -14,8 +14,9 @@ from deploy.survey import gather as survey
 if TYPE_CHECKING:
     from deploy.aws.target_groups import Balancer
     from deploy.aws.targets import Health, Target, TargetGroup
+    from deploy.hosts.scripts.script import Script
     from deploy.hosts.ssh.remote import Remote
-    from deploy.survey.facts import Survey
+    from deploy.survey.facts import HostFacts, Survey
 
 
 def owned(*paths: str) -> str:
@@ -38,13 +39,13 @@ class Telling:
         self.host = builders.host(number)
         self._answer, self._first = answer, list(first)
 
-    def ask(self, script: str, what: str, timeout_seconds: float) -> CommandResult:
-        del script, what, timeout_seconds
+    def ask(self, script: Script[HostFacts], timeout_seconds: float) -> HostFacts:
+        del timeout_seconds
         if self._first:
             raise self._first.pop(0)
         if isinstance(self._answer, RemoteError):
             raise self._answer
-        return self._answer
+        return script.parse(self._answer)
 
 
 class Healthy:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from deploy.clock import CLOCK, Clock
 from deploy.errors import DeployError
 from deploy.hosts.lock.crowd import answers
-from deploy.hosts.lock.holder import parsed, shown, why_unreadable
+from deploy.hosts.lock.holder import parsed, why_unreadable
 from deploy.hosts.lock.view import ASK_SECONDS
 from deploy.hosts.scripts import lock
 from deploy.hosts.scripts.change import LOCK_HELD
@@ -43,6 +43,7 @@ class Claim:
         unreadable: Hosts whose lock file names no holder, and what it is.
         failed: Why a host did not answer.
         is_over: Whether it was withdrawn.
+        clock: By which its hosts' time is counted.
     """
 
     environment: str
@@ -56,6 +57,7 @@ class Claim:
     unreadable: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     is_over: bool = False
+    clock: Clock = CLOCK
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -76,8 +78,8 @@ class Claim:
     def make(self) -> None:
         """Ask the hosts: the first alone, then all others at once."""
         names = [name for name in self.remotes if name not in self.aside]
-        end = time.monotonic() + 2 * FIRST_SECONDS
-        while names and not (self.taken or self.others) and time.monotonic() < end:
+        end = self.clock.monotonic() + 2 * FIRST_SECONDS
+        while names and not (self.taken or self.others) and self.clock.monotonic() < end:
             self._ask_all([names.pop(0)], FIRST_SECONDS)
         if not self.others:
             self._ask_all(names, ASK_SECONDS)
@@ -88,7 +90,7 @@ class Claim:
             self.is_over = True
             taken = list(self.taken)
             self.taken.clear()
-        for _ in answers(taken, self._drop, DROP_SECONDS, len(taken)):
+        for _ in answers(taken, self._drop, DROP_SECONDS, len(taken), clock=self.clock):
             pass
 
     def ours(self) -> tuple[str, ...]:
@@ -117,7 +119,9 @@ class Claim:
         return "; ".join(found[name] for name in sorted(found))
 
     def _ask_all(self, names: Iterable[str], deadline_seconds: float) -> None:
-        asked = answers(names, self._ask, deadline_seconds, MOST_AT_ONCE, self._is_settled)
+        asked = answers(
+            names, self._ask, deadline_seconds, MOST_AT_ONCE, self._is_settled, self.clock
+        )
         for name, answer in asked:
             if isinstance(answer, DeployError):
                 with self._lock:
@@ -138,11 +142,11 @@ class Claim:
         dead, seen = self.left.get(name, ""), self.files.get(name, b"")
         line = self.holder.as_line()
         script = lock.take_lock(self.environment, self.holder.token, line, dead, seen)
-        result = self.remotes[name].ask(script, "taking the lock", ASK_SECONDS)
+        result = self.remotes[name].ask(script, ASK_SECONDS)
         if result.exit_code == 0:
             self.add(name)
         elif result.exit_code == LOCK_HELD:
-            self._write_down(name, shown(result.stdout))
+            self._write_down(name, lock.shown(result.stdout))
         else:
             said = ascii(result.stderr.strip()[-200:]) if result.stderr.strip() else ""
             code = f"exit code {result.exit_code}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from typing import TYPE_CHECKING, TypeVar
 
+from deploy.clock import CLOCK, Clock
 from deploy.errors import ConnectionLost, DeployError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def answers(
     deadline_seconds: float,
     at_once: int,
     enough: Callable[[], bool] = never,
+    clock: Clock = CLOCK,
 ) -> Iterator[tuple[str, T | DeployError]]:
     """Yield each name with what `ask` returned for it, or its error, in the order of arrival.
 
@@ -52,15 +53,15 @@ def answers(
     while waiting or ends:
         while waiting and len(ends) < at_once:
             name = waiting.pop()
-            ends[name] = time.monotonic() + deadline_seconds
+            ends[name] = clock.monotonic() + deadline_seconds
             threading.Thread(target=run, args=(name,), daemon=True).start()
         first = next(iter(ends.values()))  # all have the same time, so the first ends first
-        left = max(0.0, first - time.monotonic())
+        left = max(0.0, first - clock.monotonic())
         is_short = left > GRACE_SECONDS and enough()
         try:
             name, answer = heard.get(timeout=GRACE_SECONDS if is_short else left)
         except queue.Empty:
-            now = time.monotonic()
+            now = clock.monotonic()
             for late in [name for name, end in ends.items() if is_short or end <= now]:
                 del ends[late]
                 yield late, ConnectionLost(f"{late}: no answer in time")

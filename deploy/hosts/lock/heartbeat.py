@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import threading
-import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -67,9 +66,15 @@ class Heartbeat:
         if self.lost.is_set():
             return
         self._holder = replace(self._holder, beat=self._holder.beat + 1)
-        now = _Round(awake_seconds(), self._holder.as_line())
+        now = _Round(self._claim.clock.awake(), self._holder.as_line())
         asked = tuple(names)
-        votes = answers(asked, lambda name: self._ask(name, now), self._limit_seconds, len(asked))
+        votes = answers(
+            asked,
+            lambda name: self._ask(name, now),
+            self._limit_seconds,
+            len(asked),
+            clock=self._claim.clock,
+        )
         for _ in votes:
             if self.confirmed_at >= now.began:
                 return
@@ -89,7 +94,7 @@ class Heartbeat:
                 raise ConnectionLost(f"{name}: the last heartbeat there has not ended")
             self._busy.add(name)
         try:
-            code = self._claim.remotes[name].aside(script, self._limit_seconds).exit_code
+            code = self._claim.remotes[name].aside(script, self._limit_seconds)
         finally:
             with self._counting:
                 self._busy.discard(name)
@@ -133,9 +138,3 @@ class Heartbeat:
                 with self._counting:
                     self._votes[name] = Vote.OURS
                 return
-
-
-def awake_seconds() -> float:
-    """Return a clock that goes on while the machine sleeps, where the system has one."""
-    boot = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.time() if boot is None else time.clock_gettime(boot)

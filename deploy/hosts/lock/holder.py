@@ -105,18 +105,6 @@ def why_unreadable(raw: bytes) -> str:
     return f"is not a lock that Changeover wrote: {text[:60]!a}"
 
 
-def shown(stdout: str) -> bytes | None:
-    """Return a lock file's bytes as `scripts.lock.show_lock` printed them, in hexadecimal digits.
-
-    Empty where no deploy holds the lock; None where the script's answer is missing. Shell start-up
-    files may print before it.
-    """
-    found = re.findall(r"^lock=([0-9a-f]*)\r?$", stdout[-4 * LINE_BYTES :], re.MULTILINE | re.ASCII)
-    if not found or len(found[-1]) % 2 or len(found[-1]) > 2 * LINE_BYTES:
-        return None
-    return bytes.fromhex(found[-1])
-
-
 def parsed(raw: bytes) -> Holder | None:
     """Return the holder that a lock file's bytes name; None where they name none."""
     return Holder.parse(raw.decode("ascii", "replace").removesuffix("\n"))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
+from deploy.clock import CLOCK, Clock
 from deploy.errors import ConnectionLost, DeployError, LockDisputed, Locked, LockLost, Unreachable
-from deploy.hosts.lock import heartbeat, view, watch
+from deploy.hosts.lock import view, watch
 from deploy.hosts.lock.claim import DROP_SECONDS, Claim
 from deploy.hosts.lock.heartbeat import Heartbeat
 from deploy.hosts.lock.watch import BEATS_IN_TTL
@@ -42,7 +42,9 @@ class Lease:
     a host's refusal means.
     """
 
-    def __init__(self, scope: Scope, remotes: Mapping[str, Remote], holder: Holder) -> None:
+    def __init__(
+        self, scope: Scope, remotes: Mapping[str, Remote], holder: Holder, clock: Clock = CLOCK
+    ) -> None:
         """Take nothing yet.
 
         scope: what the command was asked for; its environment is locked. remotes: those of all
@@ -53,7 +55,8 @@ class Lease:
         environment = self._environment = scope.environment
         self._remotes = dict(sorted(remotes.items()))
         self._holder = holder
-        self._claim = Claim(environment, self._remotes, holder)
+        self._clock = clock
+        self._claim = Claim(environment, self._remotes, holder, clock=clock)
         self._heartbeat = Heartbeat(self._claim, float("-inf"), lambda: None)
         self._closed = threading.Event()
         self._beating = threading.Lock()
@@ -84,7 +87,7 @@ class Lease:
         a majority; Unreachable where too few hosts answer.
         """
         self._tell = tell
-        end, tries = time.monotonic() + wait_seconds, 0
+        end, tries = self._clock.monotonic() + wait_seconds, 0
         left: Mapping[str, str] = {}
         files: Mapping[str, bytes] = {}
         aside: Mapping[str, str] = {}
@@ -100,9 +103,10 @@ class Lease:
                 self._holder.ttl_seconds,
                 ignored=aside,
                 to_the_end=yields,
+                clock=self._clock,
             )
             alive = seen.alive()
-            if time.monotonic() >= end and (alive or tries >= MOST_TRIES):
+            if self._clock.monotonic() >= end and (alive or tries >= MOST_TRIES):
                 raise Locked(self._refusal(seen, alive or other))
             if alive:
                 known.add(alive.token)
@@ -113,7 +117,7 @@ class Lease:
             if other.token in left.values():
                 tell(f"{other} shows no life for {other.ttl_seconds:g} s: taking over")
             elif not alive:
-                threading.Event().wait(random.uniform(0, min(tries, 4) / 4))  # noqa: S311
+                self._clock.sleep(random.uniform(0, min(tries, 4) / 4))  # noqa: S311
         if problems := self._claim.problems():
             tell(f"{self._environment}: the lock is held without these hosts: {problems}")
         threading.Thread(target=self._keep, daemon=True).start()
@@ -122,13 +126,15 @@ class Lease:
         self, left: Mapping[str, str], files: Mapping[str, bytes], aside: Mapping[str, str]
     ) -> Holder | None:
         """Return another holder, or None: the lock is ours. Without it, nothing of ours is left."""
-        began = heartbeat.awake_seconds()
-        claim = Claim(self._environment, self._remotes, self._holder, left, files, aside)
+        began = self._clock.awake()
+        claim = Claim(
+            self._environment, self._remotes, self._holder, left, files, aside, clock=self._clock
+        )
         self._claim = claim
         claim.make()
         if claim.is_won:
             self._heartbeat = Heartbeat(claim, began, self._lose)
-            if heartbeat.awake_seconds() - began > FRESH_SECONDS:
+            if self._clock.awake() - began > FRESH_SECONDS:
                 self._heartbeat.confirmed_at = float("-inf")
                 self.confirm()
             return None
@@ -191,7 +197,7 @@ class Lease:
         where: host and intention. The majority is asked now; where it is ours, the lock is
         written again on a host that has none, and the same may work a moment later.
         """
-        asked = heartbeat.awake_seconds()
+        asked = self._clock.awake()
         with self._beating:
             if self._heartbeat.confirmed_at < asked:
                 self._heartbeat.beat(self._remotes)
@@ -208,7 +214,7 @@ class Lease:
         self._when_lost()
 
     def _is_stale(self) -> bool:
-        age_seconds = heartbeat.awake_seconds() - self._heartbeat.confirmed_at
+        age_seconds = self._clock.awake() - self._heartbeat.confirmed_at
         return age_seconds > self._holder.ttl_seconds
 
     def _against(self) -> str:
@@ -222,7 +228,7 @@ class Lease:
         )
 
     def _keep(self) -> None:
-        while not self._closed.wait(self._holder.ttl_seconds / BEATS_IN_TTL):
+        while not self._clock.wait(self._closed, self._holder.ttl_seconds / BEATS_IN_TTL):
             try:
                 with self._beating:
                     self._heartbeat.beat(self._claim.ours())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import DeployError
 from deploy.hosts.lock.crowd import answers
-from deploy.hosts.lock.holder import Holder, parsed, shown
+from deploy.hosts.lock.holder import Holder, parsed
 from deploy.hosts.scripts import lock
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
 
@@ -95,12 +95,12 @@ def read(
     unreadable: dict[str, bytes] = {}
     mute = dict(silent or {})
 
-    def ask(name: str) -> str:
-        return remotes[name].aside(script, LOOK_SECONDS).stdout
+    def ask(name: str) -> bytes | None:
+        return remotes[name].aside(script, LOOK_SECONDS)
 
     asked = [name for name in remotes if name not in mute]
     for name, answer in answers(asked, ask, LOOK_SECONDS, MOST_AT_ONCE):
-        raw = None if isinstance(answer, DeployError) else shown(answer)
+        raw = None if isinstance(answer, DeployError) else answer
         if raw is None:
             missing = f"{name}: no answer about {lock.lock_file(environment)}"
             mute[name] = str(answer) if isinstance(answer, DeployError) else missing

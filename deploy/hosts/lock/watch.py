@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import enum
-import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deploy.clock import CLOCK, Clock
 from deploy.hosts.lock.crowd import answers
 from deploy.hosts.lock.view import ASK_SECONDS, View, faulty, read
 from deploy.hosts.scripts import lock
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy.hosts.lock.holder import Holder
+    from deploy.hosts.scripts.script import Script
     from deploy.hosts.ssh.remote import Remote
 
 BEATS_IN_TTL = 4
@@ -94,6 +94,7 @@ def watch(
     *,
     ignored: Mapping[str, str] | None = None,
     to_the_end: bool = False,
+    clock: Clock = CLOCK,
 ) -> Watched:
     """Look at the lock again and again until it is known which of its holders live.
 
@@ -113,7 +114,7 @@ def watch(
     times: dict[str, float] = {}
     end = float("inf")
     while True:
-        began = time.monotonic()
+        began = clock.monotonic()
         view = read(environment, remotes, silent)
         silent.update(view.silent)
         for name, holder in view.holders.items():
@@ -121,11 +122,11 @@ def watch(
             if holder.beat > first.setdefault((name, holder.token), holder.beat):
                 grown.setdefault(holder.token, set()).add(name)
         if end == float("inf"):
-            end = time.monotonic() + ttl_seconds
+            end = clock.monotonic() + ttl_seconds
         for holder, hosts in view.each():
             if len(hosts) > faulty(view.size) and holder.token not in times:
                 times[holder.token] = holder.ttl_seconds
-                end = max(end, time.monotonic() + holder.ttl_seconds)
+                end = max(end, clock.monotonic() + holder.ttl_seconds)
         seen = Watched(
             view,
             {token: frozenset(hosts) for token, hosts in grown.items()},
@@ -135,7 +136,7 @@ def watch(
         if proven or began >= end or not (view.holders or (to_the_end and not times)):
             return seen
         pause = min([ttl_seconds, *times.values()]) / BEATS_IN_TTL / 2
-        threading.Event().wait(min(max(end - time.monotonic(), 0), pause))
+        clock.sleep(min(max(end - clock.monotonic(), 0), pause))
 
 
 def destroy(
@@ -159,12 +160,14 @@ def clean(
     return _failures(remotes, scripts)
 
 
-def _failures(remotes: Mapping[str, Remote], scripts: Mapping[str, str]) -> Mapping[str, str]:
+def _failures(
+    remotes: Mapping[str, Remote], scripts: Mapping[str, Script[int]]
+) -> Mapping[str, str]:
     """Run each host's script; why it failed, by host."""
     failed: dict[str, str] = {}
 
     def ask(name: str) -> int:
-        return remotes[name].aside(scripts[name], ASK_SECONDS).exit_code
+        return remotes[name].aside(scripts[name], ASK_SECONDS)
 
     for name, answer in answers(scripts, ask, ASK_SECONDS, MOST_AT_ONCE):
         if answer:

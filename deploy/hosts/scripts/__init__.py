@@ -1,6 +1,7 @@
-"""The shell scripts that hosts run: builders that return text and run nothing. Pure.
+"""The programs that hosts run, a shell file each, and builders that return them. Pure.
 
-read: asks, and changes nothing     change: an app's lock, its folders, its exit codes
-lock: the environment's lock        upload, service, history: what changes, by what it is about
+read, probe, connections: ask, and change nothing     change: an app's lock, its exit codes
+lock: the environment's lock     upload, service, history: what changes, by what it is about
 rehearsal: tries a sandbox with /bin/true
+all of them -> script -> *.sh
 """

@@ -5,51 +5,35 @@ Builders of scripts, as in `change`.
 
 from __future__ import annotations
 
-from shlex import quote
-
 from deploy import values
-from deploy.hosts.scripts.change import home
+from deploy.hosts.scripts.script import Script, nothing, program
 
 HISTORY = 50
 
 
-def record_out(app: str, port: int, note: str) -> str:
+def record_out(app: str, port: int, note: str) -> Script[None]:
     """Write down, on the host, that its target is about to leave the load balancer."""
-    file = f"{home(app)}/records/{int(port)}.out"
-    return (
-        f"set -e; install -d -m 0755 {home(app)}; install -d -m 0700 {home(app)}/records; "
-        f"printf '%s\\n' {quote(note)} > {file}.new && mv -T {file}.new {file}"
-    )
+    act = program("record_out", values.checked(values.name, app), int(port), note)
+    return Script("writing down that the target leaves", (act,), nothing)
 
 
-def record_deployed(app: str, port: int, record: str, release: str) -> str:
+def record_deployed(app: str, port: int, record: str, release: str) -> Script[None]:
     """Write down what was deployed; the note that the target is out falls, and a bad mark too.
 
     The history's new text replaces the old one by rename; its last lines are kept.
     """
-    records, name = f"{home(app)}/records", values.checked(values.release_id, release)
-    file = f"{records}/history"
-    return "\n".join(
-        (
-            "set -e",
-            f"{{ tail -n {HISTORY - 1} {file} 2>/dev/null || true; "
-            f"printf '%s\\n' {quote(record)}; }} > {file}.new",
-            f"sync {file}.new; mv -T {file}.new {file}",
-            f"rm -f {records}/{int(port)}.out {records}/bad/{name}",
-        )
-    )
+    name, release_id = values.checked(values.name, app), values.checked(values.release_id, release)
+    act = program("record_deployed", name, int(port), record, release_id, HISTORY - 1)
+    return Script("recording the deploy", (act,), nothing)
 
 
-def mark_bad(app: str, release: str, note: str) -> str:
+def mark_bad(app: str, release: str, note: str) -> Script[None]:
     """Write down that a release failed; the note says when and who saw it."""
-    folder, name = f"{home(app)}/records/bad", values.checked(values.release_id, release)
-    return (
-        f"set -e; install -d -m 0700 {folder}; "
-        f"printf '%s\\n' {quote(note)} > {folder}/.{name}.new; "
-        f"mv -T {folder}/.{name}.new {folder}/{name}"
-    )
+    name, release_id = values.checked(values.name, app), values.checked(values.release_id, release)
+    return Script("marking the release", (program("mark_bad", name, release_id, note),), nothing)
 
 
-def forget_out(app: str, port: int) -> str:
+def forget_out(app: str, port: int) -> Script[None]:
     """The target is back: the note that it is out falls."""
-    return f"rm -f {home(app)}/records/{int(port)}.out"
+    act = program("forget_out", values.checked(values.name, app), int(port))
+    return Script("forgetting the note", (act,), nothing)

@@ -10,13 +10,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from deploy.hosts.scripts import change
+from deploy import values
+from deploy.hosts.scripts.script import Program, program
 from deploy.unit import sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-"""The script's exit code where a sandbox does not work on the host."""
 
 # systemd's names for the steps of a start, by the exit status of one that failed (systemd.exec).
 _STEPS = {
@@ -42,40 +41,15 @@ _STEPS = {
     241: "CONFIGURATION_DIRECTORY",
     243: "CREDENTIALS",
 }
-_FIXED = ("Description", "Type", "TimeoutStartSec", "ExecStart", "User", "Group")
 
 
-def script(app: str, sizes: Sequence[int]) -> tuple[str, ...]:
-    """Give the lines of a script that tries units, whose texts of these sizes come from stdin.
+def trials(app: str, sizes: Sequence[int]) -> Program:
+    """Return the program that tries units, whose texts of these sizes come from stdin.
 
-    Within a script with a folder `$d` of its own and a function `drop` that undoes what it did.
-    Exit code 81 prints the trial's result, systemd's words, and the one directive without which
-    the trial works, if there is one.
+    A part of `upload.stage_units`. Exit code 81 (SANDBOX_REFUSED) prints the trial's result,
+    systemd's words, and the one directive without which the trial works, if there is one.
     """
-    kept = " ".join(f"-e '^{name}='" for name in _FIXED)
-    folder, name = "/run/systemd/system", f"changeover-rehearsal.{app}"
-    return (
-        f"n=0; rm -f {folder}/{name}.*",
-        f'try() {{ n=$((n + 1)); u="{name}.${{d##*.}}.$n.service"; cat > "{folder}/$u"',
-        '  systemctl --no-ask-password start "$u" > /dev/null 2>&1; }',
-        f'forget() {{ systemctl reset-failed "$u" 2>/dev/null || true; rm -f "{folder}/$u"; }}',
-        *(
-            line
-            for size in sizes
-            for line in (
-                f'head -c {size} > "$d/trial"',
-                'if ! try < "$d/trial"; then',
-                '  systemctl show "$u" -p Result -p ExecMainCode -p ExecMainStatus',
-                "  journalctl --sync 2>/dev/null || true",
-                '  journalctl -q -u "$u" -o cat --no-pager 2>/dev/null | grep -m 1 Failed '
-                "| cut -c 1-300 | sed 's/^/Words=/'; forget",
-                f'  for k in $(grep "^[A-Z]" "$d/trial" | grep -v {kept} | cut -d= -f1 | sort -u)',
-                '  do grep -v "^$k=" "$d/trial" > "$d/without"',
-                '    if try < "$d/without"; then echo "Directive=$k"; forget; break; fi; forget',
-                f'  done; drop; exit {change.SANDBOX_REFUSED}; fi; rm -f "{folder}/$u"',
-            )
-        ),
-    )
+    return program("rehearse", values.checked(values.name, app), *sizes)
 
 
 def explain(unit: str, answer: str) -> str:

@@ -5,14 +5,16 @@ Builders of scripts, as in `change`.
 
 from __future__ import annotations
 
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from deploy import values
-from deploy.hosts.scripts.change import UNIT_CHANGED, home, release_path
+from deploy.hosts.scripts.change import home
+from deploy.hosts.scripts.script import Script, as_it_is, nothing, program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from deploy.errors import CommandResult
 
 
 SHOWN = (
@@ -23,29 +25,23 @@ SHOWN = (
 
 
 def _unit(unit: str) -> str:
-    return quote(values.checked(values.unit_name, unit))
+    return values.checked(values.unit_name, unit)
 
 
-def stop_unit(unit: str) -> str:
+def stop_unit(unit: str) -> Script[None]:
     """Stop a unit and wait until its processes are gone."""
-    return f"systemctl stop {_unit(unit)}"
+    return Script(f"stopping {unit}", (program("stop_unit", _unit(unit)),), nothing)
 
 
-def retire_unit(unit: str) -> str:
-    """Stop a unit for good: it does not come back at the next boot; one that is not is gone.
-
-    `disable` reloads systemd: without that it goes on to report the unit as enabled, and from
-    version 253 each of its units as changed (NeedDaemonReload=yes).
-    """
-    name = _unit(unit)
-    known = f"systemctl cat {name} >/dev/null 2>&1"
-    return f"if {known}; then systemctl disable --now --quiet {name}; fi"
+def retire_unit(unit: str) -> Script[None]:
+    """Stop a unit for good: it does not come back at the next boot; one that is not is gone."""
+    return Script(f"retiring {unit}", (program("retire_unit", _unit(unit)),), nothing)
 
 
-def revive_unit(unit: str) -> str:
-    """Undo `retire_unit`."""
-    name = _unit(unit)
-    return f"systemctl reset-failed {name} 2>/dev/null; systemctl enable --now --quiet {name}"
+def revive_unit(unit: str, instead_of: str) -> Script[None]:
+    """Undo `retire_unit`, and retire the unit that runs in its place: both want the same port."""
+    programs = (program("retire_unit", _unit(instead_of)), program("revive_unit", _unit(unit)))
+    return Script(f"starting {unit} again", programs, nothing)
 
 
 def kept_unit(app: str, unit: str, release: str, digest: str) -> str:
@@ -53,79 +49,42 @@ def kept_unit(app: str, unit: str, release: str, digest: str) -> str:
     name = (
         f"{values.checked(values.release_id, release)}.{values.checked(values.unit_digest, digest)}"
     )
-    return f"{home(app)}/records/units/{name}.{values.checked(values.unit_name, unit)}"
+    return f"{home(app)}/records/units/{name}.{_unit(unit)}"
 
 
 def switch_release(
     app: str, port: int, release: str, user: str, unit: tuple[str, str], slots: Sequence[str] = ()
-) -> str:
+) -> Script[None]:
     """Point the slot's link at a release and install its stored unit, each by rename.
 
     unit: its name, and the digest under which it was stored; slots: the names of the units of all
-    the app's slots, over whose texts that digest was made. The release may have been unpacked for
-    another user than the one it will run as now. Nothing changes unless all is there, and ends
-    with 83 (UNIT_CHANGED) where the stored unit is not what its digest says.
+    the app's slots, over whose texts that digest was made. Nothing changes unless all is there, and
+    the script ends with 83 (UNIT_CHANGED) where the stored unit is not what its digest says.
     """
-    name, digest = values.checked(values.unit_name, unit[0]), unit[1]
-    folder, file = f"{home(app)}/slots", f"/etc/systemd/system/{name}"
-    group = f"$(id -gn {values.checked(values.name, user)})"
-    stored = quote(kept_unit(app, name, release, digest))
-    # As `unit_file.render` makes it: of the texts without the digest, of one slot or of both.
-    texts = [quote(kept_unit(app, each, release, digest)) for each in slots if each != name]
-    orders = [stored]
-    for text in texts:
-        orders += [f"{stored} {text}", f"{text} {stored}"]
-    fits = " || ".join(f"fits {order}" for order in orders)
-    return "\n".join(
-        (
-            "set -e",
-            f"release={quote(release_path(app, release))} file={quote(file)}",
-            f'test -d "$release"; test -f {stored}; test ! -L {stored}',
-            f'fits() {{ [ "$(cat -- "$@" 2>/dev/null | sed \'s/{digest}//g\' | sha256sum | '
-            f'cut -c 1-{len(digest)})" = {digest} ]; }}',
-            f"if ! {{ {fits}; }}; then",
-            f'  echo "the stored unit {name} of {release} is not what its digest says: it was '
-            'changed; deploy the package of this release again" >&2',
-            f"  exit {UNIT_CHANGED}; fi",
-            f'chgrp -R -h "{group}" "$release"',
-            f'install -m 0644 {stored} "$file.new"',
-            f"ln -sfnT {quote(f'../releases/{release}')} {folder}/.{int(port)}.new",
-            f'mv -T {folder}/.{int(port)}.new {folder}/{int(port)}; mv -T "$file.new" "$file"',
-            'if command -v restorecon >/dev/null 2>&1; then restorecon "$file"; fi',
-        )
+    name, digest = unit
+    switch = program(
+        "switch_release",
+        values.checked(values.name, app),
+        int(port),
+        values.checked(values.release_id, release),
+        values.checked(values.name, user),
+        _unit(name),
+        values.checked(values.unit_digest, digest),
+        *(_unit(each) for each in slots if each != name),
     )
+    return Script("switching the release", (switch,), nothing)
 
 
-def start_unit(unit: str) -> str:
-    """Enable, load and start; the invocation that was started is printed.
+def start_unit(unit: str) -> Script[CommandResult]:
+    """Enable, load and start; the invocation that was started is printed, as by `show_unit`."""
+    programs = (program("start_unit", _unit(unit)), *show_unit(unit).programs)
+    return Script(f"starting {unit}", programs, as_it_is)
 
-    In this order: a link that is made after the reload has systemd 253 and newer report each of
-    its units as changed (NeedDaemonReload=yes).
+
+def show_unit(unit: str) -> Script[CommandResult]:
+    """The unit's state as facts `show.<property>=<value>`; systemd prints times in UTC.
+
+    `survey.unit_state` reads them. The program's variable `pid` is the unit's main process
+    afterwards, 0 for none.
     """
-    name = _unit(unit)
-    return "\n".join(
-        (
-            "set -e",
-            f"systemctl enable --quiet --no-reload {name}",
-            "systemctl daemon-reload",
-            f"systemctl reset-failed {name} 2>/dev/null || true",
-            f"systemctl start {name}",
-            show_unit(unit),
-        )
-    )
-
-
-def show_unit(unit: str, key: str = "show") -> str:
-    """The unit's state as facts `<key>.<property>=<value>`; systemd prints times in UTC.
-
-    The script's variable `pid` is the unit's main process afterwards, 0 for none.
-    """
-    return "\n".join(
-        (
-            "pid=0",
-            f'while IFS="=" read -r k v; do fact "{key}.$k" "$v"',
-            '  [ "$k" != MainPID ] || pid=${v%%[!0-9]*}; done <<END_OF_UNIT',
-            f"$(TZ=UTC systemctl show {_unit(unit)} -p {SHOWN})",
-            "END_OF_UNIT",
-        )
-    )
+    return Script("unit's state", (program("show_unit", _unit(unit), "show", SHOWN),), as_it_is)

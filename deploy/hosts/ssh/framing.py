@@ -17,6 +17,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from deploy import values
+from deploy.hosts.scripts.script import program
 
 _READ_AND_RUN = """sh -c 'read -r n && eval "$(head -c "$n")"'"""
 AS_ROOT = f"sudo -n {_READ_AND_RUN}"
@@ -24,21 +25,6 @@ AS_LOGIN_USER = _READ_AND_RUN
 
 FACT_CHARACTERS = 4096
 TEXT_BYTES = 64 * 1024
-
-# Each line begins with a newline, so that text printed before it hides no fact.
-# fact KEY VALUE prints a value in plain characters, and for any other value that it is unknown.
-# text KEY prints its stdin in base64.
-_PRELUDE = f"""\
-LC_ALL=C; export LC_ALL
-fact() {{
-  if [ "${{#2}}" -gt {FACT_CHARACTERS} ]; then printf '\\n%s %s?\\n' "$_mark" "$1"; return; fi
-  case $2 in
-    *[!A-Za-z0-9\\ ._:/@+=,%~\\\\-]*) printf '\\n%s %s?\\n' "$_mark" "$1" ;;
-    *) printf '\\n%s %s=%s\\n' "$_mark" "$1" "$2" ;;
-  esac
-}}
-text() {{ printf '\\n%s %s:%s\\n' "$_mark" "$1" "$(head -c {TEXT_BYTES} | base64 -w 0)"; }}
-"""
 
 
 def new_mark() -> str:
@@ -49,8 +35,9 @@ def new_mark() -> str:
 def framed(script: str, mark: str) -> bytes:
     """The bytes to send: the script's length on a line of its own, then the script in its frame."""
     # No line of its own before "(": all that has an effect is inside the parentheses.
+    prelude = program("prelude", mark, FACT_CHARACTERS, TEXT_BYTES).text
     body = (
-        f"_mark={mark}\n{_PRELUDE}printf '\\n%s begin\\n' \"$_mark\"\n"
+        f"{prelude}printf '\\n%s begin\\n' \"$_mark\"\n"
         f'(\n{script}\n)\n_code=$?; printf \'\\n%s end %s\\n\' "$_mark" "$_code"; exit "$_code"\n'
     ).encode()
     return b"%d\n" % len(body) + body

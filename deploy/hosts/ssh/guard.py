@@ -10,12 +10,15 @@ from deploy.hosts.scripts import change
 
 if TYPE_CHECKING:
     from deploy.aws.inventory import Host
+    from deploy.hosts.scripts.script import Script
 
 
 class Guard(Protocol):
     """Who may still change the environment: the lock that this deploy holds."""
 
-    fence: str
+    @property
+    def fence(self) -> Script[int]:
+        """Has a host itself refuse what follows, unless the lock there is ours."""
 
     def confirm(self) -> None:
         """Raise LockLost unless the lock is still ours, as far as is known here."""

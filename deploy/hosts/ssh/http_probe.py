@@ -110,13 +110,6 @@ def _shown(data: bytes | bytearray) -> str:
     return f"it begins {start!r}"
 
 
-def code_printed(text: str) -> int | None:
-    """The code that a host's own program printed last, or None; 0: no answer."""
-    words = text.split()  # before it, a shell's start-up files may speak
-    found = re.fullmatch(r"000|[1-5][0-9]{2}", words[-1], re.ASCII) if words else None
-    return int(found[0]) if found else None
-
-
 class ForwardingRefused(Exception):
     """sshd forbids forwarding."""
 

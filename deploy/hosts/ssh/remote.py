@@ -7,18 +7,13 @@ import socket
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import paramiko
 
-from deploy.errors import (
-    CommandResult,
-    ConnectionLost,
-    DeployError,
-    RemoteError,
-)
+from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, RemoteError
 from deploy.foreign_text import visible
-from deploy.hosts.scripts import change, read
+from deploy.hosts.scripts import change, probe
 from deploy.hosts.ssh import connect, exchange, framing, http_probe, login
 from deploy.hosts.ssh.guard import Guard, checked, not_run
 
@@ -26,9 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deploy.aws.inventory import Host
+    from deploy.hosts.scripts.script import Script
     from deploy.package.entries import Source
     from deploy.settings.environment import Environment
 
+
+T = TypeVar("T")
 
 MOST_AT_ONCE = 32  # hosts that are connected to, asked or left together
 PROBE_GRACE_SECONDS = 2.0  # for the round trip of a probe that the host itself makes
@@ -71,57 +69,56 @@ class Remote:
 
     def ask(
         self,
-        script: str,
-        what: str,
+        script: Script[T],
         timeout_seconds: float = 30,
         most_bytes: int = exchange.ANSWER_BYTES,
-    ) -> CommandResult:
-        """Run a reading script as root; any exit code is an answer.
+    ) -> T:
+        """Run a reading script as root; what its parser makes of the answer.
 
-        Raises RemoteError where the answer is longer than `most_bytes` or not there in time.
+        Raises RemoteError where the answer is longer than `most_bytes` or not there in time, and
+        CommandFailed where the script must succeed and did not.
         """
-        return self._run(script, what, timeout_seconds, most_bytes)
+        result = self._run(script, timeout_seconds, most_bytes)
+        if script.must_succeed and result.exit_code:
+            raise CommandFailed(self.host.name, script.name, result)
+        return script.parse(result)
 
-    def change(self, app: str, script: str, what: str, timeout_seconds: float = 60) -> str:
-        """Run a changing script as root under the app's lock; its output.
+    def change(self, app: str, script: Script[T], timeout_seconds: float = 60) -> T:
+        """Run a changing script as root under the app's lock; what its parser makes of the answer.
 
         Raises CommandFailed for any exit code but 0, Unsettled where the host is starting or
         stopping, LockLost when the environment is another's.
         """
-        return self.change_with_facts(app, script, what, timeout_seconds).stdout
-
-    def change_with_facts(
-        self, app: str, script: str, what: str, timeout_seconds: float = 60
-    ) -> CommandResult:
-        """As `change`, for a script that prints facts."""
-        guarded = self._guarded(app, script)
-        return checked(self.host, self._run(guarded, what, timeout_seconds + 60), what, self.guard)
+        return self.send(app, script, None, timeout_seconds=timeout_seconds + 60)
 
     def send(
         self,
         app: str,
-        script: str,
-        what: str,
-        source: Source,
+        script: Script[T],
+        source: Source | None,
         sent: Callable[[int], None] = lambda _: None,
-    ) -> str:
+        timeout_seconds: float = exchange.UPLOAD_PAUSE_SECONDS,
+    ) -> T:
         """Run a changing script with `source` as its stdin; `sent` hears of every chunk's bytes.
 
         A stream over an exec channel, not SFTP: faster, checked by the script, published at once.
         """
-        guarded = self._guarded(app, script)
+        text = self._guarded(app, script)
         with self._lock:
-            pause, transport = exchange.UPLOAD_PAUSE_SECONDS, self._transport()
-            result = self._answer(transport, guarded, what, pause, source=source, sent=sent)
-        return checked(self.host, result, what, self.guard).stdout
+            transport = self._transport()
+            result = self._answer(
+                transport, script, text, timeout_seconds, source=source, sent=sent
+            )
+        return script.parse(checked(self.host, result, script.name, self.guard))
 
-    def aside(self, script: str, timeout_seconds: float) -> CommandResult:
+    def aside(self, script: Script[T], timeout_seconds: float) -> T:
         """Run a script as root beside whatever runs here, on a channel of its own; any exit code.
 
         Raises DeployError where there is no connection, and none can be had.
         """
         transport = self._idle_transport()
-        return self._answer(transport, script, "a look", timeout_seconds, is_shared=True)
+        result = self._answer(transport, script, script.text, timeout_seconds, is_shared=True)
+        return script.parse(result)
 
     def _idle_transport(self) -> paramiko.Transport:
         """The connection's transport, shared with a command that runs; opened anew if none does."""
@@ -135,12 +132,12 @@ class Remote:
         finally:
             self._lock.release()
 
-    def _guarded(self, app: str, script: str) -> str:
+    def _guarded(self, app: str, script: Script[object]) -> str:
         """The script under the app's lock, which ends at once when the environment is another's."""
         if self.guard is None:
-            return change.locked(app, script)
+            return change.locked(app, script.text)
         self.guard.confirm()
-        return change.locked(app, f"{self.guard.fence}\n{script}")
+        return change.locked(app, f"{self.guard.fence.text}{script.text}")
 
     def probe(self, port: int, path: str, host_header: str, timeout_seconds: float) -> int | None:
         """The status code that the host's own port answers to GET, or None if there is no answer.
@@ -155,11 +152,10 @@ class Remote:
                 return http_probe.forwarded(transport, port, path, host_header, timeout_seconds)
             except http_probe.ForwardingRefused:
                 self._forwarding_refused = True
-        for build in (read.probe_with_curl, read.probe_with_python):
+        for build in (probe.probe_with_curl, probe.probe_with_python):
             script = build(port, path, host_header, timeout_seconds)
             limit_seconds = timeout_seconds + PROBE_GRACE_SECONDS
-            said = self._run(script, "probe", limit_seconds, as_root=False).stdout
-            code = http_probe.code_printed(said)
+            code = script.parse(self._run(script, limit_seconds, as_root=False))
             if code is not None:
                 return code or None
         raise RemoteError(
@@ -184,23 +180,23 @@ class Remote:
 
     def _run(
         self,
-        script: str,
-        what: str,
+        script: Script[object],
         timeout_seconds: float,
         most_bytes: int = exchange.ANSWER_BYTES,
         *,
         as_root: bool = True,
     ) -> CommandResult:
         with self._lock:
-            transport = self._transport()
             command = framing.AS_ROOT if as_root else framing.AS_LOGIN_USER
-            return self._answer(transport, script, what, timeout_seconds, command, most_bytes)
+            return self._answer(
+                self._transport(), script, script.text, timeout_seconds, command, most_bytes
+            )
 
     def _answer(
         self,
         transport: paramiko.Transport,
-        script: str,
-        what: str,
+        script: Script[object],
+        text: str,
         timeout_seconds: float,
         command: str = framing.AS_ROOT,
         most_bytes: int = exchange.ANSWER_BYTES,
@@ -211,10 +207,10 @@ class Remote:
     ) -> CommandResult:
         """Send a script, and what follows it; read its answer, within a time and a size.
 
-        is_shared: whether other commands use the connection, which then stays open whatever
-        becomes of this one.
+        text: the script's, with what stands before and after it. is_shared: whether other commands
+        use the connection, which then stays open whatever becomes of this one.
         """
-        began = time.monotonic()
+        began, what = time.monotonic(), script.name
         frame = framing.Frame(framing.new_mark(), most_bytes)
         try:
             # On a connection of one's own, the settings' connect_timeout_seconds is the limit.
@@ -222,7 +218,7 @@ class Remote:
             with channel:
                 channel.settimeout(timeout_seconds)
                 channel.exec_command(command)
-                size = exchange.send(channel, framing.framed(script, frame.mark), source, sent)
+                size = exchange.send(channel, framing.framed(text, frame.mark), source, sent)
                 limit = began + timeout_seconds + size / exchange.LEAST_UPLOAD_RATE
                 stderr = exchange.read(channel, frame, limit)
                 code = exchange.exit_code(channel, frame, limit)
@@ -247,4 +243,4 @@ class Remote:
                 raise self._broken(what, "no exit code came back")
             raise not_run(self.host, what, stdout, stderr)
         seconds = time.monotonic() - began
-        return CommandResult(script, code, stdout, stderr, seconds, facts)
+        return CommandResult(str(script), code, stdout, stderr, seconds, facts)

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import shell
 from hypothesis import given
 from hypothesis import strategies as st
 from lockhosts import FolderHost, forged
@@ -16,6 +17,8 @@ from deploy.hosts.lock import holder
 from deploy.hosts.lock.holder import Holder, run_address
 from deploy.hosts.scripts import lock
 from deploy.hosts.scripts.change import LOCK_HELD, LOCK_LOST
+from deploy.hosts.scripts.script import as_it_is
+from deploy.hosts.ssh import framing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,16 +91,16 @@ def test_any_bytes_are_a_holder_or_none(raw: bytes) -> None:
 
 
 def test_a_hosts_answer_is_read_from_its_marker_on() -> None:
-    assert holder.shown("motd\nlock=6162\n") == b"ab"
-    assert holder.shown("lock=\n") == b""
+    assert lock.shown("motd\nlock=6162\n") == b"ab"
+    assert lock.shown("lock=\n") == b""
     for text in ("", "lock=6", "lock=zz", "lock=" + "00" * 5000, "lock=61 62", "x" * 10**6):
-        assert holder.shown(text) is None
+        assert lock.shown(text) is None
 
 
 @pytest.mark.parametrize("token", ["", ".*", TOKEN.upper(), TOKEN + "\n", TOKEN[1:], "$(id)"])
 def test_no_builder_takes_what_is_no_token(token: str) -> None:
     line = HOLDER.as_line()
-    builds: tuple[Callable[[], str], ...] = (
+    builds: tuple[Callable[[], object], ...] = (
         lambda: lock.take_lock("lab", token, line),
         lambda: lock.beat_lock("lab", token, line),
         lambda: lock.holds_lock("lab", token),
@@ -141,12 +144,12 @@ NEAR = (
 def test_a_token_counts_only_at_its_own_place(host: FolderHost, text: str) -> None:
     host.file.write_text(text)
     line = HOLDER.as_line()
-    assert host.ask(lock.holds_lock("lab", TOKEN), "").exit_code == LOCK_LOST
-    assert host.ask(lock.beat_lock("lab", TOKEN, line), "").exit_code == LOCK_LOST
-    assert host.ask(lock.take_lock("lab", TOKEN, line), "").exit_code == LOCK_HELD
-    assert host.ask(lock.take_lock("lab", TOKEN, line, "e" * 32), "").exit_code == LOCK_HELD
-    host.ask(lock.drop_lock("lab", TOKEN), "")
-    host.ask(lock.break_lock("lab", TOKEN, "why"), "")
+    assert host.ask(lock.holds_lock("lab", TOKEN)) == LOCK_LOST
+    assert host.ask(lock.beat_lock("lab", TOKEN, line)) == LOCK_LOST
+    assert host.ask(lock.take_lock("lab", TOKEN, line)).exit_code == LOCK_HELD
+    assert host.ask(lock.take_lock("lab", TOKEN, line, "e" * 32)).exit_code == LOCK_HELD
+    host.ask(lock.drop_lock("lab", TOKEN))
+    host.ask(lock.break_lock("lab", TOKEN, "why"))
     assert host.file.read_text() == text
 
 
@@ -159,11 +162,11 @@ def test_what_is_not_a_file_is_shown_without_being_read_and_can_be_broken(
     )
     for make in makers:
         make()
-        raw = holder.shown(host.ask(lock.show_lock("lab"), "").stdout)
+        raw = host.ask(lock.show_lock("lab"))
         assert raw == b"not a regular file"
-        taken = host.ask(lock.take_lock("lab", TOKEN, HOLDER.as_line()), "")
+        taken = host.ask(lock.take_lock("lab", TOKEN, HOLDER.as_line()))
         assert taken.exit_code == LOCK_HELD
-        assert host.ask(lock.break_unreadable("lab", raw, "a note\nof two"), "").exit_code == 0
+        assert host.ask(lock.break_unreadable("lab", raw, "a note\nof two")) == 0
         assert not host.file.is_symlink()
         assert not host.file.exists()
     notes = host.file.with_suffix(".broken").read_text()
@@ -172,31 +175,32 @@ def test_what_is_not_a_file_is_shown_without_being_read_and_can_be_broken(
 
 def test_of_a_large_file_4096_bytes_are_read(host: FolderHost) -> None:
     host.file.write_bytes(b"\xff" * 1_000_000)
-    assert holder.shown(host.ask(lock.show_lock("lab"), "").stdout) == b"\xff" * 4096
+    assert host.ask(lock.show_lock("lab")) == b"\xff" * 4096
     host.file.write_bytes(b"x" * 1_000_000)
-    assert host.ask(lock.read_lock("lab"), "").stdout == "x" * 4096
+    printed = shell.run(host.moved(lock.survey_lock("lab").text))
+    assert framing.Facts(printed.facts).first("lock") == "x" * 4096
 
 
 def test_garbage_that_changed_meanwhile_is_not_removed(host: FolderHost) -> None:
     host.file.write_text(forged())
-    host.ask(lock.break_unreadable("lab", b"who knows\n", "why"), "")
+    host.ask(lock.break_unreadable("lab", b"who knows\n", "why"))
     assert host.file.read_text() == forged()
 
 
 def test_files_that_commands_lock_lie_in_a_folder_of_root(host: FolderHost) -> None:
-    assert host.ask(lock.drop_lock("lab", TOKEN), "").exit_code == 0
+    assert host.ask(lock.drop_lock("lab", TOKEN)) == 0
     folder = host.root / "run-changeover"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / "locks").exists()
     folder.chmod(0o755)
-    host.ask(lock.drop_lock("lab", TOKEN), "")
+    host.ask(lock.drop_lock("lab", TOKEN))
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_link_in_place_of_that_folder_is_refused(host: FolderHost) -> None:
     (host.root / "elsewhere").mkdir()
     (host.root / "run-changeover").symlink_to(host.root / "elsewhere")
-    ended = host.ask(lock.drop_lock("lab", TOKEN), "")
+    ended = host.ask(lock.drop_lock("lab", TOKEN).read_by(as_it_is))
     assert ended.exit_code == 1
     assert "is not a folder of root" in ended.stderr
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from lockhosts import PATIENCE_SECONDS, FolderHost, forged
+from shell import typed
 
+from deploy.clock import Clock
 from deploy.errors import (
     ConnectionLost,
     DeployError,
@@ -55,9 +57,26 @@ def folders(root: Path, count: int) -> Hosts:
     return found
 
 
+class Asleep(Clock):
+    """A machine that may have slept.
+
+    seconds: for how long.
+    """
+
+    seconds = 0.0
+
+    def awake(self) -> float:
+        return super().awake() + self.seconds
+
+
+def sleep(lease: Lease, seconds: float = 7200) -> None:
+    """Have the machine of a lease sleep."""
+    cast("Asleep", lease._clock).seconds += seconds
+
+
 def lease(hosts: Hosts, author: str = "ana@one", ttl_seconds: float = TTL_SECONDS) -> Lease:
     holder = Holder.of_this_process(author, "deploy", ttl_seconds)
-    return Lease(Scope("lab"), cast("dict[str, Remote]", hosts), holder)
+    return Lease(Scope("lab"), cast("dict[str, Remote]", hosts), holder, Asleep())
 
 
 def silent(_: str) -> None:
@@ -154,7 +173,7 @@ def dead(hosts: Hosts, *names: str) -> Holder:
     holder = Holder.of_this_process("ana@one", "deploy", TTL_SECONDS)
     for name in names or hosts:
         script = lock.take_lock("lab", holder.token, holder.as_line())
-        assert hosts[name].ask(script, "").exit_code == 0
+        assert hosts[name].ask(script).exit_code == 0
     return holder
 
 
@@ -176,7 +195,7 @@ def found_dead_and_awake(hosts: Hosts, where: Sequence[str]) -> tuple[Holder, wa
     awake = replace(holder, beat=holder.beat + 1)
     for name in where:
         script = lock.beat_lock("lab", holder.token, awake.as_line())
-        assert hosts[name].ask(script, "").exit_code == 0
+        assert hosts[name].ask(script) == 0
     return holder, seen
 
 
@@ -210,7 +229,7 @@ def test_one_that_was_killed_in_the_middle_of_a_heartbeat_is_dead(hosts: Hosts) 
     holder = dead(hosts)
     newer = replace(holder, beat=holder.beat + 1)
     for name in ("host-2", "host-4"):
-        hosts[name].ask(lock.beat_lock("lab", holder.token, newer.as_line()), "")
+        hosts[name].ask(lock.beat_lock("lab", holder.token, newer.as_line()))
     assert watched(hosts, holder) is Life.DEAD
 
 
@@ -236,9 +255,9 @@ def test_who_was_taken_over_knows_it_and_its_changes_end_on_the_host(hosts: Host
         first.take(0, silent)
         first.when_lost(lost.set)
         first.confirm()
-        assert hosts["host-2"].ask(f"{first.fence}\necho changed", "").stdout == "changed\n"
+        assert hosts["host-2"].ask(typed(f"{first.fence.text}echo changed")).stdout == "changed\n"
         assert broken(hosts) == {}
-        ended = hosts["host-2"].ask(f"{first.fence}\necho changed", "")
+        ended = hosts["host-2"].ask(typed(f"{first.fence.text}echo changed"))
         assert (ended.exit_code, ended.stdout) == (commands.LOCK_LOST, "")
         assert lost.wait(PATIENCE_SECONDS)
         with pytest.raises(LockLost, match="another deploy took lab over"):
@@ -246,28 +265,22 @@ def test_who_was_taken_over_knows_it_and_its_changes_end_on_the_host(hosts: Host
     assert (hosts["host-1"].root / "changeover" / "lab.broken").read_text().endswith(" because\n")
 
 
-def test_a_loss_is_seen_before_the_next_change_even_when_no_heartbeat_saw_it(
-    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_loss_is_seen_before_the_next_change_even_when_no_heartbeat_saw_it(hosts: Hosts) -> None:
     """A process that was stopped for longer than its time to live, and goes on."""
     with lease(hosts, ttl_seconds=3600) as first:
         first.take(0, silent)
-        hours = heartbeat.awake_seconds() + 7200
-        monkeypatch.setattr(heartbeat, "awake_seconds", lambda: hours)
+        sleep(first)
         first.confirm()
         assert broken(hosts) == {}
-        monkeypatch.setattr(heartbeat, "awake_seconds", lambda: hours + 7200)
+        sleep(first)
         with pytest.raises(LockLost):
             first.confirm()
 
 
-def test_without_a_word_from_a_majority_nothing_is_changed(
-    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_word_from_a_majority_nothing_is_changed(hosts: Hosts) -> None:
     with lease(hosts, ttl_seconds=3600) as first:
         first.take(0, silent)
-        hours = heartbeat.awake_seconds() + 7200
-        monkeypatch.setattr(heartbeat, "awake_seconds", lambda: hours)
+        sleep(first)
         for name in ("host-2", "host-3"):
             hosts[name].is_down = True
         with pytest.raises(ConnectionLost, match="no word from a majority"):
@@ -311,29 +324,23 @@ def test_dropping_after_a_break_takes_nothing_from_the_next(hosts: Hosts) -> Non
         assert held_by(hosts) == {"bob@two"}
 
 
-def test_a_dead_host_that_takes_its_time_to_fail_holds_up_no_heartbeat(
-    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dead_host_that_takes_its_time_to_fail_holds_up_no_heartbeat(hosts: Hosts) -> None:
     """A connection attempt may take longer than the time to live: a majority is enough."""
     with lease(hosts, ttl_seconds=3600) as first:
         first.take(0, silent)
         hosts["host-4"].held_up, hosts["host-4"].is_down = threading.Event(), True
-        hours = heartbeat.awake_seconds() + 7200
-        monkeypatch.setattr(heartbeat, "awake_seconds", lambda: hours)
+        sleep(first)
         began = time.monotonic()
         first.confirm()
         assert time.monotonic() - began < PATIENCE_SECONDS
         hosts["host-4"].held_up.set()
 
 
-def test_of_many_changes_that_wait_for_a_heartbeat_one_beats(
-    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_many_changes_that_wait_for_a_heartbeat_one_beats(hosts: Hosts) -> None:
     with lease(hosts, ttl_seconds=3600) as first:
         first.take(0, silent)
         before = len(hosts["host-1"].asked)
-        hours = heartbeat.awake_seconds() + 7200
-        monkeypatch.setattr(heartbeat, "awake_seconds", lambda: hours)
+        sleep(first)
         start = threading.Barrier(8)
 
         def change() -> None:
@@ -347,14 +354,11 @@ def test_of_many_changes_that_wait_for_a_heartbeat_one_beats(
         assert len(hosts["host-1"].asked) == before + 1
 
 
-def test_what_one_slow_host_says_after_the_majority_is_its_own_failure(
-    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_one_slow_host_says_after_the_majority_is_its_own_failure(hosts: Hosts) -> None:
     with lease(hosts, ttl_seconds=3600) as first:
         first.take(0, silent)
         hosts["host-4"].held_up = threading.Event()
-        hours = heartbeat.awake_seconds() + 7200
-        monkeypatch.setattr(heartbeat, "awake_seconds", lambda: hours)
+        sleep(first)
         first.confirm()
         hosts["host-4"].file.write_text(forged())
         hosts["host-4"].held_up.set()
@@ -394,7 +398,7 @@ def test_a_long_look_is_not_taken_for_silence(
         if len(looks) == 1:
             newer = replace(holder, beat=holder.beat + 1)
             for host in hosts.values():
-                host.ask(lock.beat_lock("lab", holder.token, newer.as_line()), "")
+                host.ask(lock.beat_lock("lab", holder.token, newer.as_line()))
         return found
 
     monkeypatch.setattr(watch, "read", slowly)
@@ -419,11 +423,11 @@ def test_a_heartbeat_alone_never_makes_a_lock_file(hosts: Hosts) -> None:
     host = hosts["host-1"]
     host.file.unlink()
     script = lock.beat_lock("lab", holder.token, holder.as_line())
-    assert host.ask(script, "").exit_code == lock.LOCK_GONE
+    assert host.ask(script) == lock.LOCK_GONE
     host.file.touch()
-    assert host.ask(script, "").exit_code == lock.LOCK_GONE
+    assert host.ask(script) == lock.LOCK_GONE
     host.file.write_text(forged())
-    assert host.ask(script, "").exit_code == commands.LOCK_LOST
+    assert host.ask(script) == commands.LOCK_LOST
     assert host.file.read_text() == forged()
 
 
@@ -434,7 +438,7 @@ def test_a_broken_lock_stays_lost_even_where_hosts_are_reached_one_by_one(hosts:
         holder = next(iter(shown_by(hosts).values()))
         script = lock.break_lock("lab", holder.token, "because")
         for host in hosts.values():
-            assert host.ask(script, "").exit_code == 0
+            assert host.ask(script) == 0
             first.refused("somewhere: something")
             threading.Event().wait(0.2)
         with pytest.raises(LockLost):
@@ -442,17 +446,14 @@ def test_a_broken_lock_stays_lost_even_where_hosts_are_reached_one_by_one(hosts:
         assert held_by(hosts) == set()
 
 
-def test_a_lock_that_another_took_and_released_stays_lost(
-    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lock_that_another_took_and_released_stays_lost(hosts: Hosts) -> None:
     """A laptop sleeps past its time to live; another deploys meanwhile; then it wakes up."""
     with lease(hosts, ttl_seconds=2) as first:
         first.take(0, silent)
         with first._beating, lease(hosts, "bob@two") as second:  # it sleeps: no heartbeat
             second.take(0, silent)
             assert held_by(hosts) == {"bob@two"}
-        hours = heartbeat.awake_seconds() + 7200
-        monkeypatch.setattr(heartbeat, "awake_seconds", lambda: hours)
+        sleep(first)
         with pytest.raises(LockLost, match="took lab over, or its lock was broken"):
             first.confirm()
         first.widen()
@@ -474,15 +475,12 @@ def test_with_one_or_two_hosts_a_single_one_is_a_veto_and_is_named(
     assert "inv lock.break --env lab" in str(refused.value)
 
 
-def test_with_two_hosts_a_removed_lock_file_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_with_two_hosts_a_removed_lock_file_is_named(tmp_path: Path) -> None:
     hosts = folders(tmp_path, 2)
     with lease(hosts, ttl_seconds=3600) as first:
         first.take(0, silent)
         hosts["host-2"].file.unlink()
-        hours = heartbeat.awake_seconds() + 7200
-        monkeypatch.setattr(heartbeat, "awake_seconds", lambda: hours)
+        sleep(first)
         with pytest.raises(ConnectionLost, match=r"lab\.lock is not ours on host-2: gone"):
             first.confirm()
         assert not hosts["host-2"].file.exists()

@@ -14,20 +14,22 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from lockhosts import EVERY_LIE, TTL_SECONDS, FolderHost, LyingHost, MemoryHost, forged, learn
+from lockhosts import EVERY_LIE, TTL_SECONDS, FolderHost, LyingHost, MemoryHost, forged
 
 from deploy.cli import lock_report
 from deploy.errors import DeployError, LockDisputed, Locked, LockLost, Unreachable
 from deploy.hosts.lock import claim, crowd, view, watch
-from deploy.hosts.lock.holder import Holder, shown
+from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.lease import Lease
 from deploy.hosts.scripts import lock
+from deploy.hosts.scripts.script import as_it_is
 from deploy.settings.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from deploy.hosts.scripts.script import Script
     from deploy.hosts.ssh.remote import Remote
 
 Hosts = dict[str, MemoryHost]
@@ -37,7 +39,6 @@ SIZE = 3
 @pytest.fixture(autouse=True)
 def short_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deadlines that a test can wait for."""
-    learn(monkeypatch)
     monkeypatch.setattr(claim, "FIRST_SECONDS", 0.5)
     monkeypatch.setattr(crowd, "GRACE_SECONDS", 0.5)
     monkeypatch.setattr(view, "LOOK_SECONDS", 0.8)
@@ -268,7 +269,7 @@ def test_the_hosts_in_memory_do_what_the_scripts_do(tmp_path: Path) -> None:
     """Every script on every state of the lock: the same exit code, answer and next state."""
     mine, other = Holder.of_this_process("ana", "deploy", 30), forged()
     token, line = mine.token, mine.as_line()
-    scripts = [
+    scripts: list[Script[Any]] = [
         lock.take_lock("lab", token, line),
         lock.take_lock("lab", token, line, "f" * 32),
         lock.take_lock("lab", token, line, "e" * 32),
@@ -287,9 +288,10 @@ def test_the_hosts_in_memory_do_what_the_scripts_do(tmp_path: Path) -> None:
             if state:
                 real.file.write_text(state)
             model.line, model.broken = state, set()
-            expected, ended = model.ask(script, ""), real.ask(script, "")
+            whole = script.read_by(as_it_is)
+            expected, ended = model.ask(whole), real.ask(whole)
             assert ended.exit_code == expected.exit_code, (state, script)
             left = real.file.read_text().strip() if real.file.exists() else ""
             assert left == model.line, (state, script)
-            got, wanted = shown(ended.stdout), shown(expected.stdout)
+            got, wanted = lock.shown(ended.stdout), lock.shown(expected.stdout)
             assert (got or b"").strip() == (wanted or b"").strip()

@@ -9,7 +9,8 @@ import os
 import shlex
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import builders
 import pytest
@@ -19,25 +20,25 @@ from shell import run
 
 from deploy import values
 from deploy.hosts.records import Record
-from deploy.hosts.scripts import change, history, read, service, upload
+from deploy.hosts.scripts import change, connections, history, probe, read, service, upload
+from deploy.hosts.scripts.script import text_of
 from deploy.hosts.ssh import framing
 from deploy.survey.parse import parse_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from deploy.errors import CommandResult
+    from deploy.hosts.scripts.script import Script
     from deploy.survey.facts import Slot
 
-SCRIPTS = {
-    "survey_host": read.survey_host("lab"),
-    "survey_app": read.survey_app("web", "web", None, None),
-    "survey_slot": read.survey_slot("web", 5000, "web@5000.service"),
-    "survey_app, all": read.survey_app("web", "web", "old.service", "/etc/web env"),
-    "listeners": read.listeners("web", 5000),
+SCRIPTS: dict[str, str | Script[Any]] = {
+    "survey_host": text_of(read.survey_host("lab")),
+    "survey_app": text_of(read.survey_app("web", "web", None, None)),
+    "survey_slots": text_of(read.survey_slots([("web", 5000, "web@5000.service")])),
+    "survey_app, all": text_of(read.survey_app("web", "web", "old.service", "/etc/web env")),
     "runtime": read.runtime("web", "web@5000.service", 5000),
-    "connections": read.connections(5000),
+    "connections": connections.established(5000),
     "prepare": upload.prepare("web", "web"),
     "find_contents": read.find_contents("web", "1.0.0-aaaaaaaaaaaa"),
     "receive_release": upload.receive_release("web", "1.0.0-aaaaaaaaaaaa", "web", 0, "0" * 64),
@@ -48,7 +49,7 @@ SCRIPTS = {
     "forget_out": history.forget_out("web", 5000),
     "stop_unit": service.stop_unit("web@5000.service"),
     "retire_unit": service.retire_unit("old.service"),
-    "revive_unit": service.revive_unit("old.service"),
+    "revive_unit": service.revive_unit("old.service", "web@5000.service"),
     "switch_release": service.switch_release(
         "web",
         5000,
@@ -62,22 +63,24 @@ SCRIPTS = {
     "start_unit": service.start_unit("web@5000.service"),
     "show_unit": service.show_unit("web@5000.service"),
     "journal": read.journal("web@5000.service", 5),
-    "curl": read.probe_with_curl(5000, "/health?a=b&c='d'", "example.com", 5),
-    "python": read.probe_with_python(5000, "/health", "example.com", 5),
+    "curl": probe.probe_with_curl(5000, "/health?a=b&c='d'", "example.com", 5),
+    "python": probe.probe_with_python(5000, "/health", "example.com", 5),
 }
 
 
-def moved(script: str, root: Path) -> str:
+def moved(script: str | Script[Any], root: Path) -> str:
     """The script with its paths under another root, so that it can be tried here."""
-    return script.replace("/srv/", f"{root}/srv/")
+    text = script if isinstance(script, str) else script.text
+    return text.replace("/srv/", f"{root}/srv/")
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 def test_every_script_is_good_shell_alone_under_the_lock_and_in_its_frame(
-    script: str, shell: str
+    script: str | Script[Any], shell: str
 ) -> None:
-    for built in (script, change.locked("web", script)):
+    given = script if isinstance(script, str) else script.text
+    for built in (given, change.locked("web", given)):
         sent = framing.framed(built, framing.new_mark()).partition(b"\n")[2]
         for text in (built.encode(), sent):
             checked = subprocess.run([shell, "-n"], input=text, check=False, capture_output=True)
@@ -112,7 +115,7 @@ def test_a_change_waits_for_the_lock_and_says_that_it_is_busy(tmp_path: Path) ->
     with (locks / "web.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert run(script).exit_code == change.LOCK_BUSY
-        idle = change.wait_idle("web", 0).replace(change.LOCK_FOLDER, str(locks))
+        idle = change.wait_idle("web", 0).text.replace(change.LOCK_FOLDER, str(locks))
         assert run(idle).exit_code == change.LOCK_BUSY
     assert run(script).stdout.split() == ["done"]
     assert run(idle).exit_code == 0
@@ -176,7 +179,6 @@ BAD_NAMES = (
         change.home,
         change.lock_path,
         lambda bad: change.locked(bad, "true"),
-        lambda bad: change.release_path("web", bad),
         lambda bad: upload.prepare("web", bad),
         lambda bad: upload.receive_release("web", bad, "web", 0, "0" * 64),
         lambda bad: upload.receive_release("web", "1.0.0-aaaaaaaaaaaa", bad, 0, "0" * 64),
@@ -187,18 +189,19 @@ BAD_NAMES = (
         service.stop_unit,
         service.start_unit,
         service.retire_unit,
-        service.revive_unit,
+        lambda bad: service.revive_unit(bad, "web@5000.service"),
+        lambda bad: service.revive_unit("web@5000.service", bad),
         lambda bad: service.kept_unit("web", "web@5000.service", bad, "d" * 12),
         lambda bad: service.kept_unit("web", "web@5000.service", "1.0.0-aaaaaaaaaaaa", bad),
         lambda bad: upload.remove_releases("web", (bad,)),
         lambda bad: read.find_contents("web", bad),
         lambda bad: read.runtime(bad, "web@5000.service", 5000),
         lambda bad: read.survey_app(bad, "web", None, None),
-        lambda bad: read.survey_slot("web", 5000, bad),
+        lambda bad: read.survey_slots([("web", 5000, bad)]),
         lambda bad: read.journal(bad, 5),
     ],
 )
-def test_no_builder_takes_a_name_outside_the_grammar(build: Callable[[str], str]) -> None:
+def test_no_builder_takes_a_name_outside_the_grammar(build: Callable[[str], object]) -> None:
     for bad in BAD_NAMES:
         with pytest.raises(values.Malformed):
             build(bad)
@@ -375,8 +378,8 @@ def test_the_survey_reads_links_records_and_releases(tmp_path: Path) -> None:
 
 
 def surveyed(root: Path) -> tuple[Slot, tuple[str, ...]]:
-    script = read.survey_app("web", "nobody", None, "/none")
-    script += "\n" + read.survey_slot("web", 5000, "web@5000.service")
+    slots = read.survey_slots([("web", 5000, "web@5000.service")])
+    script = text_of((*read.survey_app("web", "nobody", None, "/none"), *slots))
     facts = run(moved(script, root)).facts
     found = parse_host(builders.host(), facts, [builders.app()])
     return found.slots["web"], tuple(k for k in found.unknown if ".show." not in k)
@@ -413,6 +416,55 @@ def test_names_of_files_are_unknown_where_they_are_none_of_ours(tmp_path: Path) 
 
 
 def test_probes_print_the_code_or_zeros_where_nobody_answers() -> None:
-    for build in (read.probe_with_python, read.probe_with_curl):
+    for build in (probe.probe_with_python, probe.probe_with_curl):
         answer = run(build(1, "/health", "example.com", 1)).stdout.strip()
         assert answer in {"000", ""}
+
+
+SHOWN = """LoadState=loaded
+MainPID={pid}
+FragmentPath=/etc/systemd/system/web@5000.service
+
+LoadState=not-found
+MainPID=0
+
+LoadState=loaded
+MainPID=0
+"""
+
+
+def test_all_slots_are_looked_at_with_one_question_to_systemd_and_one_to_the_kernel(
+    tmp_path: Path,
+) -> None:
+    """As both print: a blank line between two units, and a process's name between quotes."""
+    asked = "#!/bin/sh\necho \"$0 $*\" >> '{root}/asked'\n"
+    ss = 'LISTEN 0 128 [::]:{port} [::]:* users:(("a b",pid={pid},fd=3),("a b",pid=1,fd=3))\n'
+    pid = os.getpid()
+    printed = {
+        "systemctl": SHOWN.format(pid=pid),
+        "ss": ss.format(port=5000, pid=pid) + ss.format(port=5001, pid=pid).replace("pid=1,", "x,"),
+    }
+    for name, text in printed.items():
+        (tmp_path / name).write_text(
+            f"{asked.format(root=tmp_path)}cat <<'END'\n{text.rstrip()}\nEND\n"
+        )
+        (tmp_path / name).chmod(0o755)
+    slots = [("web", 5000), ("web", 5001), ("api", 5100)]
+    script = read.survey_slots([(app, port, f"{app}@{port}.service") for app, port in slots])
+    ran = run(text_of(script), environ={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    facts = framing.Facts(ran.facts)
+    assert ran.stderr == ""
+    assert [facts.first(f"{app}.{port}.show.LoadState") for app, port in slots] == [
+        "loaded",
+        "not-found",
+        "loaded",
+    ]
+    assert facts.first("web.5000.show.MainPID") == str(pid)
+    assert int(facts.first("web.5000.memory_kb")) > 1000
+    assert facts.every("web.5001.memory_kb") == facts.every("api.5100.memory_kb") == []
+    listening = [line.split()[0] for line in facts.every("web.5000.listener")]
+    assert sorted(listening) == sorted({"1", str(pid)})
+    (listener,) = facts.every("web.5001.listener")
+    assert bytes.fromhex(listener.split()[1]) == Path(f"/proc/{pid}/comm").read_bytes()
+    assert facts.every("api.5100.listener") == []
+    assert (tmp_path / "asked").read_text().count("\n") == len(printed)

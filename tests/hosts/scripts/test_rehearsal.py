@@ -41,12 +41,12 @@ def tried(root: Path, texts: list[str], broken: str) -> subprocess.CompletedProc
         program.chmod(0o755)
     (root / "broken").write_text(broken or "nothing is\n")
     (root / "units").mkdir()
-    lines = rehearsal.script("web", [len(text.encode()) for text in texts])
+    trials = rehearsal.trials("web", [len(text.encode()) for text in texts])
     script = "\n".join(
         (
             f"set -e; PATH={root}:$PATH; d=$(mktemp -d); trap 'rm -rf \"$d\"' EXIT",
             f"drop() {{ touch {root}/dropped; }}",
-            *(line.replace("/run/systemd/system", f"{root}/units") for line in lines),
+            trials.text.replace("/run/systemd/system", f"{root}/units"),
             "echo went on",
         )
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import builders
 import paramiko
 import pytest
+from shell import typed
 
 from deploy.errors import BadInput, ConnectionLost, DeployError, Unreachable
 from deploy.hosts.ssh import connect, fabric_keys, login
@@ -73,7 +74,7 @@ def test_the_heartbeat_and_a_probe_open_a_connection_that_broke_once() -> None:
 
     def beat() -> None:
         with pytest.raises(ConnectionLost, match="no channel"):
-            remote.aside("true", 5)
+            remote.aside(typed("true"), 5)
 
     with ThreadPoolExecutor(2) as pool:
         probed = pool.submit(remote.probe, 5000, "/health", "localhost", 1.0)

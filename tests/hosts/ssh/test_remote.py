@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 import builders
 import paramiko
 import pytest
+from shell import typed
 from sshd import Sshd
 
 from deploy.aws.inventory import Host
 from deploy.errors import CommandFailed, ConnectionLost, LockLost, RemoteError, Unreachable
 from deploy.hosts.scripts import change
+from deploy.hosts.scripts.script import exit_code
 from deploy.hosts.ssh import exchange, framing
 from deploy.hosts.ssh.remote import Remote
 
@@ -55,29 +57,29 @@ def remote(sshd: Sshd, tmp_path: Path) -> Iterator[Remote]:
 
 
 def test_an_answer_is_output_exit_code_and_facts(remote: Remote) -> None:
-    result = remote.ask("echo out; echo err >&2; fact key value; exit 3", "a look")
+    result = remote.ask(typed("echo out; echo err >&2; fact key value; exit 3"))
     assert (result.exit_code, result.stdout.split(), result.stderr.split()) == (3, ["out"], ["err"])
     assert framing.Facts(result.facts).first("key") == "value"
 
 
 def test_many_commands_share_one_connection(remote: Remote, sshd: Sshd) -> None:
     for number in range(5):
-        assert remote.ask(f"echo {number}", "a look").stdout.strip() == str(number)
+        assert remote.ask(typed(f"echo {number}")).stdout.strip() == str(number)
     assert sshd.connections == 1
 
 
 def test_a_command_that_does_not_end_is_given_up(remote: Remote) -> None:
     began = time.monotonic()
     with pytest.raises(RemoteError, match=r"a look: no end after 0.5 s"):
-        remote.ask("sleep 30", "a look", timeout_seconds=0.5)
+        remote.ask(typed("sleep 30"), timeout_seconds=0.5)
     assert time.monotonic() - began < 10
 
 
 def test_an_answer_that_is_too_long_is_given_up_and_says_where_to_look(remote: Remote) -> None:
     with pytest.raises(RemoteError, match=r"the answer is longer than 1 MiB; look what prints"):
-        remote.ask("head -c 3000000 /dev/zero | tr '\\0' x", "a look", most_bytes=2**20)
+        remote.ask(typed("head -c 3000000 /dev/zero | tr '\\0' x"), most_bytes=2**20)
     with pytest.raises(RemoteError, match=r"the answer is longer than 1 MiB"):
-        remote.ask("head -c 3000000 /dev/zero | tr '\\0' x >&2", "a look", most_bytes=2**20)
+        remote.ask(typed("head -c 3000000 /dev/zero | tr '\\0' x >&2"), most_bytes=2**20)
 
 
 def test_a_connection_that_breaks_is_named_and_the_next_command_opens_another(
@@ -87,34 +89,35 @@ def test_a_connection_that_breaks_is_named_and_the_next_command_opens_another(
     timer = threading.Timer(0.3, sshd.drop)
     timer.start()
     with pytest.raises(ConnectionLost, match="the connection broke"):
-        remote.ask("sleep 20", "a look", timeout_seconds=20)
+        remote.ask(typed("sleep 20"), timeout_seconds=20)
     timer.join()
-    assert remote.ask("echo again", "a look").stdout.strip() == "again"
+    assert remote.ask(typed("echo again")).stdout.strip() == "again"
     assert sshd.connections == 2
 
 
 def test_a_login_shell_that_runs_nothing_is_named(remote: Remote, sshd: Sshd) -> None:
     sshd.shell = ("/bin/sh", "-c", "echo This account is not available #")
     with pytest.raises(RemoteError, match="login shell did not run the command: This account"):
-        remote.ask("echo out", "a look")
+        remote.ask(typed("echo out"))
 
 
 def test_what_a_shells_start_up_files_print_is_no_answer(remote: Remote, sshd: Sshd) -> None:
     sshd.shell = ("/bin/sh", "-c", 'echo "welcome, key=evil"; exec /bin/sh -c "$1"', "sh")
-    assert remote.ask("echo out", "a look").stdout.split() == ["out"]
+    assert remote.ask(typed("echo out")).stdout.split() == ["out"]
 
 
 def test_a_host_that_is_not_there_is_unreachable(remote: Remote, sshd: Sshd) -> None:
     sshd.stop()
     with pytest.raises(Unreachable):
-        remote.ask("true", "a look")
+        remote.ask(typed("true"))
 
 
 class Guard:
-    """A lock whose fence is a shell command."""
+    """A lock whose fence lets everything pass."""
 
-    def __init__(self, fence: str) -> None:
-        self.fence = fence
+    fence = typed("true").read_by(exit_code)
+
+    def __init__(self) -> None:
         self.confirmed = 0
 
     def confirm(self) -> None:
@@ -143,19 +146,19 @@ def unlocked(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_exit_code_of_a_change_says_what_is_wrong(
     remote: Remote, code: int, error: type[Exception], said: str
 ) -> None:
-    remote.guard = guard = Guard("true")
+    remote.guard = guard = Guard()
     with pytest.raises(error, match=said):
-        remote.change("web", f"echo not yet >&2; exit {code}", "switching")
+        remote.change("web", typed(f"echo not yet >&2; exit {code}", "switching"))
     assert guard.confirmed
 
 
 @pytest.mark.usefixtures("unlocked")
 def test_a_payload_follows_its_script_and_is_counted(remote: Remote) -> None:
-    remote.guard = Guard("true")
+    remote.guard = Guard()
     sent: list[int] = []
     contents = b"0123456789" * 100_000
-    said = remote.send("web", "wc -c", "upload", io.BytesIO(contents), sent.append)
-    assert said.split() == [str(len(contents))]
+    said = remote.send("web", typed("wc -c", "upload"), io.BytesIO(contents), sent.append)
+    assert said.stdout.split() == [str(len(contents))]
     assert sum(sent) == len(contents)
 
 
@@ -165,14 +168,14 @@ def test_an_upload_that_the_host_takes_no_more_of_ends(
 ) -> None:
     monkeypatch.setattr(exchange, "UPLOAD_PAUSE_SECONDS", 0.5)
     with pytest.raises(ConnectionLost, match="upload: the connection broke: the host takes no mo"):
-        remote.send("web", "sleep 30", "upload", io.BytesIO(bytes(64 * 2**20)))
+        remote.send("web", typed("sleep 30", "upload"), io.BytesIO(bytes(64 * 2**20)))
 
 
 @pytest.mark.usefixtures("unlocked")
 def test_a_change_without_a_lock_is_for_a_look_that_changes_nothing_of_a_deploys(
     remote: Remote,
 ) -> None:
-    assert remote.change("web", "echo done", "switching").strip() == "done"
+    assert remote.change("web", typed("echo done")).stdout.strip() == "done"
 
 
 @pytest.fixture
@@ -214,10 +217,10 @@ def test_a_port_without_a_listener_gives_no_code(
 def test_a_look_beside_a_command_waits_for_nothing(remote: Remote) -> None:
     """As the lock's heartbeat does, while a long command runs."""
     remote.connect()
-    long = threading.Thread(target=lambda: remote.ask("sleep 3", "a look"))
+    long = threading.Thread(target=lambda: remote.ask(typed("sleep 3")))
     long.start()
     began = time.monotonic()
-    assert remote.aside("echo beside", 5).stdout.strip() == "beside"
+    assert remote.aside(typed("echo beside"), 5).stdout.strip() == "beside"
     assert time.monotonic() - began < 2.5
     long.join()
 
@@ -229,14 +232,14 @@ def test_a_look_beside_a_command_ends_when_the_connection_breaks(
     timer = threading.Timer(0.3, sshd.drop)
     timer.start()
     with pytest.raises(ConnectionLost, match=r"^127\.0\.0\.1: .*the connection broke: "):
-        remote.aside("sleep 20", 20)
+        remote.aside(typed("sleep 20"), 20)
     timer.join()
 
 
 def test_a_look_does_not_wait_for_a_connection_that_another_thread_opens(remote: Remote) -> None:
     with remote._lock, pytest.raises(ConnectionLost, match="is being opened again"):
-        remote.aside("true", 5)
-    assert remote.aside("echo opened", 5).stdout.strip() == "opened", "or opens it"
+        remote.aside(typed("true"), 5)
+    assert remote.aside(typed("echo opened"), 5).stdout.strip() == "opened", "or opens it"
 
 
 def test_a_port_that_cannot_be_asked_in_any_way_says_what_to_install(

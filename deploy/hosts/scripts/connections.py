@@ -1,4 +1,4 @@
-"""What a host's kernel reports of the connections to a port, and which of them are busy. Pure."""
+"""The connections to a port, as a host's kernel reports them, and which of them are busy. Pure."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deploy.hosts.scripts.script import Script, program
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from deploy.errors import CommandResult
 
 # An optional state, two queues, two ends with a port: what `ss -tn` begins a connection with.
 _HEAD = re.compile(r"(?:[A-Z][A-Z0-9-]* +)?(\d+) +(\d+) +(\S+:\d+) +(\S+:\d+)(?=\s|$)")
@@ -45,6 +49,16 @@ class Connection:
             self.received,
         )
         return not self.is_told or bool(self.unread or self.unsent) or waits or has_moved
+
+
+def established(port: int) -> Script[tuple[Connection, ...]]:
+    """Ask the kernel for the established connections to a port, with its figures on each."""
+    ask, name = program("connections", int(port)), "looking at its connections"
+    return Script(name, (ask,), _parsed, must_succeed=True)
+
+
+def _parsed(result: CommandResult) -> tuple[Connection, ...]:
+    return parse(result.stdout)
 
 
 def parse(text: str) -> tuple[Connection, ...]:

@@ -1,0 +1,62 @@
+# shellcheck shell=sh
+# Functions that say what runs: a process's release, namespace and cgroup, and who listens on ports.
+# They follow `hex`.
+
+# running_release PID APP: the release that a process was started from, as the kernel knows it: the
+# folder that is mounted where the unit mounts it. The process can change its environment, its name
+# and, below its own file systems, every file; not its mounts, unless it may make a user namespace.
+running_release() {
+  at=$(readlink -f "/srv/$2/current") && [ -n "$at" ] || return 0
+  awk -v at="$at" '$5 == at { n = 1 } END { exit !n }' "/proc/$1/mountinfo" 2>/dev/null || return 0
+  for release in "/srv/$2"/releases/*/; do
+    release=${release%/}
+    # shellcheck disable=SC3013 # every sh that we meet knows -ef
+    if [ ! -L "$release" ] && [ "$release" -ef "/proc/$1/root$at" ]; then echo "${release##*/}"; fi
+  done
+}
+
+# own_namespace PID: whether a process has a user namespace of its own.
+own_namespace() {
+  # shellcheck disable=SC3013
+  if [ "/proc/$1/ns/user" -ef /proc/1/ns/user ]; then echo no; else echo yes; fi
+}
+
+# find_cgroup PID: sets `cgroup`, as systemd names it.
+find_cgroup() {
+  cgroup=''
+  while IFS= read -r line; do
+    case $line in
+      0::*) cgroup=${line#0::} ;;
+      *) case ${line#*:} in name=systemd:*) cgroup=${line#*:name=systemd:} ;; esac ;;
+    esac
+    [ -z "$cgroup" ] || return 0
+  done < "/proc/$1/cgroup"
+}
+
+# listeners PORT KEY …: `<key>.listener`: pid, name in hex and cgroup of each process that listens on
+# a port. The cgroup is relative to systemd's own root, which in a container is not the hierarchy's.
+listeners() {
+  filter='' keys=''
+  while [ $# -gt 0 ]; do
+    filter="$filter${filter:+ or }sport = :$1" keys="$keys $1=$2"
+    shift 2
+  done
+  find_cgroup 1
+  top=${cgroup%/init.scope}
+  ss -ltnpH "( $filter )" | awk '{
+    for (n = 1; n <= NF && $n !~ /:[0-9]+$/; n++);
+    port = $n
+    sub(/.*:/, "", port)
+    while (match($0, /,pid=[0-9]+,fd=/)) {
+      print port, substr($0, RSTART + 5, RLENGTH - 9)
+      $0 = substr($0, RSTART + RLENGTH)
+    }
+  }' | sort -u | while read -r port pid; do
+    key=${keys##* "$port"=}
+    key=${key%% *}
+    find_hex "/proc/$pid/comm" 64
+    find_cgroup "$pid"
+    # shellcheck disable=SC2154 # hex: of find_hex
+    fact "$key.listener" "$pid $hex ${cgroup#"$top"}"
+  done
+}

@@ -1,0 +1,36 @@
+# shellcheck shell=sh
+# Facts about an app on the host, with keys `<app>.…`.
+# $1: app; $2: user; $3: how many lines of the history; $4: the digests' bits; $5: the unit that it
+# replaces, or nothing; $6: its environment file, or nothing.
+app=$1 user=$2 lines=$3 bits=$4 replaces=$5 environment_file=$6
+base=/srv/$1 records=/srv/$1/records
+is_plain() { [ -f "$1" ] && [ ! -L "$1" ]; }
+for d in "$base"/releases/*/; do
+  d=${d%/}
+  if [ -d "$d" ] && [ ! -L "$d" ]; then fact "$app.release" "${d##*/}"; fi
+done
+if [ -f "$records/history" ]; then tail -n "$lines" "$records/history" | text "$app.history"; fi
+for d in "$base"/releases/.*.part; do
+  if [ -d "$d" ]; then fact "$app.partial" "$(du -sk "$d" | cut -f 1) ${d##*/}"; fi
+done
+for f in "$records"/bad/*; do
+  if is_plain "$f"; then fact "$app.bad" "${f##*/}"; fi
+done
+for f in "$records"/units/*.service; do
+  if is_plain "$f"; then fact "$app.kept" "${f##*/}"; fi
+done
+set --
+for f in "$records"/manifests/*; do
+  if is_plain "$f"; then set -- "$@" "$f"; fi
+done
+if [ $# -gt 0 ]; then
+  b2sum -l "$bits" -- "$@" | while read -r digest f; do
+    fact "$app.manifest" "$digest ${f##*/}"
+  done
+fi
+fact "$app.group" "$(id -gn "$user" 2>/dev/null || true)"
+if [ "$replaces" ]; then
+  systemctl show "$replaces" -p LoadState,ActiveState,UnitFileState |
+    while IFS='=' read -r k v; do fact "$app.replaces.$k" "$v"; done
+fi
+if [ -e "$environment_file" ]; then fact "$app.environment_file" there; fi

@@ -1,0 +1,22 @@
+# shellcheck shell=sh
+# Facts about the host itself. Arguments: the programs that a host needs.
+init=''
+read -r init < /proc/1/comm
+fact init "$init"
+version=$(systemctl --version 2>/dev/null)
+version=${version#* }
+fact systemd "${version%%[[:space:]]*}"
+fact selinux "$(getenforce 2>/dev/null || true)"
+folder=/srv
+[ -d "$folder" ] || folder=/
+free=$(df -k --output=avail "$folder")
+fact free_kb "${free##*[!0-9]}"
+while read -r key value _; do
+  if [ "$key" = MemAvailable: ]; then
+    fact free_memory_kb "$value"
+    break
+  fi
+done < /proc/meminfo
+for tool; do
+  if command -v "$tool" >/dev/null 2>&1; then fact tool "$tool"; fi
+done
