@@ -37,7 +37,8 @@ from deploy.screen import console
 from deploy.settings.app import App
 from deploy.settings.environment import Environment
 from deploy.steps.fleet import Fleet
-from deploy.survey.facts import HostFacts, Slot, Survey, UnitState
+from deploy.survey.facts import HostFacts, Survey
+from deploy.survey.slot import Slot, UnitState
 from deploy.unit.unit_file import RenderedUnit
 from lab.gate import Gate
 from lab.knobs import Calls, Knobs

@@ -15,7 +15,8 @@ from deploy.package.release import Release
 from deploy.plan.candidate import Offer
 from deploy.settings.app import App
 from deploy.settings.environment import Environment
-from deploy.survey.facts import HostFacts, Slot, Survey, UnitState
+from deploy.survey.facts import HostFacts, Survey
+from deploy.survey.slot import Slot, UnitState
 from deploy.unit.unit_file import RenderedUnit
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def offer(of: App, hosts: Iterable[HostFacts], release: str = NEW, text: str = "
     """What a deploy of this release offers each host; `text` is the unit's."""
     told = text or f"[Service]\n# {release}\n"
     units = {
-        (one.host.name, port): unit(of.at(port).unit, told) for one in hosts for port in of.ports
+        (one.host.name, each.port): unit(each.unit_name, told) for one in hosts for each in of.slots
     }
     checks = {key: rendered.text for key, rendered in units.items()}
     return Offer(of, package(of.name, release), units, checks)

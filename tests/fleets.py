@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from deploy.plan.plan import Plan
-    from deploy.survey.facts import Slot, Survey
+    from deploy.survey.facts import Survey
+    from deploy.survey.slot import Slot
 
 PORTS = {"web": 5000, "api": 5100, "jobs": 5200}
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deploy.errors import CommandResult
-    from deploy.survey.facts import Slot
+    from deploy.survey.slot import Slot
 
 SCRIPTS = {
     "survey_host": read.survey_host("lab"),

@@ -36,7 +36,7 @@ from deploy.steps import target as enrolment
 from deploy.steps import unit as switching
 from deploy.steps.fleet import Stopped
 from deploy.steps.verify import ProveCurrent
-from deploy.survey.facts import Slot, UnitState
+from deploy.survey.slot import Slot, UnitState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from deploy.aws.inventory import Host
     from deploy.plan.host_plan import HostPlan
     from deploy.plan.plan import Plan
-    from deploy.settings.app import App
+    from deploy.settings.app import App, AppInSlot
     from deploy.steps.base import Step
     from deploy.steps.fleet import Fleet
     from deploy.survey.facts import HostFacts
@@ -85,7 +85,7 @@ class PaperFleet:
         with self._lock:
             self.done.append(line)
 
-    def target(self, host: Host, app: App) -> Target:
+    def target(self, host: Host, app: AppInSlot) -> Target:
         return Target(host.name, app.port)
 
     def serving(self, app: App, timeout_seconds: float) -> frozenset[Target]:
@@ -93,9 +93,9 @@ class PaperFleet:
         self.healthy_readings -= 1
         sick = self.sick if self.healthy_readings < 1 else set()
         names = {f"host-{number}" for number in (1, 2, 3)} - sick
-        return frozenset(Target(name, app.port) for name in names)
+        return frozenset(Target(name, app.ports[0]) for name in names)
 
-    def health(self, host: Host, app: App) -> Health:
+    def health(self, host: Host, app: AppInSlot) -> Health:
         del host, app
         return builders.HEALTHY
 
@@ -451,7 +451,7 @@ def runner(
 
     def read(app: App, timeout_seconds: float) -> frozenset[Target]:
         del timeout_seconds
-        return frozenset(Target(f"host-{number}", app.port) for number in serving(app))
+        return frozenset(Target(f"host-{number}", app.ports[0]) for number in serving(app))
 
     def do(step: Step, fleet: PaperFleet) -> None:
         act(step)

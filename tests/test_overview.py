@@ -15,7 +15,8 @@ from deploy.hosts.lock.holder import Holder
 from deploy.hosts.records import Record
 from deploy.run.report import ExitCode
 from deploy.screen import overview
-from deploy.survey.facts import HostFacts, Slot, Survey, UnitState
+from deploy.survey.facts import HostFacts, Survey
+from deploy.survey.slot import Slot, UnitState
 
 
 def told(hosts: list[HostFacts], health: dict[str, Health] | None = None) -> overview.Overview:

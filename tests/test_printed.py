@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from deploy import values
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.records import Record
-from deploy.survey.facts import HostFacts, Listener, Slot, UnitState
+from deploy.survey.facts import HostFacts
 from deploy.survey.parse import parse_host
+from deploy.survey.slot import Listener, Slot, UnitState
 from deploy.survey.unit_state import parse_listeners, parse_runtime, parse_show
 
 NEWER, OLDER = "1.0.0-aaaaaaaaaaaa", "0.9.0-cccccccccccc"

@@ -12,7 +12,7 @@ from builders import HEALTHY, NEW, OLD, UNHEALTHY
 from deploy.aws.targets import GONE, Health, State
 from deploy.hosts.records import Record
 from deploy.recovery import failed_host, repair
-from deploy.survey.facts import Slot, UnitState
+from deploy.survey.slot import Slot, UnitState
 
 if TYPE_CHECKING:
     from deploy.plan.plan import Plan
@@ -139,7 +139,7 @@ def test_an_address_waits_for_its_drain_before_it_comes_back() -> None:
     seen = builders.survey(hosts, target_type="ip")
     seen.health["web"].clear()
     for facts in hosts:
-        seen.health["web"][seen.target(facts.host, app)] = DRAINING
+        seen.health["web"][seen.target(facts.host, app.at(5000))] = DRAINING
     plan = repair.make(builders.environment(app), seen)
     kinds = [type(step).__name__ for step in plan.batches[0][0].steps]
     assert kinds == ["WaitDrained", *IN_AGAIN]

@@ -49,7 +49,7 @@ class ForgetOut(OnHost):
         fleet.remote(self.host).change(self.app.name, script, "forgetting the note")
 
     def __str__(self) -> str:
-        return f"clear the note on {self.app.unit}"
+        return f"clear the note on {self.app.unit_name}"
 
 
 @dataclass(frozen=True)

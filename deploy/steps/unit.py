@@ -21,12 +21,14 @@ class StopUnit(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """SIGTERM, and SIGKILL by systemd only after TimeoutStopSec."""
-        script, name = service.stop_unit(self.app.unit), self.app.name
+        script, name = service.stop_unit(self.app.unit_name), self.app.name
         remote = fleet.remote(self.host)
-        remote.change(name, script, f"stopping {self.app.unit}", self.app.stop_seconds + 30)
+        remote.change(
+            name, script, f"stopping {self.app.unit_name}", self.app.settings.stop_seconds + 30
+        )
 
     def __str__(self) -> str:
-        return f"stop {self.app.unit}"
+        return f"stop {self.app.unit_name}"
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,12 @@ class RetireUnit(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """Both at once, so that it does not come back at the next boot."""
-        script, seconds = service.retire_unit(self.unit), self.app.stop_seconds + 30
+        script, seconds = service.retire_unit(self.unit), self.app.settings.stop_seconds + 30
         remote = fleet.remote(self.host)
         remote.change(self.app.name, script, f"retiring {self.unit}", max(seconds, 120))
 
     def __str__(self) -> str:
-        why = "" if self.unit == self.app.unit else ", which the app replaces"
+        why = "" if self.unit == self.app.unit_name else ", which the app replaces"
         return f"stop and disable {self.unit}{why}"
 
 
@@ -58,9 +60,11 @@ class ReviveUnit(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """Stop and disable ours first, since both want the same port."""
-        script = f"{service.retire_unit(self.app.unit)}\n{service.revive_unit(self.unit)}"
+        script = f"{service.retire_unit(self.app.unit_name)}\n{service.revive_unit(self.unit)}"
         what = f"starting {self.unit} again"
-        fleet.remote(self.host).change(self.app.name, script, what, self.app.stop_seconds + 120)
+        fleet.remote(self.host).change(
+            self.app.name, script, what, self.app.settings.stop_seconds + 120
+        )
 
     def __str__(self) -> str:
         return f"start {self.unit} again"
@@ -85,9 +89,9 @@ class SwitchRelease(OnHost):
             self.app.name,
             self.app.port,
             self.release,
-            self.app.service_user,
-            (self.app.unit, self.unit),
-            tuple(self.app.at(port).unit for port in self.app.ports),
+            self.app.settings.service_user,
+            (self.app.unit_name, self.unit),
+            tuple(slot.unit_name for slot in self.app.settings.slots),
         )
         fleet.remote(self.host).change(self.app.name, script, "switching the release")
 
@@ -105,13 +109,13 @@ class StartUnit(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """Remember the invocation, by which a restart is recognized later."""
-        seconds = self.app.start_timeout_seconds + 30
+        seconds = self.app.settings.start_timeout_seconds + 30
         remote = fleet.remote(self.host)
-        script = service.start_unit(self.app.unit)
+        script = service.start_unit(self.app.unit_name)
         result = remote.change_with_facts(
-            self.app.name, script, f"starting {self.app.unit}", seconds
+            self.app.name, script, f"starting {self.app.unit_name}", seconds
         )
-        fleet.started[self.host.name, self.app.unit] = parse_show(result.facts)
+        fleet.started[self.host.name, self.app.unit_name] = parse_show(result.facts)
 
     def __str__(self) -> str:
-        return f"daemon-reload, enable and start {self.app.unit}"
+        return f"daemon-reload, enable and start {self.app.unit_name}"

@@ -17,9 +17,9 @@ from deploy.survey.unit_state import parse_listeners, parse_runtime, parse_show
 
 if TYPE_CHECKING:
     from deploy.aws.targets import TargetGroup
-    from deploy.settings.app import App
     from deploy.steps.fleet import Fleet
-    from deploy.survey.facts import UnitState
+    from deploy.survey.app_on_host import SlotOnHost
+    from deploy.survey.slot import UnitState
 
 ASK_SECONDS = 0.05
 ASK_SHARE = 0.05  # of the time that a start took so far: who is slow is not slowed by questions
@@ -51,7 +51,7 @@ class ProveRelease(OnHost):
     def estimated_seconds(self, group: TargetGroup) -> float:
         """Return how long the settings have it wait."""
         del group
-        return self.app.prove_seconds
+        return self.app.settings.prove_seconds
 
     def run(self, fleet: Fleet) -> None:
         """Answered, by the slot's own process, of this very release, then unrestarted.
@@ -70,24 +70,24 @@ class ProveRelease(OnHost):
     def __str__(self) -> str:
         return (
             f"prove {self.release}: GET :{self.app.port}{self.path} gives {self.expect}, "
-            f"then up {self.app.prove_seconds:g} s"
+            f"then up {self.app.settings.prove_seconds:g} s"
         )
 
     def _left(self, fleet: Fleet) -> float:
         """How many seconds a question to the host may take, so that the proof ends in time."""
-        app = self.app
-        whole = app.start_timeout_seconds + app.health.timeout_seconds + app.prove_seconds
+        app, own = self.app, self.app.settings
+        whole = own.start_timeout_seconds + own.health.timeout_seconds + own.prove_seconds
         end = fleet.marked(self.host, app, Moment.PROOF_BEGAN) + whole + GRACE_SECONDS
         return min(max(end - time.monotonic(), SHORTEST_SECONDS), LOOK_SECONDS)
 
     def _look(self, fleet: Fleet, timeout_seconds: float) -> UnitState:
-        script = service.show_unit(self.app.unit)
+        script = service.show_unit(self.app.unit_name)
         result = fleet.remote(self.host).ask(script, "unit's state", timeout_seconds)
         return parse_show(result.facts)
 
     def _steady(self, fleet: Fleet, state: UnitState) -> None:
         """Raise when the unit failed, restarted, or is another invocation than we started."""
-        unit, key = self.app.unit, (self.host.name, self.app.unit)
+        unit, key = self.app.unit_name, (self.host.name, self.app.unit_name)
         started = fleet.started.setdefault(key, state)
         if state.active in {"failed", "inactive"}:
             raise NotProven(
@@ -102,7 +102,7 @@ class ProveRelease(OnHost):
 
     def _wait_for_answer(self, fleet: Fleet) -> None:
         began = time.monotonic()
-        limit = self.app.start_timeout_seconds
+        limit = self.app.settings.start_timeout_seconds
         looked, text = began - START_LOOK_SECONDS, "no answer"
         while (left := began + limit - time.monotonic()) > 0:
             seen = _ask(self, fleet, left)
@@ -119,13 +119,13 @@ class ProveRelease(OnHost):
             fleet.tell(self.host.name, f"{text} yet, {now - began:.0f} of {limit} s")
             _pause(began)
         raise NotProven(
-            f"{self.host}: {self.app.unit} gave {text} on port {self.app.port}{self.path} for "
+            f"{self.host}: {self.app.unit_name} gave {text} on port {self.app.port}{self.path} for "
             f"{limit} s"
         )
 
     def _show_journal(self, fleet: Fleet) -> None:
         """The last lines, for the person at the keyboard, while the release proves itself."""
-        script = read.journal(self.app.unit, JOURNAL_LINES)
+        script = read.journal(self.app.unit_name, JOURNAL_LINES)
         for line in (
             fleet.remote(self.host).ask(script, "journal", self._left(fleet)).stdout.splitlines()
         ):
@@ -133,7 +133,7 @@ class ProveRelease(OnHost):
 
     def _see_own_release(self, fleet: Fleet) -> None:
         """The port is the unit's own, and its process has this release mounted."""
-        app, unit = self.app, self.app.unit
+        app, unit = self.app, self.app.unit_name
         script = read.runtime(app.name, unit, app.port)
         facts = fleet.remote(self.host).ask(script, "running release", self._left(fleet)).facts
         # First, whether it is still up: one that has ended has no listener either.
@@ -151,10 +151,12 @@ class ProveRelease(OnHost):
 
     def _see_it_stay(self, fleet: Fleet) -> None:
         """No restart over `prove_seconds` from the first answer, then asked once more."""
-        end = fleet.marked(self.host, self.app, Moment.ANSWERED) + self.app.prove_seconds
+        end = fleet.marked(self.host, self.app, Moment.ANSWERED) + self.app.settings.prove_seconds
         while (left := end - time.monotonic()) > 0:
-            gone = self.app.prove_seconds - left
-            fleet.tell(self.host.name, f"proving, up {gone:.0f} of {self.app.prove_seconds:g} s")
+            gone = self.app.settings.prove_seconds - left
+            fleet.tell(
+                self.host.name, f"proving, up {gone:.0f} of {self.app.settings.prove_seconds:g} s"
+            )
             time.sleep(min(left, STAY_LOOK_SECONDS))
             if left > STAY_LOOK_SECONDS:
                 self._steady(fleet, self._look(fleet, self._left(fleet)))
@@ -162,8 +164,8 @@ class ProveRelease(OnHost):
         seen = _ask(self, fleet)
         if not seen.is_expected:
             raise NotProven(
-                f"{self.host}: {self.app.unit} answered first and then gave {seen.text} on "
-                f"{self.path} after {self.app.prove_seconds:g} s"
+                f"{self.host}: {self.app.unit_name} answered first and then gave {seen.text} on "
+                f"{self.path} after {self.app.settings.prove_seconds:g} s"
             )
 
 
@@ -189,7 +191,7 @@ class ProveRevived(OnHost):
         """Any answer that the load balancer would take."""
         began = time.monotonic()
         text = "no answer"
-        while (left := began + self.app.start_timeout_seconds - time.monotonic()) > 0:
+        while (left := began + self.app.settings.start_timeout_seconds - time.monotonic()) > 0:
             seen = _ask(self, fleet, left)
             if seen.is_expected:
                 return
@@ -228,8 +230,9 @@ def _ask(
     Asked under the Host header that the load balancer's health check uses (ALB guide).
     """
     app, host = step.app, step.host
-    header = app.health.host or f"{host.private_address or host.address}:{app.port}"
-    limit = app.health.timeout_seconds
+    health = app.settings.health
+    header = health.host or f"{host.private_address or host.address}:{app.port}"
+    limit = health.timeout_seconds
     limit = limit if most_seconds is None else min(limit, most_seconds)
     try:
         code = fleet.remote(host).probe(app.port, step.path, header, limit)
@@ -241,6 +244,7 @@ def _ask(
     return _Seen(f"answer {code}" + ("" if expected else f", not {step.expect}"), expected)
 
 
-def question(app: App, group: TargetGroup) -> tuple[str, str]:
-    """Path and expected codes of the local probe: the app's, or else the group's own check."""
-    return app.health.path or group.health_path, app.health.expect or group.matcher
+def question(at: SlotOnHost) -> tuple[str, str]:
+    """Path and expected codes of the local probe: the app's, or else its first group's check."""
+    own, group = at.app.settings.health, at.groups[0]
+    return own.path or group.health_path, own.expect or group.matcher

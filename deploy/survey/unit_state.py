@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy import values
-from deploy.survey.facts import Listener, UnitState
 from deploy.survey.reader import Reader
+from deploy.survey.slot import Listener, UnitState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import builders
 
 from deploy.errors import DeployError, Unreachable
-from deploy.survey.facts import HostFacts, Listener, Slot, Survey, UnitState
+from deploy.survey.facts import HostFacts, Survey
 from deploy.survey.gather import settle
+from deploy.survey.slot import Listener, Slot, UnitState
 from deploy.survey.unit_state import parse_show
 from simulated.builds import Build, Kind
 from simulated.clock import CLOCK
@@ -73,12 +74,12 @@ def slot(world: World, place: Place) -> Slot:
         history=tuple(home.history),
         bad=frozenset(home.bad),
         kept=frozenset(
-            name.removesuffix(f".{place.app.unit}")
+            name.removesuffix(f".{place.app.unit_name}")
             for name in home.kept
-            if name.endswith(f".{place.app.unit}")
+            if name.endswith(f".{place.app.unit_name}")
         ),
         partial=home.partial,
-        group=place.app.service_user,
+        group=place.app.settings.service_user,
         listeners=(Listener(100, place.listener, "web"),) if process else (),
         replaces=legacy if home.legacy else UnitState(),
     )
