@@ -82,12 +82,12 @@ def slot(release: str = OLD, rendered: RenderedUnit | None = None, **settings: A
     """A slot that runs a release, at rest: record, link, unit and process agree."""
     own = rendered or unit()
     given: dict[str, Any] = {
-        "unit": RUNNING,
+        "unit_state": RUNNING,
         "link": release,
         "unit_sha256": hashlib.sha256(own.text.encode()).hexdigest(),
         "unit_digest": own.digest,
         "running_release": release,
-        "running_unit": own.digest,
+        "running_unit_digest": own.digest,
         "releases": (release,),
         "manifests": {release: manifest_digest(release)},
         "history": (Record(release, own.digest),),

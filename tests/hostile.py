@@ -167,7 +167,7 @@ def survey_row(screen: Screen, text: str) -> None:
     slot = replace(
         facts.slots["web"],
         running_release=text,
-        unit=replace(builders.RUNNING, active=text, since=f"Sun {text} {text} UTC"),
+        unit_state=replace(builders.RUNNING, active=text, since=f"Sun {text} {text} UTC"),
     )
     seen = builders.survey([replace(facts, slots={"web": slot})])
     told = overview.overview(builders.environment(), seen)

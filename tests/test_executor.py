@@ -720,7 +720,7 @@ def surged(count: int, health: Any = None, batch: Any = (1, "100%"), **rollout: 
         builders.facts(
             number,
             {"web": builders.slot()},
-            spares={"web": replace(builders.slot(), unit=UnitState(), running_release="")},
+            spares={"web": replace(builders.slot(), unit_state=UnitState(), running_release="")},
             free_memory_kb=1024**2,
         )
         for number in range(1, count + 1)

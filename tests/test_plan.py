@@ -136,10 +136,10 @@ def test_current_hosts_are_proven_and_left_alone() -> None:
 DIFFERENCES: dict[str, dict[str, Any]] = {
     "another release runs": {"running_release": OLD},
     "the link points elsewhere": {"link": OLD},
-    "the process was started with another unit": {"running_unit": "0" * 12},
+    "the process was started with another unit": {"running_unit_digest": "0" * 12},
     "the unit on disk was edited": {"unit_sha256": "0" * 64},
-    "the unit is not enabled": {"unit": UnitState("loaded", "active", "running", "disabled")},
-    "the unit does not run": {"unit": UnitState("loaded", "failed", "failed", "enabled")},
+    "the unit is not enabled": {"unit_state": UnitState("loaded", "active", "running", "disabled")},
+    "the unit does not run": {"unit_state": UnitState("loaded", "failed", "failed", "enabled")},
 }
 
 

@@ -114,7 +114,9 @@ def test_a_unit_of_before_gets_its_place_back(failing: str) -> None:
     out = OUT_FIRST if failing == "WaitHealthy" else []
     bad = [] if failing == "RetireUnit" else ["MarkBad"]
     assert names(way.steps) == [*out, *bad, "ReviveUnit", "ProveRevived", *IN_AGAIN]
-    assert any(isinstance(step, ProveRevived) and step.unit == app.replaces for step in way.steps)
+    assert any(
+        isinstance(step, ProveRevived) and step.unit_name == app.replaces for step in way.steps
+    )
     assert way.serves
 
 

@@ -38,7 +38,7 @@ def switched_to_new(**more: Any) -> Slot:
     given = {
         "link": NEW,
         "running_release": NEW,
-        "running_unit": NEW_UNIT.digest,
+        "running_unit_digest": NEW_UNIT.digest,
         "unit_digest": NEW_UNIT.digest,
         "out": NOTE,
     }
@@ -76,17 +76,17 @@ LEFT: dict[str, tuple[Slot, Health, list[str]]] = {
     "deregistered, still draining": (slot(out=NOTE), DRAINING, IN_AGAIN),
     "drained, the old one runs": (slot(out=NOTE), GONE, IN_AGAIN),
     "stopped": (
-        slot(out=NOTE, unit=STOPPED, running_release="", running_unit=""),
+        slot(out=NOTE, unit_state=STOPPED, running_release="", running_unit_digest=""),
         GONE,
         ["StopUnit", *SWITCHED],
     ),
     "stopped while it drains": (
-        slot(out=NOTE, unit=STOPPED, running_release="", running_unit=""),
+        slot(out=NOTE, unit_state=STOPPED, running_release="", running_unit_digest=""),
         DRAINING,
         ["WaitDrained", "StopUnit", *SWITCHED],
     ),
     "the link switched, not started": (
-        slot(out=NOTE, unit=STOPPED, running_release="", running_unit="", link=NEW),
+        slot(out=NOTE, unit_state=STOPPED, running_release="", running_unit_digest="", link=NEW),
         GONE,
         ["StopUnit", *SWITCHED],
     ),

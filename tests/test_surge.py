@@ -57,7 +57,9 @@ def names(found: Sequence[Step]) -> list[str]:
 
 def rest(**more: Any) -> Slot:
     """The slot beside the one in use, at rest; it can run what was deployed before."""
-    return replace(builders.slot(**more), unit=UnitState(), running_release="", running_unit="")
+    return replace(
+        builders.slot(**more), unit_state=UnitState(), running_release="", running_unit_digest=""
+    )
 
 
 def host(number: int = 1, used: Slot | None = None, spare: Slot | None = None) -> HostFacts:

@@ -35,7 +35,7 @@ class Record:
 
     Attributes:
         release: The release's id.
-        unit: The digest of the unit it ran under.
+        unit_digest: The digest of the unit it ran under.
         at: ISO time, by the clock of the workstation.
         by: Who deployed it, from where.
         run: The id of the command that did it, 32 hex digits; empty in lines of format 0.
@@ -44,7 +44,7 @@ class Record:
     """
 
     release: str
-    unit: str
+    unit_digest: str
     at: str = ""
     by: str = ""
     run: str = ""
@@ -59,14 +59,14 @@ class Record:
     @property
     def kept(self) -> str:
         """The name under which the host keeps the unit, beside those of other releases."""
-        return f"{self.release}.{self.unit}"
+        return f"{self.release}.{self.unit_digest}"
 
     def as_line(self) -> str:
         """One line of JSON."""
         body = {
             "format": FORMAT,
             "release": self.release,
-            "unit": self.unit,
+            "unit": self.unit_digest,
             "at": self.at,
             "by": self.by,
             "run": self.run,
@@ -103,7 +103,7 @@ class Record:
         if not is_known:
             return None
         kind = Kind(found.pop("kind") or Kind.DEPLOY)
-        return cls(**found, kind=kind)
+        return cls(unit_digest=found.pop("unit"), **found, kind=kind)
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def stack(history: Sequence[Record]) -> tuple[Record, ...]:
 
 def _place(standing: Sequence[Record], back: Record) -> int | None:
     """Where on the stack a rollback returned to: under this unit, or else to this release."""
-    for names in ("release", "unit"), ("release",):
+    for names in ("release", "unit_digest"), ("release",):
         wanted = [getattr(back, name) for name in names]
         for place in range(len(standing) - 1, -1, -1):
             if [getattr(standing[place], name) for name in names] == wanted:
@@ -198,7 +198,7 @@ def _place(standing: Sequence[Record], back: Record) -> int | None:
 def _is_same(last: Record, record: Record) -> bool:
     """Whether a record says again what lies on top of the stack."""
     is_untold = not (last.run and record.run)
-    return last.release == record.release and (is_untold or last.unit == record.unit)
+    return last.release == record.release and (is_untold or last.unit_digest == record.unit_digest)
 
 
 def new_run() -> str:

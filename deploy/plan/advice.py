@@ -61,7 +61,7 @@ def _drift(apps: tuple[App, ...], survey: Survey) -> list[str]:
             )
         for app in apps:
             on = survey.on(facts.host, app)
-            if on.slot.unit.has_drop_ins:
+            if on.slot.unit_state.has_drop_ins:
                 name = on.unit_name
                 found.append(
                     f"{facts.host}: drop-ins change {name}, so it is never current; put their "

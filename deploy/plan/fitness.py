@@ -139,7 +139,7 @@ def _app(on: AppOnHost) -> Iterator[str]:
 
 def _listeners(at: SlotOnHost) -> Iterator[str]:
     for listener in at.slot.listeners:
-        if listener.unit not in {at.unit_name, at.app.settings.replaces}:
+        if listener.unit_name not in {at.unit_name, at.app.settings.replaces}:
             yield (
                 f"{at.host}: port {at.app.port} of {at.app.name} is held by {listener}; stop it, "
                 "choose another port, or name its unit under `replaces:`"

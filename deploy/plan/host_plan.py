@@ -29,7 +29,7 @@ class Goal:
 
     on: AppOnHost
     release: str
-    unit: str
+    unit_digest: str
     failed_release: str = ""
     kind: Kind = Kind.DEPLOY
 

@@ -57,7 +57,7 @@ def laid(goals: Sequence[Goal], environment: Environment) -> HostPlan:
         else:
             _roll(parts, goal, environment)
         drains[name] = drain_seconds(on, environment)
-        is_other = last and (last.release, last.unit) != (goal.release, goal.unit)
+        is_other = last and (last.release, last.unit_digest) != (goal.release, goal.unit_digest)
         if last and is_other and on.slot.can_run(last):
             good[name] = last
     return HostPlan(
@@ -79,7 +79,7 @@ def serving(apps: Iterable[AppOnHost]) -> frozenset[str]:
 def surges(on: AppOnHost, environment: Environment) -> bool:
     """Whether the app's next release takes its other slot, beside what runs."""
     return environment.rollout.strategy == "surge" and (
-        on.slot.unit.is_running or on.slot.replaces.is_running
+        on.slot.unit_state.is_running or on.slot.replaces.is_running
     )
 
 
@@ -96,7 +96,7 @@ def _roll(parts: _Parts, goal: Goal, environment: Environment) -> None:
     if on.is_registered:
         parts.waits.append(drained(on, environment))
     parts.switch += _retired(on)
-    if on.slot.unit.is_loaded:
+    if on.slot.unit_state.is_loaded:
         parts.switch.append(StopUnit(on.host, on.app))
     _enter(parts, goal, on, environment)
 
@@ -115,7 +115,7 @@ def _surge(parts: _Parts, goal: Goal, environment: Environment) -> None:
     if old.is_registered:
         parts.empty.append(drained(old, environment, heeds_stop=False))
     parts.end += _retired(old)
-    if old.slot.unit.is_loaded:
+    if old.slot.unit_state.is_loaded:
         parts.end.append(RetireUnit(old.host, old.app, old.unit_name))
     parts.end.append(ForgetOut(old.host, old.app))
 
@@ -124,7 +124,7 @@ def _enter(parts: _Parts, goal: Goal, at: SlotOnHost, environment: Environment) 
     """The release enters a slot: switched, started, proven, registered, healthy, recorded."""
     host, app = at.host, at.app
     parts.switch += (
-        SwitchRelease(host, app, goal.release, goal.unit),
+        SwitchRelease(host, app, goal.release, goal.unit_digest),
         StartUnit(host, app),
         ProveRelease(host, app, goal.release, *verify.question(at)),
     )
@@ -134,7 +134,7 @@ def _enter(parts: _Parts, goal: Goal, at: SlotOnHost, environment: Environment) 
     soak = max(environment.rollout.soak_seconds, slow_start_seconds)
     if soak:
         parts.see.append(Soak(host, app, soak))
-    parts.see.append(RecordDeployed(host, app, goal.release, goal.unit, goal.kind))
+    parts.see.append(RecordDeployed(host, app, goal.release, goal.unit_digest, goal.kind))
 
 
 def _retired(at: SlotOnHost) -> list[Step]:
@@ -151,7 +151,7 @@ def left_over(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
     if spare is None:
         return ()
     host, app, slot = spare.host, spare.app, spare.slot
-    is_up = slot.unit.is_running or slot.unit.enabled == "enabled"
+    is_up = slot.unit_state.is_running or slot.unit_state.enabled == "enabled"
     # The previous unit lives where the app's first slot is, until a release has taken its place:
     # one that serves has, though a deploy that was cut off may not have recorded it yet.
     is_taken = slot.deployed or on.is_healthy
@@ -161,7 +161,7 @@ def left_over(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
     found: list[Step] = []
     if spare.may_receive:
         found.append(DeregisterTarget(host, app, was_healthy=spare.is_healthy))
-    may_be_busy = slot.unit.is_running or before
+    may_be_busy = slot.unit_state.is_running or before
     if spare.may_receive or (may_be_busy and spare.is_draining):
         found.append(drained(spare, environment))
     found += before

@@ -52,9 +52,9 @@ def staged(offer: Offer, on: AppOnHost, *, is_due: bool) -> list[Step]:
     slot, unit = on.slot, offer.unit(on)
     if not is_due:
         proof = ProveCurrent(host, app, release, *verify.question(on))
-        last = slot.deployed
-        is_told = last and (last.release, last.unit) == (release, unit.digest) and not slot.out
-        return [proof] if is_told else [proof, RecordDeployed(host, app, release, unit.digest)]
+        last, wanted = slot.deployed, (release, unit.digest)
+        is_recorded = last and (last.release, last.unit_digest) == wanted and not slot.out
+        return [proof] if is_recorded else [proof, RecordDeployed(host, app, *wanted)]
     found: list[Step] = [PrepareHost(host, app)]
     beside = on.spare.slot.link if on.spare else ""
     old = superfluous(slot, release, offer.app.keep_releases, beside)

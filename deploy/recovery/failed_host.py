@@ -196,8 +196,8 @@ def _restored(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> Rec
     found += _marked(host_plan, mine, is_bad=is_bad)
     proof = next(step for step in _of(host_plan, app.name) if isinstance(step, ProveRelease))
     if retired:
-        found.append(ReviveUnit(host, app, retired.unit))
-        found.append(ProveRevived(host, app, retired.unit, proof.path, proof.expect))
+        found.append(ReviveUnit(host, app, retired.unit_name))
+        found.append(ProveRevived(host, app, retired.unit_name, proof.path, proof.expect))
     elif good:
         found += _put_back(host_plan, app, good, proof)
     else:
@@ -242,7 +242,7 @@ def _put_back(
     host = host_plan.host
     return (
         StopUnit(host, app),
-        SwitchRelease(host, app, good.release, good.unit),
+        SwitchRelease(host, app, good.release, good.unit_digest),
         StartUnit(host, app),
         ProveRelease(host, app, good.release, proof.path, proof.expect),
     )

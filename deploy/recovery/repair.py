@@ -85,7 +85,7 @@ def _made(given: Environment, survey: Survey) -> Plan:
             if found:
                 repaired += found
             elif last and slot.can_run(last) and not is_sick:
-                due.append(Goal(on, last.release, last.unit))
+                due.append(Goal(on, last.release, last.unit_digest))
             else:
                 lost.append(f"{on.host}: {_why_lost(slot, on.app.name)}")
         goals[facts.host.name] = tuple(due)
@@ -126,7 +126,7 @@ def _without_switch(on: AppOnHost, environment: Environment) -> tuple[Step, ...]
         again = (RegisterTarget(host, app), WaitHealthy(host, app), ForgetOut(host, app))
         return (*wait, proven, *again)
     if slot.is_steady and on.health.state in {State.HEALTHY, State.INITIAL}:
-        release, unit_digest = slot.running_release, slot.running_unit
+        release, unit_digest = slot.running_release, slot.running_unit_digest
         return (
             ProveRelease(host, app, release, *question),
             WaitHealthy(host, app),
@@ -135,7 +135,7 @@ def _without_switch(on: AppOnHost, environment: Environment) -> tuple[Step, ...]
     previous = app.settings.replaces
     if previous and slot.replaces.is_loaded and last is None and _was_out(slot):
         revived = ProveRevived(host, app, previous, *question)
-        if slot.replaces.is_running and not slot.unit.is_running and on.may_receive:
+        if slot.replaces.is_running and not slot.unit_state.is_running and on.may_receive:
             return (revived, WaitHealthy(host, app), ForgetOut(host, app))
         return (
             *_taken_out(on, environment),

@@ -125,13 +125,13 @@ def back(
                 continue
             on = survey.on(facts.host, app)
             slot = on.slot
-            if slot.runs(record.release, record.unit) and on.is_healthy and not slot.out:
+            if slot.runs(record.release, record.unit_digest) and on.is_healthy and not slot.out:
                 question = verify.question(on)
                 proofs.append(ProveCurrent(on.host, on.app, record.release, *question))
                 continue
             left = slot.running_release or slot.link
             failed_release = left if left != record.release else ""
-            due.append(Goal(on, record.release, record.unit, failed_release, Kind.ROLLBACK))
+            due.append(Goal(on, record.release, record.unit_digest, failed_release, Kind.ROLLBACK))
         goals[facts.host.name] = tuple(due)
         if proofs:
             staging.append(HostPlan(facts.host, tuple(proofs)))

@@ -33,7 +33,7 @@ class Row:
     target: str
     state: str
     reason: str
-    unit: str
+    unit_state: str
     release: str
     since: str
     restarts: int
@@ -50,7 +50,7 @@ class Row:
     @property
     def is_well(self) -> bool:
         """In service, running, and what was last deployed."""
-        return self.state == State.HEALTHY and self.unit == "active" and self.current
+        return self.state == State.HEALTHY and self.unit_state == "active" and self.current
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Overview:
             "mixed": self.is_mixed,
             "lock": self.lock,
             "exit_code": int(self.exit_code),
-            "hosts": [asdict(row) for row in self.rows],
+            "hosts": [_as_json(row) for row in self.rows],
         }
         return json_text(body)
 
@@ -136,12 +136,17 @@ def _lock(survey: Survey) -> str:
     )
 
 
+def _as_json(row: Row) -> dict[str, object]:
+    """A row under the keys that scripts rely on."""
+    return {"unit" if key == "unit_state" else key: value for key, value in asdict(row).items()}
+
+
 def _row(on: AppOnHost, unknown: tuple[str, ...]) -> Row:
     slot, previous, spare = on.slot, on.previous_unit, on.spare
     notes = [f"{previous} runs"] if previous else []
-    if slot.unit.has_drop_ins:
+    if slot.unit_state.has_drop_ins:
         notes.append("drop-ins change its unit")
-    if slot.unit.is_running and not slot.running_unit:
+    if slot.unit_state.is_running and not slot.running_unit_digest:
         notes.append("its unit was changed, restart pending")
     if unknown:
         notes.append(f"not understood: {', '.join(unknown)}")
@@ -149,7 +154,7 @@ def _row(on: AppOnHost, unknown: tuple[str, ...]) -> Row:
     if spare:
         # The previous unit has the first slot's port, so it runs beside the second one.
         is_previous = bool(previous) and spare.is_first
-        is_left = spare.slot.unit.is_running or is_previous or spare.may_receive
+        is_left = spare.slot.unit_state.is_running or is_previous or spare.may_receive
         left = previous if is_previous else spare.slot.running_release
         if is_left:
             what = left or "runs nothing"
@@ -161,10 +166,10 @@ def _row(on: AppOnHost, unknown: tuple[str, ...]) -> Row:
         target=", ".join(map(str, on.targets)),
         state=str(on.health.state),
         reason=on.health.reason,
-        unit=slot.unit.active if slot.unit.is_loaded else "absent",
+        unit_state=slot.unit_state.active if slot.unit_state.is_loaded else "absent",
         release=slot.running_release,
-        since=slot.unit.since,
-        restarts=slot.unit.restarts,
+        since=slot.unit_state.since,
+        restarts=slot.unit_state.restarts,
         current=agrees(slot) and not is_left,
         note="; ".join(notes),
         port=on.app.port,
@@ -178,7 +183,7 @@ def agrees(slot: Slot) -> bool:
     return (
         recorded is not None
         and recorded.release == slot.link == slot.running_release
-        and bool(slot.running_unit)
-        and slot.running_unit == slot.unit_digest
-        and slot.unit.enabled == "enabled"
+        and bool(slot.running_unit_digest)
+        and slot.running_unit_digest == slot.unit_digest
+        and slot.unit_state.enabled == "enabled"
     )

@@ -141,7 +141,7 @@ def _objections(at: SlotOnHost) -> Iterator[str]:
             )
     if slot.replaces.is_running:
         yield f"it is unknown how {app.replaces}, which it replaces, handles SIGTERM"
-    if slot.unit.is_running and not slot.listeners:
+    if slot.unit_state.is_running and not slot.listeners:
         yield (
             f"no listener on port {at.app.port} is visible in the host's network namespace while "
             f"{at.unit_name} runs"

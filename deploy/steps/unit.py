@@ -37,17 +37,17 @@ class RetireUnit(OnHost):
 
     phase = Phase.SWITCH
 
-    unit: str
+    unit_name: str
 
     def run(self, fleet: Fleet) -> None:
         """Both at once, so that it does not come back at the next boot."""
-        script, seconds = service.retire_unit(self.unit), self.app.settings.stop_seconds + 30
+        script, seconds = service.retire_unit(self.unit_name), self.app.settings.stop_seconds + 30
         remote = fleet.remote(self.host)
-        remote.change(self.app.name, script, f"retiring {self.unit}", max(seconds, 120))
+        remote.change(self.app.name, script, f"retiring {self.unit_name}", max(seconds, 120))
 
     def __str__(self) -> str:
-        why = "" if self.unit == self.app.unit_name else ", which the app replaces"
-        return f"stop and disable {self.unit}{why}"
+        why = "" if self.unit_name == self.app.unit_name else ", which the app replaces"
+        return f"stop and disable {self.unit_name}{why}"
 
 
 @dataclass(frozen=True)
@@ -56,32 +56,32 @@ class ReviveUnit(OnHost):
 
     phase = Phase.SWITCH
 
-    unit: str
+    unit_name: str
 
     def run(self, fleet: Fleet) -> None:
         """Stop and disable ours first, since both want the same port."""
-        script = f"{service.retire_unit(self.app.unit_name)}\n{service.revive_unit(self.unit)}"
-        what = f"starting {self.unit} again"
+        script = f"{service.retire_unit(self.app.unit_name)}\n{service.revive_unit(self.unit_name)}"
+        what = f"starting {self.unit_name} again"
         fleet.remote(self.host).change(
             self.app.name, script, what, self.app.settings.stop_seconds + 120
         )
 
     def __str__(self) -> str:
-        return f"start {self.unit} again"
+        return f"start {self.unit_name} again"
 
 
 @dataclass(frozen=True)
 class SwitchRelease(OnHost):
     """Point the slot at a release and give it the unit that belongs to it.
 
-    unit: the digest of the unit, which lies on the host beside the release.
+    unit_digest: that of the unit, which lies on the host beside the release.
     """
 
     phase = Phase.SWITCH
     is_beside = True
 
     release: str
-    unit: str
+    unit_digest: str
 
     def run(self, fleet: Fleet) -> None:
         """Both by rename: neither the link nor the unit is ever missing or half written."""
@@ -90,13 +90,13 @@ class SwitchRelease(OnHost):
             self.app.port,
             self.release,
             self.app.settings.service_user,
-            (self.app.unit_name, self.unit),
+            (self.app.unit_name, self.unit_digest),
             tuple(slot.unit_name for slot in self.app.settings.slots),
         )
         fleet.remote(self.host).change(self.app.name, script, "switching the release")
 
     def __str__(self) -> str:
-        shown = self.unit[:SHOWN_DIGITS]
+        shown = self.unit_digest[:SHOWN_DIGITS]
         return f"switch slot {self.app.port} and its unit to {self.release} ({shown})"
 
 

@@ -87,18 +87,18 @@ class ProveRelease(OnHost):
 
     def _steady(self, fleet: Fleet, state: UnitState) -> None:
         """Raise when the unit failed, restarted, or is another invocation than we started."""
-        unit, key = self.app.unit_name, (self.host.name, self.app.unit_name)
-        started = fleet.started.setdefault(key, state)
+        name = self.app.unit_name
+        started = fleet.started.setdefault((self.host.name, name), state)
         if state.active in {"failed", "inactive"}:
             raise NotProven(
-                f"{self.host}: {unit} is {state.active} (result: {visible(state.result)})"
+                f"{self.host}: {name} is {state.active} (result: {visible(state.result)})"
             )
         if state.restarts > started.restarts or state.invocation != started.invocation:
             raise NotProven(
-                f"{self.host}: {unit} ended and was restarted by systemd: it does not stay up"
+                f"{self.host}: {name} ended and was restarted by systemd: it does not stay up"
             )
         if state.sub == "auto-restart":
-            raise NotProven(f"{self.host}: {unit} ended (result: {visible(state.result)})")
+            raise NotProven(f"{self.host}: {name} ended (result: {visible(state.result)})")
 
     def _wait_for_answer(self, fleet: Fleet) -> None:
         began = time.monotonic()
@@ -133,20 +133,20 @@ class ProveRelease(OnHost):
 
     def _see_own_release(self, fleet: Fleet) -> None:
         """The port is the unit's own, and its process has this release mounted."""
-        app, unit = self.app, self.app.unit_name
-        script = read.runtime(app.name, unit, app.port)
+        app, name = self.app, self.app.unit_name
+        script = read.runtime(app.name, name, app.port)
         facts = fleet.remote(self.host).ask(script, "running release", self._left(fleet)).facts
         # First, whether it is still up: one that has ended has no listener either.
         self._steady(fleet, parse_show(facts))
         found = parse_listeners(facts, app.name)
-        foreign = [listener for listener in found or () if listener.unit != unit]
+        foreign = [listener for listener in found or () if listener.unit_name != name]
         if not found or foreign:
             who = ", ".join(str(listener) for listener in foreign) or "no process that ss can see"
-            raise NotProven(f"{self.host}: port {app.port} is answered by {who}, not by {unit}")
+            raise NotProven(f"{self.host}: port {app.port} is answered by {who}, not by {name}")
         running = parse_runtime(facts)
         if running != self.release:
             raise NotProven(
-                f"{self.host}: {unit} runs {running or 'no release of ours'}, not {self.release}"
+                f"{self.host}: {name} runs {running or 'no release of ours'}, not {self.release}"
             )
 
     def _see_it_stay(self, fleet: Fleet) -> None:
@@ -183,7 +183,7 @@ class ProveRevived(OnHost):
 
     phase = Phase.PROVE
 
-    unit: str
+    unit_name: str
     path: str
     expect: str
 
@@ -198,12 +198,12 @@ class ProveRevived(OnHost):
             text = seen.text
             _pause(began)
         raise NotProven(
-            f"{self.host}: {self.unit} was started again and gave {text} on port "
+            f"{self.host}: {self.unit_name} was started again and gave {text} on port "
             f"{self.app.port}{self.path}"
         )
 
     def __str__(self) -> str:
-        return f"prove that {self.unit} answers again on :{self.app.port}{self.path}"
+        return f"prove that {self.unit_name} answers again on :{self.app.port}{self.path}"
 
 
 def _pause(began: float) -> None:

@@ -89,11 +89,11 @@ def _rank(at: SlotOnHost) -> tuple[bool, ...]:
     return (
         at.is_healthy,
         at.may_receive,
-        slot.unit.is_running or slot.replaces.is_running,
+        slot.unit_state.is_running or slot.replaces.is_running,
         last is not None and last.release == slot.running_release,
-        last is not None and last.unit == slot.running_unit,
+        last is not None and last.unit_digest == slot.running_unit_digest,
         last is not None and last.release == slot.link,
-        slot.unit.enabled == "enabled",
+        slot.unit_state.enabled == "enabled",
     )
 
 

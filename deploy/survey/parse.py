@@ -42,18 +42,18 @@ def parse_host(host: Host, lines: Iterable[str], apps: Iterable[App]) -> HostFac
 
 def _parse_slot(app: AppInSlot, reader: Reader) -> Slot:
     name, slot = app.name, f"{app.name}.{app.port}"
-    unit = read_unit(reader, f"{slot}.show.")
+    state = read_unit(reader, f"{slot}.show.")
     digest = reader.first(f"{slot}.unit_digest", values.unit_digest) or ""
     written = reader.first(f"{slot}.unit_written", values.number)
-    is_proof = unit.is_sealed or reader.text(f"{slot}.own_namespace") == "no"
+    is_proof = state.is_sealed or reader.text(f"{slot}.own_namespace") == "no"
     running = reader.first(f"{slot}.running", values.release_id) or ""
     return Slot(
-        unit=unit,
+        unit_state=state,
         link=reader.first(f"{slot}.link", _linked) or "",
         unit_sha256=reader.first(f"{slot}.unit_sha256", values.digest) or "",
         unit_digest=digest,
         running_release=running if is_proof else "",
-        running_unit=digest if is_started_from(unit, app.unit_name, written) else "",
+        running_unit_digest=digest if is_started_from(state, app.unit_name, written) else "",
         memory_kb=reader.first(f"{slot}.memory_kb", values.number) or 0,
         releases=tuple(reader.every(f"{name}.release", values.release_id)),
         manifests=dict(reader.every(f"{name}.manifest", _manifest)),

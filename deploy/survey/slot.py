@@ -58,12 +58,12 @@ class Listener:
     """A process that listens on the slot's port, and the unit that it belongs to."""
 
     pid: int
-    unit: str
+    unit_name: str
     process: str
 
     def __str__(self) -> str:
-        unit, process = visible(self.unit), visible(self.process)
-        return f"{unit or process} (pid {self.pid}, {process})"
+        unit_name, process = visible(self.unit_name), visible(self.process)
+        return f"{unit_name or process} (pid {self.pid}, {process})"
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Slot:
         unit_digest: The unit's digest as that file states it.
         running_release: The release whose folder the running process has mounted, as its kernel
             knows it; empty where none is, or where the process could have forged its mounts.
-        running_unit: The digest of the unit that the running process was started with; empty
+        running_unit_digest: The digest of the unit that the running process was started with; empty
             where the file has changed since.
         memory_kb: What that process holds, in KiB.
         releases: The releases that lie here.
@@ -92,12 +92,12 @@ class Slot:
         group: The service user's group; empty if there is no such user.
     """
 
-    unit: UnitState = UnitState()
+    unit_state: UnitState = UnitState()
     link: str = ""
     unit_sha256: str = ""
     unit_digest: str = ""
     running_release: str = ""
-    running_unit: str = ""
+    running_unit_digest: str = ""
     memory_kb: int = 0
     releases: tuple[str, ...] = ()
     manifests: Mapping[str, str] = field(default_factory=dict)
@@ -119,17 +119,17 @@ class Slot:
     def runs(self, release: str, unit_digest: str) -> bool:
         """Whether link, unit file and process are this release under this unit, also at boot."""
         return (
-            self.unit.active == "active"
-            and self.unit.enabled == "enabled"
+            self.unit_state.active == "active"
+            and self.unit_state.enabled == "enabled"
             and self.link == release == self.running_release
-            and self.running_unit == unit_digest == self.unit_digest
+            and self.running_unit_digest == unit_digest == self.unit_digest
         )
 
     @property
     def runs_deployed(self) -> bool:
         """Whether it runs what was deployed last."""
         last = self.deployed
-        return last is not None and self.runs(last.release, last.unit)
+        return last is not None and self.runs(last.release, last.unit_digest)
 
     @property
     def is_as_deployed(self) -> bool:
@@ -139,7 +139,7 @@ class Slot:
         """
         if self.out:
             return False
-        return self.runs_deployed if self.deployed else not self.unit.is_loaded
+        return self.runs_deployed if self.deployed else not self.unit_state.is_loaded
 
     def runs_exactly(self, release: str, unit: RenderedUnit) -> bool:
         """Whether it runs this release under this unit, by the text of the unit file on disk.
@@ -148,7 +148,7 @@ class Slot:
         """
         return (
             self.runs(release, unit.digest)
-            and not self.unit.has_drop_ins
+            and not self.unit_state.has_drop_ins
             and self.unit_sha256 == hashlib.sha256(unit.text.encode()).hexdigest()
         )
 
@@ -156,9 +156,9 @@ class Slot:
     def is_steady(self) -> bool:
         """Whether what runs is what would start again: the link's release, the file's unit."""
         return (
-            self.unit.active == "active"
+            self.unit_state.active == "active"
             and self.link == self.running_release != ""
-            and self.running_unit == self.unit_digest
+            and self.running_unit_digest == self.unit_digest
         )
 
     def can_run(self, record: Record) -> bool:

@@ -27,18 +27,18 @@ SHOWN = {
 }
 
 
-def is_started_from(unit: UnitState, name: str, written: int | None) -> bool:
+def is_started_from(state: UnitState, name: str, written: int | None) -> bool:
     """Whether the unit's process was started from the file that lies there now.
 
     written: when that file was written, in seconds since 1970.
     """
     return (
-        unit.main_pid > 0
-        and unit.fragment == f"/etc/systemd/system/{name}"
-        and not unit.needs_reload
+        state.main_pid > 0
+        and state.fragment == f"/etc/systemd/system/{name}"
+        and not state.needs_reload
         and written is not None
-        and unit.started is not None
-        and written <= unit.started
+        and state.started is not None
+        and written <= state.started
     )
 
 

@@ -140,7 +140,9 @@ def _forged(true: Slot, made_up: random.Random) -> Slot:
         "bad": frozenset(release() for _ in range(made_up.randrange(4))),
         "releases": tuple(release() for _ in range(made_up.randrange(4))),
         "kept": frozenset(record().kept for _ in range(made_up.randrange(3))),
-        "unit": UnitState("loaded", made_up.choice(["active", "failed", "²"]), "dead", "enabled"),
+        "unit_state": UnitState(
+            "loaded", made_up.choice(["active", "failed", "²"]), "dead", "enabled"
+        ),
         "out": made_up.choice(["", "{", '{"target": "i-1:5000"}', "[" * 3000]),
         "partial": {release(): 1 << 60},
         "memory_kb": 1 << 50,

@@ -63,12 +63,12 @@ def slot(world: World, place: Place) -> Slot:
         enabled="enabled" if home.legacy_enabled else "disabled",
     )
     return Slot(
-        unit=parse_show(f"show.{line}" for line in unit_state(world, place).splitlines()),
+        unit_state=parse_show(f"show.{line}" for line in unit_state(world, place).splitlines()),
         link=place.link,
         unit_sha256=hashlib.sha256(text.encode()).hexdigest() if text else "",
         unit_digest=Build.of(text).digest if text else "",
         running_release=ours.release if ours else "",
-        running_unit=ours.digest if ours else "",
+        running_unit_digest=ours.digest if ours else "",
         releases=tuple(home.releases),
         out=place.out,
         history=tuple(home.history),

@@ -77,10 +77,10 @@ def survey_app(app: str, user: str, replaces: str | None, environment_file: str 
         f'fact {app}.group "$(id -gn {who} 2>/dev/null || true)"',
     ]
     if replaces:
-        unit = quote(values.checked(values.unit_name, replaces))
+        previous = quote(values.checked(values.unit_name, replaces))
         shown = "LoadState,ActiveState,UnitFileState"
         lines.append(
-            f"systemctl show {unit} -p {shown} | "
+            f"systemctl show {previous} -p {shown} | "
             f'while IFS=\'=\' read -r k v; do fact "{app}.replaces.$k" "$v"; done'
         )
     if environment_file:
@@ -88,9 +88,10 @@ def survey_app(app: str, user: str, replaces: str | None, environment_file: str 
     return "\n".join(lines)
 
 
-def survey_slot(app: str, port: int, unit: str) -> str:
+def survey_slot(app: str, port: int, unit_name: str) -> str:
     """Facts about one of an app's slots, with keys `<app>.<port>.…`."""
-    base, u, slot = home(app), quote(values.checked(values.unit_name, unit)), f"{app}.{int(port)}"
+    base, slot = home(app), f"{app}.{int(port)}"
+    u = quote(values.checked(values.unit_name, unit_name))
     digest = 's/^Environment="\\{0,1\\}CHANGEOVER_UNIT=\\([0-9a-f]*\\).*/\\1/p'
     return "\n".join(
         (
@@ -101,7 +102,7 @@ def survey_slot(app: str, port: int, unit: str) -> str:
             f'  fact {slot}.unit_sha256 "$(sha256sum < "$f" | cut -c 1-64)"',
             f'  fact {slot}.unit_digest "$(sed -n \'{digest}\' "$f" | tail -n 1)"',
             f'  fact {slot}.unit_written "$(stat -L -c %Y "$f")"; fi',
-            show_unit(unit, f"{slot}.show"),
+            show_unit(unit_name, f"{slot}.show"),
             'if [ "${pid:-0}" -gt 0 ]; then',
             f'  fact {slot}.running "$(running_release "$pid" {app})"',
             f'  fact {slot}.own_namespace "$(own_namespace "$pid")"',
@@ -163,7 +164,7 @@ def find_contents(app: str, release: str, *, checked_now: bool = False) -> str:
     return f"( {found}\n) | head -c {MOST_FOUND_BYTES}"
 
 
-def runtime(app: str, unit: str, port: int) -> str:
+def runtime(app: str, unit_name: str, port: int) -> str:
     """What a unit's process was started from and who listens on its port, all at one moment.
 
     Facts with keys `show.…`, `running`, `own_namespace` and `<app>.listener`.
@@ -172,7 +173,7 @@ def runtime(app: str, unit: str, port: int) -> str:
     return "\n".join(
         (
             _RUNNING,
-            show_unit(unit),
+            show_unit(unit_name),
             'if [ "$pid" -gt 0 ]; then',
             f'  fact running "$(running_release "$pid" {name})"',
             '  fact own_namespace "$(own_namespace "$pid")"; fi',
@@ -181,9 +182,9 @@ def runtime(app: str, unit: str, port: int) -> str:
     )
 
 
-def journal(unit: str, lines: int) -> str:
+def journal(unit_name: str, lines: int) -> str:
     """The last lines of the unit's journal."""
-    name = quote(values.checked(values.unit_name, unit))
+    name = quote(values.checked(values.unit_name, unit_name))
     return f"journalctl --unit {name} --lines {int(lines)} --no-pager --output short-iso"
 
 

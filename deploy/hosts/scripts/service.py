@@ -22,38 +22,38 @@ SHOWN = (
 )
 
 
-def _unit(unit: str) -> str:
-    return quote(values.checked(values.unit_name, unit))
+def _quoted(unit_name: str) -> str:
+    return quote(values.checked(values.unit_name, unit_name))
 
 
-def stop_unit(unit: str) -> str:
+def stop_unit(unit_name: str) -> str:
     """Stop a unit and wait until its processes are gone."""
-    return f"systemctl stop {_unit(unit)}"
+    return f"systemctl stop {_quoted(unit_name)}"
 
 
-def retire_unit(unit: str) -> str:
+def retire_unit(unit_name: str) -> str:
     """Stop a unit for good: it does not come back at the next boot; one that is not is gone.
 
     `disable` reloads systemd: without that it goes on to report the unit as enabled, and from
     version 253 each of its units as changed (NeedDaemonReload=yes).
     """
-    name = _unit(unit)
+    name = _quoted(unit_name)
     known = f"systemctl cat {name} >/dev/null 2>&1"
     return f"if {known}; then systemctl disable --now --quiet {name}; fi"
 
 
-def revive_unit(unit: str) -> str:
+def revive_unit(unit_name: str) -> str:
     """Undo `retire_unit`."""
-    name = _unit(unit)
+    name = _quoted(unit_name)
     return f"systemctl reset-failed {name} 2>/dev/null; systemctl enable --now --quiet {name}"
 
 
-def kept_unit(app: str, unit: str, release: str, digest: str) -> str:
+def kept_unit(app: str, unit_name: str, release: str, digest: str) -> str:
     """Where a release's unit lies, beside those of other releases and settings."""
     name = (
         f"{values.checked(values.release_id, release)}.{values.checked(values.unit_digest, digest)}"
     )
-    return f"{home(app)}/records/units/{name}.{values.checked(values.unit_name, unit)}"
+    return f"{home(app)}/records/units/{name}.{values.checked(values.unit_name, unit_name)}"
 
 
 def switch_release(
@@ -96,13 +96,13 @@ def switch_release(
     )
 
 
-def start_unit(unit: str) -> str:
+def start_unit(unit_name: str) -> str:
     """Enable, load and start; the invocation that was started is printed.
 
     In this order: a link that is made after the reload has systemd 253 and newer report each of
     its units as changed (NeedDaemonReload=yes).
     """
-    name = _unit(unit)
+    name = _quoted(unit_name)
     return "\n".join(
         (
             "set -e",
@@ -110,12 +110,12 @@ def start_unit(unit: str) -> str:
             "systemctl daemon-reload",
             f"systemctl reset-failed {name} 2>/dev/null || true",
             f"systemctl start {name}",
-            show_unit(unit),
+            show_unit(unit_name),
         )
     )
 
 
-def show_unit(unit: str, key: str = "show") -> str:
+def show_unit(unit_name: str, key: str = "show") -> str:
     """The unit's state as facts `<key>.<property>=<value>`; systemd prints times in UTC.
 
     The script's variable `pid` is the unit's main process afterwards, 0 for none.
@@ -125,7 +125,7 @@ def show_unit(unit: str, key: str = "show") -> str:
             "pid=0",
             f'while IFS="=" read -r k v; do fact "{key}.$k" "$v"',
             '  [ "$k" != MainPID ] || pid=${v%%[!0-9]*}; done <<END_OF_UNIT',
-            f"$(TZ=UTC systemctl show {_unit(unit)} -p {SHOWN})",
+            f"$(TZ=UTC systemctl show {_quoted(unit_name)} -p {SHOWN})",
             "END_OF_UNIT",
         )
     )
