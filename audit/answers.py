@@ -168,7 +168,7 @@ def _build_all(facts: HostFacts) -> None:
             upload.discard_part("web", release)
         upload.remove_releases("web", tuple(slot.releases), next(iter(slot.partial), ""))
         for record in slot.history:
-            unit = ("web@5000.service", record.unit)
+            unit = ("web@5000.service", record.unit_digest)
             service.switch_release("web", 5000, record.release, "web", unit, (unit[0],))
         questions.runtime("web", "web@5000.service", 5000)
 

@@ -7,6 +7,7 @@ from functools import cmp_to_key
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from audit.api import GROUP
 from audit.wall import Attempt, Wall
 from deploy.aws.inventory import Host
 from deploy.errors import BadInput
@@ -15,7 +16,8 @@ from deploy.recovery import rollback
 from deploy.settings.app import App
 from deploy.settings.environment import Environment
 from deploy.settings.scope import Scope
-from deploy.survey.facts import HostFacts, Slot, Survey
+from deploy.survey.facts import HostFacts, Survey
+from deploy.survey.slot import Slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -197,7 +199,8 @@ def three_clocks(choose: Decide, fleets: int = FLEETS // 10) -> Attempt:
 
 
 def _survey(hosts: Sequence[HostFacts]) -> Survey:
-    return Survey(tuple(hosts), {}, {})
+    apps = hosts[0].slots
+    return Survey(tuple(hosts), dict.fromkeys(apps, GROUP), {app: {} for app in apps})
 
 
 WALLS = (

@@ -38,7 +38,8 @@ from deploy.screen import console
 from deploy.settings.app import App
 from deploy.settings.environment import Environment
 from deploy.steps.fleet import Fleet
-from deploy.survey.facts import HostFacts, Slot, Survey, UnitState
+from deploy.survey.facts import HostFacts, Survey
+from deploy.survey.slot import Slot, UnitState
 from deploy.unit.unit_file import RenderedUnit
 
 if TYPE_CHECKING:
@@ -158,11 +159,11 @@ def _planned(environment: Environment, hosts: list[Host], folder: Path) -> Plan:
     before, after = _unit("1"), _unit("2")
     record = Record(OLD.id, before.digest)
     slot = Slot(
-        unit=UnitState("loaded", "active", "running", "enabled", 100, "1"),
+        unit_state=UnitState("loaded", "active", "running", "enabled", 100, "1"),
         link=OLD.id,
         unit_digest=before.digest,
         running_release=OLD.id,
-        running_unit=before.digest,
+        running_unit_digest=before.digest,
         releases=(OLD.id,),
         history=(record,),
         kept=frozenset({record.kept}),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from deploy.aws.inventory import Host
     from deploy.package.opening import Package
-    from deploy.settings.app import App
+    from deploy.settings.app import AppInSlot
     from deploy.steps.fleet import Fleet
     from lab.fleet import LabHost
 
@@ -94,9 +94,9 @@ def measure(lab: Lab, rounds: int = ROUNDS) -> Uploads:
             for _ in range(rounds):
                 peer = _timed(lab, lambda: _all(lab.hosts, peers.upload))
                 with Session(loaded, scope=Scope("lab")) as unconnected:
-                    ours = _timed(lab, lambda: _upload(unconnected, app, first.package))
+                    ours = _timed(lab, lambda: _upload(unconnected, app.slots[0], first.package))
                 times.append((ours, peer))
-            told = _upload(opened, app, second.package)
+            told = _upload(opened, app.slots[0], second.package)
         sent = [re.fullmatch(r"\| sent ([0-9.]+) of .*", text) for text in told.values()]
         return Uploads(
             hosts=len(lab.hosts),
@@ -136,7 +136,7 @@ def _all(hosts: Iterable[LabHost], act: Callable[[LabHost], None]) -> None:
         list(pool.map(act, hosts))
 
 
-def _upload(opened: Session, app: App, package: Package) -> dict[str, str]:
+def _upload(opened: Session, app: AppInSlot, package: Package) -> dict[str, str]:
     """The deploy's own steps; what each host was told last."""
     fleet = opened.fleet()
     told: dict[str, str] = {}

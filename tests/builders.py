@@ -15,7 +15,8 @@ from deploy.package.release import Release
 from deploy.plan.candidate import Offer
 from deploy.settings.app import App
 from deploy.settings.environment import Environment
-from deploy.survey.facts import HostFacts, Slot, Survey, UnitState
+from deploy.survey.facts import HostFacts, Survey
+from deploy.survey.slot import Slot, UnitState
 from deploy.unit.unit_file import RenderedUnit
 
 if TYPE_CHECKING:
@@ -82,12 +83,12 @@ def slot(release: str = OLD, rendered: RenderedUnit | None = None, **settings: A
     """A slot that runs a release, at rest: record, link, unit and process agree."""
     own = rendered or unit()
     given: dict[str, Any] = {
-        "unit": RUNNING,
+        "unit_state": RUNNING,
         "link": release,
         "unit_sha256": hashlib.sha256(own.text.encode()).hexdigest(),
         "unit_digest": own.digest,
         "running_release": release,
-        "running_unit": own.digest,
+        "running_unit_digest": own.digest,
         "releases": (release,),
         "manifests": {release: manifest_digest(release)},
         "history": (Record(release, own.digest),),
@@ -164,7 +165,7 @@ def offer(of: App, hosts: Iterable[HostFacts], release: str = NEW, text: str = "
     """What a deploy of this release offers each host; `text` is the unit's."""
     told = text or f"[Service]\n# {release}\n"
     units = {
-        (one.host.name, port): unit(of.at(port).unit, told) for one in hosts for port in of.ports
+        (one.host.name, each.port): unit(each.unit_name, told) for one in hosts for each in of.slots
     }
     checks = {key: rendered.text for key, rendered in units.items()}
     return Offer(of, package(of.name, release), units, checks)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from deploy.plan.plan import Plan
-    from deploy.survey.facts import Slot, Survey
+    from deploy.survey.facts import Survey
+    from deploy.survey.slot import Slot
 
 PORTS = {"web": 5000, "api": 5100, "jobs": 5200}
 
@@ -38,7 +39,7 @@ def record(app: str, number: int, run: str = "", kind: Kind = Kind.DEPLOY, at: s
 def slot(history: Sequence[Record], **more: object) -> Slot:
     """A slot that runs what was recorded last, with all that was ever deployed on the host."""
     last = history[-1]
-    rendered = replace(builders.unit(), digest=last.unit)
+    rendered = replace(builders.unit(), digest=last.unit_digest)
     given: dict[str, object] = {
         "history": tuple(history),
         "releases": tuple(dict.fromkeys(each.release for each in history)),
@@ -124,7 +125,7 @@ class Fleet:
                 run = f"{self.runs:032x}" if self.formats else ""
                 kind = step.kind if self.formats else Kind.DEPLOY
                 key = step.app.name, int(step.host.name.partition("-")[2])
-                self.past[key].append(Record(step.release, step.unit, "", "me", run, kind))
+                self.past[key].append(Record(step.release, step.unit_digest, "", "me", run, kind))
         return switched(made)
 
     def runs_now(self, app: str = "web") -> list[int]:

@@ -27,7 +27,7 @@ from deploy.errors import CommandFailed, CommandResult, DeployError, Locked
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.ssh import known_hosts, login
 from deploy.package import entries
-from deploy.plan import assembly, exclusion, plan, preflight
+from deploy.plan import assembly, exclusion, fitness, plan
 from deploy.run.report import (
     BatchBegan,
     Failure,
@@ -44,7 +44,7 @@ from deploy.settings.scope import Scope
 from deploy.steps import verify
 from deploy.steps.fleet import Fleet
 from deploy.survey import parse
-from deploy.survey.facts import Listener, UnitState
+from deploy.survey.slot import Listener, UnitState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,7 +139,9 @@ def _fleet(stdout: str) -> Fleet:
 
 
 def _prove() -> verify.ProveRelease:
-    return verify.ProveRelease(builders.host(), builders.app(), builders.NEW, "/health", "200")
+    return verify.ProveRelease(
+        builders.host(), builders.app().at(5000), builders.NEW, "/health", "200"
+    )
 
 
 def journal(screen: Screen, text: str) -> None:
@@ -167,7 +169,7 @@ def survey_row(screen: Screen, text: str) -> None:
     slot = replace(
         facts.slots["web"],
         running_release=text,
-        unit=replace(builders.RUNNING, active=text, since=f"Sun {text} {text} UTC"),
+        unit_state=replace(builders.RUNNING, active=text, since=f"Sun {text} {text} UTC"),
     )
     seen = builders.survey([replace(facts, slots={"web": slot})])
     told = overview.overview(builders.environment(), seen)
@@ -242,7 +244,7 @@ def listener(screen: Screen, text: str) -> None:
 
 def _refused(screen: Screen, seen: Any) -> None:
     def refused() -> None:
-        problems = preflight.unfit((builders.app(),), seen)
+        problems = fitness.unfit((builders.app(),), seen)
         exclusion.leave_out(builders.environment(), seen, problems, Scope("lab"))
 
     _shown(screen, refused)

@@ -182,7 +182,7 @@ def test_h8_the_poller_survives_any_exception_and_each_is_shown_once() -> None:
         )
         host = builders.host(1)
         host = type(host)("host-1", "10.0.0.1", "i-1")
-        health = fleet.health_since(host, builders.app(), time.monotonic(), 5.0)
+        health = fleet.health_since(host, builders.app().at(5000), time.monotonic(), 5.0)
     assert health == builders.HEALTHY
     assert len(told) == len(set(told)) <= 3
     assert sick.polls >= 5
@@ -256,7 +256,7 @@ class Channel:
 def test_m2_a_proof_of_an_answer_that_trickles_ends_in_time_and_shows_it(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = builders.app(start_timeout_seconds=1, health={"timeout_seconds": 0.4})
+    app = builders.app(start_timeout_seconds=1, health={"timeout_seconds": 0.4}).at(5000)
     with trickle.serving(trickle.ANSWERS[name]) as port:
         remote = Remote(builders.host(1), builders.environment())
         cast("Any", remote)._connection = Channel(port)

@@ -85,6 +85,11 @@ class Health:
         }
 
     @property
+    def is_registered(self) -> bool:
+        """Whether the group knows the target, be it only to drain it."""
+        return self.reason != "Target.NotRegistered"
+
+    @property
     def may_receive(self) -> bool:
         """Whether the load balancer may send new requests now or soon."""
         return self.state not in {State.DRAINING, State.UNUSED, State.UNHEALTHY_DRAINING}

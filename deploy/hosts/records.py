@@ -28,7 +28,7 @@ class Record:
 
     Attributes:
         release: The release's id.
-        unit: The digest of the unit it ran under.
+        unit_digest: The digest of the unit it ran under.
         at: ISO time, by the clock of the workstation.
         by: Who deployed it, from where.
         run: The id of the command that did it, 32 hex digits; empty in lines of format 0.
@@ -37,7 +37,7 @@ class Record:
     """
 
     release: str
-    unit: str
+    unit_digest: str
     at: str = ""
     by: str = ""
     run: str = ""
@@ -52,14 +52,14 @@ class Record:
     @property
     def kept(self) -> str:
         """The name under which the host keeps the unit, beside those of other releases."""
-        return f"{self.release}.{self.unit}"
+        return f"{self.release}.{self.unit_digest}"
 
     def as_line(self) -> str:
         """One line of JSON."""
         body = {
             "format": FORMAT,
             "release": self.release,
-            "unit": self.unit,
+            "unit": self.unit_digest,
             "at": self.at,
             "by": self.by,
             "run": self.run,
@@ -96,7 +96,7 @@ class Record:
         if not is_known:
             return None
         kind = Kind(found.pop("kind") or Kind.DEPLOY)
-        return cls(**found, kind=kind)
+        return cls(unit_digest=found.pop("unit"), **found, kind=kind)
 
 
 def new_run() -> str:

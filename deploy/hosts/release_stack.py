@@ -42,7 +42,7 @@ def standing_releases(history: Sequence[Record]) -> tuple[Record, ...]:
 
 def _place(standing: Sequence[Record], back: Record) -> int | None:
     """Where on the stack a rollback returned to: under this unit, or else to this release."""
-    for names in ("release", "unit"), ("release",):
+    for names in ("release", "unit_digest"), ("release",):
         wanted = [getattr(back, name) for name in names]
         for place in range(len(standing) - 1, -1, -1):
             if [getattr(standing[place], name) for name in names] == wanted:
@@ -53,4 +53,4 @@ def _place(standing: Sequence[Record], back: Record) -> int | None:
 def _is_same(last: Record, record: Record) -> bool:
     """Whether a record says again what lies on top of the standing_releases."""
     is_untold = not (last.run and record.run)
-    return last.release == record.release and (is_untold or last.unit == record.unit)
+    return last.release == record.release and (is_untold or last.unit_digest == record.unit_digest)

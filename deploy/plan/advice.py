@@ -60,10 +60,11 @@ def _drift(apps: tuple[App, ...], survey: Survey) -> list[str]:
                 "the host, its answer is not what a deploy leaves there"
             )
         for app in apps:
-            unit = facts.at(app).unit
-            if facts.slots[app.name].unit.has_drop_ins:
+            on = survey.on(facts.host, app)
+            if on.slot.unit_state.has_drop_ins:
+                name = on.unit_name
                 found.append(
-                    f"{facts.host}: drop-ins change {unit}, so it is never current; put their "
-                    f"settings into the template and remove them: systemctl revert {unit}"
+                    f"{facts.host}: drop-ins change {name}, so it is never current; put their "
+                    f"settings into the template and remove them: systemctl revert {name}"
                 )
     return found

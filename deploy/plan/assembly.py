@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy import foreign_text
-from deploy.aws.targets import State
-from deploy.plan import advice, capacity, host_steps
+from deploy.plan import advice, capacity, host_steps, order
+from deploy.plan.capacity import InService
 from deploy.plan.host_plan import Goal, HostPlan
-from deploy.plan.order import is_served, sick_apart, windows
 from deploy.plan.plan import Plan
 from deploy.plan.staging import is_current, staged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from deploy.aws.inventory import Host
     from deploy.plan.candidate import Offer
     from deploy.settings.app import App
     from deploy.settings.environment import Environment
     from deploy.steps.base import Phase, Step
-    from deploy.survey.facts import HostFacts, Survey
+    from deploy.survey.facts import Survey
 
 
 def make(
@@ -36,9 +36,15 @@ def make(
     staging: list[HostPlan] = []
     goals: dict[str, tuple[Goal, ...]] = {}
     for facts in survey.hosts:
-        due = tuple(o for o in offers if not is_current(o, facts, survey))
-        goals[facts.host.name] = tuple(_goal(offer, facts) for offer in due)
-        prepared = [step for offer in offers for step in staged(offer, facts, survey, due)]
+        due: list[Goal] = []
+        prepared: list[Step] = []
+        for offer in offers:
+            on = survey.on(facts.host, offer.app)
+            is_due = not is_current(offer, on)
+            prepared += staged(offer, on, is_due=is_due)
+            if is_due:
+                due.append(Goal(on, offer.package.release.id, offer.unit(on).digest))
+        goals[facts.host.name] = tuple(due)
         if prepared:
             staging.append(HostPlan(facts.host, tuple(prepared)))
     releases = {offer.app.name: offer.package.release.id for offer in offers}
@@ -73,27 +79,27 @@ def assemble(
     """
     rollout = environment.rollout
     apps = tuple(app for app in environment.apps if app.name in purpose[1])
-    sick, goals = sick_apart(goals, survey)
+    sick, goals = order.sick_apart(goals)
     due = [facts for facts in survey.hosts if goals.get(facts.host.name)]
     early = tuple(
-        host_steps.laid(sick[facts.host.name], facts, survey, environment)
+        host_steps.laid(sick[facts.host.name], environment)
         for facts in survey.hosts
         if facts.host.name in sick
     )
-
-    def cut(*, canary: bool) -> tuple[tuple[HostPlan, ...], ...]:
-        order = capacity.order(rollout, due, survey, apps, canary=canary)
-        return tuple(
-            tuple(host_steps.laid(goals[f.host.name], f, survey, environment) for f in batch)
-            for batch in capacity.batches(rollout, order, len(survey.hosts))
-        )
-
-    batches = cut(canary=not any(_is_short(app, survey) for app in apps))
+    in_service = {app.name: InService.of(app, survey) for app in environment.apps}
+    canary = all(in_service[app.name].is_complete for app in apps)
+    ordered = order.order(rollout, due, survey, apps, canary=canary)
+    cut = [
+        tuple(host_steps.laid(goals[facts.host.name], environment) for facts in batch)
+        for batch in order.batches(rollout, ordered, len(survey.hosts))
+    ]
     ended = tuple(
-        host_plan for facts in survey.hosts if (host_plan := _ended(facts, environment, survey))
+        host_plan
+        for facts in survey.hosts
+        if (host_plan := _ended(facts.host, environment, survey))
     )
-    batches = tuple(batch for batch in (first, ended, early, *batches) if batch)
-    together = [*batches[:-1], *windows(batches[-1], rollout.window)] if batches else []
+    batches = tuple(batch for batch in (first, ended, early, *cut) if batch)
+    together = [*batches[:-1], *order.windows(batches[-1], rollout.window)] if batches else []
     switched = [
         (
             app,
@@ -126,8 +132,10 @@ def assemble(
             *warned,
         ),
         seconds=_estimate(batches, survey, rollout.window),
-        floors=tuple(
-            {} if allow_downtime else _floors(environment, batch, survey, last=batch is batches[-1])
+        minimums=tuple(
+            {}
+            if allow_downtime
+            else _minimums(environment, batch, in_service, last=batch is batches[-1])
             for batch in batches
         ),
         tolerated=rollout.max_failures.hosts(len(survey.everyone)),
@@ -137,25 +145,23 @@ def assemble(
             facts.host.name
             for facts in survey.hosts
             for app in environment.apps
-            if survey.health_of(facts.host, app).state is not State.HEALTHY
+            if not survey.on(facts.host, app).is_healthy
         )
-        | {host.name for host in survey.left_out if not is_served(host, environment, survey)},
+        | {host.name for host in survey.left_out if not order.is_served(host, environment, survey)},
         left_out=survey.left_out,
         apps={app.name: app for app in apps},
-        ports={(f.host.name, app.name): f.at(app).port for f in survey.hosts for app in apps},
+        slots={(f.host.name, app.name): f.at(app) for f in survey.hosts for app in apps},
     )
 
 
-def _ended(facts: HostFacts, environment: Environment, survey: Survey) -> HostPlan | None:
+def _ended(host: Host, environment: Environment, survey: Survey) -> HostPlan | None:
     """What ends the slots that a deploy left beside those in use on a host."""
-    found = {
-        app.name: host_steps.left_over(facts, app, survey, environment) for app in environment.apps
-    }
-    steps = tuple(step for each in found.values() for step in each)
+    apps = [survey.on(host, app) for app in environment.apps]
+    steps = tuple(step for on in apps for step in host_steps.left_over(on, environment))
     if not steps:
         return None
-    served = host_steps.serving(environment.apps, facts, survey)
-    return HostPlan(facts.host, steps, surged=frozenset(found), served=served)
+    surged = frozenset(on.app.name for on in apps)
+    return HostPlan(host, steps, surged=surged, served=host_steps.serving(apps))
 
 
 def _policy(environment: Environment) -> str:
@@ -166,21 +172,19 @@ def _policy(environment: Environment) -> str:
 
 def _is_mixed(app: App, survey: Survey) -> bool:
     """Whether the app runs in more than one release, the previous unit being one."""
-    slots = [facts.slots[app.name] for facts in survey.hosts]
-    before = {str(app.replaces) for slot in slots if slot.replaces.is_running}
-    return len({slot.running_release for slot in slots} - {""} | before) > 1
+    fleet = survey.everywhere(app)
+    found = {on.slot.running_release for on in fleet} | {on.previous_unit for on in fleet}
+    return len(found - {""}) > 1
 
 
-def _is_short(app: App, survey: Survey) -> bool:
-    """Whether a target of the app's group is out of service already."""
-    targets = {survey.target(facts.host, app) for facts in survey.hosts}
-    return bool(targets - capacity.healthy(survey.health[app.name]))
-
-
-def _floors(
-    environment: Environment, batch: tuple[HostPlan, ...], survey: Survey, *, last: bool
+def _minimums(
+    environment: Environment,
+    batch: tuple[HostPlan, ...],
+    in_service: Mapping[str, InService],
+    *,
+    last: bool,
 ) -> dict[str, int]:
-    """What must stay in service of each app that the batch switches; a dead group has no floor.
+    """What must stay in service of each app that the batch switches; nothing of a dead group.
 
     last: whether it is the batch that a window slides over.
     """
@@ -189,14 +193,10 @@ def _floors(
     for app in environment.apps:
         size = sum(host_plan.switches(app) for host_plan in batch)
         size = min(size, window) if window and last else size
-        if size and capacity.healthy(survey.health[app.name]):
-            whole = capacity.fleet_size(app, survey)
-            found[app.name] = capacity.floor(environment.rollout, whole, size)
+        now = in_service[app.name]
+        if size and now.healthy:
+            found[app.name] = now.minimum(environment.rollout, size)
     return found
-
-
-def _goal(offer: Offer, facts: HostFacts) -> Goal:
-    return Goal(offer.app, offer.package.release.id, offer.unit(facts).digest)
 
 
 def _estimate(

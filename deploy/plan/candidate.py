@@ -14,9 +14,10 @@ from deploy.unit import lint, spec, unit_file
 
 if TYPE_CHECKING:
     from deploy.package.opening import Package
-    from deploy.settings.app import App
+    from deploy.settings.app import App, AppInSlot
     from deploy.settings.environment import Environment
-    from deploy.survey.facts import HostFacts, Survey
+    from deploy.survey.app_on_host import SlotOnHost
+    from deploy.survey.facts import Survey
     from deploy.unit.unit_file import RenderedUnit
 
 MEBIBYTE = 1024 * 1024
@@ -46,9 +47,9 @@ class Offer:
     trials: dict[tuple[str, int], str] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
 
-    def unit(self, facts: HostFacts) -> RenderedUnit:
-        """The unit for the host's slot in use."""
-        return self.units[facts.host.name, facts.at(self.app).port]
+    def unit(self, at: SlotOnHost) -> RenderedUnit:
+        """The unit for the app's slot on a host."""
+        return self.units[at.host.name, at.app.port]
 
 
 def choose(environment: Environment, app: App, wanted: str | None) -> Path:
@@ -110,7 +111,7 @@ def offer(environment: Environment, opened: Opened, survey: Survey) -> Offer:
         for port in app.ports:
             kind, key = (group, facts.systemd, port), (facts.host.name, port)
             if kind not in made:
-                specs = {each: _spec(app.at(each), opened, group) for each in app.ports}
+                specs = {each.port: _spec(each, opened, group) for each in app.slots}
                 every = tuple(specs.values())
                 made[kind] = unit_file.render(template, specs[port], facts.systemd, every)
             offered.units[key] = unit = made[kind]
@@ -125,14 +126,15 @@ def offer(environment: Environment, opened: Opened, survey: Survey) -> Offer:
     return replace(offered, warnings=tuple(dict.fromkeys(found)))
 
 
-def _spec(app: App, opened: Opened, group: str) -> spec.UnitSpec:
+def _spec(slot: AppInSlot, opened: Opened, group: str) -> spec.UnitSpec:
     """What the unit of one of the app's slots says; group: the service user's on its host."""
-    words = tuple(word.replace("{port}", str(app.port)) for word in opened.words)
+    app, port = slot.settings, str(slot.port)
+    words = tuple(word.replace("{port}", port) for word in opened.words)
     return spec.UnitSpec(
         app=app.name,
-        port=app.port,
+        port=slot.port,
         release=opened.package.release.id,
-        description=f"{app.name} on port {app.port}",
+        description=f"{app.name} on port {port}",
         command=words,
         executable_in_package=words[0] in opened.package.files,
         user=app.service_user,

@@ -1,99 +1,76 @@
-"""Capacity is arithmetic: who goes in which batch, and what stays in service meanwhile. Pure."""
+"""Capacity is arithmetic: what stays in service while a batch is out. Pure."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy.aws.targets import State, Target
+from deploy.aws.targets import State
 from deploy.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from deploy.aws.inventory import Host
-    from deploy.aws.targets import Health, TargetGroup
+    from deploy.aws.targets import Target, TargetGroup
     from deploy.settings.app import App
     from deploy.settings.rollout import Rollout
-    from deploy.survey.facts import HostFacts, Survey
+    from deploy.survey.facts import Survey
 
 
-def batches(
-    rollout: Rollout, order: Sequence[HostFacts], fleet: int
-) -> tuple[tuple[HostFacts, ...], ...]:
-    """The hosts cut into batches; percentages are of the whole fleet, at least 1 host.
+@dataclass(frozen=True)
+class InService:
+    """What serves an app in its whole fleet, and what of it a batch takes out.
 
-    A window slides over all of them, as over one batch.
+    Attributes:
+        group: The app's target group.
+        size: How many targets the group has, or shall have: shares are reckoned from all of them.
+        healthy: Those in service.
+        targets: By host, the targets of the slot in use.
+        zones: The availability zones of targets.
     """
-    if rollout.window:
-        return (tuple(order),) if order else ()
-    cut: list[tuple[HostFacts, ...]] = []
-    start = 0
-    while start < len(order):
-        size = rollout.batch.hosts(len(cut), fleet)
-        cut.append(tuple(order[start : start + size]))
-        start += size
-    return tuple(cut)
+
+    group: TargetGroup
+    size: int
+    healthy: frozenset[Target]
+    targets: Mapping[Host, tuple[Target, ...]]
+    zones: Mapping[Target, str]
+
+    @classmethod
+    def of(cls, app: App, survey: Survey) -> InService:
+        """From a survey.
+
+        A host that is left out has one target, whatever the load balancer says of it, and may
+        have it in whichever slot.
+        """
+        health = survey.health[app.name]
+        targets = {on.host: on.targets for on in survey.everywhere(app)}
+        left_out = {
+            host: [survey.target(host, slot) for slot in app.slots] for host in survey.left_out
+        }
+        zones = {
+            target: host.zone
+            for host, its in (*targets.items(), *left_out.items())
+            for target in its
+        }
+        known = health.keys() | {target for its in targets.values() for target in its}
+        unlisted = [its for its in left_out.values() if not health.keys() & set(its)]
+        healthy = {target for target, its in health.items() if its.state is State.HEALTHY}
+        group = survey.groups[app.name]
+        return cls(group, len(known) + len(unlisted), frozenset(healthy), targets, zones)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether each host's targets are in service."""
+        return all(self.healthy.issuperset(its) for its in self.targets.values())
+
+    def minimum(self, rollout: Rollout, size: int) -> int:
+        """How many targets stay in service while a batch of this size is out."""
+        return minimum(rollout, self.size, size)
 
 
-def order(
-    rollout: Rollout,
-    due: Sequence[HostFacts],
-    survey: Survey,
-    apps: Iterable[App],
-    *,
-    canary: bool = True,
-) -> tuple[HostFacts, ...]:
-    """Unhealthy hosts first, since they cost no capacity; before them a canary, which is healthy.
-
-    Of several apps, hosts with the fewest in service come first. A percentage or a ramp asks
-    for a canary: a host that shows what the release does in service.
-    """
-    served = tuple(apps)
-
-    def healthy_apps(facts: HostFacts) -> int:
-        return sum(survey.health_of(facts.host, app).state is State.HEALTHY for app in served)
-
-    found = sorted(due, key=lambda facts: (healthy_apps(facts), facts.host.name))
-    sizes = rollout.batch.sizes
-    if canary and not rollout.window and (len(sizes) > 1 or sizes[0].endswith("%")):
-        first = next((facts for facts in found if healthy_apps(facts) == len(served)), None)
-        if first:
-            found.remove(first)
-            found.insert(0, first)
-    return tuple(found)
-
-
-def healthy(targets: Mapping[Target, Health]) -> set[Target]:
-    """The targets in service."""
-    return {target for target, health in targets.items() if health.state is State.HEALTHY}
-
-
-def fleet_size(app: App, survey: Survey) -> int:
-    """How many targets the app's group has, or shall have: its share is reckoned from all of them.
-
-    A host that is left out has one, whatever the load balancer says of it.
-    """
-    registered = survey.health[app.name].keys()
-    targets = {survey.target(facts.host, app) for facts in survey.hosts}
-    unlisted = [
-        host
-        for host in survey.left_out
-        if not any(survey.target(host, app.at(port)) in registered for port in app.ports)
-    ]
-    return len(registered | targets) + len(unlisted)
-
-
-def _zones_left_out(app: App, survey: Survey) -> dict[Target, str]:
-    """The zones of the targets that hosts which are left out may have, in whichever slot."""
-    return {
-        survey.target(host, app.at(port)): host.zone
-        for host in survey.left_out
-        for port in app.ports
-    }
-
-
-def floor(rollout: Rollout, fleet: int, size: int) -> int:
+def minimum(rollout: Rollout, fleet: int, size: int) -> int:
     """How many of a fleet's targets stay in service while a batch of this size is out.
 
     The policy's `min_in_service`, or else the fleet minus the batch; never less than 1.
@@ -118,21 +95,20 @@ def refuse_outage(
     if allow_downtime:
         return
     for app, batches_of_hosts in switched:
-        own = {survey.target(f.host, app): f.host.zone for f in survey.hosts}
-        zones = own | _zones_left_out(app, survey)
-        serving = healthy(survey.health[app.name])
+        now = InService.of(app, survey)
+        serving = now.healthy
         if not serving:
             continue
         for number, hosts in enumerate(batches_of_hosts, start=1):
             if not hosts:
                 continue
-            out = {survey.target(host, app) for host in hosts}
-            least = floor(rollout, fleet_size(app, survey), len(hosts))
-            short = shortfall(survey.groups[app.name], least, serving, out, zones)
+            out = {target for host in hosts for target in now.targets[host]}
+            least = now.minimum(rollout, len(hosts))
+            short = shortfall(now.group, least, serving, out, now.zones)
             if short:
                 raise BadInput(
-                    f"batch {number} ({len(hosts)} of {len(own)} hosts) {short}; make `batch` "
-                    "smaller, add a host, or accept the outage with --allow-downtime"
+                    f"batch {number} ({len(hosts)} of {len(now.targets)} hosts) {short}; make "
+                    "`batch` smaller, add a host, or accept the outage with --allow-downtime"
                 )
             serving |= out
 

@@ -16,19 +16,20 @@ if TYPE_CHECKING:
     from deploy.hosts.records import Record
     from deploy.settings.app import App
     from deploy.steps.base import Step
+    from deploy.survey.app_on_host import AppOnHost
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What an app's slot on one host shall run: a release, under the unit with this digest.
+    """What an app shall run on one host: a release, under the unit with this digest.
 
     failed_release: the release that is left because it is bad, to be marked so; empty for none;
     kind: what its record says of the switch.
     """
 
-    app: App
+    on: AppOnHost
     release: str
-    unit: str
+    unit_digest: str
     failed_release: str = ""
     kind: Kind = Kind.DEPLOY
 

@@ -7,24 +7,72 @@ from typing import TYPE_CHECKING
 from deploy.aws.targets import State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from deploy.aws.inventory import Host
     from deploy.plan.host_plan import Goal, HostPlan
+    from deploy.settings.app import App
     from deploy.settings.environment import Environment
-    from deploy.survey.facts import Survey
+    from deploy.settings.rollout import Rollout
+    from deploy.survey.facts import HostFacts, Survey
+
+
+def batches(
+    rollout: Rollout, order: Sequence[HostFacts], fleet: int
+) -> tuple[tuple[HostFacts, ...], ...]:
+    """The hosts cut into batches; percentages are of the whole fleet, at least 1 host.
+
+    A window slides over all of them, as over one batch.
+    """
+    if rollout.window:
+        return (tuple(order),) if order else ()
+    cut: list[tuple[HostFacts, ...]] = []
+    start = 0
+    while start < len(order):
+        size = rollout.batch.hosts(len(cut), fleet)
+        cut.append(tuple(order[start : start + size]))
+        start += size
+    return tuple(cut)
+
+
+def order(
+    rollout: Rollout,
+    due: Sequence[HostFacts],
+    survey: Survey,
+    apps: Iterable[App],
+    *,
+    canary: bool = True,
+) -> tuple[HostFacts, ...]:
+    """Unhealthy hosts first, since they cost no capacity; before them a canary, which is healthy.
+
+    Of several apps, hosts with the fewest in service come first. A percentage or a ramp asks
+    for a canary: a host that shows what the release does in service.
+    """
+    served = tuple(apps)
+
+    def healthy_apps(facts: HostFacts) -> int:
+        return sum(survey.on(facts.host, app).is_healthy for app in served)
+
+    found = sorted(due, key=lambda facts: (healthy_apps(facts), facts.host.name))
+    sizes = rollout.batch.sizes
+    if canary and not rollout.window and (len(sizes) > 1 or sizes[0].endswith("%")):
+        first = next((facts for facts in found if healthy_apps(facts) == len(served)), None)
+        if first:
+            found.remove(first)
+            found.insert(0, first)
+    return tuple(found)
 
 
 def is_served(host: Host, environment: Environment, survey: Survey) -> bool:
     """Whether each app is in service on a host by the load balancer alone, in whichever slot."""
     return all(
-        any(survey.health_of(host, app.at(port)).state is State.HEALTHY for port in app.ports)
+        any(survey.health_of(host, slot).state is State.HEALTHY for slot in app.slots)
         for app in environment.apps
     )
 
 
 def sick_apart(
-    goals: Mapping[str, tuple[Goal, ...]], survey: Survey
+    goals: Mapping[str, tuple[Goal, ...]],
 ) -> tuple[dict[str, tuple[Goal, ...]], dict[str, tuple[Goal, ...]]]:
     """Goals of apps that are out on a host on which others serve, and all the rest.
 
@@ -33,16 +81,11 @@ def sick_apart(
     """
     sick: dict[str, tuple[Goal, ...]] = {}
     rest = dict(goals)
-    for facts in survey.hosts:
-        mine = goals.get(facts.host.name, ())
-        out = tuple(
-            goal
-            for goal in mine
-            if survey.health_of(facts.host, goal.app).state is not State.HEALTHY
-        )
+    for host, mine in goals.items():
+        out = tuple(goal for goal in mine if not goal.on.is_healthy)
         if out and len(out) < len(mine):
-            sick[facts.host.name] = out
-            rest[facts.host.name] = tuple(goal for goal in mine if goal not in out)
+            sick[host] = out
+            rest[host] = tuple(goal for goal in mine if goal.on.is_healthy)
     return sick, rest
 
 

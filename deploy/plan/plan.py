@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from deploy.aws.inventory import Host
     from deploy.plan.host_plan import HostPlan
-    from deploy.settings.app import App
+    from deploy.settings.app import App, AppInSlot
     from deploy.steps.base import Step
 
 
@@ -22,13 +22,13 @@ class Plan:
     """What a command does: everything is staged first, then batch by batch.
 
     verb: the operator's; title: what for, in one line; releases: what each app shall run, by
-    app; floors: for each batch, how many targets of each app's group stay in service meanwhile;
+    app; minimums: for each batch, how many targets of each app's group stay in service meanwhile;
     window: how many hosts of the last batch work at a time, 0 for all of it; tolerated: how many
     hosts may fail before the rollout stops; mixed: whether the fleet ran more than one
     release of an app when this was planned; out: the hosts, by name, of which an app was out of
     service then; left_out: hosts that count as failures from the start, with the reason;
-    seconds: an estimate of the whole, from the settings' waits alone; ports: of the slots in use,
-    by host and app.
+    seconds: an estimate of the whole, from the settings' waits alone; slots: those in use, by
+    the names of host and app.
     """
 
     environment: str
@@ -40,14 +40,14 @@ class Plan:
     batches: tuple[tuple[HostPlan, ...], ...]
     warnings: tuple[str, ...]
     seconds: float
-    floors: tuple[dict[str, int], ...] = ()
+    minimums: tuple[dict[str, int], ...] = ()
     tolerated: int = 0
     window: int = 0
     mixed: bool = False
     out: frozenset[str] = frozenset()
     left_out: Mapping[Host, str] = field(default_factory=dict)
     apps: dict[str, App] = field(default_factory=dict, repr=False)
-    ports: dict[tuple[str, str], int] = field(default_factory=dict, repr=False)
+    slots: dict[tuple[str, str], AppInSlot] = field(default_factory=dict, repr=False)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -59,10 +59,6 @@ class Plan:
     def changes_nothing(self) -> bool:
         """Whether every host is current: such a plan only proves."""
         return not self.batches and all(isinstance(step, ProveCurrent) for step in self.steps)
-
-    def slot_of(self, host: Host, app: App) -> App:
-        """The app in the slot that was in use on a host when this was planned."""
-        return app.at(self.ports[host.name, app.name])
 
     @property
     def early(self) -> dict[str, HostPlan]:

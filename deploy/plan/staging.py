@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
-from deploy.aws.targets import State
 from deploy.package import manifest
 from deploy.steps import verify
 from deploy.steps.records import RecordDeployed
@@ -15,38 +13,23 @@ from deploy.steps.verify import ProveCurrent
 if TYPE_CHECKING:
     from deploy.package.opening import Package
     from deploy.plan.candidate import Offer
-    from deploy.settings.app import App
     from deploy.steps.base import Step
-    from deploy.survey.facts import HostFacts, Slot, Survey
-    from deploy.unit.unit_file import RenderedUnit
+    from deploy.survey.app_on_host import AppOnHost
+    from deploy.survey.slot import Slot
 
 
-def is_current(offer: Offer, facts: HostFacts, survey: Survey) -> bool:
+def is_current(offer: Offer, on: AppOnHost) -> bool:
     """The record, the link, the unit on disk, the running process and the target all agree."""
-    slot, unit = facts.slots[offer.app.name], offer.unit(facts)
-    health = survey.health_of(facts.host, offer.app)
-    return runs(slot, offer.package.release.id, unit) and health.state is State.HEALTHY
+    return on.is_healthy and on.slot.runs_exactly(offer.package.release.id, offer.unit(on))
 
 
-def runs(slot: Slot, release: str, unit: RenderedUnit) -> bool:
-    """Whether the slot's running process is this release under this unit, at rest and at boot.
-
-    A drop-in is a setting that is not ours, so under one nothing is current.
-    """
-    return (
-        slot.runs(release, unit.digest)
-        and not slot.unit.has_drop_ins
-        and slot.unit_sha256 == hashlib.sha256(unit.text.encode()).hexdigest()
-    )
-
-
-def differs(app: App, package: Package, facts: HostFacts) -> str:
+def differs(package: Package, on: AppOnHost) -> str:
     """Why a release that lies on a host is not this package, though it has its id.
 
     Empty where it is this package, or is not there. An id has 48 bits of the digest; the stored
     manifest has the digest of every file.
     """
-    release, slot = package.release, facts.slots[app.name]
+    release, slot, name = package.release, on.slot, on.app.name
     if release.id not in slot.releases:
         return ""
     expected = manifest.stored_digests(package.manifest, release.digest)
@@ -54,33 +37,33 @@ def differs(app: App, package: Package, facts: HostFacts) -> str:
         return ""
     why = "other files" if release.id in slot.manifests else "no manifest"
     return (
-        f"{facts.host}: {app.name} {release.id} is there with {why}, so it is not this "
+        f"{on.host}: {name} {release.id} is there with {why}, so it is not this "
         f"package; build it under another version, or if nothing there runs it: "
-        f"sudo rm -r /srv/{app.name}/releases/{release.id}"
+        f"sudo rm -r /srv/{name}/releases/{release.id}"
     )
 
 
-def staged(offer: Offer, facts: HostFacts, survey: Survey, due: tuple[Offer, ...]) -> list[Step]:
+def staged(offer: Offer, on: AppOnHost, *, is_due: bool) -> list[Step]:
     """The steps for an offer on a host: its files and units, or where it is current its proof.
 
-    due: the offers that are not current there.
+    is_due: whether it is not current there.
     """
-    app, host, release = facts.at(offer.app), facts.host, offer.package.release.id
-    slot, unit = facts.slots[app.name], offer.unit(facts)
-    if offer not in due:
-        proof = ProveCurrent(host, app, release, *verify.question(app, survey.groups[app.name]))
-        last = slot.deployed
-        is_told = last and (last.release, last.unit) == (release, unit.digest) and not slot.out
-        return [proof] if is_told else [proof, RecordDeployed(host, app, release, unit.digest)]
+    app, host, release = on.app, on.host, offer.package.release.id
+    slot, unit = on.slot, offer.unit(on)
+    if not is_due:
+        proof = ProveCurrent(host, app, release, *verify.question(on))
+        last, wanted = slot.deployed, (release, unit.digest)
+        is_recorded = last and (last.release, last.unit_digest) == wanted and not slot.out
+        return [proof] if is_recorded else [proof, RecordDeployed(host, app, *wanted)]
     found: list[Step] = [PrepareHost(host, app)]
-    spare = facts.spares.get(app.name)
-    old = superfluous(slot, release, app.keep_releases, spare.link if spare else "")
+    beside = on.spare.slot.link if on.spare else ""
+    old = superfluous(slot, release, offer.app.keep_releases, beside)
     coming = "" if release in slot.releases else release
     if old or slot.partial.keys() - {coming}:
         found.append(RemoveReleases(host, app, old, coming))
     if coming:
         found.append(UploadRelease(host, app, offer.package))
-    keys = [(host.name, port) for port in app.ports]
+    keys = [(host.name, port) for port in offer.app.ports]
     units = tuple(offer.units[key] for key in keys)
     checks = tuple(offer.checks[key] for key in keys)
     trials = tuple(dict.fromkeys(offer.trials[key] for key in keys if key in offer.trials))

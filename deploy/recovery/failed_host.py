@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from deploy.hosts.records import Record
     from deploy.plan.host_plan import HostPlan
-    from deploy.settings.app import App
+    from deploy.settings.app import AppInSlot
     from deploy.steps.base import Step
 
 
@@ -169,7 +169,7 @@ def _untouched(
     return Recovery((), (), serves=served or is_in or not is_failed)
 
 
-def _back_in(host_plan: HostPlan, app: App) -> tuple[Step, ...]:
+def _back_in(host_plan: HostPlan, app: AppInSlot) -> tuple[Step, ...]:
     return (
         RegisterTarget(host_plan.host, app),
         WaitHealthy(host_plan.host, app),
@@ -196,8 +196,8 @@ def _restored(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> Rec
     found += _marked(host_plan, mine, is_bad=is_bad)
     proof = next(step for step in _of(host_plan, app.name) if isinstance(step, ProveRelease))
     if retired:
-        found.append(ReviveUnit(host, app, retired.unit))
-        found.append(ProveRevived(host, app, retired.unit, proof.path, proof.expect))
+        found.append(ReviveUnit(host, app, retired.unit_name))
+        found.append(ProveRevived(host, app, retired.unit_name, proof.path, proof.expect))
     elif good:
         found += _put_back(host_plan, app, good, proof)
     else:
@@ -216,7 +216,7 @@ def _withdrawn(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> tu
     switched = next((step for step in mine if isinstance(step, SwitchRelease)), None)
     if switched:
         app = switched.app
-        found.append(RetireUnit(host_plan.host, app, app.unit))
+        found.append(RetireUnit(host_plan.host, app, app.unit_name))
         found.append(ForgetOut(host_plan.host, app))
     return tuple(found)
 
@@ -236,11 +236,13 @@ def _marked(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> list[
     return [MarkBad(host_plan.host, started.app, proof.release)] if is_new else []
 
 
-def _put_back(host_plan: HostPlan, app: App, good: Record, proof: ProveRelease) -> tuple[Step, ...]:
+def _put_back(
+    host_plan: HostPlan, app: AppInSlot, good: Record, proof: ProveRelease
+) -> tuple[Step, ...]:
     host = host_plan.host
     return (
         StopUnit(host, app),
-        SwitchRelease(host, app, good.release, good.unit),
+        SwitchRelease(host, app, good.release, good.unit_digest),
         StartUnit(host, app),
         ProveRelease(host, app, good.release, proof.path, proof.expect),
     )

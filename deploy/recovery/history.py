@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from deploy.recovery.chronology import Chronology
     from deploy.settings.app import App
     from deploy.settings.environment import Environment
-    from deploy.survey.facts import Slot, Survey
+    from deploy.survey.facts import Survey
+    from deploy.survey.slot import Slot
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,11 @@ class Past:
     @classmethod
     def of(cls, app: App, environment: Environment, survey: Survey) -> Past:
         """From a survey."""
+        fleet = survey.everywhere(app)
         return cls(
             app,
-            {f.host.name: host_steps.landing(f, app, environment) for f in survey.hosts},
-            {f.host.name: f.slots[app.name] for f in survey.hosts},
+            {on.host.name: host_steps.landing(on, environment) for on in fleet},
+            {on.host.name: on.slot for on in fleet},
         )
 
     @property

@@ -19,11 +19,13 @@ from deploy.steps.unit import ReviveUnit
 from deploy.steps.verify import ProveRelease, ProveRevived
 
 if TYPE_CHECKING:
+    from deploy.aws.inventory import Host
     from deploy.plan.plan import Plan
-    from deploy.settings.app import App
     from deploy.settings.environment import Environment
     from deploy.steps.base import Step
-    from deploy.survey.facts import HostFacts, Slot, Survey
+    from deploy.survey.app_on_host import AppOnHost
+    from deploy.survey.facts import Survey
+    from deploy.survey.slot import Slot
 
 
 def make(given: Environment, survey: Survey, scope: Scope | None = None) -> Plan:
@@ -38,7 +40,7 @@ def make(given: Environment, survey: Survey, scope: Scope | None = None) -> Plan
     try:
         return _made(given, seen)
     except BadInput as error:
-        rest = tuple(facts for facts in seen.hosts if not _serves(facts, given, seen))
+        rest = tuple(facts for facts in seen.hosts if not _serves(facts.host, given, seen))
         waits = {f.host: f"it serves, and waits: {error}" for f in seen.hosts if f not in rest}
         if not rest:
             raise
@@ -48,13 +50,10 @@ def make(given: Environment, survey: Survey, scope: Scope | None = None) -> Plan
         return made
 
 
-def _serves(facts: HostFacts, environment: Environment, survey: Survey) -> bool:
+def _serves(host: Host, environment: Environment, survey: Survey) -> bool:
     """Whether an app that is not as deployed is in service on the host all the same."""
-    return any(
-        survey.health_of(facts.host, facts.at(app)).state is State.HEALTHY
-        and not is_whole(facts.slots[app.name])
-        for app in environment.apps
-    )
+    apps = [survey.on(host, app) for app in environment.apps]
+    return any(on.is_healthy and not on.slot.is_as_deployed for on in apps)
 
 
 def _made(given: Environment, survey: Survey) -> Plan:
@@ -75,20 +74,20 @@ def _made(given: Environment, survey: Survey) -> Plan:
         partial: list[Step] = []
         repaired: list[Step] = []
         due: list[Goal] = []
-        for app in (facts.at(each) for each in environment.apps):
-            slot = facts.slots[app.name]
+        for on in (survey.on(facts.host, app) for app in environment.apps):
+            slot, last = on.slot, on.slot.deployed
             if slot.partial:
-                partial.append(RemoveReleases(facts.host, app, ()))
-            if is_whole(slot) and survey.health_of(facts.host, app).state is State.HEALTHY:
+                partial.append(RemoveReleases(on.host, on.app, ()))
+            if slot.is_as_deployed and on.is_healthy:
                 continue
-            found = _mended(environment, facts, app, survey)
-            last = slot.deployed
+            found = _without_switch(on, environment)
+            is_sick = slot.is_as_deployed and on.may_receive
             if found:
                 repaired += found
-            elif last and slot.can_run(last) and not is_sick(slot, facts, app, survey):
-                due.append(Goal(app, last.release, last.unit))
+            elif last and slot.can_run(last) and not is_sick:
+                due.append(Goal(on, last.release, last.unit_digest))
             else:
-                lost.append(f"{facts.host}: {_why_lost(slot, app)}")
+                lost.append(f"{on.host}: {_why_lost(slot, on.app.name)}")
         goals[facts.host.name] = tuple(due)
         if partial:
             staging.append(HostPlan(facts.host, tuple(partial)))
@@ -107,63 +106,42 @@ def _made(given: Environment, survey: Survey) -> Plan:
     return replace(made, tolerated=made.tolerated + len(made.left_out))
 
 
-def is_whole(slot: Slot) -> bool:
-    """Whether nothing is left of a deploy: no note, and what runs is what was deployed last."""
-    last = slot.deployed
-    if not slot.out and last is None:
-        return not slot.unit.is_loaded
-    return last is not None and not slot.out and slot.runs(last.release, last.unit)
-
-
-def is_sick(slot: Slot, facts: HostFacts, app: App, survey: Survey) -> bool:
-    """Whether all is as deployed and registered, and the service itself is not well."""
-    return is_whole(slot) and survey.health_of(facts.host, app).may_receive
-
-
-def _why_lost(slot: Slot, app: App) -> str:
+def _why_lost(slot: Slot, app: str) -> str:
     if slot.deployed is None:
-        return f"{app.name} was never deployed here, so there is nothing to go back to; deploy it"
-    if is_whole(slot):
-        return f"{app.name} runs as deployed and is not healthy; see its journal"
-    return f"{app.name} {slot.deployed.release} is not here any more; deploy a package"
+        return f"{app} was never deployed here, so there is nothing to go back to; deploy it"
+    if slot.is_as_deployed:
+        return f"{app} runs as deployed and is not healthy; see its journal"
+    return f"{app} {slot.deployed.release} is not here any more; deploy a package"
 
 
-def _mended(
-    environment: Environment, facts: HostFacts, app: App, survey: Survey
-) -> tuple[Step, ...]:
+def _without_switch(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
     """The steps for what needs no switch; none where it does, or nothing can be done."""
-    slot, host, group = facts.slots[app.name], facts.host, survey.groups[app.name]
-    health = survey.health_of(host, app)
-    question = verify.question(app, group)
-    last = slot.deployed
-    if last and slot.runs(last.release, last.unit):
+    host, app, slot, last = on.host, on.app, on.slot, on.slot.deployed
+    question = verify.question(on)
+    if last and slot.runs_deployed:
         proven = ProveRelease(host, app, last.release, *question)
-        if health.may_receive:
+        if on.may_receive:
             return (proven, WaitHealthy(host, app), ForgetOut(host, app)) if slot.out else ()
-        wait = _address_drained(environment, facts, app, survey)
+        wait = _address_drained(on, environment)
         again = (RegisterTarget(host, app), WaitHealthy(host, app), ForgetOut(host, app))
         return (*wait, proven, *again)
-    is_steady = (
-        slot.unit.active == "active"
-        and slot.link == slot.running_release != ""
-        and slot.running_unit == slot.unit_digest
-    )
-    if is_steady and health.state in {State.HEALTHY, State.INITIAL}:
-        release, unit = slot.running_release, slot.running_unit
+    if slot.is_steady and on.health.state in {State.HEALTHY, State.INITIAL}:
+        release, unit_digest = slot.running_release, slot.running_unit_digest
         return (
             ProveRelease(host, app, release, *question),
             WaitHealthy(host, app),
-            RecordDeployed(host, app, release, unit),
+            RecordDeployed(host, app, release, unit_digest),
         )
-    if app.replaces and slot.replaces.is_loaded and last is None and _was_out(slot):
-        if slot.replaces.is_running and not slot.unit.is_running and health.may_receive:
-            revived = ProveRevived(host, app, app.replaces, *question)
+    previous = app.settings.replaces
+    if previous and slot.replaces.is_loaded and last is None and _was_out(slot):
+        revived = ProveRevived(host, app, previous, *question)
+        if slot.replaces.is_running and not slot.unit_state.is_running and on.may_receive:
             return (revived, WaitHealthy(host, app), ForgetOut(host, app))
         return (
-            *_taken_out(environment, facts, app, survey),
-            *_address_drained(environment, facts, app, survey),
-            ReviveUnit(host, app, app.replaces),
-            ProveRevived(host, app, app.replaces, *question),
+            *_taken_out(on, environment),
+            *_address_drained(on, environment),
+            ReviveUnit(host, app, previous),
+            revived,
             RegisterTarget(host, app),
             WaitHealthy(host, app),
             ForgetOut(host, app),
@@ -171,27 +149,21 @@ def _mended(
     return ()
 
 
-def _taken_out(
-    environment: Environment, facts: HostFacts, app: App, survey: Survey
-) -> tuple[Step, ...]:
+def _taken_out(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
     """What is registered and sick may still be sent requests: it leaves before it is stopped."""
-    if not survey.health_of(facts.host, app).may_receive:
+    if not on.may_receive:
         return ()
-    drain = host_steps.drain_seconds(survey.groups[app.name], environment)
     return (
-        DeregisterTarget(facts.host, app, was_healthy=False),
-        WaitDrained(facts.host, app, drain),
+        DeregisterTarget(on.host, on.app, was_healthy=False),
+        WaitDrained(on.host, on.app, host_steps.drain_seconds(on, environment)),
     )
 
 
-def _address_drained(
-    environment: Environment, facts: HostFacts, app: App, survey: Survey
-) -> tuple[Step, ...]:
+def _address_drained(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
     """An address that still drains cannot be registered before its delay is over (ALB guide)."""
-    group, health = survey.groups[app.name], survey.health_of(facts.host, app)
-    if group.target_type == "ip" and health.state is State.DRAINING:
-        return (WaitDrained(facts.host, app, host_steps.drain_seconds(group, environment)),)
-    return ()
+    if not on.drains_by_address:
+        return ()
+    return (WaitDrained(on.host, on.app, host_steps.drain_seconds(on, environment)),)
 
 
 def _was_out(slot: Slot) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deploy.aws.targets import State
 from deploy.errors import BadInput
 from deploy.hosts.records import Kind
 from deploy.plan import assembly, exclusion, host_steps
@@ -120,22 +119,19 @@ def back(
     for facts in survey.hosts:
         due: list[Goal] = []
         proofs: list[ProveCurrent] = []
-        for app in (facts.at(each) for each in environment.apps):
-            record, slot = wanted[app.name].get(facts.host.name), facts.slots[app.name]
+        for app in environment.apps:
+            record = wanted[app.name].get(facts.host.name)
             if record is None:
                 continue
-            health = survey.health_of(facts.host, app)
-            if (
-                slot.runs(record.release, record.unit)
-                and health.state is State.HEALTHY
-                and not slot.out
-            ):
-                question = verify.question(app, survey.groups[app.name])
-                proofs.append(ProveCurrent(facts.host, app, record.release, *question))
+            on = survey.on(facts.host, app)
+            slot = on.slot
+            if slot.runs(record.release, record.unit_digest) and on.is_healthy and not slot.out:
+                question = verify.question(on)
+                proofs.append(ProveCurrent(on.host, on.app, record.release, *question))
                 continue
             left = slot.running_release or slot.link
             failed_release = left if left != record.release else ""
-            due.append(Goal(app, record.release, record.unit, failed_release, Kind.ROLLBACK))
+            due.append(Goal(on, record.release, record.unit_digest, failed_release, Kind.ROLLBACK))
         goals[facts.host.name] = tuple(due)
         if proofs:
             staging.append(HostPlan(facts.host, tuple(proofs)))
@@ -171,7 +167,7 @@ def take_back(
         for facts in survey.hosts
         for app in environment.apps
         if (record := wanted[app.name].get(facts.host.name))
-        and not host_steps.landing(facts, app, environment).can_run(record)
+        and not host_steps.landing(survey.on(facts.host, app), environment).can_run(record)
     }
     reasons = {host: whys for host, whys in exclusion.joined(unread, gone).items() if host in due}
     left = {everyone[host]: "; ".join(whys) for host, whys in reasons.items()}

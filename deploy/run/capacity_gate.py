@@ -28,17 +28,16 @@ class CapacityGate:
         self._plan, self._fleet = plan, fleet
         self._targets = {
             name: {
-                host.name: fleet.target(host, plan.slot_of(host, plan.apps[name]))
-                for host in plan.hosts
+                host.name: fleet.target(host, plan.slots[host.name, name]) for host in plan.hosts
             }
-            for name in sorted({app for floor in plan.floors for app in floor})
+            for name in sorted({app for batch in plan.minimums for app in batch})
         }
         self._zones = {
             name: {targets[host.name]: host.zone for host in plan.hosts}
             | {
-                fleet.target(host, plan.apps[name].at(port)): host.zone
+                fleet.target(host, slot): host.zone
                 for host in plan.left_out
-                for port in plan.apps[name].ports
+                for slot in plan.apps[name].slots
             }
             for name, targets in self._targets.items()
         }
@@ -64,7 +63,7 @@ class CapacityGate:
 
     def _shortfall(self, number: int, going: list[HostPlan]) -> tuple[App, str] | None:
         """The first app that would be short without these host plans, and how; one look at each."""
-        for name, least in self._plan.floors[number - 1].items():
+        for name, least in self._plan.minimums[number - 1].items():
             app, targets = self._plan.apps[name], self._targets[name]
             out = {targets[host_plan.host.name] for host_plan in going if host_plan.switches(app)}
             try:

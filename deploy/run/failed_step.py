@@ -18,7 +18,7 @@ JOURNAL_LINES = 8
 
 def journal(fleet: Fleet, step: Step) -> tuple[str, ...]:
     """Return the last lines of a failed step's unit; none if the host does not answer."""
-    script = read.journal(step.app.unit, JOURNAL_LINES)
+    script = read.journal(step.app.unit_name, JOURNAL_LINES)
     try:
         return tuple(map(visible, fleet.remote(step.host).ask(script)))
     except DeployError:

@@ -12,9 +12,10 @@ from deploy.hosts.lock.view import View
 from deploy.run.report import ExitCode
 
 if TYPE_CHECKING:
-    from deploy.settings.app import App
     from deploy.settings.environment import Environment
-    from deploy.survey.facts import HostFacts, Slot, Survey
+    from deploy.survey.app_on_host import AppOnHost
+    from deploy.survey.facts import Survey
+    from deploy.survey.slot import Slot
 
 UNREAD = "unknown"
 
@@ -32,7 +33,7 @@ class Row:
     target: str
     state: str
     reason: str
-    unit: str
+    unit_state: str
     release: str
     since: str
     restarts: int
@@ -49,7 +50,7 @@ class Row:
     @property
     def is_well(self) -> bool:
         """In service, running, and what was last deployed."""
-        return self.state == State.HEALTHY and self.unit == "active" and self.current
+        return self.state == State.HEALTHY and self.unit_state == "active" and self.current
 
 
 @dataclass(frozen=True)
@@ -101,14 +102,18 @@ class Overview:
             "mixed": self.is_mixed,
             "lock": self.lock,
             "exit_code": int(self.exit_code),
-            "hosts": [asdict(row) for row in self.rows],
+            "hosts": [_as_json(row) for row in self.rows],
         }
         return json_text(body)
 
 
 def overview(environment: Environment, survey: Survey) -> Overview:
     """A survey, host by host; hosts that could not be read are rows too."""
-    rows = [_row(facts, app, survey) for facts in survey.hosts for app in environment.apps]
+    rows = [
+        _row(survey.on(facts.host, app), facts.unknown)
+        for facts in survey.hosts
+        for app in environment.apps
+    ]
     rows += [
         Row(name, app.name, "", UNREAD, "", UNREAD, "", "", 0, current=False, note=why)
         for name, why in survey.unreachable.items()
@@ -131,40 +136,43 @@ def _lock(survey: Survey) -> str:
     )
 
 
-def _row(facts: HostFacts, app: App, survey: Survey) -> Row:
-    slot, health = facts.slots[app.name], survey.health_of(facts.host, app)
-    before = str(app.replaces) if slot.replaces.is_running else ""
-    notes = [f"{before} runs"] if before else []
-    if slot.unit.has_drop_ins:
+def _as_json(row: Row) -> dict[str, object]:
+    """A row under the keys that scripts rely on."""
+    return {"unit" if key == "unit_state" else key: value for key, value in asdict(row).items()}
+
+
+def _row(on: AppOnHost, unknown: tuple[str, ...]) -> Row:
+    slot, previous, spare = on.slot, on.previous_unit, on.spare
+    notes = [f"{previous} runs"] if previous else []
+    if slot.unit_state.has_drop_ins:
         notes.append("drop-ins change its unit")
-    if slot.unit.is_running and not slot.running_unit:
+    if slot.unit_state.is_running and not slot.running_unit_digest:
         notes.append("its unit was changed, restart pending")
-    if facts.unknown:
-        notes.append(f"not understood: {', '.join(facts.unknown)}")
-    spare, beside = facts.spare(app), before
-    is_left = False
+    if unknown:
+        notes.append(f"not understood: {', '.join(unknown)}")
+    beside, is_left = previous, False
     if spare:
-        other, word = facts.spares[app.name], survey.health_of(facts.host, spare)
         # The previous unit has the first slot's port, so it runs beside the second one.
-        is_before = bool(before) and spare.port == app.ports[0]
-        is_left = other.unit.is_running or is_before or word.may_receive
-        left = before if is_before else other.running_release
+        is_previous = bool(previous) and spare.is_first
+        is_left = spare.slot.unit_state.is_running or is_previous or spare.may_receive
+        left = previous if is_previous else spare.slot.running_release
         if is_left:
-            notes.append(f"{spare.unit} is left beside it ({word}, {left or 'runs nothing'})")
-            beside = left or before
+            what = left or "runs nothing"
+            notes.append(f"{spare.unit_name} is left beside it ({spare.health}, {what})")
+            beside = left or previous
     return Row(
-        host=facts.host.name,
-        app=app.name,
-        target=str(survey.target(facts.host, app)),
-        state=str(health.state),
-        reason=health.reason,
-        unit=slot.unit.active if slot.unit.is_loaded else "absent",
+        host=on.host.name,
+        app=on.app.name,
+        target=", ".join(map(str, on.targets)),
+        state=str(on.health.state),
+        reason=on.health.reason,
+        unit_state=slot.unit_state.active if slot.unit_state.is_loaded else "absent",
         release=slot.running_release,
-        since=slot.unit.since,
-        restarts=slot.unit.restarts,
+        since=slot.unit_state.since,
+        restarts=slot.unit_state.restarts,
         current=agrees(slot) and not is_left,
         note="; ".join(notes),
-        port=facts.at(app).port,
+        port=on.app.port,
         beside=beside,
     )
 
@@ -175,7 +183,7 @@ def agrees(slot: Slot) -> bool:
     return (
         recorded is not None
         and recorded.release == slot.link == slot.running_release
-        and bool(slot.running_unit)
-        and slot.running_unit == slot.unit_digest
-        and slot.unit.enabled == "enabled"
+        and bool(slot.running_unit_digest)
+        and slot.running_unit_digest == slot.unit_digest
+        and slot.unit_state.enabled == "enabled"
     )

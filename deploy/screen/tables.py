@@ -76,8 +76,8 @@ def render_overview(overview: Overview) -> RenderableType:
 
 
 def _verdict(row: Row) -> tuple[str, str]:
-    if row.unit != "active":
-        return (row.unit, "red")
+    if row.unit_state != "active":
+        return (row.unit_state, "red")
     return ("current", "green") if row.current else ("not current", "yellow")
 
 

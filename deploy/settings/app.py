@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
@@ -126,8 +127,6 @@ class App(Strict):
     """The largest size of an unpacked package, in MiB."""
     keep_releases: Annotated[int, Field(ge=2, le=100)] = 5
     """How many releases stay on each host, to roll back to."""
-    slot: Port | None = None
-    """The port of the slot that is meant, where the app has two; see `at`."""
 
     @field_validator("ports")
     @classmethod
@@ -153,26 +152,14 @@ class App(Strict):
         """Whether the settings name the service's user, and it is not the app's own by default."""
         return self.user is not None
 
-    def at(self, port: int) -> App:
+    def at(self, port: int) -> AppInSlot:
         """The app in one of its slots, which has this port."""
-        return self if self.ports == (port,) else self.model_copy(update={"slot": port})
+        return AppInSlot(self, port)
 
     @property
-    def port(self) -> int:
-        """The port of the app's slot; an app with two is first put `at` one of them."""
-        if len(self.ports) > 1 and self.slot is None:
-            raise ValueError(f"app {self.name!r} is not bound to a slot")
-        return self.slot or self.ports[0]
-
-    @property
-    def slot_mark(self) -> str:
-        """`:5001 ` for a step's line, where there is another slot."""
-        return f":{self.port} " if len(self.ports) > 1 else ""
-
-    @property
-    def unit(self) -> str:
-        """The slot's systemd unit."""
-        return f"{self.name}@{self.port}.service"
+    def slots(self) -> tuple[AppInSlot, ...]:
+        """The app in each of its slots."""
+        return tuple(map(self.at, self.ports))
 
     @property
     def service_user(self) -> str:
@@ -183,3 +170,26 @@ class App(Strict):
     def stop_seconds(self) -> int:
         """TimeoutStopSec: above the longest request, so that a stop never cuts one."""
         return self.stop_timeout_seconds or int(self.longest_request_seconds) + 15
+
+
+@dataclass(frozen=True)
+class AppInSlot:
+    """An app in one of its slots, which has this port: what a host runs and a step is about."""
+
+    settings: App
+    port: int
+
+    @property
+    def name(self) -> str:
+        """The app's key."""
+        return self.settings.name
+
+    @property
+    def slot_mark(self) -> str:
+        """`:5001 ` for a step's line, where there is another slot."""
+        return f":{self.port} " if len(self.settings.ports) > 1 else ""
+
+    @property
+    def unit_name(self) -> str:
+        """The slot's systemd unit."""
+        return f"{self.name}@{self.port}.service"

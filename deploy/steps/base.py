@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 if TYPE_CHECKING:
     from deploy.aws.inventory import Host
     from deploy.aws.targets import TargetGroup
-    from deploy.settings.app import App
+    from deploy.settings.app import AppInSlot
     from deploy.steps.fleet import Fleet
 
 
@@ -45,8 +45,8 @@ class Step(Protocol):
         """Where."""
 
     @property
-    def app(self) -> App:
-        """For which app."""
+    def app(self) -> AppInSlot:
+        """For which app, in which slot."""
 
     def run(self, fleet: Fleet) -> None:
         """Do it."""
@@ -67,7 +67,7 @@ class OnHost:
     is_beside: ClassVar[bool] = False
 
     host: Host
-    app: App
+    app: AppInSlot
 
     def estimated_seconds(self, group: TargetGroup) -> float:
         """Return how long the settings have it wait: nothing, unless a step says otherwise."""

@@ -11,7 +11,7 @@ from deploy.aws.targets import State
 from deploy.clock import CLOCK, Clock
 from deploy.crew import Crew
 from deploy.errors import DeployError
-from deploy.survey.facts import target_of
+from deploy.survey.app_on_host import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from deploy.aws.registrar import Registrar
     from deploy.aws.targets import Health, Target, TargetGroup
     from deploy.hosts.ssh.remote import Remote
-    from deploy.settings.app import App
-    from deploy.survey.facts import UnitState
+    from deploy.settings.app import App, AppInSlot
+    from deploy.survey.slot import UnitState
 
 
 class Moment(enum.Enum):
@@ -72,11 +72,11 @@ class Fleet:
         """The host's connection."""
         return self.remotes[host.name]
 
-    def target(self, host: Host, app: App) -> Target:
-        """The host's target in the app's group."""
+    def target(self, host: Host, app: AppInSlot) -> Target:
+        """The target of a host's slot in the app's group."""
         return target_of(self.groups[app.name], host, app)
 
-    def health(self, host: Host, app: App) -> Health | None:
+    def health(self, host: Host, app: AppInSlot) -> Health | None:
         """The target's newest known health, for the log; None before the first reading."""
         reading = self.poller.latest(self.groups[app.name])
         return reading.of(self.target(host, app)) if reading else None
@@ -84,7 +84,7 @@ class Fleet:
     def health_since(
         self,
         host: Host,
-        app: App,
+        app: AppInSlot,
         moment: float,
         timeout_seconds: float,
         *,
@@ -112,8 +112,8 @@ class Fleet:
                 continue
             if reading is None:
                 raise DeployError(
-                    f"{host}: no answer from the load balancer's API on {app.target_group} in "
-                    f"{timeout_seconds:g} s"
+                    f"{host}: no answer from the load balancer's API on "
+                    f"{app.settings.target_group} in {timeout_seconds:g} s"
                 )
             return reading.of(self.target(host, app))
 
@@ -128,12 +128,12 @@ class Fleet:
         healthy = {target for target, h in reading.targets.items() if h.state is State.HEALTHY}
         return frozenset(healthy)
 
-    def mark(self, host: Host, app: App, what: Moment) -> float:
+    def mark(self, host: Host, app: AppInSlot, what: Moment) -> float:
         """Remember that something happened now."""
         now = self.clock.monotonic()
-        self.moments[host.name, app.unit, what] = now
+        self.moments[host.name, app.unit_name, what] = now
         return now
 
-    def marked(self, host: Host, app: App, what: Moment) -> float:
+    def marked(self, host: Host, app: AppInSlot, what: Moment) -> float:
         """When it happened; where it did not, now counts, and is remembered."""
-        return self.moments.setdefault((host.name, app.unit, what), self.clock.monotonic())
+        return self.moments.setdefault((host.name, app.unit_name, what), self.clock.monotonic())

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from deploy.hosts.scripts.connections import Connection
     from deploy.settings.app import App
     from deploy.steps.fleet import Fleet
-    from deploy.survey.facts import Slot, Survey
+    from deploy.survey.app_on_host import SlotOnHost
+    from deploy.survey.facts import Survey
 
 SAMPLE_SECONDS = 0.5
 ASK_SECONDS = 5.0
@@ -108,12 +109,13 @@ class WaitQuiet(OnHost):
         )
 
 
-def refusal(app: App, group: TargetGroup, slot: Slot) -> str:
-    """Why an app's drain on a host must be the whole delay; empty where it may end when quiet."""
-    return next(_objections(app, group, slot), "")
+def refusal(at: SlotOnHost) -> str:
+    """Why a slot's drain must be the whole delay; empty where it may end when quiet."""
+    return next(_objections(at), "")
 
 
-def _objections(app: App, group: TargetGroup, slot: Slot) -> Iterator[str]:
+def _objections(at: SlotOnHost) -> Iterator[str]:
+    app, slot = at.app.settings, at.slot
     if not app.drains_on_sigterm:
         yield "it does not finish its requests on SIGTERM (drains_on_sigterm: false)"
     if app.stop_seconds < app.longest_request_seconds:
@@ -121,22 +123,23 @@ def _objections(app: App, group: TargetGroup, slot: Slot) -> Iterator[str]:
             f"stop_timeout_seconds of {app.stop_seconds} s is under its longest request "
             f"({app.longest_request_seconds:g} s)"
         )
-    if group.protocol_version != "HTTP1":
-        yield (
-            f"target group {group.name} speaks {group.protocol_version}, whose connections carry "
-            "many requests at once"
-        )
-    if group.target_type == "ip":
-        yield (
-            f"target group {group.name} has targets of type ip, whose addresses cannot come back "
-            "before the delay is over"
-        )
+    for group in at.groups:
+        if group.protocol_version != "HTTP1":
+            yield (
+                f"target group {group.name} speaks {group.protocol_version}, whose connections "
+                "carry many requests at once"
+            )
+        if group.target_type == "ip":
+            yield (
+                f"target group {group.name} has targets of type ip, whose addresses cannot come "
+                "back before the delay is over"
+            )
     if slot.replaces.is_running:
         yield f"it is unknown how {app.replaces}, which it replaces, handles SIGTERM"
-    if slot.unit.is_running and not slot.listeners:
+    if slot.unit_state.is_running and not slot.listeners:
         yield (
-            f"no listener on port {app.port} is visible in the host's network namespace while "
-            f"{app.unit} runs"
+            f"no listener on port {at.app.port} is visible in the host's network namespace while "
+            f"{at.unit_name} runs"
         )
 
 
@@ -144,11 +147,10 @@ def refusals(apps: Iterable[App], survey: Survey) -> list[str]:
     """A sentence for each app and reason for which drains are the whole delay, with its hosts."""
     found: list[str] = []
     for app in apps:
-        group, hosts = survey.groups[app.name], dict[str, list[str]]()
-        for facts in survey.hosts:
-            why = refusal(facts.at(app), group, facts.slots[app.name])
-            if why:
-                hosts.setdefault(why, []).append(facts.host.name)
+        hosts: dict[str, list[str]] = {}
+        for on in survey.everywhere(app):
+            if why := refusal(on):
+                hosts.setdefault(why, []).append(on.host.name)
         for why, names in hosts.items():
             where = "" if len(names) == len(survey.hosts) else f" on {', '.join(names)}"
             found.append(f"{app.name}: drains by the whole delay{where}: {why}")

@@ -21,13 +21,13 @@ class RecordDeployed(OnHost):
     phase = Phase.RECORD
 
     release: str
-    unit: str
+    unit_digest: str
     kind: Kind = Kind.DEPLOY
 
     def run(self, fleet: Fleet) -> None:
         """The note that the target is out is removed with it, and an earlier bad mark."""
         at, by = records.now(), fleet.author
-        record = Record(self.release, self.unit, at, by, fleet.run, self.kind)
+        record = Record(self.release, self.unit_digest, at, by, fleet.run, self.kind)
         script = history.record_deployed(
             self.app.name, self.app.port, record.as_line(), self.release
         )
@@ -49,7 +49,7 @@ class ForgetOut(OnHost):
         fleet.remote(self.host).change(self.app.name, script)
 
     def __str__(self) -> str:
-        return f"clear the note on {self.app.unit}"
+        return f"clear the note on {self.app.unit_name}"
 
 
 @dataclass(frozen=True)

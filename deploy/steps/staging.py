@@ -34,11 +34,11 @@ class PrepareHost(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """Change nothing where they are right."""
-        script = upload.prepare(self.app.name, self.app.service_user)
+        script = upload.prepare(self.app.name, self.app.settings.service_user)
         fleet.remote(self.host).change(self.app.name, script)
 
     def __str__(self) -> str:
-        return f"prepare user {self.app.service_user} and {change.home(self.app.name)}"
+        return f"prepare user {self.app.settings.service_user} and {change.home(self.app.name)}"
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class UploadRelease(OnHost):
         found = remote.ask(question, FIND_SECONDS, FIND_BYTES)
         place = f"{upload.part(release)}/files"
         difference = manifest.compare(package.manifest, found, place)
-        user = self.app.service_user
+        user = self.app.settings.service_user
         digest = manifest.digest(package.manifest, package.release.digest)
         script = upload.receive_release(name, release, user, package.links, digest)
         with Parcel.opened(package, difference) as parcel:

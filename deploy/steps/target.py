@@ -52,7 +52,7 @@ class DeregisterTarget(OnHost):
             )
 
     def __str__(self) -> str:
-        return f"deregister {self.app.slot_mark}from {self.app.target_group}"
+        return f"deregister {self.app.slot_mark}from {self.app.settings.target_group}"
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class RegisterTarget(OnHost):
         targets): returning from a drain, a group of type `ip` waits for that first.
         """
         group = fleet.groups[self.app.name]
-        out = fleet.moments.get((self.host.name, self.app.unit, Moment.DEREGISTERED))
+        out = fleet.moments.get((self.host.name, self.app.unit_name, Moment.DEREGISTERED))
         if group.target_type == "ip" and out is not None:
             while (left := out + group.delay_seconds - fleet.clock.monotonic()) > 0:
                 fleet.tell(self.host.name, f"its address may come back in {left:.0f} s")
@@ -127,7 +127,7 @@ class RegisterTarget(OnHost):
         fleet.mark(self.host, self.app, Moment.REGISTERED)
 
     def __str__(self) -> str:
-        return f"register {self.app.slot_mark}in {self.app.target_group}"
+        return f"register {self.app.slot_mark}in {self.app.settings.target_group}"
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class WaitHealthy(OnHost):
     def run(self, fleet: Fleet) -> None:
         """Poll state and reason; a state that waiting cannot change fails at once."""
         began = moment = fleet.marked(self.host, self.app, Moment.REGISTERED)
-        limit = self.app.healthy_timeout_seconds
+        limit = self.app.settings.healthy_timeout_seconds
         while True:
             health = fleet.health_since(
                 self.host, self.app, moment, SILENT_API_SECONDS, at_once=moment == began
@@ -158,12 +158,12 @@ class WaitHealthy(OnHost):
                 why = "can never become healthy" if health.is_hopeless else f"after {gone:.0f} s"
                 raise BalancerError(
                     f"{self.host}: target {fleet.target(self.host, self.app)} of "
-                    f"{self.app.target_group} is {health} {why}: {said}"
+                    f"{self.app.settings.target_group} is {health} {why}: {said}"
                 )
             moment = fleet.clock.monotonic()
 
     def __str__(self) -> str:
-        return f"wait until {self.app.slot_mark}healthy in {self.app.target_group}"
+        return f"wait until {self.app.slot_mark}healthy in {self.app.settings.target_group}"
 
 
 @dataclass(frozen=True)

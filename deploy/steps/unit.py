@@ -21,12 +21,12 @@ class StopUnit(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """SIGTERM, and SIGKILL by systemd only after TimeoutStopSec."""
-        script, name = service.stop_unit(self.app.unit), self.app.name
+        script, name = service.stop_unit(self.app.unit_name), self.app.name
         remote = fleet.remote(self.host)
-        remote.change(name, script, self.app.stop_seconds + 30)
+        remote.change(name, script, self.app.settings.stop_seconds + 30)
 
     def __str__(self) -> str:
-        return f"stop {self.app.unit}"
+        return f"stop {self.app.unit_name}"
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,17 @@ class RetireUnit(OnHost):
 
     phase = Phase.SWITCH
 
-    unit: str
+    unit_name: str
 
     def run(self, fleet: Fleet) -> None:
         """Both at once, so that it does not come back at the next boot."""
-        script, seconds = service.retire_unit(self.unit), self.app.stop_seconds + 30
+        script, seconds = service.retire_unit(self.unit_name), self.app.settings.stop_seconds + 30
         remote = fleet.remote(self.host)
         remote.change(self.app.name, script, max(seconds, 120))
 
     def __str__(self) -> str:
-        why = "" if self.unit == self.app.unit else ", which the app replaces"
-        return f"stop and disable {self.unit}{why}"
+        why = "" if self.unit_name == self.app.unit_name else ", which the app replaces"
+        return f"stop and disable {self.unit_name}{why}"
 
 
 @dataclass(frozen=True)
@@ -54,29 +54,29 @@ class ReviveUnit(OnHost):
 
     phase = Phase.SWITCH
 
-    unit: str
+    unit_name: str
 
     def run(self, fleet: Fleet) -> None:
         """Stop and disable ours first, since both want the same port."""
-        script = service.revive_unit(self.unit, instead_of=self.app.unit)
-        fleet.remote(self.host).change(self.app.name, script, self.app.stop_seconds + 120)
+        script = service.revive_unit(self.unit_name, instead_of=self.app.unit_name)
+        fleet.remote(self.host).change(self.app.name, script, self.app.settings.stop_seconds + 120)
 
     def __str__(self) -> str:
-        return f"start {self.unit} again"
+        return f"start {self.unit_name} again"
 
 
 @dataclass(frozen=True)
 class SwitchRelease(OnHost):
     """Point the slot at a release and give it the unit that belongs to it.
 
-    unit: the digest of the unit, which lies on the host beside the release.
+    unit_digest: that of the unit, which lies on the host beside the release.
     """
 
     phase = Phase.SWITCH
     is_beside = True
 
     release: str
-    unit: str
+    unit_digest: str
 
     def run(self, fleet: Fleet) -> None:
         """Both by rename: neither the link nor the unit is ever missing or half written."""
@@ -84,14 +84,14 @@ class SwitchRelease(OnHost):
             self.app.name,
             self.app.port,
             self.release,
-            self.app.service_user,
-            (self.app.unit, self.unit),
-            tuple(self.app.at(port).unit for port in self.app.ports),
+            self.app.settings.service_user,
+            (self.app.unit_name, self.unit_digest),
+            tuple(slot.unit_name for slot in self.app.settings.slots),
         )
         fleet.remote(self.host).change(self.app.name, script)
 
     def __str__(self) -> str:
-        shown = self.unit[:SHOWN_DIGITS]
+        shown = self.unit_digest[:SHOWN_DIGITS]
         return f"switch slot {self.app.port} and its unit to {self.release} ({shown})"
 
 
@@ -104,10 +104,10 @@ class StartUnit(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """Remember the invocation, by which a restart is recognized later."""
-        seconds = self.app.start_timeout_seconds + 30
+        seconds = self.app.settings.start_timeout_seconds + 30
         remote = fleet.remote(self.host)
-        state = remote.change(self.app.name, unit_state.started(self.app.unit), seconds)
-        fleet.started[self.host.name, self.app.unit] = state
+        state = remote.change(self.app.name, unit_state.started(self.app.unit_name), seconds)
+        fleet.started[self.host.name, self.app.unit_name] = state
 
     def __str__(self) -> str:
-        return f"daemon-reload, enable and start {self.app.unit}"
+        return f"daemon-reload, enable and start {self.app.unit_name}"

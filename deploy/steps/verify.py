@@ -16,9 +16,9 @@ from deploy.survey import unit_state
 
 if TYPE_CHECKING:
     from deploy.aws.targets import TargetGroup
-    from deploy.settings.app import App
     from deploy.steps.fleet import Fleet
-    from deploy.survey.facts import UnitState
+    from deploy.survey.app_on_host import SlotOnHost
+    from deploy.survey.slot import UnitState
 
 ASK_SECONDS = 0.05
 ASK_SHARE = 0.05  # of the time that a start took so far: who is slow is not slowed by questions
@@ -50,7 +50,7 @@ class ProveRelease(OnHost):
     def estimated_seconds(self, group: TargetGroup) -> float:
         """Return how long the settings have it wait."""
         del group
-        return self.app.prove_seconds
+        return self.app.settings.prove_seconds
 
     def run(self, fleet: Fleet) -> None:
         """Answered, by the slot's own process, of this very release, then unrestarted.
@@ -69,37 +69,37 @@ class ProveRelease(OnHost):
     def __str__(self) -> str:
         return (
             f"prove {self.release}: GET :{self.app.port}{self.path} gives {self.expect}, "
-            f"then up {self.app.prove_seconds:g} s"
+            f"then up {self.app.settings.prove_seconds:g} s"
         )
 
     def _left(self, fleet: Fleet) -> float:
         """How many seconds a question to the host may take, so that the proof ends in time."""
-        app = self.app
-        whole = app.start_timeout_seconds + app.health.timeout_seconds + app.prove_seconds
+        app, own = self.app, self.app.settings
+        whole = own.start_timeout_seconds + own.health.timeout_seconds + own.prove_seconds
         end = fleet.marked(self.host, app, Moment.PROOF_BEGAN) + whole + GRACE_SECONDS
         return min(max(end - fleet.clock.monotonic(), SHORTEST_SECONDS), LOOK_SECONDS)
 
     def _look(self, fleet: Fleet, timeout_seconds: float) -> UnitState:
-        return fleet.remote(self.host).ask(unit_state.shown(self.app.unit), timeout_seconds)
+        return fleet.remote(self.host).ask(unit_state.shown(self.app.unit_name), timeout_seconds)
 
     def _steady(self, fleet: Fleet, state: UnitState) -> None:
         """Raise when the unit failed, restarted, or is another invocation than we started."""
-        unit, key = self.app.unit, (self.host.name, self.app.unit)
-        started = fleet.started.setdefault(key, state)
+        name = self.app.unit_name
+        started = fleet.started.setdefault((self.host.name, name), state)
         if state.active in {"failed", "inactive"}:
             raise NotProven(
-                f"{self.host}: {unit} is {state.active} (result: {visible(state.result)})"
+                f"{self.host}: {name} is {state.active} (result: {visible(state.result)})"
             )
         if state.restarts > started.restarts or state.invocation != started.invocation:
             raise NotProven(
-                f"{self.host}: {unit} ended and was restarted by systemd: it does not stay up"
+                f"{self.host}: {name} ended and was restarted by systemd: it does not stay up"
             )
         if state.sub == "auto-restart":
-            raise NotProven(f"{self.host}: {unit} ended (result: {visible(state.result)})")
+            raise NotProven(f"{self.host}: {name} ended (result: {visible(state.result)})")
 
     def _wait_for_answer(self, fleet: Fleet) -> None:
         began = fleet.clock.monotonic()
-        limit = self.app.start_timeout_seconds
+        limit = self.app.settings.start_timeout_seconds
         looked, text = began - START_LOOK_SECONDS, "no answer"
         while (left := began + limit - fleet.clock.monotonic()) > 0:
             seen = _ask(self, fleet, left)
@@ -116,24 +116,24 @@ class ProveRelease(OnHost):
             fleet.tell(self.host.name, f"{text} yet, {now - began:.0f} of {limit} s")
             _pause(fleet, began)
         raise NotProven(
-            f"{self.host}: {self.app.unit} gave {text} on port {self.app.port}{self.path} for "
+            f"{self.host}: {self.app.unit_name} gave {text} on port {self.app.port}{self.path} for "
             f"{limit} s"
         )
 
     def _show_journal(self, fleet: Fleet) -> None:
         """The last lines, for the person at the keyboard, while the release proves itself."""
-        script = read.journal(self.app.unit, JOURNAL_LINES)
+        script = read.journal(self.app.unit_name, JOURNAL_LINES)
         for line in fleet.remote(self.host).ask(script, self._left(fleet)):
             fleet.tell(self.host.name, f"| {visible(line)}")
 
     def _see_own_release(self, fleet: Fleet) -> None:
         """The port is the unit's own, and its process has this release mounted."""
-        app, unit = self.app, self.app.unit
+        app, unit = self.app, self.app.unit_name
         script = unit_state.running(app.name, unit, app.port)
         seen = fleet.remote(self.host).ask(script, self._left(fleet))
         # First, whether it is still up: one that has ended has no listener either.
-        self._steady(fleet, seen.unit)
-        foreign = [listener for listener in seen.listeners or () if listener.unit != unit]
+        self._steady(fleet, seen.unit_state)
+        foreign = [listener for listener in seen.listeners or () if listener.unit_name != unit]
         if not seen.listeners or foreign:
             who = ", ".join(str(listener) for listener in foreign) or "no process that ss can see"
             raise NotProven(f"{self.host}: port {app.port} is answered by {who}, not by {unit}")
@@ -143,10 +143,12 @@ class ProveRelease(OnHost):
 
     def _see_it_stay(self, fleet: Fleet) -> None:
         """No restart over `prove_seconds` from the first answer, then asked once more."""
-        end = fleet.marked(self.host, self.app, Moment.ANSWERED) + self.app.prove_seconds
+        end = fleet.marked(self.host, self.app, Moment.ANSWERED) + self.app.settings.prove_seconds
         while (left := end - fleet.clock.monotonic()) > 0:
-            gone = self.app.prove_seconds - left
-            fleet.tell(self.host.name, f"proving, up {gone:.0f} of {self.app.prove_seconds:g} s")
+            gone = self.app.settings.prove_seconds - left
+            fleet.tell(
+                self.host.name, f"proving, up {gone:.0f} of {self.app.settings.prove_seconds:g} s"
+            )
             fleet.clock.sleep(min(left, STAY_LOOK_SECONDS))
             if left > STAY_LOOK_SECONDS:
                 self._steady(fleet, self._look(fleet, self._left(fleet)))
@@ -154,8 +156,8 @@ class ProveRelease(OnHost):
         seen = _ask(self, fleet)
         if not seen.is_expected:
             raise NotProven(
-                f"{self.host}: {self.app.unit} answered first and then gave {seen.text} on "
-                f"{self.path} after {self.app.prove_seconds:g} s"
+                f"{self.host}: {self.app.unit_name} answered first and then gave {seen.text} on "
+                f"{self.path} after {self.app.settings.prove_seconds:g} s"
             )
 
 
@@ -173,7 +175,7 @@ class ProveRevived(OnHost):
 
     phase = Phase.PROVE
 
-    unit: str
+    unit_name: str
     path: str
     expect: str
 
@@ -181,19 +183,21 @@ class ProveRevived(OnHost):
         """Any answer that the load balancer would take."""
         began = fleet.clock.monotonic()
         text = "no answer"
-        while (left := began + self.app.start_timeout_seconds - fleet.clock.monotonic()) > 0:
+        while (
+            left := began + self.app.settings.start_timeout_seconds - fleet.clock.monotonic()
+        ) > 0:
             seen = _ask(self, fleet, left)
             if seen.is_expected:
                 return
             text = seen.text
             _pause(fleet, began)
         raise NotProven(
-            f"{self.host}: {self.unit} was started again and gave {text} on port "
+            f"{self.host}: {self.unit_name} was started again and gave {text} on port "
             f"{self.app.port}{self.path}"
         )
 
     def __str__(self) -> str:
-        return f"prove that {self.unit} answers again on :{self.app.port}{self.path}"
+        return f"prove that {self.unit_name} answers again on :{self.app.port}{self.path}"
 
 
 def _pause(fleet: Fleet, began: float) -> None:
@@ -220,8 +224,9 @@ def _ask(
     Asked under the Host header that the load balancer's health check uses (ALB guide).
     """
     app, host = step.app, step.host
-    header = app.health.host or f"{host.private_address or host.address}:{app.port}"
-    limit = app.health.timeout_seconds
+    health = app.settings.health
+    header = health.host or f"{host.private_address or host.address}:{app.port}"
+    limit = health.timeout_seconds
     limit = limit if most_seconds is None else min(limit, most_seconds)
     try:
         code = fleet.remote(host).probe(app.port, step.path, header, limit)
@@ -233,6 +238,7 @@ def _ask(
     return _Seen(f"answer {code}" + ("" if expected else f", not {step.expect}"), expected)
 
 
-def question(app: App, group: TargetGroup) -> tuple[str, str]:
-    """Path and expected codes of the local probe: the app's, or else the group's own check."""
-    return app.health.path or group.health_path, app.health.expect or group.matcher
+def question(at: SlotOnHost) -> tuple[str, str]:
+    """Path and expected codes of the local probe: the app's, or else its first group's check."""
+    own, group = at.app.settings.health, at.groups[0]
+    return own.path or group.health_path, own.expect or group.matcher

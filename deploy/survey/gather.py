@@ -8,14 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy import retry
-from deploy.aws.targets import State
 from deploy.errors import BadInput, ConnectionLost, DeployError
 from deploy.foreign_text import visible
 from deploy.hosts import instance_identity, notes, ownership
 from deploy.hosts.scripts import change, read
 from deploy.hosts.scripts.script import Script, program
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
-from deploy.survey.facts import HostFacts, Slot, Survey
+from deploy.survey.facts import HostFacts, Survey
 from deploy.survey.parse import parse_host
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from deploy.hosts.ssh.remote import Remote
     from deploy.settings.app import App
     from deploy.settings.environment import Environment
+    from deploy.survey.app_on_host import SlotOnHost
 
 ASK_SECONDS = 30.0
 PATIENCE_SECONDS = 15.0
@@ -80,27 +80,25 @@ def settle(facts: HostFacts, apps: Iterable[App], seen: Survey) -> HostFacts:
     """
     slots, spares, ports = dict(facts.slots), dict(facts.spares), dict(facts.ports)
     for app in apps:
-        other = facts.spare(app)
-        if other is None:
-            continue
-
-        def rank(slot: Slot, bound: App) -> tuple[bool, ...]:
-            last, health = slot.deployed, seen.health_of(facts.host, bound)
-            return (
-                health.state is State.HEALTHY,
-                health.may_receive,
-                slot.unit.is_running or slot.replaces.is_running,
-                last is not None and last.release == slot.running_release,
-                last is not None and last.unit == slot.running_unit,
-                last is not None and last.release == slot.link,
-                slot.unit.enabled == "enabled",
-            )
-
-        first, second = facts.slots[app.name], facts.spares[app.name]
-        if rank(second, other) > rank(first, facts.at(app)):
-            slots[app.name], spares[app.name] = second, first
-            ports[app.name] = other.port
+        first = seen.on(facts.host, app)
+        second = first.spare
+        if second and _rank(second) > _rank(first):
+            slots[app.name], spares[app.name] = second.slot, first.slot
+            ports[app.name] = second.app.port
     return replace(facts, slots=slots, spares=spares, ports=ports)
+
+
+def _rank(at: SlotOnHost) -> tuple[bool, ...]:
+    slot, last = at.slot, at.slot.deployed
+    return (
+        at.is_healthy,
+        at.may_receive,
+        slot.unit_state.is_running or slot.replaces.is_running,
+        last is not None and last.release == slot.running_release,
+        last is not None and last.unit_digest == slot.running_unit_digest,
+        last is not None and last.release == slot.link,
+        slot.unit_state.enabled == "enabled",
+    )
 
 
 def look(remote: Remote, environment: Environment, *, settled: bool = False) -> HostFacts:
@@ -123,8 +121,8 @@ def _programs(environment: Environment, *, settled: bool) -> tuple[Program, ...]
         name, user, file = app.name, app.service_user, app.environment_file
         programs += read.survey_app(name, user, app.replaces, file)
         programs += ownership.look(name, user, file)
-    slots = [app.at(port) for app in environment.apps for port in app.ports]
-    programs += read.survey_slots([(slot.name, slot.port, slot.unit) for slot in slots])
+    slots = [slot for app in environment.apps for slot in app.slots]
+    programs += read.survey_slots([(slot.name, slot.port, slot.unit_name) for slot in slots])
     return (*programs, program("succeed"))
 
 

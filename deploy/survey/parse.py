@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 from deploy import values
 from deploy.hosts.records import Record
-from deploy.survey.facts import HostFacts, Slot
+from deploy.survey.facts import HostFacts
 from deploy.survey.reader import Reader
+from deploy.survey.slot import Slot
 from deploy.survey.unit_state import is_started_from, listener, read_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from deploy.aws.inventory import Host
-    from deploy.settings.app import App
+    from deploy.settings.app import App, AppInSlot
 
 
 UNREADABLE = "?"
@@ -31,30 +32,28 @@ def parse_host(host: Host, lines: Iterable[str], apps: Iterable[App]) -> HostFac
         selinux=reader.first("selinux", values.word) or "",
         free_kb=reader.first("free_kb", values.number) or 0,
         tools=frozenset(reader.every("tool", values.name)),
-        slots={app.name: _parse_slot(app.at(app.ports[0]), reader) for app in served},
+        slots={app.name: _parse_slot(app.slots[0], reader) for app in served},
         lock=reader.text("lock").strip("\n"),
-        spares={
-            app.name: _parse_slot(app.at(port), reader) for app in served for port in app.ports[1:]
-        },
+        spares={app.name: _parse_slot(spare, reader) for app in served for spare in app.slots[1:]},
         free_memory_kb=reader.first("free_memory_kb", values.number) or 0,
         unknown=tuple(dict.fromkeys(reader.unknown)),
     )
 
 
-def _parse_slot(app: App, reader: Reader) -> Slot:
+def _parse_slot(app: AppInSlot, reader: Reader) -> Slot:
     name, slot = app.name, f"{app.name}.{app.port}"
-    unit = read_unit(reader, f"{slot}.show.")
+    state = read_unit(reader, f"{slot}.show.")
     digest = reader.first(f"{slot}.unit_digest", values.unit_digest) or ""
     written = reader.first(f"{slot}.unit_written", values.number)
-    is_proof = unit.is_sealed or reader.text(f"{slot}.own_namespace") == "no"
+    is_proof = state.is_sealed or reader.text(f"{slot}.own_namespace") == "no"
     running = reader.first(f"{slot}.running", values.release_id) or ""
     return Slot(
-        unit=unit,
+        unit_state=state,
         link=reader.first(f"{slot}.link", _linked) or "",
         unit_sha256=reader.first(f"{slot}.unit_sha256", values.digest) or "",
         unit_digest=digest,
         running_release=running if is_proof else "",
-        running_unit=digest if is_started_from(unit, app.unit, written) else "",
+        running_unit_digest=digest if is_started_from(state, app.unit_name, written) else "",
         memory_kb=reader.first(f"{slot}.memory_kb", values.number) or 0,
         releases=tuple(reader.every(f"{name}.release", values.release_id)),
         manifests=dict(reader.every(f"{name}.manifest", _manifest)),
@@ -62,9 +61,9 @@ def _parse_slot(app: App, reader: Reader) -> Slot:
         history=_history(reader, f"{name}.history"),
         bad=frozenset(reader.every(f"{name}.bad", values.release_id)),
         kept=frozenset(
-            file.removesuffix(f".{app.unit}")
+            file.removesuffix(f".{app.unit_name}")
             for file in reader.every(f"{name}.kept", _kept)
-            if file.endswith(f".{app.unit}")
+            if file.endswith(f".{app.unit_name}")
         ),
         partial=dict(reader.every(f"{name}.partial", _partial)),
         group=reader.first(f"{name}.group", values.name) or "",

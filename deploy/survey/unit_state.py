@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from deploy import values
 from deploy.hosts.scripts import read, service
-from deploy.survey.facts import Listener, UnitState
 from deploy.survey.reader import Reader
+from deploy.survey.slot import Listener, UnitState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,29 +36,29 @@ class Running:
     """A unit, what its process was started from, and who listens on its port, at one moment.
 
     Attributes:
-        unit: Its state.
+        unit_state: Its state.
         release: The release that its process runs; empty where nothing proves one.
         listeners: The processes that listen; None where one of them is unknown.
     """
 
-    unit: UnitState
+    unit_state: UnitState
     release: str
     listeners: tuple[Listener, ...] | None
 
 
-def shown(unit: str) -> Script[UnitState]:
+def shown(unit_name: str) -> Script[UnitState]:
     """Ask for a unit's state."""
-    return service.show_unit(unit).read_by(lambda result: parse_show(result.facts))
+    return service.show_unit(unit_name).read_by(lambda result: parse_show(result.facts))
 
 
-def started(unit: str) -> Script[UnitState]:
+def started(unit_name: str) -> Script[UnitState]:
     """Start a unit; its state right afterwards."""
-    return service.start_unit(unit).read_by(lambda result: parse_show(result.facts))
+    return service.start_unit(unit_name).read_by(lambda result: parse_show(result.facts))
 
 
-def running(app: str, unit: str, port: int) -> Script[Running]:
+def running(app: str, unit_name: str, port: int) -> Script[Running]:
     """Ask what runs in a slot."""
-    return read.runtime(app, unit, port).read_by(
+    return read.runtime(app, unit_name, port).read_by(
         lambda result: Running(
             parse_show(result.facts),
             parse_runtime(result.facts),
@@ -67,18 +67,18 @@ def running(app: str, unit: str, port: int) -> Script[Running]:
     )
 
 
-def is_started_from(unit: UnitState, name: str, written: int | None) -> bool:
+def is_started_from(state: UnitState, name: str, written: int | None) -> bool:
     """Whether the unit's process was started from the file that lies there now.
 
     written: when that file was written, in seconds since 1970.
     """
     return (
-        unit.main_pid > 0
-        and unit.fragment == f"/etc/systemd/system/{name}"
-        and not unit.needs_reload
+        state.main_pid > 0
+        and state.fragment == f"/etc/systemd/system/{name}"
+        and not state.needs_reload
         and written is not None
-        and unit.started is not None
-        and written <= unit.started
+        and state.started is not None
+        and written <= state.started
     )
 
 

@@ -162,7 +162,7 @@ def test_a_fleets_poller_polls_once_for_all_runs_and_ends_with_the_session(
         (host, *_) = opened.hosts
         app = opened.environment.apps[0]
         assert len(fleet.serving(app, PATIENCE_SECONDS)) == len(project.hosts)
-        assert str(fleet.health(host, app)) == "healthy"
+        assert str(fleet.health(host, app.at(app.ports[0]))) == "healthy"
         assert (fleet.author, fleet.run) == (sessions.author(), opened.run)
 
 

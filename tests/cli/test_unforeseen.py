@@ -207,7 +207,7 @@ class BrokenWatch:
 @pytest.mark.parametrize("broken", [(), ("enter",), ("exit",), ("enter", "exit")])
 def test_a_screen_that_breaks_ends_no_run(broken: tuple[str, ...]) -> None:
     made = report(Outcome.DONE).plan
-    empty = plan.Plan(**{**vars(made), "batches": (), "staging": (), "floors": ()})
+    empty = plan.Plan(**{**vars(made), "batches": (), "staging": (), "minimums": ()})
     seams = SimpleNamespace(
         progress=lambda _: BrokenWatch(*broken),
         when_lost=lambda _: None,

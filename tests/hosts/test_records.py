@@ -30,7 +30,7 @@ def stack(*told: str) -> str:
         unit = f"{release}-again" if word.endswith("'") else release
         history.append(Record(release, unit, run=f"{number:032x}", kind=kind))
     return " ".join(
-        record.release + "'" * record.unit.endswith("again")
+        record.release + "'" * record.unit_digest.endswith("again")
         for record in release_stack.standing_releases(history)
     )
 
@@ -63,7 +63,7 @@ def test_a_deploy_is_put_on_top_and_a_rollback_takes_off_what_it_went_back_from(
 
 def test_lines_of_format_0_are_runs_that_are_told_apart_by_release() -> None:
     old = [Record(release, unit) for release, unit in ("1a", "2a", "2b", "1a")]
-    assert [(each.release, each.unit) for each in release_stack.standing_releases(old)] == [
+    assert [(each.release, each.unit_digest) for each in release_stack.standing_releases(old)] == [
         ("1", "a"),
         ("2", "b"),
         ("1", "a"),
@@ -96,7 +96,7 @@ def test_rollbacks_in_a_row_end(told: list[tuple[str, str, Kind]]) -> None:
     left = release_stack.standing_releases(past)
     while len(left) > 1:
         below = left[-2]
-        past.append(Record(below.release, below.unit, run="f" * 32, kind=Kind.ROLLBACK))
+        past.append(Record(below.release, below.unit_digest, run="f" * 32, kind=Kind.ROLLBACK))
         shorter = release_stack.standing_releases(past)
         assert len(shorter) < len(left)
         left = shorter

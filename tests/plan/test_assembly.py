@@ -19,7 +19,7 @@ from deploy.steps import verify
 from deploy.steps.staging import RemoveReleases, UploadRelease
 from deploy.steps.target import DeregisterTarget, Soak, WaitDrained
 from deploy.steps.verify import ProveCurrent
-from deploy.survey.facts import Slot, UnitState
+from deploy.survey.slot import Slot, UnitState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,10 +136,10 @@ def test_current_hosts_are_proven_and_left_alone() -> None:
 DIFFERENCES: dict[str, dict[str, Any]] = {
     "another release runs": {"running_release": OLD},
     "the link points elsewhere": {"link": OLD},
-    "the process was started with another unit": {"running_unit": "0" * 12},
+    "the process was started with another unit": {"running_unit_digest": "0" * 12},
     "the unit on disk was edited": {"unit_sha256": "0" * 64},
-    "the unit is not enabled": {"unit": UnitState("loaded", "active", "running", "disabled")},
-    "the unit does not run": {"unit": UnitState("loaded", "failed", "failed", "enabled")},
+    "the unit is not enabled": {"unit_state": UnitState("loaded", "active", "running", "disabled")},
+    "the unit does not run": {"unit_state": UnitState("loaded", "failed", "failed", "enabled")},
 }
 
 
@@ -191,7 +191,7 @@ def test_two_apps_of_a_host_drain_together_and_are_switched_in_turn() -> None:
 
 
 def test_only_the_app_that_is_due_leaves_the_load_balancer() -> None:
-    admin_unit = builders.unit(ADMIN.unit, f"[Service]\n# {NEW}\n")
+    admin_unit = builders.unit(ADMIN.slots[0].unit_name, f"[Service]\n# {NEW}\n")
     slots = {"web": builders.slot(), "admin": builders.slot(NEW, admin_unit)}
     found = made([builders.facts(n, slots) for n in (1, 2)], apps=(WEB, ADMIN))
     assert {
@@ -251,9 +251,10 @@ def test_other_dangers_are_warnings_too() -> None:
 
 
 def test_the_local_question_is_the_groups_unless_the_app_has_its_own() -> None:
-    assert verify.question(WEB, builders.group()) == ("/health", "200")
+    seen = builders.survey()
+    assert verify.question(seen.on(builders.host(), WEB)) == ("/health", "200")
     own = builders.app(health={"path": "/ready", "expect": "200-299"})
-    assert verify.question(own, builders.group()) == ("/ready", "200-299")
+    assert verify.question(seen.on(builders.host(), own)) == ("/ready", "200-299")
 
 
 @given(states=st.lists(st.sampled_from([HEALTHY, UNHEALTHY, GONE]), min_size=1, max_size=6))
@@ -338,13 +339,13 @@ def test_a_torn_upload_of_the_coming_release_is_gone_on_with() -> None:
 
 def test_a_plan_tells_what_must_stay_in_service_and_how_many_may_fail() -> None:
     found = made(old(1, 2, 3, 4), batch=[1, 2])
-    assert found.floors == ({"web": 3}, {"web": 2}, {"web": 3})
+    assert found.minimums == ({"web": 3}, {"web": 2}, {"web": 3})
     assert found.tolerated == 0
     policy = {"min_in_service": "50%", "max_failures": "50%"}
     found = made(old(1, 2, 3, 4), batch=2, rollout=policy)
-    assert found.floors == ({"web": 2}, {"web": 2})
+    assert found.minimums == ({"web": 2}, {"web": 2})
     assert found.tolerated == 2
-    assert made(old(1, 2), batch=2, allow_downtime=True).floors == ({},)
+    assert made(old(1, 2), batch=2, allow_downtime=True).minimums == ({},)
 
 
 def test_a_window_is_told_and_held_to_the_same_policy() -> None:
@@ -352,7 +353,7 @@ def test_a_window_is_told_and_held_to_the_same_policy() -> None:
     assert [len(batch) for batch in found.batches] == [4]
     assert "rolling, window 2, drain wait" in found.title
     assert "Batch 1 of 1, 2 at a time: host-1, host-2, host-3, host-4" in str(found)
-    assert found.floors == ({"web": 2},)
+    assert found.minimums == ({"web": 2},)
     one = made(old(1, 2, 3, 4))
     assert found.seconds == one.seconds / 2
     for rollout in ({"window": 4}, {"window": 2, "min_in_service": 3}):
@@ -367,7 +368,7 @@ def test_an_app_that_is_out_goes_before_one_that_serves_on_the_same_host() -> No
     hosts = [builders.facts(n, slots) for n in (1, 2)]
     seen = builders.survey(hosts, apps=(WEB, admin))
     for number, app in ((0, WEB), (1, admin)):
-        seen.health[app.name][seen.target(hosts[number].host, app)] = UNHEALTHY
+        seen.health[app.name][seen.target(hosts[number].host, app.slots[0])] = UNHEALTHY
     offers = tuple(builders.offer(app, hosts) for app in (WEB, admin))
     found = assembly.make(builders.environment(WEB, admin), offers, seen)
     told = [

@@ -119,7 +119,8 @@ def test_every_host_is_offered_a_unit_for_each_slot_with_its_own_group_and_port(
         builders.facts(number, {"web": builders.slot(group=group)})
         for number, group in groups.items()
     ]
-    offered = candidate.offer(settings, opened, builders.survey(hosts, apps=[app]))
+    seen = builders.survey(hosts, apps=[app])
+    offered = candidate.offer(settings, opened, seen)
     release = opened.package.release.id
     assert offered.units.keys() == {(host.host.name, port) for host in hosts for port in app.ports}
     for (host, port), unit in offered.units.items():
@@ -129,9 +130,9 @@ def test_every_host_is_offered_a_unit_for_each_slot_with_its_own_group_and_port(
         assert f"Group={group}\n" in unit.text
         assert f"/srv/web/releases/{release}" in offered.checks[host, port]
         assert "/bin/true" in offered.trials[host, port]
-    one, other = offered.unit(hosts[0]), offered.unit(hosts[1])
+    one, other = (offered.unit(seen.on(hosts[n].host, app)) for n in (0, 1))
     assert one.digest != other.digest, "another group is another unit"
-    assert one == offered.unit(hosts[2])
+    assert one == offered.unit(seen.on(hosts[2].host, app))
     assert offered.units["host-1", 5001].digest == one.digest, "slots of one unit share a digest"
 
 
@@ -146,7 +147,8 @@ def test_a_template_of_the_teams_own_is_used_and_what_is_dangerous_in_it_is_a_wa
     settings = environment(tmp_path, app)
     opened = candidate.prepare(settings, app, package(tmp_path), tmp_path / "workspace")
     hosts = [builders.facts(number, {"web": builders.slot()}) for number in (1, 2)]
-    offered = candidate.offer(settings, opened, builders.survey(hosts))
+    seen = builders.survey(hosts)
+    offered = candidate.offer(settings, opened, seen)
     (warning,) = offered.warnings
     assert warning.startswith("own.j2: KillSignal=SIGINT")
-    assert "# A line of our own." in offered.unit(hosts[0]).text
+    assert "# A line of our own." in offered.unit(seen.on(hosts[0].host, app)).text

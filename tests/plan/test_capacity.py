@@ -10,11 +10,10 @@ from builders import HEALTHY, UNHEALTHY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.aws.targets import State
 from deploy.errors import BadInput
-from deploy.plan import capacity
+from deploy.plan import capacity, order
 from deploy.settings.rollout import Batch, Rollout, Share
-from deploy.survey.facts import Slot
+from deploy.survey.slot import Slot
 
 if TYPE_CHECKING:
     from deploy.aws.inventory import Host
@@ -30,7 +29,7 @@ def test_batches_hold_every_host_once_and_in_order(
     ramp: list[int | str], fleet: int, todo: int
 ) -> None:
     hosts = [builders.facts(number) for number in range(abs(todo) % fleet + 1)]
-    cut = capacity.batches(Rollout(batch=Batch.parse(ramp)), hosts, fleet)
+    cut = order.batches(Rollout(batch=Batch.parse(ramp)), hosts, fleet)
     assert [facts for batch in cut for facts in batch] == hosts
     assert all(cut)
     assert len(cut[0]) <= Batch.parse(ramp).hosts(0, fleet)
@@ -38,13 +37,13 @@ def test_batches_hold_every_host_once_and_in_order(
 
 def test_a_window_slides_over_all_hosts_as_over_one_batch() -> None:
     hosts = [builders.facts(number) for number in range(5)]
-    assert capacity.batches(Rollout(window=2), hosts, 5) == (tuple(hosts),)
-    assert capacity.batches(Rollout(window=2), [], 5) == ()
+    assert order.batches(Rollout(window=2), hosts, 5) == (tuple(hosts),)
+    assert order.batches(Rollout(window=2), [], 5) == ()
 
 
 def test_a_percentage_is_of_the_whole_fleet_even_where_few_are_left() -> None:
     hosts = [builders.facts(number) for number in range(3)]
-    cut = capacity.batches(Rollout(batch=Batch.parse("25%")), hosts, 8)
+    cut = order.batches(Rollout(batch=Batch.parse("25%")), hosts, 8)
     assert [len(batch) for batch in cut] == [2, 1]
 
 
@@ -64,7 +63,7 @@ def test_a_plan_that_is_not_refused_never_leaves_less_than_the_policy_wants(
     seen = builders.survey(hosts, health, zonal=zonal)
     cut = [
         [facts.host for facts in batch]
-        for batch in capacity.batches(Rollout(batch=Batch.parse(size)), hosts, len(hosts))
+        for batch in order.batches(Rollout(batch=Batch.parse(size)), hosts, len(hosts))
     ]
     try:
         capacity.refuse_outage(rollout, [(WEB, cut)], seen, allow_downtime=False)
@@ -76,7 +75,7 @@ def test_a_plan_that_is_not_refused_never_leaves_less_than_the_policy_wants(
         left = serving - set(batch)
         assert left or not any(healthy)
         if serving & set(batch):
-            assert len(left) >= capacity.floor(rollout, len(hosts), len(batch))
+            assert len(left) >= capacity.minimum(rollout, len(hosts), len(batch))
         if zonal:
             assert {host.zone for host in serving} == {host.zone for host in left} or (
                 not any(healthy)
@@ -88,7 +87,7 @@ def refusal(count: int, size: int | str) -> str:
     hosts = [builders.facts(number) for number in range(1, count + 1)]
     cut = [
         [facts.host for facts in batch]
-        for batch in capacity.batches(Rollout(batch=Batch.parse(size)), hosts, count)
+        for batch in order.batches(Rollout(batch=Batch.parse(size)), hosts, count)
     ]
     seen = builders.survey(hosts)
     with pytest.raises(BadInput) as refused:
@@ -130,7 +129,7 @@ def test_an_outage_of_any_app_of_the_batch_is_refused() -> None:
     apps = (WEB, builders.app("admin", 5100))
     hosts = [builders.facts(n, {"web": Slot(), "admin": Slot()}) for n in (1, 2)]
     seen = builders.survey(hosts, apps=apps)
-    target = seen.target(hosts[1].host, apps[1])
+    target = seen.target(hosts[1].host, apps[1].at(5100))
     seen.health["admin"][target] = UNHEALTHY
     cut = [[facts.host] for facts in hosts]
     switched = [(app, cut) for app in apps]
@@ -145,9 +144,9 @@ def test_unhealthy_hosts_go_first_but_a_canary_is_healthy(batch: object, first: 
     hosts = [builders.facts(number) for number in (3, 1, 2)]
     seen = builders.survey(hosts, {"host-3": UNHEALTHY})
     rollout = Rollout(batch=Batch.parse(batch))
-    ordered = capacity.order(rollout, hosts, seen, [WEB])
+    ordered = order.order(rollout, hosts, seen, [WEB])
     assert ordered[0].host.name == first
-    sick = [seen.health_of(facts.host, WEB).state is not State.HEALTHY for facts in ordered]
+    sick = [not seen.on(facts.host, WEB).is_healthy for facts in ordered]
     assert sick.index(True) == (first != "host-3"), "after the canary, the unhealthy host"
 
 
@@ -155,8 +154,8 @@ def test_of_several_apps_the_host_with_the_fewest_in_service_goes_first() -> Non
     apps = (WEB, builders.app("admin", 5100))
     hosts = [builders.facts(n, {"web": Slot(), "admin": Slot()}) for n in (1, 2, 3)]
     seen = builders.survey(hosts, {"host-3": UNHEALTHY}, apps)
-    seen.health["web"][seen.target(hosts[1].host, WEB)] = UNHEALTHY
-    ordered = capacity.order(Rollout(batch=Batch.parse(1)), hosts, seen, apps)
+    seen.health["web"][seen.target(hosts[1].host, WEB.at(5000))] = UNHEALTHY
+    ordered = order.order(Rollout(batch=Batch.parse(1)), hosts, seen, apps)
     assert [facts.host.name for facts in ordered] == ["host-3", "host-2", "host-1"]
 
 
@@ -205,11 +204,11 @@ def test_a_short_fleet_has_no_canary_so_that_the_sick_host_goes_first() -> None:
     hosts = [builders.facts(number) for number in (1, 2, 3)]
     seen = builders.survey(hosts, {"host-3": UNHEALTHY})
     rollout = Rollout(batch=Batch.parse("25%"))
-    ordered = capacity.order(rollout, hosts, seen, [WEB], canary=False)
+    ordered = order.order(rollout, hosts, seen, [WEB], canary=False)
     assert ordered[0].host.name == "host-3"
 
 
 def test_nobody_is_left_at_the_least() -> None:
-    assert capacity.floor(Rollout(min_in_service=Share(text="0")), 4, 4) == 1
-    assert capacity.floor(Rollout(), 4, 4) == 1
-    assert capacity.floor(Rollout(), 4, 1) == 3
+    assert capacity.minimum(Rollout(min_in_service=Share(text="0")), 4, 4) == 1
+    assert capacity.minimum(Rollout(), 4, 4) == 1
+    assert capacity.minimum(Rollout(), 4, 1) == 3

@@ -10,10 +10,10 @@ from builders import NEW, RUNNING
 
 from deploy.aws.targets import GONE, Health, State
 from deploy.errors import BadInput
-from deploy.plan import preflight
+from deploy.plan import fitness, preflight
 from deploy.plan.candidate import Opened
 from deploy.settings.scope import Scope
-from deploy.survey.facts import Listener, Slot
+from deploy.survey.slot import Listener, Slot
 
 if TYPE_CHECKING:
     from deploy.settings.app import App
@@ -111,7 +111,7 @@ def test_what_is_wrong_is_told_with_host_and_remedy(given: dict[str, Any], expec
     "given",
     [
         {"slot": {"out": "{}"}, "health": GONE},
-        {"slot": {"unit": RUNNING, "listeners": (Listener(1, "web@5000.service", "web"),)}},
+        {"slot": {"unit_state": RUNNING, "listeners": (Listener(1, "web@5000.service", "web"),)}},
         {
             "slot": {"listeners": (Listener(1, "nginx.service", "nginx"),)},
             "app": {"replaces": "nginx.service"},
@@ -141,7 +141,7 @@ def test_every_problem_of_every_host_is_told_at_once() -> None:
 def test_a_host_without_space_is_named_with_both_figures() -> None:
     web = builders.app()
     hosts = [builders.facts(1), builders.facts(2, free_kb=63 * 1024)]
-    assert preflight.too_small([opened(web)], builders.survey(hosts)) == {
+    assert fitness.too_small([opened(web)], builders.survey(hosts)) == {
         "host-2": (
             "host-2: no space for the release: 63 MiB free under /srv, 64 MiB needed; make room "
             "there",
@@ -151,15 +151,15 @@ def test_a_host_without_space_is_named_with_both_figures() -> None:
 
 def test_what_a_torn_upload_holds_counts_as_free() -> None:
     hosts = [builders.facts(slots={"web": Slot(partial={NEW: 1024})}, free_kb=64 * 1024)]
-    assert preflight.too_small([opened()], builders.survey(hosts)) == {}
+    assert fitness.too_small([opened()], builders.survey(hosts)) == {}
     hosts = [builders.facts(slots={"web": Slot(partial={NEW: 900})}, free_kb=64 * 1024)]
-    (problem,) = preflight.too_small([opened()], builders.survey(hosts))["host-1"]
+    (problem,) = fitness.too_small([opened()], builders.survey(hosts))["host-1"]
     assert "64 MiB free under /srv, 64 MiB needed" in problem
 
 
 def test_a_host_that_has_the_release_needs_no_space() -> None:
     host = builders.facts(slots={"web": Slot(releases=(NEW,))}, free_kb=0)
-    assert preflight.too_small([opened()], builders.survey([host])) == {}
+    assert fitness.too_small([opened()], builders.survey([host])) == {}
 
 
 def test_within_the_policy_an_unfit_host_is_left_out_and_the_others_stay() -> None:

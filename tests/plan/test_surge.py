@@ -12,13 +12,15 @@ from builders import HEALTHY, NEW, OLD, UNHEALTHY
 from deploy.aws.targets import GONE, Health, State
 from deploy.errors import BadInput
 from deploy.hosts.records import Record
-from deploy.plan import assembly, host_steps, preflight
+from deploy.plan import assembly, fitness, host_steps, preflight
 from deploy.plan.host_plan import Goal
 from deploy.recovery import failed_host, repair, rollback
 from deploy.screen import overview
 from deploy.settings.scope import Scope
 from deploy.survey import gather
-from deploy.survey.facts import HostFacts, Listener, Slot, Survey, UnitState, target_of
+from deploy.survey.app_on_host import target_of
+from deploy.survey.facts import HostFacts, Survey
+from deploy.survey.slot import Listener, Slot, UnitState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,7 +57,9 @@ def names(found: Sequence[Step]) -> list[str]:
 
 def rest(**more: Any) -> Slot:
     """The slot beside the one in use, at rest; it can run what was deployed before."""
-    return replace(builders.slot(**more), unit=UnitState(), running_release="", running_unit="")
+    return replace(
+        builders.slot(**more), unit_state=UnitState(), running_release="", running_unit_digest=""
+    )
 
 
 def host(number: int = 1, used: Slot | None = None, spare: Slot | None = None) -> HostFacts:
@@ -65,7 +69,7 @@ def host(number: int = 1, used: Slot | None = None, spare: Slot | None = None) -
 
 def seen(hosts: Sequence[HostFacts], health: Mapping[tuple[int, int], Health]) -> Survey:
     """A survey by host number and port; a first slot that is not told of is healthy."""
-    found = builders.survey(hosts, dict.fromkeys((f.host.name for f in hosts), GONE), [FIRST])
+    found = builders.survey(hosts, dict.fromkeys((f.host.name for f in hosts), GONE), [WEB])
     for facts in hosts:
         number = int(facts.host.name.partition("-")[2])
         for app in (FIRST, SECOND):
@@ -82,8 +86,8 @@ def made(*hosts: HostFacts, health: Mapping[tuple[int, int], Health] | None = No
 
 def lane_of(facts: HostFacts, health: Mapping[tuple[int, int], Health] | None = None) -> HostPlan:
     environment = builders.environment(WEB, rollout=SURGE)
-    goal = Goal(WEB, NEW, "d" * 12)
-    return host_steps.laid([goal], facts, seen([facts], health or {}), environment)
+    goal = Goal(seen([facts], health or {}).on(facts.host, WEB), NEW, "d" * 12)
+    return host_steps.laid([goal], environment)
 
 
 def test_the_old_release_leaves_only_when_the_new_one_serves() -> None:
@@ -102,7 +106,7 @@ def test_a_host_goes_back_to_its_first_slot_with_the_next_release() -> None:
 def test_the_whole_fleet_goes_after_a_canary_and_one_host_needs_no_downtime() -> None:
     found = made(*(host(number) for number in range(1, 6)))
     assert [len(batch) for batch in found.batches] == [1, 4]
-    assert found.floors == ({}, {})
+    assert found.minimums == ({}, {})
     assert "surge, batch 1, 100%" in found.title
     assert [len(batch) for batch in made(host()).batches] == [1]
 
@@ -111,7 +115,8 @@ def test_an_old_slot_drains_until_it_is_quiet_where_that_is_wanted() -> None:
     listening = builders.slot(listeners=(Listener(100, "web@5000.service", "web"),))
     facts = host(used=listening)
     environment = builders.environment(WEB, rollout=SURGE | {"drain": "quiet"})
-    host_plan = host_steps.laid([Goal(WEB, NEW, "d" * 12)], facts, seen([facts], {}), environment)
+    goal = Goal(seen([facts], {}).on(facts.host, WEB), NEW, "d" * 12)
+    host_plan = host_steps.laid([goal], environment)
     assert str(host_plan.after[1]) == "drain :5000 until quiet, 15 to 15 s"
     assert not getattr(host_plan.after[1], "heeds_stop", True)
 
@@ -134,7 +139,8 @@ def test_the_unit_of_before_serves_until_the_app_does() -> None:
     app = builders.app("web", 5000, 5001, replaces="legacy.service")
     facts = host(used=Slot(replaces=LEGACY), spare=Slot(replaces=LEGACY))
     environment = builders.environment(app, rollout=SURGE)
-    host_plan = host_steps.laid([Goal(app, NEW, "d" * 12)], facts, seen([facts], {}), environment)
+    goal = Goal(seen([facts], {}).on(facts.host, app), NEW, "d" * 12)
+    host_plan = host_steps.laid([goal], environment)
     assert names(host_plan.steps) == IN_THE_OTHER_SLOT
     assert names(host_plan.after) == OUT_OF_THE_OLD_ONE
     assert "legacy.service, which the app replaces" in str(host_plan.after[2])
@@ -253,11 +259,11 @@ def test_a_unit_of_before_is_ended_once_a_release_serves_in_the_other_slot(
     told: dict[str, Any] = {"history": history, "replaces": LEGACY}
     facts = replace(host(used=builders.slot(NEW, **told), spare=Slot(**told)), ports={"web": 5001})
     found = seen([facts], {(1, 5000): HEALTHY, (1, 5001): HEALTHY})
-    steps = host_steps.left_over(facts, app, found, builders.environment(app))
+    steps = host_steps.left_over(found.on(facts.host, app), builders.environment(app))
     assert names(steps) == OUT_OF_THE_OLD_ONE
     assert "legacy.service" in str(steps[2])
     leaving = seen([facts], {(1, 5000): DRAINING, (1, 5001): HEALTHY})
-    steps = host_steps.left_over(facts, app, leaving, builders.environment(app))
+    steps = host_steps.left_over(leaving.on(facts.host, app), builders.environment(app))
     assert names(steps) == OUT_OF_THE_OLD_ONE[1:]
 
 
@@ -339,8 +345,8 @@ def test_surge_is_refused_where_two_releases_cannot_run_side_by_side() -> None:
     hungry = host(used=builders.slot(memory_kb=2 * 1024**2))
     assert "no memory for two of web: it holds 2048 MiB, 1024 MiB are free" in refusal(hungry)
     taken = rest(listeners=(Listener(7, "nginx.service", "nginx"),))
-    (problem,) = preflight.unfit((WEB,), seen([host(spare=taken)], {}))["host-1"]
+    (problem,) = fitness.unfit((WEB,), seen([host(spare=taken)], {}))["host-1"]
     assert "port 5001 of web is held by nginx.service (pid 7" in problem
     preflight.refuse_surge(builders.environment(WEB, rollout=SURGE), seen([host()], {}))
     rolling = builders.environment(WEB)
-    assert preflight.cramped(rolling, seen([hungry], {})) == {}
+    assert fitness.cramped(rolling, seen([hungry], {})) == {}

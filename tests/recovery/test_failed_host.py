@@ -17,7 +17,7 @@ from deploy.recovery import failed_host
 from deploy.steps.target import RegisterTarget, WaitDrained, WaitHealthy
 from deploy.steps.unit import SwitchRelease
 from deploy.steps.verify import ProveRelease, ProveRevived
-from deploy.survey.facts import Slot, UnitState
+from deploy.survey.slot import Slot, UnitState
 from deploy.unit.unit_file import RenderedUnit
 
 if TYPE_CHECKING:
@@ -43,12 +43,12 @@ def lane_of(
     own = {app.name: slots.get(app.name, builders.slot()) for app in apps}
     facts = builders.facts(1, own)
     seen = builders.survey([facts], {"host-1": health}, apps)
-    goals = [Goal(app, NEW, "d" * 12) for app in apps]
-    return host_steps.laid(goals, facts, seen, builders.environment(*apps))
+    goals = [Goal(seen.on(facts.host, app), NEW, "d" * 12) for app in apps]
+    return host_steps.laid(goals, builders.environment(*apps))
 
 
 def step_of(host_plan: HostPlan, name: str, app: App = WEB) -> Step:
-    return next(s for s in host_plan.steps if type(s).__name__ == name and s.app == app)
+    return next(s for s in host_plan.steps if type(s).__name__ == name and s.app.settings == app)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,9 @@ def test_a_unit_of_before_gets_its_place_back(failing: str) -> None:
     out = OUT_FIRST if failing == "WaitHealthy" else []
     bad = [] if failing == "RetireUnit" else ["MarkBad"]
     assert names(way.steps) == [*out, *bad, "ReviveUnit", "ProveRevived", *IN_AGAIN]
-    assert any(isinstance(step, ProveRevived) and step.unit == app.replaces for step in way.steps)
+    assert any(
+        isinstance(step, ProveRevived) and step.unit_name == app.replaces for step in way.steps
+    )
     assert way.serves
 
 
@@ -150,26 +152,29 @@ def test_when_the_first_app_fails_the_untouched_one_goes_in_at_once() -> None:
     assert [(step.app.name, type(step).__name__) for step in way.at_once] == [
         ("admin", "RegisterTarget")
     ]
-    assert names([step for step in way.then if step.app == WEB]) == ["MarkBad", *PUT_BACK]
+    assert names([step for step in way.then if step.app.settings == WEB]) == ["MarkBad", *PUT_BACK]
     assert way.serves
 
 
 def test_when_the_second_app_fails_the_proven_one_goes_in() -> None:
     host_plan = lane_of((WEB, ADMIN))
     way = failed_host.recovery_of(host_plan, step_of(host_plan, "ProveRelease", ADMIN))
-    assert names([step for step in way.steps if step.app == WEB]) == [
+    assert names([step for step in way.steps if step.app.settings == WEB]) == [
         "RegisterTarget",
         "WaitHealthy",
         "RecordDeployed",
     ]
-    assert names([step for step in way.steps if step.app == ADMIN]) == ["MarkBad", *PUT_BACK]
+    assert names([step for step in way.steps if step.app.settings == ADMIN]) == [
+        "MarkBad",
+        *PUT_BACK,
+    ]
 
 
 def test_of_two_bad_apps_the_second_finds_its_way_back_too() -> None:
     """Proven on its host and on its way in, it turns out unhealthy for the load balancer."""
     host_plan = lane_of((WEB, ADMIN))
     way = failed_host.recovery_of(host_plan, step_of(host_plan, "WaitHealthy"))
-    onward = [step for step in way.steps if step.app == ADMIN]
+    onward = [step for step in way.steps if step.app.settings == ADMIN]
     assert names(onward) == ["WaitHealthy", "RecordDeployed"]
     other = failed_host.instead(host_plan, onward[0], is_bad=True)
     assert other
@@ -231,10 +236,10 @@ def test_whatever_fails_no_unproven_release_is_registered(
 
 
 def test_a_target_that_is_in_already_stays_in_whatever_fails_of_its_repair() -> None:
-    proof = ProveRelease(builders.host(), WEB, OLD, "/health", "200")
-    host_plan = HostPlan(builders.host(), (proof, WaitHealthy(builders.host(), WEB)))
+    proof = ProveRelease(builders.host(), WEB.at(5000), OLD, "/health", "200")
+    host_plan = HostPlan(builders.host(), (proof, WaitHealthy(builders.host(), WEB.at(5000))))
     for step in host_plan.steps:
         way = failed_host.recovery_of(host_plan, step)
         assert (way.steps, way.serves) == ((), True)
-    enrolling = HostPlan(builders.host(), (proof, RegisterTarget(builders.host(), WEB)))
+    enrolling = HostPlan(builders.host(), (proof, RegisterTarget(builders.host(), WEB.at(5000))))
     assert not failed_host.recovery_of(enrolling, proof).serves

@@ -12,7 +12,7 @@ from builders import HEALTHY, NEW, OLD, UNHEALTHY
 from deploy.aws.targets import GONE, Health, State
 from deploy.hosts.records import Record
 from deploy.recovery import failed_host, repair
-from deploy.survey.facts import Slot, UnitState
+from deploy.survey.slot import Slot, UnitState
 
 if TYPE_CHECKING:
     from deploy.plan.plan import Plan
@@ -38,7 +38,7 @@ def switched_to_new(**more: Any) -> Slot:
     given = {
         "link": NEW,
         "running_release": NEW,
-        "running_unit": NEW_UNIT.digest,
+        "running_unit_digest": NEW_UNIT.digest,
         "unit_digest": NEW_UNIT.digest,
         "out": NOTE,
     }
@@ -76,17 +76,17 @@ LEFT: dict[str, tuple[Slot, Health, list[str]]] = {
     "deregistered, still draining": (slot(out=NOTE), DRAINING, IN_AGAIN),
     "drained, the old one runs": (slot(out=NOTE), GONE, IN_AGAIN),
     "stopped": (
-        slot(out=NOTE, unit=STOPPED, running_release="", running_unit=""),
+        slot(out=NOTE, unit_state=STOPPED, running_release="", running_unit_digest=""),
         GONE,
         ["StopUnit", *SWITCHED],
     ),
     "stopped while it drains": (
-        slot(out=NOTE, unit=STOPPED, running_release="", running_unit=""),
+        slot(out=NOTE, unit_state=STOPPED, running_release="", running_unit_digest=""),
         DRAINING,
         ["WaitDrained", "StopUnit", *SWITCHED],
     ),
     "the link switched, not started": (
-        slot(out=NOTE, unit=STOPPED, running_release="", running_unit="", link=NEW),
+        slot(out=NOTE, unit_state=STOPPED, running_release="", running_unit_digest="", link=NEW),
         GONE,
         ["StopUnit", *SWITCHED],
     ),
@@ -139,7 +139,7 @@ def test_an_address_waits_for_its_drain_before_it_comes_back() -> None:
     seen = builders.survey(hosts, target_type="ip")
     seen.health["web"].clear()
     for facts in hosts:
-        seen.health["web"][seen.target(facts.host, app)] = DRAINING
+        seen.health["web"][seen.target(facts.host, app.at(5000))] = DRAINING
     plan = repair.make(builders.environment(app), seen)
     kinds = [type(step).__name__ for step in plan.batches[0][0].steps]
     assert kinds == ["WaitDrained", *IN_AGAIN]

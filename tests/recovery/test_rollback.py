@@ -14,7 +14,7 @@ from deploy.recovery import rollback
 from deploy.steps.records import MarkBad
 from deploy.steps.unit import SwitchRelease
 from deploy.steps.verify import ProveCurrent
-from deploy.survey.facts import Slot
+from deploy.survey.slot import Slot
 
 if TYPE_CHECKING:
     from deploy.plan.plan import Plan

@@ -21,7 +21,7 @@ from deploy.steps import base, idle_drain, records, staging, verify
 from deploy.steps import target as enrolment
 from deploy.steps import unit as switching
 from deploy.steps.fleet import Stopped
-from deploy.survey.facts import Slot, UnitState
+from deploy.survey.slot import Slot, UnitState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from deploy.aws.inventory import Host
     from deploy.hosts.scripts.script import Script
     from deploy.plan.plan import Plan
-    from deploy.settings.app import App
+    from deploy.settings.app import App, AppInSlot
     from deploy.steps.base import Step
     from deploy.survey.facts import HostFacts
 
@@ -68,7 +68,7 @@ class PaperFleet:
         with self._lock:
             self.done.append(line)
 
-    def target(self, host: Host, app: App) -> Target:
+    def target(self, host: Host, app: AppInSlot) -> Target:
         return Target(host.name, app.port)
 
     def serving(self, app: App, timeout_seconds: float) -> frozenset[Target]:
@@ -76,9 +76,9 @@ class PaperFleet:
         self.healthy_readings -= 1
         sick = self.sick if self.healthy_readings < 1 else set()
         names = {f"host-{number}" for number in (1, 2, 3)} - sick
-        return frozenset(Target(name, app.port) for name in names)
+        return frozenset(Target(name, app.ports[0]) for name in names)
 
-    def health(self, host: Host, app: App) -> Health:
+    def health(self, host: Host, app: AppInSlot) -> Health:
         del host, app
         return builders.HEALTHY
 
@@ -151,7 +151,7 @@ def surged(count: int, health: Any = None, batch: Any = (1, "100%"), **rollout: 
         builders.facts(
             number,
             {"web": builders.slot()},
-            spares={"web": replace(builders.slot(), unit=UnitState(), running_release="")},
+            spares={"web": replace(builders.slot(), unit_state=UnitState(), running_release="")},
             free_memory_kb=1024**2,
         )
         for number in range(1, count + 1)

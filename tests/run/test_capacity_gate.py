@@ -14,7 +14,7 @@ from deploy.run import capacity_gate
 from deploy.run.executor import Execution
 from deploy.run.report import Event, ExitCode, Outcome
 from deploy.steps import target as enrolment
-from deploy.survey.facts import Slot
+from deploy.survey.slot import Slot
 from run.paper_fleet import KINDS, PATIENCE_SECONDS, PaperFleet, Ran, Run, old
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def runner(
 
     def read(app: App, timeout_seconds: float) -> frozenset[Target]:
         del timeout_seconds
-        return frozenset(Target(f"host-{number}", app.port) for number in serving(app))
+        return frozenset(Target(f"host-{number}", app.ports[0]) for number in serving(app))
 
     def do(step: Step, fleet: PaperFleet) -> None:
         act(step)

@@ -8,7 +8,7 @@ from builders import NEW
 
 from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, LockLost
 from deploy.run.report import ExitCode, Outcome, StepEnded, Told
-from deploy.survey.facts import Slot
+from deploy.survey.slot import Slot
 from run.paper_fleet import Run, fail, made, old, on, stop
 
 IN_AGAIN = ["register", "wait", "clear"]

@@ -15,7 +15,7 @@ from deploy.aws.targets import Health, State
 from deploy.cli import rollout
 from deploy.plan import assembly
 from deploy.run.report import ExitCode, HostEnded, Outcome
-from deploy.survey.facts import Slot
+from deploy.survey.slot import Slot
 from run.paper_fleet import PATIENCE_SECONDS, Run, fail, on, surging
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from deploy.errors import DeployError
 from deploy.plan import assembly
 from deploy.recovery import rollback
 from deploy.run.report import ExitCode, Outcome
-from deploy.survey.facts import Slot
+from deploy.survey.slot import Slot
 from run.paper_fleet import Acts, PaperFleet, Run, fail, made, old
 
 

@@ -204,7 +204,7 @@ def test_the_report_in_the_docs_is_as_it_is_printed() -> None:
     host_plan = found.batches[0][0]
     step = next(each for each in host_plan.steps if isinstance(each, ProveRelease))
     error = NotProven(
-        f"{step.host}: {step.app.unit} gave answer 503, not 200 on port 5000/health for 60 s"
+        f"{step.host}: {step.app.unit_name} gave answer 503, not 200 on port 5000/health for 60 s"
     )
     undone = tuple(str(each) for each in failed_host.recovery_of(host_plan, step).steps)
     failure = replace(

@@ -15,7 +15,8 @@ from deploy.hosts.lock.holder import Holder
 from deploy.hosts.records import Record
 from deploy.run.report import ExitCode
 from deploy.screen import overview
-from deploy.survey.facts import HostFacts, Slot, Survey, UnitState
+from deploy.survey.facts import HostFacts, Survey
+from deploy.survey.slot import Slot, UnitState
 
 
 def told(hosts: list[HostFacts], health: dict[str, Health] | None = None) -> overview.Overview:
@@ -70,8 +71,10 @@ DIFFERENCES: dict[str, dict[str, Any]] = {
     "a record of another release": {"history": (Record(NEW, "0" * 12),)},
     "a link to another release": {"link": NEW},
     "a unit that was edited since": {"unit_digest": "0" * 12},
-    "a process without a unit of ours": {"running_unit": "", "unit_digest": ""},
-    "a unit that is not enabled": {"unit": UnitState("loaded", "active", "running", "disabled")},
+    "a process without a unit of ours": {"running_unit_digest": "", "unit_digest": ""},
+    "a unit that is not enabled": {
+        "unit_state": UnitState("loaded", "active", "running", "disabled")
+    },
 }
 
 
@@ -87,7 +90,7 @@ def test_a_bare_host_and_a_unit_of_before_are_told_as_they_are() -> None:
     legacy = UnitState("loaded", "active", "running", "enabled")
     hosts = [builders.facts(1, {"web": Slot(replaces=legacy)})]
     row = overview.overview(builders.environment(app), builders.survey(hosts)).rows[0]
-    assert (row.unit, row.release, row.note) == ("absent", "", "legacy.service runs")
+    assert (row.unit_state, row.release, row.note) == ("absent", "", "legacy.service runs")
 
 
 def test_a_host_that_cannot_be_read_is_a_row_too() -> None:

@@ -455,7 +455,8 @@ def test_fabrics_own_keys_are_kept_for_fabric_and_paths_start_at_the_file(tmp_pa
 def test_a_stop_is_given_longer_than_the_longest_request(tmp_path: Path) -> None:
     web = loaded(tmp_path, FILE).apps[0]
     assert web.stop_seconds > web.longest_request_seconds
-    assert (web.unit, web.service_user, web.port) == ("web@5000.service", "web", 5000)
+    (slot,) = web.slots
+    assert (slot.unit_name, web.service_user, slot.port) == ("web@5000.service", "web", 5000)
 
 
 @pytest.mark.parametrize(

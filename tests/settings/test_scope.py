@@ -15,12 +15,12 @@ from deploy.cli import conclusion, options
 from deploy.cli.options import Asked
 from deploy.errors import BadInput
 from deploy.hosts.records import Record
-from deploy.plan import assembly, exclusion, preflight
+from deploy.plan import assembly, exclusion, fitness, preflight
 from deploy.plan.candidate import Opened
 from deploy.recovery import rollback
 from deploy.run.report import Failure, Outcome, Report
 from deploy.settings.scope import TAKES, Scope
-from deploy.survey.facts import Slot
+from deploy.survey.slot import Slot
 
 NAMES = {"app": "web", "hosts": "host-1,host-2", "skip_host": "host-9", "batch": "1,50%"}
 FILE = "/a folder/other.yaml"
@@ -128,7 +128,7 @@ def test_a_host_that_was_left_out_is_deployed_to_later_by_itself() -> None:
 def test_what_a_refusal_suggests_can_be_typed(asked: Asked) -> None:
     seen = builders.survey([builders.facts(n, init="sh") for n in (1, 2)] + [builders.facts(3)])
     scope = asked.scope("deploy", "--package", "2.0.0")
-    problems = preflight.unfit((builders.app(),), seen)
+    problems = fitness.unfit((builders.app(),), seen)
     with pytest.raises(BadInput) as refused:
         exclusion.leave_out(builders.environment(), seen, problems, scope)
     command = str(refused.value).rpartition(": ")[2]

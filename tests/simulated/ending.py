@@ -63,11 +63,11 @@ def _see_mended(world: World, facts: HostFacts, app: App) -> None:
     if home.partial:
         world.wrong("P4", f"{home}: a partial upload lies there after a repair")
     bad = {build.digest for build, kind in world.kinds.items() if kind is not Kind.GOOD}
-    is_good = last and slot.can_run(last) and last.unit not in bad
+    is_good = last and slot.can_run(last) and last.unit_digest not in bad
     if is_good or (last is None and home.legacy):
         if world.state(used) is not State.HEALTHY:
             world.wrong("P4", f"{used}: not healthy after a repair")
-        if used.out or (last and not repair.is_whole(slot)):
+        if used.out or (last and not slot.is_as_deployed):
             world.wrong("P4", f"{used}: not whole after a repair")
 
 
@@ -84,7 +84,7 @@ def _deploy(world: World) -> None:
         for app in world.apps:
             home = world.homes[facts.host.name, app.name]
             used = home.at(facts.at(app).port)
-            is_whole = repair.is_whole(facts.slots[app.name]) and not home.partial
+            is_whole = facts.slots[app.name].is_as_deployed and not home.partial
             if not is_whole or world.state(used) is not State.HEALTHY:
                 world.wrong("P4", f"{used}: not whole after the next deploy")
             _see_rest(world, used, "the next deploy")

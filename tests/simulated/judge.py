@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
-from deploy.recovery import repair, rollback
+from deploy.recovery import rollback
 from deploy.run.report import ExitCode, Outcome
 from deploy.steps.unit import SwitchRelease
 from simulated import surveys
@@ -47,7 +47,7 @@ def _is_whole(world: World, facts: HostFacts) -> bool:
     """Whether nothing is left over on the host, and no sickness of an earlier command lasts."""
     running = [place for place in world.on(facts.host.name) if place.process]
     return all(world.answers(place) for place in running) and all(
-        repair.is_whole(slot) or (slot.replaces.is_running and not slot.out)
+        slot.is_as_deployed or (slot.replaces.is_running and not slot.out)
         for slot in facts.slots.values()
     )
 
@@ -145,7 +145,7 @@ def _see_deployed(run: Run) -> None:
             place = world.homes[facts.host.name, app.name].at(facts.at(app).port)
             if not place.process or place.process.build != run.command.build:
                 world.wrong("honesty", f"exit code 0, and {place} does not run the release")
-            if not repair.is_whole(facts.slots[app.name]):
+            if not facts.slots[app.name].is_as_deployed:
                 world.wrong("honesty", f"exit code 0, and {place} is not whole")
             for other in place.others:
                 if not other.is_at_rest:

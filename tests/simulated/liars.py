@@ -11,8 +11,8 @@ import builders
 
 from deploy.errors import ConnectionLost, DeployError, RemoteError
 from deploy.hosts.records import Kind, Record
-from deploy.survey.facts import Listener, UnitState
 from deploy.survey.parse import parse_host
+from deploy.survey.slot import Listener, UnitState
 from simulated.builds import LAST, OFFERED, OLD, OLDER
 from simulated.clock import CLOCK
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from deploy.aws.inventory import Host
     from deploy.settings.app import App
-    from deploy.survey.facts import HostFacts, Slot
+    from deploy.survey.facts import HostFacts
+    from deploy.survey.slot import Slot
 
 SILENT_SECONDS, SLOW_SECONDS = 30.0, 25.0
 FORGED_SHARE = 0.3  # of the facts
@@ -139,7 +140,9 @@ def _forged(true: Slot, made_up: random.Random) -> Slot:
         "bad": frozenset(release() for _ in range(made_up.randrange(4))),
         "releases": tuple(release() for _ in range(made_up.randrange(4))),
         "kept": frozenset(record().kept for _ in range(made_up.randrange(3))),
-        "unit": UnitState("loaded", made_up.choice(["active", "failed", "²"]), "dead", "enabled"),
+        "unit_state": UnitState(
+            "loaded", made_up.choice(["active", "failed", "²"]), "dead", "enabled"
+        ),
         "out": made_up.choice(["", "{", '{"target": "i-1:5000"}', "[" * 3000]),
         "partial": {release(): 1 << 60},
         "memory_kb": 1 << 50,

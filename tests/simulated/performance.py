@@ -11,7 +11,7 @@ import builders
 from deploy.cli import conclusion
 from deploy.cli.rollout import Rollout
 from deploy.errors import BadInput, DeployError
-from deploy.plan import assembly, preflight
+from deploy.plan import assembly, fitness, preflight
 from deploy.plan.candidate import Opened
 from deploy.recovery import repair, rollback
 from deploy.screen import overview
@@ -84,7 +84,7 @@ def _planned(run: Run, seen: Survey) -> Plan:
             return assembly.make(environment, offers, seen, allow_downtime=allow)
         case "rollback":
             preflight.refuse_surge(environment, seen)
-            problems = preflight.cramped(environment, seen)
+            problems = fitness.cramped(environment, seen)
             return rollback.make(environment, seen, problems=problems, allow_downtime=allow)
         case _:
             return repair.make(environment, seen)

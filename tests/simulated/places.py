@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from deploy.aws.inventory import Host
     from deploy.hosts.records import Record
-    from deploy.settings.app import App
+    from deploy.settings.app import App, AppInSlot
     from simulated.builds import Build
 
 
@@ -74,7 +74,7 @@ class Home(Changed):
 
     def of_unit(self, unit: str) -> Place:
         """The slot whose unit this is; that of before has the first one's port."""
-        return next((each for each in self.places if each.app.unit == unit), self.places[0])
+        return next((each for each in self.places if each.app.unit_name == unit), self.places[0])
 
 
 @dataclass(eq=False)
@@ -88,7 +88,7 @@ class Place(Changed):
     """
 
     home: Home
-    app: App
+    app: AppInSlot
     link: str = ""
     unit: str = ""
     enabled: bool = False
@@ -127,4 +127,4 @@ class Place(Changed):
         """The unit whose process has the port; nothing where there is none."""
         if self.process is None:
             return ""
-        return self.app.replaces or "" if self.process.is_legacy else self.app.unit
+        return self.app.settings.replaces or "" if self.process.is_legacy else self.app.unit_name

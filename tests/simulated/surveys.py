@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import builders
 
 from deploy.errors import DeployError, Unreachable
-from deploy.survey.facts import HostFacts, Listener, Slot, Survey, UnitState
+from deploy.survey.facts import HostFacts, Survey
 from deploy.survey.gather import settle
+from deploy.survey.slot import Listener, Slot, UnitState
 from deploy.survey.unit_state import parse_show
 from simulated.builds import Build, Kind
 from simulated.clock import CLOCK
@@ -62,23 +63,23 @@ def slot(world: World, place: Place) -> Slot:
         enabled="enabled" if home.legacy_enabled else "disabled",
     )
     return Slot(
-        unit=parse_show(f"show.{line}" for line in unit_state(world, place).splitlines()),
+        unit_state=parse_show(f"show.{line}" for line in unit_state(world, place).splitlines()),
         link=place.link,
         unit_sha256=hashlib.sha256(text.encode()).hexdigest() if text else "",
         unit_digest=Build.of(text).digest if text else "",
         running_release=ours.release if ours else "",
-        running_unit=ours.digest if ours else "",
+        running_unit_digest=ours.digest if ours else "",
         releases=tuple(home.releases),
         out=place.out,
         history=tuple(home.history),
         bad=frozenset(home.bad),
         kept=frozenset(
-            name.removesuffix(f".{place.app.unit}")
+            name.removesuffix(f".{place.app.unit_name}")
             for name in home.kept
-            if name.endswith(f".{place.app.unit}")
+            if name.endswith(f".{place.app.unit_name}")
         ),
         partial=home.partial,
-        group=place.app.service_user,
+        group=place.app.settings.service_user,
         listeners=(Listener(100, place.listener, "web"),) if process else (),
         replaces=legacy if home.legacy else UnitState(),
     )

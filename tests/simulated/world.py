@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import builders
 
 from deploy.aws.targets import Health, State, Target
-from deploy.survey.facts import target_of
+from deploy.survey.app_on_host import target_of
 from simulated.builds import OFFERED, OLD, OLDER, Build, Kind
 from simulated.clock import BEGAN_SECONDS, CLOCK
 from simulated.places import Home, Place, Process
@@ -209,7 +209,7 @@ class World:
 
 def _begun(begin: str, host: Host, app: App) -> Home:
     home = Home(app, host)
-    home.places = [Place(home, app.at(port)) for port in app.ports]
+    home.places = [Place(home, slot) for slot in app.slots]
     first = home.places[0]
     first.registered = True
     if begin == "legacy":
@@ -219,7 +219,7 @@ def _begun(begin: str, host: Host, app: App) -> Home:
         builds = (OLDER, OLD)
         home.releases = [build.release for build in builds]
         home.kept = {
-            f"{build.record.kept}.{place.app.unit}": build.text
+            f"{build.record.kept}.{place.app.unit_name}": build.text
             for build in builds
             for place in home.places
         }

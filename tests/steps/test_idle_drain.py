@@ -25,7 +25,7 @@ from deploy.recovery import failed_host
 from deploy.steps.fleet import Moment, Stopped
 from deploy.steps.idle_drain import WaitQuiet
 from deploy.steps.target import WaitDrained
-from deploy.survey.facts import Listener, Slot, UnitState
+from deploy.survey.slot import Listener, Slot, UnitState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 WEB = builders.app()
 DRAINING = Health(State.DRAINING, "Target.DeregistrationInProgress")
-STEP = WaitQuiet(builders.host(), WEB, floor_seconds=15.0, quiet_seconds=5.0, seconds=60.0)
+STEP = WaitQuiet(builders.host(), WEB.at(5000), floor_seconds=15.0, quiet_seconds=5.0, seconds=60.0)
 IDLE = "0 0 10.0.0.1:5000 10.0.0.9:4{n:04} cubic bytes_sent:9 bytes_received:9 segs_in:4\n"
 BUSY = "0 0 10.0.0.1:5000 10.0.0.9:4{n:04} cubic bytes_received:9 segs_in:3 lastsnd:90\n"
 
@@ -299,8 +299,8 @@ def test_where_quiet_is_not_to_be_trusted_the_whole_delay_is_waited_and_said(nam
     facts = builders.facts(1, {"web": slot})
     seen = builders.survey([facts], apps=[app], **group)
     wanted = builders.environment(app, **QUIET)
-    drained = host_steps.drained(facts, app, seen, wanted)
-    assert drained == WaitDrained(facts.host, app, 15.0)
+    drained = host_steps.drained(seen.on(facts.host, app), wanted)
+    assert drained == WaitDrained(facts.host, app.at(5000), 15.0)
     told = f"web: drains by the whole delay: {why}"
     assert advice.warnings(wanted, (app,), seen) == (told,)
     assert advice.warnings(builders.environment(app), (app,), seen) == ()
@@ -319,7 +319,7 @@ def test_a_bad_release_is_not_trusted_to_finish_on_its_way_back() -> None:
     host_plan = made(hosts, **QUIET).batches[0][0]
     way = failed_host.recovery_of(host_plan, host_plan.steps[-2])
     found = [step for step in way.steps if isinstance(step, (WaitDrained, WaitQuiet))]
-    assert found == [WaitDrained(host_plan.host, WEB, 15.0, heeds_stop=False)]
+    assert found == [WaitDrained(host_plan.host, WEB.at(5000), 15.0, heeds_stop=False)]
     out = failed_host.recovery_of(
         host_plan, next(s for s in host_plan.steps if isinstance(s, WaitQuiet))
     )

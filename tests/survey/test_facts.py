@@ -8,7 +8,8 @@ import builders
 import pytest
 
 from deploy.aws.targets import GONE
-from deploy.survey.facts import UnitState, target_of
+from deploy.survey.app_on_host import target_of
+from deploy.survey.slot import UnitState
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,7 @@ def test_a_unit_about_to_run_counts_as_running(active: str, runs: bool) -> None:
 
 
 def test_a_target_goes_by_instance_or_by_address() -> None:
-    web, host = builders.app(), builders.host(3)
+    web, host = builders.app().at(5000), builders.host(3)
     assert target_of(builders.group(), host, web).id == host.instance_id
     assert target_of(builders.group(target_type="ip"), host, web).id == host.address
     public = replace(host, address="198.51.100.7", private_address="10.0.0.3")

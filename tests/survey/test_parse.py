@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from deploy import values
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.records import Record
-from deploy.survey.facts import HostFacts, Listener, Slot, UnitState
+from deploy.survey.facts import HostFacts
 from deploy.survey.parse import parse_host
+from deploy.survey.slot import Listener, Slot, UnitState
 from deploy.survey.unit_state import parse_listeners, parse_runtime, parse_show
 
 NEWER, OLDER = "1.0.0-aaaaaaaaaaaa", "0.9.0-cccccccccccc"
@@ -115,7 +116,7 @@ def test_a_hosts_lines_become_facts() -> None:
     assert slot.link == slot.running_release == NEWER
     assert slot.releases == (OLDER, NEWER)
     assert slot.manifests == {NEWER: "cd" * 32}
-    assert slot.unit == UnitState(
+    assert slot.unit_state == UnitState(
         "loaded",
         "active",
         "running",
@@ -139,7 +140,7 @@ def test_a_hosts_lines_become_facts() -> None:
     assert slot.partial == {"2.0.0-dddddddddddd": 12}
     assert slot.replaces.is_running
     assert slot.has_environment_file
-    assert (slot.running_unit, slot.unit_digest) == (DIGEST, DIGEST)
+    assert (slot.running_unit_digest, slot.unit_digest) == (DIGEST, DIGEST)
     assert slot.out == '{"target": "i-1:5000"}'
     assert facts.unknown == ("web.history",), "the line that was cut short"
 
@@ -148,7 +149,7 @@ def test_a_bare_host_has_an_empty_slot() -> None:
     facts = parse_host(builders.host(), ["init=systemd", "noise"], [builders.app()])
     assert facts.slots == {"web": Slot()}
     assert (facts.systemd, facts.free_kb) == (0, 0)
-    assert not facts.slots["web"].unit.is_loaded
+    assert not facts.slots["web"].unit_state.is_loaded
 
 
 def test_apps_are_kept_apart() -> None:
@@ -189,7 +190,7 @@ def test_what_runs_is_what_the_kernel_and_the_unit_file_prove(
     changed: dict[str, str], release: str, unit: str
 ) -> None:
     slot = slot_of(slot_facts(**changed))
-    assert (slot.running_release, slot.running_unit) == (release, unit)
+    assert (slot.running_release, slot.running_unit_digest) == (release, unit)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ def test_what_runs_is_what_the_kernel_and_the_unit_file_prove(
     ],
 )
 def test_a_drop_in_of_the_unit_itself_is_seen(paths: str, expected: bool) -> None:
-    assert slot_of(slot_facts(DropInPaths=paths)).unit.has_drop_ins == expected
+    assert slot_of(slot_facts(DropInPaths=paths)).unit_state.has_drop_ins == expected
 
 
 ODD = (
@@ -247,8 +248,8 @@ def assert_well_formed(facts: HostFacts) -> None:
             *filter(None, (slot.link, slot.running_release)),
         ]
         assert all(values.release_id(release) for release in releases)
-        digests = [record.unit for record in slot.history]
-        digests += filter(None, (slot.running_unit, slot.unit_digest))
+        digests = [record.unit_digest for record in slot.history]
+        digests += filter(None, (slot.running_unit_digest, slot.unit_digest))
         assert all(values.unit_digest(digest) for digest in digests)
 
 

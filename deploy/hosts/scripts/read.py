@@ -81,7 +81,7 @@ def find_contents(
     return Script("finding files", (find,), lambda result: manifest.read(result.stdout))
 
 
-def runtime(app: str, unit: str, port: int) -> Script[CommandResult]:
+def runtime(app: str, unit_name: str, port: int) -> Script[CommandResult]:
     """What a unit's process was started from and who listens on its port, all at one moment.
 
     Facts with keys `show.…`, `running`, `own_namespace` and `<app>.listener`; `survey.unit_state`
@@ -89,7 +89,7 @@ def runtime(app: str, unit: str, port: int) -> Script[CommandResult]:
     """
     name = values.checked(values.name, app)
     look = program("runtime", name, int(port))
-    programs = (*_processes(), *show_unit(unit).programs, look)
+    programs = (*_processes(), *show_unit(unit_name).programs, look)
     return Script("running release", programs, as_it_is)
 
 

@@ -52,7 +52,7 @@ def trials(app: str, sizes: Sequence[int]) -> Program:
     return program("rehearse", values.checked(values.name, app), *sizes)
 
 
-def explain(unit: str, answer: str) -> str:
+def explain(unit_name: str, answer: str) -> str:
     """Say in one sentence what a host's answer means, and what to do; the unit's name is ours."""
     said: dict[str, str] = {}
     for line in answer.splitlines():
@@ -64,7 +64,7 @@ def explain(unit: str, answer: str) -> str:
     found = directive if re.fullmatch(r"[A-Z][A-Za-z]{1,40}", directive) else ""
     ended = _ended(said.get("ExecMainCode", ""), said.get("ExecMainStatus", ""))
     because = f" because of {found}=" if found else ""
-    problem = f"the sandbox of {unit} does not work here{because}: {ended}"
+    problem = f"the sandbox of {unit_name} does not work here{because}: {ended}"
     if words:
         problem += f" ({words})"
     if found in sandbox.REMOVABLE:

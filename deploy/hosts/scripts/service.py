@@ -24,32 +24,37 @@ SHOWN = (
 )
 
 
-def _unit(unit: str) -> str:
-    return values.checked(values.unit_name, unit)
+def _unit_name(unit_name: str) -> str:
+    return values.checked(values.unit_name, unit_name)
 
 
-def stop_unit(unit: str) -> Script[None]:
+def stop_unit(unit_name: str) -> Script[None]:
     """Stop a unit and wait until its processes are gone."""
-    return Script(f"stopping {unit}", (program("stop_unit", _unit(unit)),), nothing)
+    return Script(f"stopping {unit_name}", (program("stop_unit", _unit_name(unit_name)),), nothing)
 
 
-def retire_unit(unit: str) -> Script[None]:
+def retire_unit(unit_name: str) -> Script[None]:
     """Stop a unit for good: it does not come back at the next boot; one that is not is gone."""
-    return Script(f"retiring {unit}", (program("retire_unit", _unit(unit)),), nothing)
+    return Script(
+        f"retiring {unit_name}", (program("retire_unit", _unit_name(unit_name)),), nothing
+    )
 
 
-def revive_unit(unit: str, instead_of: str) -> Script[None]:
+def revive_unit(unit_name: str, instead_of: str) -> Script[None]:
     """Undo `retire_unit`, and retire the unit that runs in its place: both want the same port."""
-    programs = (program("retire_unit", _unit(instead_of)), program("revive_unit", _unit(unit)))
-    return Script(f"starting {unit} again", programs, nothing)
+    programs = (
+        program("retire_unit", _unit_name(instead_of)),
+        program("revive_unit", _unit_name(unit_name)),
+    )
+    return Script(f"starting {unit_name} again", programs, nothing)
 
 
-def kept_unit(app: str, unit: str, release: str, digest: str) -> str:
+def kept_unit(app: str, unit_name: str, release: str, digest: str) -> str:
     """Where a release's unit lies, beside those of other releases and settings."""
     name = (
         f"{values.checked(values.release_id, release)}.{values.checked(values.unit_digest, digest)}"
     )
-    return f"{home(app)}/records/units/{name}.{_unit(unit)}"
+    return f"{home(app)}/records/units/{name}.{_unit_name(unit_name)}"
 
 
 def switch_release(
@@ -68,23 +73,25 @@ def switch_release(
         int(port),
         values.checked(values.release_id, release),
         values.checked(values.name, user),
-        _unit(name),
+        _unit_name(name),
         values.checked(values.unit_digest, digest),
-        *(_unit(each) for each in slots if each != name),
+        *(_unit_name(each) for each in slots if each != name),
     )
     return Script("switching the release", (switch,), nothing)
 
 
-def start_unit(unit: str) -> Script[CommandResult]:
+def start_unit(unit_name: str) -> Script[CommandResult]:
     """Enable, load and start; the invocation that was started is printed, as by `show_unit`."""
-    programs = (program("start_unit", _unit(unit)), *show_unit(unit).programs)
-    return Script(f"starting {unit}", programs, as_it_is)
+    programs = (program("start_unit", _unit_name(unit_name)), *show_unit(unit_name).programs)
+    return Script(f"starting {unit_name}", programs, as_it_is)
 
 
-def show_unit(unit: str) -> Script[CommandResult]:
+def show_unit(unit_name: str) -> Script[CommandResult]:
     """The unit's state as facts `show.<property>=<value>`; systemd prints times in UTC.
 
     `survey.unit_state` reads them. The program's variable `pid` is the unit's main process
     afterwards, 0 for none.
     """
-    return Script("unit's state", (program("show_unit", _unit(unit), "show", SHOWN),), as_it_is)
+    return Script(
+        "unit's state", (program("show_unit", _unit_name(unit_name), "show", SHOWN),), as_it_is
+    )

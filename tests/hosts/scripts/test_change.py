@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from deploy.errors import CommandResult
     from deploy.hosts.scripts.script import Script
-    from deploy.survey.facts import Slot
+    from deploy.survey.slot import Slot
 
 SCRIPTS: dict[str, str | Script[Any]] = {
     "survey_host": text_of(read.survey_host("lab")),

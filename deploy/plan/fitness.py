@@ -1,0 +1,146 @@
+"""What keeps a host from taking a release: its tools, its space, what it has already. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy.foreign_text import visible
+from deploy.plan import exclusion, host_steps, staging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from deploy.plan.candidate import Opened
+    from deploy.plan.exclusion import Problems
+    from deploy.settings.app import App
+    from deploy.settings.environment import Environment
+    from deploy.survey.app_on_host import AppOnHost, SlotOnHost
+    from deploy.survey.facts import HostFacts, Survey
+
+NEEDED = (
+    *("flock", "ss", "tar", "gzip", "xargs", "sha256sum", "b2sum", "base64", "od", "awk"),
+    *("systemd-analyze", "useradd"),
+)
+PACKAGE_OF = {
+    "ss": "iproute2",
+    "flock": "util-linux",
+    "useradd": "passwd (shadow-utils)",
+    "xargs": "findutils",
+}
+OLDEST_SYSTEMD = 240
+SPARE_KIB = 64 * 1024
+BLOCK_BYTES = 4096
+
+
+def unfit(apps: tuple[App, ...], survey: Survey) -> Problems:
+    """Everything on hosts that forbids a deploy there, by host name."""
+    return exclusion.joined(
+        {
+            facts.host.name: (
+                *_host(facts),
+                *(problem for app in apps for problem in _app(survey.on(facts.host, app))),
+            )
+            for facts in survey.hosts
+        }
+    )
+
+
+def cramped(environment: Environment, survey: Survey) -> Problems:
+    """The hosts without the memory for two releases of an app, where both are to run at once."""
+    problems: list[Problems] = []
+    for app in environment.apps:
+        for facts in survey.hosts:
+            on, free = survey.on(facts.host, app), facts.free_memory_kb
+            used = on.slot.memory_kb
+            if used > free and host_steps.surges(on, environment):
+                why = (
+                    f"{facts.host}: no memory for two of {app.name}: it holds {used // 1024} MiB, "
+                    f"{free // 1024} MiB are free; set `strategy: rolling`, or take larger hosts"
+                )
+                problems.append({facts.host.name: (why,)})
+    return exclusion.joined(*problems)
+
+
+def too_small(opened: Iterable[Opened], survey: Survey) -> Problems:
+    """The hosts without the space for the unpacked releases.
+
+    A package is unpacked as it arrives, and each file takes whole blocks. What partial uploads hold
+    is free as well: it is removed first, or gone on with.
+    """
+    packages = tuple(opened)
+    problems: Problems = {}
+    for facts in survey.hosts:
+        new = [
+            each.package.release
+            for each in packages
+            if each.package.release.id not in facts.slots[each.app.name].releases
+        ]
+        partial = sum(sum(facts.slots[each.app.name].partial.values()) for each in packages)
+        free = facts.free_kb + partial
+        needed = sum(r.size_bytes + r.files * BLOCK_BYTES for r in new) // 1024 + SPARE_KIB
+        if new and free < needed:
+            problems[facts.host.name] = (
+                f"{facts.host}: no space for the release: {free // 1024} MiB free under "
+                f"/srv, {needed // 1024} MiB needed; make room there",
+            )
+    return problems
+
+
+def other_contents(opened: Iterable[Opened], survey: Survey) -> Problems:
+    """The hosts on which another release has a package's id."""
+    packages = tuple(opened)
+    found = {
+        facts.host.name: tuple(
+            problem
+            for each in packages
+            if (problem := staging.differs(each.package, survey.on(facts.host, each.app)))
+        )
+        for facts in survey.hosts
+    }
+    return exclusion.joined(found)
+
+
+def _host(facts: HostFacts) -> Iterator[str]:
+    if facts.init != "systemd":
+        yield f"{facts.host}: has no systemd (process 1 is {visible(facts.init) or 'unknown'})"
+        return
+    if facts.systemd < OLDEST_SYSTEMD:
+        yield (
+            f"{facts.host}: systemd {facts.systemd} is too old; {OLDEST_SYSTEMD} or newer is "
+            "needed (Amazon Linux 2023, Debian 11, Ubuntu 20.04)"
+        )
+    for tool in NEEDED:
+        if tool not in facts.tools:
+            package = PACKAGE_OF.get(tool, tool)
+            yield f"{facts.host}: has no `{tool}`; install the package {package}"
+
+
+def _app(on: AppOnHost) -> Iterator[str]:
+    host, slot = on.host, on.slot
+    for group, target, health in on.memberships:
+        if not health.is_registered and not slot.out:
+            yield (
+                f"{host}: is no target of group {group.name}; register it first: aws elbv2 "
+                f"register-targets --target-group-arn {group.arn} "
+                f"--targets Id={target.id},Port={target.port}"
+            )
+        elif health.is_hopeless:
+            yield (
+                f"{host}: target {target} of {group.name} is {health}: "
+                f"{visible(health.description)}"
+            )
+    yield from _listeners(on)
+    if on.spare:
+        yield from _listeners(on.spare)
+    environment_file = on.app.settings.environment_file
+    if environment_file and not slot.has_environment_file:
+        yield f"{host}: environment_file {environment_file} does not exist"
+
+
+def _listeners(at: SlotOnHost) -> Iterator[str]:
+    for listener in at.slot.listeners:
+        if listener.unit_name not in {at.unit_name, at.app.settings.replaces}:
+            yield (
+                f"{at.host}: port {at.app.port} of {at.app.name} is held by {listener}; stop it, "
+                "choose another port, or name its unit under `replaces:`"
+            )

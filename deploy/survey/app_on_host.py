@@ -1,0 +1,115 @@
+"""One app on one host: its slot in use, the other one, and their targets. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from deploy.aws.targets import State, Target
+
+if TYPE_CHECKING:
+    from deploy.aws.inventory import Host
+    from deploy.aws.targets import Health, TargetGroup
+    from deploy.settings.app import AppInSlot
+    from deploy.survey.slot import Slot
+
+
+class Membership(NamedTuple):
+    """A slot's target in one of the app's target groups, with its health there."""
+
+    group: TargetGroup
+    target: Target
+    health: Health
+
+
+@dataclass(frozen=True)
+class SlotOnHost:
+    """One slot of an app on one host.
+
+    Attributes:
+        host: Where.
+        app: The app in this slot.
+        slot: What the host reports of the slot.
+        memberships: Its target in each of the app's groups; there is at least one.
+    """
+
+    host: Host
+    app: AppInSlot
+    slot: Slot
+    memberships: tuple[Membership, ...]
+
+    @property
+    def unit_name(self) -> str:
+        """The slot's systemd unit."""
+        return self.app.unit_name
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it has the app's first port, which is that of the unit that the app replaces."""
+        return self.app.port == self.app.settings.ports[0]
+
+    @property
+    def groups(self) -> tuple[TargetGroup, ...]:
+        """The app's target groups."""
+        return tuple(each.group for each in self.memberships)
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The slot's target in each of the groups, in their order."""
+        return tuple(each.target for each in self.memberships)
+
+    @property
+    def health(self) -> Health:
+        """The health of the first target that is not in service, or of the first of all."""
+        states = [each.health for each in self.memberships]
+        return next((each for each in states if each.state is not State.HEALTHY), states[0])
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether every group finds it healthy."""
+        return self.health.state is State.HEALTHY
+
+    @property
+    def may_receive(self) -> bool:
+        """Whether a load balancer may send new requests now or soon."""
+        return any(each.health.may_receive for each in self.memberships)
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether a group knows its target, draining ones included."""
+        return any(each.health.is_registered for each in self.memberships)
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether it drains from a group."""
+        return any(each.health.state is State.DRAINING for each in self.memberships)
+
+    @property
+    def drains_by_address(self) -> bool:
+        """Whether it drains from a group that will not take its address before that is over."""
+        return any(
+            each.health.state is State.DRAINING and each.group.target_type == "ip"
+            for each in self.memberships
+        )
+
+
+@dataclass(frozen=True)
+class AppOnHost(SlotOnHost):
+    """One app on one host: all that was seen of it, as its slot in use.
+
+    Attributes:
+        spare: The other slot; None for an app that has but one.
+    """
+
+    spare: SlotOnHost | None
+
+    @property
+    def previous_unit(self) -> str:
+        """The unit that the app replaces, where that runs; empty otherwise."""
+        return str(self.app.settings.replaces) if self.slot.replaces.is_running else ""
+
+
+def target_of(group: TargetGroup, host: Host, app: AppInSlot) -> Target:
+    """The target of the host's slot in a group: by instance, or by address for `ip` groups."""
+    address = host.private_address or host.address
+    return Target(address if group.target_type == "ip" else host.instance_id, app.port)
