@@ -10,13 +10,13 @@ from deploy.plan.capacity import InService
 from deploy.plan.host_plan import Goal, HostPlan
 from deploy.plan.plan import Plan
 from deploy.plan.staging import is_current, staged
+from deploy.survey.app_on_host import is_mixed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy.aws.inventory import Host
     from deploy.plan.candidate import Offer
-    from deploy.settings.app import App
     from deploy.settings.environment import Environment
     from deploy.steps.base import Phase, Step
     from deploy.survey.facts import Survey
@@ -140,7 +140,7 @@ def assemble(
         ),
         tolerated=rollout.max_failures.hosts(len(survey.everyone)),
         window=rollout.window or 0,
-        mixed=any(_is_mixed(app, survey) for app in apps),
+        mixed=any(is_mixed(survey.everywhere(app)) for app in apps),
         out=frozenset(
             facts.host.name
             for facts in survey.hosts
@@ -168,13 +168,6 @@ def _policy(environment: Environment) -> str:
     rollout = environment.rollout
     pace = f"window {rollout.window}" if rollout.window else f"batch {rollout.batch}"
     return f"{rollout.strategy}, {pace}, drain {rollout.drain}"
-
-
-def _is_mixed(app: App, survey: Survey) -> bool:
-    """Whether the app runs in more than one release, the previous unit being one."""
-    fleet = survey.everywhere(app)
-    found = {on.slot.running_release for on in fleet} | {on.previous_unit for on in fleet}
-    return len(found - {""}) > 1
 
 
 def _minimums(

@@ -10,6 +10,7 @@ from deploy.foreign_text import json_text
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.view import View
 from deploy.run.report import ExitCode
+from deploy.survey.app_on_host import is_mixed
 
 if TYPE_CHECKING:
     from deploy.settings.environment import Environment
@@ -55,22 +56,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Overview:
-    """The rows of an environment, hosts in their order, apps within; lock: who holds it."""
+    """The rows of an environment, hosts in their order, apps within.
+
+    is_mixed: whether an app is seen to run in more than one release; lock: who holds it.
+    """
 
     environment: str
     rows: tuple[Row, ...]
+    is_mixed: bool = False
     lock: str = ""
-
-    @property
-    def is_mixed(self) -> bool:
-        """Whether an app is seen to run in more than one release.
-
-        A host that was not read, and one where nothing runs, have none.
-        """
-        releases: dict[str, set[str]] = {}
-        for row in self.rows:
-            releases.setdefault(row.app, set()).update({row.release, row.beside or row.release})
-        return any(len(found - {""}) > 1 for found in releases.values())
 
     @property
     def is_whole_look(self) -> bool:
@@ -120,7 +114,8 @@ def overview(environment: Environment, survey: Survey) -> Overview:
         for app in environment.apps
     ]
     ordered = tuple(sorted(rows, key=lambda row: (row.host, row.app)))
-    return Overview(environment.name, ordered, _lock(survey))
+    mixed = any(is_mixed(survey.everywhere(app)) for app in environment.apps)
+    return Overview(environment.name, ordered, mixed, _lock(survey))
 
 
 def _lock(survey: Survey) -> str:

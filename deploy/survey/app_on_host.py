@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from deploy.aws.targets import State, Target
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from deploy.aws.inventory import Host
     from deploy.aws.targets import Health, TargetGroup
     from deploy.settings.app import AppInSlot
@@ -107,6 +109,20 @@ class AppOnHost(SlotOnHost):
     def previous_unit(self) -> str:
         """The unit that the app replaces, where that runs; empty otherwise."""
         return str(self.app.settings.replaces) if self.slot.replaces.is_running else ""
+
+    @property
+    def running(self) -> frozenset[str]:
+        """What runs of the app: the releases in its slots, and the unit that it replaces."""
+        spare = self.spare.slot.running_release if self.spare else ""
+        return frozenset({self.slot.running_release, spare, self.previous_unit}) - {""}
+
+
+def is_mixed(fleet: Iterable[AppOnHost]) -> bool:
+    """Whether an app runs in more than one release, the unit that it replaces being one.
+
+    fleet: the app on each host. One on which nothing of it runs has none.
+    """
+    return len({name for on in fleet for name in on.running}) > 1
 
 
 def target_of(group: TargetGroup, host: Host, app: AppInSlot) -> Target:

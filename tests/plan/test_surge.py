@@ -302,6 +302,15 @@ def test_two_slots_that_run_are_told_and_are_not_well() -> None:
     assert told.is_mixed
 
 
+def test_a_plan_and_the_status_mean_the_same_by_mixed() -> None:
+    facts = host(spare=builders.slot(NEW))
+    assert made(facts, health={(1, 5001): HEALTHY}).mixed
+    app = builders.app("web", 5000, 5001, replaces="legacy.service")
+    facts = host(used=Slot(replaces=LEGACY), spare=builders.slot(NEW, replaces=LEGACY))
+    both = seen([facts], {(1, 5000): HEALTHY, (1, 5001): HEALTHY})
+    assert overview.overview(builders.environment(app), both).is_mixed
+
+
 def test_a_unit_of_before_that_runs_beside_a_release_is_told_and_is_not_well() -> None:
     app = builders.app("web", 5000, 5001, replaces="legacy.service")
     facts = host(used=builders.slot(NEW, replaces=LEGACY), spare=Slot(replaces=LEGACY))
