@@ -19,7 +19,7 @@ from deploy.aws.inventory import Host
 from deploy.errors import CommandFailed, ConnectionLost, LockLost, RemoteError, Unreachable
 from deploy.hosts.scripts import change
 from deploy.hosts.scripts.script import exit_code
-from deploy.hosts.ssh import exchange, framing
+from deploy.hosts.ssh import framing
 from deploy.hosts.ssh.remote import Remote
 
 if TYPE_CHECKING:
@@ -163,12 +163,10 @@ def test_a_payload_follows_its_script_and_is_counted(remote: Remote) -> None:
 
 
 @pytest.mark.usefixtures("unlocked")
-def test_an_upload_that_the_host_takes_no_more_of_ends(
-    remote: Remote, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(exchange, "UPLOAD_PAUSE_SECONDS", 0.5)
+def test_an_upload_that_the_host_takes_no_more_of_ends(remote: Remote) -> None:
+    script, contents = typed("sleep 30", "upload"), io.BytesIO(bytes(64 * 2**20))
     with pytest.raises(ConnectionLost, match="upload: the connection broke: the host takes no mo"):
-        remote.send("web", typed("sleep 30", "upload"), io.BytesIO(bytes(64 * 2**20)))
+        remote.send("web", script, contents, timeout_seconds=0.5)
 
 
 @pytest.mark.usefixtures("unlocked")
