@@ -161,9 +161,11 @@ def test_deploy_never_imports_the_lab_and_the_lab_only_its_errors() -> None:
         assert of_deploy(path) <= {"errors"}
 
 
-# What waits for a socket, a screen or a terminal reads the machine's own time.
+# What waits for a socket, a screen or a terminal reads the machine's own time, and what compares it
+# with that of AWS.
 TIMED = {"clock", "aws.transport"} | {f"hosts.ssh.{name}" for name in ("exchange", "http_probe")}
 TIMED |= {"hosts.ssh.remote", "screen.console", "screen.live", "screen.question", "screen.streams"}
+TIMED |= {"aws.errors", "screen.log_lines"}
 
 
 def test_the_engine_knows_no_time_but_its_clocks() -> None:
