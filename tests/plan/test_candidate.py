@@ -11,6 +11,7 @@ import pytest
 
 from deploy.errors import BadInput
 from deploy.plan import candidate
+from deploy.survey.slot import Slot
 
 if TYPE_CHECKING:
     from deploy.plan.candidate import Opened
@@ -116,7 +117,7 @@ def test_every_host_is_offered_a_unit_for_each_slot_with_its_own_group_and_port(
     opened = candidate.prepare(settings, app, package(tmp_path), tmp_path / "workspace")
     groups = {1: "staff", 2: "", 3: "staff"}
     hosts = [
-        builders.facts(number, {"web": builders.slot(group=group)})
+        builders.facts(number, {"web": builders.slot(group=group)}, spares={"web": Slot()})
         for number, group in groups.items()
     ]
     seen = builders.survey(hosts, apps=[app])
