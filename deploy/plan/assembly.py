@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy import foreign_text
-from deploy.plan import advice, capacity, host_steps, order
+from deploy.plan import advice, capacity, description, host_steps, order
 from deploy.plan.capacity import InService
 from deploy.plan.host_plan import Goal, HostPlan
 from deploy.plan.plan import Plan
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from deploy.aws.inventory import Host
     from deploy.plan.candidate import Offer
     from deploy.settings.environment import Environment
-    from deploy.steps.base import Phase, Step
+    from deploy.steps.base import Step
     from deploy.survey.facts import Survey
 
 
@@ -112,16 +111,10 @@ def assemble(
     ]
     capacity.refuse_outage(rollout, switched, survey, allow_downtime=allow_downtime)
     verb, releases = purpose
-    count = f"{len(survey.hosts)} host{'s' if len(survey.hosts) > 1 else ''}"
-    listed = ", ".join(
-        foreign_text.visible(f"{app} {release}") for app, release in releases.items()
-    )
-    join = "on" if verb == "Repair" else "to"
-    title = f"{verb} {listed} {join} {environment.name}: {count}, {_policy(environment)}"
     return Plan(
         environment=environment.name,
         verb=verb,
-        title=title,
+        title=description.title(verb, releases, environment, len(survey.hosts)),
         releases=releases,
         hosts=tuple(facts.host for facts in survey.hosts),
         staging=staging,
@@ -131,7 +124,7 @@ def assemble(
             *advice.warnings(environment, apps, survey),
             *warned,
         ),
-        seconds=_estimate(batches, survey, rollout.window),
+        seconds=description.seconds(batches, survey.groups, rollout.window),
         minimums=tuple(
             {}
             if allow_downtime
@@ -164,12 +157,6 @@ def _ended(host: Host, environment: Environment, survey: Survey) -> HostPlan | N
     return HostPlan(host, steps, surged=surged, served=host_steps.serving(apps))
 
 
-def _policy(environment: Environment) -> str:
-    rollout = environment.rollout
-    pace = f"window {rollout.window}" if rollout.window else f"batch {rollout.batch}"
-    return f"{rollout.strategy}, {pace}, drain {rollout.drain}"
-
-
 def _minimums(
     environment: Environment,
     batch: tuple[HostPlan, ...],
@@ -190,25 +177,3 @@ def _minimums(
         if size and now.healthy:
             found[app.name] = now.minimum(environment.rollout, size)
     return found
-
-
-def _estimate(
-    batches: tuple[tuple[HostPlan, ...], ...], survey: Survey, window: int | None
-) -> float:
-    """Seconds of waiting that the settings ask for; hosts of a batch or window wait together."""
-
-    def longest(steps: tuple[Step, ...]) -> float:
-        seconds: dict[Phase, list[float]] = {}
-        for step in steps:
-            wait = step.estimated_seconds(survey.groups[step.app.name])
-            seconds.setdefault(step.phase, []).append(wait)
-        return sum(
-            sum(waits) if phase.is_in_turn else max(waits) for phase, waits in seconds.items()
-        )
-
-    now = end = 0.0
-    for batch in batches:
-        turns = -(-len(batch) // window) if window and batch is batches[-1] else 1
-        now += turns * max(longest(host_plan.steps) for host_plan in batch)
-        end = max(end, now + max(longest(host_plan.after) for host_plan in batch))
-    return end

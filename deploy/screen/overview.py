@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from deploy.settings.environment import Environment
     from deploy.survey.app_on_host import AppOnHost
     from deploy.survey.facts import Survey
-    from deploy.survey.slot import Slot
 
 UNREAD = "unknown"
 
@@ -25,7 +24,7 @@ UNREAD = "unknown"
 class Row:
     """One app on one host, in the slot that is in use.
 
-    current: record, link, unit on disk and running process agree, and the other slot is at rest;
+    current: it runs what was deployed last, also at boot, and the other slot is at rest;
     beside: what else runs: in the other slot, where a deploy left it, or the previous unit.
     """
 
@@ -165,20 +164,8 @@ def _row(on: AppOnHost, unknown: tuple[str, ...]) -> Row:
         release=slot.running_release,
         since=slot.unit_state.since,
         restarts=slot.unit_state.restarts,
-        current=agrees(slot) and not is_left,
+        current=slot.runs_deployed and not is_left,
         note="; ".join(notes),
         port=on.app.port,
         beside=beside,
-    )
-
-
-def agrees(slot: Slot) -> bool:
-    """Whether the record, the link, the unit on disk and the running process show one release."""
-    recorded = slot.deployed
-    return (
-        recorded is not None
-        and recorded.release == slot.link == slot.running_release
-        and bool(slot.running_unit_digest)
-        and slot.running_unit_digest == slot.unit_digest
-        and slot.unit_state.enabled == "enabled"
     )

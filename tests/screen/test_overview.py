@@ -69,6 +69,7 @@ def test_a_unit_of_before_beside_a_release_elsewhere_is_mixed_and_alone_is_not()
 DIFFERENCES: dict[str, dict[str, Any]] = {
     "no record": {"history": ()},
     "a record of another release": {"history": (Record(NEW, "0" * 12),)},
+    "a record of other settings": {"history": (Record(OLD, "0" * 12),)},
     "a link to another release": {"link": NEW},
     "a unit that was edited since": {"unit_digest": "0" * 12},
     "a process without a unit of ours": {"running_unit_digest": "", "unit_digest": ""},

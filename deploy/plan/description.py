@@ -1,0 +1,50 @@
+"""How a plan introduces itself: what it is for, and how long its waits are. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy.foreign_text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deploy.aws.targets import TargetGroup
+    from deploy.plan.host_plan import HostPlan
+    from deploy.settings.environment import Environment
+    from deploy.steps.base import Phase, Step
+
+
+def title(verb: str, releases: Mapping[str, str], environment: Environment, hosts: int) -> str:
+    """One line: the releases by app, the environment, how many hosts, and the policy."""
+    rollout = environment.rollout
+    listed = ", ".join(visible(f"{app} {release}") for app, release in releases.items())
+    join = "on" if verb == "Repair" else "to"
+    count = f"{hosts} host{'s' if hosts > 1 else ''}"
+    pace = f"window {rollout.window}" if rollout.window else f"batch {rollout.batch}"
+    policy = f"{rollout.strategy}, {pace}, drain {rollout.drain}"
+    return f"{verb} {listed} {join} {environment.name}: {count}, {policy}"
+
+
+def seconds(
+    batches: tuple[tuple[HostPlan, ...], ...],
+    groups: Mapping[str, TargetGroup],
+    window: int | None,
+) -> float:
+    """Seconds of waiting that the settings ask for; hosts of a batch or window wait together."""
+
+    def longest(steps: tuple[Step, ...]) -> float:
+        by_phase: dict[Phase, list[float]] = {}
+        for step in steps:
+            wait = step.estimated_seconds(groups[step.app.name])
+            by_phase.setdefault(step.phase, []).append(wait)
+        return sum(
+            sum(waits) if phase.is_in_turn else max(waits) for phase, waits in by_phase.items()
+        )
+
+    now = end = 0.0
+    for batch in batches:
+        turns = -(-len(batch) // window) if window and batch is batches[-1] else 1
+        now += turns * max(longest(host_plan.steps) for host_plan in batch)
+        end = max(end, now + max(longest(host_plan.after) for host_plan in batch))
+    return end
