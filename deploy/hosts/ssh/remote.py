@@ -170,12 +170,16 @@ class Remote:
             raise RemoteError(f"{self.host}: the SSH connection is gone")
         return transport
 
-    def _broken(self, what: str, why: str) -> ConnectionLost:
-        """Close what is left of the connection, so that the next command opens a new one."""
+    def _broken(self, what: str, why: str, *, is_shared: bool = False) -> ConnectionLost:
+        """Close what is left of the connection, so that the next command opens a new one.
+
+        A shared one stays open: what broke may be one command, and others are under way.
+        """
         transport: paramiko.Transport | None = self._connection.transport
         ended = transport.get_exception() if transport else None
         why = str(ended or why)
-        self._connection.close()
+        if not is_shared:
+            self._connection.close()
         return ConnectionLost(f"{self.host}: {what}: the connection broke: {visible(why)}")
 
     def _run(
@@ -232,15 +236,12 @@ class Remote:
                 raise self._broken(what, "the host takes no more of the upload") from error
             raise RemoteError(f"{self.host}: {what}: no end after {timeout_seconds:g} s") from error
         except (paramiko.SSHException, OSError, EOFError) as error:
-            if is_shared:
-                raise ConnectionLost(
-                    f"{self.host}: the connection broke: {visible(error)}"
-                ) from error
-            raise self._broken(what, str(error) or "no answer") from error
+            why = str(error) or "no answer"
+            raise self._broken(what, why, is_shared=is_shared) from error
         stdout, facts = frame.text()
         if code == exchange.NO_EXIT_CODE or (frame.exit_code is None and not code):
             if frame.has_begun or code == exchange.NO_EXIT_CODE:
-                raise self._broken(what, "no exit code came back")
+                raise self._broken(what, "no exit code came back", is_shared=is_shared)
             raise not_run(self.host, what, stdout, stderr)
         seconds = time.monotonic() - began
         return CommandResult(str(script), code, stdout, stderr, seconds, facts)

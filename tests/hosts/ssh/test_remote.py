@@ -19,7 +19,7 @@ from deploy.aws.inventory import Host
 from deploy.errors import CommandFailed, ConnectionLost, LockLost, RemoteError, Unreachable
 from deploy.hosts.scripts import change
 from deploy.hosts.scripts.script import exit_code
-from deploy.hosts.ssh import framing
+from deploy.hosts.ssh import exchange, framing
 from deploy.hosts.ssh.remote import Remote
 
 if TYPE_CHECKING:
@@ -252,3 +252,17 @@ def test_a_port_that_cannot_be_asked_in_any_way_says_what_to_install(
     sshd.shell = ("/usr/bin/env", f"PATH={few}", "/bin/sh", "-c")
     with pytest.raises(RemoteError, match="neither curl nor python3 is there to ask port 5000; in"):
         remote.probe(5000, "/health", "example.com", 5)
+
+
+def test_a_look_that_ends_without_an_exit_code_leaves_the_connection_to_the_others(
+    remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a heartbeat that is killed on its host, whose end must not cut off an upload."""
+    remote.connect()
+    transport = remote._connection.transport
+    with monkeypatch.context() as patch:
+        patch.setattr(exchange, "exit_code", lambda *_: exchange.NO_EXIT_CODE)
+        with pytest.raises(ConnectionLost, match="no exit code came"):
+            remote.aside(typed("echo cut"), 5)
+    assert transport.is_active()
+    assert remote.ask(typed("echo there")).stdout.strip() == "there"
