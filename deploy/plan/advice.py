@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.aws.targets import State
-from deploy.steps import idle_drain
+from deploy.steps import drain_trust
 
 if TYPE_CHECKING:
     from deploy.settings.app import App
@@ -37,7 +37,7 @@ def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) ->
                 f"{group.interval_seconds * group.unhealthy_threshold:g} s of failed checks"
             )
     if environment.rollout.drain == "quiet":
-        found += idle_drain.refusals(apps, survey)
+        found += drain_trust.refusals(apps, survey)
     enforcing = [f.host.name for f in survey.hosts if f.selinux.lower() == "enforcing"]
     if enforcing:
         found.append(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deploy.steps.drain import WaitDrained
 from deploy.steps.records import ForgetOut, MarkBad, RecordDeployed
-from deploy.steps.target import DeregisterTarget, RegisterTarget, WaitDrained, WaitHealthy
+from deploy.steps.target import DeregisterTarget, RegisterTarget, WaitHealthy
 from deploy.steps.unit import RetireUnit, ReviveUnit, StartUnit, StopUnit, SwitchRelease
 from deploy.steps.verify import ProveRelease, ProveRevived
 

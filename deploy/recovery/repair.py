@@ -12,9 +12,10 @@ from deploy.plan import assembly, exclusion, host_steps
 from deploy.plan.host_plan import Goal, HostPlan
 from deploy.settings.scope import Scope
 from deploy.steps import verify
+from deploy.steps.drain import WaitDrained
 from deploy.steps.records import ForgetOut, RecordDeployed
 from deploy.steps.staging import RemoveReleases
-from deploy.steps.target import DeregisterTarget, RegisterTarget, WaitDrained, WaitHealthy
+from deploy.steps.target import DeregisterTarget, RegisterTarget, WaitHealthy
 from deploy.steps.unit import ReviveUnit
 from deploy.steps.verify import ProveRelease, ProveRevived
 

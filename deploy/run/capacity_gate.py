@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import DeployError
 from deploy.plan import capacity
-from deploy.steps.fleet import Stopped
+from deploy.steps.fleet import SILENT_API_SECONDS, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from deploy.steps.fleet import Fleet
 
 LOOK_FOR_CAPACITY_SECONDS = 0.5
-SILENT_API_SECONDS = 60.0
 
 
 class CapacityGate:

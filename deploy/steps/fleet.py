@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from deploy.survey.slot import UnitState
 
 
+SILENT_API_SECONDS = 60.0
+"""How long the AWS API may give no reading before a wait for one fails."""
+
+
 class Moment(enum.Enum):
     """What one step did that a later step of the same host and unit counts from."""
 

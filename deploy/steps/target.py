@@ -10,15 +10,13 @@ from deploy.errors import BalancerError
 from deploy.hosts import notes, records
 from deploy.hosts.scripts import change, history
 from deploy.steps.base import OnHost, Phase
-from deploy.steps.fleet import Moment, Stopped
+from deploy.steps.fleet import SILENT_API_SECONDS, Moment
 
 if TYPE_CHECKING:
     from deploy.aws.targets import TargetGroup
-    from deploy.steps.base import Step
     from deploy.steps.fleet import Fleet
 
 VERIFY_OUT_SECONDS = 60.0
-SILENT_API_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -53,54 +51,6 @@ class DeregisterTarget(OnHost):
 
     def __str__(self) -> str:
         return f"deregister {self.app.slot_mark}from {self.app.settings.target_group}"
-
-
-@dataclass(frozen=True)
-class WaitDrained(OnHost):
-    """Let requests in flight finish: the whole deregistration delay, by our own clock.
-
-    heeds_stop: whether it ends when the operator wants an end, so that the host goes back in.
-    """
-
-    phase = Phase.DRAIN
-
-    seconds: float
-    heeds_stop: bool = field(default=True, repr=False)
-
-    def estimated_seconds(self, group: TargetGroup) -> float:
-        """Return how long the settings have it wait."""
-        del group
-        return self.seconds
-
-    def run(self, fleet: Fleet) -> None:
-        """Wait, then read the state once; Stopped when the operator wants an end.
-
-        AWS shows `draining` for the full delay even when nothing is in flight, so the state does
-        not show when it is over (ALB guide, deregistration delay).
-        """
-        began = fleet.marked(self.host, self.app, Moment.DEREGISTERED)
-        end = began + self.seconds
-        while (left := end - fleet.clock.monotonic()) > 0:
-            gone = fleet.clock.monotonic() - began
-            fleet.tell(self.host.name, f"draining, {gone:.0f} of {self.seconds:g} s")
-            if not self.heeds_stop:
-                fleet.clock.sleep(min(left, 0.5))
-            elif fleet.clock.wait(fleet.stop, min(left, 0.5)):
-                raise Stopped(f"{self.host}: stopped while draining")
-        refuse_returned(fleet, self, end)
-
-    def __str__(self) -> str:
-        return f"drain {self.app.slot_mark}{self.seconds:g} s"
-
-
-def refuse_returned(fleet: Fleet, drain: Step, end: float) -> None:
-    """Read the state once at a drain's end; BalancerError where it may be sent requests again."""
-    health = fleet.health_since(drain.host, drain.app, end, SILENT_API_SECONDS)
-    if health.may_receive:
-        raise BalancerError(
-            f"{drain.host}: the target is {health} again at the end of its drain; something "
-            "else registered it"
-        )
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from deploy.hosts.records import Record
 from deploy.plan import advice, assembly
 from deploy.plan import staging as stock
 from deploy.steps import verify
+from deploy.steps.drain import WaitDrained
 from deploy.steps.staging import RemoveReleases, UploadRelease
-from deploy.steps.target import DeregisterTarget, Soak, WaitDrained
+from deploy.steps.target import DeregisterTarget, Soak
 from deploy.steps.verify import ProveCurrent
 from deploy.survey.slot import Slot, UnitState
 

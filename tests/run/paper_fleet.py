@@ -17,7 +17,7 @@ from deploy.errors import CommandResult, DeployError
 from deploy.plan import assembly
 from deploy.run.executor import Execution
 from deploy.run.report import Event, Report
-from deploy.steps import base, idle_drain, records, staging, verify
+from deploy.steps import base, drain, records, staging, verify
 from deploy.steps import target as enrolment
 from deploy.steps import unit as switching
 from deploy.steps.fleet import Stopped
@@ -118,7 +118,7 @@ class Ran:
 
 KINDS = [
     kind
-    for module in (enrolment, verify, idle_drain, records, staging, switching)
+    for module in (enrolment, drain, verify, records, staging, switching)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, base.OnHost) and kind is not base.OnHost
 ]

@@ -13,8 +13,8 @@ from deploy.recovery.history import Past
 from deploy.run.executor import Execution
 from deploy.run.host_runner import HostRunner
 from deploy.settings.rollout import Share
-from deploy.steps.idle_drain import WaitQuiet
-from deploy.steps.target import RegisterTarget, WaitDrained, WaitHealthy
+from deploy.steps.drain import WaitDrained, WaitQuiet
+from deploy.steps.target import RegisterTarget, WaitHealthy
 from deploy.steps.verify import ProveRelease
 from simulated.builds import OFFERED, Kind
 from simulated.faults import Command, Fault, Strike

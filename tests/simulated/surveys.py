@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import builders
@@ -53,6 +54,12 @@ def connections(place: Place) -> str:
     return f"{head} lastsnd:{sent_ms} lastrcv:{12 - sent_ms} {sent} {received}"
 
 
+@cache
+def stored_digest(release: str) -> str:
+    """The digest of the manifest that lies on a host beside a release."""
+    return builders.manifest_digest(release)
+
+
 def slot(world: World, place: Place) -> Slot:
     """The place as a survey tells it."""
     process, text, home = place.process, place.unit, place.home
@@ -70,6 +77,7 @@ def slot(world: World, place: Place) -> Slot:
         running_release=ours.release if ours else "",
         running_unit_digest=ours.digest if ours else "",
         releases=tuple(home.releases),
+        manifests={release: stored_digest(release) for release in home.releases},
         out=place.out,
         history=tuple(home.history),
         bad=frozenset(home.bad),

@@ -32,11 +32,9 @@ def survey_host(environment: str) -> tuple[Program, ...]:
     return lock.survey_lock(environment), program("survey_host", *TOOLS.split())
 
 
-def survey_app(
-    app: str, user: str, replaces: str | None, environment_file: str | None
-) -> tuple[Program, ...]:
+def survey_app(app: str, user: str, replaces: str | None, environment_file: str | None) -> Program:
     """Facts about an app on the host, with keys `<app>.…`."""
-    look = program(
+    return program(
         "survey_app",
         values.checked(values.name, app),
         values.checked(values.name, user),
@@ -45,7 +43,6 @@ def survey_app(
         values.checked(values.unit_name, replaces) if replaces else "",
         environment_file or "",
     )
-    return (look,)
 
 
 def survey_slots(slots: Iterable[tuple[str, int, str]]) -> tuple[Program, ...]:

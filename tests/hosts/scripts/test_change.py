@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 SCRIPTS: dict[str, str | Script[Any]] = {
     "survey_host": text_of(read.survey_host("lab")),
-    "survey_app": text_of(read.survey_app("web", "web", None, None)),
+    "survey_app": read.survey_app("web", "web", None, None).text,
     "survey_slots": text_of(read.survey_slots([("web", 5000, "web@5000.service")])),
-    "survey_app, all": text_of(read.survey_app("web", "web", "old.service", "/etc/web env")),
+    "survey_app, all": read.survey_app("web", "web", "old.service", "/etc/web env").text,
     "runtime": read.runtime("web", "web@5000.service", 5000),
     "connections": connections.established(5000),
     "prepare": upload.prepare("web", "web"),
@@ -379,7 +379,7 @@ def test_the_survey_reads_links_records_and_releases(tmp_path: Path) -> None:
 
 def surveyed(root: Path) -> tuple[Slot, tuple[str, ...]]:
     slots = read.survey_slots([("web", 5000, "web@5000.service")])
-    script = text_of((*read.survey_app("web", "nobody", None, "/none"), *slots))
+    script = text_of((read.survey_app("web", "nobody", None, "/none"), *slots))
     facts = run(moved(script, root)).facts
     found = parse_host(builders.host(), facts, [builders.app()])
     return found.slots["web"], tuple(k for k in found.unknown if ".show." not in k)

@@ -1,4 +1,4 @@
-"""The drain that ends when the host is quiet, and where it may not be trusted."""
+"""The end of a drain: after the whole deregistration delay, or once the host is quiet."""
 
 from __future__ import annotations
 
@@ -6,23 +6,69 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy.errors import RemoteError, Unreachable
+from deploy.errors import BalancerError, RemoteError, Unreachable
 from deploy.hosts.scripts import connections
 from deploy.steps.base import OnHost, Phase
-from deploy.steps.fleet import Moment, Stopped
-from deploy.steps.target import refuse_returned
+from deploy.steps.fleet import SILENT_API_SECONDS, Moment, Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from deploy.aws.targets import TargetGroup
     from deploy.hosts.scripts.connections import Connection
-    from deploy.settings.app import App
+    from deploy.steps.base import Step
     from deploy.steps.fleet import Fleet
-    from deploy.survey.app_on_host import SlotOnHost
-    from deploy.survey.facts import Survey
+
+
+@dataclass(frozen=True)
+class WaitDrained(OnHost):
+    """Let requests in flight finish: the whole deregistration delay, by our own clock.
+
+    heeds_stop: whether it ends when the operator wants an end, so that the host goes back in.
+    """
+
+    phase = Phase.DRAIN
+
+    seconds: float
+    heeds_stop: bool = field(default=True, repr=False)
+
+    def estimated_seconds(self, group: TargetGroup) -> float:
+        """Return how long the settings have it wait."""
+        del group
+        return self.seconds
+
+    def run(self, fleet: Fleet) -> None:
+        """Wait, then read the state once; Stopped when the operator wants an end.
+
+        AWS shows `draining` for the full delay even when nothing is in flight, so the state does
+        not show when it is over (ALB guide, deregistration delay).
+        """
+        began = fleet.marked(self.host, self.app, Moment.DEREGISTERED)
+        end = began + self.seconds
+        while (left := end - fleet.clock.monotonic()) > 0:
+            gone = fleet.clock.monotonic() - began
+            fleet.tell(self.host.name, f"draining, {gone:.0f} of {self.seconds:g} s")
+            if not self.heeds_stop:
+                fleet.clock.sleep(min(left, 0.5))
+            elif fleet.clock.wait(fleet.stop, min(left, 0.5)):
+                raise Stopped(f"{self.host}: stopped while draining")
+        refuse_returned(fleet, self, end)
+
+    def __str__(self) -> str:
+        return f"drain {self.app.slot_mark}{self.seconds:g} s"
+
+
+def refuse_returned(fleet: Fleet, drain: Step, end: float) -> None:
+    """Read the state once at a drain's end; BalancerError where it may be sent requests again."""
+    health = fleet.health_since(drain.host, drain.app, end, SILENT_API_SECONDS)
+    if health.may_receive:
+        raise BalancerError(
+            f"{drain.host}: the target is {health} again at the end of its drain; something "
+            "else registered it"
+        )
+
 
 SAMPLE_SECONDS = 0.5
+
+
 ASK_SECONDS = 5.0
 
 
@@ -107,51 +153,3 @@ class WaitQuiet(OnHost):
         return (
             f"drain {self.app.slot_mark}until quiet, {self.floor_seconds:g} to {self.seconds:g} s"
         )
-
-
-def refusal(at: SlotOnHost) -> str:
-    """Why a slot's drain must be the whole delay; empty where it may end when quiet."""
-    return next(_objections(at), "")
-
-
-def _objections(at: SlotOnHost) -> Iterator[str]:
-    app, slot = at.app.settings, at.slot
-    if not app.drains_on_sigterm:
-        yield "it does not finish its requests on SIGTERM (drains_on_sigterm: false)"
-    if app.stop_seconds < app.longest_request_seconds:
-        yield (
-            f"stop_timeout_seconds of {app.stop_seconds} s is under its longest request "
-            f"({app.longest_request_seconds:g} s)"
-        )
-    for group in at.groups:
-        if group.protocol_version != "HTTP1":
-            yield (
-                f"target group {group.name} speaks {group.protocol_version}, whose connections "
-                "carry many requests at once"
-            )
-        if group.target_type == "ip":
-            yield (
-                f"target group {group.name} has targets of type ip, whose addresses cannot come "
-                "back before the delay is over"
-            )
-    if slot.replaces.is_running:
-        yield f"it is unknown how {app.replaces}, which it replaces, handles SIGTERM"
-    if slot.unit_state.is_running and not slot.listeners:
-        yield (
-            f"no listener on port {at.app.port} is visible in the host's network namespace while "
-            f"{at.unit_name} runs"
-        )
-
-
-def refusals(apps: Iterable[App], survey: Survey) -> list[str]:
-    """A sentence for each app and reason for which drains are the whole delay, with its hosts."""
-    found: list[str] = []
-    for app in apps:
-        hosts: dict[str, list[str]] = {}
-        for on in survey.everywhere(app):
-            if why := refusal(on):
-                hosts.setdefault(why, []).append(on.host.name)
-        for why, names in hosts.items():
-            where = "" if len(names) == len(survey.hosts) else f" on {', '.join(names)}"
-            found.append(f"{app.name}: drains by the whole delay{where}: {why}")
-    return found

@@ -22,9 +22,8 @@ from deploy.errors import (
 )
 from deploy.plan import advice, host_steps
 from deploy.recovery import failed_host
+from deploy.steps.drain import WaitDrained, WaitQuiet
 from deploy.steps.fleet import Moment, Stopped
-from deploy.steps.idle_drain import WaitQuiet
-from deploy.steps.target import WaitDrained
 from deploy.survey.slot import Listener, Slot, UnitState
 
 if TYPE_CHECKING:
