@@ -175,10 +175,10 @@ class Remote:
 
         A shared one stays open: what broke may be one command, and others are under way.
         """
-        transport: paramiko.Transport | None = self._connection.transport
-        ended = transport.get_exception() if transport else None
-        why = str(ended or why)
         if not is_shared:
+            transport: paramiko.Transport | None = self._connection.transport
+            ended = transport.get_exception() if transport else None
+            why = str(ended or why)
             self._connection.close()
         return ConnectionLost(f"{self.host}: {what}: the connection broke: {visible(why)}")
 
