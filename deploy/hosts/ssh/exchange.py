@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import select
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -55,16 +55,33 @@ def send(
     return size
 
 
+class _News(threading.Event):
+    """That something came on a channel, or that it ended.
+
+    In place of the pipe that Paramiko makes for `Channel.fileno`: its thread may write to that
+    while ours closes it, and so into whatever has the number by then: another host's connection.
+    """
+
+    def clear(self) -> None:
+        """Do nothing where Paramiko has all of one stream read: the other may have more."""
+
+    def forget(self) -> None:
+        """Forget what came; both streams are looked at next."""
+        super().clear()
+
+
 def read(channel: paramiko.Channel, frame: framing.Frame, limit: float) -> str:
     """Read until the frame is closed or the command has ended; its stderr.
 
     Raises TimeoutError at `limit`, in monotonic seconds, and TooMuch.
     """
     errors = bytearray()
-    poller = select.poll()
-    poller.register(channel.fileno(), select.POLLIN)
+    news = _News()
+    channel.in_buffer.set_event(news)
+    channel.in_stderr_buffer.set_event(news)
     received = 0
     while frame.exit_code != 0:
+        news.forget()
         if channel.recv_ready():
             frame.feed(channel.recv(CHUNK_BYTES))
         elif channel.recv_stderr_ready():
@@ -79,7 +96,7 @@ def read(channel: paramiko.Channel, frame: framing.Frame, limit: float) -> str:
             # What a failed command printed on stderr may come after its frame.
             ended = time.monotonic() + LATE_STDERR_SECONDS
             left = (limit if frame.exit_code is None else min(limit, ended)) - time.monotonic()
-            is_more = left > 0 and poller.poll(left * 1000)
+            is_more = left > 0 and news.wait(left)
             if not is_more and frame.exit_code is not None:
                 break
         if frame.exit_code is None and time.monotonic() > limit:

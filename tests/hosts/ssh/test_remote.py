@@ -266,3 +266,19 @@ def test_a_look_that_ends_without_an_exit_code_leaves_the_connection_to_the_othe
             remote.aside(typed("echo cut"), 5)
     assert transport.is_active()
     assert remote.ask(typed("echo there")).stdout.strip() == "there"
+
+
+def test_no_pipe_is_written_to_by_a_thread_while_another_closes_it(
+    remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paramiko's own pipe is; the byte would go into another connection that has its number."""
+
+    def refuse() -> None:
+        raise AssertionError("a pipe was made")
+
+    monkeypatch.setattr("paramiko.pipe.make_pipe", refuse)
+    said = remote.ask(typed("echo out; sleep 0.3; echo err >&2; sleep 0.3; echo end"))
+    assert (said.stdout.split(), said.stderr.split()) == (["out", "end"], ["err"])
+    with pytest.raises(RemoteError, match="longer than 1 MiB"):
+        remote.ask(typed("head -c 3000000 /dev/zero | tr '\\0' x"), most_bytes=2**20)
+    assert remote.ask(typed("echo there")).stdout.strip() == "there"
