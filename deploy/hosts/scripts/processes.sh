@@ -35,28 +35,19 @@ find_cgroup() {
 
 # listeners PORT KEY …: `<key>.listener`: pid, name in hex and cgroup of each process that listens on
 # a port. The cgroup is relative to systemd's own root, which in a container is not the hierarchy's.
+#
+# A port at a time: ss prints names as they are, line breaks too, so that no other part of its
+# output can be believed to be of one process.
 listeners() {
-  filter='' keys=''
-  while [ $# -gt 0 ]; do
-    filter="$filter${filter:+ or }sport = :$1" keys="$keys $1=$2"
-    shift 2
-  done
   find_cgroup 1
   top=${cgroup%/init.scope}
-  ss -ltnpH "( $filter )" | awk '{
-    for (n = 1; n <= NF && $n !~ /:[0-9]+$/; n++);
-    port = $n
-    sub(/.*:/, "", port)
-    while (match($0, /,pid=[0-9]+,fd=/)) {
-      print port, substr($0, RSTART + 5, RLENGTH - 9)
-      $0 = substr($0, RSTART + RLENGTH)
-    }
-  }' | sort -u | while read -r port pid; do
-    key=${keys##* "$port"=}
-    key=${key%% *}
-    find_hex "/proc/$pid/comm" 64
-    find_cgroup "$pid"
-    # shellcheck disable=SC2154 # hex: of find_hex
-    fact "$key.listener" "$pid $hex ${cgroup#"$top"}"
+  while [ $# -gt 0 ]; do
+    for pid in $(ss -ltnpH "sport = :$1" | grep -o ',pid=[0-9]*,fd=' | tr -cd '0-9\n' | sort -u); do
+      find_hex "/proc/$pid/comm" 64
+      find_cgroup "$pid"
+      # shellcheck disable=SC2154 # hex: of find_hex
+      fact "$2.listener" "$pid $hex ${cgroup#"$top"}"
+    done
+    shift 2
   done
 }

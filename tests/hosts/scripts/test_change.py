@@ -433,22 +433,23 @@ MainPID=0
 """
 
 
-def test_all_slots_are_looked_at_with_one_question_to_systemd_and_one_to_the_kernel(
-    tmp_path: Path,
+@pytest.mark.parametrize("name", ["a b", "x\nweb.release=", "x\n[::]:5001 ", '",pid=x,fd='])
+def test_all_slots_are_looked_at_with_one_question_to_systemd_and_one_a_port_to_the_kernel(
+    tmp_path: Path, name: str
 ) -> None:
-    """As both print: a blank line between two units, and a process's name between quotes."""
-    asked = "#!/bin/sh\necho \"$0 $*\" >> '{root}/asked'\n"
-    ss = 'LISTEN 0 128 [::]:{port} [::]:* users:(("a b",pid={pid},fd=3),("a b",pid=1,fd=3))\n'
+    """As both print: a blank line between two units, and a process's name as it is."""
     pid = os.getpid()
+    first = f'LISTEN 0 9 [::]:5000 [::]:* users:(("{name}",pid={pid},fd=3),("{name}",pid=1,fd=3))'
+    other = f'LISTEN 0 9 [::]:5001 [::]:* users:(("{name}",pid={pid},fd=4))'
+    asked = f"#!/bin/sh\necho \"$0 $*\" >> '{tmp_path}/asked'\n"
     printed = {
-        "systemctl": SHOWN.format(pid=pid),
-        "ss": ss.format(port=5000, pid=pid) + ss.format(port=5001, pid=pid).replace("pid=1,", "x,"),
+        "systemctl": f"cat <<'END'\n{SHOWN.format(pid=pid).rstrip()}\nEND\n",
+        "ss": f"case \"$*\" in\n*:5000) cat <<'END'\n{first}\nEND\n;;\n"
+        f"*:5001) cat <<'END'\n{other}\nEND\n;;\nesac\n",
     }
-    for name, text in printed.items():
-        (tmp_path / name).write_text(
-            f"{asked.format(root=tmp_path)}cat <<'END'\n{text.rstrip()}\nEND\n"
-        )
-        (tmp_path / name).chmod(0o755)
+    for program, text in printed.items():
+        (tmp_path / program).write_text(asked + text)
+        (tmp_path / program).chmod(0o755)
     slots = [("web", 5000), ("web", 5001), ("api", 5100)]
     script = read.survey_slots([(app, port, f"{app}@{port}.service") for app, port in slots])
     ran = run(text_of(script), environ={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
@@ -467,4 +468,4 @@ def test_all_slots_are_looked_at_with_one_question_to_systemd_and_one_to_the_ker
     (listener,) = facts.every("web.5001.listener")
     assert bytes.fromhex(listener.split()[1]) == Path(f"/proc/{pid}/comm").read_bytes()
     assert facts.every("api.5100.listener") == []
-    assert (tmp_path / "asked").read_text().count("\n") == len(printed)
+    assert (tmp_path / "asked").read_text().count("\n") == 1 + len(slots)
