@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,6 +12,7 @@ import pytest
 
 from deploy.cli.rollout import AGAIN, STOPPING, Signals
 from deploy.screen import streams
+from lab.project import until
 
 if TYPE_CHECKING:
     from deploy.run.executor import Execution
@@ -39,10 +39,7 @@ class PaperScreen:
 
     def until(self, count: int) -> list[str]:
         """What was said, once it is so many texts."""
-        end = time.monotonic() + PATIENCE_SECONDS
-        while len(self.said) < count:
-            assert time.monotonic() < end
-            time.sleep(0.01)
+        until(f"{count} texts", lambda: len(self.said) >= count, PATIENCE_SECONDS)
         return self.said
 
 

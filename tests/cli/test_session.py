@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import os
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +14,7 @@ from deploy.cli.options import read_settings
 from deploy.cli.session import Session
 from deploy.errors import BadInput, Locked, LockLost, Unreachable
 from deploy.screen.console import Screen
+from lab.project import until
 
 if TYPE_CHECKING:
     from cli.loopback import Project
@@ -49,10 +49,8 @@ def test_a_closed_session_leaves_neither_connections_nor_files(project: Project)
         connections = [host.sshd.open_connections for host in project.hosts.values()]
         assert connections == [1, 1, 1]
     assert not opened.workspace.exists()
-    end = time.monotonic() + PATIENCE_SECONDS
-    while any(host.sshd.open_connections for host in project.hosts.values()):
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    hosts = project.hosts.values()
+    until("closed", lambda: not any(h.sshd.open_connections for h in hosts), PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize(
