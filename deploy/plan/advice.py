@@ -31,6 +31,13 @@ def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) ->
             )
         if not any(health.state is State.HEALTHY for health in survey.health[app.name].values()):
             found.append(f"{group.name}: no target is healthy now, so nothing guards capacity")
+        shifted = [on.host for on in survey.everywhere(app) if on.health.is_shifted]
+        if shifted:
+            zones = ", ".join(sorted({host.zone or "unknown" for host in shifted}))
+            found.append(
+                f"{group.name}: traffic is shifted away from zone {zones}, so {len(shifted)} of "
+                "its targets serve nobody: they are not counted as capacity, and go first"
+            )
         if group.interval_seconds * group.unhealthy_threshold > 120:  # noqa: PLR2004 - minutes
             found.append(
                 f"{group.name}: a sick target is noticed only after "

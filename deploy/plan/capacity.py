@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy.aws.targets import State
 from deploy.errors import BadInput
 
 if TYPE_CHECKING:
@@ -26,7 +25,9 @@ class InService:
     Attributes:
         group: The app's target group.
         size: How many targets the group has, or shall have: shares are reckoned from all of them.
+            Those in a zone that traffic is shifted away from are none.
         healthy: Those in service.
+        shifted: Those in a zone that traffic is shifted away from.
         targets: By host, the targets of the slot in use.
         zones: The availability zones of targets.
     """
@@ -34,6 +35,7 @@ class InService:
     group: TargetGroup
     size: int
     healthy: frozenset[Target]
+    shifted: frozenset[Target]
     targets: Mapping[Host, tuple[Target, ...]]
     zones: Mapping[Target, str]
 
@@ -55,15 +57,17 @@ class InService:
             for target in its
         }
         known = health.keys() | {target for its in targets.values() for target in its}
+        shifted = {target for target, its in health.items() if its.is_shifted}
         unlisted = [its for its in left_out.values() if not health.keys() & set(its)]
-        healthy = {target for target, its in health.items() if its.state is State.HEALTHY}
+        healthy = {target for target, its in health.items() if its.serves}
         group = survey.groups[app.name]
-        return cls(group, len(known) + len(unlisted), frozenset(healthy), targets, zones)
+        size = len(known - shifted) + len(unlisted)
+        return cls(group, size, frozenset(healthy), frozenset(shifted), targets, zones)
 
     @property
     def is_complete(self) -> bool:
-        """Whether each host's targets are in service."""
-        return all(self.healthy.issuperset(its) for its in self.targets.values())
+        """Whether each host's targets are in service, where traffic is not shifted away."""
+        return all((self.healthy | self.shifted).issuperset(its) for its in self.targets.values())
 
     def minimum(self, rollout: Rollout, size: int) -> int:
         """How many targets stay in service while a batch of this size is out."""

@@ -43,20 +43,21 @@ def order(
     *,
     canary: bool = True,
 ) -> tuple[HostFacts, ...]:
-    """Unhealthy hosts first, since they cost no capacity; before them a canary, which is healthy.
+    """Hosts that do not serve first, since they cost no capacity; before them a canary, which does.
 
+    Those of a zone that traffic is shifted away from are among them.
     Of several apps, hosts with the fewest in service come first. A percentage or a ramp asks
     for a canary: a host that shows what the release does in service.
     """
     served = tuple(apps)
 
-    def healthy_apps(facts: HostFacts) -> int:
-        return sum(survey.on(facts.host, app).is_healthy for app in served)
+    def serving_apps(facts: HostFacts) -> int:
+        return sum(survey.on(facts.host, app).serves for app in served)
 
-    found = sorted(due, key=lambda facts: (healthy_apps(facts), facts.host.name))
+    found = sorted(due, key=lambda facts: (serving_apps(facts), facts.host.name))
     sizes = rollout.batch.sizes
     if canary and not rollout.window and (len(sizes) > 1 or sizes[0].endswith("%")):
-        first = next((facts for facts in found if healthy_apps(facts) == len(served)), None)
+        first = next((facts for facts in found if serving_apps(facts) == len(served)), None)
         if first:
             found.remove(first)
             found.insert(0, first)

@@ -138,6 +138,10 @@ def _as_json(row: Row) -> dict[str, object]:
 def _row(on: AppOnHost, unknown: tuple[str, ...]) -> Row:
     slot, previous, spare = on.slot, on.previous_unit, on.spare
     notes = [f"{previous} runs"] if previous else []
+    if on.health.is_shifted:
+        notes.append("traffic is shifted away from its zone")
+    if on.health.is_anomalous:
+        notes.append("AWS sends it fewer requests: its answers are anomalous")
     if slot.unit_state.has_drop_ins:
         notes.append("drop-ins change its unit")
     if slot.unit_state.is_running and not slot.running_unit_digest:

@@ -7,7 +7,6 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy.aws.targets import State
 from deploy.clock import CLOCK, Clock
 from deploy.crew import Crew
 from deploy.errors import DeployError
@@ -122,15 +121,14 @@ class Fleet:
             return reading.of(self.target(host, app))
 
     def serving(self, app: App, timeout_seconds: float) -> frozenset[Target]:
-        """The targets of the app's group that are healthy now, by a reading made for it."""
+        """The targets of the app's group that serve now, by a reading made for it."""
         reading = self.poller.after(self.groups[app.name], self.clock.monotonic(), timeout_seconds)
         if reading is None:
             raise DeployError(
                 f"no answer from the load balancer's API on {app.target_group} in "
                 f"{timeout_seconds:g} s"
             )
-        healthy = {target for target, h in reading.targets.items() if h.state is State.HEALTHY}
-        return frozenset(healthy)
+        return frozenset(target for target, its in reading.targets.items() if its.serves)
 
     def mark(self, host: Host, app: AppInSlot, what: Moment) -> float:
         """Remember that something happened now."""

@@ -72,6 +72,11 @@ class SlotOnHost:
         return self.health.state is State.HEALTHY
 
     @property
+    def serves(self) -> bool:
+        """Whether every group finds it healthy, and traffic is not shifted away from its zone."""
+        return all(each.health.serves for each in self.memberships)
+
+    @property
     def may_receive(self) -> bool:
         """Whether a load balancer may send new requests now or soon."""
         return any(each.health.may_receive for each in self.memberships)

@@ -10,8 +10,9 @@ from builders import HEALTHY, UNHEALTHY
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.aws.targets import Health, Override, State
 from deploy.errors import BadInput
-from deploy.plan import capacity, order
+from deploy.plan import advice, capacity, order
 from deploy.settings.rollout import Batch, Rollout, Share
 from deploy.survey.slot import Slot
 
@@ -212,3 +213,46 @@ def test_nobody_is_left_at_the_least() -> None:
     assert capacity.minimum(Rollout(min_in_service=Share(text="0")), 4, 4) == 1
     assert capacity.minimum(Rollout(), 4, 4) == 1
     assert capacity.minimum(Rollout(), 4, 1) == 3
+
+
+SHIFTED = Health(State.HEALTHY, override=Override.SHIFTED)
+
+
+def three_zones(shifted: str = "") -> Survey:
+    """Six hosts in zones a, b and c; traffic is shifted away from one of them."""
+    hosts = [builders.facts(n, {"web": builders.slot()}, zone="abc"[n % 3]) for n in range(6)]
+    health = {f"host-{n}": SHIFTED if "abc"[n % 3] == shifted else HEALTHY for n in range(6)}
+    return builders.survey(hosts, health)
+
+
+def test_a_target_in_a_shifted_zone_is_no_capacity() -> None:
+    assert capacity.InService.of(WEB, three_zones()).size == 6
+    now = capacity.InService.of(WEB, three_zones("b"))
+    assert (now.size, len(now.healthy)) == (4, 4)
+    assert now.is_complete, "a canary is still wanted"
+
+
+def test_a_deploy_while_a_zone_is_shifted_away_keeps_the_policy_in_the_others() -> None:
+    seen = three_zones("b")
+    by_zone = {zone: [f.host for f in seen.hosts if f.host.zone == zone] for zone in "abc"}
+    cut = [by_zone["b"], *([host] for host in (*by_zone["a"], *by_zone["c"]))]
+    capacity.refuse_outage(LEAST_ONE, [(WEB, cut)], seen, allow_downtime=False)
+    capacity.refuse_outage(Rollout(), [(WEB, cut[:2])], seen, allow_downtime=False)
+    four = Rollout(min_in_service=Share(text="4"))
+    with pytest.raises(BadInput, match=r"would leave 3 targets .*the policy wants 4"):
+        capacity.refuse_outage(four, [(WEB, [by_zone["a"][:1]])], seen, allow_downtime=False)
+
+
+def test_the_hosts_of_a_shifted_zone_go_first_and_none_of_them_is_the_canary() -> None:
+    seen = three_zones("b")
+    first = order.order(Rollout(), seen.hosts, seen, [WEB])
+    assert [facts.host.zone for facts in first[:2]] == ["b", "b"]
+    canary = order.order(Rollout(batch=Batch.parse("25%")), seen.hosts, seen, [WEB])
+    assert [facts.host.zone for facts in canary[:3]] == ["a", "b", "b"]
+
+
+def test_the_plan_says_which_zone_serves_nobody() -> None:
+    own = builders.environment(WEB)
+    found, usual = (advice.warnings(own, (WEB,), three_zones(zone)) for zone in ("b", ""))
+    assert any("traffic is shifted away from zone b, so 2 of its targets" in each for each in found)
+    assert not any("shifted" in each for each in usual)
