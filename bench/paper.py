@@ -81,7 +81,9 @@ class PaperHost:
         sent(len(source.read(1 << 16)))
         return self.change(app, script)
 
-    def probe(self, port: int, path: str, host_header: str, timeout_seconds: float) -> int:
+    def probe(
+        self, place: tuple[str, int], path: str, host_header: str, timeout_seconds: float
+    ) -> int:
         """Answer that all is well."""
-        del port, path, host_header, timeout_seconds
+        del place, path, host_header, timeout_seconds
         return 200

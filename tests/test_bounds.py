@@ -30,6 +30,7 @@ from deploy.hosts.ssh.http_probe import NotHttp, final_code
 from deploy.hosts.ssh.remote import Remote
 from deploy.steps.fleet import Fleet
 from deploy.steps.verify import NotProven, ProveRelease
+from deploy.survey.question import Question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -264,7 +265,9 @@ def test_m2_a_proof_of_an_answer_that_trickles_ends_in_time_and_shows_it(
         fleet = Fleet({"host-1": remote}, {}, cast("Registrar", None), cast("HealthPoller", None))
         began = time.monotonic()
         with pytest.raises(NotProven, match=r"not complete|no HTTP answer|headers of more"):
-            ProveRelease(builders.host(1), app, "1", "/health", "200").run(fleet)
+            ProveRelease(
+                builders.host(1), app, "1", Question("/health", "200", timeout_seconds=0.4)
+            ).run(fleet)
         assert time.monotonic() - began < 1 + 0.4 + 5
 
 
@@ -283,7 +286,7 @@ def test_the_hosts_own_probes_print_a_code_only_of_a_full_answer(
     build: Callable[..., Script[int | None]], answer: bytes, code: str
 ) -> None:
     with trickle.serving(lambda peer: peer.sendall(answer)) as port:
-        script = build(port, "/health", "localhost", 3).text
+        script = build(("127.0.0.1", port), "/health", "localhost", 3).text
         ended = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
     assert probe.code_printed(f"a start-up file speaks\n{ended.stdout}") == int(code)
 
@@ -292,7 +295,7 @@ def test_the_hosts_own_probes_print_a_code_only_of_a_full_answer(
 def test_the_hosts_own_probes_end_in_time(build: Callable[..., Script[int | None]]) -> None:
     with trickle.serving(trickle.ANSWERS["byte by byte"]) as port:
         began = time.monotonic()
-        script = build(port, "/health", "localhost", 0.3).text
+        script = build(("127.0.0.1", port), "/health", "localhost", 0.3).text
         ended = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
     assert ended.stdout.split() == ["000"]
     assert time.monotonic() - began < 8

@@ -9,7 +9,7 @@ from deploy.cli import conclusion, session
 from deploy.cli.options import as_typed, read_settings, seconds_of, split
 from deploy.cli.rollout import Rollout, Signals
 from deploy.errors import as_deploy_error
-from deploy.plan import fitness, preflight
+from deploy.plan import exclusion, fitness, preflight
 from deploy.recovery import repair as repairs
 from deploy.recovery import rollback
 from deploy.run.report import ExitCode
@@ -53,7 +53,9 @@ def roll_back(asked: Asked, to: str | None) -> ExitCode:
             seen,
             to,
             scope=opened.scope,
-            problems=fitness.cramped(opened.environment, seen),
+            problems=exclusion.joined(
+                fitness.cramped(opened.environment, seen), opened.unanswered(seen)
+            ),
             allow_downtime=asked.allow_downtime,
         )
 

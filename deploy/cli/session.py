@@ -25,7 +25,7 @@ from deploy.hosts.ssh import connect, fabric_keys, remote
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
 from deploy.plan import assembly, candidate, preflight
 from deploy.steps.fleet import Fleet
-from deploy.survey import gather
+from deploy.survey import gather, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from deploy.aws.targets import TargetGroup
     from deploy.hosts.ssh.remote import Remote
     from deploy.plan.candidate import Opened
+    from deploy.plan.exclusion import Problems
     from deploy.plan.plan import Plan
     from deploy.settings.environment import Environment
     from deploy.settings.scope import Scope
@@ -179,9 +180,16 @@ class Session:
 
         is_default: whether the packages were chosen by default.
         """
-        fit = preflight.check(self.environment, seen, opened, self.scope, is_default=is_default)
+        asked = self.unanswered(seen)
+        fit = preflight.check(
+            self.environment, seen, opened, self.scope, asked, is_default=is_default
+        )
         offered = tuple(candidate.offer(self.environment, each, fit) for each in opened)
         return assembly.make(self.environment, offered, fit, allow_downtime=allow_downtime)
+
+    def unanswered(self, seen: Survey) -> Problems:
+        """What serves and does not pass the question of the proof, by host."""
+        return serving.unanswered(seen, self.environment.apps, self.remotes)
 
     def fleet(self) -> Fleet:
         """The seams for an execution; its poller polls until the session ends."""

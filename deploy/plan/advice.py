@@ -36,7 +36,7 @@ def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) ->
             zones = ", ".join(sorted({host.zone or "unknown" for host in shifted}))
             found.append(
                 f"{group.name}: traffic is shifted away from zone {zones}, so {len(shifted)} of "
-                "its targets serve nobody: they are not counted as capacity, and go first"
+                "its targets get no requests: they are not counted as capacity, and go first"
             )
         if group.interval_seconds * group.unhealthy_threshold > 120:  # noqa: PLR2004 - minutes
             found.append(

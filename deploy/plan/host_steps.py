@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.plan.host_plan import Goal, HostPlan
-from deploy.steps import drain_trust, verify
+from deploy.steps import drain_trust
 from deploy.steps.drain import WaitDrained, WaitQuiet
 from deploy.steps.records import ForgetOut, MarkBad, RecordDeployed
 from deploy.steps.target import DeregisterTarget, RegisterTarget, Soak, WaitHealthy
 from deploy.steps.unit import RetireUnit, StartUnit, StopUnit, SwitchRelease
 from deploy.steps.verify import ProveRelease
+from deploy.survey.question import Question
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -126,7 +127,7 @@ def _enter(parts: _Parts, goal: Goal, at: SlotOnHost, environment: Environment) 
     parts.switch += (
         SwitchRelease(host, app, goal.release, goal.unit_digest),
         StartUnit(host, app),
-        ProveRelease(host, app, goal.release, *verify.question(at)),
+        ProveRelease(host, app, goal.release, Question.of(at)),
     )
     parts.register.append(RegisterTarget(host, app))
     parts.see.append(WaitHealthy(host, app))

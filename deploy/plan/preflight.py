@@ -25,13 +25,14 @@ def check(
     survey: Survey,
     opened: tuple[Opened, ...],
     scope: Scope,
+    asked: Problems,
     *,
     is_default: bool,
 ) -> Survey:
     """The survey of the hosts that can take these packages; others are left out, each a failure.
 
-    is_default: whether the packages were chosen by default, so that one that failed before is not
-    taken.
+    asked: the hosts where what serves does not pass the proof's question. is_default: whether the
+    packages were chosen by default, so that one that failed before is not taken.
 
     Raises:
         BadInput: A group or a package forbids the deploy, or more hosts than may fail.
@@ -44,6 +45,7 @@ def check(
         fitness.too_small(opened, survey),
         fitness.other_contents(opened, survey),
         marks,
+        asked,
     )
     return exclusion.leave_out(environment, survey, problems, scope)
 

@@ -198,7 +198,7 @@ def _restored(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> Rec
     proof = next(step for step in _of(host_plan, app.name) if isinstance(step, ProveRelease))
     if retired:
         found.append(ReviveUnit(host, app, retired.unit_name))
-        found.append(ProveRevived(host, app, retired.unit_name, proof.path, proof.expect))
+        found.append(ProveRevived(host, app, retired.unit_name, proof.question))
     elif good:
         found += _put_back(host_plan, app, good, proof)
     else:
@@ -245,5 +245,5 @@ def _put_back(
         StopUnit(host, app),
         SwitchRelease(host, app, good.release, good.unit_digest),
         StartUnit(host, app),
-        ProveRelease(host, app, good.release, proof.path, proof.expect),
+        ProveRelease(host, app, good.release, proof.question),
     )

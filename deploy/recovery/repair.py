@@ -11,13 +11,13 @@ from deploy.hosts.notes import Note
 from deploy.plan import assembly, exclusion, host_steps
 from deploy.plan.host_plan import Goal, HostPlan
 from deploy.settings.scope import Scope
-from deploy.steps import verify
 from deploy.steps.drain import WaitDrained
 from deploy.steps.records import ForgetOut, RecordDeployed
 from deploy.steps.staging import RemoveReleases
 from deploy.steps.target import DeregisterTarget, RegisterTarget, WaitHealthy
 from deploy.steps.unit import ReviveUnit
 from deploy.steps.verify import ProveRelease, ProveRevived
+from deploy.survey.question import Question
 
 if TYPE_CHECKING:
     from deploy.aws.inventory import Host
@@ -118,9 +118,9 @@ def _why_lost(slot: Slot, app: str) -> str:
 def _without_switch(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
     """The steps for what needs no switch; none where it does, or nothing can be done."""
     host, app, slot, last = on.host, on.app, on.slot, on.slot.deployed
-    question = verify.question(on)
+    question = Question.of(on)
     if last and slot.runs_deployed:
-        proven = ProveRelease(host, app, last.release, *question)
+        proven = ProveRelease(host, app, last.release, question)
         if on.may_receive:
             return (proven, WaitHealthy(host, app), ForgetOut(host, app)) if slot.out else ()
         wait = _address_drained(on, environment)
@@ -129,13 +129,13 @@ def _without_switch(on: AppOnHost, environment: Environment) -> tuple[Step, ...]
     if slot.is_steady and on.health.state in {State.HEALTHY, State.INITIAL}:
         release, unit_digest = slot.running_release, slot.running_unit_digest
         return (
-            ProveRelease(host, app, release, *question),
+            ProveRelease(host, app, release, question),
             WaitHealthy(host, app),
             RecordDeployed(host, app, release, unit_digest),
         )
     previous = app.settings.replaces
     if previous and slot.replaces.is_loaded and last is None and _was_out(slot):
-        revived = ProveRevived(host, app, previous, *question)
+        revived = ProveRevived(host, app, previous, question)
         if slot.replaces.is_running and not slot.unit_state.is_running and on.may_receive:
             return (revived, WaitHealthy(host, app), ForgetOut(host, app))
         return (

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from deploy.errors import DeployError
 from deploy.foreign_text import visible
 from deploy.hosts.scripts import read
-from deploy.hosts.ssh.http_probe import NotHttp
-from deploy.settings import success_codes
 from deploy.steps.base import OnHost, Phase
 from deploy.steps.fleet import Moment
 from deploy.survey import unit_state
@@ -17,7 +15,7 @@ from deploy.survey import unit_state
 if TYPE_CHECKING:
     from deploy.aws.targets import TargetGroup
     from deploy.steps.fleet import Fleet
-    from deploy.survey.app_on_host import SlotOnHost
+    from deploy.survey.question import Question
     from deploy.survey.slot import UnitState
 
 ASK_SECONDS = 0.05
@@ -44,8 +42,11 @@ class ProveRelease(OnHost):
     is_beside = True
 
     release: str
-    path: str
-    expect: str
+    question: Question
+
+    @property
+    def _place(self) -> str:
+        return self.question.place(self.app.port)
 
     def estimated_seconds(self, group: TargetGroup) -> float:
         """Return how long the settings have it wait."""
@@ -68,7 +69,7 @@ class ProveRelease(OnHost):
 
     def __str__(self) -> str:
         return (
-            f"prove {self.release}: GET :{self.app.port}{self.path} gives {self.expect}, "
+            f"prove {self.release}: {self.question.shown(self.app.port)}, "
             f"then up {self.app.settings.prove_seconds:g} s"
         )
 
@@ -102,7 +103,7 @@ class ProveRelease(OnHost):
         limit = self.app.settings.start_timeout_seconds
         looked, text = began - START_LOOK_SECONDS, "no answer"
         while (left := began + limit - fleet.clock.monotonic()) > 0:
-            seen = _ask(self, fleet, left)
+            seen = self.question.ask(fleet.remote(self.host), self.app.port, left)
             has_answered, now = seen.is_expected, fleet.clock.monotonic()
             if has_answered:
                 fleet.mark(self.host, self.app, Moment.ANSWERED)
@@ -116,8 +117,7 @@ class ProveRelease(OnHost):
             fleet.tell(self.host.name, f"{text} yet, {now - began:.0f} of {limit} s")
             _pause(fleet, began)
         raise NotProven(
-            f"{self.host}: {self.app.unit_name} gave {text} on port {self.app.port}{self.path} for "
-            f"{limit} s"
+            f"{self.host}: {self.app.unit_name} gave {text} on port {self._place} for {limit} s"
         )
 
     def _show_journal(self, fleet: Fleet) -> None:
@@ -153,11 +153,11 @@ class ProveRelease(OnHost):
             if left > STAY_LOOK_SECONDS:
                 self._steady(fleet, self._look(fleet, self._left(fleet)))
         self._steady(fleet, self._look(fleet, self._left(fleet)))
-        seen = _ask(self, fleet)
+        seen = self.question.ask(fleet.remote(self.host), self.app.port)
         if not seen.is_expected:
             raise NotProven(
                 f"{self.host}: {self.app.unit_name} answered first and then gave {seen.text} on "
-                f"{self.path} after {self.app.settings.prove_seconds:g} s"
+                f"{self.question.path} after {self.app.settings.prove_seconds:g} s"
             )
 
 
@@ -176,8 +176,11 @@ class ProveRevived(OnHost):
     phase = Phase.PROVE
 
     unit_name: str
-    path: str
-    expect: str
+    question: Question
+
+    @property
+    def _place(self) -> str:
+        return self.question.place(self.app.port)
 
     def run(self, fleet: Fleet) -> None:
         """Any answer that the load balancer would take."""
@@ -186,59 +189,19 @@ class ProveRevived(OnHost):
         while (
             left := began + self.app.settings.start_timeout_seconds - fleet.clock.monotonic()
         ) > 0:
-            seen = _ask(self, fleet, left)
+            seen = self.question.ask(fleet.remote(self.host), self.app.port, left)
             if seen.is_expected:
                 return
             text = seen.text
             _pause(fleet, began)
         raise NotProven(
-            f"{self.host}: {self.unit_name} was started again and gave {text} on port "
-            f"{self.app.port}{self.path}"
+            f"{self.host}: {self.unit_name} was started again and gave {text} on port {self._place}"
         )
 
     def __str__(self) -> str:
-        return f"prove that {self.unit_name} answers again on :{self.app.port}{self.path}"
+        return f"prove that {self.unit_name} answers again on :{self._place}"
 
 
 def _pause(fleet: Fleet, began: float) -> None:
     """Between two questions to an app whose start began then."""
     fleet.clock.sleep(max(ASK_SECONDS, ASK_SHARE * (fleet.clock.monotonic() - began)))
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What a question to an app's port brought.
-
-    text: the answer in words; is_expected: whether it is one that the load balancer would take.
-    """
-
-    text: str
-    is_expected: bool
-
-
-def _ask(
-    step: ProveRelease | ProveRevived, fleet: Fleet, most_seconds: float | None = None
-) -> _Seen:
-    """Ask the host's own port, for `health.timeout_seconds`, or `most_seconds` where fewer.
-
-    Asked under the Host header that the load balancer's health check uses (ALB guide).
-    """
-    app, host = step.app, step.host
-    health = app.settings.health
-    header = health.host or f"{host.private_address or host.address}:{app.port}"
-    limit = health.timeout_seconds
-    limit = limit if most_seconds is None else min(limit, most_seconds)
-    try:
-        code = fleet.remote(host).probe(app.port, step.path, header, limit)
-    except NotHttp as error:
-        return _Seen(str(error), is_expected=False)
-    if code is None:
-        return _Seen("no answer", is_expected=False)
-    expected = success_codes.parse(step.expect).matches(code)
-    return _Seen(f"answer {code}" + ("" if expected else f", not {step.expect}"), expected)
-
-
-def question(at: SlotOnHost) -> tuple[str, str]:
-    """Path and expected codes of the local probe: the app's, or else its first group's check."""
-    own, group = at.app.settings.health, at.groups[0]
-    return own.path or group.health_path, own.expect or group.matcher

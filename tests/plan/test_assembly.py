@@ -15,11 +15,11 @@ from deploy.errors import BadInput
 from deploy.hosts.records import Record
 from deploy.plan import advice, assembly
 from deploy.plan import staging as stock
-from deploy.steps import verify
 from deploy.steps.drain import WaitDrained
 from deploy.steps.staging import RemoveReleases, UploadRelease
 from deploy.steps.target import DeregisterTarget, Soak
 from deploy.steps.verify import ProveCurrent
+from deploy.survey.question import Question
 from deploy.survey.slot import Slot, UnitState
 
 if TYPE_CHECKING:
@@ -253,9 +253,10 @@ def test_other_dangers_are_warnings_too() -> None:
 
 def test_the_local_question_is_the_groups_unless_the_app_has_its_own() -> None:
     seen = builders.survey()
-    assert verify.question(seen.on(builders.host(), WEB)) == ("/health", "200")
-    own = builders.app(health={"path": "/ready", "expect": "200-299"})
-    assert verify.question(seen.on(builders.host(), own)) == ("/ready", "200-299")
+    assert Question.of(seen.on(builders.host(), WEB)) == Question("/health", "200")
+    own = builders.app(health={"path": "/ready", "expect": "200-299", "timeout_seconds": 2})
+    expected = Question("/ready", "200-299", timeout_seconds=2)
+    assert Question.of(seen.on(builders.host(), own)) == expected
 
 
 @given(states=st.lists(st.sampled_from([HEALTHY, UNHEALTHY, GONE]), min_size=1, max_size=6))

@@ -30,7 +30,7 @@ def check(hosts: list[HostFacts], *packages: Opened, **rollout: Any) -> Survey:
     environment = builders.environment(rollout=rollout)
     scope = Scope("lab", skip_host="host-8")
     seen = builders.survey(hosts)
-    return preflight.check(environment, seen, packages, scope, is_default=True)
+    return preflight.check(environment, seen, packages, scope, {}, is_default=True)
 
 
 FOREIGN = Listener(7, "nginx.service", "nginx")
@@ -49,7 +49,7 @@ def refused(
     seen = builders.survey([host], {"host-1": health}, [web], **(group or {}))
     environment = builders.environment(web)
     try:
-        preflight.check(environment, seen, (), Scope("lab"), is_default=False)
+        preflight.check(environment, seen, (), Scope("lab"), {}, is_default=False)
     except BadInput as error:
         return str(error)
     return ""
@@ -217,6 +217,7 @@ def test_a_mark_of_a_majority_forbids_it_and_a_name_permits_it() -> None:
         builders.survey(marked(1, 3)),
         (opened(),),
         Scope("lab"),
+        {},
         is_default=False,
     )
     assert len(named.hosts) == 3

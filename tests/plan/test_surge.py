@@ -344,7 +344,7 @@ def refusal(facts: HostFacts, **changes: Any) -> str:
     environment = builders.environment(WEB, rollout=SURGE)
     surveyed = replace(found, groups=groups)
     with pytest.raises(BadInput) as refused:
-        preflight.check(environment, surveyed, (), Scope("lab"), is_default=False)
+        preflight.check(environment, surveyed, (), Scope("lab"), {}, is_default=False)
     return str(refused.value)
 
 

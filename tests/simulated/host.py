@@ -39,12 +39,14 @@ class Remote:
         answer = getattr(self, f"_{question.name}", self._silent)(*question.arguments)
         return script.parse(self._told(answer))
 
-    def probe(self, port: int, path: str, header: str, timeout_seconds: float) -> int | None:
+    def probe(
+        self, place: tuple[str, int], path: str, header: str, timeout_seconds: float
+    ) -> int | None:
         del path, header, timeout_seconds
         self._fate.instant()
         CLOCK.sleep(CALL_SECONDS)
         self._fate.reach(self._host.name)
-        code = 200 if self._world.answers(self._on_port(port)) else None
+        code = 200 if self._world.answers(self._on_port(place[1])) else None
         return self._liar.code(code) if self._liar else code
 
     def send(

@@ -80,7 +80,7 @@ def _planned(run: Run, seen: Survey) -> Plan:
             offers = tuple(_offer(seen, app, run.command.build) for app in apps)
             opened = tuple(Opened(each.app, each.package, ()) for each in offers)
             scope = Scope(environment.name)
-            seen = preflight.check(environment, seen, opened, scope, is_default=False)
+            seen = preflight.check(environment, seen, opened, scope, {}, is_default=False)
             return assembly.make(environment, offers, seen, allow_downtime=allow)
         case "rollback":
             preflight.refuse_surge(environment, seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import TYPE_CHECKING
 
@@ -11,16 +12,22 @@ if TYPE_CHECKING:
     from deploy.errors import CommandResult
 
 PROBE_BYTES = 64 * 1024
+HEADERS = (
+    "Connection: close",
+    "User-Agent: ELB-HealthChecker/2.0",
+    "Accept-Encoding: gzip, compressed",
+)
+"""What an Application Load Balancer's health check sends beside Host, by reports of its users."""
 
-# $1 and so on: port, path, seconds, Host header.
+# $1 and so on: address, port, path, seconds, Host header, the other headers.
 _PYTHON = f"""\
 import re, socket, sys, time
-p, u, t, n = sys.argv[1:]
+a, p, u, t, n, h = sys.argv[1:]
 end, data, code = time.monotonic() + float(t), b"", "000"
 head = re.compile(rb"HTTP/1\\.[0-9] ([1-5][0-9]{{2}})(?=[ \\r\\n])[^\\0]*?\\n\\r?\\n")
-asked = "GET %s HTTP/1.1\\nHost: %s\\nConnection: close\\n\\n" % (u, n)
+asked = "GET %s HTTP/1.1\\nHost: %s\\n%s\\n\\n" % (u, n, h)
 try:
-    s = socket.create_connection(("127.0.0.1", int(p)), float(t))
+    s = socket.create_connection((a, int(p)), float(t))
     s.sendall(asked.replace("\\n", "\\r\\n").encode())
     while code == "000" and len(data) < {PROBE_BYTES} and time.monotonic() < end:
         s.settimeout(max(end - time.monotonic(), 0.001))
@@ -39,22 +46,31 @@ print(code)
 """
 
 
-def probe_with_curl(port: int, path: str, host: str, timeout_seconds: float) -> Script[int | None]:
-    """Ask the slot on the host itself; prints the final answer's status code.
+def probe_with_curl(
+    place: tuple[str, int], path: str, host: str, timeout_seconds: float
+) -> Script[int | None]:
+    """Ask an address and port on the host itself; prints the final answer's status code.
 
     000 where no answer came with all of its headers in time, within 64 KiB; nothing without curl.
     """
-    url = f"http://127.0.0.1:{port}{path}"
-    ask = program("probe_with_curl", url, host, f"{timeout_seconds:.3f}", PROBE_BYTES)
+    address, port = _checked(place)
+    url = f"http://{f'[{address}]' if ':' in address else address}:{port}{path}"
+    seconds = f"{timeout_seconds:.3f}"
+    ask = program("probe_with_curl", url, host, seconds, PROBE_BYTES, *HEADERS)
     return Script("probe", (ask,), _code)
 
 
 def probe_with_python(
-    port: int, path: str, host: str, timeout_seconds: float
+    place: tuple[str, int], path: str, host: str, timeout_seconds: float
 ) -> Script[int | None]:
     """The same question for hosts without curl."""
-    ask = program("probe_with_python", port, path, f"{timeout_seconds:.3f}", host, _PYTHON)
-    return Script("probe", (ask,), _code)
+    address, port = _checked(place)
+    given = (address, port, path, f"{timeout_seconds:.3f}", host, "\n".join(HEADERS))
+    return Script("probe", (program("probe_with_python", _PYTHON, *given),), _code)
+
+
+def _checked(place: tuple[str, int]) -> tuple[str, int]:
+    return str(ipaddress.ip_address(place[0])), int(place[1])
 
 
 def _code(result: CommandResult) -> int | None:

@@ -9,6 +9,7 @@ from typing import Protocol
 import paramiko
 
 from deploy.errors import DeployError
+from deploy.hosts.scripts.probe import HEADERS
 
 MOST_BYTES = 64 * 1024
 """Of status line and headers, interim answers (1xx) included; the body is not read."""
@@ -51,7 +52,8 @@ def get(stream: Stream, path: str, host_header: str, timeout_seconds: float) -> 
     if not (_ASKABLE.fullmatch(path) and _ASKABLE.fullmatch(host_header)):
         raise NotHttp(f"no answer: {path!r} for {host_header!r} cannot be asked for in HTTP")
     stream.settimeout(timeout_seconds)
-    request = f"GET {path} HTTP/1.1\r\nHost: {host_header}\r\nConnection: close\r\n\r\n"
+    lines = (f"GET {path} HTTP/1.1", f"Host: {host_header}", *HEADERS, "", "")
+    request = "\r\n".join(lines)
     stream.sendall(request.encode())
     received = bytearray()
     while (code := final_code(received)) is None:
@@ -115,16 +117,20 @@ class ForwardingRefused(Exception):
 
 
 def forwarded(
-    transport: paramiko.Transport, port: int, path: str, host_header: str, timeout_seconds: float
+    transport: paramiko.Transport,
+    place: tuple[str, int],
+    path: str,
+    host_header: str,
+    timeout_seconds: float,
 ) -> int | None:
-    """Return what the host's own port answers to GET through the SSH connection, or None.
+    """Return what an address and port answer to GET through the SSH connection, or None.
 
     Raises ForwardingRefused, and NotHttp where something else comes back.
     """
     end = time.monotonic() + timeout_seconds
     try:
         channel = transport.open_channel(
-            "direct-tcpip", ("127.0.0.1", port), ("127.0.0.1", 0), timeout=timeout_seconds
+            "direct-tcpip", place, ("127.0.0.1", 0), timeout=timeout_seconds
         )
     except paramiko.ChannelException as error:
         prohibited = 1

@@ -139,8 +139,10 @@ class Remote:
         self.guard.confirm()
         return change.locked(app, f"{self.guard.fence.text}{script.text}")
 
-    def probe(self, port: int, path: str, host_header: str, timeout_seconds: float) -> int | None:
-        """The status code that the host's own port answers to GET, or None if there is no answer.
+    def probe(
+        self, place: tuple[str, int], path: str, host_header: str, timeout_seconds: float
+    ) -> int | None:
+        """The status code that the host's own address and port answer to GET, or None for none.
 
         Through the SSH connection; where sshd forbids forwarding, by curl or python3 there.
         Raises NotHttp where something else comes back, or an answer that does not end in time.
@@ -149,18 +151,18 @@ class Remote:
             with self._lock:  # the lock's heartbeat may be opening the connection again
                 transport = self._transport()
             try:
-                return http_probe.forwarded(transport, port, path, host_header, timeout_seconds)
+                return http_probe.forwarded(transport, place, path, host_header, timeout_seconds)
             except http_probe.ForwardingRefused:
                 self._forwarding_refused = True
         for build in (probe.probe_with_curl, probe.probe_with_python):
-            script = build(port, path, host_header, timeout_seconds)
+            script = build(place, path, host_header, timeout_seconds)
             limit_seconds = timeout_seconds + PROBE_GRACE_SECONDS
             code = script.parse(self._run(script, limit_seconds, as_root=False))
             if code is not None:
                 return code or None
         raise RemoteError(
             f"{self.host}: sshd forbids forwarding and neither curl nor python3 is there to ask "
-            f"port {port}; install curl on the host"
+            f"port {place[1]}; install curl on the host"
         )
 
     def _transport(self) -> paramiko.Transport:

@@ -63,8 +63,8 @@ SCRIPTS: dict[str, str | Script[Any]] = {
     "start_unit": service.start_unit("web@5000.service"),
     "show_unit": service.show_unit("web@5000.service"),
     "journal": read.journal("web@5000.service", 5),
-    "curl": probe.probe_with_curl(5000, "/health?a=b&c='d'", "example.com", 5),
-    "python": probe.probe_with_python(5000, "/health", "example.com", 5),
+    "curl": probe.probe_with_curl(("127.0.0.1", 5000), "/health?a=b&c='d'", "example.com", 5),
+    "python": probe.probe_with_python(("127.0.0.1", 5000), "/health", "example.com", 5),
 }
 
 
@@ -417,7 +417,7 @@ def test_names_of_files_are_unknown_where_they_are_none_of_ours(tmp_path: Path) 
 
 def test_probes_print_the_code_or_zeros_where_nobody_answers() -> None:
     for build in (probe.probe_with_python, probe.probe_with_curl):
-        answer = run(build(1, "/health", "example.com", 1)).stdout.strip()
+        answer = run(build(("127.0.0.1", 1), "/health", "example.com", 1)).stdout.strip()
         assert answer in {"000", ""}
 
 

@@ -77,7 +77,7 @@ def test_the_heartbeat_and_a_probe_open_a_connection_that_broke_once() -> None:
             remote.aside(typed("true"), 5)
 
     with ThreadPoolExecutor(2) as pool:
-        probed = pool.submit(remote.probe, 5000, "/health", "localhost", 1.0)
+        probed = pool.submit(remote.probe, ("127.0.0.1", 5000), "/health", "localhost", 1.0)
         beating = pool.submit(beat)
         assert probed.result() is None
         beating.result()

@@ -201,7 +201,7 @@ def test_a_port_is_asked_through_the_connection_or_on_the_host_itself(
 ) -> None:
     sshd.forwards = forwards
     for host, code in (("www.example.com", 204), ("another", 400)):
-        assert remote.probe(service, "/health", host, 10) == code
+        assert remote.probe(("127.0.0.1", service), "/health", host, 10) == code
 
 
 @pytest.mark.parametrize("forwards", [True, False], ids=["forwarded", "asked on the host"])
@@ -209,7 +209,7 @@ def test_a_port_without_a_listener_gives_no_code(
     remote: Remote, sshd: Sshd, forwards: bool
 ) -> None:
     sshd.forwards = forwards
-    assert remote.probe(1, "/", "x", 5) is None
+    assert remote.probe(("127.0.0.1", 1), "/", "x", 5) is None
 
 
 def test_a_look_beside_a_command_waits_for_nothing(remote: Remote) -> None:
@@ -251,7 +251,7 @@ def test_a_port_that_cannot_be_asked_in_any_way_says_what_to_install(
         (few / name).symlink_to(f"/bin/{name}")
     sshd.shell = ("/usr/bin/env", f"PATH={few}", "/bin/sh", "-c")
     with pytest.raises(RemoteError, match="neither curl nor python3 is there to ask port 5000; in"):
-        remote.probe(5000, "/health", "example.com", 5)
+        remote.probe(("127.0.0.1", 5000), "/health", "example.com", 5)
 
 
 def test_a_look_that_ends_without_an_exit_code_leaves_the_connection_to_the_others(
