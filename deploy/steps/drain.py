@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING
 from deploy.errors import BalancerError, RemoteError, Unreachable
 from deploy.hosts.scripts import connections
 from deploy.steps.base import OnHost, Phase
-from deploy.steps.fleet import SILENT_API_SECONDS, Moment, Stopped
+from deploy.steps.fleet import Moment, Stopped
 
 if TYPE_CHECKING:
     from deploy.aws.targets import TargetGroup
     from deploy.hosts.scripts.connections import Connection
     from deploy.steps.base import Step
     from deploy.steps.fleet import Fleet
+
+
+STALE_SECONDS = 10.0
+"""How old a reading of the API may be at most."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,11 @@ class WaitDrained(OnHost):
 
 
 def refuse_returned(fleet: Fleet, drain: Step, end: float) -> None:
-    """Read the state once at a drain's end; BalancerError where it may be sent requests again."""
-    health = fleet.health_since(drain.host, drain.app, end, SILENT_API_SECONDS)
+    """Read the state at a drain's end; BalancerError where it may be sent requests again.
+
+    Read again for a while, since a reading may be of the time before the drain.
+    """
+    health = fleet.until_out(drain.host, drain.app, end, STALE_SECONDS)
     if health.may_receive:
         raise BalancerError(
             f"{drain.host}: the target is {health} again at the end of its drain; something "

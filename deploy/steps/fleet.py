@@ -120,6 +120,21 @@ class Fleet:
                 )
             return reading.of(self.target(host, app))
 
+    def until_out(
+        self, host: Host, app: AppInSlot, moment: float, timeout_seconds: float
+    ) -> Health:
+        """The first health since a moment by which the target gets no requests, or the last one.
+
+        timeout_seconds: from now on; errors are those of `health_since`.
+        """
+        end, at_once = self.clock.monotonic() + timeout_seconds, True
+        while True:
+            health = self.health_since(host, app, moment, SILENT_API_SECONDS, at_once=at_once)
+            if not health.may_receive or self.clock.monotonic() >= end:
+                return health
+            self.tell(host.name, f"AWS still shows its target as {health}")
+            moment, at_once = self.clock.monotonic(), False
+
     def serving(self, app: App, timeout_seconds: float) -> frozenset[Target]:
         """The targets of the app's group that serve now, by a reading made for it."""
         reading = self.poller.after(self.groups[app.name], self.clock.monotonic(), timeout_seconds)

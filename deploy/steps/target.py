@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from deploy.steps.fleet import Fleet
 
 VERIFY_OUT_SECONDS = 60.0
+SETTLE_SECONDS = 5.0
+"""How old a reading of the API may be (ELBv2 is eventually consistent; 1 s was seen)."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,9 @@ class DeregisterTarget(OnHost):
     def run(self, fleet: Fleet) -> None:
         """Write it down on the host, deregister, and see that AWS took it.
 
-        Raises BalancerError when the target can still be sent requests: DeregisterTargets
-        answers success for whatever it does not know (API reference).
+        Raises BalancerError when the target can still be sent requests after a while:
+        DeregisterTargets answers success for whatever it does not know (API reference), and what
+        is read right after it may be of the time before.
         """
         group, target = fleet.groups[self.app.name], fleet.target(self.host, self.app)
         note = notes.Note(group.name, str(target), records.now(), fleet.author, fleet.run).as_line()
@@ -42,7 +45,7 @@ class DeregisterTarget(OnHost):
             fleet.registrar.deregister(group, target)
         finally:  # an answer that was lost may have been a yes
             done = fleet.mark(self.host, self.app, Moment.DEREGISTERED)
-        health = fleet.health_since(self.host, self.app, done, VERIFY_OUT_SECONDS)
+        health = fleet.until_out(self.host, self.app, done, VERIFY_OUT_SECONDS)
         if health.may_receive:
             raise BalancerError(
                 f"{self.host}: {target} was deregistered from {group.name} but is {health}; "
@@ -91,15 +94,22 @@ class WaitHealthy(OnHost):
         return group.interval_seconds
 
     def run(self, fleet: Fleet) -> None:
-        """Poll state and reason; a state that waiting cannot change fails at once."""
+        """Poll state and reason; a state that waiting cannot change fails at once.
+
+        `healthy` may be read of a time before the registration: it counts once another state was
+        read since, or after a settling time.
+        """
         began = moment = fleet.marked(self.host, self.app, Moment.REGISTERED)
         limit = self.app.settings.healthy_timeout_seconds
+        settled = min(SETTLE_SECONDS, fleet.groups[self.app.name].interval_seconds)
+        is_fresh = False
         while True:
             health = fleet.health_since(
                 self.host, self.app, moment, SILENT_API_SECONDS, at_once=moment == began
             )
             gone = fleet.clock.monotonic() - began
-            if health.state is State.HEALTHY:
+            is_fresh = is_fresh or health.state is not State.HEALTHY or gone >= settled
+            if health.state is State.HEALTHY and is_fresh:
                 fleet.mark(self.host, self.app, Moment.HEALTHY)
                 return
             fleet.tell(self.host.name, f"target {health}, {gone:.0f} of {limit:g} s")

@@ -109,7 +109,7 @@ class PaperFleet:
         del host
         self.told.append(text)
 
-    def health_since(self, host: object, app: object, moment: float, timeout: float) -> Health:
+    def until_out(self, host: object, app: object, moment: float, timeout: float) -> Health:
         del host, app, timeout
         self.read_at = moment
         return self.health

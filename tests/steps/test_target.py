@@ -1,0 +1,147 @@
+"""Out and in, by an API that answers of a time ago for a while (ELBv2 is eventually consistent)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import builders
+import pytest
+from builders import HEALTHY
+
+from deploy.aws.health_poller import Reading
+from deploy.aws.targets import GONE, Health, State
+from deploy.clock import Clock
+from deploy.errors import BalancerError
+from deploy.steps import drain, target
+from deploy.steps.fleet import Fleet, Moment
+from deploy.steps.target import DeregisterTarget, WaitHealthy
+from deploy.survey.app_on_host import target_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deploy.clock import Waited
+
+HOST, WEB = builders.host(), builders.app().at(5000)
+INITIAL = Health(State.INITIAL, "Elb.RegistrationInProgress")
+DRAINING = Health(State.DRAINING, "Target.DeregistrationInProgress")
+TICK_SECONDS = 2.0
+
+
+class Jumping(Clock):
+    """Time that passes when it is waited for."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def wait(self, on: Waited, seconds: float) -> bool:
+        del on
+        self.now += seconds
+        return False
+
+
+@dataclass
+class PaperPoller:
+    """What the API shows at a time, read at once for the first and then once a tick."""
+
+    clock: Jumping
+    shows: Callable[[float], Health]
+    reads: list[float] = field(default_factory=list)
+
+    def after(self, group: Any, moment: float, timeout: float, *, at_once: bool) -> Reading:
+        del timeout
+        self.clock.now = max(self.clock.now, moment) + (0.05 if at_once else TICK_SECONDS)
+        self.reads.append(self.clock.now)
+        return Reading(self.clock.now, {target_of(group, HOST, WEB): self.shows(self.clock.now)})
+
+    def latest(self, group: Any) -> None:
+        del group
+
+
+class Silent:
+    """A registrar and a host that do what they are told."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: None
+
+
+def fleet(shows: Callable[[float], Health], **group: Any) -> tuple[Fleet, PaperPoller]:
+    """A fleet of one host, with a clock of its own."""
+    clock = Jumping()
+    poller = PaperPoller(clock, shows)
+    made = Fleet(
+        remotes={HOST.name: cast("Any", Silent())},
+        groups={"web": builders.group(**group)},
+        registrar=cast("Any", Silent()),
+        poller=cast("Any", poller),
+        clock=clock,
+    )
+    return made, poller
+
+
+def lagging(before: Health, after: Health, seconds: float) -> Callable[[float], Health]:
+    """What was true so long ago."""
+    return lambda now: before if now < seconds else after
+
+
+@pytest.mark.parametrize("lag_seconds", [0.0, 1.0, 4.0, 9.0])
+def test_a_stale_reading_after_a_deregistration_proves_nothing(lag_seconds: float) -> None:
+    made, poller = fleet(lagging(HEALTHY, DRAINING, lag_seconds))
+    DeregisterTarget(HOST, WEB).run(made)
+    assert poller.reads[-1] >= lag_seconds
+    assert len(poller.reads) <= 2 + lag_seconds / TICK_SECONDS
+    assert made.moments[HOST.name, WEB.unit_name, Moment.DEREGISTERED] == 0.0, "the call's time"
+
+
+def test_control_a_target_that_never_leaves_is_an_error_in_the_end() -> None:
+    made, poller = fleet(lambda _: HEALTHY)
+    with pytest.raises(BalancerError, match="was deregistered from web-lab but is healthy"):
+        DeregisterTarget(HOST, WEB).run(made)
+    assert target.VERIFY_OUT_SECONDS <= poller.reads[-1] <= target.VERIFY_OUT_SECONDS + 3
+
+
+@pytest.mark.parametrize("lag_seconds", [1.0, 4.0])
+def test_a_stale_healthy_after_a_registration_does_not_count(lag_seconds: float) -> None:
+    """It was healthy, left, and comes back before the API has shown any of that."""
+
+    def shows(now: float) -> Health:
+        if now < lag_seconds:
+            return HEALTHY
+        return INITIAL if now < lag_seconds + 5 else HEALTHY
+
+    made, _ = fleet(shows)
+    made.mark(HOST, WEB, Moment.REGISTERED)
+    WaitHealthy(HOST, WEB).run(made)
+    assert made.moments[HOST.name, WEB.unit_name, Moment.HEALTHY] >= lag_seconds + 5
+
+
+def test_one_that_is_healthy_all_along_counts_after_a_settling_time() -> None:
+    made, _ = fleet(lambda _: HEALTHY)
+    made.mark(HOST, WEB, Moment.REGISTERED)
+    WaitHealthy(HOST, WEB).run(made)
+    healthy = made.moments[HOST.name, WEB.unit_name, Moment.HEALTHY]
+    assert target.SETTLE_SECONDS <= healthy <= target.SETTLE_SECONDS + TICK_SECONDS
+
+
+def test_one_that_was_seen_elsewhere_counts_at_once() -> None:
+    made, poller = fleet(lagging(GONE, HEALTHY, 1.0))
+    made.mark(HOST, WEB, Moment.REGISTERED)
+    WaitHealthy(HOST, WEB).run(made)
+    assert len(poller.reads) == 2
+
+
+def test_the_end_of_a_drain_is_read_again_before_anybody_is_accused() -> None:
+    made, _ = fleet(lagging(HEALTHY, DRAINING, 14.0))
+    made.mark(HOST, WEB, Moment.DEREGISTERED)
+    drain.WaitDrained(HOST, WEB, 10.0).run(made)
+    made, _ = fleet(lambda _: HEALTHY)
+    made.mark(HOST, WEB, Moment.DEREGISTERED)
+    with pytest.raises(BalancerError, match="something else registered it"):
+        drain.WaitDrained(HOST, WEB, 10.0).run(made)
