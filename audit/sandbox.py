@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from audit.wall import Attempt, Wall
-from deploy.unit import sandbox, spec, unit_file
+from deploy.unit import rendering, sandbox, spec
 from lab.fleet import FOLDER, Lab
 from lab.image import SUITES, SuiteUnavailable
 from lab.project import ROOT
@@ -111,7 +111,7 @@ def measure(
     for host in lab.hosts:
         systemd = SUITES[host.suite]
         texts = {
-            kind: unit_file.render(
+            kind: rendering.render(
                 None, replace(UNIT, type=kind, removed=removed), systemd
             ).text.replace("RestrictNamespaces=yes", namespaces)
             for kind in KINDS

@@ -10,7 +10,7 @@ from bench.job import NEW as TO
 from bench.limit import PROVE_SECONDS
 from bench.peers.ansible import Ansible
 from bench.peers.script import Script
-from deploy.cli import options
+from deploy.cli import arguments
 from deploy.errors import BadInput, DeployError
 from lab.project import Project
 
@@ -36,7 +36,7 @@ class Product:
         """All hosts at once, by a plain rolling deploy: the same start for every strategy."""
         project = self.project(ground)
         try:
-            options.environment_of(project.file, "lab", None, None)
+            arguments.environment_of(project.file, "lab", None, None)
         except BadInput as error:
             raise NotMeasured(str(error).splitlines()[0]) from error
         plain = Product({"batch": "100%"})

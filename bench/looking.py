@@ -15,9 +15,9 @@ from rich.console import Console
 
 from bench.contestants import Product
 from bench.job import OLD
-from deploy.cli import options, session
+from deploy.cli import arguments, session
 from deploy.errors import DeployError
-from deploy.screen import overview, tables
+from deploy.screen import status, tables
 from deploy.settings.scope import Scope
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def seconds(ground: Ground) -> float:
     ground.lab.reset()
     plain = Product({"batch": "100%"})
     plain.run(ground, OLD, "--allow-downtime")
-    loaded = options.environment_of(plain.project(ground).file, "lab", None, None)
+    loaded = arguments.environment_of(plain.project(ground).file, "lab", None, None)
     return statistics.median(_once(loaded, len(ground.lab.hosts)) for _ in range(ROUNDS))
 
 
@@ -42,7 +42,7 @@ def _once(loaded: Environment, hosts: int) -> float:
             for done in [pool.submit(each.connect) for each in opened.everyone.values()]:
                 done.result()
         began = time.monotonic()
-        told = overview.overview(loaded, opened.survey())
+        told = status.overview(loaded, opened.survey())
         Console(file=io.StringIO(), width=200).print(tables.render_overview(told))
         ended = time.monotonic()
     if len(told.rows) != hosts or told.is_mixed:

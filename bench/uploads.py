@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy.cli import options
+from deploy.cli import arguments
 from deploy.cli.session import Session
 from deploy.errors import DeployError
 from deploy.plan import candidate
@@ -77,7 +77,7 @@ def measure(lab: Lab, rounds: int = ROUNDS) -> Uploads:
         for version in ("1.0.0", "2.0.0"):
             _build(Path(folder) / "packages" / f"web.{version}", version)
         project = Project.on(Path(folder), lab)
-        loaded = options.environment_of(project.file, "lab", "web", None)
+        loaded = arguments.environment_of(project.file, "lab", "web", None)
         with Session(loaded, scope=Scope("lab")) as opened:
             app = opened.environment.apps[0]
             first, second = (

@@ -18,7 +18,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 import settings_schema  # noqa: E402 - the clone is on the path only now
 
-from deploy.cli.command import EXAMPLES, OPTIONS  # noqa: E402
+from deploy.cli.options import EXAMPLES, OPTIONS  # noqa: E402
 from deploy.cli.tasks import namespace  # noqa: E402
 from deploy.settings import app, environment, rollout  # noqa: E402
 from deploy.settings.base import GIVEN, Strict  # noqa: E402

@@ -17,7 +17,7 @@ from deploy.settings.app import App
 from deploy.settings.environment import Environment
 from deploy.survey.facts import HostFacts, Survey
 from deploy.survey.slot import Slot, UnitState
-from deploy.unit.unit_file import RenderedUnit
+from deploy.unit.rendering import RenderedUnit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

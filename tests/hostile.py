@@ -38,7 +38,7 @@ from deploy.run.report import (
     StepEnded,
     Told,
 )
-from deploy.screen import console, overview, tables
+from deploy.screen import console, status, tables
 from deploy.settings import load
 from deploy.settings.scope import Scope
 from deploy.steps import verify
@@ -173,7 +173,7 @@ def survey_row(screen: Screen, text: str) -> None:
         unit_state=replace(builders.RUNNING, active=text, since=f"Sun {text} {text} UTC"),
     )
     seen = builders.survey([replace(facts, slots={"web": slot})])
-    told = overview.overview(builders.environment(), seen)
+    told = status.overview(builders.environment(), seen)
     row = replace(told.rows[0], host=text, app=text, reason=text, note=text, state=text)
     screen.show(tables.render_overview(replace(told, rows=(*told.rows, row), lock=_holder(text))))
 
@@ -319,7 +319,7 @@ def plan_text(screen: Screen, text: str) -> None:
 def as_json(screen: Screen, text: str) -> None:
     """Status for scripts."""
     seen = builders.survey([builders.facts(1, {"web": builders.slot(running_release=text)})])
-    told = overview.overview(builders.environment(), seen)
+    told = status.overview(builders.environment(), seen)
     row = replace(told.rows[0], host=text, note=text)
     screen.say(replace(told, rows=(row,), lock=text).as_json())
     screen.say(foreign_text.json_text({"environment": "lab", "holders": [{"author": text}]}))

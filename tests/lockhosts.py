@@ -17,7 +17,7 @@ from shell import typed
 from deploy.errors import CommandResult, ConnectionLost, DeployError, Unreachable
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.scripts import lock
-from deploy.hosts.scripts.change import LOCK_HELD, LOCK_LOST
+from deploy.hosts.scripts.base import LOCK_HELD, LOCK_LOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ from invoke import Call, Executor
 from test_layout import imports
 
 from deploy import __version__
-from deploy.cli.command import EXAMPLES, SHORT
+from deploy.cli.options import EXAMPLES, SHORT
 from deploy.cli.tasks import SCHEMA, namespace
 from deploy.errors import BadInput
 from deploy.settings import load, ownership

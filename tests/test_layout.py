@@ -43,7 +43,7 @@ HOMES = {
         "hosts.ssh.fabric_keys",
         "hosts.ssh.known_hosts",
     },
-    "invoke": {"cli.command", "cli.invoke_patch", "cli.tasks"},
+    "invoke": {"cli.options", "cli.invoke_patch", "cli.tasks"},
     "jinja2": {
         "unit.template",
         "unit.template_budget",

@@ -20,7 +20,7 @@ from deploy.plan import assembly, exclusion
 from deploy.recovery import repair, rollback
 from deploy.run.progress import Progress
 from deploy.run.report import ExitCode, Outcome
-from deploy.screen import overview
+from deploy.screen import status
 from deploy.settings.scope import Scope
 from deploy.survey.facts import Survey
 
@@ -90,7 +90,7 @@ def test_status_shows_all_others_whatever_one_host_answers(
     monkeypatch.setattr("deploy.survey.gather.PATIENCE_SECONDS", 0.0)
     true = answered(PRINTED)
     seen = gather(Telling(1, true), Telling(2, LIES[lie]), Telling(3, true))
-    told = overview.overview(builders.environment(), seen)
+    told = status.overview(builders.environment(), seen)
     assert sorted({row.host for row in told.rows}) == ["host-1", "host-2", "host-3"]
     rest = [row for row in told.rows if row.host != "host-2"]
     assert {row.state for row in rest} == {str(State.UNUSED)}
@@ -115,7 +115,7 @@ def test_status_survives_whatever_one_host_prints() -> None:
         ]
         seen = gather(Telling(1, true), Telling(2, answered("\n".join(lines))))
         assert "host-1" in {facts.host.name for facts in seen.hosts}
-        overview.overview(builders.environment(), seen).as_json()
+        status.overview(builders.environment(), seen).as_json()
 
 
 def seen(*unread: int, hosts: int = 4) -> Survey:

@@ -1,4 +1,5 @@
 """What an operator types: the commands, their options, and what happens around a run.
 
-tasks (options, help) -> commands, lock_commands -> session (opens), rollout (runs), conclusion
+tasks, options (how they are typed) -> commands, lock_commands
+    -> session (opens), rollout (runs), conclusion; arguments: what was typed
 """

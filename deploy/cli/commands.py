@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deploy.cli import conclusion, session
-from deploy.cli.options import as_typed, read_settings, seconds_of, split
+from deploy.cli.arguments import as_typed, read_settings, seconds_of, split
 from deploy.cli.rollout import Rollout, Signals
 from deploy.errors import as_deploy_error
 from deploy.plan import exclusion, fitness, preflight
@@ -15,17 +15,17 @@ from deploy.recovery import rollback
 from deploy.run.report import ExitCode
 from deploy.screen import tables
 from deploy.screen.console import Screen
-from deploy.screen.overview import overview
 from deploy.screen.question import wording
+from deploy.screen.status import overview
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deploy.cli.options import Asked
+    from deploy.cli.arguments import Asked
     from deploy.cli.session import Session
     from deploy.plan.plan import Plan
     from deploy.run.report import Report
-    from deploy.screen.overview import Overview
+    from deploy.screen.status import Overview
     from deploy.settings.scope import Scope
 
 

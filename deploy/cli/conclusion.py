@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deploy.run.report import ExitCode, Outcome
-from deploy.screen.overview import UNREAD
+from deploy.screen.status import UNREAD
 
 if TYPE_CHECKING:
     from deploy.run.report import Report
-    from deploy.screen.overview import Overview
+    from deploy.screen.status import Overview
     from deploy.settings.scope import Scope
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy.cli import lock_report
-from deploy.cli.options import read_settings
+from deploy.cli.arguments import read_settings
 from deploy.cli.session import Session, author
 from deploy.errors import BadInput, Locked, Unreachable
 from deploy.hosts import records
@@ -16,7 +16,7 @@ from deploy.run.report import ExitCode
 from deploy.screen.console import Screen
 
 if TYPE_CHECKING:
-    from deploy.cli.options import Asked
+    from deploy.cli.arguments import Asked
     from deploy.hosts.lock.watch import Watched
 
 

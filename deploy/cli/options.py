@@ -1,143 +1,169 @@
-"""What was typed: a command's options, checked and read."""
+"""What makes a function a command: options that can be trusted, help, and one message for an error.
+
+Cheap to import: every start does so.
+"""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import gc
+import importlib
+import inspect
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from deploy.errors import BadInput, nearest
-from deploy.settings import load
-from deploy.settings.rollout import Batch
+from invoke import Exit, Task, task
+
+from deploy.cli import early_end, invoke_patch
+from deploy.cli.invoke_patch import USAGE_ERROR, program
 from deploy.settings.scope import Scope
 
 if TYPE_CHECKING:
-    from deploy.screen.console import Screen
-    from deploy.settings.app import App
-    from deploy.settings.environment import Environment
+    from collections.abc import Callable
 
-SECONDS_IN = {"": 1, "s": 1, "m": 60, "h": 3600}
+SHORT = {"env": "e", "yes": "y", "dry_run": "n"}
+"""The options with a short form; it means the same for every command."""
+
+EXAMPLES = {
+    "deploy": "deploy --env prod --package 2.0.0",
+    "rollback": "rollback --env prod --dry-run",
+    "repair": "repair --env prod",
+    "status": "status --env prod --json",
+    "lock.status": "lock.status --env prod",
+    "lock.break": 'lock.break --env prod --reason "its CI job was cancelled"',
+}
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What is asked of a command: its options as typed, None where one was not.
+REQUIRED = inspect.Parameter.empty
 
-    Attributes:
-        environment: What `--env` names.
-        settings: The settings file; None where it is to be searched for.
-        app: Only this app.
-        hosts: Only these hosts: names, comma-separated.
-        skip_host: Not these hosts: names, comma-separated.
-        batch: A count, a percentage or a ramp.
-        dry_run: Whether to print the plan alone.
-        yes: Whether not to ask.
-        allow_downtime: Whether a batch may leave less in service than the policy requires.
-        wait_lock: How long to wait for another deploy to end: `90s`, `15m`, `2h`.
-        program: What was typed: `inv`, or `changeover`.
+
+class Option(NamedTuple):
+    """An option of commands: its help, and its default."""
+
+    help: str
+    default: Any = None
+
+
+OPTIONS = {
+    "env": Option("the environment, a key under `environments:`; required", REQUIRED),
+    "app": Option("only this app (default: all of the environment)"),
+    "package": Option(
+        "a package's path, or a version (default: the newest of the app's `package:`)"
+    ),
+    "to": Option("a release or its version (default: the one that was deployed before)"),
+    "hosts": Option("only these hosts: names, comma-separated"),
+    "skip_host": Option("not these hosts: names, comma-separated"),
+    "batch": Option("a count, a percentage or a ramp such as 1,25%,50% (default: the settings')"),
+    "dry_run": Option("print the plan, change nothing", default=False),
+    "yes": Option("do not ask", default=False),
+    "allow_downtime": Option(
+        "accept a batch that leaves less in service than the policy requires", default=False
+    ),
+    "wait_lock": Option("wait this long for another deploy to end: 90s, 15m, 2h", "0"),
+    "json": Option("for scripts", default=False),
+    "reason": Option("why, for the others; it is written on the hosts; required", REQUIRED),
+    "force": Option(
+        "also from a deploy that is alive: it stops before its next change", default=False
+    ),
+    "settings": Option("the settings file (default: fabric.yaml here, or in a folder above)"),
+}
+
+SELECTING = ("env", "app", "settings")
+CHANGING = (*SELECTING, "hosts", "skip_host", "batch", "dry_run", "yes", "wait_lock")
+"""The options of every command that changes the fleet."""
+
+
+class Command(Task[Any]):
+    """A task whose short options are those of SHORT, and no others.
+
+    Invoke would take the first free letter: `-l` for --allow-downtime, `-h` for --hosts.
     """
 
-    environment: str
-    settings: str | None = None
-    app: str | None = None
-    hosts: str | None = None
-    skip_host: str | None = None
-    batch: str | None = None
-    dry_run: bool = False
-    yes: bool = False
-    allow_downtime: bool = False
-    wait_lock: str = "0"
-    program: str = "inv"
+    def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
+        """Return what Invoke makes the option of a parameter from."""
+        options: dict[str, Any] = super().arg_opts(name, default, taken_names)
+        if name in SHORT:
+            options["names"] = [*options["names"], SHORT[name]]
+        return options
 
-    @property
-    def flags(self) -> tuple[str, ...]:
-        """The options without a value that change what is refused, as typed."""
-        return ("--allow-downtime",) if self.allow_downtime else ()
+    def __eq__(self, other: object) -> bool:
+        """Return whether it is the same task.
 
-    def scope(self, verb: str = "deploy", *more: str) -> Scope:
-        """What this command was asked for; more: the verb's own options, as typed."""
-        return Scope(
-            self.environment,
-            verb,
-            more,
-            self.settings or "",
-            self.app,
-            self.hosts,
-            self.skip_host,
-            self.batch,
-            self.program,
-        )
+        Invoke compares a task's last name and its code, so `status` would equal `lock.status`.
+        """
+        return self is other
 
-    def command(self, verb: str) -> str:
-        """What to type for a verb on the same part of this environment."""
-        return self.scope().command(verb)
+    def __hash__(self) -> int:
+        return object.__hash__(self)
 
 
-def asked(program: str, env: str, **typed: Any) -> tuple[Asked, dict[str, Any]]:
-    """Split options, by their names, into an `Asked` and those that are the command's own."""
-    names = {each.name for each in fields(Asked)} & typed.keys()
-    common = {name: typed.pop(name) for name in names}
-    return Asked(env, program=program, **common), typed
+def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
+    """Make a function the command `name`, which takes these options.
 
-
-def read_settings(asked: Asked, screen: Screen) -> Environment:
-    """The environment's settings; says which file they are from unless it is ./fabric.yaml."""
-    file = load.find(asked.settings)
-    if file != Path(load.NAME):
-        screen.note(f"Settings: {file}")
-    return environment_of(file, asked.environment, asked.app, asked.batch)
-
-
-def as_typed(option: str, value: str | None) -> tuple[str, ...]:
-    """An option as it was typed; nothing where it was not."""
-    return () if value is None else (option, value)
-
-
-def seconds_of(text: str, option: str) -> float:
-    """`90`, `90s`, `15m` or `2h` in seconds; BadInput for anything else."""
-    found = re.fullmatch(r"(\d+)([smh]?)", text.strip())
-    if not found:
-        raise BadInput(f"{option} {text}: is no duration; write 90s, 15m or 2h")
-    return float(int(found[1]) * SECONDS_IN[found[2]])
-
-
-def split(names: str | None, option: str) -> tuple[str, ...]:
-    """`a,b` as a list of names; BadInput for an option that was given and names nothing.
-
-    A script's empty variable must not mean the whole fleet.
+    The function gets an `Asked`, and those options by name that are no field of it. Errors become
+    one message and an exit code, unexpected ones included. Such an error comes from before the
+    first change, except for `lock.break`: after it, a command ends with its report.
     """
-    if names is None:
-        return ()
-    found = tuple(name.strip() for name in names.split(",") if name.strip())
-    if not found:
-        raise BadInput(f"{option} names no host; give names, comma-separated, or leave it out")
-    return found
+
+    def decorate(body: Callable[..., Any]) -> Any:
+        def run(context: Any, /, **options: Any) -> None:
+            from deploy.errors import DeployError  # noqa: PLC0415 - the list of tasks stays fast
+
+            if context.config.run.dry:
+                raise Exit("-R/--dry is Invoke's and still connects; use --dry-run", USAGE_ERROR)
+            invoke_patch.refuse_missing(options, name)
+            invoke_patch.restore_on_signals()
+            typed = Scope(
+                options["env"], name, settings=options["settings"] or "", program=program()
+            )
+            try:
+                asked, others = loaded("options").asked(program(), **options)
+                code = int(body(asked, **others))
+            except DeployError as error:
+                raise Exit(*early_end.refusal(error, typed)) from error
+            except Exit:
+                raise
+            except Exception as error:
+                if os.environ.get("CHANGEOVER_DEBUG"):
+                    raise
+                raise Exit(early_end.defect(error, typed), USAGE_ERROR) from error
+            except KeyboardInterrupt:
+                raise Exit(early_end.interruption(typed), 130) from None
+            finally:
+                invoke_patch.settle()
+            if code:
+                raise Exit(code=code)
+
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        ordered = sorted(takes, key=lambda each: OPTIONS[each].default is not REQUIRED)
+        parameters = [
+            inspect.Parameter("context", kind),
+            *(inspect.Parameter(each, kind, default=OPTIONS[each].default) for each in ordered),
+        ]
+        run.__name__ = body.__name__
+        run.__doc__ = f"{inspect.getdoc(body)}\n\nExample: {program()} {EXAMPLES[name]}"
+        vars(run)["__signature__"] = inspect.Signature(parameters)
+        return task(
+            name=name.rpartition(".")[2],
+            klass=Command,
+            auto_shortflags=False,
+            positional=[],
+            help={each.replace("_", "-"): OPTIONS[each].help for each in takes},
+        )(run)
+
+    return decorate
 
 
-def environment_of(file: Path, environment: str, app: str | None, batch: str | None) -> Environment:
-    """The settings with the command line's `--app` and `--batch` over them."""
-    loaded = load.load(file, environment)
-    if app is not None:
-        loaded = _only_app(loaded, app)
-    if batch is not None:
-        try:
-            sizes: list[int | str] = [
-                int(size) if size.strip().lstrip("-").isdigit() else size.strip()
-                for size in batch.split(",")
-            ]
-            parsed = Batch.parse(sizes)
-        except ValueError as error:
-            raise BadInput(f"--batch {batch}: {error}") from error
-        rollout = loaded.rollout.model_copy(update={"batch": parsed, "window": None})
-        loaded = loaded.model_copy(update={"rollout": rollout})
-    return loaded
+def loaded(name: str) -> Any:
+    """Return a module of deploy.cli, imported only when a command is typed.
 
-
-def _only_app(environment: Environment, name: str) -> Environment:
-    chosen: tuple[App, ...] = tuple(app for app in environment.apps if app.name == name)
-    if not chosen:
-        known = [app.name for app in environment.apps]
-        hint = nearest(name, known) or f"; known: {', '.join(known)}"
-        raise BadInput(f"{environment.name}: no app {name!r}{hint}")
-    return environment.model_copy(update={"apps": chosen})
+    Without the garbage collector: imports make objects by the hundred thousand and no garbage.
+    """
+    gc.disable()
+    try:
+        return importlib.import_module(f"deploy.cli.{name}")
+    except ImportError as error:
+        invoke_patch.explain(error)
+        raise
+    finally:
+        gc.freeze()
+        gc.enable()

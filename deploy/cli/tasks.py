@@ -13,8 +13,8 @@ from invoke.util import helpline
 
 from deploy import __version__
 from deploy.cli import invoke_patch
-from deploy.cli.command import CHANGING, EXAMPLES, SELECTING, command, loaded
 from deploy.cli.invoke_patch import program
+from deploy.cli.options import CHANGING, EXAMPLES, SELECTING, command, loaded
 from deploy.screen import streams
 
 invoke_patch.exit_with_two()

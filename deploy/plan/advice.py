@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.aws.targets import State
-from deploy.steps import drain_trust
+from deploy.steps import quiet_drain
 
 if TYPE_CHECKING:
     from deploy.settings.app import App
@@ -44,7 +44,7 @@ def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) ->
                 f"{group.interval_seconds * group.unhealthy_threshold:g} s of failed checks"
             )
     if environment.rollout.drain == "quiet":
-        found += drain_trust.refusals(apps, survey)
+        found += quiet_drain.refusals(apps, survey)
     enforcing = [f.host.name for f in survey.hosts if f.selinux.lower() == "enforcing"]
     if enforcing:
         found.append(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from deploy.errors import BadInput
 from deploy.package import opening, verification
 from deploy.package.release import parse_name
-from deploy.unit import lint, spec, unit_file
+from deploy.unit import lint, rendering, spec
 
 if TYPE_CHECKING:
     from deploy.package.opening import Package
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from deploy.settings.environment import Environment
     from deploy.survey.app_on_host import SlotOnHost
     from deploy.survey.facts import Survey
-    from deploy.unit.unit_file import RenderedUnit
+    from deploy.unit.rendering import RenderedUnit
 
 MEBIBYTE = 1024 * 1024
 
@@ -113,10 +113,10 @@ def offer(environment: Environment, opened: Opened, survey: Survey) -> Offer:
             if kind not in made:
                 specs = {each.port: _spec(each, opened, group) for each in app.slots}
                 every = tuple(specs.values())
-                made[kind] = unit_file.render(template, specs[port], facts.systemd, every)
+                made[kind] = rendering.render(template, specs[port], facts.systemd, every)
             offered.units[key] = unit = made[kind]
-            offered.checks[key] = unit_file.for_verification(unit, staged, facts.systemd)
-            offered.trials[key] = unit_file.for_rehearsal(unit, staged)
+            offered.checks[key] = rendering.for_verification(unit, staged, facts.systemd)
+            offered.trials[key] = rendering.for_rehearsal(unit, staged)
     found = [
         f"{app.template}: {text}"
         for unit in made.values()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.plan.host_plan import Goal, HostPlan
-from deploy.steps import drain_trust
+from deploy.steps import quiet_drain
 from deploy.steps.drain import WaitDrained, WaitQuiet
 from deploy.steps.records import ForgetOut, MarkBad, RecordDeployed
 from deploy.steps.target import DeregisterTarget, RegisterTarget, Soak, WaitHealthy
@@ -179,7 +179,7 @@ def drained(
     heeds_stop: whether it ends when the operator wants an end.
     """
     seconds = drain_seconds(at, environment)
-    if environment.rollout.drain == "quiet" and not drain_trust.refusal(at):
+    if environment.rollout.drain == "quiet" and not quiet_drain.refusal(at):
         floor_seconds, quiet_seconds = environment.propagation_seconds, environment.quiet_seconds
         return WaitQuiet(at.host, at.app, floor_seconds, quiet_seconds, seconds, heeds_stop)
     return WaitDrained(at.host, at.app, seconds, heeds_stop)

@@ -15,7 +15,7 @@ from deploy.run.report import MEANINGS, STATUS_MEANINGS, ExitCode, Outcome
 
 if TYPE_CHECKING:
     from deploy.run.report import Failure, Report
-    from deploy.screen.overview import Overview, Row
+    from deploy.screen.status import Overview, Row
 
 COLOURS = {
     Outcome.DONE: "green",

@@ -20,7 +20,7 @@ Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 Words = Annotated[tuple[str, ...], Field(strict=False)]
 FREE_TEXT = frozenset({"command", "environment", "fabric"})
-"""Keys whose values may hold line breaks; `unit.unit_file` refuses what systemd cannot say."""
+"""Keys whose values may hold line breaks; `unit.rendering` refuses what systemd cannot say."""
 GIVEN = frozenset({"name", "root", "fabric"})
 """Fields that are no keys of the file."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.errors import CommandFailed, DeployError, Unfit
-from deploy.hosts.scripts import change, read, rehearsal, service, upload
+from deploy.hosts.scripts import base, read, rehearsal, service, upload
 from deploy.package import manifest
 from deploy.package.delta import Parcel
 from deploy.steps.base import SHOWN_DIGITS, OnHost, Phase
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from deploy.package.manifest import Difference, File
     from deploy.package.opening import Package
     from deploy.steps.fleet import Fleet
-    from deploy.unit.unit_file import RenderedUnit
+    from deploy.unit.rendering import RenderedUnit
 
 MEGABYTE = 1_000_000
 FIND_SECONDS = 120.0
@@ -38,7 +38,7 @@ class PrepareHost(OnHost):
         fleet.remote(self.host).change(self.app.name, script)
 
     def __str__(self) -> str:
-        return f"prepare user {self.app.settings.service_user} and {change.home(self.app.name)}"
+        return f"prepare user {self.app.settings.service_user} and {base.home(self.app.name)}"
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class UploadRelease(OnHost):
             try:
                 found = self._bring(fleet, count)
             except CommandFailed as error:
-                if error.result.exit_code != change.CONTENT_DIFFERS:
+                if error.result.exit_code != base.CONTENT_DIFFERS:
                     raise
                 fleet.tell(self.host.name, f"sent after all: {error}")
                 found = self._bring(fleet, count, checked_now=True)
@@ -144,10 +144,10 @@ class StageUnits(OnHost):
         try:
             fleet.remote(self.host).send(self.app.name, script, source)
         except CommandFailed as error:
-            if error.result.exit_code == change.SANDBOX_REFUSED:
+            if error.result.exit_code == base.SANDBOX_REFUSED:
                 problem = rehearsal.explain(names[0], error.result.stdout)
                 raise Unfit(f"{self.host}: {problem}") from error
-            if error.result.exit_code != change.UNIT_REFUSED:
+            if error.result.exit_code != base.UNIT_REFUSED:
                 raise
             raise self._refused(names, error.result.stdout.splitlines()) from error
 

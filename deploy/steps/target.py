@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from deploy.aws.targets import State
 from deploy.errors import BalancerError
 from deploy.hosts import notes, records
-from deploy.hosts.scripts import change, history
+from deploy.hosts.scripts import base, history
 from deploy.steps.base import OnHost, Phase
 from deploy.steps.fleet import SILENT_API_SECONDS, Moment
 
@@ -75,7 +75,7 @@ class RegisterTarget(OnHost):
                 fleet.tell(self.host.name, f"its address may come back in {left:.0f} s")
                 fleet.clock.sleep(min(left, 1.0))
         # The API knows no lock of ours: the host says whether this deploy still may.
-        fleet.remote(self.host).change(self.app.name, change.see_ours())
+        fleet.remote(self.host).change(self.app.name, base.see_ours())
         fleet.registrar.register(group, fleet.target(self.host, self.app))
         fleet.mark(self.host, self.app, Moment.REGISTERED)
 

@@ -11,7 +11,7 @@ from deploy import retry
 from deploy.errors import BadInput, ConnectionLost, DeployError
 from deploy.foreign_text import visible
 from deploy.hosts import instance_identity, notes, ownership
-from deploy.hosts.scripts import change, read
+from deploy.hosts.scripts import base, read
 from deploy.hosts.scripts.script import Script, program
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
 from deploy.survey.facts import HostFacts, Survey
@@ -105,7 +105,7 @@ def look(remote: Remote, environment: Environment, *, settled: bool = False) -> 
     """One host's facts in one command; BadInput where it is not fit to be asked."""
     read_by = partial(_read, remote.host, environment)
     script = Script("survey", _programs(environment, settled=settled), read_by)
-    limit = ASK_SECONDS + change.IDLE_SECONDS * len(environment.apps) * settled
+    limit = ASK_SECONDS + base.IDLE_SECONDS * len(environment.apps) * settled
     try:
         return remote.ask(script, limit)
     except ConnectionLost:
@@ -115,7 +115,7 @@ def look(remote: Remote, environment: Environment, *, settled: bool = False) -> 
 
 def _programs(environment: Environment, *, settled: bool) -> tuple[Program, ...]:
     """What a survey runs on a host."""
-    programs = [change.wait_idle(app.name) for app in environment.apps] if settled else []
+    programs = [base.wait_idle(app.name) for app in environment.apps] if settled else []
     programs += [*read.survey_host(environment.name), *instance_identity.question()]
     for app in environment.apps:
         name, user, file = app.name, app.service_user, app.environment_file
@@ -123,15 +123,15 @@ def _programs(environment: Environment, *, settled: bool) -> tuple[Program, ...]
         programs += ownership.look(name, user, file)
     slots = [slot for app in environment.apps for slot in app.slots]
     programs += read.survey_slots([(slot.name, slot.port, slot.unit_name) for slot in slots])
-    return (*programs, program("succeed"))
+    return (*programs, program("end_with_zero"))
 
 
 def _read(host: Host, environment: Environment, result: CommandResult) -> HostFacts:
     """What a host answered; BadInput where it is not fit to be asked."""
-    if result.exit_code == change.LOCK_BUSY:
+    if result.exit_code == base.LOCK_BUSY:
         raise BadInput(
             f"{host}: a command of a deploy that was cut off still runs there after "
-            f"{change.IDLE_SECONDS} s: {' '.join(result.stderr.split())}; wait for it, or end it"
+            f"{base.IDLE_SECONDS} s: {' '.join(result.stderr.split())}; wait for it, or end it"
         )
     if result.exit_code:
         said = (result.stderr.strip() or result.stdout.strip()).splitlines()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy.hosts.records import Record
-    from deploy.unit.unit_file import RenderedUnit
+    from deploy.unit.rendering import RenderedUnit
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The systemd unit of a slot: settings and a template become the text of a file.
 
-spec (what it says) -> variables (as systemd wants it) -> unit_file (the text)
+spec (what it says) -> variables (as systemd wants it) -> rendering (the text)
 template -> template_sandbox -> template_budget, template_files: how Jinja2 is kept in bounds
 sandbox (the directives that shut the service in), lint (warnings), syntax
 """

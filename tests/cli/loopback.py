@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import paramiko
 from sshd import Sshd
 
-from deploy.cli.options import Asked
+from deploy.cli.arguments import Asked
 from deploy.hosts.lock.holder import Holder
 
 if TYPE_CHECKING:

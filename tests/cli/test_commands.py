@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deploy.cli import commands
-from deploy.cli.options import read_settings
+from deploy.cli.arguments import read_settings
 from deploy.cli.session import Session
 from deploy.errors import BadInput, Locked
 from deploy.run.report import ExitCode

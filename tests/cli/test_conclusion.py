@@ -8,23 +8,23 @@ import builders
 import pytest
 from builders import NEW, OLD, UNHEALTHY
 
-from deploy.cli import conclusion, options
+from deploy.cli import arguments, conclusion
 from deploy.errors import BadInput
 from deploy.plan import assembly, candidate
 from deploy.run.report import ExitCode, Failure, Outcome, Report
-from deploy.screen import overview
+from deploy.screen import status
 from deploy.survey.facts import Survey
 
 
 def test_names_are_split_at_commas() -> None:
-    assert options.split(None, "--hosts") == ()
-    assert options.split("web-1, web-2,", "--hosts") == ("web-1", "web-2")
+    assert arguments.split(None, "--hosts") == ()
+    assert arguments.split("web-1, web-2,", "--hosts") == ("web-1", "web-2")
 
 
 @pytest.mark.parametrize("given", ["", " ", ",", " , "])
 def test_an_empty_variable_does_not_mean_the_whole_fleet(given: str) -> None:
     with pytest.raises(BadInput, match="--hosts names no host"):
-        options.split(given, "--hosts")
+        arguments.split(given, "--hosts")
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_report_tells_who_is_out_of_service_whoever_took_them_out() -> None:
     assert report.exit_code is ExitCode.DONE
     seen = builders.survey(hosts, {"host-2": UNHEALTHY})
     partly = Survey(seen.hosts, seen.groups, seen.health, {"host-3": "no SSH connection"})
-    told = conclusion.as_seen(report, overview.overview(environment, partly))
+    told = conclusion.as_seen(report, status.overview(environment, partly))
     assert list(told.outcomes.values()) == [Outcome.DONE, Outcome.OUT, Outcome.DONE]
     assert told.exit_code is ExitCode.OUT_OF_SERVICE
 
@@ -88,7 +88,7 @@ def test_a_host_that_was_out_and_not_reached_is_out_where_nobody_could_look() ->
     assert list(told.outcomes.values()) == [Outcome.WAITING, Outcome.OUT]
     back = dict.fromkeys(("host-1", "host-2"), Outcome.BACK)
     assert conclusion.as_seen(Report(made, back, failures), None).outcomes == back
-    well = overview.overview(builders.environment(), builders.survey(hosts))
+    well = status.overview(builders.environment(), builders.survey(hosts))
     assert conclusion.as_seen(Report(made, waiting, failures), well).outcomes == waiting
 
 
@@ -107,11 +107,11 @@ def test_a_fleet_that_was_mixed_and_cannot_be_seen_is_mixed() -> None:
     assert report.exit_code is ExitCode.MIXED, "where nobody could look"
     seen = builders.survey(hosts)
     dark = Survey((), seen.groups, seen.health, {"host-1": "no answer", "host-2": "no answer"})
-    told = conclusion.as_seen(report, overview.overview(environment, dark))
+    told = conclusion.as_seen(report, status.overview(environment, dark))
     assert told.exit_code is ExitCode.MIXED
     one = builders.survey([builders.facts(n, {"web": builders.slot(OLD)}) for n in (1, 2)])
     assert (
-        conclusion.as_seen(report, overview.overview(environment, one)).exit_code is ExitCode.FAILED
+        conclusion.as_seen(report, status.overview(environment, one)).exit_code is ExitCode.FAILED
     )
 
 
@@ -122,5 +122,5 @@ def test_a_fleet_of_one_release_is_not_mixed_for_a_host_that_cannot_be_read() ->
     waiting = dict.fromkeys(("host-1", "host-2"), Outcome.WAITING)
     report = Report(made, waiting, (Failure(builders.host(1), "upload", "no way to it"),))
     partly = Survey(seen.hosts[1:], seen.groups, seen.health, {"host-1": "no answer"})
-    told = conclusion.as_seen(report, overview.overview(environment, partly))
+    told = conclusion.as_seen(report, status.overview(environment, partly))
     assert told.exit_code is ExitCode.FAILED

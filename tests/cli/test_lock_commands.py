@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deploy.cli import lock_commands
-from deploy.cli.options import read_settings
+from deploy.cli.arguments import read_settings
 from deploy.cli.session import Session
 from deploy.errors import BadInput, Locked, LockLost, Unreachable
 from deploy.run.report import ExitCode

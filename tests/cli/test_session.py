@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from deploy.cli import session as sessions
-from deploy.cli.options import read_settings
+from deploy.cli.arguments import read_settings
 from deploy.cli.session import Session
 from deploy.errors import BadInput, Locked, LockLost, Unreachable
 from deploy.screen.console import Screen

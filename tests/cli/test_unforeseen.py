@@ -13,23 +13,23 @@ import builders
 import pytest
 from invoke import Context, Exit
 
-from deploy.cli import commands, conclusion, invoke_patch, options, tasks
+from deploy.cli import arguments, commands, conclusion, invoke_patch, tasks
 from deploy.cli import session as sessions
-from deploy.cli.command import EXAMPLES
+from deploy.cli.options import EXAMPLES
 from deploy.cli.rollout import Rollout
 from deploy.clock import CLOCK
 from deploy.crew import Crew
 from deploy.errors import ApiError, BadInput, Locked, UnexpectedAnswer, Unreachable
 from deploy.plan import assembly, plan
 from deploy.run.report import ExitCode, Outcome, Report
-from deploy.screen import overview, tables
+from deploy.screen import status, tables
 
 if TYPE_CHECKING:
     from deploy.cli.session import Session
     from deploy.run.report import Event
 
 ROOT = Path(__file__).parents[2]
-ASKED = options.Asked("lab", str(ROOT / "fabric.yaml"), yes=True)
+ASKED = arguments.Asked("lab", str(ROOT / "fabric.yaml"), yes=True)
 
 
 def report(*outcomes: Outcome) -> Report:
@@ -236,10 +236,10 @@ def test_a_host_whose_part_a_defect_ended_is_what_is_seen_of_it() -> None:
     ended = report(Outcome.UNKNOWN, Outcome.DONE)
     assert ended.exit_code is ExitCode.OUT_OF_SERVICE, "nobody knows better"
     hosts = [builders.facts(n, {"web": builders.slot()}) for n in (1, 2)]
-    well = overview.overview(builders.environment(), builders.survey(hosts))
+    well = status.overview(builders.environment(), builders.survey(hosts))
     assert conclusion.as_seen(ended, well).outcomes["host-1"] is Outcome.CUT_SHORT
     sick = builders.survey(hosts, {"host-1": builders.UNHEALTHY})
-    seen = conclusion.as_seen(ended, overview.overview(builders.environment(), sick))
+    seen = conclusion.as_seen(ended, status.overview(builders.environment(), sick))
     assert seen.outcomes["host-1"] is Outcome.OUT
 
 

@@ -15,7 +15,7 @@ from deploy.hosts.records import Record
 from deploy.plan import assembly, fitness, host_steps, preflight
 from deploy.plan.host_plan import Goal
 from deploy.recovery import failed_host, repair, rollback
-from deploy.screen import overview
+from deploy.screen import status
 from deploy.settings.scope import Scope
 from deploy.survey import gather
 from deploy.survey.app_on_host import target_of
@@ -295,7 +295,7 @@ def test_of_two_slots_that_are_not_healthy_the_one_in_the_load_balancer_is_in_us
 
 def test_two_slots_that_run_are_told_and_are_not_well() -> None:
     facts = host(spare=builders.slot(NEW))
-    told = overview.overview(builders.environment(WEB), seen([facts], {(1, 5001): HEALTHY}))
+    told = status.overview(builders.environment(WEB), seen([facts], {(1, 5001): HEALTHY}))
     row = told.rows[0]
     assert (row.port, row.release, row.beside, row.current) == (5000, OLD, NEW, False)
     assert row.note == f"web@5001.service is left beside it (healthy, {NEW})"
@@ -308,7 +308,7 @@ def test_a_plan_and_the_status_mean_the_same_by_mixed() -> None:
     app = builders.app("web", 5000, 5001, replaces="legacy.service")
     facts = host(used=Slot(replaces=LEGACY), spare=builders.slot(NEW, replaces=LEGACY))
     both = seen([facts], {(1, 5000): HEALTHY, (1, 5001): HEALTHY})
-    assert overview.overview(builders.environment(app), both).is_mixed
+    assert status.overview(builders.environment(app), both).is_mixed
 
 
 def test_a_unit_of_before_that_runs_beside_a_release_is_told_and_is_not_well() -> None:
@@ -316,7 +316,7 @@ def test_a_unit_of_before_that_runs_beside_a_release_is_told_and_is_not_well() -
     facts = host(used=builders.slot(NEW, replaces=LEGACY), spare=Slot(replaces=LEGACY))
     facts = replace(facts, ports={"web": 5001})
     seen_so = seen([facts], {(1, 5000): HEALTHY, (1, 5001): HEALTHY})
-    told = overview.overview(builders.environment(app), seen_so)
+    told = status.overview(builders.environment(app), seen_so)
     row = told.rows[0]
     assert (row.port, row.release, row.beside, row.current) == (5001, NEW, "legacy.service", False)
     assert "web@5000.service is left beside it (healthy, legacy.service)" in row.note

@@ -20,7 +20,7 @@ from deploy.steps.unit import SwitchRelease
 from deploy.steps.verify import ProveRelease, ProveRevived
 from deploy.survey.question import Question
 from deploy.survey.slot import Slot, UnitState
-from deploy.unit.unit_file import RenderedUnit
+from deploy.unit.rendering import RenderedUnit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -30,7 +30,7 @@ from deploy.run.report import (
     StepEnded,
     Told,
 )
-from deploy.screen import console, log_lines, overview, tables
+from deploy.screen import console, log_lines, status, tables
 from deploy.screen import live as watch
 from deploy.settings.scope import Scope
 from deploy.steps.verify import NotProven, ProveRelease
@@ -230,7 +230,7 @@ def test_success_is_one_line() -> None:
 def test_the_status_table_tells_state_reason_and_whether_current() -> None:
     hosts = [builders.facts(1, {"web": builders.slot()}), builders.facts(2)]
     seen = builders.survey(hosts, {"host-2": builders.UNHEALTHY})
-    told = overview.overview(builders.environment(), seen)
+    told = status.overview(builders.environment(), seen)
     lines = printed(tables.render_overview(told), 80).splitlines()
     first, second = (line.split() for line in lines[1:3])
     assert first[:4] == ["host-1", "web", "healthy", builders.slot().link]
@@ -243,7 +243,7 @@ def test_the_status_table_tells_state_reason_and_whether_current() -> None:
 
 def test_all_is_well_is_said_so() -> None:
     hosts = [builders.facts(1, {"web": builders.slot()})]
-    told = overview.overview(builders.environment(), builders.survey(hosts))
+    told = status.overview(builders.environment(), builders.survey(hosts))
     assert printed(tables.render_overview(told)).splitlines()[-1] == "lab: all is well"
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.cli import options
+from deploy.cli import arguments
 from deploy.errors import BadInput
 from deploy.settings import endpoint, load
 from deploy.settings.environment import Environment
@@ -490,7 +490,7 @@ def test_a_percentage_never_takes_more_than_its_share(percent: int, fleet: int) 
 
 def test_the_command_lines_app_and_batch_win(tmp_path: Path) -> None:
     (tmp_path / "fabric.yaml").write_text(FILE)
-    chosen = options.environment_of(tmp_path / "fabric.yaml", "lab", "web", "1, 25%,50%")
+    chosen = arguments.environment_of(tmp_path / "fabric.yaml", "lab", "web", "1, 25%,50%")
     assert chosen.rollout.batch.sizes == ("1", "25%", "50%")
     assert [app.name for app in chosen.apps] == ["web"]
 
@@ -512,7 +512,7 @@ def test_a_bad_option_is_told_with_its_name(
 ) -> None:
     (tmp_path / "fabric.yaml").write_text(FILE)
     with pytest.raises(BadInput) as refused:
-        options.environment_of(tmp_path / "fabric.yaml", "lab", app, batch)
+        arguments.environment_of(tmp_path / "fabric.yaml", "lab", app, batch)
     assert str(refused.value) == expected
 
 

@@ -11,8 +11,8 @@ import pytest
 from invoke.parser import Parser
 
 from changeover import namespace
-from deploy.cli import conclusion, options
-from deploy.cli.options import Asked
+from deploy.cli import arguments, conclusion
+from deploy.cli.arguments import Asked
 from deploy.errors import BadInput
 from deploy.hosts.records import Record
 from deploy.plan import assembly, exclusion, fitness, preflight
@@ -173,7 +173,7 @@ def test_no_other_place_suggests_a_command_of_its_own_making() -> None:
         "inv status |",
         "inv status >&-`",
     }
-    root = Path(options.__file__).parents[1]
+    root = Path(arguments.__file__).parents[1]
     for file in root.rglob("*.py"):
         for found in re.findall(r'["\s`]inv (?:[a-z]+|--)[^"\s]*[^"\n]{0,6}', file.read_text()):
             words = found.strip(' "`\n')

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from deploy.cli import conclusion
-from deploy.hosts.scripts import change, connections, history
+from deploy.hosts.scripts import base, connections, history
 from deploy.plan import exclusion, host_steps
 from deploy.recovery import failed_host
 from deploy.recovery.history import Past
@@ -69,7 +69,7 @@ def a_batch_that_always_has_room(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_deregistration_without_its_note(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(history, "record_out", lambda *_: change.see_ours())
+    patch.setattr(history, "record_out", lambda *_: base.see_ours())
 
 
 def a_registration_that_does_not_ask_whose_the_environment_is(patch: pytest.MonkeyPatch) -> None:

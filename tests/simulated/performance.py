@@ -14,7 +14,7 @@ from deploy.errors import BadInput, DeployError
 from deploy.plan import assembly, fitness, preflight
 from deploy.plan.candidate import Opened
 from deploy.recovery import repair, rollback
-from deploy.screen import overview
+from deploy.screen import status
 from deploy.settings.scope import Scope
 from simulated import judge, surveys
 from simulated.clock import CLOCK
@@ -110,4 +110,4 @@ def _rolled_out(run: Run, made: Plan) -> Report:
     except DeployError:
         return conclusion.as_seen(report, None)
     run.has_looked = True
-    return conclusion.as_seen(report, overview.overview(run.environment, seen))
+    return conclusion.as_seen(report, status.overview(run.environment, seen))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from deploy.clock import CLOCK, Clock
 from deploy.errors import DeployError
-from deploy.hosts.lock.crowd import answers
 from deploy.hosts.lock.holder import parsed, why_unreadable
+from deploy.hosts.lock.many_hosts import answers
 from deploy.hosts.lock.view import ASK_SECONDS
 from deploy.hosts.scripts import lock
-from deploy.hosts.scripts.change import LOCK_HELD
+from deploy.hosts.scripts.base import LOCK_HELD
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from deploy.errors import ConnectionLost, DeployError
-from deploy.hosts.lock.crowd import answers
+from deploy.hosts.lock.many_hosts import answers
 from deploy.hosts.lock.view import ASK_SECONDS
 from deploy.hosts.scripts import lock
-from deploy.hosts.scripts.change import LOCK_LOST
+from deploy.hosts.scripts.base import LOCK_LOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

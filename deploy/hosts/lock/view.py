@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.errors import DeployError
-from deploy.hosts.lock.crowd import answers
 from deploy.hosts.lock.holder import Holder, parsed
+from deploy.hosts.lock.many_hosts import answers
 from deploy.hosts.scripts import lock
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy.clock import CLOCK, Clock
-from deploy.hosts.lock.crowd import answers
+from deploy.hosts.lock.many_hosts import answers
 from deploy.hosts.lock.view import ASK_SECONDS, View, faulty, read
 from deploy.hosts.scripts import lock
 from deploy.hosts.ssh.remote import MOST_AT_ONCE

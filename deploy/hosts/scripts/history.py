@@ -1,6 +1,6 @@
 """What writes down, on a host, how its part of a deploy went.
 
-Builders of scripts, as in `change`.
+Builders of scripts, as in `base`.
 """
 
 from __future__ import annotations

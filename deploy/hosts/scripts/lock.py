@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote as percent
 
 from deploy import values
-from deploy.hosts.scripts.change import hold_lock
+from deploy.hosts.scripts.base import hold_lock
 from deploy.hosts.scripts.script import Program, Script, as_it_is, exit_code, program
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """What starts, stops and switches a slot's unit.
 
-Builders of scripts, as in `change`.
+Builders of scripts, as in `base`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy import values
-from deploy.hosts.scripts.change import home
+from deploy.hosts.scripts.base import home
 from deploy.hosts.scripts.script import Script, as_it_is, nothing, program
 
 if TYPE_CHECKING:

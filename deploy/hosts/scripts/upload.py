@@ -1,6 +1,6 @@
 """What stages a release on a host: users and folders, the upload, the unit, and its removal.
 
-Builders of scripts, as in `change`.
+Builders of scripts, as in `base`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 def prepare(app: str, user: str) -> Script[None]:
     """Make the service's user and the app's folders; changes nothing where they are right."""
-    act = program("prepare", values.checked(values.name, app), values.checked(values.name, user))
+    act = program(
+        "prepare_app", values.checked(values.name, app), values.checked(values.name, user)
+    )
     return Script("making user and folders", (act,), nothing)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from deploy.errors import CommandFailed, CommandResult, DeployError, RemoteError, Unsettled
 from deploy.foreign_text import visible
-from deploy.hosts.scripts import change
+from deploy.hosts.scripts import base
 
 if TYPE_CHECKING:
     from deploy.aws.inventory import Host
@@ -32,14 +32,14 @@ def checked(host: Host, result: CommandResult, what: str, guard: Guard | None) -
 
     what: the intention, for the message; guard: what a host's refusal of the lock is asked of.
     """
-    if result.exit_code == change.LOCK_BUSY:
+    if result.exit_code == base.LOCK_BUSY:
         raise RemoteError(
             f"{host}: {what}: another command of a deploy still runs there and holds "
             "the app's lock; look with `ps -ef | grep flock` and try again when it is done"
         )
-    if result.exit_code == change.LOCK_LOST and guard:
+    if result.exit_code == base.LOCK_LOST and guard:
         raise guard.refused(f"{host}: {what}")
-    if result.exit_code == change.HOST_UNSETTLED:
+    if result.exit_code == base.HOST_UNSETTLED:
         said = " ".join((result.stderr.strip() or result.stdout.strip()).splitlines()[-1:])
         raise Unsettled(f"{host}: {what} failed while it starts or stops: {visible(said)}")
     if result.exit_code:

@@ -13,7 +13,7 @@ import paramiko
 
 from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, RemoteError
 from deploy.foreign_text import visible
-from deploy.hosts.scripts import change, probe
+from deploy.hosts.scripts import base, probe
 from deploy.hosts.ssh import connect, exchange, framing, http_probe, login
 from deploy.hosts.ssh.guard import Guard, checked, not_run
 
@@ -135,9 +135,9 @@ class Remote:
     def _guarded(self, app: str, script: Script[object]) -> str:
         """The script under the app's lock, which ends at once when the environment is another's."""
         if self.guard is None:
-            return change.locked(app, script.text)
+            return base.locked(app, script.text)
         self.guard.confirm()
-        return change.locked(app, f"{self.guard.fence.text}{script.text}")
+        return base.locked(app, f"{self.guard.fence.text}{script.text}")
 
     def probe(
         self, place: tuple[str, int], path: str, host_header: str, timeout_seconds: float

@@ -16,7 +16,7 @@ from audit import lock as audit_lock
 from deploy.hosts.lock import holder
 from deploy.hosts.lock.holder import Holder, run_address
 from deploy.hosts.scripts import lock
-from deploy.hosts.scripts.change import LOCK_HELD, LOCK_LOST
+from deploy.hosts.scripts.base import LOCK_HELD, LOCK_LOST
 from deploy.hosts.scripts.script import as_it_is
 from deploy.hosts.ssh import framing
 

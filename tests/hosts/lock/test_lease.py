@@ -22,12 +22,12 @@ from deploy.errors import (
     LockLost,
     Unreachable,
 )
-from deploy.hosts.lock import claim, crowd, heartbeat, view, watch
+from deploy.hosts.lock import claim, heartbeat, many_hosts, view, watch
 from deploy.hosts.lock.claim import Claim
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.lease import Lease
 from deploy.hosts.lock.watch import Life
-from deploy.hosts.scripts import change as commands
+from deploy.hosts.scripts import base as commands
 from deploy.hosts.scripts import lock
 from deploy.settings.scope import Scope
 
@@ -512,7 +512,7 @@ def test_a_host_that_hangs_delays_neither_the_start_nor_the_end(
     hosts: Hosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claim, "FIRST_SECONDS", 0.3)
-    monkeypatch.setattr(crowd, "GRACE_SECONDS", 0.3)
+    monkeypatch.setattr(many_hosts, "GRACE_SECONDS", 0.3)
     hung = threading.Event()
     hosts["host-1"].held_up = hung
     began = time.monotonic()

@@ -18,7 +18,7 @@ from lockhosts import EVERY_LIE, TTL_SECONDS, FolderHost, LyingHost, MemoryHost,
 
 from deploy.cli import lock_report
 from deploy.errors import DeployError, LockDisputed, Locked, LockLost, Unreachable
-from deploy.hosts.lock import claim, crowd, view, watch
+from deploy.hosts.lock import claim, many_hosts, view, watch
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.lease import Lease
 from deploy.hosts.scripts import lock
@@ -40,7 +40,7 @@ SIZE = 3
 def short_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deadlines that a test can wait for."""
     monkeypatch.setattr(claim, "FIRST_SECONDS", 0.5)
-    monkeypatch.setattr(crowd, "GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(many_hosts, "GRACE_SECONDS", 0.5)
     monkeypatch.setattr(view, "LOOK_SECONDS", 0.8)
 
 

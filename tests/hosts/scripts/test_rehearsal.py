@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.hosts.scripts import change, rehearsal
+from deploy.hosts.scripts import base, rehearsal
 from deploy.unit import sandbox
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def test_a_sandbox_that_works_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("broken", ["PrivateUsers=yes", "PrivateTmp=yes"])
 def test_the_directive_without_which_it_works_is_named(broken: str, tmp_path: Path) -> None:
     ran = tried(tmp_path, [TRIAL], f"{broken}\n")
-    assert ran.returncode == change.SANDBOX_REFUSED, ran.stderr
+    assert ran.returncode == base.SANDBOX_REFUSED, ran.stderr
     assert left(tmp_path) == []
     assert (tmp_path / "dropped").exists()
     name = broken.partition("=")[0]
@@ -84,7 +84,7 @@ def test_the_directive_without_which_it_works_is_named(broken: str, tmp_path: Pa
 
 def test_where_no_single_one_is_the_cause_systemds_words_are_given(tmp_path: Path) -> None:
     ran = tried(tmp_path, [TRIAL], "PrivateUsers=yes\nPrivateTmp=yes\n")
-    assert ran.returncode == change.SANDBOX_REFUSED
+    assert ran.returncode == base.SANDBOX_REFUSED
     said = rehearsal.explain("web@5000.service", ran.stdout)
     assert "217/USER (Failed to set up: no); no single directive is the cause" in said
 

@@ -17,7 +17,7 @@ from sshd import Sshd
 
 from deploy.aws.inventory import Host
 from deploy.errors import CommandFailed, ConnectionLost, LockLost, RemoteError, Unreachable
-from deploy.hosts.scripts import change
+from deploy.hosts.scripts import base
 from deploy.hosts.scripts.script import exit_code
 from deploy.hosts.ssh import exchange, framing
 from deploy.hosts.ssh.remote import Remote
@@ -130,16 +130,16 @@ class Guard:
 @pytest.fixture
 def unlocked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scripts without the lock's files, which are root's; the fence stays."""
-    monkeypatch.setattr(change, "locked", lambda _, script, *__: script)
+    monkeypatch.setattr(base, "locked", lambda _, script, *__: script)
 
 
 @pytest.mark.usefixtures("unlocked")
 @pytest.mark.parametrize(
     ("code", "error", "said"),
     [
-        (change.LOCK_BUSY, RemoteError, "another command of a deploy still runs there"),
-        (change.LOCK_LOST, LockLost, "switching: not ours"),
-        (change.HOST_UNSETTLED, RemoteError, "failed while it starts or stops: not yet"),
+        (base.LOCK_BUSY, RemoteError, "another command of a deploy still runs there"),
+        (base.LOCK_LOST, LockLost, "switching: not ours"),
+        (base.HOST_UNSETTLED, RemoteError, "failed while it starts or stops: not yet"),
         (7, CommandFailed, "switching ended with exit code 7: not yet"),
     ],
 )

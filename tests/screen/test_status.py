@@ -14,13 +14,13 @@ from deploy.aws.targets import GONE, Health, State
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.records import Record
 from deploy.run.report import ExitCode
-from deploy.screen import overview
+from deploy.screen import status
 from deploy.survey.facts import HostFacts, Survey
 from deploy.survey.slot import Slot, UnitState
 
 
-def told(hosts: list[HostFacts], health: dict[str, Health] | None = None) -> overview.Overview:
-    return overview.overview(builders.environment(), builders.survey(hosts, health))
+def told(hosts: list[HostFacts], health: dict[str, Health] | None = None) -> status.Overview:
+    return status.overview(builders.environment(), builders.survey(hosts, health))
 
 
 def running(number: int, release: str = OLD, **slot: Any) -> HostFacts:
@@ -60,7 +60,7 @@ def test_a_unit_of_before_beside_a_release_elsewhere_is_mixed_and_alone_is_not()
     ]
 
     def is_mixed(hosts: list[HostFacts]) -> bool:
-        return overview.overview(environment, builders.survey(hosts, apps=[app])).is_mixed
+        return status.overview(environment, builders.survey(hosts, apps=[app])).is_mixed
 
     assert not is_mixed(before)
     assert is_mixed([*before, running(3)])
@@ -90,14 +90,14 @@ def test_a_bare_host_and_a_unit_of_before_are_told_as_they_are() -> None:
     app = builders.app(replaces="legacy.service")
     legacy = UnitState("loaded", "active", "running", "enabled")
     hosts = [builders.facts(1, {"web": Slot(replaces=legacy)})]
-    row = overview.overview(builders.environment(app), builders.survey(hosts)).rows[0]
+    row = status.overview(builders.environment(app), builders.survey(hosts)).rows[0]
     assert (row.unit_state, row.release, row.note) == ("absent", "", "legacy.service runs")
 
 
 def test_a_host_that_cannot_be_read_is_a_row_too() -> None:
     seen = builders.survey([running(1)])
     partly = Survey(seen.hosts, seen.groups, seen.health, {"host-2": "host-2: no SSH connection"})
-    found = overview.overview(builders.environment(), partly)
+    found = status.overview(builders.environment(), partly)
     assert (found.rows[1].host, found.rows[1].state) == ("host-2", "unknown")
     assert found.rows[1].note == "host-2: no SSH connection"
     assert found.exit_code is ExitCode.OUT_OF_SERVICE

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from deploy.errors import BadInput
 from deploy.unit import sandbox, syntax
 from deploy.unit.lint import lint
+from deploy.unit.rendering import RenderedUnit, for_rehearsal, for_verification, render
 from deploy.unit.spec import UnitSpec
 from deploy.unit.syntax import quote
-from deploy.unit.unit_file import RenderedUnit, for_rehearsal, for_verification, render
 
 NAMESPACES = {"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"}
 WEB = UnitSpec(

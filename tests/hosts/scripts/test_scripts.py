@@ -20,7 +20,7 @@ from shell import run
 
 from deploy import values
 from deploy.hosts.records import Record
-from deploy.hosts.scripts import change, connections, history, probe, read, service, upload
+from deploy.hosts.scripts import base, connections, history, probe, read, service, upload
 from deploy.hosts.scripts.script import text_of
 from deploy.hosts.ssh import framing
 from deploy.survey.parse import parse_host
@@ -80,7 +80,7 @@ def test_every_script_is_good_shell_alone_under_the_lock_and_in_its_frame(
     script: str | Script[Any], shell: str
 ) -> None:
     given = script if isinstance(script, str) else script.text
-    for built in (given, change.locked("web", given)):
+    for built in (given, base.locked("web", given)):
         sent = framing.framed(built, framing.new_mark()).partition(b"\n")[2]
         for text in (built.encode(), sent):
             checked = subprocess.run([shell, "-n"], input=text, check=False, capture_output=True)
@@ -102,21 +102,19 @@ with open(sys.argv[1] + "/web.lock") as file:
 def test_changes_hold_the_apps_lock_in_a_folder_that_only_root_may_enter(tmp_path: Path) -> None:
     locks = tmp_path / "locks"
     program = f"{shlex.quote(sys.executable)} -c {shlex.quote(LOCKED)} {locks}"
-    script = change.locked("web", program).replace(change.LOCK_FOLDER, str(locks))
+    script = base.locked("web", program).replace(base.LOCK_FOLDER, str(locks))
     assert run(script).stdout.split() == ["0o700", "held"]
 
 
 def test_a_change_waits_for_the_lock_and_says_that_it_is_busy(tmp_path: Path) -> None:
     locks = tmp_path / "locks"
     locks.mkdir()
-    script = change.locked("web", "echo done", wait_seconds=0).replace(
-        change.LOCK_FOLDER, str(locks)
-    )
+    script = base.locked("web", "echo done", wait_seconds=0).replace(base.LOCK_FOLDER, str(locks))
     with (locks / "web.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert run(script).exit_code == change.LOCK_BUSY
-        idle = change.wait_idle("web", 0).text.replace(change.LOCK_FOLDER, str(locks))
-        assert run(idle).exit_code == change.LOCK_BUSY
+        assert run(script).exit_code == base.LOCK_BUSY
+        idle = base.wait_idle("web", 0).text.replace(base.LOCK_FOLDER, str(locks))
+        assert run(idle).exit_code == base.LOCK_BUSY
     assert run(script).stdout.split() == ["done"]
     assert run(idle).exit_code == 0
 
@@ -129,12 +127,12 @@ def test_a_change_waits_for_the_lock_and_says_that_it_is_busy(tmp_path: Path) ->
         ("running", 1, 1),
         ("degraded", 1, 1),
         ("maintenance", 3, 3),
-        ("stopping", 1, change.HOST_UNSETTLED),
-        ("starting", 5, change.HOST_UNSETTLED),
-        ("", 1, change.HOST_UNSETTLED),
-        ("stopping", change.LOCK_BUSY, change.LOCK_BUSY),
-        ("stopping", change.LOCK_LOST, change.LOCK_LOST),
-        ("starting", change.CONTENT_DIFFERS, change.CONTENT_DIFFERS),
+        ("stopping", 1, base.HOST_UNSETTLED),
+        ("starting", 5, base.HOST_UNSETTLED),
+        ("", 1, base.HOST_UNSETTLED),
+        ("stopping", base.LOCK_BUSY, base.LOCK_BUSY),
+        ("stopping", base.LOCK_LOST, base.LOCK_LOST),
+        ("starting", base.CONTENT_DIFFERS, base.CONTENT_DIFFERS),
     ],
 )
 def test_what_fails_while_a_host_starts_or_stops_is_told_apart(
@@ -144,7 +142,7 @@ def test_what_fails_while_a_host_starts_or_stops_is_told_apart(
     told = tmp_path / "systemctl"
     told.write_text(f"#!/bin/sh\necho {state}\n")
     told.chmod(0o755)
-    script = change.locked("web", f"exit {code}").replace(change.LOCK_FOLDER, str(tmp_path))
+    script = base.locked("web", f"exit {code}").replace(base.LOCK_FOLDER, str(tmp_path))
     environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     assert run(script, environ=environ).exit_code == expected
 
@@ -176,9 +174,9 @@ BAD_NAMES = (
 @pytest.mark.parametrize(
     "build",
     [
-        change.home,
-        change.lock_path,
-        lambda bad: change.locked(bad, "true"),
+        base.home,
+        base.lock_path,
+        lambda bad: base.locked(bad, "true"),
         lambda bad: upload.prepare("web", bad),
         lambda bad: upload.receive_release("web", bad, "web", 0, "0" * 64),
         lambda bad: upload.receive_release("web", "1.0.0-aaaaaaaaaaaa", bad, 0, "0" * 64),
@@ -216,7 +214,7 @@ done; exit {code}
 
 @pytest.mark.parametrize(
     ("second", "code", "ended"),
-    [("Restart=no", 0, 0), ("Retsart=no", 0, change.UNIT_REFUSED), ("Restart=no", 1, 80)],
+    [("Restart=no", 0, 0), ("Retsart=no", 0, base.UNIT_REFUSED), ("Restart=no", 1, 80)],
     ids=["right", "a misspelt key", "an exit code"],
 )
 def test_units_are_judged_together_and_kept_only_if_all_are_right(
@@ -279,7 +277,7 @@ def test_a_stored_unit_that_was_changed_is_not_installed(text: str, tmp_path: Pa
     """Its name carries the digest of its text: a planted one does not match it."""
     home = home_of(tmp_path, "1.0.0-aaaaaaaaaaaa")
     stored(home, "1.0.0-aaaaaaaaaaaa").write_text(text)
-    assert switch(tmp_path, "1.0.0-aaaaaaaaaaaa").exit_code == change.UNIT_CHANGED
+    assert switch(tmp_path, "1.0.0-aaaaaaaaaaaa").exit_code == base.UNIT_CHANGED
     assert not (tmp_path / "web@5000.service").exists()
     assert not list((home / "slots").iterdir())
 

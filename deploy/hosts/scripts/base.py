@@ -9,7 +9,7 @@ from __future__ import annotations
 from deploy import values
 from deploy.hosts.scripts.script import Program, Script, nothing, program, source
 
-# The programs of this folder end with these codes; `settle.sh` lists those that are ours.
+# The programs of this folder end with these codes; `end_with_code.sh` lists those that are ours.
 LOCK_BUSY, LOCK_LOST, LOCK_HELD, CONTENT_DIFFERS, HOST_UNSETTLED = 75, 76, 77, 78, 79
 UNIT_REFUSED, SANDBOX_REFUSED, OTHER_RELEASE, UNIT_CHANGED = 80, 81, 82, 83
 IDLE_SECONDS = 120
@@ -43,7 +43,7 @@ def locked(app: str, text: str, wait_seconds: int = 60) -> str:
     on a host that is starting or stopping, where systemctl may fail for no fault of what it is
     given.
     """
-    return f"{hold_lock(app, wait_seconds).text}(\n{text}\n)\n{source('settle')}"
+    return f"{hold_lock(app, wait_seconds).text}(\n{text}\n)\n{source('end_with_code')}"
 
 
 def wait_idle(app: str, wait_seconds: int = IDLE_SECONDS) -> Program:
@@ -53,7 +53,7 @@ def wait_idle(app: str, wait_seconds: int = IDLE_SECONDS) -> Program:
 
 def see_ours() -> Script[None]:
     """Change nothing: the lock that every change stands under says whether it is still ours."""
-    return Script("seeing that the environment is still ours", (program("succeed"),), nothing)
+    return Script("seeing that the environment is still ours", (program("end_with_zero"),), nothing)
 
 
 def home(app: str) -> str:

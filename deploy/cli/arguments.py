@@ -1,0 +1,143 @@
+"""What was typed: a command's options, checked and read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deploy.errors import BadInput, nearest
+from deploy.settings import load
+from deploy.settings.rollout import Batch
+from deploy.settings.scope import Scope
+
+if TYPE_CHECKING:
+    from deploy.screen.console import Screen
+    from deploy.settings.app import App
+    from deploy.settings.environment import Environment
+
+SECONDS_IN = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a command: its options as typed, None where one was not.
+
+    Attributes:
+        environment: What `--env` names.
+        settings: The settings file; None where it is to be searched for.
+        app: Only this app.
+        hosts: Only these hosts: names, comma-separated.
+        skip_host: Not these hosts: names, comma-separated.
+        batch: A count, a percentage or a ramp.
+        dry_run: Whether to print the plan alone.
+        yes: Whether not to ask.
+        allow_downtime: Whether a batch may leave less in service than the policy requires.
+        wait_lock: How long to wait for another deploy to end: `90s`, `15m`, `2h`.
+        program: What was typed: `inv`, or `changeover`.
+    """
+
+    environment: str
+    settings: str | None = None
+    app: str | None = None
+    hosts: str | None = None
+    skip_host: str | None = None
+    batch: str | None = None
+    dry_run: bool = False
+    yes: bool = False
+    allow_downtime: bool = False
+    wait_lock: str = "0"
+    program: str = "inv"
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The options without a value that change what is refused, as typed."""
+        return ("--allow-downtime",) if self.allow_downtime else ()
+
+    def scope(self, verb: str = "deploy", *more: str) -> Scope:
+        """What this command was asked for; more: the verb's own options, as typed."""
+        return Scope(
+            self.environment,
+            verb,
+            more,
+            self.settings or "",
+            self.app,
+            self.hosts,
+            self.skip_host,
+            self.batch,
+            self.program,
+        )
+
+    def command(self, verb: str) -> str:
+        """What to type for a verb on the same part of this environment."""
+        return self.scope().command(verb)
+
+
+def asked(program: str, env: str, **typed: Any) -> tuple[Asked, dict[str, Any]]:
+    """Split options, by their names, into an `Asked` and those that are the command's own."""
+    names = {each.name for each in fields(Asked)} & typed.keys()
+    common = {name: typed.pop(name) for name in names}
+    return Asked(env, program=program, **common), typed
+
+
+def read_settings(asked: Asked, screen: Screen) -> Environment:
+    """The environment's settings; says which file they are from unless it is ./fabric.yaml."""
+    file = load.find(asked.settings)
+    if file != Path(load.NAME):
+        screen.note(f"Settings: {file}")
+    return environment_of(file, asked.environment, asked.app, asked.batch)
+
+
+def as_typed(option: str, value: str | None) -> tuple[str, ...]:
+    """An option as it was typed; nothing where it was not."""
+    return () if value is None else (option, value)
+
+
+def seconds_of(text: str, option: str) -> float:
+    """`90`, `90s`, `15m` or `2h` in seconds; BadInput for anything else."""
+    found = re.fullmatch(r"(\d+)([smh]?)", text.strip())
+    if not found:
+        raise BadInput(f"{option} {text}: is no duration; write 90s, 15m or 2h")
+    return float(int(found[1]) * SECONDS_IN[found[2]])
+
+
+def split(names: str | None, option: str) -> tuple[str, ...]:
+    """`a,b` as a list of names; BadInput for an option that was given and names nothing.
+
+    A script's empty variable must not mean the whole fleet.
+    """
+    if names is None:
+        return ()
+    found = tuple(name.strip() for name in names.split(",") if name.strip())
+    if not found:
+        raise BadInput(f"{option} names no host; give names, comma-separated, or leave it out")
+    return found
+
+
+def environment_of(file: Path, environment: str, app: str | None, batch: str | None) -> Environment:
+    """The settings with the command line's `--app` and `--batch` over them."""
+    loaded = load.load(file, environment)
+    if app is not None:
+        loaded = _only_app(loaded, app)
+    if batch is not None:
+        try:
+            sizes: list[int | str] = [
+                int(size) if size.strip().lstrip("-").isdigit() else size.strip()
+                for size in batch.split(",")
+            ]
+            parsed = Batch.parse(sizes)
+        except ValueError as error:
+            raise BadInput(f"--batch {batch}: {error}") from error
+        rollout = loaded.rollout.model_copy(update={"batch": parsed, "window": None})
+        loaded = loaded.model_copy(update={"rollout": rollout})
+    return loaded
+
+
+def _only_app(environment: Environment, name: str) -> Environment:
+    chosen: tuple[App, ...] = tuple(app for app in environment.apps if app.name == name)
+    if not chosen:
+        known = [app.name for app in environment.apps]
+        hint = nearest(name, known) or f"; known: {', '.join(known)}"
+        raise BadInput(f"{environment.name}: no app {name!r}{hint}")
+    return environment.model_copy(update={"apps": chosen})
