@@ -26,6 +26,7 @@ BEHAVIOURS = frozenset(
         "notify",
         "trickle_seconds",
         "listen_port",
+        "health_port",
     }
 )
 PADDING_FILES = 10
