@@ -116,7 +116,7 @@ def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
                 options["env"], name, settings=options["settings"] or "", program=program()
             )
             try:
-                asked, others = loaded("options").asked(program(), **options)
+                asked, others = loaded("arguments").asked(program(), **options)
                 code = int(body(asked, **others))
             except DeployError as error:
                 raise Exit(*early_end.refusal(error, typed)) from error

@@ -32,7 +32,7 @@ class Effects:
         for program in script.programs:
             yield from getattr(self, program.name)(*program.arguments)
 
-    def succeed(self) -> Iterator[Effect]:
+    def end_with_zero(self) -> Iterator[Effect]:
         yield lambda: True
 
     def show_unit(self, *_: str) -> Iterator[Effect]:
@@ -40,7 +40,7 @@ class Effects:
 
     rehearse = keep_units = show_unit
 
-    def prepare(self, *_: str) -> Iterator[Effect]:
+    def prepare_app(self, *_: str) -> Iterator[Effect]:
         yield lambda: True
 
     def receive_release(self, _app: str, release: str, *_: object) -> Iterator[Effect]:
