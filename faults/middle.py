@@ -176,11 +176,18 @@ def _death(ground: Ground, last: LabHost) -> float:
 
 
 def _disk(ground: Ground) -> None:
-    """The space that the survey found is gone when the upload begins."""
+    """The space that the survey found is gone when the upload begins.
+
+    The service is started anew on the small disk, and on the old one afterwards: what runs is read
+    from the folder that its process has mounted.
+    """
     host = ground.first
+    listens = "ss -ltnH 'sport = :5000' | grep -q ."
+    again = f"systemctl restart web@5000.service; until {listens}; do sleep 0.1; done; sleep 2"
     mount = "mount -t tmpfs -o size=160m,mode=755 tmpfs /srv/web/releases"
     keep = "cp -a /srv/web/releases /tmp/kept"
-    ground.lab.shell(host, f"{keep}; {mount}; cp -a /tmp/kept/. /srv/web/releases/")
+    ground.lab.shell(host, f"{keep}; {mount}; cp -a /tmp/kept/. /srv/web/releases/; {again}")
+    ground.until_healthy()
     version = ground.build(size_mb=20)
     try:
         with ground.trial("a disk that is full while staging") as trial:
@@ -193,9 +200,9 @@ def _disk(ground: Ground) -> None:
             trial.expect(".part" not in left, "half a release is left")
             trial.said = "nothing left the load balancer, nothing half-written is left"
     finally:
-        ground.lab.shell(
-            host, "umount -l /srv/web/releases; cp -an /tmp/kept/. /srv/web/releases/; true"
-        )
+        back = "umount -l /srv/web/releases; cp -an /tmp/kept/. /srv/web/releases/"
+        ground.lab.shell(host, f"{back}; rm -rf /tmp/kept; {again}")
+        ground.until_healthy()
 
 
 def _sudo(ground: Ground) -> None:
