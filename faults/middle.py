@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from faults.ground import DELAY_SECONDS, RATE, SETTINGS, SLOW_SECONDS
 from lab.load import Load
-from lab.project import ROOT, called, set_delay, until
+from lab.project import ROOT, called, group_arn, set_delay, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,7 +159,7 @@ def _death(ground: Ground, last: LabHost) -> float:
     was seen.
     """
     elb = ground.lab.client("elbv2")
-    arn = elb.describe_target_groups(Names=["web-lab"])["TargetGroups"][0]["TargetGroupArn"]
+    arn = group_arn(ground.lab, "web-lab")
     batch = sorted(ground.lab.hosts, key=lambda host: host.name)[: SETTINGS["rollout"]["batch"]]
     targets = [{"Id": host.instance_id, "Port": 5000} for host in batch]
     elb.deregister_targets(TargetGroupArn=arn, Targets=targets)
@@ -222,7 +222,7 @@ def _sudo(ground: Ground) -> None:
 def balancer(ground: Ground) -> None:
     """Somebody else at the target group; an API that is slow, down, or refuses."""
     elb = ground.lab.client("elbv2")
-    arn = elb.describe_target_groups(Names=["web-lab"])["TargetGroups"][0]["TargetGroupArn"]
+    arn = group_arn(ground.lab, "web-lab")
     last = max(ground.lab.hosts, key=lambda host: host.name)
 
     def target(host_id: str) -> list[dict[str, object]]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from faults.ground import APP, RATE
-from lab.project import ROOT
+from lab.project import ROOT, set_check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,20 +78,14 @@ def late(ground: Ground) -> None:
         trial.ended(ground.project.deploy(version), 1)
         trial.said, trial.may_fail = "put back", RATE * LATE_SECONDS
     ground.set({}, {"rollout": {"batch": 1}})
-    _check_path(ground, "/")
+    set_check(ground.lab, "web-lab", HealthCheckPath="/")
     ground.set({"health": {"path": "/health"}}, {})
     version = ground.build(answer_500=True)
     with ground.trial("a release whose probe is good and whose / answers 500") as trial:
         trial.ended(ground.project.deploy(version), 1)
         trial.said, trial.may_fail = "put back", RATE * LATE_SECONDS
-    _check_path(ground, "/health")
+    set_check(ground.lab, "web-lab", HealthCheckPath="/health")
     ground.set({"health": None}, {"rollout": {"batch": 2}})
-
-
-def _check_path(ground: Ground, path: str) -> None:
-    elb = ground.lab.client("elbv2")
-    arn = elb.describe_target_groups(Names=["web-lab"])["TargetGroups"][0]["TargetGroupArn"]
-    elb.modify_target_group(TargetGroupArn=arn, HealthCheckPath=path)
 
 
 @contextmanager

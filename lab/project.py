@@ -36,12 +36,23 @@ def called(host: LabHost) -> str:
     return host.name.split("-", 2)[2]
 
 
+def group_arn(lab: Lab, group: str) -> str:
+    """The ARN of a target group, by its name."""
+    found = lab.client("elbv2").describe_target_groups(Names=[group])
+    return str(found["TargetGroups"][0]["TargetGroupArn"])
+
+
 def set_delay(lab: Lab, group: str, seconds: int) -> None:
     """Set a group's deregistration delay."""
-    elb = lab.client("elbv2")
-    arn = elb.describe_target_groups(Names=[group])["TargetGroups"][0]["TargetGroupArn"]
     attribute = {"Key": "deregistration_delay.timeout_seconds", "Value": str(seconds)}
-    elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[attribute])
+    lab.client("elbv2").modify_target_group_attributes(
+        TargetGroupArn=group_arn(lab, group), Attributes=[attribute]
+    )
+
+
+def set_check(lab: Lab, group: str, **settings: str) -> None:
+    """Change a group's health check, by the API's own names: `HealthCheckPath="/health"`."""
+    lab.client("elbv2").modify_target_group(TargetGroupArn=group_arn(lab, group), **settings)
 
 
 @dataclass

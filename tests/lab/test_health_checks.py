@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lab.load import Load
-from lab.project import set_delay, until
+from lab.project import set_check, set_delay, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,19 +18,12 @@ if TYPE_CHECKING:
 OWN_PORT = 8081
 
 
-def check(lab: Lab, **settings: Any) -> None:
-    """Change the health check of the web app's group."""
-    elb = lab.client("elbv2")
-    arn = elb.describe_target_groups(Names=["web-lab"])["TargetGroups"][0]["TargetGroupArn"]
-    elb.modify_target_group(TargetGroupArn=arn, **settings)
-
-
 @pytest.fixture
 def own_port(lab: Lab) -> Iterator[int]:
     """The group checks a port of its own, as for Spring's actuator."""
-    check(lab, HealthCheckPort=str(OWN_PORT))
+    set_check(lab, "web-lab", HealthCheckPort=str(OWN_PORT))
     yield OWN_PORT
-    check(lab, HealthCheckPort="traffic-port")
+    set_check(lab, "web-lab", HealthCheckPort="traffic-port")
 
 
 @pytest.mark.hosts(2)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lab.fleet import Lab
-from lab.project import Project, until
+from lab.project import Project, group_arn, until
 
 pytestmark = pytest.mark.hosts(2)
 
@@ -53,11 +53,10 @@ def held_port(_: Project, lab: Lab) -> None:
 
 
 def deregistered(_: Project, lab: Lab) -> None:
-    elb = lab.client("elbv2")
-    arn = elb.describe_target_groups(Names=["web-lab"])["TargetGroups"][0]["TargetGroupArn"]
+    arn = group_arn(lab, "web-lab")
     lab.knobs(delay_divisor=100)
     target = {"Id": lab.hosts[0].instance_id, "Port": 5000}
-    elb.deregister_targets(TargetGroupArn=arn, Targets=[target])
+    lab.client("elbv2").deregister_targets(TargetGroupArn=arn, Targets=[target])
     until("the target to be gone", lambda: len(lab.health("web-lab")) < len(lab.hosts))
 
 

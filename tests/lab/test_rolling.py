@@ -12,7 +12,7 @@ import pytest
 from lab.fleet import Lab, LabHost
 from lab.held import held_on
 from lab.load import MODEST_RATE, Load
-from lab.project import POLL_SECONDS, Project, set_delay, until
+from lab.project import POLL_SECONDS, Project, group_arn, set_delay, until
 
 RATE = 150
 START_SECONDS = 3
@@ -192,10 +192,10 @@ def test_control_a_killed_target_loses_requests(serving: Lab) -> None:
 
 
 def deregister(lab: Lab, host_index: int = 0) -> None:
-    elb = lab.client("elbv2")
-    arn = elb.describe_target_groups(Names=["web-lab"])["TargetGroups"][0]["TargetGroupArn"]
     target = {"Id": lab.hosts[host_index].instance_id, "Port": 5000}
-    elb.deregister_targets(TargetGroupArn=arn, Targets=[target])
+    lab.client("elbv2").deregister_targets(
+        TargetGroupArn=group_arn(lab, "web-lab"), Targets=[target]
+    )
 
 
 def is_lost(lab: Lab) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 from lab.count import Count
 from lab.load import MODEST_RATE, Load
-from lab.project import Project, set_delay
+from lab.project import Project, set_check, set_delay
 
 if TYPE_CHECKING:
     from lab.fleet import Lab
@@ -170,13 +170,11 @@ def test_a_surge_is_refused_where_one_slot_would_vouch_for_the_other(
     surging: Project, lab: Lab
 ) -> None:
     surging.build("2.0.0")
-    elb = lab.client("elbv2")
-    arn = elb.describe_target_groups(Names=["web-lab"])["TargetGroups"][0]["TargetGroupArn"]
-    elb.modify_target_group(TargetGroupArn=arn, HealthCheckPort="5000")
+    set_check(lab, "web-lab", HealthCheckPort="5000")
     refused = surging.deploy("2.0.0")
     assert refused.code == 2
     assert "one slot would vouch for the other" in refused.output
-    elb.modify_target_group(TargetGroupArn=arn, HealthCheckPort="traffic-port")
+    set_check(lab, "web-lab", HealthCheckPort="traffic-port")
 
 
 def test_rolling_works_in_the_slot_that_a_surge_left_in_use(surging: Project, lab: Lab) -> None:
