@@ -8,6 +8,7 @@ import pty
 import signal
 import threading
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from faults.ground import DELAY_SECONDS, RATE, SETTINGS, SLOW_SECONDS
@@ -182,12 +183,10 @@ def _disk(ground: Ground) -> None:
     from the folder that its process has mounted.
     """
     host = ground.first
-    listens = "ss -ltnH 'sport = :5000' | grep -q ."
-    again = f"systemctl restart web@5000.service; until {listens}; do sleep 0.1; done; sleep 2"
     mount = "mount -t tmpfs -o size=160m,mode=755 tmpfs /srv/web/releases"
     keep = "cp -a /srv/web/releases /tmp/kept"
-    ground.lab.shell(host, f"{keep}; {mount}; cp -a /tmp/kept/. /srv/web/releases/; {again}")
-    ground.until_healthy()
+    ground.lab.shell(host, f"{keep}; {mount}; cp -a /tmp/kept/. /srv/web/releases/")
+    _start_anew(ground, host)
     version = ground.build(size_mb=20)
     try:
         with ground.trial("a disk that is full while staging") as trial:
@@ -201,8 +200,21 @@ def _disk(ground: Ground) -> None:
             trial.said = "nothing left the load balancer, nothing half-written is left"
     finally:
         back = "umount -l /srv/web/releases; cp -an /tmp/kept/. /srv/web/releases/"
-        ground.lab.shell(host, f"{back}; rm -rf /tmp/kept; {again}")
-        ground.until_healthy()
+        ground.lab.shell(host, f"{back}; rm -rf /tmp/kept")
+        _start_anew(ground, host)
+
+
+def _start_anew(ground: Ground, host: LabHost) -> None:
+    """Start a host's service anew, until it has passed a health check since and all are healthy."""
+    ground.lab.shell(host, "systemctl restart web@5000.service")
+    started = time.time()
+
+    def has_passed() -> bool:
+        checks = (one for one in ground.lab.checks() if one["id"] == host.instance_id)
+        return any(one["began"] > started and one["status"] == HTTPStatus.OK for one in checks)
+
+    until("it passes a check again", has_passed)
+    ground.until_healthy()
 
 
 def _sudo(ground: Ground) -> None:
