@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 STALE_SECONDS = 10.0
-"""How old a reading of the API may be at most."""
+"""How long the API may show a drained target as receiving before that is held to be true."""
 
 
 @dataclass(frozen=True)

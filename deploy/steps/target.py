@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 VERIFY_OUT_SECONDS = 60.0
 SETTLE_SECONDS = 5.0
-"""How old a reading of the API may be (ELBv2 is eventually consistent; 1 s was seen)."""
+"""How long after a registration `healthy` may be of the time before (ELBv2 is eventually
+consistent; 1 s was seen).
+"""
 
 
 @dataclass(frozen=True)
