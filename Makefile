@@ -5,14 +5,14 @@
 
 BIN := .venv/bin
 VENV := .venv/stamp
-SHELL_FILES := deploy/hosts/scripts/*.sh scripts/debian-packages scripts/lock scripts/oldest \
+SHELL_FILES := deploy/hosts/scripts/*.sh deploy/unit/*.sh scripts/debian-packages scripts/lock scripts/oldest \
     scripts/python .ci/run bench/peers/*.sh
 
 help:
 	@echo "make demo    4 hosts, a deploy under load, no failed request (about 3 minutes)"
 	@echo "make check   format, lint, types, the tests without the lab, what they cover (minutes)"
 	@echo "make test    make check, then the promises on the lab's real hosts"
-	@echo "make faults  what a deploy survives: kills, cuts, bad releases, races (about 35 minutes)"
+	@echo "make faults  what a deploy survives: kills, cuts, bad releases, races (about 75 minutes)"
 	@echo "make audit   every wall of SECURITY.md attacked, with and without it (about 4 minutes)"
 	@echo "make docs    the documentation as a site, in .lab/site"
 	@echo "make oldest  the fast tests with the oldest versions that pyproject.toml allows"

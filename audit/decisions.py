@@ -200,7 +200,7 @@ def three_clocks(choose: Decide, fleets: int = FLEETS // 10) -> Attempt:
 
 def _survey(hosts: Sequence[HostFacts]) -> Survey:
     apps = hosts[0].slots
-    return Survey(tuple(hosts), dict.fromkeys(apps, GROUP), {app: {} for app in apps})
+    return Survey(tuple(hosts), dict.fromkeys(apps, (GROUP,)), {GROUP.arn: {}})
 
 
 WALLS = (

@@ -82,8 +82,8 @@ class PaperHost:
         return self.change(app, script)
 
     def probe(
-        self, place: tuple[str, int], path: str, host_header: str, timeout_seconds: float
+        self, place: tuple[str, int], path: str, host: str, timeout_seconds: float, *, is_tls: bool
     ) -> int:
         """Answer that all is well."""
-        del place, path, host_header, timeout_seconds
+        del place, path, host, timeout_seconds, is_tls
         return 200

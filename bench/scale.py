@@ -182,7 +182,7 @@ def _planned(environment: Environment, hosts: list[Host], folder: Path) -> Plan:
         for host in hosts
     )
     health = {Target(host.instance_id, GROUP.port): Health(State.HEALTHY) for host in hosts}
-    survey = Survey(facts, {"web": GROUP}, {"web": health})
+    survey = Survey(facts, {"web": (GROUP,)}, {GROUP.arn: health})
     package = Package(
         path=archive,
         release=NEW,
@@ -208,7 +208,8 @@ def _runner(made: Plan, balancer: Balancer, hosts: list[Host]) -> None:
     remotes = cast("Mapping[str, Remote]", {host.name: PaperHost() for host in hosts})
     watch = console.Screen().progress(made)
     with HealthPoller(balancer, [GROUP], TICK_SECONDS) as poller:
-        fleet = Fleet(remotes, {"web": GROUP}, Registrar(balancer), poller, propagation_seconds=0.5)
+        groups = {"web": (GROUP,)}
+        fleet = Fleet(remotes, groups, Registrar(balancer), poller, propagation_seconds=0.5)
         with watch:
             report = Execution(made, fleet, watch).run()
     if report.exit_code is not ExitCode.DONE:

@@ -115,6 +115,10 @@ class ApiError(BalancerError):
         self.may_pass = may_pass
 
 
+class NotAllowed(BadInput):
+    """AWS takes the credentials, and does not allow them a call."""
+
+
 class CredentialsRefused(BadInput):
     """AWS does not take the credentials; renewed ones are read at the next call."""
 

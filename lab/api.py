@@ -106,6 +106,7 @@ def _checks(group: Any) -> Checks:
         healthy_threshold=int(group.healthy_threshold_count),
         unhealthy_threshold=int(group.unhealthy_threshold_count),
         matcher=(getattr(group, "matcher", None) or {}).get("HttpCode", "200"),
+        is_tls=group.health_check_protocol == "HTTPS",
     )
 
 

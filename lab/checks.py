@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import ssl
 import time
 from collections import deque
 from dataclasses import asdict, dataclass
@@ -103,13 +104,20 @@ class Log:
 
 
 async def probe(
-    address: str, port: int, path: str, timeout_seconds: float, lateness: Lateness
+    address: str,
+    port: int,
+    path: str,
+    timeout_seconds: float,
+    lateness: Lateness,
+    *,
+    is_tls: bool = False,
 ) -> Outcome:
     """Ask a target how it is, as the load balancer does: one GET on a connection of its own.
 
-    It may take timeout_seconds, and as much more as this process is late meanwhile.
+    is_tls: within TLS, whose certificate is not verified, as AWS does. It may take timeout_seconds,
+    and as much more as this process is late meanwhile.
     """
-    asked = asyncio.create_task(_status(address, port, path))
+    asked = asyncio.create_task(_status(address, port, path, is_tls=is_tls))
     try:
         if not await _ends_in_time(asked, timeout_seconds, lateness):
             return Outcome(reason=Reason.TIMEOUT)
@@ -130,8 +138,12 @@ async def _ends_in_time(asked: asyncio.Task[int], seconds: float, lateness: Late
     return True
 
 
-async def _status(address: str, port: int, path: str) -> int:
-    reader, writer = await asyncio.open_connection(address, port)
+async def _status(address: str, port: int, path: str, *, is_tls: bool) -> int:
+    context = None
+    if is_tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    reader, writer = await asyncio.open_connection(address, port, ssl=context)
     try:
         writer.write(
             f"GET {path} HTTP/1.1\r\nHost: {address}:{port}\r\nUser-Agent: {USER_AGENT}\r\n"

@@ -134,10 +134,11 @@ class HAProxy:
         came = False
         for name, server in wanted.items():
             if name not in modes:
-                # Without pool-max-conn a dynamic server pools no connections, and races between
-                # keep-alive and shutdown would never be seen.
+                # Without both, a dynamic server keeps no idle connections, and races between
+                # keep-alive and shutdown would never be seen. An ALB keeps them for 60 s.
+                pool = "pool-max-conn 100 pool-purge-delay 60s"
                 self.command(
-                    f"add server {backend}/{name} {server.address}:{server.port} pool-max-conn 100",
+                    f"add server {backend}/{name} {server.address}:{server.port} {pool}",
                     expect="New server registered",
                 )
                 modes[name] = "maint"

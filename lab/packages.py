@@ -8,8 +8,14 @@ import random
 import shutil
 import tarfile
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.x509.oid import NameOID
 
 Form = Literal["zip", "nupkg", "tar.gz", "folder"]
 
@@ -27,6 +33,7 @@ BEHAVIOURS = frozenset(
         "trickle_seconds",
         "listen_port",
         "health_port",
+        "health_tls",
     }
 )
 PADDING_FILES = 10
@@ -78,12 +85,35 @@ def _contents(
         "wwwroot/index.html": f"<!doctype html><title>{name} {version}</title>\n".encode(),
         "wwwroot/css/site.css": b"body { margin: 2em; }\n",
     }
+    if behaviour.get("health_tls"):
+        files["tls.pem"] = certificate()
     size = int(size_mb * 1_000_000 / PADDING_FILES)
     if size:
         noise = random.Random(f"{name} {version}")  # noqa: S311  # repeatable, not secret
         for number in range(PADDING_FILES):
             files[f"lib/part{number}.bin"] = noise.randbytes(size)
     return files
+
+
+def certificate() -> bytes:
+    """A key and a certificate that it has signed itself, always the same ones; no secret."""
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sample")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime(2026, 1, 2, tzinfo=UTC))
+        .not_valid_after(datetime(2056, 1, 2, tzinfo=UTC))
+        .sign(key, None)
+    )
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ) + made.public_bytes(serialization.Encoding.PEM)
 
 
 def _nuget_files(name: str, version: str) -> dict[str, bytes]:

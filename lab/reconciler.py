@@ -222,6 +222,7 @@ class Reconciler:
                 check.checks.path,
                 check.checks.timeout_seconds,
                 self._lateness,
+                is_tls=check.checks.is_tls,
             )
         finally:
             key = check.target.key

@@ -75,6 +75,7 @@ class Checks:
     healthy_threshold: int = 5
     unhealthy_threshold: int = 2
     matcher: str = "200"
+    is_tls: bool = False
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ SHARE: Schema = {
         {"type": "string", "pattern": r"^\s*([0-9]+|0*([1-9]?[0-9]|100)%)\s*$"},
     ]
 }
+PEER = r"^[0-9]{1,3}(\.[0-9]{1,3}){3}(/[0-9]{1,2})?$|^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(/[0-9]{1,3})?$"
 CODES = r" *[2-4][0-9]{2}(-[2-4][0-9]{2})? *"
 REST = r"(:[0-9]+)?(/[A-Za-z0-9/._~-]*)?"
 LOOPBACK = r"([Ll][Oo][Cc][Aa][Ll][Hh][Oo][Ss][Tt]|127(\.[0-9]+){3}|\[[0-9A-Fa-f:.]+\])"
@@ -129,8 +130,14 @@ def _refine(defs: Schema) -> None:
         _text(key)["pattern"] = f"^[^{CONTROLS}]+$"
     _text(keys["Health"]["expect"])["pattern"] = f"^{CODES}(,{CODES})*$"
     _text(keys["Aws"]["endpoint_url"])["pattern"] = ENDPOINT
+    keys["Environment"]["ignore_peers"]["items"]["pattern"] = PEER
     keys["Hosts"]["tags"] |= {"minProperties": 1, "propertyNames": {"pattern": NO_CONTROLS}}
     keys["App"]["ports"]["uniqueItems"] = True
+    keys["App"]["target_groups"]["uniqueItems"] = True
+    defs["App"]["not"] = {
+        "required": ["target_groups", "target_group"],
+        "properties": {"target_groups": {"minItems": 1}, "target_group": {"type": "string"}},
+    }
     keys["App"]["sandbox"]["propertyNames"] = {"enum": sorted(sandbox.REMOVABLE)}
     _text(keys["App"]["environment_file"])["not"] = {"pattern": rf"(^|/)\.\.?(/|$)|[{CONTROLS}]"}
     apps = {

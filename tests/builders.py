@@ -13,8 +13,9 @@ from deploy.package import manifest
 from deploy.package.opening import Package
 from deploy.package.release import Release
 from deploy.plan.candidate import Offer
-from deploy.settings.app import App
+from deploy.settings.app import App, AppInSlot
 from deploy.settings.environment import Environment
+from deploy.survey.app_on_host import target_of
 from deploy.survey.facts import HostFacts, Survey
 from deploy.survey.slot import Slot, UnitState
 from deploy.unit.rendering import RenderedUnit
@@ -37,7 +38,8 @@ RUNNING = UnitState("loaded", "active", "running", "enabled", 100, "invocation-1
 
 def app(name: str = "web", *ports: int, **settings: Any) -> App:
     """An app whose group is `<name>-lab`, on port 5000 unless told otherwise."""
-    given = {"package": f"{name}.*.zip", "target_group": f"{name}-lab"} | settings
+    one = {} if "target_groups" in settings else {"target_group": f"{name}-lab"}
+    given = {"package": f"{name}.*.zip"} | one | settings
     return App(name=name, ports=ports or (5000,), **given)
 
 
@@ -134,15 +136,27 @@ def survey(
     """
     seen, served = tuple(hosts) or (facts(),), tuple(apps) or (app(),)
     told = health or {}
-    groups = {each.name: group(each.target_group, **settings) for each in served}
+    groups = {
+        each.name: tuple(group(name, **settings) for name in each.group_names) for each in served
+    }
     found: dict[str, dict[Target, Health]] = {}
     for each in served:
         states = {
-            Target(one.host.instance_id, one.at(each).port): told.get(one.host.name, HEALTHY)
+            Target(one.host.instance_id, one.at(each).target_port): told.get(one.host.name, HEALTHY)
             for one in seen
         }
-        found[each.name] = {target: state for target, state in states.items() if state != GONE}
-    return Survey(seen, groups, found)
+        known = {target: state for target, state in states.items() if state != GONE}
+        found |= {own.arn: dict(known) for own in groups[each.name]}
+    return Survey(seen, groups, found, asked=tuple(each.host for each in seen))
+
+
+def see(seen: Survey, app: AppInSlot, number: int, health: Health) -> None:
+    """Let the groups of a survey show this health of a host's slot; GONE for no target."""
+    for group in seen.groups[app.name]:
+        target = target_of(group, host(number), app)
+        seen.health[group.arn].pop(target, None)
+        if health != GONE:
+            seen.health[group.arn][target] = health
 
 
 def package(name: str = "web", release: str = NEW, size_bytes: int = 1_000_000) -> Package:

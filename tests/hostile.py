@@ -44,7 +44,7 @@ from deploy.settings.scope import Scope
 from deploy.steps import verify
 from deploy.steps.fleet import Fleet
 from deploy.survey import parse
-from deploy.survey.question import Question
+from deploy.survey.question import Question, Questions
 from deploy.survey.slot import Listener, UnitState
 
 if TYPE_CHECKING:
@@ -140,9 +140,8 @@ def _fleet(stdout: str) -> Fleet:
 
 
 def _prove() -> verify.ProveRelease:
-    return verify.ProveRelease(
-        builders.host(), builders.app().at(5000), builders.NEW, Question("/health", "200")
-    )
+    asked = Questions((Question("/health", "200"),))
+    return verify.ProveRelease(builders.host(), builders.app().at(5000), builders.NEW, asked)
 
 
 def journal(screen: Screen, text: str) -> None:

@@ -84,3 +84,42 @@ def test_a_slot_is_as_deployed_where_no_deploy_left_anything() -> None:
     assert not builders.slot(history=(other,)).runs_deployed
     assert Slot().is_as_deployed
     assert not Slot(out="{}").is_as_deployed
+
+
+NOTE = '{"format": 1, "group": "web-0", "target": "i-1:5000"}'
+
+
+@pytest.mark.parametrize(
+    ("states", "used", "is_new", "taken_out"),
+    [
+        ((GONE,), Slot(), True, 0),
+        ((GONE, GONE), Slot(), True, 0),
+        ((GONE,), Slot(unit_state=UnitState("loaded", "failed")), True, 0),
+        ((DRAINING,), Slot(), False, 1),
+        ((DRAINING,), builders.slot(), False, 1),
+        ((DRAINING,), builders.slot(out=NOTE), False, 0),
+        ((GONE,), Slot(out=NOTE), False, 0),
+        ((GONE, HEALTHY), Slot(), False, 1),
+        ((GONE,), Slot(replaces=LEGACY), False, 1),
+        ((GONE,), builders.slot(), False, 1),
+        ((GONE, GONE), builders.slot(), False, 2),
+        ((HEALTHY, GONE), builders.slot(), False, 1),
+        ((GONE, GONE), builders.slot(out=NOTE), False, 0),
+        ((GONE, DRAINING), builders.slot(out=NOTE), False, 0),
+        ((HEALTHY, HEALTHY), builders.slot(), False, 0),
+    ],
+)
+def test_a_host_is_new_or_somebody_took_it_out_or_we_did(
+    states: tuple[Health, ...], used: Slot, *, is_new: bool, taken_out: int
+) -> None:
+    web = builders.app("web", 5000, replaces="legacy.service")
+    facts = builders.facts(1, {"web": used})
+    on = builders.survey([facts], {"host-1": GONE}, [web]).on(facts.host, web)
+    (member,) = on.memberships
+    own = tuple(
+        Membership(builders.group(f"web-{number}"), member.target, state)
+        for number, state in enumerate(states)
+    )
+    seen = replace(on, memberships=own)
+    assert seen.is_new is is_new
+    assert len(seen.taken_out) == taken_out

@@ -30,7 +30,7 @@ from deploy.hosts.ssh.http_probe import NotHttp, final_code
 from deploy.hosts.ssh.remote import Remote
 from deploy.steps.fleet import Fleet
 from deploy.steps.verify import NotProven, ProveRelease
-from deploy.survey.question import Question
+from deploy.survey.question import Question, Questions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -176,15 +176,15 @@ def test_h8_the_poller_survives_any_exception_and_each_is_shown_once() -> None:
     with HealthPoller(cast("Balancer", sick), [group], 0.02) as poller:
         fleet = Fleet(
             remotes={},
-            groups={"web": group},
+            groups={"web": (group,)},
             registrar=cast("Registrar", None),
             poller=poller,
             tell=lambda _, text: told.append(text),
         )
         host = builders.host(1)
         host = type(host)("host-1", "10.0.0.1", "i-1")
-        health = fleet.health_since(host, builders.app().at(5000), time.monotonic(), 5.0)
-    assert health == builders.HEALTHY
+        (seen,) = fleet.look(host, builders.app().at(5000), time.monotonic(), 5.0)
+    assert seen.health == builders.HEALTHY
     assert len(told) == len(set(told)) <= 3
     assert sick.polls >= 5
 
@@ -264,10 +264,9 @@ def test_m2_a_proof_of_an_answer_that_trickles_ends_in_time_and_shows_it(
         monkeypatch.setattr(remote, "ask", lambda *_: builders.RUNNING)
         fleet = Fleet({"host-1": remote}, {}, cast("Registrar", None), cast("HealthPoller", None))
         began = time.monotonic()
+        asked = Questions((Question("/health", "200", timeout_seconds=0.4),))
         with pytest.raises(NotProven, match=r"not complete|no HTTP answer|headers of more"):
-            ProveRelease(
-                builders.host(1), app, "1", Question("/health", "200", timeout_seconds=0.4)
-            ).run(fleet)
+            ProveRelease(builders.host(1), app, "1", asked).run(fleet)
         assert time.monotonic() - began < 1 + 0.4 + 5
 
 

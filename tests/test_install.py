@@ -301,7 +301,7 @@ def test_the_wheel_has_all_that_is_read_when_a_command_runs(tmp_path: Path) -> N
     words = ("-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path))
     subprocess.run([sys.executable, *words], cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
-    programs = {f"deploy/hosts/scripts/{path.name}" for path in ROOT.glob("deploy/**/*.sh")}
+    programs = {str(path.relative_to(ROOT)) for path in ROOT.glob("deploy/**/*.sh")}
     templates = {f"deploy/templates/{path.name}" for path in ROOT.glob("templates/*")}
     assert {*programs, *templates, "deploy/py.typed"} <= set(zipfile.ZipFile(wheel).namelist())
     assert programs

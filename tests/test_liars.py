@@ -134,7 +134,7 @@ def test_a_host_that_cannot_be_read_is_left_out_and_its_target_counts_as_aws_say
     assert [host.name for host in made.hosts] == HONEST
     assert "host-2 is left out: no answer" in made.warnings
     assert "Warning: host-2 is left out: no answer" in str(made)
-    assert made.minimums == ({"web": 3},) * 3, "four targets, of which one is out at a time"
+    assert made.minimums == ({"web-lab": 3},) * 3, "four targets, of which one is out at a time"
     assert made.tolerated == 1
 
 

@@ -123,6 +123,7 @@ def stories(draw: st.DrawFn) -> tuple[Fleets, list[Command]]:
         begin=draw(st.sampled_from(["running", "running", "running", "legacy", "fresh"])),
         kinds=draw(st.tuples(*[st.sampled_from([Kind.GOOD, *Kind])] * len(OFFERED))),
         rollout=rollout,
+        groups=draw(st.sampled_from([1, 1, 2])),
         surge=draw(st.booleans()),
         target_type=draw(st.sampled_from(["instance", "ip"])),
         zonal=draw(st.booleans()) and hosts > 3,

@@ -19,6 +19,7 @@ from deploy.settings import endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, MutableMapping
+    from datetime import datetime
 
     from deploy.settings.environment import Environment
 
@@ -98,6 +99,12 @@ class Account:
                 f"`aws: account:` is {self._aws.account}; choose the right profile"
             )
         return caller
+
+    @property
+    def expiry(self) -> datetime | None:
+        """When the credentials end, where nothing renews them without a person; None otherwise."""
+        with self._translating("sts", "credentials"):
+            return sessions.expiry(self._session_core)
 
     def call(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
         """Make one API call; boto3's standard retries cover throttling and short outages.

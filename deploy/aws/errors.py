@@ -29,6 +29,7 @@ from deploy.errors import (
     BadInput,
     CredentialsRefused,
     DeployError,
+    NotAllowed,
     UnexpectedAnswer,
     Unreachable,
 )
@@ -151,7 +152,7 @@ class Translator:
                 f"for example with {self._login}, and run the same command again"
             )
         if code in DENIED:
-            return BadInput(
+            return NotAllowed(
                 f"{where}: not allowed{self._of_profile}: {said or code}; docs/permissions.md in "
                 "Changeover's repository has the policy that is needed"
             )

@@ -8,6 +8,8 @@ from deploy.aws.targets import HIGHEST_PORT, TargetGroup
 from deploy.errors import BadInput
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from deploy.aws.answers import Answer
 
 OUR_TYPES, OUR_PROTOCOLS = ("instance", "ip"), ("HTTP", "HTTPS")
@@ -42,13 +44,40 @@ def refuse_unfit(name: str, group: Answer) -> None:
             "outlive its target's time"
         )
     check, version = group.text("HealthCheckProtocol", protocol), group.text("ProtocolVersion", "")
-    if check != "HTTP" or version == "GRPC":
+    if check not in OUR_PROTOCOLS or version == "GRPC":
         asked = "gRPC" if version == "GRPC" else check
         raise BadInput(
             f"target group {name!r} checks its targets over {asked}, which Changeover cannot ask: "
             "a release would not be proven by the load balancer's own question; let the group "
-            "check over HTTP (HealthCheckProtocol)"
+            "check over HTTP or HTTPS (HealthCheckProtocol)"
         )
+
+
+def distinct(
+    found: Mapping[str, Mapping[str, TargetGroup]],
+) -> dict[str, tuple[TargetGroup, ...]]:
+    """Each app's target groups, of those found by app and by the name that the settings have.
+
+    Raises:
+        BadInput: Two names mean one group, as a name and its ARN do.
+    """
+    taken: dict[str, str] = {}
+    for app, groups in found.items():
+        for name, group in groups.items():
+            called = f"{name!r} of app {app}"
+            if group.arn in taken:
+                raise BadInput(
+                    f"target group {group.name} stands there twice: as {taken[group.arn]} and as "
+                    f"{called}; name each target group once"
+                )
+            taken[group.arn] = called
+    return {app: tuple(groups.values()) for app, groups in found.items()}
+
+
+FAIL_OPEN = "target_group_health.unhealthy_state_routing.minimum_healthy_targets"
+"""Below this requests go to all registered targets, unhealthy ones included (ALB guide, target
+group health); a share is `off` by default.
+"""
 
 
 def parse(group: Answer, attributes: Answer) -> TargetGroup:
@@ -70,4 +99,12 @@ def parse(group: Answer, attributes: Answer) -> TargetGroup:
         slow_start_seconds=float(attributes.number("slow_start.duration_seconds", 0)),
         zonal=attributes.text("load_balancing.cross_zone.enabled", "") == "false",
         vpc=group.text("VpcId", ""),
+        health_protocol=group.text("HealthCheckProtocol", group.text("Protocol", "HTTP")),
+        least_healthy=_number(attributes, f"{FAIL_OPEN}.count", 1),
+        least_healthy_percent=_number(attributes, f"{FAIL_OPEN}.percentage", 0),
     )
+
+
+def _number(attributes: Answer, key: str, default: int) -> int:
+    """A number that may be switched off."""
+    return default if attributes.text(key, "off") == "off" else attributes.number(key)

@@ -37,6 +37,11 @@ class Host:
     private_address: str = ""
     scaling_group: str = ""
 
+    @property
+    def target_ids(self) -> frozenset[str]:
+        """What a target of this host is known by: its instance, or its address."""
+        return frozenset({self.instance_id, self.private_address or self.address})
+
     def __str__(self) -> str:
         return self.name
 

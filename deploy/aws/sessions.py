@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,3 +39,19 @@ def use(cache: MutableMapping[str, Any], session: botocore.session.Session) -> N
         return
     for name in PROVIDERS:
         chain.get_provider(name).cache = cache
+
+
+def expiry(session: botocore.session.Session) -> datetime | None:
+    """When a session's credentials end, where nothing renews them without a person.
+
+    Those are keys of the environment, which botocore reads once, and a role's where its profile
+    wants a second factor. botocore keeps the time of those that it may renew; of a session token in
+    a file it knows none.
+    """
+    credentials = session.get_credentials()
+    wants_factor = bool(session.get_scoped_config().get("mfa_serial"))
+    method = getattr(credentials, "method", "")
+    if method != "env" and not (method == "assume-role" and wants_factor):
+        return None
+    ends = getattr(credentials, "_expiry_time", None)
+    return ends if isinstance(ends, datetime) else None

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from deploy.foreign_text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 HIGHEST_PORT = 65535
 
@@ -101,6 +105,11 @@ class Health:
         return f"{self.state} ({', '.join(more)})" if more else str(self.state)
 
 
+def weakest(states: Sequence[Health]) -> Health:
+    """Of a host's health in several groups, the first that is not healthy, or the first of all."""
+    return next((each for each in states if each.state is not State.HEALTHY), states[0])
+
+
 GONE = Health(State.UNUSED, "Target.NotRegistered", "Target is not registered")
 
 
@@ -126,3 +135,13 @@ class TargetGroup:
     """Cross-zone balancing is off: each availability zone must keep targets of its own."""
     vpc: str = ""
     """The id of the VPC that its targets are in."""
+    health_protocol: str = "HTTP"
+    """How the health check asks: `HTTP` or `HTTPS`."""
+    least_healthy: int = 1
+    """With fewer healthy targets requests go to unhealthy ones too; in a zonal group, per zone."""
+    least_healthy_percent: int = 0
+    """The same as a share of the registered targets; 0 where none is set."""
+
+    def fewest(self, registered: int) -> int:
+        """How many of so many registered targets must stay healthy, or it "fails open"."""
+        return max(self.least_healthy, -(-registered * self.least_healthy_percent // 100))

@@ -34,6 +34,7 @@ class Asked:
         dry_run: Whether to print the plan alone.
         yes: Whether not to ask.
         allow_downtime: Whether a batch may leave less in service than the policy requires.
+        join: Whether hosts that were taken out by hand go back in.
         wait_lock: How long to wait for another deploy to end: `90s`, `15m`, `2h`.
         program: What was typed: `inv`, or `changeover`.
     """
@@ -47,13 +48,15 @@ class Asked:
     dry_run: bool = False
     yes: bool = False
     allow_downtime: bool = False
+    join: bool = False
     wait_lock: str = "0"
     program: str = "inv"
 
     @property
     def flags(self) -> tuple[str, ...]:
         """The options without a value that change what is refused, as typed."""
-        return ("--allow-downtime",) if self.allow_downtime else ()
+        given = {"--allow-downtime": self.allow_downtime, "--join": self.join}
+        return tuple(flag for flag, is_given in given.items() if is_given)
 
     def scope(self, verb: str = "deploy", *more: str) -> Scope:
         """What this command was asked for; more: the verb's own options, as typed."""
@@ -140,4 +143,5 @@ def _only_app(environment: Environment, name: str) -> Environment:
         known = [app.name for app in environment.apps]
         hint = nearest(name, known) or f"; known: {', '.join(known)}"
         raise BadInput(f"{environment.name}: no app {name!r}{hint}")
-    return environment.model_copy(update={"apps": chosen})
+    others = tuple(app for app in environment.apps if app.name != name)
+    return environment.model_copy(update={"apps": chosen, "other_apps": others})

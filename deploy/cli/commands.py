@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deploy.cli import conclusion, session
+from deploy.cli import conclusion, session, vetting
 from deploy.cli.arguments import as_typed, read_settings, seconds_of, split
 from deploy.cli.rollout import Rollout, Signals
 from deploy.errors import as_deploy_error
@@ -35,7 +35,11 @@ def deploy(asked: Asked, package: str | None) -> ExitCode:
     def plan(opened: Session) -> Plan:
         seen, packages = opened.look(package, settled=not asked.dry_run)
         return opened.plan(
-            seen, packages, is_default=package is None, allow_downtime=asked.allow_downtime
+            seen,
+            packages,
+            is_default=package is None,
+            allow_downtime=asked.allow_downtime,
+            join=asked.join,
         )
 
     scope = asked.scope("deploy", *as_typed("--package", package), *asked.flags)
@@ -48,14 +52,13 @@ def roll_back(asked: Asked, to: str | None) -> ExitCode:
     def plan(opened: Session) -> Plan:
         seen = opened.survey(settled=not asked.dry_run)
         preflight.refuse_surge(opened.environment, seen)
+        seen, problems = opened.vetted(seen, join=asked.join)
         return rollback.make(
             opened.environment,
             seen,
             to,
             scope=opened.scope,
-            problems=exclusion.joined(
-                fitness.cramped(opened.environment, seen), opened.unanswered(seen)
-            ),
+            problems=exclusion.joined(fitness.cramped(opened.environment, seen), problems),
             allow_downtime=asked.allow_downtime,
         )
 
@@ -128,6 +131,8 @@ def _run(
             with screen.busy(looking):
                 plan = make(opened)
             screen.say(str(plan))
+            if not asked.yes:
+                vetting.refuse_late(plan, opened.seconds_left)
             is_agreed = asked.yes or plan.changes_nothing or screen.confirm(wording(plan))
             if not is_agreed:
                 screen.say("Nothing was changed.")

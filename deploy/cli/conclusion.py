@@ -19,13 +19,16 @@ def as_seen(report: Report, fleet: Overview | None) -> Report:
 
     A host that is out of service is reported as such, whatever took it out and whenever: also one
     that was not reached, or that repair could not return to service. What cannot be seen is as it
-    was when this was planned: mixed, or out where nothing was done since.
+    was when this was planned: mixed, or out where nothing was done since. A target that is no host
+    and was not there before may run another release.
     """
     rows = fleet.rows if fleet else ()
     seen = {row.host for row in rows if row.state != UNREAD}
     mixed = report.mixed
     if fleet:
         mixed = fleet.is_mixed or (report.mixed and not fleet.is_whole_look)
+        new = tuple(each for each in fleet.foreign if each not in report.plan.foreign)
+        report = replace(report, appeared=new)
     if report.lost:
         return replace(report, mixed=mixed)
     unseen = {
@@ -51,6 +54,8 @@ def next_steps(scope: Scope, report: Report) -> str:
     if code is ExitCode.OUT_OF_SERVICE:
         look, fix = scope.command("status"), scope.command("repair")
         return f"{look} shows what is out of service; {fix} repairs it"
+    if report.appeared and not report.failures:
+        return f"{scope.command('status')} names the targets that are no hosts"
     if not report.failures:
         return f"the same command, to go on: {again}; or look first: {again} --dry-run"
     left = [host for host, end in report.outcomes.items() if end is Outcome.LEFT_OUT]

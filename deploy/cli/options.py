@@ -58,6 +58,7 @@ OPTIONS = {
     "allow_downtime": Option(
         "accept a batch that leaves less in service than the policy requires", default=False
     ),
+    "join": Option("put hosts back in that were taken out by hand", default=False),
     "wait_lock": Option("wait this long for another deploy to end: 90s, 15m, 2h", "0"),
     "json": Option("for scripts", default=False),
     "reason": Option("why, for the others; it is written on the hosts; required", REQUIRED),

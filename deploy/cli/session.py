@@ -8,15 +8,19 @@ import platform
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from deploy.aws import inventory
+from deploy.aws import group_settings, inventory
 from deploy.aws.account import Account
 from deploy.aws.health_poller import HealthPoller
 from deploy.aws.registrar import Registrar
 from deploy.aws.target_groups import Balancer
+from deploy.cli import vetting
+from deploy.clock import CLOCK
 from deploy.errors import BadInput, Unreachable
 from deploy.hosts import records
 from deploy.hosts.lock.holder import Holder
@@ -25,10 +29,10 @@ from deploy.hosts.ssh import connect, fabric_keys, remote
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
 from deploy.plan import assembly, candidate, preflight
 from deploy.steps.fleet import Fleet
-from deploy.survey import gather, serving
+from deploy.survey import gather
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from deploy.aws.inventory import Host
@@ -65,7 +69,7 @@ class Session:
         self._only, self._skip = tuple(only), tuple(skip)
         self._stack = ExitStack()
         self.hosts: tuple[Host, ...] = ()
-        self.groups: dict[str, TargetGroup] = {}
+        self.groups: dict[str, tuple[TargetGroup, ...]] = {}
         self.remotes: dict[str, Remote] = {}
         self.everyone: dict[str, Remote] = {}
         self._poller: HealthPoller | None = None
@@ -80,14 +84,18 @@ class Session:
         with ThreadPoolExecutor(max_workers=4) as pool:
             caller = pool.submit(account.verify)
             groups = {
-                app.name: pool.submit(self.balancer.group, app.target_group)
+                app.name: [pool.submit(self.balancer.group, name) for name in app.group_names]
                 for app in environment.apps
             }
             resolve = partial(connect.resolve, environment)
             vpcs = partial(_vpcs, groups)
             find = pool.submit(inventory.find, environment, account, resolve, vpcs)
             self.caller = caller.result()  # what is wrong with the credentials is reported first
-            self.groups = {name: future.result() for name, future in groups.items()}
+            found_groups = {
+                app.name: dict(zip(app.group_names, (each.result() for each in own), strict=True))
+                for app, own in zip(environment.apps, groups.values(), strict=True)
+            }
+            self.groups = group_settings.distinct(found_groups)
             found = find.result()
         self.hosts = inventory.select(found, self._only, self._skip)
         self._stack.callback(self._disconnect)
@@ -151,6 +159,8 @@ class Session:
             self.groups,
             settled=settled,
         )
+        others = (each.host for name, each in self.everyone.items() if name not in self.remotes)
+        found = replace(found, other_hosts=tuple(others))
         if self._held and settled:
             self._held.widen()  # who answers now may not have when the lock was taken
         return found
@@ -174,43 +184,59 @@ class Session:
         return tuple(found)
 
     def plan(
-        self, seen: Survey, opened: tuple[Opened, ...], *, is_default: bool, allow_downtime: bool
+        self,
+        seen: Survey,
+        opened: tuple[Opened, ...],
+        *,
+        is_default: bool,
+        allow_downtime: bool = False,
+        join: bool = False,
     ) -> Plan:
         """From a survey and packages to a plan; BadInput for what cannot go well.
 
-        is_default: whether the packages were chosen by default.
+        is_default: whether the packages were chosen by default; join: see `vetted`.
         """
-        asked = self.unanswered(seen)
+        seen, problems = self.vetted(seen, join=join)
         fit = preflight.check(
-            self.environment, seen, opened, self.scope, asked, is_default=is_default
+            self.environment, seen, opened, self.scope, problems, is_default=is_default
         )
         offered = tuple(candidate.offer(self.environment, each, fit) for each in opened)
         return assembly.make(self.environment, offered, fit, allow_downtime=allow_downtime)
 
-    def unanswered(self, seen: Survey) -> Problems:
-        """What serves and does not pass the question of the proof, by host."""
-        return serving.unanswered(seen, self.environment.apps, self.remotes)
+    def vetted(self, seen: Survey, *, join: bool) -> tuple[Survey, Problems]:
+        """What speaks against taking hosts out; see `vetting`."""
+        return vetting.vetted(seen, self.environment, self._account, self.remotes, join=join)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the AWS credentials last, where nothing renews them without a person."""
+        expiry = self._account.expiry
+        return None if expiry is None else (expiry - datetime.now(UTC)).total_seconds()
 
     def fleet(self) -> Fleet:
         """The seams for an execution; its poller polls until the session ends."""
         if self._poller is None:
             tick_seconds = self.environment.poll_seconds
-            poller = HealthPoller(self.balancer, self.groups.values(), tick_seconds)
+            groups = [group for each in self.groups.values() for group in each]
+            poller = HealthPoller(self.balancer, groups, tick_seconds)
             self._poller = self._stack.enter_context(poller)
+        left = self.seconds_left
         return Fleet(
             remotes=self.remotes,
             groups=self.groups,
             registrar=Registrar(self.balancer),
             poller=self._poller,
             propagation_seconds=self.environment.propagation_seconds,
+            ignore_peers=self.environment.ignored_networks,
+            credentials_end=None if left is None else CLOCK.monotonic() + left,
             author=author(),
             run=self.run,
         )
 
 
-def _vpcs(groups: Mapping[str, Future[TargetGroup]]) -> frozenset[str]:
+def _vpcs(groups: Mapping[str, Sequence[Future[TargetGroup]]]) -> frozenset[str]:
     """The VPCs of the target groups, once they are known."""
-    return frozenset(each.result().vpc for each in groups.values())
+    return frozenset(group.result().vpc for each in groups.values() for group in each)
 
 
 def author() -> str:

@@ -22,7 +22,7 @@ invoke_patch.exit_with_two()
 SCHEMA = Path(__file__).parents[1] / "settings" / "schema.json"
 
 
-@command("deploy", *CHANGING, "allow_downtime", "package")
+@command("deploy", *CHANGING, "allow_downtime", "join", "package")
 def deploy(asked: Any, package: str | None) -> Any:
     """Deploy a package without losing a request.
 
@@ -33,7 +33,7 @@ def deploy(asked: Any, package: str | None) -> Any:
     return loaded("commands").deploy(asked, package)
 
 
-@command("rollback", *CHANGING, "allow_downtime", "to")
+@command("rollback", *CHANGING, "allow_downtime", "join", "to")
 def rollback(asked: Any, to: str | None) -> Any:
     """Return to the previous release; nothing is uploaded.
 

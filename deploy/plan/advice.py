@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy.aws.targets import State
+from deploy.aws.targets import GONE, State
 from deploy.steps import quiet_drain
+from deploy.survey import foreign_targets
+from deploy.survey.app_on_host import target_of
 
 if TYPE_CHECKING:
+    from deploy.aws.targets import TargetGroup
     from deploy.settings.app import App
     from deploy.settings.environment import Environment
     from deploy.survey.facts import Survey
@@ -15,34 +18,15 @@ if TYPE_CHECKING:
 
 def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) -> tuple[str, ...]:
     """What the operator should know before saying yes."""
-    found: list[str] = []
+    found = [*survey.notes, *map(str, foreign_targets.find(survey, apps))]
     for app in apps:
         if app.sandbox_removed:
             found.append(
                 f"{app.name}: its sandbox goes without {', '.join(app.sandbox_removed)}, by the "
                 "setting `sandbox:`"
             )
-        group = survey.groups[app.name]
-        least = 2 * app.longest_request_seconds
-        if group.delay_seconds < least:
-            found.append(
-                f"{group.name}: the deregistration delay of {group.delay_seconds:g} s is under "
-                f"twice the longest request of {app.name} ({least:g} s); requests may be cut"
-            )
-        if not any(health.state is State.HEALTHY for health in survey.health[app.name].values()):
-            found.append(f"{group.name}: no target is healthy now, so nothing guards capacity")
-        shifted = [on.host for on in survey.everywhere(app) if on.health.is_shifted]
-        if shifted:
-            zones = ", ".join(sorted({host.zone or "unknown" for host in shifted}))
-            found.append(
-                f"{group.name}: traffic is shifted away from zone {zones}, so {len(shifted)} of "
-                "its targets get no requests: they are not counted as capacity, and go first"
-            )
-        if group.interval_seconds * group.unhealthy_threshold > 120:  # noqa: PLR2004 - minutes
-            found.append(
-                f"{group.name}: a sick target is noticed only after "
-                f"{group.interval_seconds * group.unhealthy_threshold:g} s of failed checks"
-            )
+        for group in survey.groups[app.name]:
+            found += _of_group(app, group, survey)
     if environment.rollout.drain == "quiet":
         found += quiet_drain.refusals(apps, survey)
     enforcing = [f.host.name for f in survey.hosts if f.selinux.lower() == "enforcing"]
@@ -55,6 +39,34 @@ def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) ->
     if environment.auto_scaling == "ignore":
         found.append("auto_scaling: ignore: a scaling group may replace hosts meanwhile")
     return tuple(found)
+
+
+def _of_group(app: App, group: TargetGroup, survey: Survey) -> list[str]:
+    """What to know of one of the app's target groups."""
+    found: list[str] = []
+    health = survey.health[group.arn]
+    least = 2 * app.longest_request_seconds
+    if group.delay_seconds < least:
+        found.append(
+            f"{group.name}: the deregistration delay of {group.delay_seconds:g} s is under "
+            f"twice the longest request of {app.name} ({least:g} s); requests may be cut"
+        )
+    if not any(each.state is State.HEALTHY for each in health.values()):
+        found.append(f"{group.name}: no target is healthy now, so nothing guards capacity")
+    targets = {on.host: target_of(group, on.host, on.app) for on in survey.everywhere(app)}
+    shifted = [host for host, its in targets.items() if health.get(its, GONE).is_shifted]
+    if shifted:
+        zones = ", ".join(sorted({host.zone or "unknown" for host in shifted}))
+        found.append(
+            f"{group.name}: traffic is shifted away from zone {zones}, so {len(shifted)} of "
+            "its targets get no requests: they are not counted as capacity, and go first"
+        )
+    if group.interval_seconds * group.unhealthy_threshold > 120:  # noqa: PLR2004 - minutes
+        found.append(
+            f"{group.name}: a sick target is noticed only after "
+            f"{group.interval_seconds * group.unhealthy_threshold:g} s of failed checks"
+        )
+    return found
 
 
 def _drift(apps: tuple[App, ...], survey: Survey) -> list[str]:

@@ -9,10 +9,11 @@ from deploy.plan.capacity import InService
 from deploy.plan.host_plan import Goal, HostPlan
 from deploy.plan.plan import Plan
 from deploy.plan.staging import is_current, staged
+from deploy.survey import foreign_targets
 from deploy.survey.app_on_host import is_mixed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from deploy.aws.inventory import Host
     from deploy.plan.candidate import Offer
@@ -47,7 +48,15 @@ def make(
         if prepared:
             staging.append(HostPlan(facts.host, tuple(prepared)))
     releases = {offer.app.name: offer.package.release.id for offer in offers}
-    from_offers = tuple(text for offer in offers for text in offer.warnings)
+    warned = [text for offer in offers for text in offer.warnings]
+    for app in (offer.app for offer in offers):
+        new = [on.host.name for on in survey.everywhere(app) if on.is_new]
+        if new:
+            groups = ", ".join(app.group_names)
+            warned.append(
+                f"{', '.join(new)}: new for {app.name}: registered in {groups} once the release is "
+                "proven"
+            )
     return assemble(
         environment,
         ("Deploy", releases),
@@ -55,7 +64,7 @@ def make(
         tuple(staging),
         survey,
         allow_downtime=allow_downtime,
-        warned=from_offers,
+        warned=tuple(warned),
     )
 
 
@@ -85,8 +94,11 @@ def assemble(
         for facts in survey.hosts
         if facts.host.name in sick
     )
-    in_service = {app.name: InService.of(app, survey) for app in environment.apps}
-    canary = all(in_service[app.name].is_complete for app in apps)
+    in_service = {
+        app.name: [InService.of(app, group, survey) for group in survey.groups[app.name]]
+        for app in environment.apps
+    }
+    canary = all(each.is_complete for app in apps for each in in_service[app.name])
     ordered = order.order(rollout, due, survey, apps, canary=canary)
     cut = [
         tuple(host_steps.laid(goals[facts.host.name], environment) for facts in batch)
@@ -142,6 +154,7 @@ def assemble(
         )
         | {host.name for host in survey.left_out if not order.is_served(host, environment, survey)},
         left_out=survey.left_out,
+        foreign=frozenset(map(str, foreign_targets.find(survey, environment.apps))),
         apps={app.name: app for app in apps},
         slots={(f.host.name, app.name): f.at(app) for f in survey.hosts for app in apps},
     )
@@ -160,11 +173,13 @@ def _ended(host: Host, environment: Environment, survey: Survey) -> HostPlan | N
 def _minimums(
     environment: Environment,
     batch: tuple[HostPlan, ...],
-    in_service: Mapping[str, InService],
+    in_service: Mapping[str, Sequence[InService]],
     *,
     last: bool,
 ) -> dict[str, int]:
-    """What must stay in service of each app that the batch switches; nothing of a dead group.
+    """What must stay in service in each group, by its name, of the apps that the batch switches.
+
+    Nothing of a group in which no target is healthy.
 
     last: whether it is the batch that a window slides over.
     """
@@ -173,7 +188,7 @@ def _minimums(
     for app in environment.apps:
         size = sum(host_plan.switches(app) for host_plan in batch)
         size = min(size, window) if window and last else size
-        now = in_service[app.name]
-        if size and now.healthy:
-            found[app.name] = now.minimum(environment.rollout, size)
+        for now in in_service[app.name]:
+            if size and now.healthy:
+                found[now.group.name] = now.minimum(environment.rollout, size)
     return found

@@ -116,7 +116,8 @@ def offer(environment: Environment, opened: Opened, survey: Survey) -> Offer:
                 made[kind] = rendering.render(template, specs[port], facts.systemd, every)
             offered.units[key] = unit = made[kind]
             offered.checks[key] = rendering.for_verification(unit, staged, facts.systemd)
-            offered.trials[key] = rendering.for_rehearsal(unit, staged)
+            checks = app.rehearse == "exec"
+            offered.trials[key] = rendering.for_rehearsal(unit, staged, checks_program=checks)
     found = [
         f"{app.template}: {text}"
         for unit in made.values()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
+from deploy.survey import foreign_targets
+from deploy.survey.app_on_host import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,58 +22,70 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InService:
-    """What serves an app in its whole fleet, and what of it a batch takes out.
+    """What serves an app in one of its target groups, and what of it a batch takes out.
 
     Attributes:
-        group: The app's target group.
+        group: The target group.
         size: How many targets the group has, or shall have: shares are reckoned from all of them.
             Those in a zone that traffic is shifted away from are none.
+        registered: How many targets AWS counts, when a group sends to unhealthy ones.
         healthy: Those in service.
         shifted: Those in a zone that traffic is shifted away from.
-        targets: By host, the targets of the slot in use.
+        targets: By host, the target of the slot in use.
         zones: The availability zones of targets.
     """
 
     group: TargetGroup
     size: int
+    registered: int
     healthy: frozenset[Target]
     shifted: frozenset[Target]
-    targets: Mapping[Host, tuple[Target, ...]]
+    targets: Mapping[Host, Target]
     zones: Mapping[Target, str]
 
     @classmethod
-    def of(cls, app: App, survey: Survey) -> InService:
-        """From a survey.
+    def of(cls, app: App, group: TargetGroup, survey: Survey) -> InService:
+        """From a survey, in one of the app's groups.
 
         A host that is left out has one target, whatever the load balancer says of it, and may
         have it in whichever slot.
         """
-        health = survey.health[app.name]
-        targets = {on.host: on.targets for on in survey.everywhere(app)}
+        health = survey.health[group.arn]
+        targets = {on.host: target_of(group, on.host, on.app) for on in survey.everywhere(app)}
         left_out = {
-            host: [survey.target(host, slot) for slot in app.slots] for host in survey.left_out
+            host: [target_of(group, host, slot) for slot in app.slots] for host in survey.left_out
         }
-        zones = {
-            target: host.zone
-            for host, its in (*targets.items(), *left_out.items())
-            for target in its
-        }
-        known = health.keys() | {target for its in targets.values() for target in its}
+        zones = {target: host.zone for host, target in targets.items()}
+        zones |= {target: host.zone for host, its in left_out.items() for target in its}
+        known = health.keys() | set(targets.values())
         shifted = {target for target, its in health.items() if its.is_shifted}
         unlisted = [its for its in left_out.values() if not health.keys() & set(its)]
         healthy = {target for target, its in health.items() if its.serves}
-        group = survey.groups[app.name]
-        size = len(known - shifted) + len(unlisted)
-        return cls(group, size, frozenset(healthy), frozenset(shifted), targets, zones)
+        # One that is no host and does not serve is nothing that a policy could keep in service.
+        strangers = {each.target for each in foreign_targets.find(survey, [app])} - healthy
+        registered = len(known - shifted) + len(unlisted)
+        return cls(
+            group,
+            registered - len(strangers - shifted),
+            registered,
+            frozenset(healthy),
+            frozenset(shifted),
+            targets,
+            zones,
+        )
 
     @property
     def is_complete(self) -> bool:
-        """Whether each host's targets are in service, where traffic is not shifted away."""
-        return all((self.healthy | self.shifted).issuperset(its) for its in self.targets.values())
+        """Whether each host's target is in service, where traffic is not shifted away."""
+        return set(self.targets.values()) <= self.healthy | self.shifted
 
     def minimum(self, rollout: Rollout, size: int) -> int:
-        """How many targets stay in service while a batch of this size is out."""
-        return minimum(rollout, self.size, size)
+        """How many targets stay in service while a batch of this size is out.
+
+        That is what the policy wants, and what keeps the group from sending requests to unhealthy
+        targets.
+        """
+        return max(minimum(rollout, self.size, size), self.group.fewest(self.registered - size))
 
 
 def minimum(rollout: Rollout, fleet: int, size: int) -> int:
@@ -99,22 +113,28 @@ def refuse_outage(
     if allow_downtime:
         return
     for app, batches_of_hosts in switched:
-        now = InService.of(app, survey)
-        serving = now.healthy
-        if not serving:
+        for group in survey.groups[app.name]:
+            _refuse_outage(rollout, InService.of(app, group, survey), batches_of_hosts)
+
+
+def _refuse_outage(
+    rollout: Rollout, now: InService, batches_of_hosts: Sequence[Sequence[Host]]
+) -> None:
+    """Refuse batches that leave one group with less than the policy wants in service."""
+    serving = now.healthy
+    if not serving:
+        return
+    for number, hosts in enumerate(batches_of_hosts, start=1):
+        if not hosts:
             continue
-        for number, hosts in enumerate(batches_of_hosts, start=1):
-            if not hosts:
-                continue
-            out = {target for host in hosts for target in now.targets[host]}
-            least = now.minimum(rollout, len(hosts))
-            short = shortfall(now.group, least, serving, out, now.zones)
-            if short:
-                raise BadInput(
-                    f"batch {number} ({len(hosts)} of {len(now.targets)} hosts) {short}; make "
-                    "`batch` smaller, add a host, or accept the outage with --allow-downtime"
-                )
-            serving |= out
+        out = {now.targets[host] for host in hosts}
+        short = shortfall(now.group, now.minimum(rollout, len(hosts)), serving, out, now.zones)
+        if short:
+            raise BadInput(
+                f"batch {number} ({len(hosts)} of {len(now.targets)} hosts) {short}; make "
+                "`batch` smaller, add a host, or accept the outage with --allow-downtime"
+            )
+        serving |= out
 
 
 def shortfall(
@@ -141,9 +161,13 @@ def shortfall(
         )
     if group.zonal:
         for zone in sorted({zones[target] for target in serving & out if target in zones}):
-            if not any(zones.get(target) == zone for target in left):
+            there = sum(zones.get(target) == zone for target in left)
+            members = sum(its == zone for target, its in zones.items() if target not in out)
+            wanted = group.fewest(members)
+            if there < wanted:
+                few = f"with {there} targets of at least {wanted}" if there else "without a target"
                 return (
-                    f"would leave zone {zone} of {group.name} without a target, and cross-zone "
-                    "balancing is off"
+                    f"would leave zone {zone} of {group.name} {few}, and cross-zone balancing is "
+                    "off"
                 )
     return ""

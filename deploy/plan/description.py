@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from deploy.steps.base import Phase, Step
 
 
+MARGIN_SECONDS = 60.0
+"""What the waits of a batch leave out: uploads, starts, and answers that are late."""
+
+
 def title(verb: str, releases: Mapping[str, str], environment: Environment, hosts: int) -> str:
     """One line: the releases by app, the environment, how many hosts, and the policy."""
     rollout = environment.rollout
@@ -28,7 +32,7 @@ def title(verb: str, releases: Mapping[str, str], environment: Environment, host
 
 def seconds(
     batches: tuple[tuple[HostPlan, ...], ...],
-    groups: Mapping[str, TargetGroup],
+    groups: Mapping[str, tuple[TargetGroup, ...]],
     window: int | None,
 ) -> float:
     """Seconds of waiting that the settings ask for; hosts of a batch or window wait together."""

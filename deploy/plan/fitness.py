@@ -45,6 +45,24 @@ def unfit(apps: tuple[App, ...], survey: Survey) -> Problems:
     )
 
 
+def taken_out(apps: tuple[App, ...], survey: Survey) -> Problems:
+    """The hosts that are out of a group by hand, which no deploy puts back unasked."""
+    return exclusion.joined(
+        *(
+            {
+                on.host.name: (
+                    f"{on.host}: is no target of {', '.join(g.name for g in on.taken_out)}, though "
+                    f"{app.name} serves or was deployed there; put it in with --join, or leave it "
+                    f"out with --skip-host {on.host}",
+                )
+            }
+            for app in apps
+            for on in survey.everywhere(app)
+            if on.taken_out
+        )
+    )
+
+
 def cramped(environment: Environment, survey: Survey) -> Problems:
     """The hosts without the memory for two releases of an app, where both are to run at once."""
     problems: list[Problems] = []
@@ -118,13 +136,7 @@ def _host(facts: HostFacts) -> Iterator[str]:
 def _app(on: AppOnHost) -> Iterator[str]:
     host, slot = on.host, on.slot
     for group, target, health in on.memberships:
-        if not health.is_registered and not slot.out:
-            yield (
-                f"{host}: is no target of group {group.name}; register it first: aws elbv2 "
-                f"register-targets --target-group-arn {group.arn} "
-                f"--targets Id={target.id},Port={target.port}"
-            )
-        elif health.is_hopeless:
+        if health.is_hopeless:
             yield (
                 f"{host}: target {target} of {group.name} is {health}: "
                 f"{visible(health.description)}"

@@ -12,7 +12,7 @@ from deploy.steps.records import ForgetOut, MarkBad, RecordDeployed
 from deploy.steps.target import DeregisterTarget, RegisterTarget, Soak, WaitHealthy
 from deploy.steps.unit import RetireUnit, StartUnit, StopUnit, SwitchRelease
 from deploy.steps.verify import ProveRelease
-from deploy.survey.question import Question
+from deploy.survey.question import Questions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -109,7 +109,8 @@ def _surge(parts: _Parts, goal: Goal, environment: Environment) -> None:
         raise ValueError(f"{old.app.name} has no other slot")
     if new.drains_by_address:
         # Its address may not come back before the delay of its last time is over (ALB guide).
-        parts.waits.append(WaitDrained(new.host, new.app, drain_seconds(new, environment)))
+        seconds = drain_seconds(new, environment)
+        parts.waits.append(WaitDrained(new.host, new.app, seconds, stops_service=False))
     _enter(parts, goal, new, environment)
     if old.may_receive:
         parts.leave.append(DeregisterTarget(old.host, old.app, was_healthy=old.is_healthy))
@@ -127,7 +128,7 @@ def _enter(parts: _Parts, goal: Goal, at: SlotOnHost, environment: Environment) 
     parts.switch += (
         SwitchRelease(host, app, goal.release, goal.unit_digest),
         StartUnit(host, app),
-        ProveRelease(host, app, goal.release, Question.of(at)),
+        ProveRelease(host, app, goal.release, Questions.of(at)),
     )
     parts.register.append(RegisterTarget(host, app))
     parts.see.append(WaitHealthy(host, app))
@@ -163,7 +164,7 @@ def left_over(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
     if spare.may_receive:
         found.append(DeregisterTarget(host, app, was_healthy=spare.is_healthy))
     may_be_busy = slot.unit_state.is_running or before
-    if spare.may_receive or (may_be_busy and spare.is_draining):
+    if spare.may_receive or (may_be_busy and (spare.is_draining or slot.out)):
         found.append(drained(spare, environment))
     found += before
     if is_up:

@@ -67,7 +67,10 @@ def order(
 def is_served(host: Host, environment: Environment, survey: Survey) -> bool:
     """Whether each app is in service on a host by the load balancer alone, in whichever slot."""
     return all(
-        any(survey.health_of(host, slot).state is State.HEALTHY for slot in app.slots)
+        any(
+            all(each.health.state is State.HEALTHY for each in survey.memberships(host, slot))
+            for slot in app.slots
+        )
         for app in environment.apps
     )
 
@@ -83,10 +86,10 @@ def sick_apart(
     sick: dict[str, tuple[Goal, ...]] = {}
     rest = dict(goals)
     for host, mine in goals.items():
-        out = tuple(goal for goal in mine if not goal.on.is_healthy)
+        out = tuple(goal for goal in mine if not goal.on.is_healthy_somewhere)
         if out and len(out) < len(mine):
             sick[host] = out
-            rest[host] = tuple(goal for goal in mine if goal.on.is_healthy)
+            rest[host] = tuple(goal for goal in mine if goal.on.is_healthy_somewhere)
     return sick, rest
 
 

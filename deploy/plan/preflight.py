@@ -17,27 +17,25 @@ if TYPE_CHECKING:
     from deploy.survey.facts import Survey
     from deploy.survey.slot import Slot
 
-TARGET_TYPES = ("instance", "ip")
-
 
 def check(
     environment: Environment,
     survey: Survey,
     opened: tuple[Opened, ...],
     scope: Scope,
-    asked: Problems,
+    found: Problems,
     *,
     is_default: bool,
 ) -> Survey:
     """The survey of the hosts that can take these packages; others are left out, each a failure.
 
-    asked: the hosts where what serves does not pass the proof's question. is_default: whether the
-    packages were chosen by default, so that one that failed before is not taken.
+    found: what a look at the hosts and at AWS found against them. is_default: whether the packages
+    were chosen by default, so that one that failed before is not taken.
 
     Raises:
         BadInput: A group or a package forbids the deploy, or more hosts than may fail.
     """
-    refuse_groups(environment, survey)
+    refuse_surge(environment, survey)
     marks = marked(opened, survey, scope) if is_default else {}
     problems = exclusion.joined(
         fitness.unfit(environment.apps, survey),
@@ -45,24 +43,9 @@ def check(
         fitness.too_small(opened, survey),
         fitness.other_contents(opened, survey),
         marks,
-        asked,
+        found,
     )
     return exclusion.leave_out(environment, survey, problems, scope)
-
-
-def refuse_groups(environment: Environment, survey: Survey) -> None:
-    """Raise BadInput for what is wrong with target groups, whatever the hosts are like."""
-    problems: list[str] = []
-    for app in environment.apps:
-        group = survey.groups[app.name]
-        if group.target_type not in TARGET_TYPES:
-            problems.append(
-                f"target group {group.name} has targets of type {group.target_type!r}; hosts can "
-                "be deployed in groups of type instance or ip"
-            )
-    problems += _surge(environment, survey)
-    if problems:
-        raise BadInput(*problems)
 
 
 def refuse_surge(environment: Environment, survey: Survey) -> None:
@@ -75,8 +58,7 @@ def refuse_surge(environment: Environment, survey: Survey) -> None:
 def _surge(environment: Environment, survey: Survey) -> Iterator[str]:
     if environment.rollout.strategy != "surge":
         return
-    for app in environment.apps:
-        group = survey.groups[app.name]
+    for app, group in [(a, group) for a in environment.apps for group in survey.groups[a.name]]:
         if group.health_port not in {"traffic-port", ""}:
             yield (
                 f"target group {group.name} checks every target's port {group.health_port}, so one "
@@ -84,7 +66,7 @@ def _surge(environment: Environment, survey: Survey) -> Iterator[str]:
                 "`strategy: rolling`"
             )
         due = [on for on in survey.everywhere(app) if host_steps.surges(on, environment)]
-        most, count = survey.most_targets, len(survey.health[app.name]) + len(due)
+        most, count = survey.most_targets, len(survey.health[group.arn]) + len(due)
         if most and count > most:
             yield (
                 f"target group {group.name} would have {count} targets, and the account's quota is "

@@ -191,14 +191,14 @@ def _restored(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> Rec
     if RegisterTarget in kinds:
         found.append(DeregisterTarget(host, app, was_healthy=False))
         if retired or good:
-            # It may have served, whatever the operator wants meanwhile. For the whole delay, even
-            # where drains end when quiet: a bad release is not trusted to finish on SIGTERM.
-            found.append(WaitDrained(host, app, host_plan.drains[app.name], heeds_stop=False))
+            # The whole delay: a bad release is not trusted to finish on SIGTERM.
+            seconds = host_plan.drains[app.name]
+            found.append(WaitDrained(host, app, seconds, heeds_stop=False, stops_service=False))
     found += _marked(host_plan, mine, is_bad=is_bad)
     proof = next(step for step in _of(host_plan, app.name) if isinstance(step, ProveRelease))
     if retired:
         found.append(ReviveUnit(host, app, retired.unit_name))
-        found.append(ProveRevived(host, app, retired.unit_name, proof.question))
+        found.append(ProveRevived(host, app, retired.unit_name, proof.questions))
     elif good:
         found += _put_back(host_plan, app, good, proof)
     else:
@@ -211,8 +211,9 @@ def _withdrawn(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> tu
     found: list[Step] = []
     if _has(mine, RegisterTarget):
         app = mine[-1].app
-        drain = WaitDrained(host_plan.host, app, host_plan.drains[app.name], heeds_stop=False)
-        found += [DeregisterTarget(host_plan.host, app, was_healthy=False), drain]
+        host, seconds = host_plan.host, host_plan.drains[app.name]
+        drain = WaitDrained(host, app, seconds, heeds_stop=False, stops_service=False)
+        found += [DeregisterTarget(host, app, was_healthy=False), drain]
     found += _marked(host_plan, mine, is_bad=is_bad)
     switched = next((step for step in mine if isinstance(step, SwitchRelease)), None)
     if switched:
@@ -245,5 +246,5 @@ def _put_back(
         StopUnit(host, app),
         SwitchRelease(host, app, good.release, good.unit_digest),
         StartUnit(host, app),
-        ProveRelease(host, app, good.release, proof.question),
+        ProveRelease(host, app, good.release, proof.questions),
     )

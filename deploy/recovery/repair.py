@@ -17,7 +17,7 @@ from deploy.steps.staging import RemoveReleases
 from deploy.steps.target import DeregisterTarget, RegisterTarget, WaitHealthy
 from deploy.steps.unit import ReviveUnit
 from deploy.steps.verify import ProveRelease, ProveRevived
-from deploy.survey.question import Question
+from deploy.survey.question import Questions
 
 if TYPE_CHECKING:
     from deploy.aws.inventory import Host
@@ -79,6 +79,13 @@ def _made(given: Environment, survey: Survey) -> Plan:
             slot, last = on.slot, on.slot.deployed
             if slot.partial:
                 partial.append(RemoveReleases(on.host, on.app, ()))
+            if on.taken_out:
+                groups = ", ".join(group.name for group in on.taken_out)
+                lost.append(
+                    f"{on.host}: {on.app.name} was taken out of {groups} by hand, so it stays out; "
+                    "a deploy with --join puts it back"
+                )
+                continue
             if slot.is_as_deployed and on.is_healthy:
                 continue
             found = _without_switch(on, environment)
@@ -118,24 +125,25 @@ def _why_lost(slot: Slot, app: str) -> str:
 def _without_switch(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
     """The steps for what needs no switch; none where it does, or nothing can be done."""
     host, app, slot, last = on.host, on.app, on.slot, on.slot.deployed
-    question = Question.of(on)
+    questions = Questions.of(on)
     if last and slot.runs_deployed:
-        proven = ProveRelease(host, app, last.release, question)
-        if on.may_receive:
+        proven = ProveRelease(host, app, last.release, questions)
+        if on.is_in_every_group:
             return (proven, WaitHealthy(host, app), ForgetOut(host, app)) if slot.out else ()
         wait = _address_drained(on, environment)
         again = (RegisterTarget(host, app), WaitHealthy(host, app), ForgetOut(host, app))
         return (*wait, proven, *again)
-    if slot.is_steady and on.health.state in {State.HEALTHY, State.INITIAL}:
+    states = {each.health.state for each in on.memberships}
+    if slot.is_steady and states <= {State.HEALTHY, State.INITIAL}:
         release, unit_digest = slot.running_release, slot.running_unit_digest
         return (
-            ProveRelease(host, app, release, question),
+            ProveRelease(host, app, release, questions),
             WaitHealthy(host, app),
             RecordDeployed(host, app, release, unit_digest),
         )
     previous = app.settings.replaces
     if previous and slot.replaces.is_loaded and last is None and _was_out(slot):
-        revived = ProveRevived(host, app, previous, question)
+        revived = ProveRevived(host, app, previous, questions)
         if slot.replaces.is_running and not slot.unit_state.is_running and on.may_receive:
             return (revived, WaitHealthy(host, app), ForgetOut(host, app))
         return (
@@ -164,7 +172,8 @@ def _address_drained(on: AppOnHost, environment: Environment) -> tuple[Step, ...
     """An address that still drains cannot be registered before its delay is over (ALB guide)."""
     if not on.drains_by_address:
         return ()
-    return (WaitDrained(on.host, on.app, host_steps.drain_seconds(on, environment)),)
+    seconds = host_steps.drain_seconds(on, environment)
+    return (WaitDrained(on.host, on.app, seconds, stops_service=False),)
 
 
 def _was_out(slot: Slot) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from deploy.errors import DeployError
 from deploy.plan import capacity
 from deploy.steps.fleet import SILENT_API_SECONDS, Stopped
+from deploy.survey.app_on_host import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from deploy.aws.targets import Target, TargetGroup
     from deploy.plan.host_plan import HostPlan
     from deploy.plan.plan import Plan
     from deploy.settings.app import App
@@ -25,21 +27,13 @@ class CapacityGate:
     def __init__(self, plan: Plan, fleet: Fleet) -> None:
         """Ask nothing yet."""
         self._plan, self._fleet = plan, fleet
-        self._targets = {
-            name: {
-                host.name: fleet.target(host, plan.slots[host.name, name]) for host in plan.hosts
-            }
-            for name in sorted({app for batch in plan.minimums for app in batch})
-        }
-        self._zones = {
-            name: {targets[host.name]: host.zone for host in plan.hosts}
-            | {
-                fleet.target(host, slot): host.zone
-                for host in plan.left_out
-                for slot in plan.apps[name].slots
-            }
-            for name, targets in self._targets.items()
-        }
+        guarded = {name for batch in plan.minimums for name in batch}
+        self._groups = [
+            _Group.of(app, group, plan)
+            for app in plan.apps.values()
+            for group in fleet.groups[app.name]
+            if group.name in guarded
+        ]
 
     def wait(self, number: int, going: Callable[[], list[HostPlan]]) -> None:
         """Return when fresh readings show that enough serve without the hosts of these plans.
@@ -61,17 +55,37 @@ class CapacityGate:
             raise Stopped(text) if self._fleet.stop.is_set() else DeployError(text)
 
     def _shortfall(self, number: int, going: list[HostPlan]) -> tuple[App, str] | None:
-        """The first app that would be short without these host plans, and how; one look at each."""
-        for name, least in self._plan.minimums[number - 1].items():
-            app, targets = self._plan.apps[name], self._targets[name]
+        """The first app that would be short without these host plans, and how; one look a group."""
+        minimums = self._plan.minimums[number - 1]
+        for app, group, targets, zones in self._groups:
+            if group.name not in minimums:
+                continue
             out = {targets[host_plan.host.name] for host_plan in going if host_plan.switches(app)}
             try:
-                serving = self._fleet.serving(app, SILENT_API_SECONDS)
-                short = capacity.shortfall(
-                    self._fleet.groups[name], least, serving, out, self._zones[name]
-                )
+                serving = self._fleet.serving(group, SILENT_API_SECONDS)
+                short = capacity.shortfall(group, minimums[group.name], serving, out, zones)
             except DeployError as error:
                 short = f"cannot begin: {error}"
             if short:
                 return app, short
         return None
+
+
+class _Group(NamedTuple):
+    """One group of an app: by host name its targets, and the zones of all that are known."""
+
+    app: App
+    group: TargetGroup
+    targets: dict[str, Target]
+    zones: dict[Target, str]
+
+    @classmethod
+    def of(cls, app: App, group: TargetGroup, plan: Plan) -> _Group:
+        targets = {
+            host.name: target_of(group, host, plan.slots[host.name, app.name])
+            for host in plan.hosts
+        }
+        zones = {targets[host.name]: host.zone for host in plan.hosts}
+        for host in plan.left_out:
+            zones |= {target_of(group, host, slot): host.zone for slot in app.slots}
+        return cls(app, group, targets, zones)

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy.errors import DeployError, as_deploy_error
+from deploy.plan import description
 from deploy.run.capacity_gate import CapacityGate
 from deploy.run.host_runner import HostRunner
 from deploy.run.progress import Progress
@@ -183,6 +184,7 @@ class Execution:
     def _has_capacity(self, number: int, going: Callable[[], list[HostPlan]]) -> bool:
         """Whether the policy holds without these host plans, after a while of waiting for it."""
         try:
+            self._refuse_late(number, going())
             self._gate.wait(number, going)
         except Stopped:
             return False
@@ -190,6 +192,18 @@ class Execution:
             self._progress.failed(Failure(going()[0].host, f"begin batch {number}", str(error)))
             return False
         return True
+
+    def _refuse_late(self, number: int, going: list[HostPlan]) -> None:
+        """Raise DeployError where the credentials end before these host plans would have."""
+        if self.fleet.credentials_end is None:
+            return
+        left = self.fleet.credentials_end - self.fleet.clock.monotonic()
+        seconds = description.seconds((tuple(going),), self.fleet.groups, None)
+        if left < seconds + description.MARGIN_SECONDS:
+            raise DeployError(
+                f"batch {number} takes about {seconds:.0f} s, and the AWS credentials end in "
+                f"{max(0.0, left):.0f} s; renew them, and go on with the same command"
+            )
 
     def _switch(self, host_plan: HostPlan) -> None:
         """One host's turn; what is left of the old slots drains while others begin."""

@@ -138,7 +138,8 @@ class Report:
     seconds: of wall time; signal: the number that ended it, or 0; lost: whether another deploy
     took the environment over meanwhile; mixed: whether more than one release runs, as far as a
     look at the fleet showed: afterwards, or before where no look was possible; defects: errors of
-    Changeover itself that belong to no host.
+    Changeover itself that belong to no host; appeared: targets that are no hosts and were not there
+    when this was planned, in words.
     """
 
     plan: Plan
@@ -151,6 +152,7 @@ class Report:
     lost: bool = False
     mixed: bool = False
     defects: tuple[str, ...] = ()
+    appeared: tuple[str, ...] = ()
 
     @property
     def stopped_short(self) -> bool:
@@ -184,10 +186,11 @@ class Report:
         due = [host_plan.host.name for batch in self.plan.batches for host_plan in batch]
         is_reached = all(self.outcomes.get(name) in new for name in due)
         if not self.failures and (is_reached or not self.defects):
-            return ExitCode.DONE
+            return ExitCode.MIXED if self.appeared else ExitCode.DONE
         has_new = any(outcome in new | {Outcome.PARTLY} for outcome in self.outcomes.values())
         has_old = any(self.outcomes.get(name) not in new for name in due)
         leaves = any(failure.leaves for failure in self.failures)
         is_partial = Outcome.LEFT_OUT in self.outcomes.values()
         is_mixed = self.mixed or leaves or (has_new and (has_old or is_partial))
+        is_mixed = is_mixed or bool(self.appeared)
         return ExitCode.MIXED if is_mixed else ExitCode.FAILED

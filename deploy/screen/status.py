@@ -10,6 +10,7 @@ from deploy.foreign_text import json_text
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.view import View
 from deploy.run.report import ExitCode
+from deploy.survey import foreign_targets
 from deploy.survey.app_on_host import is_mixed
 
 if TYPE_CHECKING:
@@ -57,13 +58,17 @@ class Row:
 class Overview:
     """The rows of an environment, hosts in their order, apps within.
 
-    is_mixed: whether an app is seen to run in more than one release; lock: who holds it.
+    is_mixed: whether an app is seen to run in more than one release; lock: who holds it; foreign:
+    targets that are no hosts, in words; has_unknown: whether the settings accept none of them, so
+    that it is not known what runs there.
     """
 
     environment: str
     rows: tuple[Row, ...]
     is_mixed: bool = False
     lock: str = ""
+    foreign: tuple[str, ...] = ()
+    has_unknown: bool = False
 
     @property
     def is_whole_look(self) -> bool:
@@ -75,7 +80,7 @@ class Overview:
         """DONE only when all is well; otherwise what is worst."""
         if any(row.state != State.HEALTHY for row in self.rows):
             return ExitCode.OUT_OF_SERVICE
-        if self.is_mixed:
+        if self.is_mixed or self.has_unknown:
             return ExitCode.MIXED
         return ExitCode.DONE if all(row.is_well for row in self.rows) else ExitCode.FAILED
 
@@ -94,6 +99,7 @@ class Overview:
             "well": self.exit_code is ExitCode.DONE,
             "mixed": self.is_mixed,
             "lock": self.lock,
+            "foreign_targets": list(self.foreign),
             "exit_code": int(self.exit_code),
             "hosts": [_as_json(row) for row in self.rows],
         }
@@ -114,7 +120,9 @@ def overview(environment: Environment, survey: Survey) -> Overview:
     ]
     ordered = tuple(sorted(rows, key=lambda row: (row.host, row.app)))
     mixed = any(is_mixed(survey.everywhere(app)) for app in environment.apps)
-    return Overview(environment.name, ordered, mixed, _lock(survey))
+    foreign = tuple(map(str, foreign_targets.find(survey, environment.apps)))
+    is_refused = bool(foreign) and environment.foreign_targets == "refuse"
+    return Overview(environment.name, ordered, mixed, _lock(survey), foreign, is_refused)
 
 
 def _lock(survey: Survey) -> str:
@@ -138,9 +146,9 @@ def _as_json(row: Row) -> dict[str, object]:
 def _row(on: AppOnHost, unknown: tuple[str, ...]) -> Row:
     slot, previous, spare = on.slot, on.previous_unit, on.spare
     notes = [f"{previous} runs"] if previous else []
-    if on.health.is_shifted:
+    if any(each.health.is_shifted for each in on.memberships):
         notes.append("traffic is shifted away from its zone")
-    if on.health.is_anomalous:
+    if any(each.health.is_anomalous for each in on.memberships):
         notes.append("AWS sends it fewer requests: its answers are anomalous")
     if slot.unit_state.has_drop_ins:
         notes.append("drop-ins change its unit")
@@ -148,6 +156,12 @@ def _row(on: AppOnHost, unknown: tuple[str, ...]) -> Row:
         notes.append("its unit was changed, restart pending")
     if unknown:
         notes.append(f"not understood: {', '.join(unknown)}")
+    if len(on.memberships) > 1:
+        notes += [
+            f"{each.group.name}: {each.health}"
+            for each in on.memberships
+            if each.health.state is not State.HEALTHY
+        ]
     beside, is_left = previous, False
     if spare:
         # The previous unit has the first slot's port, so it runs beside the second one.
@@ -161,7 +175,7 @@ def _row(on: AppOnHost, unknown: tuple[str, ...]) -> Row:
     return Row(
         host=on.host.name,
         app=on.app.name,
-        target=", ".join(map(str, on.targets)),
+        target=", ".join(dict.fromkeys(map(str, on.targets))),
         state=str(on.health.state),
         reason=on.health.reason,
         unit_state=slot.unit_state.active if slot.unit_state.is_loaded else "absent",

@@ -67,6 +67,7 @@ def render_overview(overview: Overview) -> RenderableType:
         said = "; ".join(visible(text) for text in (row.reason, restarts, row.note) if text)
         if said:
             notes.append(words(f"{visible(row.host)} {visible(row.app)}: {said}"))
+    notes += [words(line(each), "yellow") for each in overview.foreign]
     if overview.lock:
         notes.append(words(f"locked: {line(overview.lock)}", "yellow"))
     code = overview.exit_code
@@ -94,6 +95,7 @@ def render_report(report: Report, next_command: str) -> RenderableType:
     parts: list[RenderableType] = [_failure(failure) for failure in report.failures]
     parts += [cell(f"{host}: {end}", COLOURS[end]) for host, end in report.outcomes.items()]
     parts += [cell(defect, "bold red") for defect in report.defects]
+    parts += [cell(f"{target} (since this command began)", "yellow") for target in report.appeared]
     code, tool = report.exit_code, f"Changeover {__version__}"
     releases = ", ".join(
         visible(f"{app} {release}") for app, release in report.plan.releases.items()

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from deploy.errors import BadInput
 from deploy.settings import success_codes
@@ -73,11 +80,20 @@ class App(Strict):
     """
     verify: Verify | None = None
     """What a package is verified by. It adds to the environment's, key by key."""
-    target_group: str
-    """The target group's name or ARN."""
+    target_groups: Words = ()
+    """Several target groups, by name or ARN, in place of `target_group`: a host is out of service
+    when it is out of all of them, and back in when it is healthy in all.
+    """
+    target_group: str | None = Field(default=None, validate_default=True)
+    """The target group's name or ARN. It is needed, unless `target_groups` names several."""
     ports: Annotated[tuple[Port, ...], Field(strict=False, min_length=1, max_length=2)]
     """The port that the service listens on, which it reads from `PORT` or `ASPNETCORE_URLS`.
     Two ports, such as `[5000, 5001]`, for `strategy: surge`.
+    """
+    target_port: Port | None = None
+    """The port of a reverse proxy on the host, which the target groups have in place of the app's
+    own. Targets are taken out and put in on it, and a release is proven on its own port and then
+    through the proxy, unless the health check has a port of its own.
     """
     command: str | None = None
     """The command that starts the service: a file of the package or a program on the host's
@@ -98,6 +114,11 @@ class App(Strict):
     """
     sandbox: dict[Directive, bool] = Field(default_factory=dict)
     """Directives of the unit's sandbox to leave out, such as `{PrivateUsers: false}`."""
+    rehearse: Literal["exec", "sandbox"] = "exec"
+    """What each host tries before the first drain, in the unit's own sandbox: `exec` checks that
+    the command can be executed (its libraries, its interpreter, its mode), without running a line
+    of it; `sandbox` starts /bin/true alone.
+    """
     template: str | None = None
     """A unit template of your own in place of templates/service.j2."""
     replaces: (
@@ -128,6 +149,23 @@ class App(Strict):
     keep_releases: Annotated[int, Field(ge=2, le=100)] = 5
     """How many releases stay on each host, to roll back to."""
 
+    @field_validator("target_groups")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"{twice!r} stands there twice; name each target group once")
+        return names
+
+    @field_validator("target_group")
+    @classmethod
+    def _one_key(cls, name: str | None, info: ValidationInfo) -> str | None:
+        several = info.data.get("target_groups")
+        if name is not None and several:
+            raise ValueError("stands beside target_groups; use one of the two keys")
+        if name is None and several == ():
+            raise ValueError("is missing; it names the target group, or target_groups several")
+        return name
+
     @field_validator("ports")
     @classmethod
     def _two(cls, ports: tuple[int, ...]) -> tuple[int, ...]:
@@ -141,6 +179,16 @@ class App(Strict):
         if path and {"..", "."} & set(path.split("/")):
             raise ValueError(f"must be a direct path, without '.' and '..', not {path!r}")
         return path
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """The target groups, by name or ARN; there is at least one."""
+        return self.target_groups or (str(self.target_group),)
+
+    @property
+    def entry_ports(self) -> tuple[int, ...]:
+        """The ports on which load balancers reach the app."""
+        return self.ports if self.target_port is None else (self.target_port,)
 
     @property
     def sandbox_removed(self) -> tuple[str, ...]:
@@ -188,6 +236,11 @@ class AppInSlot:
     def slot_mark(self) -> str:
         """`:5001 ` for a step's line, where there is another slot."""
         return f":{self.port} " if len(self.settings.ports) > 1 else ""
+
+    @property
+    def target_port(self) -> int:
+        """The port of its target: its own, or that of the proxy in front of it."""
+        return self.settings.target_port or self.port
 
     @property
     def unit_name(self) -> str:

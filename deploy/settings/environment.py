@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ from deploy.settings.app import App, Verify
 from deploy.settings.base import Port, Seconds, Strict, Words
 from deploy.settings.rollout import Rollout
 
+Network = IPv4Network | IPv6Network
 Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 
 
@@ -104,6 +106,14 @@ class Environment(Strict):
     """What to do about hosts that belong to an Auto Scaling group, which may replace them at
     any time.
     """
+    other_groups: Literal["refuse", "ignore"] = "refuse"
+    """What to do where target groups that no app names send requests to the hosts too, which no
+    drain would stop. `ignore` does not look for them.
+    """
+    foreign_targets: Literal["refuse", "warn"] = "refuse"
+    """What to do about targets of the apps' groups that are no hosts of the environment, and so
+    keep the release that they have. `warn` names them in plan, status and report.
+    """
     poll_seconds: Annotated[float, Field(ge=0.05, le=60)] = 2.0
     """The time between two reads of the targets' health."""
     lock_ttl_seconds: Annotated[float, Field(ge=2, le=3600)] = 30.0
@@ -114,17 +124,42 @@ class Environment(Strict):
     """How long load balancers may take to notice a deregistration. No drain is shorter."""
     quiet_seconds: Seconds = 5.0
     """How long connections must be idle for `drain: quiet` to end a drain."""
+    ignore_peers: Words = ()
+    """Addresses and networks, such as `10.0.0.9` or `10.1.0.0/16`, that connect to the apps and are
+    no users: monitoring, for instance. A service to which others still connect after its drain is
+    not stopped.
+    """
     verify: Verify | None = None
     """What every app's packages are verified by."""
+    other_apps: tuple[App, ...] = ()
+    """The environment's apps that the command is not about."""
     fabric: dict[str, Any] = Field(default_factory=dict)
     """Fabric's own keys, from the top level of the file."""
+
+    @field_validator("ignore_peers")
+    @classmethod
+    def _networks(cls, peers: tuple[str, ...]) -> tuple[str, ...]:
+        for peer in peers:
+            try:
+                ip_network(peer)
+            except ValueError as error:
+                raise ValueError(
+                    f"{peer!r} is no address and no network such as 10.0.0.9 or 10.1.0.0/16"
+                ) from error
+        return peers
 
     @model_validator(mode="after")
     def _distinct(self) -> Environment:
         taken: dict[object, str] = {}
         for app in self.apps:
-            ports = (f"port {port}" for port in app.ports)
-            for what in (*ports, f"target group {app.target_group!r}"):
+            if app.target_port is not None and len(app.ports) > 1:
+                raise ValueError(
+                    f"app {app.name} has one target_port for both of its slots; give it one port, "
+                    "and `strategy: rolling`"
+                )
+            ports = (f"port {port}" for port in dict.fromkeys((*app.ports, *app.entry_ports)))
+            groups = (f"target group {name!r}" for name in app.group_names)
+            for what in (*ports, *groups):
                 if what in taken:
                     raise ValueError(f"apps {taken[what]} and {app.name} share {what}")
                 taken[what] = app.name
@@ -136,6 +171,11 @@ class Environment(Strict):
                         f"`ports: [{app.ports[0]}, {app.ports[0] + 1}]`"
                     )
         return self
+
+    @property
+    def ignored_networks(self) -> tuple[Network, ...]:
+        """What `ignore_peers` names."""
+        return tuple(ip_network(peer) for peer in self.ignore_peers)
 
     def verification(self, app: App) -> Verify | None:
         """What the app's package is verified by: its own keys, and the environment's beside them.

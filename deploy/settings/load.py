@@ -16,6 +16,7 @@ from deploy.settings.rollout import Rollout
 from deploy.settings.yaml_document import Document
 
 NAME = "fabric.yaml"
+GROUP_KEYS = {"target_group", "target_groups"}
 
 LEAST = (
     "deploy:",
@@ -130,12 +131,20 @@ def _apps(base: Document, chosen: Document, environment: str) -> Document:
             raise BadInput(f"{place}: {environment}: apps: unknown app {name!r}{hint}")
         _mapping(base, name, f"{environment}: apps.{name}")
         _mapping(chosen.below("apps"), name, f"{environment}: apps.{name}")
-        app = base.below(name).overlaid(chosen.below("apps", name))
+        app = _without_replaced(base.below(name), mine).overlaid(chosen.below("apps", name))
         for key in sorted(GIVEN & set(app.values)):
             raise BadInput(f"{app.place((key,))}: {environment}: apps.{name}.{key}: unknown key")
         values[name] = app.values
         merged = Document(merged.values, merged.places | app.moved("apps", name).places)
     return Document(merged.values | {"apps": values}, merged.places)
+
+
+def _without_replaced(base: Document, mine: object) -> Document:
+    """The base without its target groups, where an environment's app names its own."""
+    if not (isinstance(mine, dict) and GROUP_KEYS & mine.keys()):
+        return base
+    kept = {key: value for key, value in base.values.items() if key not in GROUP_KEYS}
+    return Document(kept, base.places)
 
 
 def _known(section: Document, known: set[str]) -> None:

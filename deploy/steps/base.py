@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from deploy.aws.inventory import Host
     from deploy.aws.targets import TargetGroup
     from deploy.settings.app import AppInSlot
@@ -51,8 +53,8 @@ class Step(Protocol):
     def run(self, fleet: Fleet) -> None:
         """Do it."""
 
-    def estimated_seconds(self, group: TargetGroup) -> float:
-        """How long the settings have it wait; group: the target group of its app."""
+    def estimated_seconds(self, groups: Sequence[TargetGroup]) -> float:
+        """How long the settings have it wait; groups: the target groups of its app."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class OnHost:
     host: Host
     app: AppInSlot
 
-    def estimated_seconds(self, group: TargetGroup) -> float:
+    def estimated_seconds(self, groups: Sequence[TargetGroup]) -> float:
         """Return how long the settings have it wait: nothing, unless a step says otherwise."""
-        del group
+        del groups
         return 0.0

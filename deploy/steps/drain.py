@@ -10,73 +10,82 @@ from deploy.errors import BalancerError, RemoteError, Unreachable
 from deploy.hosts.scripts import connections
 from deploy.steps.base import OnHost, Phase
 from deploy.steps.fleet import Moment, Stopped
+from deploy.steps.senders import Senders
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from deploy.aws.targets import TargetGroup
     from deploy.hosts.scripts.connections import Connection
-    from deploy.steps.base import Step
     from deploy.steps.fleet import Fleet
 
 
 STALE_SECONDS = 10.0
 """How long the API may show a drained target as receiving before that is held to be true."""
+SAMPLE_SECONDS = 0.5
+ASK_SECONDS = 5.0
+LAST_LOOKS, LOOK_SECONDS = 2, 2.5
+"""How often, and how long each time, a port is watched for requests right before a delay ends."""
+LEAST_LOOKS = 5
+"""How often a port that never gets quiet is looked at after its floor: three looks show who sends,
+and the last two are too short to show what has ended.
+"""
+CLEAN_SECONDS = 3.0
+"""How long nothing may send, where something was seen to."""
 
 
 @dataclass(frozen=True)
 class WaitDrained(OnHost):
     """Let requests in flight finish: the whole deregistration delay, by our own clock.
 
-    heeds_stop: whether it ends when the operator wants an end, so that the host goes back in.
+    heeds_stop: whether it ends when the operator wants an end, so that the host goes back in;
+    stops_service: whether a service that works is stopped afterwards, and so must get no requests.
     """
 
     phase = Phase.DRAIN
 
     seconds: float
     heeds_stop: bool = field(default=True, repr=False)
+    stops_service: bool = field(default=True, repr=False, compare=False)
 
-    def estimated_seconds(self, group: TargetGroup) -> float:
+    def estimated_seconds(self, groups: Sequence[TargetGroup]) -> float:
         """Return how long the settings have it wait."""
-        del group
+        del groups
         return self.seconds
 
     def run(self, fleet: Fleet) -> None:
-        """Wait, then read the state once; Stopped when the operator wants an end.
+        """Wait, then see that nothing sends any more, and read the state once.
 
         AWS shows `draining` for the full delay even when nothing is in flight, so the state does
-        not show when it is over (ALB guide, deregistration delay).
+        not show when it is over (ALB guide, deregistration delay). Raises Stopped when the
+        operator wants an end.
         """
         began = fleet.marked(self.host, self.app, Moment.DEREGISTERED)
-        end = began + self.seconds
-        while (left := end - fleet.clock.monotonic()) > 0:
-            gone = fleet.clock.monotonic() - began
-            fleet.tell(self.host.name, f"draining, {gone:.0f} of {self.seconds:g} s")
-            if not self.heeds_stop:
-                fleet.clock.sleep(min(left, 0.5))
-            elif fleet.clock.wait(fleet.stop, min(left, 0.5)):
-                raise Stopped(f"{self.host}: stopped while draining")
+        first = began + fleet.propagation_seconds
+        end = max(began + self.seconds, first + 2 * SAMPLE_SECONDS)
+        senders = Senders(fleet.ignore_peers)
+        self._wait(fleet, began, first)
+        _see(fleet, self, senders)
+        self._wait(fleet, began, end - LAST_LOOKS * LOOK_SECONDS)
+        for left in range(LAST_LOOKS, 0, -1):
+            self._tell(fleet, began)
+            seconds = max(SAMPLE_SECONDS, (end - fleet.clock.monotonic()) / left)
+            _see(fleet, self, senders, seconds)
+        if self.stops_service:
+            refuse_senders(fleet, self, senders)
         refuse_returned(fleet, self, end)
+
+    def _wait(self, fleet: Fleet, began: float, moment: float) -> None:
+        while (left := moment - fleet.clock.monotonic()) > 0:
+            self._tell(fleet, began)
+            _pause(fleet, self, min(left, SAMPLE_SECONDS))
+
+    def _tell(self, fleet: Fleet, began: float) -> None:
+        gone = fleet.clock.monotonic() - began
+        fleet.tell(self.host.name, f"draining, {gone:.0f} of {self.seconds:g} s")
 
     def __str__(self) -> str:
         return f"drain {self.app.slot_mark}{self.seconds:g} s"
-
-
-def refuse_returned(fleet: Fleet, drain: Step, end: float) -> None:
-    """Read the state at a drain's end; BalancerError where it may be sent requests again.
-
-    Read again for a while, since a reading may be of the time before the drain.
-    """
-    health = fleet.until_out(drain.host, drain.app, end, STALE_SECONDS)
-    if health.may_receive:
-        raise BalancerError(
-            f"{drain.host}: the target is {health} again at the end of its drain; something "
-            "else registered it"
-        )
-
-
-SAMPLE_SECONDS = 0.5
-
-
-ASK_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -101,9 +110,9 @@ class WaitQuiet(OnHost):
         """How long it takes where no connection is ever busy."""
         return min(max(self.floor_seconds, self.quiet_seconds), self.seconds)
 
-    def estimated_seconds(self, group: TargetGroup) -> float:
+    def estimated_seconds(self, groups: Sequence[TargetGroup]) -> float:
         """Return how long the settings have it wait."""
-        del group
+        del groups
         return self.least_seconds
 
     def run(self, fleet: Fleet) -> None:
@@ -113,33 +122,35 @@ class WaitQuiet(OnHost):
         operator wants an end.
         """
         began = fleet.marked(self.host, self.app, Moment.DEREGISTERED)
-        floor, limit = began + self.floor_seconds, began + self.seconds
+        floor = began + self.floor_seconds
+        limit = max(began + self.seconds, floor + LEAST_LOOKS * SAMPLE_SECONDS)
         while (now := fleet.clock.monotonic()) < floor - self.quiet_seconds:
             fleet.tell(self.host.name, self._gone(fleet, began))
-            self._pause(fleet, min(now + SAMPLE_SECONDS, floor - self.quiet_seconds))
+            until = min(now + SAMPLE_SECONDS, floor - self.quiet_seconds)
+            _pause(fleet, self, until - fleet.clock.monotonic())
         before: tuple[Connection, ...] | None = None
-        quiet_since = math.inf
+        quiet_since, senders = math.inf, Senders(fleet.ignore_peers)
         while (now := fleet.clock.monotonic()) < limit:
+            is_last = limit - now < 2 * SAMPLE_SECONDS
             try:
-                seen = self._look(fleet, limit - now)
+                seen = _look(fleet, self, 0 if is_last else SAMPLE_SECONDS, limit - now)
             except (RemoteError, Unreachable) as error:
                 before, quiet_since = None, math.inf
                 state = f"its connections cannot be seen: {error}"
             else:
-                count = connections.busy(seen, before)
+                work = [each for each in seen if not each.has_ended or senders.counts(each)]
+                count = connections.busy(work, before)
                 before = seen
-                quiet_since = math.inf if count else min(quiet_since, fleet.clock.monotonic())
+                if now >= floor and not is_last:  # it would not show what has ended
+                    senders.see(seen)
+                quiet_since = math.inf if count else min(quiet_since, now)
                 if now >= max(floor, quiet_since + self.quiet_seconds):
                     break
                 state = self._state(count, max(0.0, now - quiet_since))
             fleet.tell(self.host.name, f"{state}; {self._gone(fleet, began)}")
-            self._pause(fleet, min(now + SAMPLE_SECONDS, limit))
+            _pause(fleet, self, min(now + SAMPLE_SECONDS, limit) - fleet.clock.monotonic())
+        refuse_senders(fleet, self, senders)
         refuse_returned(fleet, self, fleet.clock.monotonic())
-
-    def _look(self, fleet: Fleet, left: float) -> tuple[Connection, ...]:
-        """Ask the kernel once; an error where it cannot be asked, or does not say."""
-        script = connections.established(self.app.port)
-        return fleet.remote(self.host).ask(script, min(ASK_SECONDS, left))
 
     def _state(self, count: int, quiet: float) -> str:
         noun = "connection" if count == 1 else "connections"
@@ -149,14 +160,80 @@ class WaitQuiet(OnHost):
         gone = fleet.clock.monotonic() - began
         return f"draining for {gone:.0f} of {self.floor_seconds:g} to {self.seconds:g} s"
 
-    def _pause(self, fleet: Fleet, until: float) -> None:
-        left = max(0.0, until - fleet.clock.monotonic())
-        if not self.heeds_stop:
-            fleet.clock.sleep(left)
-        elif fleet.clock.wait(fleet.stop, left):
-            raise Stopped(f"{self.host}: stopped while draining")
-
     def __str__(self) -> str:
         return (
             f"drain {self.app.slot_mark}until quiet, {self.floor_seconds:g} to {self.seconds:g} s"
+        )
+
+
+Drain = WaitDrained | WaitQuiet
+
+
+def _look(
+    fleet: Fleet, drain: Drain, seconds: float, most_seconds: float = math.inf
+) -> tuple[Connection, ...]:
+    """Ask the kernel, for so long; an error where it cannot be asked, or does not say."""
+    script = connections.established(drain.app.target_port, seconds)
+    return fleet.remote(drain.host).ask(script, min(seconds + ASK_SECONDS, most_seconds))
+
+
+def _see(fleet: Fleet, drain: Drain, senders: Senders, seconds: float = 0.0) -> None:
+    """Have senders looked for, for so long; where nothing can be seen, say so and go on."""
+    end = fleet.clock.monotonic() + seconds
+    try:
+        senders.see(_look(fleet, drain, seconds))
+    except (RemoteError, Unreachable) as error:
+        text = f"its connections cannot be seen, nor whether requests still arrive: {error}"
+        fleet.tell(drain.host.name, text)
+    _pause(fleet, drain, end - fleet.clock.monotonic())
+
+
+def _pause(fleet: Fleet, drain: Drain, seconds: float) -> None:
+    """Wait; Stopped where the operator wants an end and the drain heeds that."""
+    if not drain.heeds_stop:
+        fleet.clock.sleep(max(0.0, seconds))
+    elif fleet.clock.wait(fleet.stop, max(0.0, seconds)):
+        raise Stopped(f"{drain.host}: stopped while draining")
+
+
+def refuse_senders(fleet: Fleet, drain: Drain, senders: Senders) -> None:
+    """See that nothing sends requests any more; BalancerError where something goes on to.
+
+    It is looked at for as long again as load balancers may need to hear of a deregistration: so
+    late they may cut the connections that outlive their delay.
+    """
+    now = fleet.clock.monotonic()
+    limit, clean_at = now + fleet.propagation_seconds, now
+    senders.is_over = True
+    while senders.found or now < clean_at:
+        if senders.found and now >= limit:
+            refuse_returned(fleet, drain, now)
+            port = drain.app.target_port
+            raise BalancerError(
+                f"{drain.host}: requests still reach port {port} after its drain, from "
+                f"{senders}, so it was not stopped: something besides its target groups sends "
+                "them. Name that group under `target_groups:`, end what sends, or list peers that "
+                "are no users' under `ignore_peers:`"
+            )
+        if senders.found:
+            clean_at = now + CLEAN_SECONDS
+            fleet.tell(drain.host.name, f"requests still arrive from {senders}; it is not stopped")
+        _see(fleet, drain, senders, SAMPLE_SECONDS)
+        now = fleet.clock.monotonic()
+    if senders.busy:
+        noun = "connection is" if senders.busy == 1 else "connections are"
+        text = f"{senders.busy} {noun} still busy at the end of the delay, and will be cut"
+        fleet.tell(drain.host.name, text)
+
+
+def refuse_returned(fleet: Fleet, drain: Drain, end: float) -> None:
+    """Read the state at a drain's end; BalancerError where it may be sent requests again.
+
+    Read again for a while, since a reading may be of the time before the drain.
+    """
+    still = fleet.until_out(drain.host, drain.app, end, STALE_SECONDS)
+    if still:
+        raise BalancerError(
+            f"{drain.host}: the target is {still.health} again in {still.group.name} at the end "
+            "of its drain; something else registered it"
         )

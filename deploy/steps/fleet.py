@@ -7,20 +7,22 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from deploy.aws.targets import weakest
 from deploy.clock import CLOCK, Clock
 from deploy.crew import Crew
 from deploy.errors import DeployError
-from deploy.survey.app_on_host import target_of
+from deploy.survey.app_on_host import Membership, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from deploy.aws.health_poller import HealthPoller
+    from deploy.aws.health_poller import HealthPoller, Reading
     from deploy.aws.inventory import Host
     from deploy.aws.registrar import Registrar
     from deploy.aws.targets import Health, Target, TargetGroup
     from deploy.hosts.ssh.remote import Remote
-    from deploy.settings.app import App, AppInSlot
+    from deploy.settings.app import AppInSlot
+    from deploy.settings.environment import Network
     from deploy.survey.slot import UnitState
 
 
@@ -50,18 +52,22 @@ def _silent(host: str, text: str) -> None:
 class Fleet:
     """The seams of one rollout.
 
-    run: the id of this command, for the records that it leaves.
-    tell: called with what a host is doing right now, for the screen; moments: what one step found
-    out that a later step of the same host and unit needs (monotonic seconds); stop: set when the
+    groups: each app's target groups, by the app's name; run: the id of this command, for the
+    records that it leaves; ignore_peers: networks whose connections count for no requests;
+    credentials_end: when AWS's credentials end, by the clock, where nothing renews them; tell:
+    called with what a host is doing right now, for the screen; moments: what one step found out
+    that a later step of the same host and unit needs (monotonic seconds); stop: set when the
     operator wants an end; clock: by which steps wait; crew: the threads of the run; started: each
     unit's state right after its start, by host and unit, to recognize restarts by.
     """
 
     remotes: Mapping[str, Remote]
-    groups: Mapping[str, TargetGroup]
+    groups: Mapping[str, tuple[TargetGroup, ...]]
     registrar: Registrar
     poller: HealthPoller
     propagation_seconds: float = 15.0
+    ignore_peers: tuple[Network, ...] = ()
+    credentials_end: float | None = None
     author: str = ""
     run: str = ""
     tell: Callable[[str, str], None] = _silent
@@ -75,16 +81,17 @@ class Fleet:
         """The host's connection."""
         return self.remotes[host.name]
 
-    def target(self, host: Host, app: AppInSlot) -> Target:
-        """The target of a host's slot in the app's group."""
-        return target_of(self.groups[app.name], host, app)
+    def targets(self, host: Host, app: AppInSlot) -> tuple[tuple[TargetGroup, Target], ...]:
+        """The target of a host's slot in each of the app's groups."""
+        return tuple((group, target_of(group, host, app)) for group in self.groups[app.name])
 
     def health(self, host: Host, app: AppInSlot) -> Health | None:
-        """The target's newest known health, for the log; None before the first reading."""
-        reading = self.poller.latest(self.groups[app.name])
-        return reading.of(self.target(host, app)) if reading else None
+        """The slot's newest known health, for the log; None before the first readings."""
+        read = [(self.poller.latest(group), its) for group, its in self.targets(host, app)]
+        states = [reading.of(its) for reading, its in read if reading]
+        return weakest(states) if states else None
 
-    def health_since(
+    def look(
         self,
         host: Host,
         app: AppInSlot,
@@ -92,17 +99,39 @@ class Fleet:
         timeout_seconds: float,
         *,
         at_once: bool = True,
-    ) -> Health:
-        """The target's health as read at or after a moment: by a poll made for it, or by the next.
+    ) -> tuple[Membership, ...]:
+        """The slot's health in each group, read at or after a moment.
 
-        An API that fails is asked again until the time is up; then its error is raised, or
-        DeployError where it kept silent. Each distinct error is shown once.
+        That is by a poll made for it, or by the next one. An API that fails is asked again until
+        the time is up; then its error is raised, or DeployError where it kept silent. Each
+        distinct error is shown once.
         """
-        shown = set[str]()
-        group, limit = self.groups[app.name], self.clock.monotonic() + timeout_seconds
+        limit, shown = self.clock.monotonic() + timeout_seconds, set[str]()
+        found: list[Membership] = []
+        for group, target in self.targets(host, app):
+            reading = self._reading(host, group, moment, limit, shown, at_once=at_once)
+            if reading is None:
+                raise DeployError(
+                    f"{host}: no answer from the load balancer's API on {group.name} in "
+                    f"{timeout_seconds:g} s"
+                )
+            found.append(Membership(group, target, reading.of(target)))
+        return tuple(found)
+
+    def _reading(
+        self,
+        host: Host,
+        group: TargetGroup,
+        moment: float,
+        limit: float,
+        shown: set[str],
+        *,
+        at_once: bool,
+    ) -> Reading | None:
+        """A group's reading since a moment; None where none came until `limit`."""
         while True:
             try:
-                reading = self.poller.after(
+                return self.poller.after(
                     group, moment, limit - self.clock.monotonic(), at_once=at_once
                 )
             except DeployError as error:
@@ -112,36 +141,30 @@ class Fleet:
                 if str(error) not in shown:
                     shown.add(str(error))
                     self.tell(host.name, f"the AWS API fails, asked again: {error}")
-                continue
-            if reading is None:
-                raise DeployError(
-                    f"{host}: no answer from the load balancer's API on "
-                    f"{app.settings.target_group} in {timeout_seconds:g} s"
-                )
-            return reading.of(self.target(host, app))
 
     def until_out(
         self, host: Host, app: AppInSlot, moment: float, timeout_seconds: float
-    ) -> Health:
-        """The first health since a moment by which the target gets no requests, or the last one.
+    ) -> Membership | None:
+        """Wait until no group may send requests to the slot; or else return one that still may.
 
-        timeout_seconds: from now on; errors are those of `health_since`.
+        moment: readings from then on count; timeout_seconds: from now on; errors are those of
+        `look`.
         """
         end, at_once = self.clock.monotonic() + timeout_seconds, True
         while True:
-            health = self.health_since(host, app, moment, SILENT_API_SECONDS, at_once=at_once)
-            if not health.may_receive or self.clock.monotonic() >= end:
-                return health
-            self.tell(host.name, f"AWS still shows its target as {health}")
+            seen = self.look(host, app, moment, SILENT_API_SECONDS, at_once=at_once)
+            still = next((each for each in seen if each.health.may_receive), None)
+            if still is None or self.clock.monotonic() >= end:
+                return still
+            self.tell(host.name, f"{still.group.name} still shows its target as {still.health}")
             moment, at_once = self.clock.monotonic(), False
 
-    def serving(self, app: App, timeout_seconds: float) -> frozenset[Target]:
-        """The targets of the app's group that serve now, by a reading made for it."""
-        reading = self.poller.after(self.groups[app.name], self.clock.monotonic(), timeout_seconds)
+    def serving(self, group: TargetGroup, timeout_seconds: float) -> frozenset[Target]:
+        """The targets of a group that serve now, by a reading made for it."""
+        reading = self.poller.after(group, self.clock.monotonic(), timeout_seconds)
         if reading is None:
             raise DeployError(
-                f"no answer from the load balancer's API on {app.target_group} in "
-                f"{timeout_seconds:g} s"
+                f"no answer from the load balancer's API on {group.name} in {timeout_seconds:g} s"
             )
         return frozenset(target for target, its in reading.targets.items() if its.serves)
 

@@ -26,6 +26,11 @@ def _objections(at: SlotOnHost) -> Iterator[str]:
             f"stop_timeout_seconds of {app.stop_seconds} s is under its longest request "
             f"({app.longest_request_seconds:g} s)"
         )
+    if app.target_port is not None:
+        yield (
+            f"its requests come through port {app.target_port}, and what a proxy has under way "
+            "does not show"
+        )
     for group in at.groups:
         if group.protocol_version != "HTTP1":
             yield (
@@ -39,6 +44,12 @@ def _objections(at: SlotOnHost) -> Iterator[str]:
             )
     if slot.replaces.is_running:
         yield f"it is unknown how {app.replaces}, which it replaces, handles SIGTERM"
+    main = slot.unit_state.main_pid
+    if main and slot.listeners and main not in {each.pid for each in slot.listeners}:
+        yield (
+            f"SIGTERM goes to process {main} of {at.unit_name}, and another one listens on port "
+            f"{at.app.port}: a wrapper may not pass it on; let it end with `exec`"
+        )
     if slot.unit_state.is_running and not slot.listeners:
         yield (
             f"no listener on port {at.app.port} is visible in the host's network namespace while "

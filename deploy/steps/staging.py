@@ -152,6 +152,9 @@ class StageUnits(OnHost):
             raise self._refused(names, error.result.stdout.splitlines()) from error
 
     def _refused(self, names: list[str], said: list[str]) -> DeployError:
+        lacks = next((line for line in said if "is not executable" in line), "")
+        if lacks:
+            return Unfit(f"{self.host}: {lacks}; repair the package, the host or `command:`")
         named = [(name, line) for line in said for name in names if f"/{name}" in line]
         name, line = (named or [(names[0], said[0] if said else "")])[0]
         problem = line.rpartition(f"/{name}:")[2].strip()

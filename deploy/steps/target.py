@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy.aws.targets import State
+from deploy.aws.targets import State, weakest
 from deploy.errors import BalancerError
 from deploy.hosts import notes, records
 from deploy.hosts.scripts import base, history
@@ -13,7 +13,10 @@ from deploy.steps.base import OnHost, Phase
 from deploy.steps.fleet import SILENT_API_SECONDS, Moment
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from deploy.aws.targets import TargetGroup
+    from deploy.settings.app import AppInSlot
     from deploy.steps.fleet import Fleet
 
 VERIFY_OUT_SECONDS = 60.0
@@ -23,9 +26,17 @@ consistent; 1 s was seen).
 """
 
 
+def named(app: AppInSlot) -> str:
+    """The app's target groups, as the settings name them."""
+    return " and ".join(app.settings.group_names)
+
+
 @dataclass(frozen=True)
 class DeregisterTarget(OnHost):
-    """Out: no new requests for this host. `was_healthy`: whether it served before."""
+    """Out of all the app's groups: no new requests for this host.
+
+    was_healthy: whether it served before.
+    """
 
     phase = Phase.DRAIN
 
@@ -38,29 +49,32 @@ class DeregisterTarget(OnHost):
         DeregisterTargets answers success for whatever it does not know (API reference), and what
         is read right after it may be of the time before.
         """
-        group, target = fleet.groups[self.app.name], fleet.target(self.host, self.app)
-        note = notes.Note(group.name, str(target), records.now(), fleet.author, fleet.run).as_line()
+        targets = fleet.targets(self.host, self.app)
+        groups = ", ".join(group.name for group, _ in targets)
+        shown = ", ".join(dict.fromkeys(str(target) for _, target in targets))
+        note = notes.Note(groups, shown, records.now(), fleet.author, fleet.run).as_line()
         remote = fleet.remote(self.host)
         script = history.record_out(self.app.name, self.app.port, note)
         remote.change(self.app.name, script)
-        try:
-            fleet.registrar.deregister(group, target)
-        finally:  # an answer that was lost may have been a yes
-            done = fleet.mark(self.host, self.app, Moment.DEREGISTERED)
-        health = fleet.until_out(self.host, self.app, done, VERIFY_OUT_SECONDS)
-        if health.may_receive:
+        for group, target in targets:
+            try:
+                fleet.registrar.deregister(group, target)
+            finally:  # an answer that was lost may have been a yes
+                done = fleet.mark(self.host, self.app, Moment.DEREGISTERED)
+        still = fleet.until_out(self.host, self.app, done, VERIFY_OUT_SECONDS)
+        if still:
             raise BalancerError(
-                f"{self.host}: {target} was deregistered from {group.name} but is {health}; "
-                "something else registers it again"
+                f"{self.host}: {still.target} was deregistered from {still.group.name} but is "
+                f"{still.health}; something else registers it again"
             )
 
     def __str__(self) -> str:
-        return f"deregister {self.app.slot_mark}from {self.app.settings.target_group}"
+        return f"deregister {self.app.slot_mark}from {named(self.app)}"
 
 
 @dataclass(frozen=True)
 class RegisterTarget(OnHost):
-    """In: the load balancer may send requests again."""
+    """In all the app's groups: load balancers may send requests again."""
 
     phase = Phase.CHECK
 
@@ -70,62 +84,73 @@ class RegisterTarget(OnHost):
         An address cannot come back before its deregistration delay is over (ALB guide, register
         targets): returning from a drain, a group of type `ip` waits for that first.
         """
-        group = fleet.groups[self.app.name]
+        targets = fleet.targets(self.host, self.app)
+        delays = [group.delay_seconds for group, _ in targets if group.target_type == "ip"]
         out = fleet.moments.get((self.host.name, self.app.unit_name, Moment.DEREGISTERED))
-        if group.target_type == "ip" and out is not None:
-            while (left := out + group.delay_seconds - fleet.clock.monotonic()) > 0:
+        if delays and out is not None:
+            while (left := out + max(delays) - fleet.clock.monotonic()) > 0:
                 fleet.tell(self.host.name, f"its address may come back in {left:.0f} s")
                 fleet.clock.sleep(min(left, 1.0))
         # The API knows no lock of ours: the host says whether this deploy still may.
         fleet.remote(self.host).change(self.app.name, base.see_ours())
-        fleet.registrar.register(group, fleet.target(self.host, self.app))
+        for group, target in targets:
+            fleet.registrar.register(group, target)
         fleet.mark(self.host, self.app, Moment.REGISTERED)
 
     def __str__(self) -> str:
-        return f"register {self.app.slot_mark}in {self.app.settings.target_group}"
+        return f"register {self.app.slot_mark}in {named(self.app)}"
 
 
 @dataclass(frozen=True)
 class WaitHealthy(OnHost):
-    """See the target become healthy."""
+    """See the target become healthy in all the app's groups."""
 
     phase = Phase.CHECK
 
-    def estimated_seconds(self, group: TargetGroup) -> float:
+    def estimated_seconds(self, groups: Sequence[TargetGroup]) -> float:
         """Return how long the settings have it wait."""
-        return group.interval_seconds
+        return max(group.interval_seconds for group in groups)
 
     def run(self, fleet: Fleet) -> None:
         """Poll state and reason; a state that waiting cannot change fails at once.
 
-        `healthy` may be read of a time before the registration: it counts once another state was
-        read since, or after a settling time.
+        `healthy` may be read of a time before the registration: in each group it counts once
+        another state was read since, or after a settling time.
         """
         began = moment = fleet.marked(self.host, self.app, Moment.REGISTERED)
         limit = self.app.settings.healthy_timeout_seconds
-        settled = min(SETTLE_SECONDS, fleet.groups[self.app.name].interval_seconds)
-        is_fresh = False
+        fresh = set[str]()
         while True:
-            health = fleet.health_since(
+            seen = fleet.look(
                 self.host, self.app, moment, SILENT_API_SECONDS, at_once=moment == began
             )
             gone = fleet.clock.monotonic() - began
-            is_fresh = is_fresh or health.state is not State.HEALTHY or gone >= settled
-            if health.state is State.HEALTHY and is_fresh:
+            fresh |= {
+                each.group.arn
+                for each in seen
+                if each.health.state is not State.HEALTHY
+                or gone >= min(SETTLE_SECONDS, each.group.interval_seconds)
+            }
+            waits = [
+                each
+                for each in seen
+                if each.health.state is not State.HEALTHY or each.group.arn not in fresh
+            ]
+            if not waits:
                 fleet.mark(self.host, self.app, Moment.HEALTHY)
                 return
+            group, target, health = next((w for w in waits if w.health.is_hopeless), waits[0])
             fleet.tell(self.host.name, f"target {health}, {gone:.0f} of {limit:g} s")
             if health.is_hopeless or gone > limit:
                 said = health.description or "AWS gives no description"
                 why = "can never become healthy" if health.is_hopeless else f"after {gone:.0f} s"
                 raise BalancerError(
-                    f"{self.host}: target {fleet.target(self.host, self.app)} of "
-                    f"{self.app.settings.target_group} is {health} {why}: {said}"
+                    f"{self.host}: target {target} of {group.name} is {health} {why}: {said}"
                 )
             moment = fleet.clock.monotonic()
 
     def __str__(self) -> str:
-        return f"wait until {self.app.slot_mark}healthy in {self.app.settings.target_group}"
+        return f"wait until {self.app.slot_mark}healthy in {named(self.app)}"
 
 
 @dataclass(frozen=True)
@@ -136,9 +161,9 @@ class Soak(OnHost):
 
     seconds: float
 
-    def estimated_seconds(self, group: TargetGroup) -> float:
+    def estimated_seconds(self, groups: Sequence[TargetGroup]) -> float:
         """Return how long the settings have it wait."""
-        del group
+        del groups
         return self.seconds
 
     def run(self, fleet: Fleet) -> None:
@@ -147,9 +172,8 @@ class Soak(OnHost):
         while (gone := fleet.clock.monotonic() - began) < self.seconds:
             fleet.tell(self.host.name, f"soaking, {gone:.0f} of {self.seconds:g} s")
             moment = fleet.clock.monotonic()
-            health = fleet.health_since(
-                self.host, self.app, moment, SILENT_API_SECONDS, at_once=False
-            )
+            seen = fleet.look(self.host, self.app, moment, SILENT_API_SECONDS, at_once=False)
+            health = weakest([each.health for each in seen])
             if health.state is not State.HEALTHY:
                 raise BalancerError(f"{self.host}: target became {health} while soaking")
             if fleet.clock.wait(fleet.stop, 0.1):

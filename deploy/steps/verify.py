@@ -13,9 +13,11 @@ from deploy.steps.fleet import Moment
 from deploy.survey import unit_state
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from deploy.aws.targets import TargetGroup
     from deploy.steps.fleet import Fleet
-    from deploy.survey.question import Question
+    from deploy.survey.question import Answer, Questions
     from deploy.survey.slot import UnitState
 
 ASK_SECONDS = 0.05
@@ -25,6 +27,7 @@ START_LOOK_SECONDS = 0.7
 JOURNAL_LINES = 5
 LOOK_SECONDS = 30.0
 SHORTEST_SECONDS = 0.1  # less is no time for any answer
+NO_TIME = "no answer: there was no time to ask"
 GRACE_SECONDS = 5.0  # for the proof's questions to the host, beside the settings' own limits
 
 
@@ -42,15 +45,11 @@ class ProveRelease(OnHost):
     is_beside = True
 
     release: str
-    question: Question
+    questions: Questions
 
-    @property
-    def _place(self) -> str:
-        return self.question.place(self.app.port)
-
-    def estimated_seconds(self, group: TargetGroup) -> float:
+    def estimated_seconds(self, groups: Sequence[TargetGroup]) -> float:
         """Return how long the settings have it wait."""
-        del group
+        del groups
         return self.app.settings.prove_seconds
 
     def run(self, fleet: Fleet) -> None:
@@ -69,7 +68,7 @@ class ProveRelease(OnHost):
 
     def __str__(self) -> str:
         return (
-            f"prove {self.release}: {self.question.shown(self.app.port)}, "
+            f"prove {self.release}: {self.questions.shown(self.app.port)}, "
             f"then up {self.app.settings.prove_seconds:g} s"
         )
 
@@ -101,9 +100,9 @@ class ProveRelease(OnHost):
     def _wait_for_answer(self, fleet: Fleet) -> None:
         began = fleet.clock.monotonic()
         limit = self.app.settings.start_timeout_seconds
-        looked, text = began - START_LOOK_SECONDS, "no answer"
+        looked, text = began - START_LOOK_SECONDS, NO_TIME
         while (left := began + limit - fleet.clock.monotonic()) > 0:
-            seen = self.question.ask(fleet.remote(self.host), self.app.port, left)
+            seen = self.questions.ask(fleet.remote(self.host), self.app.port, left)
             has_answered, now = seen.is_expected, fleet.clock.monotonic()
             if has_answered:
                 fleet.mark(self.host, self.app, Moment.ANSWERED)
@@ -113,12 +112,10 @@ class ProveRelease(OnHost):
             if has_answered:
                 self._show_journal(fleet)
                 return
-            text = seen.text
-            fleet.tell(self.host.name, f"{text} yet, {now - began:.0f} of {limit} s")
+            text = _said(seen)
+            fleet.tell(self.host.name, f"{seen.text} yet, {now - began:.0f} of {limit} s")
             _pause(fleet, began)
-        raise NotProven(
-            f"{self.host}: {self.app.unit_name} gave {text} on port {self._place} for {limit} s"
-        )
+        raise NotProven(f"{self.host}: {self.app.unit_name} gave {text} for {limit} s")
 
     def _show_journal(self, fleet: Fleet) -> None:
         """The last lines, for the person at the keyboard, while the release proves itself."""
@@ -153,11 +150,11 @@ class ProveRelease(OnHost):
             if left > STAY_LOOK_SECONDS:
                 self._steady(fleet, self._look(fleet, self._left(fleet)))
         self._steady(fleet, self._look(fleet, self._left(fleet)))
-        seen = self.question.ask(fleet.remote(self.host), self.app.port)
+        seen = self.questions.ask(fleet.remote(self.host), self.app.port)
         if not seen.is_expected:
             raise NotProven(
-                f"{self.host}: {self.app.unit_name} answered first and then gave {seen.text} on "
-                f"{self.question.path} after {self.app.settings.prove_seconds:g} s"
+                f"{self.host}: {self.app.unit_name} answered first and then gave {_said(seen)} "
+                f"after {self.app.settings.prove_seconds:g} s"
             )
 
 
@@ -176,30 +173,29 @@ class ProveRevived(OnHost):
     phase = Phase.PROVE
 
     unit_name: str
-    question: Question
-
-    @property
-    def _place(self) -> str:
-        return self.question.place(self.app.port)
+    questions: Questions
 
     def run(self, fleet: Fleet) -> None:
         """Any answer that the load balancer would take."""
         began = fleet.clock.monotonic()
-        text = "no answer"
+        text = NO_TIME
         while (
             left := began + self.app.settings.start_timeout_seconds - fleet.clock.monotonic()
         ) > 0:
-            seen = self.question.ask(fleet.remote(self.host), self.app.port, left)
+            seen = self.questions.ask(fleet.remote(self.host), self.app.port, left)
             if seen.is_expected:
                 return
-            text = seen.text
+            text = _said(seen)
             _pause(fleet, began)
-        raise NotProven(
-            f"{self.host}: {self.unit_name} was started again and gave {text} on port {self._place}"
-        )
+        raise NotProven(f"{self.host}: {self.unit_name} was started again and gave {text}")
 
     def __str__(self) -> str:
-        return f"prove that {self.unit_name} answers again on :{self._place}"
+        return f"prove {self.unit_name} again: {self.questions.shown(self.app.port)}"
+
+
+def _said(answer: Answer) -> str:
+    """An answer, with where it came from."""
+    return f"{answer.text} on port {answer.place}"
 
 
 def _pause(fleet: Fleet, began: float) -> None:

@@ -2,4 +2,5 @@
 
 gather -> parse, unit_state -> reader
        -> facts -> app_on_host -> slot
+question, serving: what serves is asked; other_targets, foreign_targets: what else gets requests
 """

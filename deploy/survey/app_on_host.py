@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from deploy.aws.targets import State, Target
+from deploy.aws.targets import State, Target, weakest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,13 +63,17 @@ class SlotOnHost:
     @property
     def health(self) -> Health:
         """The health of the first target that is not in service, or of the first of all."""
-        states = [each.health for each in self.memberships]
-        return next((each for each in states if each.state is not State.HEALTHY), states[0])
+        return weakest([each.health for each in self.memberships])
 
     @property
     def is_healthy(self) -> bool:
         """Whether every group finds it healthy."""
         return self.health.state is State.HEALTHY
+
+    @property
+    def is_healthy_somewhere(self) -> bool:
+        """Whether a group finds it healthy."""
+        return any(each.health.state is State.HEALTHY for each in self.memberships)
 
     @property
     def serves(self) -> bool:
@@ -80,6 +84,11 @@ class SlotOnHost:
     def may_receive(self) -> bool:
         """Whether a load balancer may send new requests now or soon."""
         return any(each.health.may_receive for each in self.memberships)
+
+    @property
+    def is_in_every_group(self) -> bool:
+        """Whether each of its groups may send new requests now or soon."""
+        return all(each.health.may_receive for each in self.memberships)
 
     @property
     def is_registered(self) -> bool:
@@ -116,6 +125,25 @@ class AppOnHost(SlotOnHost):
         return str(self.app.settings.replaces) if self.slot.replaces.is_running else ""
 
     @property
+    def is_new(self) -> bool:
+        """Whether nothing was ever deployed here, nothing serves, and no group knows the host."""
+        slots = [self.slot, *([self.spare.slot] if self.spare else [])]
+        is_known = self.is_registered or bool(self.spare and self.spare.is_registered)
+        is_used = any(each.deployed or each.out for each in slots)
+        return not (is_known or is_used or self.previous_unit)
+
+    @property
+    def taken_out(self) -> tuple[TargetGroup, ...]:
+        """The groups that it was taken out of by hand: no note on the host says that we did."""
+        if self.slot.out or self.is_new:
+            return ()
+        return tuple(
+            each.group
+            for each in self.memberships
+            if not each.health.is_registered or each.health.state is State.DRAINING
+        )
+
+    @property
     def running(self) -> frozenset[str]:
         """What runs of the app: the releases in its slots, and the unit that it replaces."""
         spare = self.spare.slot.running_release if self.spare else ""
@@ -133,4 +161,4 @@ def is_mixed(fleet: Iterable[AppOnHost]) -> bool:
 def target_of(group: TargetGroup, host: Host, app: AppInSlot) -> Target:
     """The target of the host's slot in a group: by instance, or by address for `ip` groups."""
     address = host.private_address or host.address
-    return Target(address if group.target_type == "ip" else host.instance_id, app.port)
+    return Target(address if group.target_type == "ip" else host.instance_id, app.target_port)

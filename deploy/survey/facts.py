@@ -53,13 +53,14 @@ class HostFacts:
 
 @dataclass(frozen=True)
 class Survey:
-    """Everything a plan is made from: hosts in their order, groups and health by app.
+    """Everything a plan is made from: hosts in their order, each app's groups, and their health.
 
+    groups: each app's target groups, by the app's name; health: by the group's ARN, its targets;
     most_targets: how many targets a load balancer may have; 0 where that was not asked for.
     """
 
     hosts: tuple[HostFacts, ...]
-    groups: dict[str, TargetGroup]
+    groups: dict[str, tuple[TargetGroup, ...]]
     health: dict[str, dict[Target, Health]]
     unreachable: dict[str, str] = field(default_factory=dict)
     """Hosts that could not be read, by name, with the reason."""
@@ -68,6 +69,10 @@ class Survey:
     """All hosts that the command is about, also those that could not be read."""
     left_out: dict[Host, str] = field(default_factory=dict)
     """Hosts that the command leaves out, with the reason; no other field has facts of them."""
+    other_hosts: tuple[Host, ...] = ()
+    """Hosts of the environment that the command is not about."""
+    notes: tuple[str, ...] = ()
+    """What was seen beside all that, and what was not looked at, for the plan to say."""
 
     @property
     def everyone(self) -> tuple[Host, ...]:
@@ -79,13 +84,13 @@ class Survey:
     def _facts(self) -> dict[str, HostFacts]:
         return {facts.host.name: facts for facts in self.hosts}
 
-    def target(self, host: Host, app: AppInSlot) -> Target:
-        """The target of a host's slot in the app's group."""
-        return target_of(self.groups[app.name], host, app)
-
-    def health_of(self, host: Host, app: AppInSlot) -> Health:
-        """The load balancer's word on that target."""
-        return self.health[app.name].get(self.target(host, app), GONE)
+    def memberships(self, host: Host, app: AppInSlot) -> tuple[Membership, ...]:
+        """The targets of a host's slot, one in each of the app's groups."""
+        return tuple(
+            Membership(group, target, self.health[group.arn].get(target, GONE))
+            for group in self.groups[app.name]
+            for target in [target_of(group, host, app)]
+        )
 
     def on(self, host: Host, app: App) -> AppOnHost:
         """All that is known of an app on a host that was read."""
@@ -103,6 +108,4 @@ class Survey:
     def _slot(
         self, host: Host, app: AppInSlot, slots: Mapping[str, Slot]
     ) -> tuple[Host, AppInSlot, Slot, tuple[Membership, ...]]:
-        group = self.groups[app.name]
-        member = Membership(group, self.target(host, app), self.health_of(host, app))
-        return host, app, slots[app.name], (member,)
+        return host, app, slots[app.name], self.memberships(host, app)

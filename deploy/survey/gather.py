@@ -38,7 +38,7 @@ def gather(
     environment: Environment,
     remotes: Mapping[str, Remote],
     balancer: Balancer,
-    groups: dict[str, TargetGroup],
+    groups: dict[str, tuple[TargetGroup, ...]],
     *,
     settled: bool = False,
 ) -> Survey:
@@ -49,9 +49,11 @@ def gather(
     what that means is decided where it is known what the command is for.
     """
     surges = environment.rollout.strategy == "surge"
-    with ThreadPoolExecutor(max_workers=min(MOST_AT_ONCE, len(remotes) + len(groups) + 1)) as pool:
+    every_group = [group for each in groups.values() for group in each]
+    threads = min(MOST_AT_ONCE, len(remotes) + len(every_group) + 1)
+    with ThreadPoolExecutor(max_workers=threads) as pool:
         limit = pool.submit(balancer.most_targets) if surges else None
-        health = {name: pool.submit(balancer.health, group) for name, group in groups.items()}
+        health = {group.arn: pool.submit(balancer.health, group) for group in every_group}
         looks = {
             name: pool.submit(look, remotes[name], environment, settled=settled) for name in remotes
         }
@@ -65,7 +67,7 @@ def gather(
             except Exception as error:  # noqa: BLE001 - whatever a host answers is its own failure
                 why = f"{type(error).__name__}: {visible(error)}"
                 refused[name] = f"{name}: its answer cannot be read: {why}"
-        found = {name: future.result() for name, future in health.items()}
+        found = {arn: future.result() for arn, future in health.items()}
     most, asked = limit.result() if limit else 0, tuple(each.host for each in remotes.values())
     seen = Survey(tuple(facts), groups, found, refused, most, asked)
     return replace(seen, hosts=tuple(settle(each, environment.apps, seen) for each in facts))

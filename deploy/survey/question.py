@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from deploy.hosts.ssh.http_probe import NotHttp
 from deploy.settings import success_codes
 
 if TYPE_CHECKING:
-    from deploy.survey.app_on_host import SlotOnHost
+    from deploy.survey.app_on_host import Membership, SlotOnHost
 
 LOOPBACK = "127.0.0.1"
 
@@ -18,7 +18,7 @@ class Asked(Protocol):
     """A host that can be asked: its connection."""
 
     def probe(
-        self, place: tuple[str, int], path: str, host_header: str, timeout_seconds: float
+        self, place: tuple[str, int], path: str, host: str, seconds: float, *, is_tls: bool
     ) -> int | None:
         """The status code that an address and port of the host answer to GET; None for none."""
 
@@ -28,10 +28,12 @@ class Answer:
     """What a question brought.
 
     Attributes:
+        place: Where it was asked, and what: `5000/health`.
         text: The answer in words.
         is_expected: Whether the load balancer would take it.
     """
 
+    place: str
     text: str
     is_expected: bool
 
@@ -47,6 +49,7 @@ class Question:
         port: The check's own port; None for the slot's.
         host_header: The Host header; None for address and port, as AWS sends it.
         timeout_seconds: How long one answer may take.
+        is_tls: Whether it is asked within TLS.
     """
 
     path: str
@@ -55,19 +58,22 @@ class Question:
     port: int | None = None
     host_header: str | None = None
     timeout_seconds: float = 5.0
+    is_tls: bool = False
 
     @classmethod
-    def of(cls, at: SlotOnHost) -> Question:
-        """The check of the slot's first group, with the app's `health:` over it."""
-        own, group = at.app.settings.health, at.groups[0]
-        address = at.targets[0].id if group.target_type == "ip" else at.host.private_address
+    def of(cls, at: SlotOnHost, member: Membership) -> Question:
+        """The check of one of the slot's groups, with the app's `health:` over it."""
+        settings, group = at.app.settings, member.group
+        own = settings.health
+        address = member.target.id if group.target_type == "ip" else at.host.private_address
         return cls(
             path=own.path or group.health_path,
             expect=own.expect or group.matcher,
             address=address or LOOPBACK,
-            port=int(group.health_port) if group.health_port.isdigit() else None,
+            port=int(group.health_port) if group.health_port.isdigit() else settings.target_port,
             host_header=own.host,
             timeout_seconds=own.timeout_seconds,
+            is_tls=group.health_protocol == "HTTPS",
         )
 
     def place(self, slot_port: int) -> str:
@@ -76,7 +82,8 @@ class Question:
 
     def shown(self, slot_port: int) -> str:
         """The question and its answer in one line: `GET :5000/health gives 200`."""
-        return f"GET :{self.place(slot_port)} gives {self.expect}"
+        how = " over TLS" if self.is_tls else ""
+        return f"GET :{self.place(slot_port)}{how} gives {self.expect}"
 
     def ask(self, host: Asked, slot_port: int, most_seconds: float | None = None) -> Answer:
         """Ask it, for `timeout_seconds`, or `most_seconds` where fewer."""
@@ -84,11 +91,49 @@ class Question:
         header = self.host_header or f"{self.address}:{port}"
         limit = self.timeout_seconds
         limit = limit if most_seconds is None else min(limit, most_seconds)
+        place = self.place(slot_port)
         try:
-            code = host.probe((self.address, port), self.path, header, limit)
+            code = host.probe((self.address, port), self.path, header, limit, is_tls=self.is_tls)
         except NotHttp as error:
-            return Answer(str(error), is_expected=False)
+            return Answer(place, str(error), is_expected=False)
         if code is None:
-            return Answer("no answer", is_expected=False)
+            return Answer(place, "no answer", is_expected=False)
         expected = success_codes.parse(self.expect).matches(code)
-        return Answer(f"answer {code}" + ("" if expected else f", not {self.expect}"), expected)
+        text = f"answer {code}" + ("" if expected else f", not {self.expect}")
+        return Answer(place, text, expected)
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What all of a slot's groups ask: what is in service passes every one.
+
+    Attributes:
+        each: The questions, each once; there is at least one.
+    """
+
+    each: tuple[Question, ...]
+
+    @classmethod
+    def of(cls, at: SlotOnHost) -> Questions:
+        """The checks of the slot's groups; those of a proxy are asked of the app itself first."""
+        asked = [Question.of(at, member) for member in at.memberships]
+        proxy = at.app.settings.target_port
+        # A proxy connects to the app by loopback, and most of them without TLS.
+        own = [
+            replace(each, port=None, address=LOOPBACK, is_tls=False)
+            for each in asked
+            if proxy and each.port == proxy
+        ]
+        return cls(tuple(dict.fromkeys((*own, *asked))))
+
+    def shown(self, slot_port: int) -> str:
+        """The questions and their answers in one line: `GET :5000/health gives 200`."""
+        return ", ".join(each.shown(slot_port) for each in self.each)
+
+    def ask(self, host: Asked, slot_port: int, most_seconds: float | None = None) -> Answer:
+        """Ask them in turn; the first answer that is not what was expected, or the last one."""
+        for question in self.each:
+            answer = question.ask(host, slot_port, most_seconds)
+            if not answer.is_expected:
+                break
+        return answer

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from deploy.clock import CLOCK
 from deploy.errors import DeployError
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
-from deploy.survey.question import Question
+from deploy.survey.question import Questions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,21 +47,24 @@ def _serves(on: AppOnHost) -> bool:
 
 def _problem(on: AppOnHost, remotes: Mapping[str, Asked]) -> str:
     """Why the slot in use does not pass; empty where it does."""
-    question, text = Question.of(on), ""
+    questions, text = Questions.of(on), ""
     for number in range(TRIES):
         if number:
             CLOCK.sleep(PAUSE_SECONDS)
         try:
-            answer = question.ask(remotes[on.host.name], on.app.port)
+            answer = questions.ask(remotes[on.host.name], on.app.port)
         except DeployError as error:
             text = str(error)
             continue
         if answer.is_expected:
             return ""
         text = answer.text
-    unit = on.previous_unit or on.unit_name
+        if len(questions.each) > 1:
+            text += f" on port {answer.place}"
+    unit, names = on.previous_unit or on.unit_name, [group.name for group in on.groups]
+    groups = f"{' and '.join(names)} call{'s' if len(names) == 1 else ''} it"
     return (
-        f"{on.host}: {unit} serves and {on.groups[0].name} calls it healthy, but it does not pass "
-        f"what a new release would have to: {question.shown(on.app.port)} brought {text}; let "
+        f"{on.host}: {unit} serves and {groups} healthy, but it does not pass "
+        f"what a new release would have to: {questions.shown(on.app.port)} brought {text}; let "
         f"`health:` of {on.app.name} ask what the load balancer's check asks"
     )

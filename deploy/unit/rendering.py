@@ -89,7 +89,11 @@ def for_verification(unit: RenderedUnit, staged_path: str, systemd_version: int 
 
 
 @lru_cache(maxsize=256)
-def for_rehearsal(unit: RenderedUnit, staged_path: str) -> str:
-    """Give a unit that runs /bin/true in the unit's sandbox, on the staged release."""
+def for_rehearsal(unit: RenderedUnit, staged_path: str, *, checks_program: bool = True) -> str:
+    """Give a unit that tries the unit's sandbox on the staged release; see `sandbox.rehearsal`."""
     app, _, port = unit.name.removesuffix(".service").partition("@")
-    return sandbox.rehearsal(unit.text, f"/srv/{app}/slots/{port}", staged_path)
+    slot = f"/srv/{app}/slots/{port}"
+    # The trial has another name, so that what stands for the unit's is filled in here.
+    known = {"%": "%%", "i": port, "I": port, "p": app, "n": unit.name, "N": f"{app}@{port}"}
+    text = re.sub(r"%([%iIpnN])", lambda found: known[found[1]], unit.text)
+    return sandbox.rehearsal(text, slot, staged_path, checks_program=checks_program)

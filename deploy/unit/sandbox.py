@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import re
+from functools import cache
+from importlib import resources
 from typing import TYPE_CHECKING
 
 from deploy.errors import nearest
 from deploy.unit import syntax
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 REMOVABLE = frozenset(
     {
@@ -46,10 +49,17 @@ _TRIED = re.compile(
     r"User|Group|SupplementaryGroups|DynamicUser|WorkingDirectory|Root\w+|MountAPIVFS|MountFlags"
     r"|Private\w+|Protect\w+|Restrict\w+|Bind\w*Paths|\w+Paths|TemporaryFileSystem|SystemCall\w+"
     r"|NoNewPrivileges|LockPersonality|MemoryDenyWriteExecute|KeyringMode|ProcSubset|UMask"
-    r"|CapabilityBoundingSet|AmbientCapabilities|SecureBits|Limit\w+|Device\w+|IPAddress\w+"
+    r"|CapabilityBoundingSet|AmbientCapabilities|SecureBits|Limit(?!NPROC)\w+|Device\w+"
+    r"|IPAddress\w+"
     r"|AppArmorProfile|SELinuxContext|SmackProcessLabel|NetworkNamespacePath|IPCNamespacePath"
     r"|LoadCredential\w*|SetCredential\w*|PAMName|Nice|OOMScoreAdjust|CPUScheduling\w+|IOSched\w+"
 )
+# What a program finds besides, as far as that decides whether it can be executed.
+_FOUND = re.compile(r"Environment|EnvironmentFile|PassEnvironment|UnsetEnvironment|ExecSearchPath")
+# ExecStart='s first word, after what may stand before it; as root, `+` and `!` say nothing of the
+# sandbox.
+_PROGRAM = re.compile(r"[@:|-]*(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s\"'+!@:|-]\S*)(?=\s|$)")
+_HIDES = {"RootDirectory", "RootImage", "InaccessiblePaths", "NoExecPaths"}
 _MADE = {
     "StateDirectory": "/var/lib",
     "CacheDirectory": "/var/cache",
@@ -116,13 +126,40 @@ def allowed_namespaces(values: Iterable[str]) -> frozenset[str]:
     return _NAMESPACES if allowed is None else allowed
 
 
-def rehearsal(text: str, slot: str, staged: str) -> str:
+@cache
+def _check() -> str:
+    """The check of a program, as StandardInputData= takes it."""
+    text = (resources.files(__package__) / "check_program.sh").read_bytes()
+    return base64.b64encode(text).decode()
+
+
+def _checkable(said: Sequence[tuple[str, str]]) -> str:
+    """Give the program that a unit starts, as ExecStart= names it; empty where none can be checked.
+
+    That is where it runs as root, where it may be made by the commands before it, and where its
+    name alone is searched for in folders of the unit's own.
+    """
+    starts: list[str] = []
+    for name, value in said:
+        if name == "ExecStart":
+            starts = [*starts, value] if value else []
+    found = _PROGRAM.match(starts[0]) if starts else None
+    program = found.group(1) if found else ""
+    names = {name for name, _ in said}
+    is_made = "ExecStartPre" in names and not re.search(r"/current/|/usr/", program)
+    is_searched = "/" not in program and "ExecSearchPath" in names
+    return "" if is_made or is_searched else program
+
+
+def rehearsal(text: str, slot: str, staged: str, *, checks_program: bool = False) -> str:
     """Give a unit that runs /bin/true within the sandbox of the unit with this text.
 
     slot, staged: the link that the unit mounts, and the release on the host that it will point
-    to. Each assignment is one line, so that a host can leave single ones out.
+    to; checks_program: whether it finds out as well that the unit's program can be executed there,
+    of which no line is run. Each assignment is one line, so that a host can leave single ones out.
     """
     said = syntax.assignments(text, "Service")
+    program = _checkable(said) if checks_program else ""
     made = [
         re.escape(f"{_MADE[name]}/{word.partition(':')[0]}")
         for name, value in said
@@ -131,15 +168,15 @@ def rehearsal(text: str, slot: str, staged: str) -> str:
     ]
     lines = []
     for name, value in said:
-        if not _TRIED.fullmatch(name):
+        if not (_TRIED.fullmatch(name) or (program and _FOUND.fullmatch(name))):
             continue
         tried = re.sub(rf"{re.escape(slot)}(?![\w.-])", lambda _: staged, value)
         if made and (name.endswith("Paths") or name == "WorkingDirectory"):
             # Such a directory is made when the service starts; here it may still be missing.
             tried = re.sub(rf"(^|\s)({'|'.join(made)})(?=[/:\s]|$)", r"\1-\2", tried)
         lines.append(f"{name}={tried}")
-    if any(name in {"RootDirectory", "RootImage"} for name, _ in said):
-        lines.append("SuccessExitStatus=203")  # all is set up, and that root has no /bin/true
+    if any(name in _HIDES for name, _ in said):
+        lines.append("SuccessExitStatus=203")  # all is set up, and what is tried is not there
     return "\n".join(
         (
             "[Unit]",
@@ -147,8 +184,10 @@ def rehearsal(text: str, slot: str, staged: str) -> str:
             "[Service]",
             "Type=oneshot",
             f"TimeoutStartSec={_REHEARSAL_SECONDS}",
-            "ExecStart=/bin/true",
+            f"ExecStart=/bin/sh -s -- {program}" if program else "ExecStart=/bin/true",
+            *(("StandardInput=data", f"StandardInputData={_check()}") if program else ()),
             *lines,
+            *(("UnsetEnvironment=LD_PRELOAD LD_AUDIT",) if program else ()),
             "",
         )
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,3 +94,47 @@ def test_credentials_of_another_account_are_refused_where_the_settings_name_one(
     assert Account(builders.environment(aws=aws | {"account": "123456789012"})).verify()
     with pytest.raises(BadInput, match=r"are of account 123456789012 .*is 210987654321"):
         Account(builders.environment(aws=aws | {"account": "210987654321"})).verify()
+
+
+ENDS = datetime(2099, 1, 2, 3, 4, 5, tzinfo=UTC)
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_SESSION_TOKEN": "testing",
+}
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [(KEYS, None), (KEYS | {"AWS_CREDENTIAL_EXPIRATION": ENDS.isoformat()}, ENDS)],
+)
+def test_keys_of_the_environment_end_when_they_say_so(
+    home: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: datetime
+) -> None:
+    assert home
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    account = Account(builders.environment(aws={"region": "eu-west-1"}))
+    assert account.expiry == expected
+
+
+@pytest.mark.parametrize("wants_factor", [True, False])
+def test_a_role_ends_where_it_wants_a_second_factor_and_renews_itself_elsewhere(
+    home: Path, monkeypatch: pytest.MonkeyPatch, *, wants_factor: bool
+) -> None:
+    if wants_factor:
+        factor = "mfa_serial = arn:aws:iam::123456789012:mfa/me\n"
+        (home / ".aws" / "config").write_text(CONFIG + factor)
+    account = Account(builders.environment(aws={"profile": "deployer"}))
+    chain = account._session_core.get_component("credential_provider")
+    monkeypatch.setattr(chain.get_provider("assume-role"), "_prompter", lambda _: "123456")
+    account.verify()
+    ends = account.expiry
+    assert (ends is not None) is wants_factor
+    assert ends is None or ends > datetime.now(UTC)
+
+
+def test_without_credentials_nothing_ends(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    (home / ".aws" / "config").unlink()
+    assert Account(builders.environment(aws={"region": "eu-west-1"})).expiry is None

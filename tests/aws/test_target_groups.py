@@ -91,6 +91,48 @@ def test_a_groups_settings_are_read(stubbed: tuple[Balancer, Stubber]) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "HTTP"),
+        ({"Protocol": "HTTPS", "HealthCheckProtocol": "HTTPS"}, "HTTPS"),
+        ({"HealthCheckProtocol": "HTTPS"}, "HTTPS"),
+        ({"Protocol": "HTTPS", "HealthCheckProtocol": None}, "HTTPS"),
+        ({"Protocol": "HTTPS", "HealthCheckProtocol": "HTTP"}, "HTTP"),
+    ],
+)
+def test_how_the_check_asks_is_read(
+    changes: dict[str, Any], expected: str, stubbed: tuple[Balancer, Stubber]
+) -> None:
+    asked, stubber = stubbed
+    described = {key: value for key, value in (DESCRIBED | changes).items() if value is not None}
+    stubber.add_response("describe_target_groups", {"TargetGroups": [described]})
+    stubber.add_response("describe_target_group_attributes", attributes())
+    assert asked.group("web-lab").health_protocol == expected
+
+
+ROUTING = "target_group_health.unhealthy_state_routing.minimum_healthy_targets"
+
+
+@pytest.mark.parametrize(
+    ("given", "registered", "fewest"),
+    [
+        ({}, 10, 1),
+        ({f"{ROUTING}.count": "3", f"{ROUTING}.percentage": "off"}, 10, 3),
+        ({f"{ROUTING}.count": "off", f"{ROUTING}.percentage": "50"}, 9, 5),
+        ({f"{ROUTING}.count": "2", f"{ROUTING}.percentage": "50"}, 2, 2),
+        ({f"{ROUTING}.percentage": "100"}, 7, 7),
+    ],
+)
+def test_p10_what_keeps_a_group_from_failing_open_is_read(
+    given: dict[str, str], registered: int, fewest: int, stubbed: tuple[Balancer, Stubber]
+) -> None:
+    asked, stubber = stubbed
+    stubber.add_response("describe_target_groups", {"TargetGroups": [DESCRIBED]})
+    stubber.add_response("describe_target_group_attributes", attributes(**given))
+    assert asked.group("web-lab").fewest(registered) == fewest
+
+
 def test_a_group_may_be_named_by_arn_and_defaults_are_awss(
     stubbed: tuple[Balancer, Stubber],
 ) -> None:
@@ -132,9 +174,6 @@ def test_a_group_without_a_load_balancer_is_refused(stubbed: tuple[Balancer, Stu
         ({"Protocol": "TCP", "LoadBalancerArns": [NLB]}, "protocol TCP at net/edge/1"),
         ({"Protocol": "GENEVE", "LoadBalancerArns": [NLB]}, "has the protocol GENEVE"),
         ({"LoadBalancerArns": [builders.ALB, NLB]}, "has the protocol HTTP at net/edge/1"),
-        ({"Protocol": "HTTPS", "HealthCheckProtocol": "HTTPS"}, "its targets over HTTPS"),
-        ({"HealthCheckProtocol": "HTTPS"}, "its targets over HTTPS"),
-        ({"Protocol": "HTTPS", "HealthCheckProtocol": None}, "its targets over HTTPS"),
         ({"ProtocolVersion": "GRPC", "Matcher": {"GrpcCode": "12"}}, "its targets over gRPC"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import builders
@@ -13,7 +14,6 @@ from deploy.errors import BadInput
 from deploy.plan import assembly, candidate
 from deploy.run.report import ExitCode, Failure, Outcome, Report
 from deploy.screen import status
-from deploy.survey.facts import Survey
 
 
 def test_names_are_split_at_commas() -> None:
@@ -71,7 +71,7 @@ def test_a_report_tells_who_is_out_of_service_whoever_took_them_out() -> None:
     )
     assert report.exit_code is ExitCode.DONE
     seen = builders.survey(hosts, {"host-2": UNHEALTHY})
-    partly = Survey(seen.hosts, seen.groups, seen.health, {"host-3": "no SSH connection"})
+    partly = replace(seen, unreachable={"host-3": "no SSH connection"})
     told = conclusion.as_seen(report, status.overview(environment, partly))
     assert list(told.outcomes.values()) == [Outcome.DONE, Outcome.OUT, Outcome.DONE]
     assert told.exit_code is ExitCode.OUT_OF_SERVICE
@@ -106,7 +106,7 @@ def test_a_fleet_that_was_mixed_and_cannot_be_seen_is_mixed() -> None:
     report = Report(made, outcomes, (failure,), mixed=made.mixed)
     assert report.exit_code is ExitCode.MIXED, "where nobody could look"
     seen = builders.survey(hosts)
-    dark = Survey((), seen.groups, seen.health, {"host-1": "no answer", "host-2": "no answer"})
+    dark = replace(seen, hosts=(), unreachable={"host-1": "no answer", "host-2": "no answer"})
     told = conclusion.as_seen(report, status.overview(environment, dark))
     assert told.exit_code is ExitCode.MIXED
     one = builders.survey([builders.facts(n, {"web": builders.slot(OLD)}) for n in (1, 2)])
@@ -121,6 +121,6 @@ def test_a_fleet_of_one_release_is_not_mixed_for_a_host_that_cannot_be_read() ->
     made = assembly.make(environment, (builders.offer(builders.app(), hosts),), seen)
     waiting = dict.fromkeys(("host-1", "host-2"), Outcome.WAITING)
     report = Report(made, waiting, (Failure(builders.host(1), "upload", "no way to it"),))
-    partly = Survey(seen.hosts[1:], seen.groups, seen.health, {"host-1": "no answer"})
+    partly = replace(seen, hosts=seen.hosts[1:], unreachable={"host-1": "no answer"})
     told = conclusion.as_seen(report, status.overview(environment, partly))
     assert told.exit_code is ExitCode.FAILED

@@ -35,7 +35,7 @@ def silent(_: str) -> None:
 def test_an_open_session_knows_account_groups_and_every_host(project: Project) -> None:
     with session(project, only=("host-1", "host-2"), skip=("host-2",)) as opened:
         assert opened.caller.startswith("arn:aws:")
-        assert opened.groups["web"].port == 5000
+        assert [group.port for group in opened.groups["web"]] == [5000]
         assert [host.name for host in opened.hosts] == ["host-1"]
         assert opened.hosts[0].instance_id == project.account.instances["changeover-test-host-1"]
         assert set(opened.remotes) == {"host-1"}
@@ -72,6 +72,15 @@ def test_what_is_wrong_is_refused_before_a_connection_is_made(
     assert [host.sshd.connections for host in project.hosts.values()] == [0, 0, 0]
 
 
+def test_p10_one_group_under_two_names_is_refused(project: Project) -> None:
+    elb = project.account.client("elbv2")
+    arn = elb.describe_target_groups(Names=["web-lab"])["TargetGroups"][0]["TargetGroupArn"]
+    project.rewrite("target_group: web-lab", f"target_groups: [web-lab, '{arn}']")
+    said = rf"target group web-lab stands there twice: as 'web-lab' of app web and as '{arn}'"
+    with pytest.raises(BadInput, match=said), session(project):
+        pytest.fail("it opened")
+
+
 def test_credentials_that_aws_refuses_are_reported_before_anything_else(project: Project) -> None:
     project.account.knobs.update({"api_error": "InvalidClientTokenId"})
     project.rewrite("target_group: web-lab", "target_group: nowhere")
@@ -97,7 +106,7 @@ def test_a_deploy_whose_lock_another_took_over_writes_no_more_to_aws(project: Pr
         lease.when_lost(lost.set)
         other = project.leave_lock()
         assert lost.wait(PATIENCE_SECONDS)
-        group = opened.groups["web"]
+        (group,) = opened.groups["web"]
         targets = opened.balancer.health(group).keys()
         with pytest.raises(LockLost, match="another deploy took lab over"):
             opened.balancer.deregister(group, targets)
@@ -159,7 +168,8 @@ def test_a_fleets_poller_polls_once_for_all_runs_and_ends_with_the_session(
         assert opened.fleet().poller is fleet.poller
         (host, *_) = opened.hosts
         app = opened.environment.apps[0]
-        assert len(fleet.serving(app, PATIENCE_SECONDS)) == len(project.hosts)
+        (group,) = fleet.groups[app.name]
+        assert len(fleet.serving(group, PATIENCE_SECONDS)) == len(project.hosts)
         assert str(fleet.health(host, app.at(app.ports[0]))) == "healthy"
         assert (fleet.author, fleet.run) == (sessions.author(), opened.run)
 

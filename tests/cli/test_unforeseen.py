@@ -222,13 +222,12 @@ def test_a_screen_that_breaks_ends_no_run(broken: tuple[str, ...]) -> None:
 
 
 def builders_fleet() -> Any:
-    group = {"web": builders.group()}
+    group = {"web": (builders.group(),)}
     return SimpleNamespace(
         stop=SimpleNamespace(is_set=lambda: False),
         clock=CLOCK,
         crew=Crew(),
         groups=group,
-        target=lambda host, app: (host, app),
     )
 
 

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.errors import CommandResult, RemoteError
 from deploy.hosts.scripts import connections
 from deploy.hosts.scripts.connections import Connection
 
@@ -133,6 +134,30 @@ def test_what_is_no_connection_is_passed_over(text: str) -> None:
     real = "0 0 10.0.0.1:5000 10.0.0.9:40001\n\t cubic bytes_received:27 segs_in:3\n"
     found = connections.parse(f"{text}{real}")
     assert [(each.received, each.is_told) for each in found] == [(27, True)]
+
+
+ENDED = (
+    "UNCONN 1      0      10.0.0.1:5000 10.0.0.9:40002\n"
+    "\t wscale:10,10 rto:204 bytes_sent:182 bytes_received:54 segs_out:2 segs_in:5\n"
+)
+
+
+def test_what_ended_while_the_port_was_watched_is_work_unless_it_was_there_before() -> None:
+    """As `ss -E` prints it: a load balancer also closes connections that it has long had."""
+    found = connections.parse(f"{ENDED}0 0 10.0.0.1:5000 10.0.0.9:40003\n\t cubic segs_in:3\n")
+    assert [(each.has_ended, each.received) for each in found] == [(True, 53), (False, 0)]
+    assert connections.busy(found, None) == 1
+    assert connections.busy(found, ()) == 1
+    before = ENDED.removeprefix("UNCONN ").lstrip().replace("received:54", "received:53")
+    assert connections.busy(found, connections.parse(before)) == 0
+    assert connections.busy(connections.parse(ENDED.replace("received:54", "received:1")), ()) == 0
+
+
+def test_where_ss_cannot_watch_that_is_an_error() -> None:
+    """An old iproute2, or no `stdbuf`: nobody could see connections that have ended."""
+    script = connections.established(5000, 2.5)
+    with pytest.raises(RemoteError, match=r"cannot show .* \(exit code 255\)"):
+        script.parse(CommandResult("ss", 0, "UNWATCHED 255\n", ""))
 
 
 def test_figures_that_are_no_numbers_are_absent() -> None:

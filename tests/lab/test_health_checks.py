@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lab.project import Project
 
 OWN_PORT = 8081
+FORBIDDEN, AGAIN = "AllowTcpForwarding no", "systemctl restart ssh"
 
 
 @pytest.fixture
@@ -38,6 +39,32 @@ def test_p11_a_check_on_a_port_of_its_own_is_asked_there(
         ran = project.deploy("2.0.0")
     assert ran.code == 0, ran.output
     assert f"GET :{own_port}/health gives 200" in ran.output
+    assert load.result.failed == 0, load.result.failures
+    assert set(project.releases().values()) == {"2.0.0"}
+
+
+@pytest.mark.hosts(2)
+@pytest.mark.parametrize("forwards", [True, False], ids=["by SSH", "on the host"])
+def test_p11_a_check_within_tls_is_asked_within_tls(
+    project: Project, lab: Lab, own_port: int, *, forwards: bool
+) -> None:
+    """Refused before: a group that checks over HTTPS."""
+    set_check(lab, "web-lab", HealthCheckProtocol="HTTPS")
+    if not forwards:
+        for host in lab.hosts:
+            lab.shell(host, f"sed -i '1i {FORBIDDEN}' /etc/ssh/sshd_config && {AGAIN}")
+    try:
+        project.install("1.0.0", anew=True, health_port=own_port, health_tls=True)
+        set_delay(lab, "web-lab", 3)
+        project.build("2.0.0", health_port=own_port, health_tls=True)
+        with Load(lab.url("web"), rate=100) as load:
+            ran = project.deploy("2.0.0")
+    finally:
+        set_check(lab, "web-lab", HealthCheckProtocol="HTTP")
+        for host in lab.hosts:
+            lab.shell(host, f"sed -i '/^{FORBIDDEN}$/d' /etc/ssh/sshd_config && {AGAIN}")
+    assert ran.code == 0, ran.output
+    assert f"GET :{own_port}/health over TLS gives 200" in ran.output
     assert load.result.failed == 0, load.result.failures
     assert set(project.releases().values()) == {"2.0.0"}
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lab.fleet import Lab
-from lab.project import Project, group_arn, until
+from lab.project import Project
 
 pytestmark = pytest.mark.hosts(2)
 
@@ -52,14 +52,6 @@ def held_port(_: Project, lab: Lab) -> None:
     )
 
 
-def deregistered(_: Project, lab: Lab) -> None:
-    arn = group_arn(lab, "web-lab")
-    lab.knobs(delay_divisor=100)
-    target = {"Id": lab.hosts[0].instance_id, "Port": 5000}
-    lab.client("elbv2").deregister_targets(TargetGroupArn=arn, Targets=[target])
-    until("the target to be gone", lambda: len(lab.health("web-lab")) < len(lab.hosts))
-
-
 def key_refused(project: Project, _: Lab) -> None:
     key = project.folder / "other"
     words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)]
@@ -97,10 +89,6 @@ REFUSALS: dict[str, tuple[Change, tuple[str, ...]]] = {
     "host without address": (
         environment(hosts=["no-such-host.invalid"]),
         ("'no-such-host.invalid' has no address",),
-    ),
-    "host not in the group": (
-        deregistered,
-        ("is no target of group web-lab", "aws elbv2 register-targets"),
     ),
     "key refused": (key_refused, ("refuses user 'ec2-user'",)),
     "key file absent": (environment(ssh={"key_files": ["nope"]}), ("nope does not exist",)),

@@ -19,7 +19,7 @@ from deploy.steps.drain import WaitDrained
 from deploy.steps.staging import RemoveReleases, UploadRelease
 from deploy.steps.target import DeregisterTarget, Soak
 from deploy.steps.verify import ProveCurrent
-from deploy.survey.question import Question
+from deploy.survey.question import Question, Questions
 from deploy.survey.slot import Slot, UnitState
 
 if TYPE_CHECKING:
@@ -253,10 +253,10 @@ def test_other_dangers_are_warnings_too() -> None:
 
 def test_the_local_question_is_the_groups_unless_the_app_has_its_own() -> None:
     seen = builders.survey()
-    assert Question.of(seen.on(builders.host(), WEB)) == Question("/health", "200")
+    assert Questions.of(seen.on(builders.host(), WEB)).each == (Question("/health", "200"),)
     own = builders.app(health={"path": "/ready", "expect": "200-299", "timeout_seconds": 2})
     expected = Question("/ready", "200-299", timeout_seconds=2)
-    assert Question.of(seen.on(builders.host(), own)) == expected
+    assert Questions.of(seen.on(builders.host(), own)).each == (expected,)
 
 
 @given(states=st.lists(st.sampled_from([HEALTHY, UNHEALTHY, GONE]), min_size=1, max_size=6))
@@ -341,11 +341,11 @@ def test_a_torn_upload_of_the_coming_release_is_gone_on_with() -> None:
 
 def test_a_plan_tells_what_must_stay_in_service_and_how_many_may_fail() -> None:
     found = made(old(1, 2, 3, 4), batch=[1, 2])
-    assert found.minimums == ({"web": 3}, {"web": 2}, {"web": 3})
+    assert found.minimums == ({"web-lab": 3}, {"web-lab": 2}, {"web-lab": 3})
     assert found.tolerated == 0
     policy = {"min_in_service": "50%", "max_failures": "50%"}
     found = made(old(1, 2, 3, 4), batch=2, rollout=policy)
-    assert found.minimums == ({"web": 2}, {"web": 2})
+    assert found.minimums == ({"web-lab": 2}, {"web-lab": 2})
     assert found.tolerated == 2
     assert made(old(1, 2), batch=2, allow_downtime=True).minimums == ({},)
 
@@ -355,7 +355,7 @@ def test_a_window_is_told_and_held_to_the_same_policy() -> None:
     assert [len(batch) for batch in found.batches] == [4]
     assert "rolling, window 2, drain wait" in found.title
     assert "Batch 1 of 1, 2 at a time: host-1, host-2, host-3, host-4" in str(found)
-    assert found.minimums == ({"web": 2},)
+    assert found.minimums == ({"web-lab": 2},)
     one = made(old(1, 2, 3, 4))
     assert found.seconds == one.seconds / 2
     for rollout in ({"window": 4}, {"window": 2, "min_in_service": 3}):
@@ -369,8 +369,8 @@ def test_an_app_that_is_out_goes_before_one_that_serves_on_the_same_host() -> No
     slots = {"web": builders.slot(), "admin": builders.slot()}
     hosts = [builders.facts(n, slots) for n in (1, 2)]
     seen = builders.survey(hosts, apps=(WEB, admin))
-    for number, app in ((0, WEB), (1, admin)):
-        seen.health[app.name][seen.target(hosts[number].host, app.slots[0])] = UNHEALTHY
+    for number, app in ((1, WEB), (2, admin)):
+        builders.see(seen, app.slots[0], number, UNHEALTHY)
     offers = tuple(builders.offer(app, hosts) for app in (WEB, admin))
     found = assembly.make(builders.environment(WEB, admin), offers, seen)
     told = [

@@ -130,7 +130,7 @@ def test_every_host_is_offered_a_unit_for_each_slot_with_its_own_group_and_port(
         group = groups[int(host[-1])] or app.service_user
         assert f"Group={group}\n" in unit.text
         assert f"/srv/web/releases/{release}" in offered.checks[host, port]
-        assert "/bin/true" in offered.trials[host, port]
+        assert "ExecStart=/bin/sh -s -- /srv/web/current/web\n" in offered.trials[host, port]
     one, other = (offered.unit(seen.on(hosts[n].host, app)) for n in (0, 1))
     assert one.digest != other.digest, "another group is another unit"
     assert one == offered.unit(seen.on(hosts[2].host, app))

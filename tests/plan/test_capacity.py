@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import builders
 import pytest
@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from deploy.aws.targets import Health, Override, State
 from deploy.errors import BadInput
-from deploy.plan import advice, capacity, order
+from deploy.plan import advice, assembly, capacity, order
 from deploy.settings.rollout import Batch, Rollout, Share
+from deploy.survey.app_on_host import target_of
 from deploy.survey.slot import Slot
 
 if TYPE_CHECKING:
@@ -118,6 +119,49 @@ def test_a_zone_with_one_host_is_refused_where_zones_stand_alone() -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("group", "policy", "said"),
+    [
+        ({"least_healthy": 2}, LEAST_ONE, ""),
+        ({"least_healthy": 3}, LEAST_ONE, ""),
+        ({"least_healthy": 4}, LEAST_ONE, "would leave 3 targets .* wants 4"),
+        ({"least_healthy_percent": 100}, LEAST_ONE, ""),
+        ({"least_healthy": 2, "zonal": True}, LEAST_ONE, "zone .* with 1 targets of at least 2"),
+        ({"least_healthy_percent": 50, "zonal": True}, LEAST_ONE, ""),
+    ],
+)
+def test_p10_a_batch_that_makes_the_group_fail_open_is_refused(
+    group: dict[str, Any], policy: Rollout, said: str
+) -> None:
+    """Below its own minimum a group sends requests to unhealthy targets too."""
+    hosts = [builders.facts(n, zone=f"eu-west-1{'ab'[n % 2]}") for n in range(4)]
+    cut = [[facts.host] for facts in hosts]
+    seen = builders.survey(hosts, **group)
+    if not said:
+        capacity.refuse_outage(policy, [(WEB, cut)], seen, allow_downtime=False)
+        return
+    with pytest.raises(BadInput, match=said):
+        capacity.refuse_outage(policy, [(WEB, cut)], seen, allow_downtime=False)
+
+
+def test_p10_of_several_groups_each_keeps_its_own_minimum() -> None:
+    web = builders.app(target_groups=["public", "internal"])
+    hosts = [builders.facts(number) for number in (1, 2, 3)]
+    cut = [[facts.host] for facts in hosts]
+    seen = builders.survey(hosts, apps=[web])
+    capacity.refuse_outage(Rollout(), [(web, cut)], seen, allow_downtime=False)
+    target = target_of(seen.groups["web"][1], hosts[1].host, web.at(5000))
+    seen.health[seen.groups["web"][1].arn][target] = UNHEALTHY
+    with pytest.raises(BadInput, match="would leave 1 targets of internal in service"):
+        capacity.refuse_outage(Rollout(), [(web, cut)], seen, allow_downtime=False)
+    plan = assembly.make(
+        builders.environment(web, rollout={"min_in_service": 1}),
+        (builders.offer(web, hosts),),
+        seen,
+    )
+    assert plan.minimums[0] == {"public": 1, "internal": 1}
+
+
 def test_the_outage_can_be_accepted_and_a_dead_group_guards_nothing() -> None:
     hosts = [builders.facts(1)]
     cut = [[hosts[0].host]]
@@ -130,8 +174,7 @@ def test_an_outage_of_any_app_of_the_batch_is_refused() -> None:
     apps = (WEB, builders.app("admin", 5100))
     hosts = [builders.facts(n, {"web": Slot(), "admin": Slot()}) for n in (1, 2)]
     seen = builders.survey(hosts, apps=apps)
-    target = seen.target(hosts[1].host, apps[1].at(5100))
-    seen.health["admin"][target] = UNHEALTHY
+    builders.see(seen, apps[1].at(5100), 2, UNHEALTHY)
     cut = [[facts.host] for facts in hosts]
     switched = [(app, cut) for app in apps]
     with pytest.raises(BadInput, match="no target of admin-lab in service"):
@@ -155,7 +198,7 @@ def test_of_several_apps_the_host_with_the_fewest_in_service_goes_first() -> Non
     apps = (WEB, builders.app("admin", 5100))
     hosts = [builders.facts(n, {"web": Slot(), "admin": Slot()}) for n in (1, 2, 3)]
     seen = builders.survey(hosts, {"host-3": UNHEALTHY}, apps)
-    seen.health["web"][seen.target(hosts[1].host, WEB.at(5000))] = UNHEALTHY
+    builders.see(seen, WEB.at(5000), 2, UNHEALTHY)
     ordered = order.order(Rollout(batch=Batch.parse(1)), hosts, seen, apps)
     assert [facts.host.name for facts in ordered] == ["host-3", "host-2", "host-1"]
 
@@ -226,8 +269,10 @@ def three_zones(shifted: str = "") -> Survey:
 
 
 def test_a_target_in_a_shifted_zone_is_no_capacity() -> None:
-    assert capacity.InService.of(WEB, three_zones()).size == 6
-    now = capacity.InService.of(WEB, three_zones("b"))
+    whole, seen = three_zones(), three_zones("b")
+    group = whole.groups["web"][0]
+    assert capacity.InService.of(WEB, group, whole).size == 6
+    now = capacity.InService.of(WEB, group, seen)
     assert (now.size, len(now.healthy)) == (4, 4)
     assert now.is_complete, "a canary is still wanted"
 

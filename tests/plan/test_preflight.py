@@ -10,7 +10,7 @@ from builders import NEW, RUNNING
 
 from deploy.aws.targets import GONE, Health, State
 from deploy.errors import BadInput
-from deploy.plan import fitness, preflight
+from deploy.plan import assembly, fitness, preflight
 from deploy.plan.candidate import Opened
 from deploy.settings.scope import Scope
 from deploy.survey.slot import Listener, Slot
@@ -77,7 +77,6 @@ def test_a_fit_host_is_left_in_peace() -> None:
             {"facts": {"tools": builders.TOOLS - {"tar"}}},
             "host-1: has no `tar`; install the package tar",
         ),
-        ({"health": GONE}, "host-1: is no target of group web-lab; register it first: aws elbv2"),
         (
             {"health": Health(State.UNUSED, "Target.NotInUse", "No listener")},
             "host-1: target i-00000000000000001:5000 of web-lab is unused (Target.NotInUse): "
@@ -95,11 +94,6 @@ def test_a_fit_host_is_left_in_peace() -> None:
         (
             {"app": {"environment_file": "/etc/web.env"}},
             "host-1: environment_file /etc/web.env does not exist",
-        ),
-        (
-            {"group": {"target_type": "lambda"}},
-            "target group web-lab has targets of type 'lambda'; hosts can be deployed in groups "
-            "of type instance or ip",
         ),
     ],
 )
@@ -221,3 +215,30 @@ def test_a_mark_of_a_majority_forbids_it_and_a_name_permits_it() -> None:
         is_default=False,
     )
     assert len(named.hosts) == 3
+
+
+def test_p10_what_somebody_took_out_is_named_with_what_to_type() -> None:
+    slots = {"web": builders.slot()}
+    hosts = [builders.facts(1, slots), builders.facts(2, slots), builders.facts(3)]
+    gone = dict.fromkeys(("host-1", "host-3"), GONE)
+    web = builders.app()
+    seen = builders.survey(hosts, gone, [web])
+    assert fitness.taken_out((web,), seen) == {
+        "host-1": (
+            "host-1: is no target of web-lab, though web serves or was deployed there; put it in "
+            "with --join, or leave it out with --skip-host host-1",
+        )
+    }
+
+
+def test_a_new_host_is_named_in_the_plan_and_registered_when_its_release_is_proven() -> None:
+    web = builders.app()
+    hosts = [builders.facts(1, {"web": builders.slot()}), builders.facts(2)]
+    seen = builders.survey(hosts, {"host-2": GONE}, [web])
+    plan = assembly.make(builders.environment(web), (builders.offer(web, hosts),), seen)
+    assert "host-2: new for web: registered in web-lab once the release is proven" in plan.warnings
+    first = plan.batches[0][0]
+    assert first.host.name == "host-2", "it costs no capacity"
+    kinds = [type(step).__name__ for step in first.steps]
+    assert kinds.index("ProveRelease") < kinds.index("RegisterTarget")
+    assert not {"DeregisterTarget", "WaitDrained"} & set(kinds)

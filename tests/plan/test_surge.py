@@ -18,7 +18,6 @@ from deploy.recovery import failed_host, repair, rollback
 from deploy.screen import status
 from deploy.settings.scope import Scope
 from deploy.survey import gather
-from deploy.survey.app_on_host import target_of
 from deploy.survey.facts import HostFacts, Survey
 from deploy.survey.slot import Listener, Slot, UnitState
 
@@ -74,8 +73,7 @@ def seen(hosts: Sequence[HostFacts], health: Mapping[tuple[int, int], Health]) -
         number = int(facts.host.name.partition("-")[2])
         for app in (FIRST, SECOND):
             told = health.get((number, app.port), HEALTHY if app == FIRST else GONE)
-            if told != GONE:
-                found.health["web"][target_of(found.groups["web"], facts.host, app)] = told
+            builders.see(found, app, number, told)
     return found
 
 
@@ -340,7 +338,7 @@ def test_a_rollback_takes_the_other_slot_again() -> None:
 def refusal(facts: HostFacts, **changes: Any) -> str:
     group = {key: changes.pop(key) for key in ("health_port",) if key in changes}
     found = replace(seen([facts], {}), **changes)
-    groups = {name: replace(each, **group) for name, each in found.groups.items()}
+    groups = {"web": tuple(replace(each, **group) for each in found.groups["web"])}
     environment = builders.environment(WEB, rollout=SURGE)
     surveyed = replace(found, groups=groups)
     with pytest.raises(BadInput) as refused:

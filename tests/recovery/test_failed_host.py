@@ -18,7 +18,7 @@ from deploy.steps.drain import WaitDrained
 from deploy.steps.target import RegisterTarget, WaitHealthy
 from deploy.steps.unit import SwitchRelease
 from deploy.steps.verify import ProveRelease, ProveRevived
-from deploy.survey.question import Question
+from deploy.survey.question import Question, Questions
 from deploy.survey.slot import Slot, UnitState
 from deploy.unit.rendering import RenderedUnit
 
@@ -238,7 +238,8 @@ def test_whatever_fails_no_unproven_release_is_registered(
 
 
 def test_a_target_that_is_in_already_stays_in_whatever_fails_of_its_repair() -> None:
-    proof = ProveRelease(builders.host(), WEB.at(5000), OLD, Question("/health", "200"))
+    asked = Questions((Question("/health", "200"),))
+    proof = ProveRelease(builders.host(), WEB.at(5000), OLD, asked)
     host_plan = HostPlan(builders.host(), (proof, WaitHealthy(builders.host(), WEB.at(5000))))
     for step in host_plan.steps:
         way = failed_host.recovery_of(host_plan, step)

@@ -12,6 +12,7 @@ from builders import HEALTHY, NEW, OLD, UNHEALTHY
 from deploy.aws.targets import GONE, Health, State
 from deploy.hosts.records import Record
 from deploy.recovery import failed_host, repair
+from deploy.survey.app_on_host import target_of
 from deploy.survey.slot import Slot, UnitState
 
 if TYPE_CHECKING:
@@ -137,9 +138,12 @@ def test_an_address_waits_for_its_drain_before_it_comes_back() -> None:
     app = builders.app()
     hosts = [builders.facts(n, {"web": slot(out=NOTE)}) for n in (1, 2)]
     seen = builders.survey(hosts, target_type="ip")
-    seen.health["web"].clear()
-    for facts in hosts:
-        seen.health["web"][seen.target(facts.host, app.at(5000))] = DRAINING
+    for number in (1, 2):
+        builders.see(seen, app.at(5000), number, GONE)
+    for (group,) in seen.groups.values():
+        seen.health[group.arn] = {
+            target_of(group, facts.host, app.at(5000)): DRAINING for facts in hosts
+        }
     plan = repair.make(builders.environment(app), seen)
     kinds = [type(step).__name__ for step in plan.batches[0][0].steps]
     assert kinds == ["WaitDrained", *IN_AGAIN]
@@ -237,3 +241,24 @@ def test_a_note_that_stays_leaves_a_host_in_that_repair_put_in(health: Health) -
     assert (way.steps, way.serves, way.leaves) == ((), True, False)
     before = failed_host.recovery_of(host_plan, host_plan.steps[0], is_bad=False)
     assert before.serves is (health is HEALTHY)
+
+
+def test_p10_what_somebody_took_out_by_hand_is_left_alone_and_named() -> None:
+    hosts = [builders.facts(n, {"web": slot()}) for n in (1, 2)]
+    seen = builders.survey(hosts, {"host-1": GONE})
+    plan = repair.make(builders.environment(), seen)
+    assert plan.batches == ()
+    assert "host-1: web was taken out of web-lab by hand, so it stays out" in "\n".join(
+        plan.warnings
+    )
+
+
+def test_an_app_that_is_out_of_one_of_its_groups_is_proven_and_registered_again() -> None:
+    web = builders.app(target_groups=["public", "internal"])
+    hosts = [builders.facts(n, {"web": slot(out=NOTE)}) for n in (1, 2)]
+    seen = builders.survey(hosts, apps=[web])
+    internal = seen.groups["web"][1]
+    seen.health[internal.arn].clear()
+    plan = repair.make(builders.environment(web), seen)
+    kinds = [type(step).__name__ for step in plan.batches[0][0].steps]
+    assert kinds == IN_AGAIN

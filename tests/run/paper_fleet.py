@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from deploy.aws.inventory import Host
+    from deploy.aws.targets import TargetGroup
     from deploy.hosts.scripts.script import Script
     from deploy.plan.plan import Plan
     from deploy.settings.app import App, AppInSlot
@@ -53,7 +54,11 @@ class PaperFleet:
         """`sick`: hosts whose targets are unhealthy from so many readings on."""
         self.acts, self.done = acts, list[str]()
         self.sick, self.healthy_readings = sick, sick_after
-        self.groups = {"web": builders.group()}
+        self.groups = {
+            name: (builders.group(f"{name}-lab", port=port),)
+            for name, port in (("web", 5000), ("admin", 5100))
+        }
+        self.credentials_end: float | None = None
         self.stop, self.clock, self.crew = threading.Event(), CLOCK, Crew()
         self.tell: Callable[[str, str], None] = lambda _host, _text: None
         self.execution: Execution | None = None
@@ -68,15 +73,13 @@ class PaperFleet:
         with self._lock:
             self.done.append(line)
 
-    def target(self, host: Host, app: AppInSlot) -> Target:
-        return Target(host.name, app.port)
-
-    def serving(self, app: App, timeout_seconds: float) -> frozenset[Target]:
+    def serving(self, group: TargetGroup, timeout_seconds: float) -> frozenset[Target]:
         del timeout_seconds
         self.healthy_readings -= 1
         sick = self.sick if self.healthy_readings < 1 else set()
-        names = {f"host-{number}" for number in (1, 2, 3)} - sick
-        return frozenset(Target(name, app.ports[0]) for name in names)
+        hosts = [builders.host(number) for number in (1, 2, 3)]
+        well = [host.instance_id for host in hosts if host.name not in sick]
+        return frozenset(Target(id_, group.port) for id_ in well)
 
     def health(self, host: Host, app: AppInSlot) -> Health:
         del host, app

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import builders
+import pytest
 from builders import NEW
 
-from deploy.run.report import BatchBegan, ExitCode, HostEnded, Outcome
+from deploy.clock import CLOCK
+from deploy.run.executor import Execution
+from deploy.run.report import BatchBegan, ExitCode, HostEnded, Outcome, Report
 from deploy.steps.verify import ProveCurrent
-from run.paper_fleet import PATIENCE_SECONDS, Acts, Run, fail, made, old, on
+from run.paper_fleet import KINDS, PATIENCE_SECONDS, Acts, PaperFleet, Run, fail, made, old, on
 
 if TYPE_CHECKING:
     from deploy.plan.host_plan import HostPlan
+    from deploy.steps.fleet import Fleet
 
 
 def test_the_steps_done_are_the_steps_printed(run: Run) -> None:
@@ -112,3 +116,27 @@ def test_a_host_that_failed_in_staging_is_left_alone_within_the_budget(run: Run)
     assert ran.report.outcomes["host-2"] is Outcome.WAITING
     assert ran.report.outcomes["host-3"] is Outcome.DONE
     assert not any("deregister" in line for line in on(ran.done, "host-2"))
+
+
+@pytest.mark.parametrize("policy", [{"batch": 1}, {"batch": None, "rollout": {"window": 1}}])
+def test_no_batch_begins_that_would_outlive_the_credentials(
+    monkeypatch: pytest.MonkeyPatch, policy: dict[str, Any]
+) -> None:
+    """A batch waits 20 s by its settings, and a minute is left for what they leave out."""
+    plan = made(old(3), **policy)
+    fleet = PaperFleet({})
+    for kind in KINDS:
+        monkeypatch.setattr(kind, "run", lambda step, own: own.do(step))
+
+    def executed(left_seconds: float | None) -> Report:
+        end = None if left_seconds is None else CLOCK.monotonic() + left_seconds
+        fleet.credentials_end = end
+        return Execution(plan, cast("Fleet", fleet), lambda _: None).run()
+
+    assert executed(None).exit_code is ExitCode.DONE
+    assert executed(1000.0).exit_code is ExitCode.DONE
+    late = executed(70.0)
+    assert set(late.outcomes.values()) == {Outcome.WAITING}
+    (failure,) = late.failures
+    assert failure.step == "begin batch 1"
+    assert "the AWS credentials end in 70 s; renew them" in failure.error

@@ -20,8 +20,8 @@ from run.paper_fleet import KINDS, PATIENCE_SECONDS, PaperFleet, Ran, Run, old
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from deploy.aws.targets import TargetGroup
     from deploy.plan.plan import Plan
-    from deploy.settings.app import App
     from deploy.steps.base import Step
     from deploy.steps.fleet import Fleet
 
@@ -31,16 +31,17 @@ TWO = (("web", 5000), ("admin", 5100))
 def runner(
     plan: Plan,
     monkeypatch: pytest.MonkeyPatch,
-    serving: Callable[[App], set[int]],
+    serving: Callable[[str], set[int]],
     act: Callable[[Step], None] = lambda _: None,
 ) -> Ran:
-    """On a paper fleet whose targets are healthy as told."""
+    """On a paper fleet whose targets are healthy as told, by the group's name."""
     fleet, events = PaperFleet({}), list[Event]()
-    fleet.groups = {app: builders.group(f"{app}-lab") for app in ("web", "admin")}
+    fleet.groups = {app: (builders.group(f"{app}-lab", port=port),) for app, port in TWO}
 
-    def read(app: App, timeout_seconds: float) -> frozenset[Target]:
+    def read(group: TargetGroup, timeout_seconds: float) -> frozenset[Target]:
         del timeout_seconds
-        return frozenset(Target(f"host-{number}", app.ports[0]) for number in serving(app))
+        numbers = serving(group.name)
+        return frozenset(Target(builders.host(n).instance_id, group.port) for n in numbers)
 
     def do(step: Step, fleet: PaperFleet) -> None:
         act(step)
@@ -63,15 +64,15 @@ def test_a_batch_of_two_apps_begins_when_one_look_finds_room_for_both(
     offers = tuple(builders.offer(app, hosts) for app in apps)
     seen = builders.survey(hosts, apps=apps)
     plan = assembly.make(builders.environment(*apps), offers, seen)
-    looks = dict.fromkeys(("web", "admin"), 0)
+    looks = dict.fromkeys(("web-lab", "admin-lab"), 0)
 
-    def serving(app: App) -> set[int]:
-        looks[app.name] += 1
-        is_short = looks["admin"] > 0 if app.name == "web" else looks["admin"] < 3
+    def serving(group: str) -> set[int]:
+        looks[group] += 1
+        is_short = looks["admin-lab"] > 0 if group == "web-lab" else looks["admin-lab"] < 3
         return {1, 2} if is_short else {1, 2, 3}
 
     ran = runner(plan, monkeypatch, serving)
-    assert looks["admin"] > 0
+    assert looks["admin-lab"] > 0
     assert not any("deregister" in line for line in ran.done)
     assert "of web-lab in service (2 healthy now)" in ran.report.failures[0].error
 
@@ -98,7 +99,7 @@ def test_a_window_goes_on_when_a_host_that_was_out_makes_room(
                 third_waits.wait(PATIENCE_SECONDS)
             out.discard(number)
 
-    def serving(_: App) -> set[int]:
+    def serving(_: str) -> set[int]:
         if sick and 2 in out:
             third_waits.set()
         return {1, 2, 3, 4} - out - sick

@@ -73,11 +73,12 @@ def coming_twice() -> Plan:
     spares = {app.name: Slot(kept=builders.slot().kept) for app in apps}
     hosts = [builders.facts(1, slots, spares=spares)]
     seen = builders.survey(hosts, apps=apps)
-    sick = dict.fromkeys(seen.health["web"], Health(State.UNHEALTHY))
+    arn = seen.groups["web"][0].arn
+    sick = dict.fromkeys(seen.health[arn], Health(State.UNHEALTHY))
     plan = assembly.make(
         builders.environment(*apps, batch=1, rollout={"strategy": "surge"}),
         tuple(builders.offer(app, hosts) for app in apps),
-        replace(seen, health=seen.health | {"web": sick}),
+        replace(seen, health=seen.health | {arn: sick}),
         allow_downtime=True,
     )
     assert len(plan.batches) == len(apps)

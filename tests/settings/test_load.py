@@ -72,6 +72,18 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
         "11: lab: rollout: window and batch exclude each other; keep one of the two",
     ),
     "window 0": (("batch: 1", "window: 0"), "12: lab: rollout.window: must be greater"),
+    "a proxy before two slots": (
+        ("ports: [5000]", "ports: [5000, 5001]\n      target_port: 80"),
+        "10: lab: apps: app web has one target_port for both of its slots; give it one port",
+    ),
+    "two apps behind one proxy": (
+        (
+            "    web:\n      package: packages/web.*.zip\n",
+            "    two: {package: a.*.zip, ports: [1], target_port: 80, target_group: x}\n"
+            "    web:\n      package: packages/web.*.zip\n      target_port: 80\n",
+        ),
+        "11: lab: apps: apps two and web share port 80",
+    ),
     "surge in one slot": (
         ("batch: 1", "strategy: surge"),
         "9: lab: apps: strategy surge: app web has one port and needs two, such as `ports: [5000, ",
@@ -168,6 +180,18 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
     "no target group": (
         ("      target_group: web-lab\n", ""),
         "3: lab: apps.web.target_group: is missing",
+    ),
+    "two keys for target groups": (
+        with_key("target_groups: [public, internal]"),
+        "7: lab: apps.web.target_group: stands beside target_groups; use one of the two keys",
+    ),
+    "a target group twice": (
+        ("target_group: web-lab", "target_groups: [public, internal, public]"),
+        "6: lab: apps.web.target_groups: 'public' stands there twice",
+    ),
+    "a peer that is a name": (
+        in_environment("ignore_peers: [10.0.0.0/24, prometheus]"),
+        "10: lab: ignore_peers: 'prometheus' is no address and no network such as 10.0.0.9",
     ),
     "no hosts": (("      hosts: [one, two]\n", ""), "9: lab: hosts: is missing"),
     "an empty list of hosts": (("[one, two]", "[]"), "10: lab: hosts: is empty"),
@@ -420,6 +444,16 @@ def test_an_environments_apps_are_merged_over_the_base(tmp_path: Path) -> None:
     )
     web = loaded(tmp_path, text).apps[0]
     assert (web.target_group, web.environment) == ("other", {"A": "a", "B": "c"})
+
+
+def test_an_environments_target_groups_take_the_place_of_the_bases(tmp_path: Path) -> None:
+    several = FILE.replace(
+        "      hosts: [", "      apps: {web: {target_groups: [a, b]}}\n      hosts: ["
+    )
+    assert loaded(tmp_path, several).apps[0].group_names == ("a", "b")
+    one = several.replace("target_group: web-lab", "target_groups: [c, d]")
+    one = one.replace("{target_groups: [a, b]}", "{target_group: e}")
+    assert loaded(tmp_path, one).apps[0].group_names == ("e",)
 
 
 def test_an_environment_without_apps_has_all_of_them(tmp_path: Path) -> None:

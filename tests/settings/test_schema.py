@@ -42,6 +42,8 @@ NEEDS_TWO_PLACES = {
     "no package",
     "no target group",
     "surge in one slot",
+    "a proxy before two slots",
+    "two apps behind one proxy",
     "two apps on one port",
     "two apps in one group",
     "unknown app",

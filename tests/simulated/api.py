@@ -35,32 +35,35 @@ class Api:
         CLOCK.sleep(CALL_SECONDS if at_once else TICK_SECONDS)
         self.fate.reach_aws()
         if not self.fate.is_in_step:
-            app = next(app for app, own in self.world.groups.items() if own == group)
-            self._floors.see(app, self.fate.deciding)
+            self._floors.see(group.name, self.fate.deciding)
         return self.latest(group)
 
     def register(self, group: TargetGroup, target: Target) -> None:
         place = self._called(group, target)
         self._see_fit(place, group)
-        if not place.registered:
-            place.registered, place.since = True, CLOCK.now
+        member = place.members[group.name]
+        if not member.registered:
+            member.registered, member.since = True, CLOCK.now
         self.fate.instant(api=True)
 
     def deregister(self, group: TargetGroup, target: Target) -> None:
         place = self._called(group, target)
-        world, now = self.world, CLOCK.now
+        world, now, member = self.world, CLOCK.now, place.members[group.name]
         if not place.out:
             world.wrong("P4", f"{place}: taken out, and it is written down nowhere")
-        is_healthy = world.state(place) is State.HEALTHY
+        is_healthy = world.state_in(group.name, place) is State.HEALTHY
         if is_healthy:
-            self._floors.take(place)
-        if place.registered:
+            self._floors.take(place, group.name)
+        if member.registered:
             late = world.kind(place.process.build if place.process else None) is Kind.LATE
-            served = now >= place.since + CHECKED_SECONDS and (late or is_healthy)
-            place.registered, place.drained = False, now + group.delay_seconds
-            place.flights, place.busy = self._flights(place), 0.0
+            served = now >= member.since + CHECKED_SECONDS and (late or is_healthy)
+            if now >= place.drained:
+                place.flights, place.busy = (), 0.0
+            member.registered, member.drained = False, now + group.delay_seconds
+            flights = self._flights(place)
+            place.flights += flights
             if served:
-                place.busy = self._end(place) if place.flights else place.drained
+                place.busy = max(place.busy, self._end(place) if flights else member.drained)
             place.left = place.process
         self.fate.instant(api=True)
 
@@ -90,7 +93,8 @@ class Api:
             world.wrong("P3", f"{place}: registered, but what runs was not proven")
         if process and process.build and process.files != process.build.release:
             world.wrong("P3", f"{place}: registered while the files are another release's")
-        if group.target_type == "ip" and CLOCK.now < place.drained and not place.registered:
+        member = place.members[group.name]
+        if group.target_type == "ip" and CLOCK.now < member.drained and not member.registered:
             world.wrong("P1", f"{place}: an address came back while it drains")
 
     def _called(self, group: TargetGroup, target: Target) -> Place:

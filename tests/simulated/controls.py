@@ -74,7 +74,8 @@ def a_deregistration_without_its_note(patch: pytest.MonkeyPatch) -> None:
 
 def a_registration_that_does_not_ask_whose_the_environment_is(patch: pytest.MonkeyPatch) -> None:
     def run(step: RegisterTarget, fleet: Fleet) -> None:
-        fleet.registrar.register(fleet.groups[step.app.name], fleet.target(step.host, step.app))
+        for group, target in fleet.targets(step.host, step.app):
+            fleet.registrar.register(group, target)
 
     patch.setattr(RegisterTarget, "run", run)
 

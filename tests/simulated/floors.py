@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class Batch:
-    """What served when the batch began, what must stay, and whom we took out since, by app.
+    """What served when the batch began, what must stay, and whom we took out since, by group.
 
-    turns: what served when a host's turn came in a window, by app and host.
+    turns: what served when a host's turn came in a window, by group and host.
     """
 
     serving: dict[str, set[str]]
@@ -39,34 +39,37 @@ class Floors:
         self._batch = Batch({}, {})
 
     def follow(self, plan: Plan) -> None:
-        """A plan begins; an app of which nothing serves has nothing to lose."""
+        """A plan begins; a group in which nothing serves has nothing to lose."""
         self._plan = plan
-        self._dead = {app for app in plan.releases if not self._world.serving(app)}
+        groups = (group.name for app in plan.releases for group in self._world.groups[app])
+        self._dead = {group for group in groups if not self._world.serving_in(group)}
 
-    def see(self, app: str, host: str) -> None:
-        """The executor reads now what serves of the app: by this it begins a batch, or a turn."""
-        self._seen[app] = self._world.serving(app)
-        self._batch.turns[app, host] = self._seen[app]
+    def see(self, group: str, host: str) -> None:
+        """The executor reads now what serves in it: by this it begins a batch, or a turn."""
+        self._seen[group] = self._world.serving_in(group)
+        self._batch.turns[group, host] = self._seen[group]
         if self._plan and self._plan.window:
             # Who is back by then is out no more, whatever becomes of it until the host is taken.
-            self._batch.out.get(app, set()).difference_update(self._seen[app])
+            self._batch.out.get(group, set()).difference_update(self._seen[group])
 
     def begin(self, number: int) -> None:
-        """Reckon what must stay of each app that the plan's batch, counted from 1, switches."""
+        """Reckon what must stay in the groups of what the plan's batch, from 1, switches."""
         assert self._plan
         host_plans, is_last = self._plan.batches[number - 1], number == len(self._plan.batches)
         floors: dict[str, int] = {}
         for app in self._world.apps:
             size = sum(host_plan.switches(app) for host_plan in host_plans)
             size = min(size, self._plan.window or size) if is_last else size
-            guarded = not (self._allow_downtime or app.name in self._dead)
-            if size and guarded and app.name in self._plan.releases:
-                floors[app.name] = self._floor(size)
-        serving = {app.name: self._world.serving(app.name) for app in self._world.apps}
+            for group in (each.name for each in self._world.groups[app.name]):
+                guarded = not (self._allow_downtime or group in self._dead)
+                if size and guarded and app.name in self._plan.releases:
+                    floors[group] = self._floor(size)
+        groups = (each.name for own in self._world.groups.values() for each in own)
+        serving = {group: self._world.serving_in(group) for group in groups}
         self._batch = Batch(serving | self._seen, floors)
         self._seen = {}
 
-    def take(self, place: Place) -> None:
+    def take(self, place: Place, group: str) -> None:
         """A healthy target leaves: what is left of those that served at first is enough.
 
         Where apps surge, another slot of the same host serves already.
@@ -75,18 +78,18 @@ class Floors:
             return
         if self._surges:
             self._world.wrong("P2", f"{place}: out, and no other slot of its host is healthy")
-        batch, app, host = self._batch, place.app.name, place.host.name
-        out = batch.out.setdefault(app, set())
-        serving = batch.serving.get(app, set())
+        batch, host = self._batch, place.host.name
+        out = batch.out.setdefault(group, set())
+        serving = batch.serving.get(group, set())
         if self._plan and self._plan.window:
             # Each host's turn has its own reading; who is back since is out no more.
-            out -= self._world.serving(app)
-            read = [batch.turns.get((app, name), serving) for name in (host, *out)]
+            out -= self._world.serving_in(group)
+            read = [batch.turns.get((group, name), serving) for name in (host, *out)]
             serving = set[str]().union(*read)
-        if host not in serving or app not in batch.floors:
+        if host not in serving or group not in batch.floors:
             return
         out.add(host)
-        left, floor = serving - out, batch.floors[app]
+        left, floor = serving - out, batch.floors[group]
         if len(left) < floor:
             self._world.wrong("P2", f"{place}: out, {len(left)} left in service of {floor}")
         zones = {each.name: each.zone for each in self._world.hosts}

@@ -40,9 +40,9 @@ class Remote:
         return script.parse(self._told(answer))
 
     def probe(
-        self, place: tuple[str, int], path: str, header: str, timeout_seconds: float
+        self, place: tuple[str, int], path: str, header: str, seconds: float, *, is_tls: bool
     ) -> int | None:
-        del path, header, timeout_seconds
+        del path, header, seconds, is_tls
         self._fate.instant()
         CLOCK.sleep(CALL_SECONDS)
         self._fate.reach(self._host.name)
@@ -111,7 +111,8 @@ class Remote:
         facts = self._shown(self._home(unit.partition("@")[0]).of_unit(unit))
         return CommandResult("", 0, "", "", facts=facts)
 
-    def _connections(self, port: str) -> CommandResult:
+    def _connections(self, port: str, watch_seconds: str) -> CommandResult:
+        CLOCK.sleep(float(watch_seconds))
         return CommandResult("", 0, surveys.connections(self._on_port(int(port))), "")
 
     def _runtime(self, app: str, port: str) -> CommandResult:

@@ -32,6 +32,18 @@ class Process:
         return self.build is None
 
 
+@dataclass(eq=False)
+class Member:
+    """A slot's target in one group.
+
+    In the clock's seconds: since, the registration; drained, the end of its drain.
+    """
+
+    registered: bool = False
+    since: float = 0.0
+    drained: float = 0.0
+
+
 NOBODY = Process(None, "", 0.0)
 """No place's process: what `Place.left` is where nothing was left running."""
 
@@ -81,9 +93,9 @@ class Home(Changed):
 class Place(Changed):
     """One slot of an app on one host: its process and its target.
 
-    app: in this slot. In the clock's seconds: since, the registration; drained and busy,
-    the end of the drain and of the last request in it; flights, when requests begin and end in a
-    drain that is looked at; sick, until when it does not answer.
+    app: in this slot; members: its targets, by group. In the clock's seconds: busy, the end of
+    the last request in its drains; flights, when requests begin and end in a drain that is looked
+    at; sick, until when it does not answer.
     left: what ran when this command took the target out, for as long as it was not stopped.
     """
 
@@ -95,9 +107,7 @@ class Place(Changed):
     failed: bool = False
     process: Process | None = None
     out: str = ""
-    registered: bool = False
-    since: float = 0.0
-    drained: float = 0.0
+    members: dict[str, Member] = field(default_factory=dict)
     busy: float = 0.0
     flights: tuple[tuple[float, float], ...] = ()
     sick: float = 0.0
@@ -110,6 +120,26 @@ class Place(Changed):
     def host(self) -> Host:
         """Where."""
         return self.home.host
+
+    @property
+    def registered(self) -> bool:
+        """Whether a group has it."""
+        return any(member.registered for member in self.members.values())
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether all its groups have it."""
+        return all(member.registered for member in self.members.values())
+
+    @property
+    def since(self) -> float:
+        """The last registration."""
+        return max(member.since for member in self.members.values())
+
+    @property
+    def drained(self) -> float:
+        """The end of the last drain."""
+        return max(member.drained for member in self.members.values())
 
     @property
     def is_at_rest(self) -> bool:

@@ -88,7 +88,7 @@ def slot(world: World, place: Place) -> Slot:
         ),
         partial=home.partial,
         group=place.app.settings.service_user,
-        listeners=(Listener(100, place.listener, "web"),) if process else (),
+        listeners=(Listener(process.pid, place.listener, "web"),) if process else (),
         replaces=legacy if home.legacy else UnitState(),
     )
 
@@ -136,6 +136,6 @@ def look(world: World) -> Survey:
         )
         for host in world.hosts
     )
-    health = {name: world.health(group) for name, group in world.groups.items()}
+    health = {group.arn: world.health(group) for own in world.groups.values() for group in own}
     seen = Survey(facts, world.groups, health)
     return replace(seen, hosts=tuple(settle(each, apps, seen) for each in facts))

@@ -11,7 +11,7 @@ from deploy.aws.targets import Health, State, Target
 from deploy.survey.app_on_host import target_of
 from simulated.builds import OFFERED, OLD, OLDER, Build, Kind
 from simulated.clock import BEGAN_SECONDS, CLOCK
-from simulated.places import Home, Place, Process
+from simulated.places import Home, Member, Place, Process
 
 if TYPE_CHECKING:
     from deploy.aws.inventory import Host
@@ -38,13 +38,14 @@ class Fleets:
     begin: `running` an old release, `legacy` for units that the apps replace, or `fresh`; kinds:
     how each of the builds that are offered behaves; rollout: the policy, as in the settings;
     surge: whether each app has two slots, of which the other one takes its next release;
-    delay_seconds: the groups' deregistration delay; reach_seconds: from a target's
-    deregistration to the last request that still reaches it; flight_seconds: how long requests
-    are under way, where a drain may end once they are not.
+    groups: in how many target groups each app is; delay_seconds: their deregistration delay;
+    reach_seconds: from a target's deregistration to the last request that still reaches it;
+    flight_seconds: how long requests are under way, where a drain may end once they are not.
     """
 
     hosts: int = 2
     apps: int = 1
+    groups: int = 1
     begin: str = "running"
     kinds: tuple[Kind, ...] = (Kind.GOOD,) * len(OFFERED)
     rollout: tuple[tuple[str, Any], ...] = (("batch", 1),)
@@ -82,6 +83,7 @@ class World:
                 start_timeout_seconds=3,
                 healthy_timeout_seconds=20.0,
                 replaces=f"legacy-{name}.service" if replaces else None,
+                target_groups=[f"{name}-{number}" for number in range(given.groups)],
             )
             for name, port in APPS[: given.apps]
         )
@@ -90,11 +92,14 @@ class World:
             for number in range(1, given.hosts + 1)
         )
         self.groups = {
-            app.name: builders.group(
-                app.target_group,
-                target_type=given.target_type,
-                zonal=given.zonal,
-                delay_seconds=given.delay_seconds,
+            app.name: tuple(
+                builders.group(
+                    name,
+                    target_type=given.target_type,
+                    zonal=given.zonal,
+                    delay_seconds=given.delay_seconds,
+                )
+                for name in app.group_names
             )
             for app in self.apps
         }
@@ -110,7 +115,8 @@ class World:
         }
         self._targets = {
             group.name: {target_of(group, place.host, place.app): place for place in self.of(name)}
-            for name, group in self.groups.items()
+            for name, groups in self.groups.items()
+            for group in groups
         }
         self.environment = self.environment_with(dict(given.rollout))
 
@@ -152,14 +158,22 @@ class World:
         )
 
     def state(self, place: Place) -> State | None:
-        """What AWS says of the target; None where it does not list it."""
-        now = CLOCK.now
-        if not place.registered:
-            return State.DRAINING if now < place.drained else None
-        if now < place.since + CHECKED_SECONDS:
+        """What AWS says of the slot: healthy where every group finds it so.
+
+        None where a group does not have it.
+        """
+        states = [self.state_in(group, place) for group in place.members]
+        return next((each for each in states if each is not State.HEALTHY), State.HEALTHY)
+
+    def state_in(self, group: str, place: Place) -> State | None:
+        """What AWS says of the target in a group, by its name; None where it does not list it."""
+        now, member = CLOCK.now, place.members[group]
+        if not member.registered:
+            return State.DRAINING if now < member.drained else None
+        if now < member.since + CHECKED_SECONDS:
             return State.INITIAL
         kind = self.kind(place.process.build) if place.process else Kind.SILENT
-        ended = kind is Kind.LATE and now >= place.since + LATE_SECONDS
+        ended = kind is Kind.LATE and now >= member.since + LATE_SECONDS
         well = self.answers(place) and kind is not Kind.REJECTED and not ended
         return State.HEALTHY if well else State.UNHEALTHY
 
@@ -168,12 +182,13 @@ class World:
         return {
             target: Health(state, REASONS.get(state, ""))
             for target, place in self._targets[group.name].items()
-            if (state := self.state(place))
+            if (state := self.state_in(group.name, place))
         }
 
-    def serving(self, app: str) -> set[str]:
-        """The hosts that have a healthy target."""
-        return {p.host.name for p in self.of(app) if self.state(p) is State.HEALTHY}
+    def serving_in(self, group: str) -> set[str]:
+        """The hosts that have a healthy target in a group."""
+        places = self._targets[group].values()
+        return {p.host.name for p in places if self.state_in(group, p) is State.HEALTHY}
 
     def is_served(self, home: Home) -> bool:
         """Whether the app is in service on the host: one of its slots is."""
@@ -190,7 +205,7 @@ class World:
     def is_in(self, place: Place) -> bool:
         """Whether the place is in service, as far as it is ours to see to it."""
         process = place.process
-        if not place.registered or process is None or not process.proven:
+        if not place.is_everywhere or process is None or not process.proven:
             return False
         if self.kind(process.build) is Kind.LATE or CLOCK.now < place.sick:
             return True
@@ -209,9 +224,13 @@ class World:
 
 def _begun(begin: str, host: Host, app: App) -> Home:
     home = Home(app, host)
-    home.places = [Place(home, slot) for slot in app.slots]
+    home.places = [
+        Place(home, slot, members={name: Member() for name in app.group_names})
+        for slot in app.slots
+    ]
     first = home.places[0]
-    first.registered = True
+    for member in first.members.values():
+        member.registered = True
     if begin == "legacy":
         home.legacy = home.legacy_enabled = True
         first.process = Process(None, "", 0.0, proven=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network, ip_network
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import builders
@@ -31,11 +32,13 @@ if TYPE_CHECKING:
 
     from deploy.hosts.scripts.script import Script
     from deploy.steps.fleet import Fleet
+    from deploy.survey.app_on_host import Membership
 
 T = TypeVar("T")
 WEB = builders.app()
 DRAINING = Health(State.DRAINING, "Target.DeregistrationInProgress")
 STEP = WaitQuiet(builders.host(), WEB.at(5000), floor_seconds=15.0, quiet_seconds=5.0, seconds=60.0)
+MEMBER = builders.survey().on(builders.host(), WEB).memberships[0]
 IDLE = "0 0 10.0.0.1:5000 10.0.0.9:4{n:04} cubic bytes_sent:9 bytes_received:9 segs_in:4\n"
 BUSY = "0 0 10.0.0.1:5000 10.0.0.9:4{n:04} cubic bytes_received:9 segs_in:3 lastsnd:90\n"
 
@@ -66,6 +69,8 @@ class PaperFleet:
     told: list[str] = field(default_factory=list)
     limits: list[float] = field(default_factory=list)
     read_at: float | None = None
+    propagation_seconds: float = 15.0
+    ignore_peers: tuple[IPv4Network, ...] = ()
 
     @property
     def stop(self) -> PaperFleet:
@@ -99,8 +104,15 @@ class PaperFleet:
     def ask(self, script: Script[T], timeout_seconds: float) -> T:
         self.looks.append(self.at)
         self.limits.append(timeout_seconds)
+        (program,) = script.programs
+        watched_seconds = float(program.arguments[1])
         said = self.says(self.at)
-        self.at += 0.01
+        if not watched_seconds:  # a look does not show what has ended
+            kept = (
+                line for line in said.splitlines(keepends=True) if not line.startswith("UNCONN")
+            )
+            said = "".join(kept)
+        self.at += watched_seconds or 0.01
         if said == "no ss":
             raise CommandFailed("host-1", script.name, CommandResult(str(script), 1, said, ""))
         return script.parse(CommandResult(str(script), 0, said, ""))
@@ -109,15 +121,19 @@ class PaperFleet:
         del host
         self.told.append(text)
 
-    def until_out(self, host: object, app: object, moment: float, timeout: float) -> Health:
+    def until_out(
+        self, host: object, app: object, moment: float, timeout: float
+    ) -> Membership | None:
         del host, app, timeout
         self.read_at = moment
-        return self.health
+        return MEMBER._replace(health=self.health) if self.health.may_receive else None
 
 
 @pytest.fixture
 def drain() -> Callable[..., PaperFleet]:
-    def run(says: Callable[[float], str], step: WaitQuiet = STEP, **more: Any) -> PaperFleet:
+    def run(
+        says: Callable[[float], str], step: WaitQuiet | WaitDrained = STEP, **more: Any
+    ) -> PaperFleet:
         fleet = PaperFleet(says, **more)
         step.run(cast("Fleet", fleet))
         return fleet
@@ -160,6 +176,11 @@ def test_bytes_that_move_between_two_looks_are_busy(drain: Drain) -> None:
         )
 
     assert 35.0 <= drain(streams).at < 36.5
+
+
+def test_what_the_host_itself_asks_is_no_work(drain: Drain) -> None:
+    assert drain(lambda at: ended(at, "127.0.0.1")).at < 15.6
+    assert drain(ended, ignore_peers=(ip_network("10.0.0.9/32"),)).at < 15.6
 
 
 def test_it_never_lasts_longer_than_the_delay(drain: Drain) -> None:
@@ -282,6 +303,19 @@ REFUSED: dict[str, tuple[dict[str, Any], Slot, dict[str, Any], str]] = {
         "no listener on port 5000 is visible in the host's network namespace while "
         "web@5000.service runs",
     ),
+    "a proxy": (
+        {"target_port": 80},
+        SERVING,
+        {},
+        "its requests come through port 80, and what a proxy has under way does not show",
+    ),
+    "a wrapper": (
+        {},
+        builders.slot(listeners=(replace(LISTENER, pid=101),)),
+        {},
+        "SIGTERM goes to process 100 of web@5000.service, and another one listens on port 5000: a "
+        "wrapper may not pass it on; let it end with `exec`",
+    ),
     "replaces": (
         {"replaces": "old.service"},
         Slot(replaces=UnitState("loaded", "active", "running", "enabled", 9)),
@@ -327,3 +361,118 @@ def test_a_bad_release_is_not_trusted_to_finish_on_its_way_back() -> None:
         "WaitHealthy",
         "ForgetOut",
     ]
+
+
+WAIT = WaitDrained(builders.host(), WEB.at(5000), 60.0)
+LINE = "{queued} 0 {local} {peer} cubic lastsnd:9 lastrcv:9 bytes_sent:9 bytes_received:{received} "
+LINE += "segs_in:4\n"
+
+
+def line(received: float, peer: str = "10.0.0.9:41000", local: str = "10.0.0.1:5000") -> str:
+    """A connection that is idle, and has brought so many bytes."""
+    return LINE.format(queued=0, local=local, peer=peer, received=int(received))
+
+
+def used(at: float, **ends: str) -> str:
+    """An old connection that is used again and again: more bytes at each look."""
+    return line(1000 + 100 * at, **ends)
+
+
+def opened(at: float) -> str:
+    """A connection that was opened after every load balancer knew, and has brought a request."""
+    return line(100) if at > 30 else ""
+
+
+def short(at: float) -> str:
+    """A connection for each request, which a look may find."""
+    return line(100, peer=f"10.0.0.9:{40000 + int(100 * at)}")
+
+
+def ended(at: float, address: str = "10.0.0.9") -> str:
+    """A connection for each request, over before a look can find it; the kernel reports its end."""
+    return "UNCONN " + line(100, peer=f"{address}:{40000 + int(100 * at)}")
+
+
+@pytest.mark.parametrize(
+    "says",
+    [used, opened, short, ended],
+    ids=["used again", "opened since", "a connection each", "ended before the look"],
+)
+@pytest.mark.parametrize("step", [WAIT, STEP], ids=["wait", "quiet"])
+def test_p1_what_still_gets_requests_is_not_stopped(
+    drain: Drain, step: WaitQuiet | WaitDrained, says: Callable[[float], str]
+) -> None:
+    if isinstance(step, WaitQuiet):  # which ends before that, where nothing is busy
+        real = says
+        says = real if real is used or real is ended else lambda at: kernel(1) + real(at)
+    with pytest.raises(BalancerError, match=r"still reach port 5000 .* from 10\.0\.0\.9 \(1 conn"):
+        drain(says, step)
+
+
+def test_p1_a_delay_as_short_as_the_floor_still_shows_who_sends(drain: Drain) -> None:
+    step = replace(STEP, floor_seconds=2.0, quiet_seconds=1.0, seconds=3.0)
+    with pytest.raises(BalancerError, match="still reach port 5000"):
+        drain(ended, step, propagation_seconds=2.0)
+    assert drain(lambda _: "", step).at < 2.6
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        lambda at: used(at, peer="127.0.0.1:41000"),
+        lambda at: used(at, peer="10.0.0.1:41000"),
+        lambda at: used(at, peer="[::1]:41000", local="[::1]:5000"),
+        lambda at: used(at, peer="[::ffff:10.0.0.1]:41000", local="[::ffff:10.0.0.1]:5000"),
+        lambda at: used(at, peer="10.9.1.1:41000"),
+        lambda _: line(100),
+        lambda at: line(0) if at > 30 else "",
+        lambda at: used(min(at, 40.0)),
+        lambda at: line(100) if at < 55 else f"UNCONN {line(101)}",
+        lambda at: ended(at, "127.0.0.1"),
+    ],
+    ids=[
+        *("loopback", "the host itself", "IPv6 loopback", "the host in a socket for both"),
+        *("ignored", "old and idle", "opened and silent", "ended before"),
+        *("closed at last", "questions of the host's own"),
+    ],
+)
+def test_what_is_no_evidence_ends_a_drain_in_its_time(
+    drain: Drain, says: Callable[[float], str]
+) -> None:
+    fleet = drain(says, WAIT, ignore_peers=(ip_network("10.9.0.0/16"),))
+    assert 60.0 <= fleet.at < 60.2
+    assert len(fleet.looks) == 3
+
+
+def test_what_the_load_balancer_cuts_late_is_waited_for(drain: Drain) -> None:
+    """A web socket whose user types until it is cut, 8 s after the delay."""
+    fleet = drain(lambda at: used(at) if at < 68 else "", WAIT)
+    assert 70.5 <= fleet.at < 71.5
+    assert any("requests still arrive from 10.0.0.9 (1 connection)" in each for each in fleet.told)
+
+
+def test_requests_that_are_still_under_way_are_counted_and_said(drain: Drain) -> None:
+    fleet = drain(lambda _: kernel(2), WAIT)
+    assert fleet.told[-1] == "2 connections are still busy at the end of the delay, and will be cut"
+    assert fleet.at < 60.2
+
+
+def test_a_host_whose_connections_cannot_be_seen_is_drained_with_a_warning(drain: Drain) -> None:
+    fleet = drain(lambda _: "no ss", WAIT)
+    assert fleet.at < 60.2
+    assert any("nor whether requests still arrive" in each for each in fleet.told)
+
+
+@pytest.mark.parametrize("propagation_seconds", [60.0, 120.0])
+def test_a_drain_as_short_as_the_propagation_is_looked_at_a_moment_longer(
+    drain: Drain, propagation_seconds: float
+) -> None:
+    step = replace(WAIT, seconds=propagation_seconds)
+    fleet = drain(lambda _: "", step, propagation_seconds=propagation_seconds)
+    assert propagation_seconds + 1.0 <= fleet.at < propagation_seconds + 1.2
+    assert len(fleet.looks) == 3
+
+
+def test_an_end_is_heeded_while_requests_still_arrive(drain: Drain) -> None:
+    with pytest.raises(Stopped):
+        drain(used, WAIT, stop_at=62.0)

@@ -15,11 +15,11 @@ from deploy.clock import Clock
 from deploy.errors import BalancerError
 from deploy.steps import drain, target
 from deploy.steps.fleet import Fleet, Moment
-from deploy.steps.target import DeregisterTarget, WaitHealthy
+from deploy.steps.target import DeregisterTarget, RegisterTarget, WaitHealthy
 from deploy.survey.app_on_host import target_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from deploy.clock import Waited
 
@@ -53,13 +53,15 @@ class PaperPoller:
 
     clock: Jumping
     shows: Callable[[float], Health]
+    in_group: Mapping[str, Callable[[float], Health]]
     reads: list[float] = field(default_factory=list)
 
     def after(self, group: Any, moment: float, timeout: float, *, at_once: bool) -> Reading:
         del timeout
         self.clock.now = max(self.clock.now, moment) + (0.05 if at_once else TICK_SECONDS)
         self.reads.append(self.clock.now)
-        return Reading(self.clock.now, {target_of(group, HOST, WEB): self.shows(self.clock.now)})
+        shown = self.in_group.get(group.name, self.shows)(self.clock.now)
+        return Reading(self.clock.now, {target_of(group, HOST, WEB): shown})
 
     def latest(self, group: Any) -> None:
         del group
@@ -69,16 +71,21 @@ class Silent:
     """A registrar and a host that do what they are told."""
 
     def __getattr__(self, name: str) -> Any:
-        return lambda *_: None
+        return lambda *_: () if name == "ask" else None
 
 
-def fleet(shows: Callable[[float], Health], **group: Any) -> tuple[Fleet, PaperPoller]:
-    """A fleet of one host, with a clock of its own."""
+def fleet(
+    shows: Callable[[float], Health],
+    names: tuple[str, ...] = ("web-lab",),
+    in_group: Mapping[str, Callable[[float], Health]] | None = None,
+    **group: Any,
+) -> tuple[Fleet, PaperPoller]:
+    """A fleet of one host, with a clock of its own; in_group: what groups show by name."""
     clock = Jumping()
-    poller = PaperPoller(clock, shows)
+    poller = PaperPoller(clock, shows, in_group or {})
     made = Fleet(
         remotes={HOST.name: cast("Any", Silent())},
-        groups={"web": builders.group(**group)},
+        groups={"web": tuple(builders.group(name, **group) for name in names)},
         registrar=cast("Any", Silent()),
         poller=cast("Any", poller),
         clock=clock,
@@ -138,10 +145,87 @@ def test_one_that_was_seen_elsewhere_counts_at_once() -> None:
 
 
 def test_the_end_of_a_drain_is_read_again_before_anybody_is_accused() -> None:
-    made, _ = fleet(lagging(HEALTHY, DRAINING, 14.0))
+    made, _ = fleet(lagging(HEALTHY, DRAINING, 20.0))
     made.mark(HOST, WEB, Moment.DEREGISTERED)
     drain.WaitDrained(HOST, WEB, 10.0).run(made)
     made, _ = fleet(lambda _: HEALTHY)
     made.mark(HOST, WEB, Moment.DEREGISTERED)
     with pytest.raises(BalancerError, match="something else registered it"):
         drain.WaitDrained(HOST, WEB, 10.0).run(made)
+
+
+BOTH = ("web-public", "web-internal")
+
+
+@dataclass
+class Written:
+    """A registrar that writes down what it is told; of some groups it knows only errors."""
+
+    fails: str = ""
+    calls: list[tuple[str, str]] = field(default_factory=list)
+
+    def register(self, group: Any, target: Any) -> None:
+        self._note("register", group, target)
+
+    def deregister(self, group: Any, target: Any) -> None:
+        self._note("deregister", group, target)
+
+    def _note(self, what: str, group: Any, target: Any) -> None:
+        assert target == target_of(group, HOST, WEB)
+        if group.name == self.fails:
+            raise BalancerError("throttled")
+        self.calls.append((what, group.name))
+
+
+def test_a_host_is_out_when_it_is_out_of_all_groups() -> None:
+    late = {"web-internal": lagging(HEALTHY, DRAINING, 20.0)}
+    made, _ = fleet(lambda _: DRAINING, BOTH, late)
+    made.registrar = cast("Any", Written())
+    DeregisterTarget(HOST, WEB).run(made)
+    assert cast("Any", made.registrar).calls == [("deregister", name) for name in BOTH]
+    assert made.clock.monotonic() >= 20.0
+
+
+def test_control_one_group_of_two_that_never_lets_it_go_is_named() -> None:
+    made, _ = fleet(lambda _: DRAINING, BOTH, {"web-internal": lambda _: HEALTHY})
+    with pytest.raises(BalancerError, match="was deregistered from web-internal but is healthy"):
+        DeregisterTarget(HOST, WEB).run(made)
+
+
+def test_a_deregistration_that_failed_half_way_is_counted_from_and_done_again() -> None:
+    """It may have been taken all the same, so that a drain counts from it."""
+    made, _ = fleet(lambda _: DRAINING, BOTH)
+    made.registrar = cast("Any", Written(fails="web-internal"))
+    with pytest.raises(BalancerError, match="throttled"):
+        DeregisterTarget(HOST, WEB).run(made)
+    assert (HOST.name, WEB.unit_name, Moment.DEREGISTERED) in made.moments
+    made.registrar = cast("Any", Written())
+    DeregisterTarget(HOST, WEB).run(made)
+    assert cast("Any", made.registrar).calls == [("deregister", name) for name in BOTH]
+
+
+def test_a_host_is_in_when_it_is_healthy_in_all_groups() -> None:
+    late = {"web-internal": lagging(INITIAL, HEALTHY, 12.0)}
+    made, _ = fleet(lagging(INITIAL, HEALTHY, 1.0), BOTH, late)
+    made.registrar = cast("Any", Written())
+    RegisterTarget(HOST, WEB).run(made)
+    WaitHealthy(HOST, WEB).run(made)
+    assert cast("Any", made.registrar).calls == [("register", name) for name in BOTH]
+    assert made.moments[HOST.name, WEB.unit_name, Moment.HEALTHY] >= 12.0
+
+
+def test_a_group_in_which_it_can_never_be_healthy_is_named_at_once() -> None:
+    unused = Health(State.UNUSED, "Target.NotInUse", "no listener")
+    made, _ = fleet(lambda _: INITIAL, BOTH, {"web-internal": lambda _: unused})
+    made.mark(HOST, WEB, Moment.REGISTERED)
+    with pytest.raises(BalancerError, match=r"of web-internal is unused .* can never become"):
+        WaitHealthy(HOST, WEB).run(made)
+    assert made.clock.monotonic() < 5.0
+
+
+def test_a_soak_ends_when_one_group_finds_it_sick() -> None:
+    sick = {"web-internal": lagging(HEALTHY, Health(State.UNHEALTHY), 8.0)}
+    made, _ = fleet(lambda _: HEALTHY, BOTH, sick)
+    made.mark(HOST, WEB, Moment.HEALTHY)
+    with pytest.raises(BalancerError, match="became unhealthy while soaking"):
+        target.Soak(HOST, WEB, 30.0).run(made)

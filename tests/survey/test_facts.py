@@ -26,4 +26,5 @@ def test_a_target_goes_by_instance_or_by_address() -> None:
     assert target_of(builders.group(target_type="ip"), host, web).id == host.address
     public = replace(host, address="198.51.100.7", private_address="10.0.0.3")
     assert target_of(builders.group(target_type="ip"), public, web).id == "10.0.0.3"
-    assert builders.survey(health={"host-1": GONE}).health_of(builders.host(), web) == GONE
+    (member,) = builders.survey(health={"host-1": GONE}).memberships(builders.host(), web)
+    assert member.health == GONE

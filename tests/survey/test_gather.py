@@ -63,7 +63,7 @@ def gather(*hosts: Telling) -> Survey:
         builders.environment(),
         remotes,
         cast("Balancer", Healthy()),
-        {"web": builders.group()},
+        {"web": (builders.group(),)},
     )
 
 

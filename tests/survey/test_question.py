@@ -11,7 +11,7 @@ import pytest
 from deploy.errors import ConnectionLost
 from deploy.hosts.ssh.http_probe import NotHttp
 from deploy.survey import serving
-from deploy.survey.question import Answer, Question
+from deploy.survey.question import Answer, Question, Questions
 
 if TYPE_CHECKING:
     from deploy.survey.facts import Survey
@@ -25,11 +25,13 @@ class PaperHost:
     def __init__(self, *answers: int | Exception | None) -> None:
         self.answers = list(answers)
         self.asked: list[tuple[tuple[str, int], str, str, float]] = []
+        self.within_tls = False
 
     def probe(
-        self, place: tuple[str, int], path: str, host_header: str, timeout_seconds: float
+        self, place: tuple[str, int], path: str, host: str, seconds: float, *, is_tls: bool
     ) -> int | None:
-        self.asked.append((place, path, host_header, timeout_seconds))
+        self.asked.append((place, path, host, seconds))
+        self.within_tls = is_tls
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
@@ -41,7 +43,8 @@ def of(health: dict[str, Any] | None = None, port: int = 5000, **group: Any) -> 
     app = builders.app("web", port, health=health or {})
     seen = builders.survey([builders.facts(7)], apps=[app], **group)
     on = seen.on(builders.host(7), app)
-    return Question.of(replace(on, host=replace(on.host, private_address="10.0.0.7")))
+    own = replace(on, host=replace(on.host, private_address="10.0.0.7"))
+    return Question.of(own, *own.memberships)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +73,14 @@ def test_it_asks_where_and_what_the_load_balancer_asks(
     assert question.shown(5000) == shown
 
 
+@pytest.mark.parametrize("protocol", ["HTTP", "HTTPS"])
+def test_it_asks_by_the_checks_own_protocol(protocol: str) -> None:
+    host, question = PaperHost(200), of(health_protocol=protocol)
+    question.ask(host, 5000)
+    assert host.within_tls is (protocol == "HTTPS")
+    assert (" over TLS gives 200" in question.shown(5000)) is host.within_tls
+
+
 def test_a_target_by_address_is_asked_at_that_address() -> None:
     assert of(target_type="ip").address == "10.0.0.7"
     assert Question("/", "200").address == "127.0.0.1"
@@ -78,14 +89,44 @@ def test_a_target_by_address_is_asked_at_that_address() -> None:
 @pytest.mark.parametrize(
     ("given", "answer"),
     [
-        (200, Answer("answer 200", is_expected=True)),
-        (404, Answer("answer 404, not 200", is_expected=False)),
-        (None, Answer("no answer", is_expected=False)),
-        (NotHttp("no HTTP answer (x)"), Answer("no HTTP answer (x)", is_expected=False)),
+        (200, Answer("5000/", "answer 200", is_expected=True)),
+        (404, Answer("5000/", "answer 404, not 200", is_expected=False)),
+        (None, Answer("5000/", "no answer", is_expected=False)),
+        (NotHttp("no HTTP answer (x)"), Answer("5000/", "no HTTP answer (x)", is_expected=False)),
     ],
 )
 def test_what_counts_as_healthy(given: Any, answer: Answer) -> None:
     assert Question("/", "200").ask(PaperHost(given), 5000) == answer
+
+
+def in_two_groups(**second: Any) -> Questions:
+    """The questions for a host whose groups ask the same, but for what the second one has."""
+    app = builders.app(target_groups=["public", "internal"])
+    on = builders.survey(apps=[app]).on(builders.host(), app)
+    public, internal = on.memberships
+    own = internal._replace(group=replace(internal.group, **second))
+    return Questions.of(replace(on, memberships=(public, own)))
+
+
+def test_what_all_groups_ask_is_asked_once_and_what_differs_is_asked_too() -> None:
+    assert in_two_groups().each == (Question("/health", "200"),)
+    both = in_two_groups(health_path="/deep", matcher="204")
+    assert both.shown(5000) == "GET :5000/health gives 200, GET :5000/deep gives 204"
+    for answers, found in (
+        ((200, 204), Answer("5000/deep", "answer 204", is_expected=True)),
+        ((200, 200), Answer("5000/deep", "answer 200, not 204", is_expected=False)),
+        ((503, 204), Answer("5000/health", "answer 503, not 200", is_expected=False)),
+    ):
+        assert both.ask(PaperHost(*answers), 5000) == found
+
+
+def test_an_app_behind_a_proxy_is_asked_itself_and_then_through_the_proxy() -> None:
+    app = builders.app(target_port=80)
+    on = builders.survey(apps=[app]).on(builders.host(), app)
+    assert on.targets[0].port == 80
+    host = PaperHost(200)
+    assert Questions.of(on).ask(host, 5000).place == "80/health"
+    assert [place for place, *_ in host.asked] == [("127.0.0.1", 5000), ("127.0.0.1", 80)]
 
 
 @pytest.fixture(autouse=True)

@@ -250,7 +250,11 @@ def test_an_old_systemd_is_not_asked_for_a_program_on_the_path() -> None:
 
 
 def test_a_rehearsal_of_the_default_unit_runs_nothing_of_the_release() -> None:
-    tried = for_rehearsal(unit(user="web"), "/srv/web/releases/1.0.0-a")
+    staged = "/srv/web/releases/1.0.0-a"
+    checked = for_rehearsal(unit(user="web"), staged)
+    assert "\nExecStart=/bin/sh -s -- /srv/web/current/web\nStandardInput=data\n" in checked
+    tried = for_rehearsal(unit(user="web"), staged, checks_program=False)
+    assert "\nExecStart=/bin/true\n" in tried
     assert "/srv/web/slots" not in tried
     assert "BindReadOnlyPaths=/srv/web/releases/1.0.0-a:/srv/web/current\n" in tried
     names = {line.partition("=")[0] for line in tried.splitlines()}

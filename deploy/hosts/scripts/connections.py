@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from deploy.errors import RemoteError
 from deploy.hosts.scripts.script import Script, program
 
 if TYPE_CHECKING:
@@ -14,17 +15,21 @@ if TYPE_CHECKING:
     from deploy.errors import CommandResult
 
 # An optional state, two queues, two ends with a port: what `ss -tn` begins a connection with.
-_HEAD = re.compile(r"(?:[A-Z][A-Z0-9-]* +)?(\d+) +(\d+) +(\S+:\d+) +(\S+:\d+)(?=\s|$)")
+_HEAD = re.compile(r"(?:([A-Z][A-Z0-9-]*) +)?(\d+) +(\d+) +(\S+:\d+) +(\S+:\d+)(?=\s|$)")
+_UNWATCHED = re.compile(r"^UNWATCHED (\d+)$", re.MULTILINE)
+_ENDED = "UNCONN"
+"""The state that `ss -E` prints of a connection that the kernel has just done away with."""
 _FIGURE = re.compile(r"(?<!\S)([a-z_]+):(\d+)(?!\S)")
 
 
 @dataclass(frozen=True)
 class Connection:
-    """One established connection, as `ss -tin` prints it.
+    """One connection, as `ss -tin` prints it.
 
     unread, unsent: bytes in the kernel's queues (Recv-Q, Send-Q); sent_ms, received_ms: how long
     ago data last went out and came in, in milliseconds, with a grain of 4; sent, received: bytes
-    so far; is_told: whether there were figures beyond the queues at all.
+    so far; is_told: whether there were figures beyond the queues at all; has_ended: whether it
+    ended while the port was watched.
     """
 
     local: str
@@ -36,13 +41,22 @@ class Connection:
     sent: int = 0
     received: int = 0
     is_told: bool = True
+    has_ended: bool = False
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Both ends, by which samples know it again."""
+        return self.local, self.peer
 
     def is_busy(self, before: Connection | None) -> bool:
         """Whether something may be under way; `before` is the same connection a moment ago.
 
         No answer in the negative proves idleness: the grain hides a request that came right
-        after an answer, and a stream may pause. Missing counters count as busy.
+        after an answer, and a stream may pause. Missing counters count as busy. Where it has ended,
+        nothing is under way any more.
         """
+        if self.has_ended:
+            return False
         waits = self.received_ms < self.sent_ms or (self.received > 0 and not self.sent)
         has_moved = before is not None and (before.sent, before.received) != (
             self.sent,
@@ -51,13 +65,23 @@ class Connection:
         return not self.is_told or bool(self.unread or self.unsent) or waits or has_moved
 
 
-def established(port: int) -> Script[tuple[Connection, ...]]:
-    """Ask the kernel for the established connections to a port, with its figures on each."""
-    ask, name = program("connections", int(port)), "looking at its connections"
+def established(port: int, watch_seconds: float = 0) -> Script[tuple[Connection, ...]]:
+    """Ask the kernel for the established connections to a port, with its figures on each.
+
+    Watched before that for so many seconds, also for those that end meanwhile: a connection for
+    each request is over before a look can find it.
+    """
+    ask = program("connections", int(port), f"{watch_seconds:.2f}" if watch_seconds else 0)
+    name = "looking at its connections"
     return Script(name, (ask,), _parsed, must_succeed=True)
 
 
 def _parsed(result: CommandResult) -> tuple[Connection, ...]:
+    unwatched = _UNWATCHED.search(result.stdout)
+    if unwatched:
+        raise RemoteError(
+            f"`ss -E` cannot show connections that have ended there (exit code {unwatched[1]})"
+        )
     return parse(result.stdout)
 
 
@@ -70,26 +94,24 @@ def parse(text: str) -> tuple[Connection, ...]:
     for line in text.splitlines():
         head = _HEAD.match(line)
         if head:
-            unread, unsent, local, peer = head.groups()
-            counters = line[head.end() :]
-            found.append(_connection(int(unread), int(unsent), local, peer, counters))
+            state, unread, unsent, local, peer = head.groups()
+            bare = Connection(local, peer, int(unread), int(unsent), has_ended=state == _ENDED)
+            found.append(_with_figures(bare, line[head.end() :]))
         elif found and line[:1].isspace():
-            last = found.pop()
-            found.append(_connection(last.unread, last.unsent, last.local, last.peer, line))
+            found.append(_with_figures(found.pop(), line))
     return tuple(found)
 
 
-def _connection(unread: int, unsent: int, local: str, peer: str, counters: str) -> Connection:
+def _with_figures(connection: Connection, counters: str) -> Connection:
     figures = {name: int(value) for name, value in _FIGURE.findall(counters)}
-    return Connection(
-        local=local,
-        peer=peer,
-        unread=unread,
-        unsent=unsent,
+    # Linux counts the end that the peer sent as a byte (tcp_rcv_nxt_update).
+    end = int(connection.has_ended)
+    return replace(
+        connection,
         sent_ms=figures.get("lastsnd", 0),
         received_ms=figures.get("lastrcv", 0),
         sent=figures.get("bytes_sent", 0),
-        received=figures.get("bytes_received", 0),
+        received=max(0, figures.get("bytes_received", 0) - end),
         is_told="segs_in" in figures,
     )
 
@@ -97,12 +119,15 @@ def _connection(unread: int, unsent: int, local: str, peer: str, counters: str) 
 def busy(now: Iterable[Connection], before: Iterable[Connection] | None) -> int:
     """How many connections are busy; `before` is the sample before, None where there is none.
 
-    A connection that is new since then has moved whatever it has sent and received.
+    A connection that is new since then has moved whatever it has sent and received. One that has
+    ended was, if it brought something since then.
     """
-    if before is None:
-        return sum(connection.is_busy(None) for connection in now)
-    known = {(each.local, each.peer): each for each in before}
-    return sum(
-        each.is_busy(known.get((each.local, each.peer), Connection(each.local, each.peer)))
-        for each in now
-    )
+    known = {each.ends: each for each in before or ()}
+
+    def counts(each: Connection) -> bool:
+        if each.has_ended:
+            return each.received > known.get(each.ends, Connection(*each.ends)).received
+        fresh = None if before is None else Connection(*each.ends)
+        return each.is_busy(known.get(each.ends, fresh))
+
+    return sum(map(counts, now))

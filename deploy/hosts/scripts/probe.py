@@ -19,15 +19,22 @@ HEADERS = (
 )
 """What an Application Load Balancer's health check sends beside Host, by reports of its users."""
 
-# $1 and so on: address, port, path, seconds, Host header, the other headers.
+# $1 and so on: address, port, path, seconds, Host header, the other headers, `tls` or nothing.
 _PYTHON = f"""\
 import re, socket, sys, time
-a, p, u, t, n, h = sys.argv[1:]
+a, p, u, t, n, h, tls = sys.argv[1:]
 end, data, code = time.monotonic() + float(t), b"", "000"
 head = re.compile(rb"HTTP/1\\.[0-9] ([1-5][0-9]{{2}})(?=[ \\r\\n])[^\\0]*?\\n\\r?\\n")
 asked = "GET %s HTTP/1.1\\nHost: %s\\n%s\\n\\n" % (u, n, h)
 try:
     s = socket.create_connection((a, int(p)), float(t))
+    if tls:
+        import ssl
+        c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        c.check_hostname, c.verify_mode = False, ssl.CERT_NONE
+        c.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        c.set_ciphers("DEFAULT:@SECLEVEL=0")
+        s = c.wrap_socket(s)
     s.sendall(asked.replace("\\n", "\\r\\n").encode())
     while code == "000" and len(data) < {PROBE_BYTES} and time.monotonic() < end:
         s.settimeout(max(end - time.monotonic(), 0.001))
@@ -47,25 +54,27 @@ print(code)
 
 
 def probe_with_curl(
-    place: tuple[str, int], path: str, host: str, timeout_seconds: float
+    place: tuple[str, int], path: str, host: str, timeout_seconds: float, *, is_tls: bool = False
 ) -> Script[int | None]:
     """Ask an address and port on the host itself; prints the final answer's status code.
 
     000 where no answer came with all of its headers in time, within 64 KiB; nothing without curl.
     """
     address, port = _checked(place)
-    url = f"http://{f'[{address}]' if ':' in address else address}:{port}{path}"
+    scheme = "https" if is_tls else "http"
+    url = f"{scheme}://{f'[{address}]' if ':' in address else address}:{port}{path}"
     seconds = f"{timeout_seconds:.3f}"
     ask = program("probe_with_curl", url, host, seconds, PROBE_BYTES, *HEADERS)
     return Script("probe", (ask,), _code)
 
 
 def probe_with_python(
-    place: tuple[str, int], path: str, host: str, timeout_seconds: float
+    place: tuple[str, int], path: str, host: str, timeout_seconds: float, *, is_tls: bool = False
 ) -> Script[int | None]:
     """The same question for hosts without curl."""
     address, port = _checked(place)
-    given = (address, port, path, f"{timeout_seconds:.3f}", host, "\n".join(HEADERS))
+    tls = "tls" if is_tls else ""
+    given = (address, port, path, f"{timeout_seconds:.3f}", host, "\n".join(HEADERS), tls)
     return Script("probe", (program("probe_with_python", _PYTHON, *given),), _code)
 
 

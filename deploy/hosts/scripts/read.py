@@ -90,6 +90,15 @@ def runtime(app: str, unit_name: str, port: int) -> Script[CommandResult]:
     return Script("running release", programs, as_it_is)
 
 
+def find_proxy(port: int, others: Iterable[int]) -> Script[CommandResult]:
+    """Who listens on a port, and which processes have connections to other ports.
+
+    Facts with the keys `port.listener` and `client`.
+    """
+    look = program("find_proxy", int(port), *map(int, others))
+    return Script("looking for a proxy", (*_processes(), look), as_it_is, must_succeed=True)
+
+
 def _processes() -> tuple[Program, ...]:
     return program("hex"), program("processes")
 

@@ -1,8 +1,8 @@
-"""A unit's sandbox tried on its host, with /bin/true in place of the service. Pure.
+"""A unit's sandbox tried on its host, and whether its program can be executed there. Pure.
 
-Before the first drain: a sandbox that the host's kernel or systemd cannot set up would otherwise
-end the new release after the old one has stopped. The trial is a unit of its own under
-/run/systemd/system, which is gone afterwards; nothing is reloaded for it.
+Before the first drain: a sandbox that the host's kernel or systemd cannot set up, or a program that
+lacks a library, would otherwise end the new release after the old one has stopped. The trial is a
+unit of its own under /run/systemd/system, which is gone afterwards; nothing is reloaded for it.
 """
 
 from __future__ import annotations
@@ -43,6 +43,10 @@ _STEPS = {
 }
 
 
+NO_PROGRAM = "Failed to execute "
+"""How the check of a program begins what it found."""
+
+
 def trials(app: str, sizes: Sequence[int]) -> Program:
     """Return the program that tries units, whose texts of these sizes come from stdin.
 
@@ -62,9 +66,16 @@ def explain(unit_name: str, answer: str) -> str:
     words = re.sub(r"^[\w@.:-]+\.service: ", "", said.get("Words", ""))
     directive = said.get("Directive", "")
     found = directive if re.fullmatch(r"[A-Z][A-Za-z]{1,40}", directive) else ""
+    is_program = said.get("Words", "").startswith(NO_PROGRAM)  # systemd's own name the unit first
     ended = _ended(said.get("ExecMainCode", ""), said.get("ExecMainStatus", ""))
+    ended = "the program cannot be executed" if is_program else ended
     because = f" because of {found}=" if found else ""
     problem = f"the sandbox of {unit_name} does not work here{because}: {ended}"
+    if is_program and not found:
+        return (
+            f"the program of {unit_name} cannot be executed here: {words}; repair the package, the "
+            "host or `command:`, or do not try it with `rehearse: sandbox`"
+        )
     if words:
         problem += f" ({words})"
     if found in sandbox.REMOVABLE:

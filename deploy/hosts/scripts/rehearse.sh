@@ -24,10 +24,11 @@ for bytes; do
   if ! try < "$d/trial"; then
     systemctl show "$unit" -p Result -p ExecMainCode -p ExecMainStatus
     journalctl --sync 2>/dev/null || true
-    journalctl -q -u "$unit" -o cat --no-pager 2>/dev/null | grep -m 1 Failed | cut -c 1-300 |
-      sed 's/^/Words=/'
+    said=$(journalctl -q -u "$unit" -o cat --no-pager 2>/dev/null | grep Failed) || true
+    { echo "$said" | grep -m 1 '^Failed to execute ' || echo "$said" | head -n 1; } |
+      cut -c 1-300 | sed 's/^/Words=/'
     forget
-    fixed='^(Description|Type|TimeoutStartSec|ExecStart|User|Group)='
+    fixed='^(Description|Type|TimeoutStartSec|ExecStart|StandardInput|StandardInputData|User|Group)='
     # shellcheck disable=SC2013 # a directive is one word
     for key in $(grep '^[A-Z]' "$d/trial" | grep -E -v "$fixed" | cut -d = -f 1 | sort -u); do
       grep -v "^$key=" "$d/trial" > "$d/without"

@@ -1,8 +1,9 @@
-"""One HTTP question to an app's own port, with limits of bytes and time for the entire answer."""
+"""One HTTP question to an app's own port, plain or within TLS, with limits of bytes and time."""
 
 from __future__ import annotations
 
 import re
+import ssl
 import time
 from typing import Protocol
 
@@ -14,7 +15,7 @@ from deploy.hosts.scripts.probe import HEADERS
 MOST_BYTES = 64 * 1024
 """Of status line and headers, interim answers (1xx) included; the body is not read."""
 
-_CHUNK_BYTES = 4096
+_CHUNK_BYTES, _RECORD_BYTES = 4096, 16 * 1024
 _LOWEST, _FINAL, _SWITCHING, _HIGHEST = 100, 200, 101, 599
 _STATUS = re.compile(rb"HTTP/1\.[0-9] ([0-9]{3})(?: [^\r\n]*)?\r?\n")
 _BLANK_LINE = re.compile(rb"\n\r?\n")
@@ -112,6 +113,75 @@ def _shown(data: bytes | bytearray) -> str:
     return f"it begins {start!r}"
 
 
+class TlsStream:
+    """A stream within TLS, as an Application Load Balancer opens it to a target.
+
+    Nothing of the certificate is verified, as AWS does (ALB guide, target groups): what is asked is
+    whether the target answers, and the host is known by its SSH key. Operations raise ssl.SSLError,
+    an OSError, and what the stream beneath raises.
+    """
+
+    def __init__(self, beneath: Stream, seconds: float) -> None:
+        """Shake hands over a stream, for so many seconds at most."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        # As old a protocol, and as short a key, as a load balancer takes.
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        self._beneath = beneath
+        self._coming, self._going = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._coming, self._going)
+        self.settimeout(seconds)
+        while True:
+            try:
+                self._tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                self._flush()
+                if not self._read_more():
+                    raise ssl.SSLError("it ended within the handshake") from None
+        self._flush()
+
+    def settimeout(self, seconds: float) -> None:
+        """Let the next operations take so long at most, all together."""
+        self._end = time.monotonic() + seconds
+
+    def sendall(self, data: bytes) -> None:
+        """Send all of it."""
+        self._tls.write(data)
+        self._flush()
+
+    def recv(self, size: int) -> bytes:
+        """At most so many bytes; none at the end."""
+        while True:
+            try:
+                return self._tls.read(size)
+            except ssl.SSLWantReadError:
+                self._flush()
+                if not self._read_more():
+                    return b""
+            except ssl.SSLZeroReturnError:
+                return b""
+
+    def _flush(self) -> None:
+        data = self._going.read()
+        if data:
+            self._limit()
+            self._beneath.sendall(data)
+
+    def _limit(self) -> None:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._beneath.settimeout(left)
+
+    def _read_more(self) -> bool:
+        self._limit()
+        data = self._beneath.recv(_RECORD_BYTES)
+        self._coming.write(data)
+        return bool(data)
+
+
 class ForwardingRefused(Exception):
     """sshd forbids forwarding."""
 
@@ -122,10 +192,13 @@ def forwarded(
     path: str,
     host_header: str,
     timeout_seconds: float,
+    *,
+    is_tls: bool = False,
 ) -> int | None:
     """Return what an address and port answer to GET through the SSH connection, or None.
 
-    Raises ForwardingRefused, and NotHttp where something else comes back.
+    is_tls: whether it is asked within TLS. Raises ForwardingRefused, and NotHttp where something
+    else comes back.
     """
     end = time.monotonic() + timeout_seconds
     try:
@@ -140,7 +213,12 @@ def forwarded(
     except (paramiko.SSHException, OSError, EOFError):
         return None
     try:
-        return get(channel, path, host_header, end - time.monotonic())
+        left = end - time.monotonic()
+        stream: Stream = TlsStream(channel, left) if is_tls else channel
+        return get(stream, path, host_header, end - time.monotonic())
+    except ssl.SSLError as error:
+        why = getattr(error, "reason", None) or error  # which only OpenSSL's own errors have
+        raise NotHttp(f"no TLS ({why})") from error
     except (paramiko.SSHException, OSError, EOFError):
         return None
     finally:

@@ -140,24 +140,24 @@ class Remote:
         return base.locked(app, f"{self.guard.fence.text}{script.text}")
 
     def probe(
-        self, place: tuple[str, int], path: str, host_header: str, timeout_seconds: float
+        self, place: tuple[str, int], path: str, host: str, seconds: float, *, is_tls: bool = False
     ) -> int | None:
         """The status code that the host's own address and port answer to GET, or None for none.
 
-        Through the SSH connection; where sshd forbids forwarding, by curl or python3 there.
-        Raises NotHttp where something else comes back, or an answer that does not end in time.
+        host: the Host header; is_tls: whether it is asked within TLS. Through the SSH connection;
+        where sshd forbids forwarding, by curl or python3 there. Raises NotHttp where something
+        else comes back, or an answer that does not end in time.
         """
         if not self._forwarding_refused:
             with self._lock:  # the lock's heartbeat may be opening the connection again
                 transport = self._transport()
             try:
-                return http_probe.forwarded(transport, place, path, host_header, timeout_seconds)
+                return http_probe.forwarded(transport, place, path, host, seconds, is_tls=is_tls)
             except http_probe.ForwardingRefused:
                 self._forwarding_refused = True
         for build in (probe.probe_with_curl, probe.probe_with_python):
-            script = build(place, path, host_header, timeout_seconds)
-            limit_seconds = timeout_seconds + PROBE_GRACE_SECONDS
-            code = script.parse(self._run(script, limit_seconds, as_root=False))
+            script = build(place, path, host, seconds, is_tls=is_tls)
+            code = script.parse(self._run(script, seconds + PROBE_GRACE_SECONDS, as_root=False))
             if code is not None:
                 return code or None
         raise RemoteError(

@@ -113,6 +113,19 @@ def test_what_does_not_fit_is_unknown(answer: str, expected: str) -> None:
     assert expected in rehearsal.explain("web@5000.service", answer)
 
 
+def test_a_program_that_cannot_be_executed_is_no_fault_of_the_sandbox() -> None:
+    words = "Words=Failed to execute /srv/web/current/web: libq.so.6 => not found\n"
+    answer = f"Result=exit-code\nExecMainCode=1\nExecMainStatus=1\n{words}"
+    said = rehearsal.explain("web@5000.service", answer)
+    assert said.startswith(
+        "the program of web@5000.service cannot be executed here: Failed to execute "
+        "/srv/web/current/web: libq.so.6 => not found; repair the package"
+    )
+    hidden = rehearsal.explain("web@5000.service", f"{answer}Directive=ProtectHome\n")
+    assert "because of ProtectHome=: the program cannot be executed (Failed to execute" in hidden
+    assert "`sandbox: {ProtectHome: false}`" in hidden
+
+
 def rehearsed(*lines: str) -> list[str]:
     text = "\n".join(("[Unit]", "Conflicts=other.service", "[Service]", *lines, "[Install]", "A=b"))
     return sandbox.rehearsal(text, SLOT, STAGED).splitlines()
@@ -149,6 +162,31 @@ def test_a_rehearsal_has_the_sandbox_and_nothing_that_acts() -> None:
     assert "Conflicts=other.service" not in found
     assert found.count("ExecStart=/bin/true") == 1
     assert "Type=oneshot" in found
+
+
+@pytest.mark.parametrize(
+    ("start", "tried"),
+    [
+        ("/srv/web/current/web --port 5000", "/bin/sh -s -- /srv/web/current/web"),
+        ("node app.js", "/bin/sh -s -- node"),
+        ('"/srv/web/current/a b" c', '/bin/sh -s -- "/srv/web/current/a b"'),
+        ("-/srv/web/current/web", "/bin/sh -s -- /srv/web/current/web"),
+        (":web", "/bin/sh -s -- web"),
+        ("+/srv/web/current/web", "/bin/true"),
+        ("!!/srv/web/current/web", "/bin/true"),
+        ("", "/bin/true"),
+    ],
+)
+def test_the_units_own_program_is_checked_where_it_runs_within_the_sandbox(
+    start: str, tried: str
+) -> None:
+    text = f"[Service]\nExecStart={start}\nEnvironment=A=b\nEnvironmentFile=/etc/web.env\n"
+    found = sandbox.rehearsal(text, SLOT, STAGED, checks_program=True).splitlines()
+    assert f"ExecStart={tried}" in found
+    is_checked = tried != "/bin/true"
+    assert ("Environment=A=b" in found) is is_checked, "what is not found there decides too"
+    assert ("EnvironmentFile=/etc/web.env" in found) is is_checked
+    assert any(line.startswith("StandardInputData=") for line in found) is is_checked
 
 
 def test_a_rehearsal_mounts_the_staged_release() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.server
 import io
+import ssl
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +17,15 @@ import pytest
 from shell import typed
 from sshd import Sshd
 
+from audit import trickle
 from deploy.aws.inventory import Host
 from deploy.errors import CommandFailed, ConnectionLost, LockLost, RemoteError, Unreachable
 from deploy.hosts.scripts import base
 from deploy.hosts.scripts.script import exit_code
 from deploy.hosts.ssh import exchange, framing
+from deploy.hosts.ssh.http_probe import NotHttp
 from deploy.hosts.ssh.remote import Remote
+from lab import packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -202,6 +207,61 @@ def test_a_port_is_asked_through_the_connection_or_on_the_host_itself(
     sshd.forwards = forwards
     for host, code in (("www.example.com", 204), ("another", 400)):
         assert remote.probe(("127.0.0.1", service), "/health", host, 10) == code
+
+
+@pytest.fixture
+def tls_service(service: int, tmp_path: Path) -> Iterator[int]:
+    """The same service within TLS, with a certificate that nobody has signed."""
+    del service
+    file = tmp_path / "tls.pem"
+    file.write_bytes(packages.certificate())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+
+    class Answers(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("forwards", [True, False], ids=["forwarded", "asked on the host"])
+def test_p11_a_port_is_asked_within_tls_whoever_signed_its_certificate(
+    remote: Remote, sshd: Sshd, tls_service: int, forwards: bool
+) -> None:
+    sshd.forwards = forwards
+    place = ("127.0.0.1", tls_service)
+    assert remote.probe(place, "/health", "x", 10, is_tls=True) == 204
+
+
+def test_p11_a_port_without_tls_is_named_as_such(remote: Remote, service: int) -> None:
+    with pytest.raises(NotHttp, match=r"^no TLS \(WRONG_VERSION_NUMBER\)$"):
+        remote.probe(("127.0.0.1", service), "/health", "x", 10, is_tls=True)
+
+
+def test_p11_a_port_that_closes_at_once_is_named_as_such(remote: Remote) -> None:
+    with (
+        trickle.serving(lambda _: None) as port,
+        pytest.raises(NotHttp, match=r"^no TLS \("),
+    ):
+        remote.probe(("127.0.0.1", port), "/health", "x", 5, is_tls=True)
+
+
+def test_p11_a_handshake_that_does_not_end_gives_no_code_in_time(remote: Remote) -> None:
+    with trickle.serving(trickle.ANSWERS["byte by byte"]) as port:
+        began = time.monotonic()
+        with suppress(NotHttp):
+            assert remote.probe(("127.0.0.1", port), "/", "x", 0.5, is_tls=True) is None
+        assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("forwards", [True, False], ids=["forwarded", "asked on the host"])

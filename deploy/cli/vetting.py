@@ -1,0 +1,74 @@
+"""What speaks against a plan beyond the hosts' own facts: asked of AWS and of what serves."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from deploy.aws import other_groups
+from deploy.errors import BadInput
+from deploy.plan import exclusion, fitness
+from deploy.plan.description import MARGIN_SECONDS
+from deploy.survey import foreign_targets, other_targets, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deploy.aws.account import Account
+    from deploy.hosts.ssh.remote import Remote
+    from deploy.plan.exclusion import Problems
+    from deploy.plan.plan import Plan
+    from deploy.settings.environment import Environment
+    from deploy.survey.facts import Survey
+    from deploy.survey.other_targets import OtherTarget
+
+
+def vetted(
+    seen: Survey,
+    environment: Environment,
+    account: Account,
+    remotes: Mapping[str, Remote],
+    *,
+    join: bool,
+) -> tuple[Survey, Problems]:
+    """What speaks against taking hosts out, by host; the survey with what else was seen.
+
+    That is what serves and does not pass the question of the proof, and ways by which requests
+    reach a host that is out. join: whether hosts that were taken out by hand go back in. Raises
+    BadInput for targets that are no hosts.
+    """
+    foreign_targets.refuse(environment, seen)
+    left = {} if join else fitness.taken_out(environment.apps, seen)
+    if environment.other_groups == "ignore":
+        note = "other_groups: ignore: whether others send requests was not looked at"
+        unanswered = serving.unanswered(seen, environment.apps, remotes)
+        return replace(seen, notes=(note,)), exclusion.joined(left, unanswered)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        looking = pool.submit(_other_targets, seen, environment, account)
+        unanswered = serving.unanswered(seen, environment.apps, remotes)
+        found = other_targets.seen(looking.result(), remotes)
+    problems = [{each.host.name: (each.problem,)} for each in found if each.problem]
+    seen = replace(seen, notes=other_targets.notes(found))
+    return seen, exclusion.joined(left, unanswered, *problems)
+
+
+def _other_targets(
+    seen: Survey, environment: Environment, account: Account
+) -> tuple[OtherTarget, ...]:
+    groups = [group for each in seen.groups.values() for group in each]
+    known = {name for group in groups for name in (group.name, group.arn)}
+    known |= {name for app in environment.other_apps for name in app.group_names}
+    others = other_groups.find(account, {group.vpc for group in groups}, known)
+    return other_targets.find(seen, environment.apps, others)
+
+
+def refuse_late(plan: Plan, seconds_left: float | None) -> None:
+    """Raise BadInput where the AWS credentials end before the plan would; None: they do not end."""
+    if seconds_left is None or not plan.steps or seconds_left >= plan.seconds + MARGIN_SECONDS:
+        return
+    raise BadInput(
+        f"the AWS credentials end in {seconds_left / 60:.0f} min, and the plan takes about "
+        f"{plan.seconds / 60:.0f} min of waiting alone: renew them first. With --yes the batches "
+        "run that there is time for"
+    )
