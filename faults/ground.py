@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -128,8 +127,7 @@ class Ground:
 
     def start(self, *words: str, **hooks: Any) -> Running:
         """Start a command that tells its moments, or kills itself at one."""
-        program = (sys.executable, "-m", "faults.victim", json.dumps({"tell": True} | hooks))
-        return replace(self.project, program=program).start(*words)
+        return self.project.hooked(tell=True, **hooks).start(*words)
 
     def deploy(self, version: str, **hooks: Any) -> Running:
         """Start a deploy of the web app."""

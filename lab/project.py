@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +50,7 @@ def set_delay(lab: Lab, group: str, seconds: int) -> None:
     )
 
 
-def set_check(lab: Lab, group: str, **settings: str) -> None:
+def set_check(lab: Lab, group: str, **settings: str | int) -> None:
     """Change a group's health check, by the API's own names: `HealthCheckPath="/health"`."""
     lab.client("elbv2").modify_target_group(TargetGroupArn=group_arn(lab, group), **settings)
 
@@ -223,6 +223,11 @@ class Project:
         """Deploy a version of the web app, without a question."""
         words = ("deploy", "--env", "lab", "--app", "web", "--package", version, "--yes")
         return self.inv(*words, *more)
+
+    def hooked(self, **hooks: Any) -> Project:
+        """The same, whose commands announce their steps, or kill themselves at one."""
+        hooked = json.dumps(hooks or {"tell": True})
+        return replace(self, program=(sys.executable, "-m", "faults.victim", hooked))
 
     def install(self, version: str = "1.0.0", *, anew: bool = False, **behaviour: Any) -> None:
         """A first install on all hosts at once.

@@ -1,4 +1,4 @@
-"""`inv lab.up`, `inv lab.down`, `inv lab.load`: the lab from the command line."""
+"""`inv lab.up`, `lab.down`, `lab.load`, `lab.replay`: the lab from the command line."""
 
 from __future__ import annotations
 
@@ -104,4 +104,15 @@ def load(_context: Any, rate: str = "150", seconds: str = "30", app: str = "web"
         raise Exit(code=code)
 
 
-namespace = Collection("lab", up, down, load)
+@task(auto_shortflags=False, help={"trace": "a file that `inv observe` wrote"})
+def replay(_context: Any, trace: str) -> None:
+    """Make the lab's load balancer behave as one that was observed."""
+    from lab import replay as traces  # noqa: PLC0415  # `inv --list` must stay fast
+    from lab.fleet import Lab  # noqa: PLC0415  # the same
+
+    with _one_sentence():
+        knobs = traces.replay(Lab.attach(ROOT), traces.read(Path(trace)))
+    print("\n".join(f"{name}: {value:g}" for name, value in knobs.items()))
+
+
+namespace = Collection("lab", up, down, load, replay)

@@ -29,6 +29,7 @@ PACKAGES = (
     "steps",
     "plan",
     "recovery",
+    "observe",
     "run",
     "screen",
     "cli",

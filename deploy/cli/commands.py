@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.cli import conclusion, session, vetting
 from deploy.cli.arguments import as_typed, read_settings, seconds_of, split
 from deploy.cli.rollout import Rollout, Signals
-from deploy.errors import as_deploy_error
+from deploy.errors import BadInput, as_deploy_error
+from deploy.observe import findings, rounds
+from deploy.observe import trace as trace_of
 from deploy.plan import exclusion, fitness, preflight
 from deploy.recovery import repair as repairs
 from deploy.recovery import rollback
@@ -19,7 +22,7 @@ from deploy.screen.question import wording
 from deploy.screen.status import overview
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from deploy.cli.arguments import Asked
     from deploy.cli.session import Session
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from deploy.run.report import Report
     from deploy.screen.status import Overview
     from deploy.settings.scope import Scope
+    from deploy.steps.observation import Observation
 
 
 def deploy(asked: Asked, package: str | None) -> ExitCode:
@@ -74,6 +78,50 @@ def repair(asked: Asked) -> ExitCode:
         return repairs.make(opened.environment, seen, opened.scope)
 
     return _pipeline(asked, asked.scope("repair"), plan, Rollout.run)
+
+
+def observe(asked: Asked, host: str, trace: str | None) -> ExitCode:
+    """Take one host out and back in, and say what that took."""
+    scope = asked.scope("observe", "--host", host, *as_typed("--trace", trace))
+    file = Path(trace or f"observed-{asked.environment}.json")
+
+    def plan(opened: Session) -> Plan:
+        seen = opened.survey(settled=not asked.dry_run)
+        seen, problems = opened.vetted(seen, join=False)
+        if problems:
+            raise BadInput(*(f"{at}: {why}" for at, all_ in problems.items() for why in all_))
+        return rounds.make(opened.environment, seen, allow_downtime=asked.allow_downtime)
+
+    def execute(rollout: Rollout, made: Plan) -> Report:
+        fleet = rollout.opened.fleet()
+        report = rollout.run(made, fleet)
+        if fleet.observations:
+            _show_observations(rollout, fleet.observations, file)
+        return report
+
+    if len(split(host, "--host")) > 1:
+        raise BadInput(f"--host {host}: names several hosts; one is observed at a time")
+    return _pipeline(replace(asked, hosts=host), scope, plan, execute)
+
+
+def _show_observations(rollout: Rollout, seen: Sequence[Observation], file: Path) -> None:
+    """What was measured, what follows from it, and the file that it is written to."""
+    opened, (app, *_) = rollout.opened, rollout.opened.environment.apps
+    groups = opened.groups[app.name]
+    found = [*findings.suggestions(opened.environment, groups, seen)]
+    delay_seconds = max(group.delay_seconds for group in groups)
+    count = len(opened.everyone)
+    seconds = findings.deploy_seconds(opened.environment, count, delay_seconds, seen)
+    found.append(
+        f"A deploy to all {count} hosts waits about {seconds:.0f} s; uploads and the app's own "
+        "start come on top."
+    )
+    try:
+        file.write_text(trace_of.as_json(groups, seen), encoding="utf-8")
+        found.append(f"The figures, without any name: {file}")
+    except OSError as error:
+        found.append(f"{file} could not be written: {error.strerror}")
+    rollout.screen.show(tables.render_observations(seen, found))
 
 
 def _pipeline(

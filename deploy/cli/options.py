@@ -28,6 +28,7 @@ EXAMPLES = {
     "rollback": "rollback --env prod --dry-run",
     "repair": "repair --env prod",
     "status": "status --env prod --json",
+    "observe": "observe --env prod --host web-1",
     "lock.status": "lock.status --env prod",
     "lock.break": 'lock.break --env prod --reason "its CI job was cancelled"',
 }
@@ -51,6 +52,7 @@ OPTIONS = {
     ),
     "to": Option("a release or its version (default: the one that was deployed before)"),
     "hosts": Option("only these hosts: names, comma-separated"),
+    "host": Option("the host: its name, as inv status shows it; required", REQUIRED),
     "skip_host": Option("not these hosts: names, comma-separated"),
     "batch": Option("a count, a percentage or a ramp such as 1,25%,50% (default: the settings')"),
     "dry_run": Option("print the plan, change nothing", default=False),
@@ -65,6 +67,7 @@ OPTIONS = {
     "force": Option(
         "also from a deploy that is alive: it stops before its next change", default=False
     ),
+    "trace": Option("where the figures go, without any name (default: observed-<env>.json)"),
     "settings": Option("the settings file (default: fabric.yaml here, or in a folder above)"),
 }
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from deploy.plan.plan import Plan
     from deploy.run.report import Report
     from deploy.screen.console import Screen
+    from deploy.steps.fleet import Fleet
 
 
 STOPPING = (
@@ -107,10 +108,10 @@ class Rollout:
     screen: Screen
     signals: Signals
 
-    def run(self, plan: Plan) -> Report:
+    def run(self, plan: Plan, fleet: Fleet | None = None) -> Report:
         """Execute a plan: a signal asks for an end, and so does the loss of the lock."""
         watch = self.screen.progress(plan)
-        execution = Execution(plan, self.opened.fleet(), watch)
+        execution = Execution(plan, fleet or self.opened.fleet(), watch)
         self.lease.when_lost(execution.lose)
         self.signals.guide(execution)
         with _harmless(watch) as defects:

@@ -78,12 +78,13 @@ def assemble(
     allow_downtime: bool = False,
     warned: tuple[str, ...] = (),
     first: tuple[HostPlan, ...] = (),
+    only: tuple[tuple[HostPlan, ...], ...] = (),
 ) -> Plan:
     """The plan that takes hosts to their goals (by host name), batch by batch.
 
     purpose: the verb for the title, and the release of each app; first: host plans that go before
-    all others, together, since they take nothing out. Raises BadInput for a plan that would
-    leave less in service than the policy wants.
+    all others, together, since they take nothing out; only: batches in place of those to the
+    goals. Raises BadInput for a plan that would leave less in service than the policy wants.
     """
     rollout = environment.rollout
     apps = tuple(app for app in environment.apps if app.name in purpose[1])
@@ -109,7 +110,7 @@ def assemble(
         for facts in survey.hosts
         if (host_plan := _ended(facts.host, environment, survey))
     )
-    batches = tuple(batch for batch in (first, ended, early, *cut) if batch)
+    batches = only or tuple(batch for batch in (first, ended, early, *cut) if batch)
     together = [*batches[:-1], *order.windows(batches[-1], rollout.window)] if batches else []
     switched = [
         (
@@ -154,6 +155,7 @@ def assemble(
         )
         | {host.name for host in survey.left_out if not order.is_served(host, environment, survey)},
         left_out=survey.left_out,
+        other_hosts=survey.other_hosts,
         foreign=frozenset(map(str, foreign_targets.find(survey, environment.apps))),
         apps={app.name: app for app in apps},
         slots={(f.host.name, app.name): f.at(app) for f in survey.hosts for app in apps},

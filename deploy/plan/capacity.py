@@ -10,7 +10,7 @@ from deploy.survey import foreign_targets
 from deploy.survey.app_on_host import target_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from deploy.aws.inventory import Host
@@ -56,7 +56,7 @@ class InService:
             host: [target_of(group, host, slot) for slot in app.slots] for host in survey.left_out
         }
         zones = {target: host.zone for host, target in targets.items()}
-        zones |= {target: host.zone for host, its in left_out.items() for target in its}
+        zones |= zones_of(group, app, (*survey.left_out, *survey.other_hosts))
         known = health.keys() | set(targets.values())
         shifted = {target for target, its in health.items() if its.is_shifted}
         unlisted = [its for its in left_out.values() if not health.keys() & set(its)]
@@ -86,6 +86,11 @@ class InService:
         targets.
         """
         return max(minimum(rollout, self.size, size), self.group.fewest(self.registered - size))
+
+
+def zones_of(group: TargetGroup, app: App, hosts: Iterable[Host]) -> dict[Target, str]:
+    """The zones of hosts by the targets that they may have: which slot is in use is not known."""
+    return {target_of(group, host, slot): host.zone for host in hosts for slot in app.slots}
 
 
 def minimum(rollout: Rollout, fleet: int, size: int) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.hosts.records import Kind
-from deploy.steps.target import RegisterTarget
+from deploy.steps.target import DeregisterTarget, RegisterTarget
 from deploy.steps.unit import SwitchRelease
 
 if TYPE_CHECKING:
@@ -63,7 +63,12 @@ class HostPlan:
     def switches(self, app: App) -> bool:
         """Whether the app is out of service while the host plan is worked."""
         return app.name not in self.surged and any(
-            isinstance(step, SwitchRelease) and step.app.name == app.name for step in self.steps
+            step.app.name == app.name
+            and (
+                isinstance(step, SwitchRelease)
+                or (isinstance(step, DeregisterTarget) and step.was_healthy)
+            )
+            for step in self.steps
         )
 
     @property

@@ -26,8 +26,9 @@ class Plan:
     window: how many hosts of the last batch work at a time, 0 for all of it; tolerated: how many
     hosts may fail before the rollout stops; mixed: whether the fleet ran more than one
     release of an app when this was planned; out: the hosts, by name, of which an app was out of
-    service then; left_out: hosts that count as failures from the start, with the reason; foreign:
-    targets that are no hosts, in words;
+    service then; left_out: hosts that count as failures from the start, with the reason;
+    other_hosts: those of the environment that the command is not about; foreign: targets that are
+    no hosts, in words;
     seconds: an estimate of the whole, from the settings' waits alone; slots: those in use, by
     the names of host and app.
     """
@@ -47,6 +48,7 @@ class Plan:
     mixed: bool = False
     out: frozenset[str] = frozenset()
     left_out: Mapping[Host, str] = field(default_factory=dict)
+    other_hosts: tuple[Host, ...] = ()
     foreign: frozenset[str] = frozenset()
     apps: dict[str, App] = field(default_factory=dict, repr=False)
     slots: dict[tuple[str, str], AppInSlot] = field(default_factory=dict, repr=False)

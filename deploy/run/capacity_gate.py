@@ -86,6 +86,5 @@ class _Group(NamedTuple):
             for host in plan.hosts
         }
         zones = {targets[host.name]: host.zone for host in plan.hosts}
-        for host in plan.left_out:
-            zones |= {target_of(group, host, slot): host.zone for slot in app.slots}
+        zones |= capacity.zones_of(group, app, (*plan.left_out, *plan.other_hosts))
         return cls(app, group, targets, zones)

@@ -218,7 +218,7 @@ class Execution:
             self._progress.ended(host_plan.host.name, Outcome.DONE)
             self._begin_aside(host_plan)
         else:
-            self._runner.ended(host_plan.host.name, Outcome.DONE)
+            self._runner.ended(host_plan.host.name, self._progress.whole)
 
     def _begin_aside(self, host_plan: HostPlan) -> None:
         """Go on with a host plan while the next batch begins."""

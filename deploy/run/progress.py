@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from deploy.errors import as_deploy_error
 from deploy.recovery import failed_host
 from deploy.run.report import Failure, Outcome, Report
+from deploy.steps.watch import NoteObservation
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -76,6 +77,12 @@ class Progress:
         """From this step on its app counts as deployed on its host."""
         with self._lock:
             self.deployed.add((step.host.name, step.app.name))
+
+    @property
+    def whole(self) -> Outcome:
+        """How a host ends of which all was done."""
+        is_observed = any(isinstance(step, NoteObservation) for step in self.plan.steps)
+        return Outcome.OBSERVED if is_observed else Outcome.DONE
 
     def ended(self, host: str, outcome: Outcome) -> None:
         """A host's part is over, or all of it that counts."""

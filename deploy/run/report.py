@@ -52,6 +52,7 @@ class Outcome(enum.StrEnum):
     WAITING = "not reached"
     CURRENT = "already current"
     DONE = "deployed"
+    OBSERVED = "observed, and in service"
     PARTLY = "deployed in part: not all of its apps"
     BACK = "back on what it ran"
     OUT = "out of service"
@@ -182,7 +183,7 @@ class Report:
             return ExitCode.OUT_OF_SERVICE
         if self.is_refused:
             return ExitCode.BAD_INPUT
-        new = {Outcome.DONE, Outcome.CURRENT}
+        new = {Outcome.DONE, Outcome.OBSERVED, Outcome.CURRENT}
         due = [host_plan.host.name for batch in self.plan.batches for host_plan in batch]
         is_reached = all(self.outcomes.get(name) in new for name in due)
         if not self.failures and (is_reached or not self.defects):

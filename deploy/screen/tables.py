@@ -14,11 +14,15 @@ from deploy.foreign_text import line, lines, visible
 from deploy.run.report import MEANINGS, STATUS_MEANINGS, ExitCode, Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from deploy.run.report import Failure, Report
     from deploy.screen.status import Overview, Row
+    from deploy.steps.observation import Observation
 
 COLOURS = {
     Outcome.DONE: "green",
+    Outcome.OBSERVED: "green",
     Outcome.CURRENT: "green",
     Outcome.PARTLY: "yellow",
     Outcome.BACK: "yellow",
@@ -105,6 +109,8 @@ def render_report(report: Report, next_command: str) -> RenderableType:
         text = f"{releases} {said}"
         if report.plan.verb == "Repair":
             text = f"{report.plan.environment} is as it was last deployed"
+        elif report.plan.verb == "Observe":
+            text = f"{releases} serves as before"
         parts.append(words(f"{text}, {report.seconds:.1f} s ({tool})", "bold green"))
     else:
         parts.append(words(f"{MEANINGS[code]} (exit code {int(code)}; {tool})", "bold red"))
@@ -129,3 +135,30 @@ def _failure(failure: Failure) -> RenderableType:
 def _short(command: str, most: int = 200) -> str:
     text = " ".join(command.split())
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _last(each: Observation) -> str:
+    if each.last_request_seconds is not None:
+        return f"{each.last_request_seconds:.1f} s"
+    return "none came" if each.arrivals else "not known"
+
+
+OBSERVED: dict[str, Callable[[Observation], str]] = {
+    "connections that brought requests before": lambda each: (
+        f"{each.arrivals} in {each.watched_seconds:g} s"
+    ),
+    "from the deregistration until draining": lambda each: f"{each.draining_seconds:.1f} s",
+    "until the last request": _last,
+    "from the registration until healthy": lambda each: f"{each.healthy_seconds:.1f} s",
+}
+
+
+def render_observations(seen: Sequence[Observation], found: Sequence[str]) -> RenderableType:
+    """The rounds side by side; below them, a line for each finding."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("")
+    for number in range(1, len(seen) + 1):
+        table.add_column(f"round {number}", justify="right")
+    for name, shown in OBSERVED.items():
+        table.add_row(cell(name), *(cell(shown(each)) for each in seen))
+    return Group(table, *(words(each) for each in found))

@@ -13,6 +13,7 @@ TAKES: dict[str, tuple[str, ...]] = {
     "deploy": ("app", "hosts", "skip_host", "batch"),
     "rollback": ("app", "hosts", "skip_host", "batch"),
     "repair": ("app", "hosts", "skip_host", "batch"),
+    "observe": ("app",),
     "status": ("app",),
     "lock.status": (),
     "lock.break": (),

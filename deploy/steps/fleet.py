@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from deploy.hosts.ssh.remote import Remote
     from deploy.settings.app import AppInSlot
     from deploy.settings.environment import Network
+    from deploy.steps.observation import Observation
     from deploy.survey.slot import UnitState
 
 
@@ -36,6 +37,8 @@ class Moment(enum.Enum):
     DEREGISTERED = "deregistered"
     REGISTERED = "registered"
     HEALTHY = "healthy"
+    SEEN_OUT = "seen out"
+    LAST_REQUEST = "last request"
     PROOF_BEGAN = "proof began"
     ANSWERED = "answered"
 
@@ -58,7 +61,8 @@ class Fleet:
     called with what a host is doing right now, for the screen; moments: what one step found out
     that a later step of the same host and unit needs (monotonic seconds); stop: set when the
     operator wants an end; clock: by which steps wait; crew: the threads of the run; started: each
-    unit's state right after its start, by host and unit, to recognize restarts by.
+    unit's state right after its start, by host and unit, to recognize restarts by; arrivals: what
+    brought requests to a target that is observed; observations: what was measured of it.
     """
 
     remotes: Mapping[str, Remote]
@@ -76,6 +80,8 @@ class Fleet:
     crew: Crew = field(default_factory=Crew)
     moments: dict[tuple[str, str, Moment], float] = field(default_factory=dict)
     started: dict[tuple[str, str], UnitState] = field(default_factory=dict)
+    arrivals: dict[tuple[str, str], int] = field(default_factory=dict)
+    observations: list[Observation] = field(default_factory=list)
 
     def remote(self, host: Host) -> Remote:
         """The host's connection."""
@@ -168,11 +174,15 @@ class Fleet:
             )
         return frozenset(target for target, its in reading.targets.items() if its.serves)
 
-    def mark(self, host: Host, app: AppInSlot, what: Moment) -> float:
-        """Remember that something happened now."""
-        now = self.clock.monotonic()
-        self.moments[host.name, app.unit_name, what] = now
-        return now
+    def mark(self, host: Host, app: AppInSlot, what: Moment, moment: float | None = None) -> float:
+        """Remember that something happened then, or now."""
+        at = self.clock.monotonic() if moment is None else moment
+        self.moments[host.name, app.unit_name, what] = at
+        return at
+
+    def forget(self, host: Host, app: AppInSlot, what: Moment) -> None:
+        """It did not happen, whatever was remembered."""
+        self.moments.pop((host.name, app.unit_name, what), None)
 
     def marked(self, host: Host, app: AppInSlot, what: Moment) -> float:
         """When it happened; where it did not, now counts, and is remembered."""

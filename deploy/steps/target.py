@@ -67,6 +67,7 @@ class DeregisterTarget(OnHost):
                 f"{self.host}: {still.target} was deregistered from {still.group.name} but is "
                 f"{still.health}; something else registers it again"
             )
+        fleet.mark(self.host, self.app, Moment.SEEN_OUT)
 
     def __str__(self) -> str:
         return f"deregister {self.app.slot_mark}from {named(self.app)}"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import pytest
 
@@ -187,8 +184,7 @@ def test_p4_a_deploy_that_was_killed_is_mended_from_anywhere(
     project.shorten_lock()
     project.install("1.0.0")
     project.build("2.0.0", size_mb=2)
-    hooks = json.dumps({"kill": step, "after": 0.02})
-    victim = replace(project, program=(sys.executable, "-m", "faults.victim", hooks))
+    victim = project.hooked(kill=step, after=0.02)
     words = ("deploy", "--env", "lab", "--app", "web", "--package", "2.0.0", "--yes")
     with Load(lab.url("web"), rate=MODEST_RATE) as load:
         assert victim.inv(*words).code == -signal.SIGKILL

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import sys
 import threading
-from dataclasses import replace
 
 import pytest
 
@@ -21,9 +18,9 @@ CUT = "pkill -KILL -f '[s]shd: ec2-user' || true"  # and not the shell that says
 
 def deploy(project: Project, version: str) -> Running:
     """A deploy that tells each step as it begins."""
-    hooks = json.dumps({"tell": True})
-    told = replace(project, program=(sys.executable, "-m", "faults.victim", hooks))
-    return told.start("deploy", "--env", "lab", "--app", "web", "--package", version, "--yes")
+    return project.hooked().start(
+        "deploy", "--env", "lab", "--app", "web", "--package", version, "--yes"
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import sys
 import threading
-from dataclasses import replace
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any, Self
@@ -266,9 +263,7 @@ def test_p4_a_host_that_is_out_of_one_of_its_groups_comes_back_to_both(
     names_both(project)
     project.shorten_lock()
     project.build("2.0.0")
-    program = (sys.executable, "-m", "faults.victim", json.dumps({"tell": True}))
-    telling = replace(project, program=program)
-    running = telling.start("deploy", "--env", "lab", "--app", "web", "--yes")
+    running = project.hooked().start("deploy", "--env", "lab", "--app", "web", "--yes")
     running.until(f"@ {short_name(lab.hosts[0].name)}: drain")
     running.send(signal.SIGKILL)
     running.wait()

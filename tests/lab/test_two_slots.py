@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -128,8 +125,7 @@ def test_p4_a_surge_that_was_killed_is_mended_from_anywhere(
 ) -> None:
     surging.shorten_lock()
     surging.build("2.0.0")
-    hooks = json.dumps({"kill": moment, "after": 0.02})
-    victim = replace(surging, program=(sys.executable, "-m", "faults.victim", hooks))
+    victim = surging.hooked(kill=moment, after=0.02)
     words = ("deploy", "--env", "lab", "--app", "web", "--package", "2.0.0", "--yes")
     with Load(lab.url("web"), rate=MODEST_RATE) as load, Count(lab) as count:
         assert victim.inv(*words).code == -signal.SIGKILL
@@ -150,11 +146,9 @@ def test_p9_an_interrupt_leaves_one_slot_on_each_host(
     surging: Project, lab: Lab, step: str, version: str
 ) -> None:
     surging.build("2.0.0")
-    hooks = json.dumps({"tell": True})
-    told = replace(surging, program=(sys.executable, "-m", "faults.victim", hooks))
     words = ("deploy", "--env", "lab", "--app", "web", "--package", "2.0.0", "--yes")
     with Load(lab.url("web"), rate=MODEST_RATE) as load:
-        running = told.start(*words)
+        running = surging.hooked().start(*words)
         running.until(f"@ bookworm-1: {step}")
         running.send(signal.SIGINT)
         ran = running.wait()

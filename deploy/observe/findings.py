@@ -1,0 +1,100 @@
+"""Settings that fit an account, by what was observed of it, and how long a deploy takes. Pure.
+
+Two rounds are few, so what is suggested has a margin and is never less than what was measured.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deploy.aws.targets import TargetGroup
+    from deploy.settings.environment import Environment
+    from deploy.steps.observation import Observation
+
+MARGIN, LEAST_MARGIN_SECONDS = 1.5, 1.0
+SLOW_CHECK_SECONDS = 10.0
+"""An interval between health checks above which they are most of what a host waits for."""
+
+
+def propagation_seconds(seen: Sequence[Observation]) -> int | None:
+    """How long a drain should last at least; None where no request showed it."""
+    measured = [each.last_request_seconds for each in seen if each.arrivals]
+    if not measured:
+        return None
+    longest = max((each for each in measured if each is not None), default=0.0)
+    return math.ceil(max(MARGIN * longest, longest + LEAST_MARGIN_SECONDS))
+
+
+def suggestions(
+    environment: Environment, groups: Sequence[TargetGroup], seen: Sequence[Observation]
+) -> tuple[str, ...]:
+    """One line each: a setting, its value, and the evidence for it."""
+    found: list[str] = []
+    still = [each for each in seen if _is_unending(each)]
+    suggested = propagation_seconds(seen)
+    if still:
+        found.append(
+            f"Requests came until the end of the drain ({still[0].drain_seconds:g} s): something "
+            "besides the target groups sends them, or the deregistration delay is shorter than "
+            "load balancers need to hear of it. No setting is suggested."
+        )
+    elif suggested is None:
+        found.append(
+            "No request came in the seconds before: when the last one comes cannot be seen. "
+            "Observe again while the host is used."
+        )
+    else:
+        last = max((each.last_request_seconds or 0.0) for each in seen)
+        now = environment.propagation_seconds
+        than = "as it is" if now == suggested else f"it is {now:g}"
+        found.append(
+            f"propagation_seconds: {suggested} ({than}): the last request came {last:.1f} s after "
+            "the deregistration"
+        )
+    for group in groups:
+        found += _of_checks(group, max(each.healthy_seconds for each in seen))
+    return tuple(found)
+
+
+def _is_unending(each: Observation) -> bool:
+    """Whether requests came in until the watch was over."""
+    last = each.last_request_seconds
+    return last is not None and last > each.drain_seconds - 1.0
+
+
+def _of_checks(group: TargetGroup, healthy_seconds: float) -> list[str]:
+    """What the group's health check costs a deploy."""
+    if group.interval_seconds <= SLOW_CHECK_SECONDS or healthy_seconds < group.interval_seconds / 2:
+        return []
+    return [
+        f"HealthCheckIntervalSeconds: 5 (it is {group.interval_seconds:g}) of {group.name}: a host "
+        f"was healthy again {healthy_seconds:.1f} s after its registration, and each batch waits "
+        "for that"
+    ]
+
+
+def deploy_seconds(
+    environment: Environment, hosts: int, drain_seconds: float, seen: Sequence[Observation]
+) -> float:
+    """How long a deploy to so many hosts waits: drains, proofs, and health as it was measured.
+
+    drain_seconds: the longest delay of the app's groups. Uploads and the app's own start come on
+    top.
+    """
+    rollout, (app, *_) = environment.rollout, environment.apps
+    if rollout.drain == "quiet":
+        floor = propagation_seconds(seen) or environment.propagation_seconds
+        drain_seconds = min(max(floor, environment.quiet_seconds), drain_seconds)
+    measured = max(each.healthy_seconds for each in seen)
+    turn = app.prove_seconds + measured + rollout.soak_seconds
+    turns, left = 0, hosts
+    while left > 0:
+        left -= rollout.window or rollout.batch.hosts(turns, hosts)
+        turns += 1
+    if rollout.strategy == "surge":
+        return turns * turn + drain_seconds
+    return turns * (turn + drain_seconds)

@@ -1,0 +1,77 @@
+"""(settings, survey) → the plan that takes one host out and back in, to measure it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from deploy.errors import BadInput
+from deploy.plan import assembly, host_steps
+from deploy.plan.host_plan import HostPlan
+from deploy.steps.records import ForgetOut
+from deploy.steps.target import DeregisterTarget, RegisterTarget, WaitHealthy
+from deploy.steps.verify import ProveRelease
+from deploy.steps.watch import NoteObservation, WatchDraining, WatchServing
+from deploy.survey.question import Questions
+
+if TYPE_CHECKING:
+    from deploy.plan.plan import Plan
+    from deploy.settings.environment import Environment
+    from deploy.survey.app_on_host import AppOnHost
+    from deploy.survey.facts import Survey
+
+ROUNDS = 2
+SERVING_SECONDS = 3.0
+"""How long requests are counted before a target is taken out."""
+
+
+def make(environment: Environment, survey: Survey, *, allow_downtime: bool = False) -> Plan:
+    """The plan for the one host and the one app that are asked for.
+
+    Raises BadInput where they are none or several, where the host does not serve what was deployed
+    there, or where too few others would be left in service.
+    """
+    if len(environment.apps) > 1:
+        names = ", ".join(app.name for app in environment.apps)
+        raise BadInput(f"one app is observed at a time: say which with --app ({names})")
+    if survey.unreachable:
+        raise BadInput(*survey.unreachable.values())
+    (facts,), (app,) = survey.hosts, environment.apps
+    on = survey.on(facts.host, app)
+    if not (on.slot.is_as_deployed and on.serves):
+        raise BadInput(
+            f"{on.host}: {app.name} is {on.health}, and it runs "
+            f"{on.slot.running_release or 'no release of ours'}: only a host that serves what was "
+            "deployed there can be observed; name another one with --host, or see inv status"
+        )
+    rollout = environment.rollout.model_copy(update={"window": None})
+    made = assembly.assemble(
+        environment.model_copy(update={"rollout": rollout}),
+        ("Observe", {app.name: on.slot.running_release}),
+        {},
+        (),
+        survey,
+        only=tuple((_round(on, environment),) for _ in range(ROUNDS)),
+        allow_downtime=allow_downtime,
+    )
+    return replace(made, tolerated=0)
+
+
+def _round(on: AppOnHost, environment: Environment) -> HostPlan:
+    """Out, drained for the whole delay, proven, in again; the service runs on."""
+    host, app = on.host, on.app
+    drain_seconds = host_steps.drain_seconds(on, environment)
+    return HostPlan(
+        host,
+        (
+            WatchServing(host, app, SERVING_SECONDS),
+            DeregisterTarget(host, app, was_healthy=True),
+            WatchDraining(host, app, drain_seconds),
+            ProveRelease(host, app, on.slot.running_release, Questions.of(on)),
+            RegisterTarget(host, app),
+            WaitHealthy(host, app),
+            ForgetOut(host, app),
+            NoteObservation(host, app, SERVING_SECONDS, drain_seconds),
+        ),
+        drains={app.name: drain_seconds},
+    )

@@ -1,0 +1,34 @@
+"""An observation as a file that may be given to others: figures, and no name of anything. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deploy.aws.targets import TargetGroup
+    from deploy.steps.observation import Observation
+
+FORMAT = 1
+SHOWN = (
+    *("interval_seconds", "timeout_seconds", "unhealthy_threshold", "delay_seconds"),
+    *("slow_start_seconds", "target_type", "protocol_version", "health_protocol", "zonal"),
+)
+"""What of a target group's settings bears on the times, and identifies no one."""
+
+
+def as_json(groups: Sequence[TargetGroup], seen: Sequence[Observation]) -> str:
+    """The trace: the groups' settings and the rounds' figures, in seconds with two digits."""
+    rounds = [
+        {
+            name: round(value, 2) if isinstance(value, float) else value
+            for name, value in asdict(each).items()
+        }
+        for each in seen
+    ]
+    settings = [{name: getattr(group, name) for name in SHOWN} for group in groups]
+    trace = {"format": FORMAT, "groups": settings, "rounds": rounds}
+    return json.dumps(trace, indent=2) + "\n"

@@ -1,0 +1,76 @@
+"""`inv observe` measures what the lab's load balancer was told to do, and leaves it as it was."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lab import replay
+from lab.aws import short_name
+from lab.load import Load
+from lab.project import set_delay, until
+
+if TYPE_CHECKING:
+    from lab.fleet import Lab
+    from lab.project import Project
+
+DELAY_SECONDS = 14
+
+
+def observed(project: Project, lab: Lab) -> tuple[str, list[dict[str, Any]]]:
+    """What one observation under load says, and its rounds; no request is lost."""
+    file = project.folder / "trace.json"
+    host = short_name(lab.hosts[0].name)
+    words = ("observe", "--env", "lab", "--app", "web", "--host", host, "--yes")
+    with Load(lab.url("web"), rate=80) as load:
+        ran = project.inv(*words, "--trace", str(file))
+    assert ran.code == 0, ran.output
+    assert load.result.failed == 0, load.result.failures
+    return ran.output, json.loads(file.read_text())["rounds"]
+
+
+@pytest.mark.hosts(2)
+@pytest.mark.parametrize("lag_seconds", [1.0, 4.0, 9.0])
+def test_p1_lags_are_measured_and_a_trace_replayed_gives_the_same(
+    project: Project, lab: Lab, lag_seconds: float
+) -> None:
+    project.install("1.0.0")
+    set_delay(lab, "web-lab", DELAY_SECONDS)
+    lab.knobs(propagation_lag_seconds=lag_seconds, describe_lag_seconds=lag_seconds)
+    output, first = observed(project, lab)
+    for each in first:
+        assert abs(each["last_request_seconds"] - lag_seconds) <= 1.0
+        assert abs(each["draining_seconds"] - lag_seconds) <= 1.0
+    suggested = re.search(r"propagation_seconds: (\d+)", output)
+    assert suggested
+    assert int(suggested[1]) >= max(each["last_request_seconds"] for each in first) >= lag_seconds
+    assert "A deploy to all 2 hosts waits about" in output
+    lab.knobs(propagation_lag_seconds=0, describe_lag_seconds=0)
+    replay.replay(lab, replay.read(project.folder / "trace.json"))
+    _, second = observed(project, lab)
+    for one, other in zip(first, second, strict=True):
+        for name in ("last_request_seconds", "draining_seconds", "healthy_seconds"):
+            assert abs(one[name] - other[name]) <= 1.0, name
+    assert set(project.releases().values()) == {"1.0.0"}
+
+
+@pytest.mark.hosts(2)
+@pytest.mark.parametrize("step", ["watch serving", "deregister", "watch draining", "register"])
+def test_p4_ctrl_c_leaves_the_target_in_service(project: Project, lab: Lab, step: str) -> None:
+    project.install("1.0.0")
+    set_delay(lab, "web-lab", 4)
+    host = short_name(lab.hosts[0].name)
+    words = ("observe", "--env", "lab", "--app", "web", "--host", host, "--yes")
+    with Load(lab.url("web"), rate=80) as load:
+        running = project.hooked().start(*words)
+        running.until(f"@ {host}: {step}")
+        running.send(signal.SIGINT)
+        ran = running.wait()
+    assert ran.code == 130, ran.output
+    assert load.result.failed == 0, load.result.failures
+    until("in service", lambda: {*lab.health("web-lab").values()} == {"healthy"})
+    assert project.inv("status", "--env", "lab").code == 0
