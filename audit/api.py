@@ -10,7 +10,7 @@ from botocore.awsrequest import AWSResponse
 
 from audit.wall import Attempt
 from deploy.aws import inventory
-from deploy.aws.account import Account
+from deploy.aws.api.account import Account
 from deploy.aws.target_groups import Balancer
 from deploy.aws.targets import TargetGroup
 from deploy.errors import DeployError

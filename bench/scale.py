@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bench import paper_api
 from bench.paper import GROUP, NEW, OLD, PaperHost
-from deploy.aws.account import Account
+from deploy.aws.api.account import Account
 from deploy.aws.health_poller import HealthPoller
 from deploy.aws.inventory import Host
 from deploy.aws.registrar import Registrar

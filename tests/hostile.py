@@ -20,7 +20,7 @@ import paramiko
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from deploy import foreign_text
-from deploy.aws.account import Account
+from deploy.aws.api.account import Account
 from deploy.aws.targets import Health, State
 from deploy.clock import CLOCK
 from deploy.errors import CommandFailed, CommandResult, DeployError, Locked

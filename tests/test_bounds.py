@@ -12,8 +12,8 @@ import pytest
 from botocore.exceptions import HTTPClientError
 
 from audit import api, archives, bombs, trickle
-from deploy.aws import transport
-from deploy.aws.account import Account
+from deploy.aws.api import transport
+from deploy.aws.api.account import Account
 from deploy.aws.health_poller import HealthPoller
 from deploy.aws.registrar import Registrar
 from deploy.aws.target_groups import Balancer

@@ -20,6 +20,7 @@ PACKAGES = (
     "unit",
     "settings",
     "package",
+    "aws.api",
     "aws",
     "hosts.scripts",
     "hosts.ssh",
@@ -35,8 +36,8 @@ PACKAGES = (
     "cli",
 )
 HOMES = {
-    "boto3": {"aws.account"},
-    "botocore": {"aws.account", "aws.errors", "aws.sessions", "aws.transport"},
+    "boto3": {"aws.api.account"},
+    "botocore": {"aws.api.account", "aws.api.errors", "aws.api.sessions", "aws.api.transport"},
     "cryptography": {"package.minisign"},
     "fabric": {
         "hosts.ssh.connect",
@@ -164,9 +165,11 @@ def test_deploy_never_imports_the_lab_and_the_lab_only_its_errors() -> None:
 
 # What waits for a socket, a screen or a terminal reads the machine's own time, and what compares it
 # with that of AWS.
-TIMED = {"clock", "aws.transport"} | {f"hosts.ssh.{name}" for name in ("exchange", "http_probe")}
+TIMED = {"clock", "aws.api.transport"} | {
+    f"hosts.ssh.{name}" for name in ("exchange", "http_probe")
+}
 TIMED |= {"hosts.ssh.remote", "screen.console", "screen.live", "screen.question", "screen.streams"}
-TIMED |= {"aws.errors", "screen.log_lines"}
+TIMED |= {"aws.api.errors", "screen.log_lines"}
 
 
 def test_the_engine_knows_no_time_but_its_clocks() -> None:

@@ -1,5 +1,5 @@
-"""The AWS account: every API call, within limits, and its errors in our words.
+"""The AWS account: its instances, its target groups, and their scaling groups.
 
-transport, answers, errors -> account -> inventory, target_groups -> targets (values)
+api -> instances, scaling_groups -> inventory     api -> target_groups -> targets (values)
 target_groups -> health_poller (reads), registrar (writes), other_groups (those not named)
 """

@@ -10,7 +10,7 @@ from deploy.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deploy.aws.answers import Answer
+    from deploy.aws.api.answers import Answer
 
 OUR_TYPES, OUR_PROTOCOLS = ("instance", "ip"), ("HTTP", "HTTPS")
 OTHER_BALANCERS = ("loadbalancer/net/", "loadbalancer/gwy/")

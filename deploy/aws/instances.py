@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from deploy import values
-from deploy.aws.answers import Answer
+from deploy.aws.api.answers import Answer
 from deploy.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from deploy.aws.account import Account
+    from deploy.aws.api.account import Account
 
 SCALING_TAG = "aws:autoscaling:groupName"
 """Put on each instance that is launched by or attached to a group, removed when it is detached;

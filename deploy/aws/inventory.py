@@ -15,7 +15,7 @@ from deploy.settings.environment import Hosts
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from deploy.aws.account import Account
+    from deploy.aws.api.account import Account
     from deploy.aws.instances import Instance
     from deploy.settings.environment import Environment
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy.aws.answers import Answer
+from deploy.aws.api.answers import Answer
 from deploy.aws.group_settings import OUR_TYPES
 from deploy.aws.target_groups import LISTED, parse_health
 from deploy.aws.targets import HIGHEST_PORT, Target
@@ -15,7 +15,7 @@ from deploy.errors import ApiError, BadInput, NotAllowed
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from deploy.aws.account import Account
+    from deploy.aws.api.account import Account
 
 MOST_GROUPS = 200
 AT_ONCE, PAUSE_SECONDS = 5, 1.0

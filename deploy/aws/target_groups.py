@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy.aws.answers import Answer
+from deploy.aws.api.answers import Answer
 from deploy.aws.group_settings import parse, refuse_unfit
 from deploy.aws.targets import HIGHEST_PORT, Health, Override, State, Target, TargetGroup
 from deploy.errors import ApiError, BadInput, UnexpectedAnswer
@@ -17,7 +17,7 @@ from deploy.errors import ApiError, BadInput, UnexpectedAnswer
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from deploy.aws.account import Account
+    from deploy.aws.api.account import Account
 
 
 STATES = frozenset(state.value for state in State)

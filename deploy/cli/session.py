@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from deploy.aws import group_settings, inventory
-from deploy.aws.account import Account
+from deploy.aws.api.account import Account
 from deploy.aws.health_poller import HealthPoller
 from deploy.aws.registrar import Registrar
 from deploy.aws.target_groups import Balancer

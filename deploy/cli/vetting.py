@@ -15,7 +15,7 @@ from deploy.survey import foreign_targets, other_targets, serving
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deploy.aws.account import Account
+    from deploy.aws.api.account import Account
     from deploy.hosts.ssh.remote import Remote
     from deploy.plan.exclusion import Problems
     from deploy.plan.plan import Plan

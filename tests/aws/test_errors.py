@@ -10,7 +10,7 @@ import builders
 import pytest
 from botocore.exceptions import ClientError
 
-from deploy.aws.errors import Translator
+from deploy.aws.api.errors import Translator
 from deploy.errors import BadInput, CredentialsRefused, DeployError
 
 

@@ -15,7 +15,7 @@ from deploy.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from deploy.aws.account import Account
+    from deploy.aws.api.account import Account
     from deploy.aws.inventory import Host
 
 

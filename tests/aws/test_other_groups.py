@@ -12,7 +12,7 @@ from deploy.clock import Clock
 from deploy.errors import BadInput, NotAllowed
 
 if TYPE_CHECKING:
-    from deploy.aws.account import Account
+    from deploy.aws.api.account import Account
 
 ALB = "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/edge/1"
 OTHER = {

@@ -12,7 +12,7 @@ import builders
 import pytest
 from moto import mock_aws
 
-from deploy.aws.account import Account
+from deploy.aws.api.account import Account
 from deploy.errors import BadInput
 
 if TYPE_CHECKING:

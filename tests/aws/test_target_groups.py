@@ -25,7 +25,7 @@ from botocore.exceptions import (
 from botocore.stub import Stubber
 
 from deploy.aws import target_groups
-from deploy.aws.account import Account
+from deploy.aws.api.account import Account
 from deploy.aws.health_poller import HealthPoller
 from deploy.aws.registrar import Registrar
 from deploy.aws.target_groups import Balancer

@@ -11,8 +11,8 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ProfileNotFound
 
-from deploy.aws import errors, sessions, transport
-from deploy.aws.answers import Answer
+from deploy.aws.api import errors, sessions, transport
+from deploy.aws.api.answers import Answer
 from deploy.errors import ApiError, BadInput, DeployError, UnexpectedAnswer
 from deploy.foreign_text import visible
 from deploy.settings import endpoint

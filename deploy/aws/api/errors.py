@@ -23,7 +23,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from deploy.aws.answers import LONGEST_TEXT
+from deploy.aws.api.answers import LONGEST_TEXT
 from deploy.errors import (
     ApiError,
     BadInput,
