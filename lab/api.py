@@ -2,7 +2,8 @@
 
 moto keeps instances, tags, groups, listeners, buckets. Its targets are keyed by id alone, healthy
 at once and gone at once, so three of its functions are replaced by the lab's own state machine;
-a fourth, since its quota of targets is under a thirtieth of AWS's.
+a fourth, since its quota of targets is under a thirtieth of AWS's; a fifth, which it lacks:
+instance refreshes, of which the lab has none.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import boto3
 from botocore.config import Config
+from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
@@ -110,6 +113,17 @@ def _checks(group: Any) -> Checks:
     )
 
 
+def _limits(self: Any) -> ActionResult:
+    del self
+    quotas = {"targets-per-application-load-balancer": TARGETS_QUOTA}
+    return ActionResult({"Limits": [{"Name": k, "Max": str(v)} for k, v in quotas.items()]})
+
+
+def _refreshes(self: Any) -> ActionResult:
+    del self
+    return ActionResult({"InstanceRefreshes": []})
+
+
 @contextmanager
 def replaced(reconciler: Reconciler) -> Iterator[None]:
     """Give moto's target groups our state machine until the block ends."""
@@ -135,25 +149,17 @@ def replaced(reconciler: Reconciler) -> Iterator[None]:
             for key in ([_key(group, target) for target in targets] or known)
         ]
 
-    def limits(self: Any) -> ActionResult:
-        del self
-        quotas = {"targets-per-application-load-balancer": TARGETS_QUOTA}
-        return ActionResult({"Limits": [{"Name": k, "Max": str(v)} for k, v in quotas.items()]})
-
     ours = {
-        (ELBV2Response, "describe_account_limits"): limits,
+        (AutoScalingResponse, "describe_instance_refreshes"): _refreshes,
+        (ELBV2Response, "describe_account_limits"): _limits,
         (FakeTargetGroup, "register"): register,
         (FakeTargetGroup, "deregister"): deregister,
         (ELBv2Backend, "describe_target_health"): describe,
     }
-    theirs = {(owner, name): getattr(owner, name) for owner, name in ours}
-    for (owner, name), function in ours.items():
-        setattr(owner, name, function)
-    try:
+    with ExitStack() as stack:
+        for (owner, name), function in ours.items():
+            stack.enter_context(patch.object(owner, name, function, create=True))
         yield
-    finally:
-        for (owner, name), function in theirs.items():
-            setattr(owner, name, function)
 
 
 def _refuse_unless_running(ids: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from deploy import values
 from deploy.aws.api.answers import Answer
-from deploy.errors import BadInput
+from deploy.errors import ApiError, BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +21,8 @@ SCALING_TAG = "aws:autoscaling:groupName"
 no other principal can write it (Auto Scaling user guide, "Tag Auto Scaling groups and
 instances")."""
 
+ENDED = ("shutting-down", "terminated")
+"""The states from which an instance never comes back (EC2 user guide, "Instance lifecycle")."""
 INSTANCES_IN_A_PAGE = 250
 """An answer must stay below the limit of bytes of `transport`."""
 MOST_VALUES = 200
@@ -71,11 +73,29 @@ def at(account: Account, addresses: Iterable[str]) -> dict[str, list[Instance]]:
     outside = {each for each in everywhere if ipaddress.ip_address(each).is_global}
     found: dict[str, dict[str, Instance]] = {address: {} for address in everywhere}
     for filter_name, wanted in (("private-ip-address", everywhere), ("ip-address", outside)):
-        for chunk in _chunks(sorted(wanted)):
+        for chunk in chunks(sorted(wanted), MOST_VALUES):
             for each in _described(account, [{"Name": filter_name, "Values": chunk}]):
                 for address in {each.private_address, each.public_address} & everywhere:
                     found[address][each.id] = each
     return {address: [*by_id.values()] for address, by_id in found.items()}
+
+
+def ended(account: Account, instance_id: str) -> str:
+    """Return the state of an instance that never comes back, as EC2 names it; empty where it may.
+
+    EC2 forgets a terminated instance after about an hour.
+    """
+    try:
+        answer = account.call("ec2", "describe_instances", InstanceIds=[instance_id])
+    except ApiError as error:
+        if error.code == "InvalidInstanceID.NotFound":
+            return ENDED[-1]
+        raise
+    for reservation in Answer("DescribeInstances", answer).parts("Reservations"):
+        for item in reservation.parts("Instances"):
+            state = item.part("State").text("Name", "")
+            return state if state in ENDED else ""
+    return ENDED[-1]
 
 
 def _literal(text: str) -> str:
@@ -83,9 +103,10 @@ def _literal(text: str) -> str:
     return re.sub(r"[*?\\]", r"\\\g<0>", text)
 
 
-def _chunks(wanted: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(wanted), MOST_VALUES):
-        yield wanted[start : start + MOST_VALUES]
+def chunks(wanted: list[str], most: int) -> Iterator[list[str]]:
+    """Cut a list into parts of at most so many."""
+    for start in range(0, len(wanted), most):
+        yield wanted[start : start + most]
 
 
 def _described(account: Account, filters: list[dict[str, Any]]) -> list[Instance]:

@@ -42,7 +42,8 @@ def as_seen(report: Report, fleet: Overview | None) -> Report:
         for host, outcome in report.outcomes.items()
         if outcome is Outcome.UNKNOWN and host in serve
     }
-    out = dict.fromkeys({row.host for row in rows if row.is_out} | unseen, Outcome.OUT)
+    gone = {host for host, end in report.outcomes.items() if end is Outcome.GONE}
+    out = dict.fromkeys(({row.host for row in rows if row.is_out} | unseen) - gone, Outcome.OUT)
     return replace(report, mixed=mixed, outcomes=report.outcomes | cut | out)
 
 

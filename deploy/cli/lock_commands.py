@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from deploy.cli import lock_report
 from deploy.cli.arguments import read_settings
-from deploy.cli.session import Session, author
+from deploy.cli.session import Session
 from deploy.errors import BadInput, Locked, Unreachable
 from deploy.hosts import records
 from deploy.hosts.lock import watch as other_holders
@@ -56,7 +56,7 @@ def destroy(asked: Asked, *, reason: str, force: bool) -> ExitCode:
                 f"{environment} is held by {alive}, which is alive; end it there (Ctrl-C), "
                 "or take the lock from it with --force: it then stops before its next change"
             )
-        by = f"{records.now()} {author()} broke"
+        by = f"{records.now()} {records.author()} broke"
         failed = dict(seen.view.silent)
         for holder, hosts in seen.view.each():
             note = f"{by} {holder}: {reason}"

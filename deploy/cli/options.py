@@ -52,7 +52,7 @@ OPTIONS = {
     ),
     "to": Option("a release or its version (default: the one that was deployed before)"),
     "hosts": Option("only these hosts: names, comma-separated"),
-    "host": Option("the host: its name, as inv status shows it; required", REQUIRED),
+    "host": Option("the host, by its name; required", REQUIRED),
     "skip_host": Option("not these hosts: names, comma-separated"),
     "batch": Option("a count, a percentage or a ramp such as 1,25%,50% (default: the settings')"),
     "dry_run": Option("print the plan, change nothing", default=False),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import platform
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -14,12 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from deploy.aws import group_settings, inventory
+from deploy.aws import group_settings, instances, inventory
 from deploy.aws.api.account import Account
 from deploy.aws.health_poller import HealthPoller
 from deploy.aws.registrar import Registrar
 from deploy.aws.target_groups import Balancer
-from deploy.cli import vetting
+from deploy.cli import scaling, vetting
 from deploy.clock import CLOCK
 from deploy.errors import BadInput, Unreachable
 from deploy.hosts import records
@@ -97,6 +94,10 @@ class Session:
             }
             self.groups = group_settings.distinct(found_groups)
             found = find.result()
+        self._resting, self._notes = scaling.resting(account, found)
+        found = tuple(host for host in found if host not in self._resting)
+        if not found:
+            raise BadInput(f"{environment.name}: no host is in service", *self._notes)
         self.hosts = inventory.select(found, self._only, self._skip)
         self._stack.callback(self._disconnect)
         for host in found:
@@ -131,7 +132,7 @@ class Session:
         """
         self._greet()  # the lock asks one host first, and then all others
         ttl_seconds = self.environment.lock_ttl_seconds
-        holder = Holder.of_this_process(author(), what, ttl_seconds)
+        holder = Holder.of_this_process(records.author(), what, ttl_seconds)
         with Lease(self.scope, self.everyone, holder) as held:
             try:
                 held.take(wait_seconds, tell)
@@ -160,7 +161,7 @@ class Session:
             settled=settled,
         )
         others = (each.host for name, each in self.everyone.items() if name not in self.remotes)
-        found = replace(found, other_hosts=tuple(others))
+        found = replace(found, other_hosts=(*others, *self._resting), notes=self._notes)
         if self._held and settled:
             self._held.widen()  # who answers now may not have when the lock was taken
         return found
@@ -229,20 +230,17 @@ class Session:
             propagation_seconds=self.environment.propagation_seconds,
             ignore_peers=self.environment.ignored_networks,
             credentials_end=None if left is None else CLOCK.monotonic() + left,
-            author=author(),
+            author=records.author(),
             run=self.run,
+            ended=partial(_ended, self._account),
         )
+
+
+def _ended(account: Account, host: Host) -> str:
+    """In which state a host's instance is that never comes back; empty where it may."""
+    return instances.ended(account, host.instance_id)
 
 
 def _vpcs(groups: Mapping[str, Sequence[Future[TargetGroup]]]) -> frozenset[str]:
     """The VPCs of the target groups, once they are known."""
     return frozenset(group.result().vpc for each in groups.values() for group in each)
-
-
-def author() -> str:
-    """Who deploys, from where: for the records on the hosts."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = f"uid {os.getuid()}"
-    return f"{user}@{platform.node()}"

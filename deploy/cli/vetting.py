@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deploy.aws import other_groups
+from deploy.cli import scaling
 from deploy.errors import BadInput
 from deploy.plan import exclusion, fitness
 from deploy.plan.description import MARGIN_SECONDS
@@ -39,17 +40,19 @@ def vetted(
     BadInput for targets that are no hosts.
     """
     foreign_targets.refuse(environment, seen)
+    scaling_notes = scaling.vetted(environment, account, seen.everyone)
+    seen = replace(seen, notes=(*seen.notes, *scaling_notes))
     left = {} if join else fitness.taken_out(environment.apps, seen)
     if environment.other_groups == "ignore":
         note = "other_groups: ignore: whether others send requests was not looked at"
         unanswered = serving.unanswered(seen, environment.apps, remotes)
-        return replace(seen, notes=(note,)), exclusion.joined(left, unanswered)
+        return replace(seen, notes=(*seen.notes, note)), exclusion.joined(left, unanswered)
     with ThreadPoolExecutor(max_workers=1) as pool:
         looking = pool.submit(_other_targets, seen, environment, account)
         unanswered = serving.unanswered(seen, environment.apps, remotes)
         found = other_targets.seen(looking.result(), remotes)
     problems = [{each.host.name: (each.problem,)} for each in found if each.problem]
-    seen = replace(seen, notes=other_targets.notes(found))
+    seen = replace(seen, notes=(*seen.notes, *other_targets.notes(found)))
     return seen, exclusion.joined(left, unanswered, *problems)
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import enum
+import getpass
 import json
+import os
+import platform
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -107,3 +110,12 @@ def new_run() -> str:
 def now() -> str:
     """The time for a record, to the second, in UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def author() -> str:
+    """Who deploys, from where: user and workstation."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"uid {os.getuid()}"
+    return f"{user}@{platform.node()}"

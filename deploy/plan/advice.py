@@ -36,8 +36,6 @@ def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) ->
             "what its policy does not allow; watch the audit log"
         )
     found += _drift(apps, survey)
-    if environment.auto_scaling == "ignore":
-        found.append("auto_scaling: ignore: a scaling group may replace hosts meanwhile")
     return tuple(found)
 
 

@@ -23,6 +23,7 @@ class Plan:
 
     verb: the operator's; title: what for, in one line; releases: what each app shall run, by
     app; minimums: for each batch, how many targets of each app's group stay in service meanwhile;
+    has_fixed_minimum: whether the settings name a number of targets that stay in service;
     window: how many hosts of the last batch work at a time, 0 for all of it; tolerated: how many
     hosts may fail before the rollout stops; mixed: whether the fleet ran more than one
     release of an app when this was planned; out: the hosts, by name, of which an app was out of
@@ -43,6 +44,7 @@ class Plan:
     warnings: tuple[str, ...]
     seconds: float
     minimums: tuple[dict[str, int], ...] = ()
+    has_fixed_minimum: bool = False
     tolerated: int = 0
     window: int = 0
     mixed: bool = False

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from deploy.aws.targets import Target, TargetGroup
     from deploy.plan.host_plan import HostPlan
     from deploy.plan.plan import Plan
+    from deploy.run.progress import Progress
     from deploy.settings.app import App
     from deploy.steps.fleet import Fleet
 
@@ -24,9 +25,9 @@ LOOK_FOR_CAPACITY_SECONDS = 0.5
 class CapacityGate:
     """What a plan's batches, and the hosts of a window, ask before they take targets out."""
 
-    def __init__(self, plan: Plan, fleet: Fleet) -> None:
+    def __init__(self, plan: Plan, fleet: Fleet, progress: Progress) -> None:
         """Ask nothing yet."""
-        self._plan, self._fleet = plan, fleet
+        self._plan, self._fleet, self._progress = plan, fleet, progress
         guarded = {name for batch in plan.minimums for name in batch}
         self._groups = [
             _Group.of(app, group, plan)
@@ -63,12 +64,21 @@ class CapacityGate:
             out = {targets[host_plan.host.name] for host_plan in going if host_plan.switches(app)}
             try:
                 serving = self._fleet.serving(group, SILENT_API_SECONDS)
-                short = capacity.shortfall(group, minimums[group.name], serving, out, zones)
+                least = self._least(minimums[group.name])
+                short = capacity.shortfall(group, least, serving, out, zones)
             except DeployError as error:
                 short = f"cannot begin: {error}"
             if short:
                 return app, short
         return None
+
+    def _least(self, planned: int) -> int:
+        """What must stay in service: a share of the fleet is one of the hosts that there are yet.
+
+        A number in `min_in_service` stays what it is.
+        """
+        gone = 0 if self._plan.has_fixed_minimum else len(self._progress.gone_hosts)
+        return max(1, planned - gone)
 
 
 class _Group(NamedTuple):

@@ -42,7 +42,7 @@ class Execution:
         self._progress = Progress(plan)
         self._listener = listen
         self._runner = HostRunner(fleet, self._progress, self.listen)
-        self._gate = CapacityGate(plan, fleet)
+        self._gate = CapacityGate(plan, fleet, self._progress)
         self._last = {each.host.name: each for batch in plan.batches for each in batch}
         self._early = plan.early
         self._lock = threading.Lock()
@@ -108,7 +108,7 @@ class Execution:
         """Stage all hosts; those that may begin unseen do so as soon as they are staged."""
         order = sorted(self.plan.staging, key=lambda each: each.host.name not in self._early)
         self._together([(host_plan, self._stage) for host_plan in order], STAGED_AT_A_TIME)
-        failed = self._progress.failed_hosts
+        failed = self._progress.failed_hosts | self._progress.gone_hosts
         for host in self.plan.hosts:
             if host.name not in self._last.keys() | failed:
                 self._runner.ended(host.name, Outcome.CURRENT)
@@ -141,7 +141,7 @@ class Execution:
             spared = self._begun if number == 1 else frozenset[str]()
             if self._progress.is_spent(spared) or self.fleet.stop.is_set():
                 return
-            failed = self._progress.failed_hosts
+            failed = self._progress.failed_hosts | self._progress.gone_hosts
             batch = [host_plan for host_plan in whole if host_plan.host.name not in failed]
             if not batch:
                 continue

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy.errors import CommandFailed, DeployError, Unfit
+from deploy.errors import CommandFailed, DeployError, LockLost, Unfit
 from deploy.foreign_text import visible
 from deploy.hosts.scripts import read
 from deploy.run.report import Failure
+from deploy.steps.fleet import Stopped
 
 if TYPE_CHECKING:
     from deploy.steps.base import Step
@@ -41,3 +43,32 @@ def failure(step: Step, error: DeployError, health: str, journal_lines: tuple[st
         health=health,
         refused=isinstance(error, Unfit),
     )
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """A recovery that was carried out.
+
+    lines: its steps, and how they failed; serves: whether every app of the host is in again;
+    leaves: whether a slot beside the one that serves could not be ended.
+    """
+
+    lines: tuple[str, ...]
+    serves: bool
+    leaves: bool
+
+
+def is_gone(fleet: Fleet, step: Step, error: DeployError) -> bool:
+    """Whether a step failed because its host's instance was terminated, and never comes back.
+
+    Where EC2 cannot be asked, it may.
+    """
+    if isinstance(error, (Stopped, LockLost)):
+        return False
+    try:
+        state = fleet.ended(step.host)
+    except DeployError:
+        return False
+    if state:
+        fleet.tell(step.host.name, f"its instance is {state}: the rest of its plan is dropped")
+    return bool(state)

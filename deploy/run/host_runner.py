@@ -11,6 +11,7 @@ from deploy import retry
 from deploy.errors import DeployError, LockLost, as_deploy_error
 from deploy.recovery import failed_host
 from deploy.run import failed_step
+from deploy.run.failed_step import Recovered
 from deploy.run.report import Event, HostEnded, Outcome, StepBegan, StepEnded
 from deploy.steps.fleet import Stopped
 from deploy.steps.verify import ProveRelease
@@ -23,19 +24,6 @@ if TYPE_CHECKING:
     from deploy.run.progress import Progress
     from deploy.steps.base import Step
     from deploy.steps.fleet import Fleet
-
-
-@dataclass(frozen=True)
-class _Recovered:
-    """A recovery that was carried out.
-
-    lines: its steps, and how they failed; serves: whether every app of the host is in again;
-    leaves: whether a slot beside the one that serves could not be ended.
-    """
-
-    lines: tuple[str, ...]
-    serves: bool
-    leaves: bool
 
 
 @dataclass
@@ -65,6 +53,9 @@ class HostRunner:
             try:
                 self._do(step)
             except DeployError as error:
+                if failed_step.is_gone(self.fleet, step, error):
+                    self.ended(host_plan.host.name, Outcome.GONE)
+                    return False
                 self._failed(step, error)
                 if self.lost.is_set():
                     self.ended(host_plan.host.name, Outcome.LEFT)
@@ -112,6 +103,8 @@ class HostRunner:
             try:
                 self._do(step)
             except DeployError as error:
+                if failed_step.is_gone(self.fleet, step, error):
+                    return
                 self._failed(step, error, (), leaves=True)
                 lost.add(step.app.name)
 
@@ -166,6 +159,8 @@ class HostRunner:
         if self.lost.is_set():
             self._failed(step, error)
             return Outcome.LEFT
+        if failed_step.is_gone(self.fleet, step, error):
+            return Outcome.GONE
         stopped = isinstance(error, Stopped)
         journal = () if stopped else failed_step.journal(self.fleet, step)
         recovery = failed_host.recovery_of(
@@ -182,7 +177,7 @@ class HostRunner:
             self.progress.deploy(step)
         return self.progress.reached(host_plan.host) if recovered.serves else Outcome.OUT
 
-    def _recover(self, plan: HostPlan, recovery: Recovery, patience_seconds: float) -> _Recovered:
+    def _recover(self, plan: HostPlan, recovery: Recovery, patience_seconds: float) -> Recovered:
         """Carry out the recovery."""
         done, todo = list[str](), list(recovery.steps)
         serves, leaves = recovery.serves, recovery.leaves
@@ -202,7 +197,7 @@ class HostRunner:
                     leaves = leaves or other.leaves
             else:
                 done.append(str(back))
-        return _Recovered(tuple(done), serves, leaves)
+        return Recovered(tuple(done), serves, leaves)
 
     def _do(
         self,

@@ -49,6 +49,12 @@ class Progress:
         with self._lock:
             return {failure.host.name for failure in self.failures}
 
+    @property
+    def gone_hosts(self) -> set[str]:
+        """The names of the hosts whose instances were terminated meanwhile."""
+        with self._lock:
+            return {host for host, end in self.outcomes.items() if end is Outcome.GONE}
+
     def is_spent(self, but: AbstractSet[str] = frozenset()) -> bool:
         """Whether more hosts failed than the plan tolerates; `but`: names that do not count yet."""
         return len(self.failed_hosts - but) > self.plan.tolerated

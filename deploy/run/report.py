@@ -57,6 +57,7 @@ class Outcome(enum.StrEnum):
     BACK = "back on what it ran"
     OUT = "out of service"
     LEFT_OUT = "left out"
+    GONE = "gone: its instance was terminated"
     LEFT = "left unchanged: another deploy holds the lock"
     UNKNOWN = "not known: a defect in Changeover ended its part"
     CUT_SHORT = "in service; a defect in Changeover ended its part"
@@ -184,7 +185,12 @@ class Report:
         if self.is_refused:
             return ExitCode.BAD_INPUT
         new = {Outcome.DONE, Outcome.OBSERVED, Outcome.CURRENT}
-        due = [host_plan.host.name for batch in self.plan.batches for host_plan in batch]
+        due = [
+            host_plan.host.name
+            for batch in self.plan.batches
+            for host_plan in batch
+            if self.outcomes.get(host_plan.host.name) is not Outcome.GONE
+        ]
         is_reached = all(self.outcomes.get(name) in new for name in due)
         if not self.failures and (is_reached or not self.defects):
             return ExitCode.MIXED if self.appeared else ExitCode.DONE

@@ -28,6 +28,7 @@ COLOURS = {
     Outcome.BACK: "yellow",
     Outcome.OUT: "bold red",
     Outcome.LEFT_OUT: "bold red",
+    Outcome.GONE: "yellow",
     Outcome.LEFT: "bold red",
     Outcome.UNKNOWN: "bold red",
     Outcome.CUT_SHORT: "yellow",

@@ -102,9 +102,10 @@ class Environment(Strict):
     """How hosts are reached."""
     rollout: Rollout = Rollout()
     """How a release goes through the fleet."""
-    auto_scaling: Literal["refuse", "ignore"] = "refuse"
+    auto_scaling: Literal["refuse", "ignore", "accept-replacement"] = "refuse"
     """What to do about hosts that belong to an Auto Scaling group, which may replace them at
-    any time.
+    any time. `ignore` goes on, and still refuses a group that is replacing its instances now, or
+    that ends those whose release fails; `accept-replacement` goes on with these too.
     """
     other_groups: Literal["refuse", "ignore"] = "refuse"
     """What to do where target groups that no app names send requests to the hosts too, which no

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from deploy.cli import session as sessions
 from deploy.cli.arguments import read_settings
 from deploy.cli.session import Session
 from deploy.errors import BadInput, Locked, LockLost, Unreachable
+from deploy.hosts import records
 from deploy.screen.console import Screen
 from lab.project import until
 
@@ -171,7 +171,7 @@ def test_a_fleets_poller_polls_once_for_all_runs_and_ends_with_the_session(
         (group,) = fleet.groups[app.name]
         assert len(fleet.serving(group, PATIENCE_SECONDS)) == len(project.hosts)
         assert str(fleet.health(host, app.at(app.ports[0]))) == "healthy"
-        assert (fleet.author, fleet.run) == (sessions.author(), opened.run)
+        assert (fleet.author, fleet.run) == (records.author(), opened.run)
 
 
 def test_a_user_without_a_name_is_recorded_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +179,7 @@ def test_a_user_without_a_name_is_recorded_by_number(monkeypatch: pytest.MonkeyP
         raise KeyError("getpwuid(): uid not found: 4242")
 
     monkeypatch.setattr(getpass, "getuser", nameless)
-    assert sessions.author().startswith(f"uid {os.getuid()}@")
+    assert records.author().startswith(f"uid {os.getuid()}@")
 
 
 def test_a_host_whose_user_has_no_sudo_is_named_and_keeps_no_other_from_being_read(

@@ -133,7 +133,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> Any:
         def body(*_: object, **__: object) -> Any:
             raise error
 
-        names = ("deploy", "roll_back", "repair", "status", "destroy")
+        names = ("deploy", "roll_back", "repair", "observe", "status", "destroy")
         monkeypatch.setattr(
             tasks, "loaded", lambda _: SimpleNamespace(**dict.fromkeys(names, body))
         )

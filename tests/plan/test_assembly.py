@@ -245,10 +245,8 @@ def test_other_dangers_are_warnings_too() -> None:
     sick = builders.survey(health={"host-1": UNHEALTHY}, delay_seconds=60.0)
     assert "no target is healthy" in advice.warnings(builders.environment(), (WEB,), sick)[0]
     strict = builders.survey([builders.facts(selinux="Enforcing")], delay_seconds=60.0)
-    ignoring = builders.environment(auto_scaling="ignore")
-    said = advice.warnings(ignoring, (WEB,), strict)
+    said = advice.warnings(builders.environment(), (WEB,), strict)
     assert "SELinux is enforcing on host-1" in said[0]
-    assert "auto_scaling: ignore" in said[1]
 
 
 def test_the_local_question_is_the_groups_unless_the_app_has_its_own() -> None:

@@ -49,9 +49,13 @@ class PaperFleet:
     """
 
     def __init__(
-        self, acts: Acts, sick: AbstractSet[str] = frozenset(), sick_after: int = 0
+        self,
+        acts: Acts,
+        sick: AbstractSet[str] = frozenset(),
+        sick_after: int = 0,
+        gone: AbstractSet[str] = frozenset(),
     ) -> None:
-        """`sick`: hosts whose targets are unhealthy from so many readings on."""
+        """`sick`: hosts whose targets are unhealthy from so many readings on; gone: terminated."""
         self.acts, self.done = acts, list[str]()
         self.sick, self.healthy_readings = sick, sick_after
         self.groups = {
@@ -59,6 +63,7 @@ class PaperFleet:
             for name, port in (("web", 5000), ("admin", 5100))
         }
         self.credentials_end: float | None = None
+        self.gone = gone
         self.stop, self.clock, self.crew = threading.Event(), CLOCK, Crew()
         self.tell: Callable[[str, str], None] = lambda _host, _text: None
         self.execution: Execution | None = None
@@ -80,6 +85,9 @@ class PaperFleet:
         hosts = [builders.host(number) for number in (1, 2, 3)]
         well = [host.instance_id for host in hosts if host.name not in sick]
         return frozenset(Target(id_, group.port) for id_ in well)
+
+    def ended(self, host: Host) -> str:
+        return "terminated" if host.name in self.gone else ""
 
     def health(self, host: Host, app: AppInSlot) -> Health:
         del host, app

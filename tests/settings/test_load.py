@@ -248,7 +248,7 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
     "user": (with_key("user: a b"), "5: lab: apps.web.user: must be lower-case letters, digits"),
     "auto scaling": (
         in_environment("auto_scaling: maybe"),
-        "10: lab: auto_scaling: must be 'refuse' or 'ignore', not 'maybe'",
+        "10: lab: auto_scaling: must be 'refuse', 'ignore' or 'accept-replacement', not 'maybe'",
     ),
     "poll 0": (
         in_environment("poll_seconds: 0"),

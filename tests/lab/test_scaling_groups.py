@@ -1,0 +1,105 @@
+"""P6, P10: hosts of an Auto Scaling group, and hosts that it ends in the middle of a deploy."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lab.aws import ZONE, short_name
+from lab.load import MODEST_RATE, Load
+from lab.project import set_delay, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab.fleet import Lab
+    from lab.project import Project
+
+NAME = "fleet"
+FREEZE_SECONDS = 8
+"""How long a host drains, so that it is terminated by then."""
+
+
+@pytest.fixture
+def scaling(project: Project, lab: Lab) -> Iterator[Any]:
+    """All hosts belong to one group."""
+    client, ids = lab.client("autoscaling"), [host.instance_id for host in lab.hosts]
+    client.create_auto_scaling_group(
+        AutoScalingGroupName=NAME,
+        InstanceId=ids[0],
+        AvailabilityZones=[ZONE],
+        MinSize=0,
+        MaxSize=len(ids),
+        DesiredCapacity=0,
+    )
+    client.attach_instances(AutoScalingGroupName=NAME, InstanceIds=ids)
+    project.environment["auto_scaling"] = "ignore"
+    project.configure()
+    yield client
+    client.detach_instances(
+        AutoScalingGroupName=NAME, InstanceIds=ids, ShouldDecrementDesiredCapacity=True
+    )
+    client.delete_auto_scaling_group(AutoScalingGroupName=NAME)
+
+
+@pytest.mark.hosts(3)
+def test_p10_what_a_group_may_do_is_said_or_refused_and_who_rests_is_left_out(
+    project: Project, lab: Lab, scaling: Any
+) -> None:
+    project.install("1.0.0")
+    project.build("2.0.0")
+    scaling.update_auto_scaling_group(AutoScalingGroupName=NAME, HealthCheckType="ELB")
+    seen = len(lab.events())
+    ran = project.deploy("2.0.0")
+    assert ran.code == 2, ran.output
+    assert "it may terminate a host whose release fails" in " ".join(ran.output.split())
+    assert len(lab.events()) == seen, "a target was touched"
+    scaling.update_auto_scaling_group(AutoScalingGroupName=NAME, HealthCheckType="EC2")
+    resting = lab.hosts[1]
+    scaling.enter_standby(
+        AutoScalingGroupName=NAME,
+        InstanceIds=[resting.instance_id],
+        ShouldDecrementDesiredCapacity=True,
+    )
+    ran = project.deploy("2.0.0")
+    assert ran.code == 0, ran.output
+    flat = " ".join(ran.output.split())
+    name = short_name(resting.name)
+    assert f"{name} is left out: Standby in the Auto Scaling group {NAME}" in flat
+    assert "ReplaceUnhealthy, AZRebalance active" in flat
+    scaling.exit_standby(AutoScalingGroupName=NAME, InstanceIds=[resting.instance_id])
+    assert project.releases()[name] == "1.0.0"
+    assert sorted(project.releases().values()) == ["1.0.0", "2.0.0", "2.0.0"]
+
+
+@pytest.mark.hosts(3)
+def test_p6_a_host_that_is_terminated_in_its_turn_is_no_failure(
+    project: Project, lab: Lab, scaling: Any
+) -> None:
+    del scaling
+    project.install("1.0.0")
+    project.build("2.0.0")
+    set_delay(lab, "web-lab", FREEZE_SECONDS)
+    seen = lab.events()[-1]["seq"]
+
+    def draining() -> list[str]:
+        return [event["id"] for event in lab.events(seen) if event["to"] == "draining"]
+
+    ec2 = lab.client("ec2")
+    with Load(lab.url("web"), rate=MODEST_RATE, slow_share=0) as load, ThreadPoolExecutor(1) as own:
+        deploy = own.submit(project.deploy, "2.0.0")
+        until("a host drains", lambda: bool(draining()))
+        ended = next(host for host in lab.hosts if host.instance_id == draining()[0])
+        lab.pause(ended)
+        try:
+            ec2.terminate_instances(InstanceIds=[ended.instance_id])
+            ran = deploy.result()
+        finally:
+            lab.unpause(ended)
+            ec2.start_instances(InstanceIds=[ended.instance_id])
+    assert ran.code == 0, ran.output
+    assert f"{short_name(ended.name)}: gone: its instance was terminated" in ran.output
+    assert load.result.failed == 0, load.result.failures
+    assert sorted(project.releases().values()) == ["1.0.0", "2.0.0", "2.0.0"]
