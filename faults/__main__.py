@@ -12,7 +12,7 @@ from pathlib import Path
 from queue import Queue
 from typing import TYPE_CHECKING
 
-from faults import back, crash, locks, middle, releases
+from faults import account, back, crash, locks, middle, releases
 from faults.ground import Ground, Line
 from lab.fleet import FOLDER
 from lab.project import ROOT
@@ -31,6 +31,7 @@ PARTS: dict[str, tuple[Callable[[Ground], None], ...]] = {
     "locks": (locks.races, locks.suspended),
     "connections": (middle.connections,),
     "balancer": (middle.balancer,),
+    "account": (account.account, account.others),
     "back": (back.rollbacks,),
 }
 LABS = min(3, os.cpu_count() or 1)

@@ -176,7 +176,7 @@ class Ground:
         self.lab.revive()
         for host in self.lab.hosts:
             self.lab.shell(host, "systemctl start ssh.service", check=False)
-        self.lab.knobs(throttle=False, api_error=None, api_down=False)
+        self.lab.knobs(throttle=False, api_error=None, api_down=False, describe_lag_seconds=0)
         if on:
             self.good = on
         if self.faults_left(self.good):

@@ -21,8 +21,11 @@ def read(file: Path) -> dict[str, Any]:
     try:
         trace = json.loads(file.read_text(encoding="utf-8"))
         assert trace["format"] == FORMAT  # noqa: S101 - one way to say that it is none
-        float(trace["groups"][0]["delay_seconds"])
-        float(trace["rounds"][0]["healthy_seconds"])
+        for name in ("delay_seconds", "interval_seconds", "timeout_seconds"):
+            float(trace["groups"][0][name])
+        for each in (*trace["rounds"], trace["rounds"][0]):
+            for name in ("last_request_seconds", "draining_seconds", "healthy_seconds"):
+                float(each[name])
     except OSError as error:
         raise BadInput(f"{file}: {error.strerror}") from error
     except (ValueError, LookupError, TypeError, AssertionError):
@@ -59,4 +62,4 @@ def replay(lab: Lab, trace: dict[str, Any], group: str = "web-lab") -> dict[str,
 
 
 def _longest(rounds: list[dict[str, Any]], name: str) -> float:
-    return max(float(each[name] or 0.0) for each in rounds)
+    return max(float(each[name]) for each in rounds)

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 IN_SERVICE = "InService"
 MOST_IDS = 50
 """In one call of DescribeAutoScalingInstances (API reference)."""
-REPLACING = ("ReplaceUnhealthy", "AZRebalance")
+REPLACING = ("ReplaceUnhealthy", "AZRebalance", "AlarmNotification")
 """The processes that may end an instance that works (user guide, "Suspend-resume processes")."""
 SCHEDULED = "ScheduledActions"
+ENDS = "Terminate"
+ENDING = frozenset({"HealthCheck", "ReplaceUnhealthy", ENDS})
+"""All of these must run for an unhealthy instance to end."""
 REFRESHING = frozenset(
     {"Pending", "InProgress", "Baking", "RollbackInProgress", "Cancelling"},
 )
@@ -31,13 +34,13 @@ class ScalingGroup:
 
     Attributes:
         name: Its name.
-        checks_load_balancer: Whether it ends instances that a target group finds unhealthy.
+        ends_unhealthy: Whether it ends instances that a target group finds unhealthy.
         active: Those of REPLACING that are not suspended, and SCHEDULED where actions are planned.
         is_refreshing: Whether it is replacing its instances one after the other now.
     """
 
     name: str
-    checks_load_balancer: bool = False
+    ends_unhealthy: bool = False
     active: tuple[str, ...] = ()
     is_refreshing: bool = False
 
@@ -82,7 +85,10 @@ def _group(account: Account, item: Answer) -> ScalingGroup:
         active.append(SCHEDULED)
     # One type, or several with commas between them.
     checks = {part.strip() for part in item.text("HealthCheckType", "EC2").split(",")}
-    return ScalingGroup(name, "ELB" in checks, tuple(active), _is_refreshing(account, name))
+    ends_unhealthy = "ELB" in checks and not suspended & ENDING
+    if ENDS in suspended:
+        active = []
+    return ScalingGroup(name, ends_unhealthy, tuple(active), _is_refreshing(account, name))
 
 
 def _has_actions(account: Account, name: str) -> bool:

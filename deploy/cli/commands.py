@@ -84,6 +84,7 @@ def observe(asked: Asked, host: str, trace: str | None) -> ExitCode:
     """Take one host out and back in, and say what that took."""
     scope = asked.scope("observe", "--host", host, *as_typed("--trace", trace))
     file = Path(trace or f"observed-{asked.environment}.json")
+    _refuse_file(file)
 
     def plan(opened: Session) -> Plan:
         seen = opened.survey(settled=not asked.dry_run)
@@ -96,12 +97,24 @@ def observe(asked: Asked, host: str, trace: str | None) -> ExitCode:
         fleet = rollout.opened.fleet()
         report = rollout.run(made, fleet)
         if fleet.observations:
-            _show_observations(rollout, fleet.observations, file)
+            try:
+                _show_observations(rollout, fleet.observations, file)
+            except Exception as error:  # noqa: BLE001 - the report must come, whatever goes wrong
+                said = as_deploy_error(error, "showing what was measured")
+                rollout.screen.complain(str(said))
         return report
 
     if len(split(host, "--host")) > 1:
         raise BadInput(f"--host {host}: names several hosts; one is observed at a time")
     return _pipeline(replace(asked, hosts=host), scope, plan, execute)
+
+
+def _refuse_file(file: Path) -> None:
+    """Raise BadInput where a trace cannot be written, or would replace something else."""
+    if file.exists() and not trace_of.is_one(file):
+        raise BadInput(f"--trace {file}: is there, and is no trace; give another name")
+    if not file.parent.is_dir():
+        raise BadInput(f"--trace {file}: there is no folder {file.parent}; make it first")
 
 
 def _show_observations(rollout: Rollout, seen: Sequence[Observation], file: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.aws import scaling_groups
-from deploy.errors import BadInput, NotAllowed
+from deploy.errors import BadInput, DeployError, NotAllowed
 from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 def resting(account: Account, hosts: Sequence[Host]) -> tuple[dict[Host, str], tuple[str, ...]]:
     """Hosts that their group keeps out of service (starting, in standby, warm, ending), and notes.
 
-    They are left out and named. Where AWS does not allow the question, a note says so.
+    They are left out and named. Where AWS does not answer the question, a note says so.
     """
     members = {host.instance_id: host for host in hosts if host.scaling_group}
     if not members:
         return {}, ()
     try:
         states = scaling_groups.lifecycles(account, members)
-    except NotAllowed as error:
+    except DeployError as error:
         return {}, (f"{error}; whether hosts are in standby, or about to end, was not looked at",)
     found = {
         members[id_]: state
@@ -69,7 +69,7 @@ def _problems(group: ScalingGroup) -> list[str]:
             f"{name} is replacing its instances now (an instance refresh), with whatever its "
             "launch template starts; wait for its end, or cancel it"
         )
-    if group.checks_load_balancer and "ReplaceUnhealthy" in group.active:
+    if group.ends_unhealthy:
         found.append(
             f"{name} has health checks of type ELB: it may terminate a host whose release fails. "
             "Suspend ReplaceUnhealthy for the time of the deploy: aws autoscaling "

@@ -95,10 +95,11 @@ class Session:
             self.groups = group_settings.distinct(found_groups)
             found = find.result()
         self._resting, self._notes = scaling.resting(account, found)
+        chosen = inventory.select(found, self._only, self._skip)
+        self.hosts = tuple(host for host in chosen if host not in self._resting)
+        if not self.hosts:
+            raise BadInput(f"{environment.name}: none of these hosts is in service", *self._notes)
         found = tuple(host for host in found if host not in self._resting)
-        if not found:
-            raise BadInput(f"{environment.name}: no host is in service", *self._notes)
-        self.hosts = inventory.select(found, self._only, self._skip)
         self._stack.callback(self._disconnect)
         for host in found:
             self.everyone[host.name] = remote.Remote(host, environment)
@@ -161,7 +162,7 @@ class Session:
             settled=settled,
         )
         others = (each.host for name, each in self.everyone.items() if name not in self.remotes)
-        found = replace(found, other_hosts=(*others, *self._resting), notes=self._notes)
+        found = replace(found, other_hosts=tuple(others), notes=self._notes)
         if self._held and settled:
             self._held.widen()  # who answers now may not have when the lock was taken
         return found

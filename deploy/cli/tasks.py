@@ -59,10 +59,11 @@ def repair(asked: Any) -> Any:
 
 @command("observe", *SELECTING, "host", "dry_run", "yes", "wait_lock", "allow_downtime", "trace")
 def observe(asked: Any, host: str, trace: str | None) -> Any:
-    """Take one host out and back in, twice, and measure it; no service is stopped.
+    """Measure your account: one host out and in, twice.
 
-    It shows how long load balancers still send requests, and when the host is healthy again;
-    it suggests settings, and says how long a deploy takes. The first thing to do on a new account.
+    No service is stopped. It shows how long load balancers still send requests, and when the host
+    is healthy again; it suggests settings, and says how long a deploy takes. The first thing to
+    do on a new account.
 
     Exit codes: 0 done; 1 failed, the host is in service; 2 nothing was changed; 3 another deploy
     holds the lock; 5 hosts are out of service; 6 the answer was no.

@@ -16,16 +16,18 @@ if TYPE_CHECKING:
     from deploy.steps.observation import Observation
 
 MARGIN, LEAST_MARGIN_SECONDS = 1.5, 1.0
+FEWEST_ARRIVALS = 6
+"""Fewer connections than that in the seconds before may be health checks alone."""
 SLOW_CHECK_SECONDS = 10.0
 """An interval between health checks above which they are most of what a host waits for."""
 
 
 def propagation_seconds(seen: Sequence[Observation]) -> int | None:
     """How long a drain should last at least; None where no request showed it."""
-    measured = [each.last_request_seconds for each in seen if each.arrivals]
-    if not measured:
+    if any(each.arrivals < FEWEST_ARRIVALS for each in seen):
         return None
-    longest = max((each for each in measured if each is not None), default=0.0)
+    # The next request might have come just after the last one.
+    longest = max(each.last_request_seconds + each.watched_seconds / each.arrivals for each in seen)
     return math.ceil(max(MARGIN * longest, longest + LEAST_MARGIN_SECONDS))
 
 
@@ -44,13 +46,13 @@ def suggestions(
         )
     elif suggested is None:
         found.append(
-            "No request came in the seconds before: when the last one comes cannot be seen. "
-            "Observe again while the host is used."
+            "Too few requests came in the seconds before, or none: when the last one comes cannot "
+            "be seen. Observe again while the host is used."
         )
     else:
-        last = max((each.last_request_seconds or 0.0) for each in seen)
+        last = max(each.last_request_seconds for each in seen)
         now = environment.propagation_seconds
-        than = "as it is" if now == suggested else f"it is {now:g}"
+        than = "as now" if now == suggested else f"now {now:g}"
         found.append(
             f"propagation_seconds: {suggested} ({than}): the last request came {last:.1f} s after "
             "the deregistration"
@@ -62,8 +64,7 @@ def suggestions(
 
 def _is_unending(each: Observation) -> bool:
     """Whether requests came in until the watch was over."""
-    last = each.last_request_seconds
-    return last is not None and last > each.drain_seconds - 1.0
+    return each.last_request_seconds > each.drain_seconds - 1.0
 
 
 def _of_checks(group: TargetGroup, healthy_seconds: float) -> list[str]:
@@ -71,7 +72,7 @@ def _of_checks(group: TargetGroup, healthy_seconds: float) -> list[str]:
     if group.interval_seconds <= SLOW_CHECK_SECONDS or healthy_seconds < group.interval_seconds / 2:
         return []
     return [
-        f"HealthCheckIntervalSeconds: 5 (it is {group.interval_seconds:g}) of {group.name}: a host "
+        f"HealthCheckIntervalSeconds of {group.name}: 5 (now {group.interval_seconds:g}): the host "
         f"was healthy again {healthy_seconds:.1f} s after its registration, and each batch waits "
         "for that"
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from deploy.aws.targets import TargetGroup
     from deploy.steps.observation import Observation
@@ -18,6 +19,15 @@ SHOWN = (
     *("slow_start_seconds", "target_type", "protocol_version", "health_protocol", "zonal"),
 )
 """What of a target group's settings bears on the times, and identifies no one."""
+
+
+def is_one(file: Path) -> bool:
+    """Whether a file is a trace, which a new one may replace."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and {"format", "groups", "rounds"} <= found.keys()
 
 
 def as_json(groups: Sequence[TargetGroup], seen: Sequence[Observation]) -> str:

@@ -144,7 +144,8 @@ def assemble(
             else _minimums(environment, batch, in_service, last=batch is batches[-1])
             for batch in batches
         ),
-        has_fixed_minimum=bool(rollout.min_in_service and rollout.min_in_service.is_fixed),
+        rollout=rollout,
+        in_service={now.group.name: now for each in in_service.values() for now in each},
         tolerated=rollout.max_failures.hosts(len(survey.everyone)),
         window=rollout.window or 0,
         mixed=any(is_mixed(survey.everywhere(app)) for app in apps),

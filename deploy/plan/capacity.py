@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
@@ -78,6 +78,10 @@ class InService:
     def is_complete(self) -> bool:
         """Whether each host's target is in service, where traffic is not shifted away."""
         return set(self.targets.values()) <= self.healthy | self.shifted
+
+    def without(self, hosts: int) -> InService:
+        """What there is after so many hosts have ended."""
+        return replace(self, size=self.size - hosts, registered=self.registered - hosts)
 
     def minimum(self, rollout: Rollout, size: int) -> int:
         """How many targets stay in service while a batch of this size is out.

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy.aws.inventory import Host
+    from deploy.plan.capacity import InService
     from deploy.plan.host_plan import HostPlan
     from deploy.settings.app import App, AppInSlot
+    from deploy.settings.rollout import Rollout
     from deploy.steps.base import Step
 
 
@@ -23,13 +25,13 @@ class Plan:
 
     verb: the operator's; title: what for, in one line; releases: what each app shall run, by
     app; minimums: for each batch, how many targets of each app's group stay in service meanwhile;
-    has_fixed_minimum: whether the settings name a number of targets that stay in service;
     window: how many hosts of the last batch work at a time, 0 for all of it; tolerated: how many
     hosts may fail before the rollout stops; mixed: whether the fleet ran more than one
     release of an app when this was planned; out: the hosts, by name, of which an app was out of
     service then; left_out: hosts that count as failures from the start, with the reason;
     other_hosts: those of the environment that the command is not about; foreign: targets that are
     no hosts, in words;
+    rollout: the policy; in_service: what served when this was planned, by group;
     seconds: an estimate of the whole, from the settings' waits alone; slots: those in use, by
     the names of host and app.
     """
@@ -44,7 +46,6 @@ class Plan:
     warnings: tuple[str, ...]
     seconds: float
     minimums: tuple[dict[str, int], ...] = ()
-    has_fixed_minimum: bool = False
     tolerated: int = 0
     window: int = 0
     mixed: bool = False
@@ -52,6 +53,8 @@ class Plan:
     left_out: Mapping[Host, str] = field(default_factory=dict)
     other_hosts: tuple[Host, ...] = ()
     foreign: frozenset[str] = frozenset()
+    rollout: Rollout | None = None
+    in_service: Mapping[str, InService] = field(default_factory=dict, repr=False)
     apps: dict[str, App] = field(default_factory=dict, repr=False)
     slots: dict[tuple[str, str], AppInSlot] = field(default_factory=dict, repr=False)
 
@@ -79,6 +82,18 @@ class Plan:
     def at_a_time(self, number: int) -> int:
         """How many hosts of this batch (from 1) work at once; 0 for all of them."""
         return self.window if number == len(self.batches) else 0
+
+    def least(self, number: int, group: str, app: App, gone: int) -> int:
+        """How many targets of a group stay in service during a batch (from 1).
+
+        gone: so many hosts ended since this was planned; shares are reckoned without them.
+        """
+        planned = self.minimums[number - 1][group]
+        if not gone or self.rollout is None:
+            return planned
+        size = sum(host_plan.switches(app) for host_plan in self.batches[number - 1])
+        size = min(size, self.at_a_time(number) or size)
+        return self.in_service[group].without(gone).minimum(self.rollout, size)
 
     def pace(self, number: int) -> str:
         """`, 2 at a time` for the batch that is a window."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from deploy.errors import DeployError
 from deploy.plan import capacity
+from deploy.run import failed_step
+from deploy.run.report import Outcome
 from deploy.steps.fleet import SILENT_API_SECONDS, Stopped
 from deploy.survey.app_on_host import target_of
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from deploy.steps.fleet import Fleet
 
 LOOK_FOR_CAPACITY_SECONDS = 0.5
+LOOK_FOR_GONE_SECONDS = 5.0
+"""How often EC2 is asked for hosts that do not serve, while a batch waits."""
 
 
 class CapacityGate:
@@ -29,7 +33,7 @@ class CapacityGate:
         """Ask nothing yet."""
         self._plan, self._fleet, self._progress = plan, fleet, progress
         guarded = {name for batch in plan.minimums for name in batch}
-        self._groups = [
+        self._groups: list[_Group] = [
             _Group.of(app, group, plan)
             for app in plan.apps.values()
             for group in fleet.groups[app.name]
@@ -43,12 +47,16 @@ class CapacityGate:
         well: what was seen of the first before the second was waited for is old. Raises Stopped
         when the operator wants an end, DeployError when the app's time to be healthy is over.
         """
-        began = self._fleet.clock.monotonic()
+        began = look_at = self._fleet.clock.monotonic()
         while (found := self._shortfall(number, going())) is not None:
             app, short = found
             host, limit = going()[0].host, app.healthy_timeout_seconds
             gone = self._fleet.clock.monotonic() - began
             stop, clock = self._fleet.stop, self._fleet.clock
+            if clock.monotonic() >= look_at:
+                look_at = clock.monotonic() + LOOK_FOR_GONE_SECONDS
+                if self._look_for_gone():
+                    continue
             if gone <= limit and not clock.wait(stop, LOOK_FOR_CAPACITY_SECONDS):
                 self._fleet.tell(host.name, f"waiting, {gone:.0f} of {limit:g} s: it {short}")
                 continue
@@ -64,7 +72,8 @@ class CapacityGate:
             out = {targets[host_plan.host.name] for host_plan in going if host_plan.switches(app)}
             try:
                 serving = self._fleet.serving(group, SILENT_API_SECONDS)
-                least = self._least(minimums[group.name])
+                gone = len(self._progress.gone_hosts)
+                least = self._plan.least(number, group.name, app, gone)
                 short = capacity.shortfall(group, least, serving, out, zones)
             except DeployError as error:
                 short = f"cannot begin: {error}"
@@ -72,13 +81,29 @@ class CapacityGate:
                 return app, short
         return None
 
-    def _least(self, planned: int) -> int:
-        """What must stay in service: a share of the fleet is one of the hosts that there are yet.
+    def _look_for_gone(self) -> bool:
+        """Ask for the hosts that serve no app of the plan; whether one of them has ended.
 
-        A number in `min_in_service` stays what it is.
+        Its turn may be over, or not have come.
         """
-        gone = 0 if self._plan.has_fixed_minimum else len(self._progress.gone_hosts)
-        return max(1, planned - gone)
+        try:
+            serving = {
+                target
+                for _, group, *_ in self._groups
+                for target in self._fleet.serving(group, SILENT_API_SECONDS)
+            }
+        except DeployError:
+            return False
+        found = [
+            host
+            for host in self._plan.hosts
+            if host.name not in self._progress.gone_hosts
+            and not {targets[host.name] for _, _, targets, _ in self._groups} & serving
+            and failed_step.has_ended(self._fleet, host)
+        ]
+        for host in found:
+            self._progress.ended(host.name, Outcome.GONE)
+        return bool(found)
 
 
 class _Group(NamedTuple):

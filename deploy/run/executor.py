@@ -218,7 +218,7 @@ class Execution:
             self._progress.ended(host_plan.host.name, Outcome.DONE)
             self._begin_aside(host_plan)
         else:
-            self._runner.ended(host_plan.host.name, self._progress.whole)
+            self._runner.ended(host_plan.host.name, self._progress.whole(host_plan.host.name))
 
     def _begin_aside(self, host_plan: HostPlan) -> None:
         """Go on with a host plan while the next batch begins."""
@@ -226,7 +226,8 @@ class Execution:
 
     def _leave(self, host_plan: HostPlan) -> None:
         self._runner.empty(host_plan)
-        self._runner.ended(host_plan.host.name, Outcome.LEFT if self.is_lost else Outcome.DONE)
+        host = host_plan.host.name
+        self._runner.ended(host, Outcome.LEFT if self.is_lost else self._progress.whole(host))
 
     def _together(
         self,

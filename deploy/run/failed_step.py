@@ -9,9 +9,11 @@ from deploy.errors import CommandFailed, DeployError, LockLost, Unfit
 from deploy.foreign_text import visible
 from deploy.hosts.scripts import read
 from deploy.run.report import Failure
+from deploy.steps.base import Phase
 from deploy.steps.fleet import Stopped
 
 if TYPE_CHECKING:
+    from deploy.aws.inventory import Host
     from deploy.steps.base import Step
     from deploy.steps.fleet import Fleet
 
@@ -61,14 +63,23 @@ class Recovered:
 def is_gone(fleet: Fleet, step: Step, error: DeployError) -> bool:
     """Whether a step failed because its host's instance was terminated, and never comes back.
 
-    Where EC2 cannot be asked, it may.
+    A host that answered, or whose operator wants an end, is there.
     """
-    if isinstance(error, (Stopped, LockLost)):
-        return False
+    is_there = isinstance(error, (CommandFailed, LockLost, Stopped, Unfit))
+    return not is_there and has_ended(fleet, step.host)
+
+
+def has_ended(fleet: Fleet, host: Host) -> bool:
+    """Whether EC2 says that a host's instance never comes back; where it cannot say, it may."""
     try:
-        state = fleet.ended(step.host)
+        state = fleet.ended(host)
     except DeployError:
         return False
     if state:
-        fleet.tell(step.host.name, f"its instance is {state}: the rest of its plan is dropped")
+        fleet.tell(host.name, f"its instance is {state}: the rest of its plan is dropped")
     return bool(state)
+
+
+def may_be_to_blame(step: Step) -> bool:
+    """Whether a release had been started when a step failed: it may have ended the instance."""
+    return step.phase in {Phase.PROVE, Phase.CHECK, Phase.SOAK, Phase.RECORD}

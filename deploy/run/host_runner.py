@@ -104,6 +104,7 @@ class HostRunner:
                 self._do(step)
             except DeployError as error:
                 if failed_step.is_gone(self.fleet, step, error):
+                    self.progress.ended(step.host.name, Outcome.GONE)
                     return
                 self._failed(step, error, (), leaves=True)
                 lost.add(step.app.name)
@@ -160,6 +161,8 @@ class HostRunner:
             self._failed(step, error)
             return Outcome.LEFT
         if failed_step.is_gone(self.fleet, step, error):
+            if failed_step.may_be_to_blame(step):
+                self._failed(step, error)
             return Outcome.GONE
         stopped = isinstance(error, Stopped)
         journal = () if stopped else failed_step.journal(self.fleet, step)
@@ -175,7 +178,10 @@ class HostRunner:
             return Outcome.LEFT
         if failed_host.is_deployed(step):
             self.progress.deploy(step)
-        return self.progress.reached(host_plan.host) if recovered.serves else Outcome.OUT
+        if recovered.serves:
+            return self.progress.reached(host_plan.host)
+        is_gone = failed_step.has_ended(self.fleet, host_plan.host)
+        return Outcome.GONE if is_gone else Outcome.OUT
 
     def _recover(self, plan: HostPlan, recovery: Recovery, patience_seconds: float) -> Recovered:
         """Carry out the recovery."""

@@ -84,9 +84,10 @@ class Progress:
         with self._lock:
             self.deployed.add((step.host.name, step.app.name))
 
-    @property
-    def whole(self) -> Outcome:
-        """How a host ends of which all was done."""
+    def whole(self, host: str) -> Outcome:
+        """How a host ends of which all was done, unless its instance is gone since."""
+        if host in self.gone_hosts:
+            return Outcome.GONE
         is_observed = any(isinstance(step, NoteObservation) for step in self.plan.steps)
         return Outcome.OBSERVED if is_observed else Outcome.DONE
 
@@ -97,6 +98,8 @@ class Progress:
 
     def reached(self, host: Host) -> Outcome:
         """How far a host came whose apps all serve: by which of them the release is deployed to."""
+        if host.name in self.gone_hosts:
+            return Outcome.GONE
         due = {
             step.app.name
             for step in self.plan.steps

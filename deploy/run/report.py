@@ -180,7 +180,8 @@ class Report:
             return ExitCode.LOCKED
         if self.signal:
             return ExitCode(128 + self.signal)
-        if {Outcome.OUT, Outcome.UNKNOWN} & set(self.outcomes.values()):
+        ends = set(self.outcomes.values())
+        if {Outcome.OUT, Outcome.UNKNOWN} & ends or ends == {Outcome.GONE}:
             return ExitCode.OUT_OF_SERVICE
         if self.is_refused:
             return ExitCode.BAD_INPUT

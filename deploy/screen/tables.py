@@ -138,18 +138,12 @@ def _short(command: str, most: int = 200) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _last(each: Observation) -> str:
-    if each.last_request_seconds is not None:
-        return f"{each.last_request_seconds:.1f} s"
-    return "none came" if each.arrivals else "not known"
-
-
 OBSERVED: dict[str, Callable[[Observation], str]] = {
     "connections that brought requests before": lambda each: (
         f"{each.arrivals} in {each.watched_seconds:g} s"
     ),
     "from the deregistration until draining": lambda each: f"{each.draining_seconds:.1f} s",
-    "until the last request": _last,
+    "until the last request": lambda each: f"{each.last_request_seconds:.1f} s",
     "from the registration until healthy": lambda each: f"{each.healthy_seconds:.1f} s",
 }
 
@@ -162,4 +156,4 @@ def render_observations(seen: Sequence[Observation], found: Sequence[str]) -> Re
         table.add_column(f"round {number}", justify="right")
     for name, shown in OBSERVED.items():
         table.add_row(cell(name), *(cell(shown(each)) for each in seen))
-    return Group(table, *(words(each) for each in found))
+    return Group(table, words("What follows:", "bold"), *(words(f"- {each}") for each in found))

@@ -64,11 +64,6 @@ class Share(Strict):
             raise ValueError(f"{text} is more than the whole fleet; at most 100% is possible")
         return cls(text=text)
 
-    @property
-    def is_fixed(self) -> bool:
-        """Whether it is a count, whatever the fleet's size."""
-        return not self.text.endswith("%")
-
     def hosts(self, fleet: int) -> int:
         """How many hosts of a fleet of this size it means."""
         if self.text.endswith("%"):

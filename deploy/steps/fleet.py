@@ -187,10 +187,6 @@ class Fleet:
         self.moments[host.name, app.unit_name, what] = at
         return at
 
-    def forget(self, host: Host, app: AppInSlot, what: Moment) -> None:
-        """It did not happen, whatever was remembered."""
-        self.moments.pop((host.name, app.unit_name, what), None)
-
     def marked(self, host: Host, app: AppInSlot, what: Moment) -> float:
         """When it happened; where it did not, now counts, and is remembered."""
         return self.moments.setdefault((host.name, app.unit_name, what), self.clock.monotonic())

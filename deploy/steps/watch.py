@@ -68,10 +68,15 @@ class WatchDraining(OnHost):
         """Watch; Stopped when the operator wants an end."""
         began = fleet.marked(self.host, self.app, Moment.DEREGISTERED)
         arrivals = _Arrivals(began)
+        # Before the API showed that it is out, nothing was watched: requests may have come.
+        arrivals.last = fleet.marked(self.host, self.app, Moment.SEEN_OUT)
         _watch(fleet, self, arrivals, began + self.seconds)
-        fleet.forget(self.host, self.app, Moment.LAST_REQUEST)
-        if arrivals.last is not None:
-            fleet.mark(self.host, self.app, Moment.LAST_REQUEST, arrivals.last)
+        fleet.mark(self.host, self.app, Moment.LAST_REQUEST, arrivals.last)
+        if arrivals.is_blind:
+            raise RemoteError(
+                f"{self.host}: its connections could not be seen all the time, so nothing was "
+                "measured; try again"
+            )
 
     def __str__(self) -> str:
         return f"watch {self.app.slot_mark}draining for {self.seconds:g} s"
@@ -93,14 +98,12 @@ class NoteObservation(OnHost):
             marked = [fleet.marked(self.host, self.app, each) for each in (first, last)]
             return max(0.0, marked[1] - marked[0])
 
-        last = fleet.moments.get((self.host.name, self.app.unit_name, Moment.LAST_REQUEST))
-        out = fleet.marked(self.host, self.app, Moment.DEREGISTERED)
         fleet.observations.append(
             Observation(
                 arrivals=fleet.arrivals.get((self.host.name, self.app.unit_name), 0),
                 watched_seconds=self.watched_seconds,
                 draining_seconds=between(Moment.DEREGISTERED, Moment.SEEN_OUT),
-                last_request_seconds=None if last is None else max(0.0, last - out),
+                last_request_seconds=between(Moment.DEREGISTERED, Moment.LAST_REQUEST),
                 drain_seconds=self.drain_seconds,
                 healthy_seconds=between(Moment.REGISTERED, Moment.HEALTHY),
             )
@@ -116,6 +119,7 @@ class _Arrivals:
     def __init__(self, since: float) -> None:
         self.last: float | None = None
         self.count = 0
+        self.is_blind = False
         self._since = since
         self._before: dict[tuple[str, str], Connection] = {}
 
@@ -127,13 +131,15 @@ class _Arrivals:
         """
         for each in sample:
             before = self._before.get(each.ends)
-            if not each.received or (before and each.received == before.received):
+            if not each.received or (before and each.received <= before.received):
                 continue
             at = now if each.has_ended else now - each.received_ms / 1000
             if at > self._since:
                 self.count += 1
                 self.last = max(self.last or at, at)
-        self._before = {each.ends: each for each in sample if not each.has_ended}
+        ended = {each.ends for each in sample if each.has_ended}
+        self._before |= {each.ends: each for each in sample}
+        self._before = {ends: its for ends, its in self._before.items() if ends not in ended}
 
 
 def _watch(
@@ -150,6 +156,7 @@ def _watch(
         try:
             sample = fleet.remote(step.host).ask(script, seconds + ASK_SECONDS)
         except (RemoteError, Unreachable) as error:
+            arrivals.is_blind = True
             fleet.tell(step.host.name, f"its connections cannot be seen: {error}")
         else:
             now = fleet.clock.monotonic()

@@ -89,14 +89,20 @@ def test_many_members_are_asked_for_in_parts() -> None:
 
 ELB = "has health checks of type ELB: it may terminate a host whose release fails"
 REFRESH = "is replacing its instances now (an instance refresh)"
-ALL = ("ReplaceUnhealthy", "AZRebalance", "ScheduledActions")
+ALL = ("ReplaceUnhealthy", "AZRebalance", "AlarmNotification", "ScheduledActions")
 CASES: dict[str, tuple[dict[str, Any], str, str]] = {
-    "all active": ({}, "", "ReplaceUnhealthy, AZRebalance active"),
-    "scheduled": ({"actions": ["night"]}, "", "AZRebalance, ScheduledActions active"),
+    "all active": ({}, "", "ReplaceUnhealthy, AZRebalance, AlarmNotification active"),
+    "scheduled": ({"actions": ["night"]}, "", "AlarmNotification, ScheduledActions active"),
     "suspended": ({"suspended": ALL, "actions": ["night"]}, "", ""),
     "load balancer": ({"HealthCheckType": "ELB"}, ELB, ELB),
     "several types": ({"HealthCheckType": "EC2,ELB"}, ELB, ELB),
     "load balancer, suspended": ({"HealthCheckType": "ELB", "suspended": ALL}, "", ""),
+    "load balancer, none ends": ({"HealthCheckType": "ELB", "suspended": ["Terminate"]}, "", ""),
+    "load balancer, no checks": (
+        {"HealthCheckType": "ELB", "suspended": ["HealthCheck"]},
+        "",
+        "AZRebalance",
+    ),
     "a refresh": ({"refreshes": ["InProgress", "Successful"]}, REFRESH, REFRESH),
     "a refresh that bakes": ({"refreshes": ["Baking"]}, REFRESH, REFRESH),
     "refreshes that are over": ({"refreshes": ["Successful", "Failed"]}, "", "active"),

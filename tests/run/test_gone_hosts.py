@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 GONE = {"host-1"}
 
 
-@pytest.mark.parametrize("step", ["upload", "deregister", "drain", "stop", "prove"])
+@pytest.mark.parametrize("step", ["upload", "deregister", "drain", "stop"])
 def test_its_steps_are_dropped_and_the_others_go_on(run: Run, step: str) -> None:
     ran = run(made(old(3), batch=1), {f"host-1: {step}": fail}, gone=GONE)
     assert ran.report.outcomes == {
@@ -38,9 +38,43 @@ def test_a_host_that_is_still_there_is_a_failure(run: Run) -> None:
     assert ran.report.exit_code is ExitCode.FAILED
 
 
-def plan(**rollout: Any) -> Plan:
-    hosts = old(3)
-    environment = builders.environment(rollout=rollout)
+@pytest.mark.parametrize("step", ["prove", "wait"])
+def test_a_release_that_may_have_ended_its_host_counts_as_failed(run: Run, step: str) -> None:
+    """Auto Scaling ends what its release makes unhealthy: the next host must not get it."""
+    ran = run(made(old(3), batch=1), {f"host-1: {step}": fail}, gone=GONE)
+    assert ran.report.outcomes["host-1"] is Outcome.GONE
+    assert ran.report.outcomes["host-2"] is Outcome.WAITING
+    assert ran.report.exit_code is ExitCode.FAILED
+    assert len(ran.report.failures) == 1
+
+
+def test_where_all_hosts_are_gone_nothing_is_said_to_be_done(run: Run) -> None:
+    ran = run(made(old(1)), {"host-1: stop": fail}, gone=GONE)
+    assert ran.report.exit_code is ExitCode.OUT_OF_SERVICE
+
+
+def test_p2_one_that_ended_after_its_turn_is_found_while_a_batch_waits(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capacity_gate, "LOOK_FOR_CAPACITY_SECONDS", 0.01)
+    ran = run(plan(), gone=GONE, sick=GONE, sick_after=2)
+    assert ran.report.outcomes["host-1"] is Outcome.GONE
+    assert ran.report.outcomes["host-3"] is Outcome.DONE
+    assert ran.report.exit_code is ExitCode.DONE, ran.report.failures
+
+
+def test_p2_a_share_is_one_of_the_hosts_that_there_are_yet() -> None:
+    made, app = plan(10, min_in_service="50%"), builders.app()
+    assert [made.least(1, "web-lab", app, gone) for gone in (0, 1, 4, 8)] == [5, 4, 3, 1]
+    less = plan(10, batch=2)
+    assert [less.least(1, "web-lab", app, gone) for gone in (0, 1, 4)] == [8, 7, 4]
+    fixed = plan(10, min_in_service=6)
+    assert [fixed.least(1, "web-lab", app, gone) for gone in (0, 4)] == [6, 6]
+
+
+def plan(count: int = 3, **rollout: Any) -> Plan:
+    hosts = old(count)
+    environment = builders.environment(rollout={"batch": 1} | rollout)
     offers = (builders.offer(builders.app(), hosts),)
     return assembly.make(environment, offers, builders.survey(hosts))
 
