@@ -38,7 +38,7 @@ def make(environment: Environment, survey: Survey, *, allow_downtime: bool = Fal
         raise BadInput(*survey.unreachable.values())
     (facts,), (app,) = survey.hosts, environment.apps
     on = survey.on(facts.host, app)
-    if not (on.slot.is_as_deployed and on.serves):
+    if not (on.slot.deployed and on.slot.is_as_deployed and on.serves):
         raise BadInput(
             f"{on.host}: {app.name} is {on.health}, and it runs "
             f"{on.slot.running_release or 'no release of ours'}: only a host that serves what was "

@@ -60,7 +60,7 @@ class Overview:
 
     is_mixed: whether an app is seen to run in more than one release; lock: who holds it; foreign:
     targets that are no hosts, in words; has_unknown: whether the settings accept none of them, so
-    that it is not known what runs there.
+    that it is not known what runs there; notes: what else was seen, such as hosts that rest.
     """
 
     environment: str
@@ -69,6 +69,7 @@ class Overview:
     lock: str = ""
     foreign: tuple[str, ...] = ()
     has_unknown: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def is_whole_look(self) -> bool:
@@ -100,6 +101,7 @@ class Overview:
             "mixed": self.is_mixed,
             "lock": self.lock,
             "foreign_targets": list(self.foreign),
+            "notes": list(self.notes),
             "exit_code": int(self.exit_code),
             "hosts": [_as_json(row) for row in self.rows],
         }
@@ -122,7 +124,8 @@ def overview(environment: Environment, survey: Survey) -> Overview:
     mixed = any(is_mixed(survey.everywhere(app)) for app in environment.apps)
     foreign = tuple(map(str, foreign_targets.find(survey, environment.apps)))
     is_refused = bool(foreign) and environment.foreign_targets == "refuse"
-    return Overview(environment.name, ordered, mixed, _lock(survey), foreign, is_refused)
+    lock, notes = _lock(survey), survey.notes
+    return Overview(environment.name, ordered, mixed, lock, foreign, is_refused, notes)
 
 
 def _lock(survey: Survey) -> str:

@@ -72,7 +72,7 @@ def render_overview(overview: Overview) -> RenderableType:
         said = "; ".join(visible(text) for text in (row.reason, restarts, row.note) if text)
         if said:
             notes.append(words(f"{visible(row.host)} {visible(row.app)}: {said}"))
-    notes += [words(line(each), "yellow") for each in overview.foreign]
+    notes += [words(line(each), "yellow") for each in (*overview.foreign, *overview.notes)]
     if overview.lock:
         notes.append(words(f"locked: {line(overview.lock)}", "yellow"))
     code = overview.exit_code

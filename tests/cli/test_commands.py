@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
+import builders
 import pytest
+from observe.test_findings import SEEN
 
 from deploy.cli import commands
-from deploy.cli.arguments import read_settings
+from deploy.cli.arguments import Asked, read_settings
 from deploy.cli.session import Session
 from deploy.errors import BadInput, Locked
 from deploy.run.report import ExitCode
@@ -16,7 +19,10 @@ from deploy.screen import question
 from deploy.screen.console import Screen
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cli.loopback import Project
+    from deploy.cli.rollout import Rollout
 
 Shown = pytest.CaptureFixture[str]
 
@@ -116,3 +122,73 @@ def test_status_is_what_is_seen_for_people_and_for_scripts(project: Project, cap
     project.hosts["host-2"].sshd.stop()
     assert commands.status(project.asked(), as_json=False) is ExitCode.OUT_OF_SERVICE
     assert "no SSH connection" in capsys.readouterr().out
+
+
+REFUSED = {
+    "several hosts": ("host-1,host-2", None, "names several hosts"),
+    "another file": ("host-1", "fabric.yaml", "is there, and is no trace"),
+    "no folder": ("host-1", "nowhere/trace.json", "there is no folder"),
+    "a host that serves nothing of ours": ("host-1", None, "only a host that serves what was"),
+    "a host that is none": ("host-9", None, "no host 'host-9' in this environment"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_observed_is_refused(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    host, file, expected = REFUSED[name]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fabric.yaml").touch()
+    with pytest.raises(BadInput, match=expected):
+        commands.observe(project.asked(yes=True), host, file)
+    assert untouched(project)
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_what_was_measured_is_shown_and_written_and_hides_no_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown, *, breaks: bool
+) -> None:
+    caught: list[Any] = []
+
+    def take(*given: Any) -> ExitCode:
+        caught.extend(given)
+        return ExitCode.DONE
+
+    monkeypatch.setattr(commands, "_pipeline", take)
+    file = tmp_path / "trace.json"
+    assert commands.observe(Asked("lab"), "host-1", str(file)) is ExitCode.DONE
+    asked, scope, _, execute = caught
+    assert (asked.hosts, scope.again()) == (
+        "host-1",
+        f"inv observe --env lab --host host-1 --trace {file}",
+    )
+    opened = SimpleNamespace(
+        fleet=lambda: SimpleNamespace(observations=[SEEN, SEEN]),
+        environment=builders.environment(),
+        groups={"web": (builders.group(),)} if not breaks else {},
+        everyone=dict.fromkeys(("host-1", "host-2")),
+    )
+    report = object()
+    rollout = SimpleNamespace(opened=opened, run=lambda *_: report, screen=Screen())
+    assert execute(rollout, None) is report
+    shown = capsys.readouterr()
+    if breaks:
+        assert "showing what was measured" in shown.err
+        return
+    assert "A deploy to all 2 hosts waits about" in shown.out
+    assert json.loads(file.read_text())["rounds"][0]["arrivals"] == SEEN.arrivals
+    assert commands.observe(Asked("lab"), "host-1", str(file)) is ExitCode.DONE, (
+        "a trace is replaced"
+    )
+
+
+def test_a_trace_that_cannot_be_written_is_said(tmp_path: Path, capsys: Shown) -> None:
+    opened = SimpleNamespace(
+        environment=builders.environment(),
+        groups={"web": (builders.group(),)},
+        everyone={"host-1": None},
+    )
+    rollout = SimpleNamespace(opened=opened, screen=Screen())
+    commands._show_observations(cast("Rollout", rollout), [SEEN], tmp_path)
+    assert "could not be written: Is a directory" in " ".join(capsys.readouterr().out.split())

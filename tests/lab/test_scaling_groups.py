@@ -79,6 +79,8 @@ def test_p10_what_a_group_may_do_is_said_or_refused_and_who_rests_is_left_out(
     name = short_name(resting.name)
     assert f"{name} is left out: Standby in the Auto Scaling group {NAME}" in flat
     assert "ReplaceUnhealthy, AZRebalance, AlarmNotification active" in flat
+    status = project.inv("status", "--env", "lab")
+    assert f"{name} is left out: Standby" in " ".join(status.output.split())
     scaling.exit_standby(AutoScalingGroupName=NAME, InstanceIds=[resting.instance_id])
     assert project.releases()[name] == "1.0.0"
     assert sorted(project.releases().values()) == ["1.0.0", "2.0.0", "2.0.0"]

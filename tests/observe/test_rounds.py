@@ -16,6 +16,7 @@ from deploy.observe import rounds, trace
 from deploy.recovery import failed_host
 from deploy.steps.target import DeregisterTarget
 from deploy.steps.watch import WatchDraining
+from deploy.survey.slot import Slot
 from observe.test_findings import GROUP, SEEN
 
 if TYPE_CHECKING:
@@ -71,8 +72,15 @@ def test_p4_where_it_stops_the_target_goes_back_in(kind: type) -> None:
     assert way.serves
 
 
+def undeployed() -> Survey:
+    """What runs was put there by something else."""
+    seen = builders.survey([builders.facts(1, {"web": Slot()}), *OTHERS])
+    return replace(seen, hosts=seen.hosts[:1], other_hosts=tuple(each.host for each in OTHERS))
+
+
 REFUSED: dict[str, tuple[Survey, dict[str, Any], str]] = {
     "not healthy": (survey(**{"host-1": UNHEALTHY}), {}, "only a host that serves"),
+    "never deployed": (undeployed(), {}, "only a host that serves"),
     "not read": (
         replace(survey(), hosts=(), unreachable={"host-1": "host-1: no answer"}),
         {},
