@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from deploy.plan import order
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -92,10 +94,8 @@ def deploy_seconds(
         drain_seconds = min(max(floor, environment.quiet_seconds), drain_seconds)
     measured = max(each.healthy_seconds for each in seen)
     turn = app.prove_seconds + measured + rollout.soak_seconds
-    turns, left = 0, hosts
-    while left > 0:
-        left -= rollout.window or rollout.batch.hosts(turns, hosts)
-        turns += 1
+    cut = order.batches(rollout, range(hosts), hosts)
+    turns = -(-hosts // rollout.window) if rollout.window else len(cut)
     if rollout.strategy == "surge":
         return turns * turn + drain_seconds
     return turns * (turn + drain_seconds)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from deploy.plan import advice, capacity, description, host_steps, order
 from deploy.plan.capacity import InService
-from deploy.plan.host_plan import Goal, HostPlan
+from deploy.plan.host_plan import Goal, HostPlan, out_at_once
 from deploy.plan.plan import Plan
 from deploy.plan.staging import is_current, staged
 from deploy.survey import foreign_targets
@@ -190,8 +190,7 @@ def _minimums(
     found: dict[str, int] = {}
     window = environment.rollout.window
     for app in environment.apps:
-        size = sum(host_plan.switches(app) for host_plan in batch)
-        size = min(size, window) if window and last else size
+        size = out_at_once(batch, app, window if window and last else 0)
         for now in in_service[app.name]:
             if size and now.healthy:
                 found[now.group.name] = now.minimum(environment.rollout, size)

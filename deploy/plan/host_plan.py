@@ -10,13 +10,19 @@ from deploy.steps.target import DeregisterTarget, RegisterTarget
 from deploy.steps.unit import SwitchRelease
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from deploy.aws.inventory import Host
     from deploy.hosts.records import Record
     from deploy.settings.app import App
     from deploy.steps.base import Step
     from deploy.survey.app_on_host import AppOnHost
+
+
+def out_at_once(batch: Sequence[HostPlan], app: App, at_a_time: int) -> int:
+    """Return on how many hosts of a batch an app is out at once; at_a_time: 0 for all of them."""
+    size = sum(host_plan.switches(app) for host_plan in batch)
+    return min(size, at_a_time or size)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from deploy.aws.targets import State
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from deploy.settings.rollout import Rollout
     from deploy.survey.facts import HostFacts, Survey
 
+T = TypeVar("T")
 
-def batches(
-    rollout: Rollout, order: Sequence[HostFacts], fleet: int
-) -> tuple[tuple[HostFacts, ...], ...]:
+
+def batches(rollout: Rollout, order: Sequence[T], fleet: int) -> tuple[tuple[T, ...], ...]:
     """The hosts cut into batches; percentages are of the whole fleet, at least 1 host.
 
     A window slides over all of them, as over one batch.
     """
     if rollout.window:
         return (tuple(order),) if order else ()
-    cut: list[tuple[HostFacts, ...]] = []
+    cut: list[tuple[T, ...]] = []
     start = 0
     while start < len(order):
         size = rollout.batch.hosts(len(cut), fleet)

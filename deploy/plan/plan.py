@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy import foreign_text
+from deploy.plan.host_plan import out_at_once
 from deploy.steps.verify import ProveCurrent
 
 if TYPE_CHECKING:
@@ -91,8 +92,7 @@ class Plan:
         planned = self.minimums[number - 1][group]
         if not gone or self.rollout is None:
             return planned
-        size = sum(host_plan.switches(app) for host_plan in self.batches[number - 1])
-        size = min(size, self.at_a_time(number) or size)
+        size = out_at_once(self.batches[number - 1], app, self.at_a_time(number))
         return self.in_service[group].without(gone).minimum(self.rollout, size)
 
     def pace(self, number: int) -> str:

@@ -133,7 +133,7 @@ class WaitQuiet(OnHost):
         while (now := fleet.clock.monotonic()) < limit:
             is_last = limit - now < 2 * SAMPLE_SECONDS
             try:
-                seen = _look(fleet, self, 0 if is_last else SAMPLE_SECONDS, limit - now)
+                seen = look(fleet, self, 0 if is_last else SAMPLE_SECONDS, limit - now)
             except (RemoteError, Unreachable) as error:
                 before, quiet_since = None, math.inf
                 state = f"its connections cannot be seen: {error}"
@@ -169,19 +169,19 @@ class WaitQuiet(OnHost):
 Drain = WaitDrained | WaitQuiet
 
 
-def _look(
-    fleet: Fleet, drain: Drain, seconds: float, most_seconds: float = math.inf
+def look(
+    fleet: Fleet, step: OnHost, seconds: float, most_seconds: float = math.inf
 ) -> tuple[Connection, ...]:
     """Ask the kernel, for so long; an error where it cannot be asked, or does not say."""
-    script = connections.established(drain.app.target_port, seconds)
-    return fleet.remote(drain.host).ask(script, min(seconds + ASK_SECONDS, most_seconds))
+    script = connections.established(step.app.target_port, seconds)
+    return fleet.remote(step.host).ask(script, min(seconds + ASK_SECONDS, most_seconds))
 
 
 def _see(fleet: Fleet, drain: Drain, senders: Senders, seconds: float = 0.0) -> None:
     """Have senders looked for, for so long; where nothing can be seen, say so and go on."""
     end = fleet.clock.monotonic() + seconds
     try:
-        senders.see(_look(fleet, drain, seconds))
+        senders.see(look(fleet, drain, seconds))
     except (RemoteError, Unreachable) as error:
         text = f"its connections cannot be seen, nor whether requests still arrive: {error}"
         fleet.tell(drain.host.name, text)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy.errors import RemoteError, Unreachable
-from deploy.hosts.scripts import connections
 from deploy.steps.base import OnHost, Phase
+from deploy.steps.drain import SAMPLE_SECONDS, look
 from deploy.steps.fleet import Moment, Stopped
 from deploy.steps.observation import Observation
 from deploy.steps.senders import Senders
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from deploy.aws.targets import TargetGroup
     from deploy.hosts.scripts.connections import Connection
     from deploy.steps.fleet import Fleet
-
-SAMPLE_SECONDS = 0.5
-"""How long the port is watched at a time: so late a connection that has ended may be counted."""
-ASK_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -150,11 +146,11 @@ def _watch(
     began = fleet.clock.monotonic()
     whole = end - began
     while (left := end - fleet.clock.monotonic()) > 0:
+        # So late may a connection be counted that has ended meanwhile.
         seconds = min(SAMPLE_SECONDS, left)
         after = fleet.clock.monotonic() + seconds
-        script = connections.established(step.app.target_port, seconds)
         try:
-            sample = fleet.remote(step.host).ask(script, seconds + ASK_SECONDS)
+            sample = look(fleet, step, seconds)
         except (RemoteError, Unreachable) as error:
             arrivals.is_blind = True
             fleet.tell(step.host.name, f"its connections cannot be seen: {error}")
