@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from audit.wall import Attempt, Wall
 from deploy.errors import BadInput
 from deploy.plan import candidate
-from deploy.settings.app import App, Verify
+from deploy.settings.app import App
 from deploy.settings.environment import Environment
+from deploy.settings.verify import Verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

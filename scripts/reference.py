@@ -20,7 +20,7 @@ import settings_schema  # noqa: E402 - the clone is on the path only now
 
 from deploy.cli.options import EXAMPLES, OPTIONS  # noqa: E402
 from deploy.cli.tasks import namespace  # noqa: E402
-from deploy.settings import app, environment, rollout  # noqa: E402
+from deploy.settings import app, environment, health, rollout, verify  # noqa: E402
 from deploy.settings.base import GIVEN, Strict  # noqa: E402
 
 BEGIN, END = "<!-- reference:begin -->\n", "<!-- reference:end -->\n"
@@ -29,8 +29,9 @@ SECTIONS: tuple[tuple[str, str, type[Strict], str], ...] = (
     ("An app", "deploy.apps.<name>", app.App, "Each key can be given again under an "
      "environment's `apps:`. There it replaces the value from here; the keys of a mapping, such as "
      "`environment:`, are merged one by one."),
-    ("Its health check", "deploy.apps.<name>.health", app.Health, ""),
-    ("Verification", "verify", app.Verify, "Of an app, or of an environment for all of its apps."),
+    ("Its health check", "deploy.apps.<name>.health", health.Health, ""),
+    ("Verification", "verify", verify.Verify, "Of an app, or of an environment for all of its "
+     "apps."),
     ("An environment", "deploy.environments.<name>", environment.Environment, "`from:` names "
      "another file whose keys count as if they stood here. Keys that stand here win; mappings are "
      "merged key by key."),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from deploy.settings import app, environment, rollout
+from deploy.settings import app, environment, health, rollout, verify
 from deploy.settings.base import FREE_TEXT, GIVEN, Strict
 from deploy.unit import sandbox
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 PARTS = (
     app.App,
-    app.Health,
-    app.Verify,
+    health.Health,
+    verify.Verify,
     environment.Environment,
     environment.Aws,
     environment.Ssh,
@@ -114,6 +114,11 @@ def _file(defs: Schema) -> Schema:
     }
 
 
+def _together(**keys: Schema) -> Schema:
+    """An object that has all of these keys, each so."""
+    return {"type": "object", "required": [*keys], "properties": keys}
+
+
 def _refine(defs: Schema) -> None:
     """Add what validators refuse beyond types and limits."""
     keys = {name: part.get("properties", {}) for name, part in defs.items()}
@@ -129,14 +134,32 @@ def _refine(defs: Schema) -> None:
     for key in keys["Verify"].values():
         _text(key)["pattern"] = f"^[^{CONTROLS}]+$"
     _text(keys["Health"]["expect"])["pattern"] = f"^{CODES}(,{CODES})*$"
+    _text(keys["Health"]["command"])["pattern"] = r"\S"
     _text(keys["Aws"]["endpoint_url"])["pattern"] = ENDPOINT
     keys["Environment"]["ignore_peers"]["items"]["pattern"] = PEER
     keys["Hosts"]["tags"] |= {"minProperties": 1, "propertyNames": {"pattern": NO_CONTROLS}}
     keys["App"]["ports"]["uniqueItems"] = True
     keys["App"]["target_groups"]["uniqueItems"] = True
+    worker: Schema = {"const": app.NO_GROUP}
+    both: dict[str, Schema] = {
+        "target_groups": {"minItems": 1},
+        "target_group": {"type": "string"},
+    }
+    over_http = {key: {"type": "string"} for key in ("path", "expect", "host")}
     defs["App"]["not"] = {
-        "required": ["target_groups", "target_group"],
-        "properties": {"target_groups": {"minItems": 1}, "target_group": {"type": "string"}},
+        "anyOf": [
+            _together(**both),
+            # What a worker has, and what another app has.
+            _together(target_group=worker, ports={"minItems": 1}),
+            _together(target_group={"not": worker}, ports={"maxItems": 0}),
+            _together(target_group=worker, target_port={"type": "integer"}),
+            _together(target_group=worker, command={"pattern": r"\{port\}"}),
+            *(
+                _together(target_group=worker, health=_together(**{key: kind}))
+                for key, kind in over_http.items()
+            ),
+            _together(target_group={"not": worker}, health=_together(command={"type": "string"})),
+        ]
     }
     keys["App"]["sandbox"]["propertyNames"] = {"enum": sorted(sandbox.REMOVABLE)}
     _text(keys["App"]["environment_file"])["not"] = {"pattern": rf"(^|/)\.\.?(/|$)|[{CONTROLS}]"}

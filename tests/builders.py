@@ -43,6 +43,11 @@ def app(name: str = "web", *ports: int, **settings: Any) -> App:
     return App(name=name, ports=ports or (5000,), **given)
 
 
+def worker(name: str = "jobs", **settings: Any) -> App:
+    """An app without a port and a target group."""
+    return App(name=name, package=f"{name}.*.zip", target_group="none", ports=(), **settings)
+
+
 def environment(*apps: App, batch: Any = 1, rollout: Any = None, **settings: Any) -> Environment:
     """The environment `lab` with one listed host; `batch` as in the settings, None for none."""
     given: dict[str, Any] = {"hosts": ("host-1",), "root": Path("/nowhere")} | settings

@@ -157,7 +157,7 @@ def unit_state(screen: Screen, text: str) -> None:
     """Systemd's result, state and start time."""
     step = _prove()
     state = UnitState("loaded", "failed", result=text)
-    _shown(screen, lambda: step._steady(_fleet(""), state))
+    _shown(screen, lambda: verify._steady(_fleet(""), step, state))
 
 
 def survey_row(screen: Screen, text: str) -> None:

@@ -78,10 +78,11 @@ def test_every_setting_stands_in_fabric_yaml(reference: Environment) -> None:
     parts.append(web.verify)
     assert isinstance(reference.hosts, Strict)
     for part in [*parts, reference.hosts]:
-        excluded = {"window", "target_groups"}
+        excluded = {"window", "target_groups"} | ({"command"} if part is web.health else set())
         missing = set(type(part).model_fields) - part.model_fields_set - GIVEN - excluded
         assert not missing, f"{type(part).__name__}: not in fabric.yaml: {sorted(missing)}"
     assert "# window: 2 " in page("fabric.yaml"), "beside batch, which excludes it"
+    assert "health: {command: ./jobs --check}" in page("fabric.yaml"), "a worker has it alone"
     assert "or several: target_groups: [" in page("fabric.yaml"), "in place of target_group"
 
 

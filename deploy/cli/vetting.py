@@ -41,7 +41,8 @@ def vetted(
     """
     foreign_targets.refuse(environment, seen)
     scaling_notes = scaling.vetted(environment, account, seen.everyone)
-    seen = replace(seen, notes=(*seen.notes, *scaling_notes))
+    workers = serving.failing_workers(seen, environment.apps, remotes)
+    seen = replace(seen, notes=(*seen.notes, *scaling_notes, *workers))
     left = {} if join else fitness.taken_out(environment.apps, seen)
     if environment.other_groups == "ignore":
         note = "other_groups: ignore: whether others send requests was not looked at"
@@ -60,6 +61,8 @@ def _other_targets(
     seen: Survey, environment: Environment, account: Account
 ) -> tuple[OtherTarget, ...]:
     groups = [group for each in seen.groups.values() for group in each]
+    if not groups:  # workers alone: no request reaches them
+        return ()
     known = {name for group in groups for name in (group.name, group.arn)}
     known |= {name for app in environment.other_apps for name in app.group_names}
     others = other_groups.find(account, {group.vpc for group in groups}, known)

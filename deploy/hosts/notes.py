@@ -14,8 +14,8 @@ class Note:
     """That a target was taken out, as it is written down before it is done.
 
     Attributes:
-        group: The target group's name.
-        target: The target, as `id:port`.
+        group: The target group's name; empty for a worker.
+        target: The target, as `id:port`; of a worker its unit.
         at: ISO time, by the clock of the workstation.
         by: Who took it out, from where.
         run: The id of the command that did; empty in notes of format 0.

@@ -38,6 +38,8 @@ def make(environment: Environment, survey: Survey, *, allow_downtime: bool = Fal
         raise BadInput(*survey.unreachable.values())
     (facts,), (app,) = survey.hosts, environment.apps
     on = survey.on(facts.host, app)
+    if app.is_worker:
+        raise BadInput(f"{app.name} is a worker: it has no target group, so nothing is measured")
     if not (on.slot.deployed and on.slot.is_as_deployed and on.serves):
         raise BadInput(
             f"{on.host}: {app.name} is {on.health}, and it runs "

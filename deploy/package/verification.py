@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from deploy.package.checksums import Listed
     from deploy.package.minisign import PublicKey, Signature
-    from deploy.settings.app import Verify
+    from deploy.settings.verify import Verify
 
 _PACKAGE = "{package}"
 

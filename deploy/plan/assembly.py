@@ -53,10 +53,8 @@ def make(
         new = [on.host.name for on in survey.everywhere(app) if on.is_new]
         if new:
             groups = ", ".join(app.group_names)
-            warned.append(
-                f"{', '.join(new)}: new for {app.name}: registered in {groups} once the release is "
-                "proven"
-            )
+            then = f": registered in {groups} once the release is proven" if groups else ""
+            warned.append(f"{', '.join(new)}: new for {app.name}{then}")
     return assemble(
         environment,
         ("Deploy", releases),

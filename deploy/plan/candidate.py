@@ -84,7 +84,8 @@ def prepare(environment: Environment, app: App, path: Path, workspace: Path) -> 
         first = _words(app, path, files)[0]
         local = first.removeprefix("./")
         is_ours = local in files or ("/" in first and not first.startswith("/"))
-        return (*app.executables, local) if is_ours else app.executables
+        check = {word.removeprefix("./") for word in app.health.words[:1]} & files
+        return (*app.executables, *check, *([local] if is_ours else []))
 
     rules = environment.verification(app)
     with verification.verified(path, rules, environment.path, workspace) as safe:
@@ -108,7 +109,7 @@ def offer(environment: Environment, opened: Opened, survey: Survey) -> Offer:
     offered = Offer(app, opened.package, {})
     for facts in survey.hosts:
         group = facts.slots[app.name].group or app.service_user
-        for port in app.ports:
+        for port in (each.port for each in app.slots):
             kind, key = (group, facts.systemd, port), (facts.host.name, port)
             if kind not in made:
                 specs = {each.port: _spec(each, opened, group) for each in app.slots}
@@ -135,7 +136,7 @@ def _spec(slot: AppInSlot, opened: Opened, group: str) -> spec.UnitSpec:
         app=app.name,
         port=slot.port,
         release=opened.package.release.id,
-        description=f"{app.name} on port {port}",
+        description=f"{app.name}, a worker" if app.is_worker else f"{app.name} on port {port}",
         command=words,
         executable_in_package=words[0] in opened.package.files,
         user=app.service_user,

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.hosts.records import Kind
-from deploy.steps.target import DeregisterTarget, RegisterTarget
+from deploy.steps.records import ForgetOut
+from deploy.steps.target import DeregisterTarget, RegisterTarget, WaitHealthy
 from deploy.steps.unit import SwitchRelease
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from deploy.aws.inventory import Host
     from deploy.hosts.records import Record
-    from deploy.settings.app import App
+    from deploy.settings.app import App, AppInSlot
     from deploy.steps.base import Step
     from deploy.survey.app_on_host import AppOnHost
 
@@ -23,6 +24,14 @@ def out_at_once(batch: Sequence[HostPlan], app: App, at_a_time: int) -> int:
     """Return on how many hosts of a batch an app is out at once; at_a_time: 0 for all of them."""
     size = sum(host_plan.switches(app) for host_plan in batch)
     return min(size, at_a_time or size)
+
+
+def back_in(host: Host, app: AppInSlot) -> tuple[Step, ...]:
+    """The steps from a release that is proven to one that serves, with nothing left to do."""
+    forget = ForgetOut(host, app)
+    if app.settings.is_worker:
+        return (forget,)
+    return (RegisterTarget(host, app), WaitHealthy(host, app), forget)
 
 
 @dataclass(frozen=True)

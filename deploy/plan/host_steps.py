@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from deploy.plan.host_plan import Goal, HostPlan
 from deploy.steps import quiet_drain
 from deploy.steps.drain import WaitDrained, WaitQuiet
-from deploy.steps.records import ForgetOut, MarkBad, RecordDeployed
+from deploy.steps.records import ForgetOut, MarkBad, NoteOut, RecordDeployed
 from deploy.steps.target import DeregisterTarget, RegisterTarget, Soak, WaitHealthy
 from deploy.steps.unit import RetireUnit, StartUnit, StopUnit, SwitchRelease
-from deploy.steps.verify import ProveRelease
-from deploy.survey.question import Questions
+from deploy.steps.verify import ProveRelease, WatchWorker
+from deploy.survey import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -78,9 +78,14 @@ def serving(apps: Iterable[AppOnHost]) -> frozenset[str]:
 
 
 def surges(on: AppOnHost, environment: Environment) -> bool:
-    """Whether the app's next release takes its other slot, beside what runs."""
-    return environment.rollout.strategy == "surge" and (
-        on.slot.unit_state.is_running or on.slot.replaces.is_running
+    """Whether the app's next release takes its other slot, beside what runs.
+
+    A worker has but one: two of them might do the same work twice.
+    """
+    return (
+        environment.rollout.strategy == "surge"
+        and not on.is_worker
+        and (on.slot.unit_state.is_running or on.slot.replaces.is_running)
     )
 
 
@@ -92,6 +97,8 @@ def landing(on: AppOnHost, environment: Environment) -> Slot:
 def _roll(parts: _Parts, goal: Goal, environment: Environment) -> None:
     """Out, drained, stopped, switched, proven, in: all in the slot in use."""
     on = goal.on
+    if on.is_worker and on.is_up:
+        parts.switch.append(NoteOut(on.host, on.app))
     if on.may_receive:
         parts.out.append(DeregisterTarget(on.host, on.app, was_healthy=on.is_healthy))
     if on.is_registered:
@@ -128,14 +135,16 @@ def _enter(parts: _Parts, goal: Goal, at: SlotOnHost, environment: Environment) 
     parts.switch += (
         SwitchRelease(host, app, goal.release, goal.unit_digest),
         StartUnit(host, app),
-        ProveRelease(host, app, goal.release, Questions.of(at)),
+        ProveRelease(host, app, goal.release, check.of(at)),
     )
-    parts.register.append(RegisterTarget(host, app))
-    parts.see.append(WaitHealthy(host, app))
-    slow_start_seconds = max(group.slow_start_seconds for group in at.groups)
-    soak = max(environment.rollout.soak_seconds, slow_start_seconds)
-    if soak:
-        parts.see.append(Soak(host, app, soak))
+    soak = environment.rollout.soak_seconds
+    if at.is_worker:
+        parts.see += [WatchWorker(host, app, soak)] if soak else []
+    else:
+        parts.register.append(RegisterTarget(host, app))
+        parts.see.append(WaitHealthy(host, app))
+        soak = max(soak, *(group.slow_start_seconds for group in at.groups))
+        parts.see += [Soak(host, app, soak)] if soak else []
     parts.see.append(RecordDeployed(host, app, goal.release, goal.unit_digest, goal.kind))
 
 
@@ -188,5 +197,5 @@ def drained(
 
 def drain_seconds(at: SlotOnHost, environment: Environment) -> float:
     """How long a slot's targets drain."""
-    delay_seconds = max(group.delay_seconds for group in at.groups)
+    delay_seconds = max((group.delay_seconds for group in at.groups), default=0.0)
     return max(delay_seconds, environment.propagation_seconds)

@@ -8,7 +8,7 @@ from deploy.package import manifest
 from deploy.steps.records import RecordDeployed
 from deploy.steps.staging import PrepareHost, RemoveReleases, StageUnits, UploadRelease
 from deploy.steps.verify import ProveCurrent
-from deploy.survey.question import Questions
+from deploy.survey import check
 
 if TYPE_CHECKING:
     from deploy.package.opening import Package
@@ -51,7 +51,7 @@ def staged(offer: Offer, on: AppOnHost, *, is_due: bool) -> list[Step]:
     app, host, release = on.app, on.host, offer.package.release.id
     slot, unit = on.slot, offer.unit(on)
     if not is_due:
-        proof = ProveCurrent(host, app, release, Questions.of(on))
+        proof = ProveCurrent(host, app, release, check.of(on))
         last, wanted = slot.deployed, (release, unit.digest)
         is_recorded = last and (last.release, last.unit_digest) == wanted and not slot.out
         return [proof] if is_recorded else [proof, RecordDeployed(host, app, *wanted)]
@@ -63,7 +63,7 @@ def staged(offer: Offer, on: AppOnHost, *, is_due: bool) -> list[Step]:
         found.append(RemoveReleases(host, app, old, coming))
     if coming:
         found.append(UploadRelease(host, app, offer.package))
-    keys = [(host.name, port) for port in offer.app.ports]
+    keys = [(host.name, each.port) for each in offer.app.slots]
     units = tuple(offer.units[key] for key in keys)
     checks = tuple(offer.checks[key] for key in keys)
     trials = tuple(dict.fromkeys(offer.trials[key] for key in keys if key in offer.trials))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deploy.plan.host_plan import back_in
 from deploy.steps.drain import WaitDrained
-from deploy.steps.records import ForgetOut, MarkBad, RecordDeployed
-from deploy.steps.target import DeregisterTarget, RegisterTarget, WaitHealthy
+from deploy.steps.records import ForgetOut, MarkBad, NoteOut, RecordDeployed
+from deploy.steps.target import DeregisterTarget, RegisterTarget
 from deploy.steps.unit import RetireUnit, ReviveUnit, StartUnit, StopUnit, SwitchRelease
 from deploy.steps.verify import ProveRelease, ProveRevived
 
@@ -161,21 +162,15 @@ def _untouched(
     """The recovery of an app that still runs as it did: in again, if it was."""
     whole = _of(host_plan, name)
     out = next((step for step in mine if isinstance(step, DeregisterTarget)), None)
+    if _has(mine, NoteOut):
+        return Recovery((), (ForgetOut(host_plan.host, whole[0].app),), serves=True)
     if out:
-        register, *see = _back_in(host_plan, whole[0].app)
+        register, *see = back_in(host_plan.host, whole[0].app)
         return Recovery((register,), tuple(see if out.was_healthy else see[1:]), serves=True)
     served = any(isinstance(step, DeregisterTarget) and step.was_healthy for step in whole)
     # A host plan that registers nothing repairs a target that is in service already.
     is_in = not _has(whole, RegisterTarget)
     return Recovery((), (), serves=served or is_in or not is_failed)
-
-
-def _back_in(host_plan: HostPlan, app: AppInSlot) -> tuple[Step, ...]:
-    return (
-        RegisterTarget(host_plan.host, app),
-        WaitHealthy(host_plan.host, app),
-        ForgetOut(host_plan.host, app),
-    )
 
 
 def _restored(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> Recovery:
@@ -203,7 +198,7 @@ def _restored(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> Rec
         found += _put_back(host_plan, app, good, proof)
     else:
         return Recovery((), tuple(found), serves=False)
-    return Recovery((), (*found, *_back_in(host_plan, app)), serves=True)
+    return Recovery((), (*found, *back_in(host, app)), serves=True)
 
 
 def _withdrawn(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> tuple[Step, ...]:

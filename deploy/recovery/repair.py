@@ -9,15 +9,15 @@ from deploy.aws.targets import State
 from deploy.errors import BadInput
 from deploy.hosts.notes import Note
 from deploy.plan import assembly, exclusion, host_steps
-from deploy.plan.host_plan import Goal, HostPlan
+from deploy.plan.host_plan import Goal, HostPlan, back_in
 from deploy.settings.scope import Scope
 from deploy.steps.drain import WaitDrained
 from deploy.steps.records import ForgetOut, RecordDeployed
 from deploy.steps.staging import RemoveReleases
-from deploy.steps.target import DeregisterTarget, RegisterTarget, WaitHealthy
+from deploy.steps.target import DeregisterTarget, WaitHealthy
 from deploy.steps.unit import ReviveUnit
 from deploy.steps.verify import ProveRelease, ProveRevived
-from deploy.survey.question import Questions
+from deploy.survey import check
 
 if TYPE_CHECKING:
     from deploy.aws.inventory import Host
@@ -125,16 +125,16 @@ def _why_lost(slot: Slot, app: str) -> str:
 def _without_switch(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
     """The steps for what needs no switch; none where it does, or nothing can be done."""
     host, app, slot, last = on.host, on.app, on.slot, on.slot.deployed
-    questions = Questions.of(on)
+    questions = check.of(on)
     if last and slot.runs_deployed:
         proven = ProveRelease(host, app, last.release, questions)
         if on.is_in_every_group:
-            return (proven, WaitHealthy(host, app), ForgetOut(host, app)) if slot.out else ()
+            see = () if on.is_worker else (WaitHealthy(host, app),)
+            return (proven, *see, ForgetOut(host, app)) if slot.out else ()
         wait = _address_drained(on, environment)
-        again = (RegisterTarget(host, app), WaitHealthy(host, app), ForgetOut(host, app))
-        return (*wait, proven, *again)
+        return (*wait, proven, *back_in(host, app))
     states = {each.health.state for each in on.memberships}
-    if slot.is_steady and states <= {State.HEALTHY, State.INITIAL}:
+    if slot.is_steady and states and states <= {State.HEALTHY, State.INITIAL}:
         release, unit_digest = slot.running_release, slot.running_unit_digest
         return (
             ProveRelease(host, app, release, questions),
@@ -151,9 +151,7 @@ def _without_switch(on: AppOnHost, environment: Environment) -> tuple[Step, ...]
             *_address_drained(on, environment),
             ReviveUnit(host, app, previous),
             revived,
-            RegisterTarget(host, app),
-            WaitHealthy(host, app),
-            ForgetOut(host, app),
+            *back_in(host, app),
         )
     return ()
 

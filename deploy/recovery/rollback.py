@@ -13,7 +13,7 @@ from deploy.recovery import newest_run
 from deploy.recovery.history import Past
 from deploy.settings.scope import Scope
 from deploy.steps.verify import ProveCurrent
-from deploy.survey.question import Questions
+from deploy.survey import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -126,8 +126,7 @@ def back(
             on = survey.on(facts.host, app)
             slot = on.slot
             if slot.runs(record.release, record.unit_digest) and on.is_healthy and not slot.out:
-                questions = Questions.of(on)
-                proofs.append(ProveCurrent(on.host, on.app, record.release, questions))
+                proofs.append(ProveCurrent(on.host, on.app, record.release, check.of(on)))
                 continue
             left = slot.running_release or slot.link
             failed_release = left if left != record.release else ""

@@ -12,6 +12,7 @@ from deploy.hosts.lock.view import View
 from deploy.run.report import ExitCode
 from deploy.survey import foreign_targets
 from deploy.survey.app_on_host import is_mixed
+from deploy.survey.slot import WorkerState
 
 if TYPE_CHECKING:
     from deploy.settings.environment import Environment
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from deploy.survey.facts import Survey
 
 UNREAD = "unknown"
+IN_SERVICE = frozenset({str(State.HEALTHY), str(WorkerState.RUNNING)})
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,13 @@ class Row:
 
     @property
     def is_out(self) -> bool:
-        """Whether its target is known not to be in service."""
-        return self.state not in {State.HEALTHY, UNREAD}
+        """Whether its target is known not to be in service, or a worker not to run."""
+        return self.state not in {*IN_SERVICE, UNREAD}
 
     @property
     def is_well(self) -> bool:
         """In service, running, and what was last deployed."""
-        return self.state == State.HEALTHY and self.unit_state == "active" and self.current
+        return self.state in IN_SERVICE and self.unit_state == "active" and self.current
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Overview:
     @property
     def exit_code(self) -> ExitCode:
         """DONE only when all is well; otherwise what is worst."""
-        if any(row.state != State.HEALTHY for row in self.rows):
+        if any(row.state not in IN_SERVICE for row in self.rows):
             return ExitCode.OUT_OF_SERVICE
         if self.is_mixed or self.has_unknown:
             return ExitCode.MIXED
@@ -165,6 +167,7 @@ def _row(on: AppOnHost, unknown: tuple[str, ...]) -> Row:
             for each in on.memberships
             if each.health.state is not State.HEALTHY
         ]
+    state = str(WorkerState.of(is_up=on.is_up) if on.is_worker else on.health.state)
     beside, is_left = previous, False
     if spare:
         # The previous unit has the first slot's port, so it runs beside the second one.
@@ -179,8 +182,8 @@ def _row(on: AppOnHost, unknown: tuple[str, ...]) -> Row:
         host=on.host.name,
         app=on.app.name,
         target=", ".join(dict.fromkeys(map(str, on.targets))),
-        state=str(on.health.state),
-        reason=on.health.reason,
+        state=state,
+        reason="" if on.is_worker else on.health.reason,
         unit_state=slot.unit_state.active if slot.unit_state.is_loaded else "absent",
         release=slot.running_release,
         since=slot.unit_state.since,

@@ -12,6 +12,7 @@ from deploy import __version__
 from deploy.aws.targets import State
 from deploy.foreign_text import line, lines, visible
 from deploy.run.report import MEANINGS, STATUS_MEANINGS, ExitCode, Outcome
+from deploy.survey.slot import WorkerState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,6 +36,14 @@ COLOURS = {
     Outcome.WAITING: "dim",
 }
 
+STATE_COLOURS: dict[str, str] = {
+    State.HEALTHY: "green",
+    State.UNHEALTHY: "red",
+    State.DRAINING: "yellow",
+    WorkerState.RUNNING: "green",
+    WorkerState.STOPPED: "red",
+}
+
 
 def cell(value: object, style: str = "") -> Text:
     """One value, which may be foreign, as one line without markup."""
@@ -49,8 +58,7 @@ def words(text: str, style: str = "") -> Text:
 def health_in_colour(text: str) -> Text:
     """A target's state, with the reason that may stand behind it."""
     state = text.partition(" ")[0]
-    colours = {State.HEALTHY: "green", State.UNHEALTHY: "red", State.DRAINING: "yellow"}
-    return cell(text, colours.get(State(state), "") if state in set(State) else "")
+    return cell(text, STATE_COLOURS.get(state, ""))
 
 
 def render_overview(overview: Overview) -> RenderableType:

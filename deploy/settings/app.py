@@ -11,12 +11,11 @@ from pydantic import (
     StringConstraints,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 
-from deploy.errors import BadInput
-from deploy.settings import success_codes
 from deploy.settings.base import Name, Port, Seconds, Strict, Words
+from deploy.settings.health import Health
+from deploy.settings.verify import Verify  # noqa: TC001 - pydantic reads it
 from deploy.unit import sandbox
 
 
@@ -27,46 +26,15 @@ def _removable(name: str) -> str:
 
 
 Directive = Annotated[str, AfterValidator(_removable)]
+NO_GROUP = "none"
+"""What `target_group` says of a worker, which no load balancer sends requests to."""
+WORKER_SLOT = 0
+"""What the slot of a worker is named by, which has no port."""
 
 
-class Health(Strict):
-    """How a started release is asked on its own host; empty keys follow the target group."""
-
-    path: Annotated[str, StringConstraints(pattern=r"^/[!-~]*$")] | None = None
-    """The path that is asked. Default: the target group's."""
-    expect: str | None = None
-    """The status codes that mean healthy, such as `200` or `200-299,301`. Default: the target
-    group's.
-    """
-    host: Annotated[str, StringConstraints(pattern=r"^[!-~]+$")] | None = None
-    """The Host header. Default: the host's private address and the port."""
-    timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 5.0
-    """How long one answer may take."""
-
-    @field_validator("expect")
-    @classmethod
-    def _expect(cls, text: str | None) -> str | None:
-        try:
-            return text if text is None else str(success_codes.parse(text))
-        except BadInput as error:
-            raise ValueError(str(error)) from error
-
-
-class Verify(Strict):
-    """What a package must match before anything in it is read; all that is given must hold."""
-
-    sha256sums: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$")] | None = None
-    """A file as `sha256sum` writes it. `{package}` in it is the package's file name, and at its
-    start the package's path.
-    """
-    minisign: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$")] | None = None
-    """A public key, or its file. The signature is beside the package: `<package>.minisig`."""
-
-    @model_validator(mode="after")
-    def _something(self) -> Verify:
-        if self.sha256sums is None and self.minisign is None:
-            raise ValueError("it verifies nothing; give sha256sums, minisign or both")
-        return self
+def _of_worker(info: ValidationInfo) -> bool:
+    """Whether the app's keys that were read so far make it a worker."""
+    return info.data.get("target_group") == NO_GROUP
 
 
 class App(Strict):
@@ -85,10 +53,12 @@ class App(Strict):
     when it is out of all of them, and back in when it is healthy in all.
     """
     target_group: str | None = Field(default=None, validate_default=True)
-    """The target group's name or ARN. It is needed, unless `target_groups` names several."""
-    ports: Annotated[tuple[Port, ...], Field(strict=False, min_length=1, max_length=2)]
+    """The target group's name or ARN. It is needed, unless `target_groups` names several. `none`
+    for a worker, which no load balancer sends requests to.
+    """
+    ports: Annotated[tuple[Port, ...], Field(strict=False, max_length=2)]
     """The port that the service listens on, which it reads from `PORT` or `ASPNETCORE_URLS`.
-    Two ports, such as `[5000, 5001]`, for `strategy: surge`.
+    Two ports, such as `[5000, 5001]`, for `strategy: surge`; `[]` for a worker.
     """
     target_port: Port | None = None
     """The port of a reverse proxy on the host, which the target groups have in place of the app's
@@ -168,10 +138,28 @@ class App(Strict):
 
     @field_validator("ports")
     @classmethod
-    def _two(cls, ports: tuple[int, ...]) -> tuple[int, ...]:
+    def _two(cls, ports: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
         if len(set(ports)) < len(ports):
             raise ValueError(f"port {ports[0]} stands there twice; two slots need two ports")
+        if not ports and not _of_worker(info):
+            raise ValueError("is empty; only a worker has no port: `target_group: none`")
+        if ports and _of_worker(info):
+            raise ValueError("must be [] for a worker (`target_group: none`), which has no port")
         return ports
+
+    @field_validator("target_port", "command", "health")
+    @classmethod
+    def _of_its_kind(cls, given: object, info: ValidationInfo) -> object:
+        is_worker = _of_worker(info)
+        if is_worker and info.field_name == "target_port" and given is not None:
+            raise ValueError("has no meaning for a worker (`target_group: none`)")
+        if is_worker and isinstance(given, str) and "{port}" in given:
+            raise ValueError("holds {port}, and a worker (`target_group: none`) has none")
+        if isinstance(given, Health) and is_worker and given.is_over_http:
+            raise ValueError("of a worker has `command` and `timeout_seconds` alone")
+        if isinstance(given, Health) and not is_worker and given.command:
+            raise ValueError("has a `command`, which is for workers (`target_group: none`) alone")
+        return given
 
     @field_validator("environment_file")
     @classmethod
@@ -181,9 +169,14 @@ class App(Strict):
         return path
 
     @property
+    def is_worker(self) -> bool:
+        """Whether no load balancer sends it requests: it has no target group, and no port."""
+        return self.target_group == NO_GROUP
+
+    @property
     def group_names(self) -> tuple[str, ...]:
-        """The target groups, by name or ARN; there is at least one."""
-        return self.target_groups or (str(self.target_group),)
+        """The target groups, by name or ARN; a worker has none."""
+        return () if self.is_worker else self.target_groups or (str(self.target_group),)
 
     @property
     def entry_ports(self) -> tuple[int, ...]:
@@ -207,7 +200,7 @@ class App(Strict):
     @property
     def slots(self) -> tuple[AppInSlot, ...]:
         """The app in each of its slots."""
-        return tuple(map(self.at, self.ports))
+        return tuple(map(self.at, self.ports or (WORKER_SLOT,)))
 
     @property
     def service_user(self) -> str:

@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, StringConstraints, Tag, field_validator, model_validator
 
 from deploy.settings import endpoint
-from deploy.settings.app import App, Verify
+from deploy.settings.app import App  # noqa: TC001 - pydantic reads it
 from deploy.settings.base import Port, Seconds, Strict, Words
 from deploy.settings.rollout import Rollout
+from deploy.settings.verify import Verify
 
 Network = IPv4Network | IPv6Network
 Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
@@ -166,12 +167,18 @@ class Environment(Strict):
                 taken[what] = app.name
         if self.rollout.strategy == "surge":
             for app in self.apps:
-                if len(app.ports) < 2:  # noqa: PLR2004 - the old release's and the new one's
+                two = 2  # the old release's and the new one's
+                if not app.is_worker and len(app.ports) < two:
                     raise ValueError(
                         f"strategy surge: app {app.name} has one port and needs two, such as "
                         f"`ports: [{app.ports[0]}, {app.ports[0] + 1}]`"
                     )
         return self
+
+    @property
+    def is_by_tags(self) -> bool:
+        """Whether the hosts are those that carry tags, and not a list."""
+        return isinstance(self.hosts, Hosts)
 
     @property
     def ignored_networks(self) -> tuple[Network, ...]:

@@ -9,10 +9,12 @@ from pydantic import ValidationError
 
 from deploy.errors import BadInput, nearest
 from deploy.settings import explain, ownership, yaml_document
-from deploy.settings.app import App, Health, Verify
+from deploy.settings.app import App
 from deploy.settings.base import GIVEN, Strict
 from deploy.settings.environment import BY_NAME, BY_TAGS, Aws, Environment, Hosts, Ssh
+from deploy.settings.health import Health
 from deploy.settings.rollout import Rollout
+from deploy.settings.verify import Verify
 from deploy.settings.yaml_document import Document
 
 NAME = "fabric.yaml"

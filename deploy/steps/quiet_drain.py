@@ -60,7 +60,7 @@ def _objections(at: SlotOnHost) -> Iterator[str]:
 def refusals(apps: Iterable[App], survey: Survey) -> list[str]:
     """A sentence for each app and reason for which drains are the whole delay, with its hosts."""
     found: list[str] = []
-    for app in apps:
+    for app in (each for each in apps if not each.is_worker):
         hosts: dict[str, list[str]] = {}
         for on in survey.everywhere(app):
             if why := refusal(on):

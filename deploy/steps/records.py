@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy.hosts import records
+from deploy.hosts.notes import Note
 from deploy.hosts.records import Kind, Record
 from deploy.hosts.scripts import history
 from deploy.steps.base import OnHost, Phase
@@ -38,8 +39,24 @@ class RecordDeployed(OnHost):
 
 
 @dataclass(frozen=True)
+class NoteOut(OnHost):
+    """Write down that a worker is about to stop, as it is of a target that goes out."""
+
+    phase = Phase.SWITCH
+
+    def run(self, fleet: Fleet) -> None:
+        """On the host, before anything is changed there."""
+        note = Note("", self.app.unit_name, records.now(), fleet.author, fleet.run).as_line()
+        script = history.record_out(self.app.name, self.app.port, note)
+        fleet.remote(self.host).change(self.app.name, script)
+
+    def __str__(self) -> str:
+        return f"note that {self.app.unit_name} is to stop"
+
+
+@dataclass(frozen=True)
 class ForgetOut(OnHost):
-    """The target is back on its previous release, or its slot at rest: the note is removed."""
+    """The app is back on its previous release, or its slot at rest: the note is removed."""
 
     phase = Phase.RECORD
 

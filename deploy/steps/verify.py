@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from deploy.aws.targets import TargetGroup
     from deploy.steps.fleet import Fleet
-    from deploy.survey.question import Answer, Questions
+    from deploy.survey.check import Check
+    from deploy.survey.question import Answer
     from deploy.survey.slot import UnitState
 
 ASK_SECONDS = 0.05
@@ -45,7 +46,7 @@ class ProveRelease(OnHost):
     is_beside = True
 
     release: str
-    questions: Questions
+    questions: Check
 
     def estimated_seconds(self, groups: Sequence[TargetGroup]) -> float:
         """Return how long the settings have it wait."""
@@ -64,7 +65,7 @@ class ProveRelease(OnHost):
 
     def look_again(self, fleet: Fleet) -> None:
         """Whether what was proven a while ago still runs unrestarted; NotProven where not."""
-        self._steady(fleet, self._look(fleet, LOOK_SECONDS))
+        _steady(fleet, self, _look(fleet, self, LOOK_SECONDS))
 
     def __str__(self) -> str:
         return (
@@ -79,24 +80,6 @@ class ProveRelease(OnHost):
         end = fleet.marked(self.host, app, Moment.PROOF_BEGAN) + whole + GRACE_SECONDS
         return min(max(end - fleet.clock.monotonic(), SHORTEST_SECONDS), LOOK_SECONDS)
 
-    def _look(self, fleet: Fleet, timeout_seconds: float) -> UnitState:
-        return fleet.remote(self.host).ask(unit_state.shown(self.app.unit_name), timeout_seconds)
-
-    def _steady(self, fleet: Fleet, state: UnitState) -> None:
-        """Raise when the unit failed, restarted, or is another invocation than we started."""
-        name = self.app.unit_name
-        started = fleet.started.setdefault((self.host.name, name), state)
-        if state.active in {"failed", "inactive"}:
-            raise NotProven(
-                f"{self.host}: {name} is {state.active} (result: {visible(state.result)})"
-            )
-        if state.restarts > started.restarts or state.invocation != started.invocation:
-            raise NotProven(
-                f"{self.host}: {name} ended and was restarted by systemd: it does not stay up"
-            )
-        if state.sub == "auto-restart":
-            raise NotProven(f"{self.host}: {name} ended (result: {visible(state.result)})")
-
     def _wait_for_answer(self, fleet: Fleet) -> None:
         began = fleet.clock.monotonic()
         limit = self.app.settings.start_timeout_seconds
@@ -108,7 +91,7 @@ class ProveRelease(OnHost):
                 fleet.mark(self.host, self.app, Moment.ANSWERED)
             if has_answered or now - looked >= START_LOOK_SECONDS:
                 looked = now
-                self._steady(fleet, self._look(fleet, self._left(fleet)))
+                _steady(fleet, self, _look(fleet, self, self._left(fleet)))
             if has_answered:
                 self._show_journal(fleet)
                 return
@@ -129,9 +112,9 @@ class ProveRelease(OnHost):
         script = unit_state.running(app.name, unit, app.port)
         seen = fleet.remote(self.host).ask(script, self._left(fleet))
         # First, whether it is still up: one that has ended has no listener either.
-        self._steady(fleet, seen.unit_state)
+        _steady(fleet, self, seen.unit_state)
         foreign = [listener for listener in seen.listeners or () if listener.unit_name != unit]
-        if not seen.listeners or foreign:
+        if not app.settings.is_worker and (foreign or not seen.listeners):
             who = ", ".join(str(listener) for listener in foreign) or "no process that ss can see"
             raise NotProven(f"{self.host}: port {app.port} is answered by {who}, not by {unit}")
         if seen.release != self.release:
@@ -148,8 +131,8 @@ class ProveRelease(OnHost):
             )
             fleet.clock.sleep(min(left, STAY_LOOK_SECONDS))
             if left > STAY_LOOK_SECONDS:
-                self._steady(fleet, self._look(fleet, self._left(fleet)))
-        self._steady(fleet, self._look(fleet, self._left(fleet)))
+                _steady(fleet, self, _look(fleet, self, self._left(fleet)))
+        _steady(fleet, self, _look(fleet, self, self._left(fleet)))
         seen = self.questions.ask(fleet.remote(self.host), self.app.port)
         if not seen.is_expected:
             raise NotProven(
@@ -173,16 +156,16 @@ class ProveRevived(OnHost):
     phase = Phase.PROVE
 
     unit_name: str
-    questions: Questions
+    questions: Check
 
     def run(self, fleet: Fleet) -> None:
         """Any answer that the load balancer would take."""
         began = fleet.clock.monotonic()
-        text = NO_TIME
+        asked, text = self.questions.of_previous(self.unit_name), NO_TIME
         while (
             left := began + self.app.settings.start_timeout_seconds - fleet.clock.monotonic()
         ) > 0:
-            seen = self.questions.ask(fleet.remote(self.host), self.app.port, left)
+            seen = asked.ask(fleet.remote(self.host), self.app.port, left)
             if seen.is_expected:
                 return
             text = _said(seen)
@@ -193,9 +176,51 @@ class ProveRevived(OnHost):
         return f"prove {self.unit_name} again: {self.questions.shown(self.app.port)}"
 
 
+@dataclass(frozen=True)
+class WatchWorker(OnHost):
+    """See a worker stay up before the rollout goes on, as long as a target would have to."""
+
+    phase = Phase.SOAK
+
+    seconds: float
+
+    def estimated_seconds(self, groups: Sequence[TargetGroup]) -> float:
+        """Return how long the settings have it wait."""
+        del groups
+        return self.seconds
+
+    def run(self, fleet: Fleet) -> None:
+        """NotProven as soon as it does not; an end that the operator wants ends it too."""
+        began = fleet.clock.monotonic()
+        while (gone := fleet.clock.monotonic() - began) < self.seconds:
+            fleet.tell(self.host.name, f"soaking, {gone:.0f} of {self.seconds:g} s")
+            _steady(fleet, self, _look(fleet, self, LOOK_SECONDS))
+            if fleet.clock.wait(fleet.stop, min(STAY_LOOK_SECONDS, self.seconds - gone)):
+                return
+
+    def __str__(self) -> str:
+        return f"see {self.app.name} stay up {self.seconds:g} s"
+
+
+def _look(fleet: Fleet, step: OnHost, timeout_seconds: float) -> UnitState:
+    return fleet.remote(step.host).ask(unit_state.shown(step.app.unit_name), timeout_seconds)
+
+
+def _steady(fleet: Fleet, step: OnHost, state: UnitState) -> None:
+    """Raise when the unit failed, restarted, or is another invocation than we started."""
+    name, host = step.app.unit_name, step.host
+    started = fleet.started.setdefault((host.name, name), state)
+    if state.active in {"failed", "inactive"}:
+        raise NotProven(f"{host}: {name} is {state.active} (result: {visible(state.result)})")
+    if state.restarts > started.restarts or state.invocation != started.invocation:
+        raise NotProven(f"{host}: {name} ended and was restarted by systemd: it does not stay up")
+    if state.sub == "auto-restart":
+        raise NotProven(f"{host}: {name} ended (result: {visible(state.result)})")
+
+
 def _said(answer: Answer) -> str:
     """An answer, with where it came from."""
-    return f"{answer.text} on port {answer.place}"
+    return f"{answer.text} on port {answer.place}" if answer.place else answer.text
 
 
 def _pause(fleet: Fleet, began: float) -> None:

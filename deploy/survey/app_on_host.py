@@ -51,6 +51,16 @@ class SlotOnHost:
         return self.app.port == self.app.settings.ports[0]
 
     @property
+    def is_worker(self) -> bool:
+        """Whether no load balancer sends it requests."""
+        return self.app.settings.is_worker
+
+    @property
+    def is_up(self) -> bool:
+        """Whether its unit is active, or the one that it replaces runs."""
+        return self.slot.unit_state.active == "active" or self.slot.replaces.is_running
+
+    @property
     def groups(self) -> tuple[TargetGroup, ...]:
         """The app's target groups."""
         return tuple(each.group for each in self.memberships)
@@ -62,22 +72,34 @@ class SlotOnHost:
 
     @property
     def health(self) -> Health:
-        """The health of the first target that is not in service, or of the first of all."""
+        """The health of the first target that is not in service, or of the first of all.
+
+        A worker has no target, and so none.
+        """
         return weakest([each.health for each in self.memberships])
 
     @property
     def is_healthy(self) -> bool:
-        """Whether every group finds it healthy."""
+        """Whether every group finds it healthy; of a worker, whether it runs."""
+        if self.is_worker:
+            return self.is_up
         return self.health.state is State.HEALTHY
 
     @property
     def is_healthy_somewhere(self) -> bool:
-        """Whether a group finds it healthy."""
+        """Whether a group finds it healthy; of a worker, whether it runs."""
+        if self.is_worker:
+            return self.is_up
         return any(each.health.state is State.HEALTHY for each in self.memberships)
 
     @property
     def serves(self) -> bool:
-        """Whether every group finds it healthy, and traffic is not shifted away from its zone."""
+        """Whether every group finds it healthy, and traffic is not shifted away from its zone.
+
+        Of a worker, whether it runs.
+        """
+        if self.is_worker:
+            return self.is_up
         return all(each.health.serves for each in self.memberships)
 
     @property

@@ -43,7 +43,7 @@ class HostFacts:
 
     def at(self, app: App) -> AppInSlot:
         """The app in the slot that is in use here."""
-        return app.at(self.ports.get(app.name, app.ports[0]))
+        return app.at(self.ports.get(app.name, app.slots[0].port))
 
     def spare(self, app: App) -> AppInSlot | None:
         """The app in its other slot; None where it has but one."""

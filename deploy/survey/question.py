@@ -28,9 +28,9 @@ class Answer:
     """What a question brought.
 
     Attributes:
-        place: Where it was asked, and what: `5000/health`.
+        place: Where it was asked, and what: `5000/health`; empty for a worker.
         text: The answer in words.
-        is_expected: Whether the load balancer would take it.
+        is_expected: Whether it is what a healthy release gives.
     """
 
     place: str
@@ -125,6 +125,11 @@ class Questions:
             if proxy and each.port == proxy
         ]
         return cls(tuple(dict.fromkeys((*own, *asked))))
+
+    def of_previous(self, unit_name: str) -> Questions:
+        """The same of the unit that the app replaces: it serves on the same port."""
+        del unit_name
+        return self
 
     def shown(self, slot_port: int) -> str:
         """The questions and their answers in one line: `GET :5000/health gives 200`."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from deploy.clock import CLOCK
 from deploy.errors import DeployError
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
+from deploy.survey.check import WorkerCheck
 from deploy.survey.question import Questions
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from deploy.settings.app import App
     from deploy.survey.app_on_host import AppOnHost
+    from deploy.survey.check import Host
     from deploy.survey.facts import Survey
     from deploy.survey.question import Asked
 
@@ -32,13 +34,43 @@ def unanswered(
 
     Returns, by host name, what did not pass, with the question and the answer.
     """
-    due = [on for app in apps for on in survey.everywhere(app) if _serves(on)]
+    served = [app for app in apps if not app.is_worker]
+    due = [on for app in served for on in survey.everywhere(app) if _serves(on)]
     found: dict[str, tuple[str, ...]] = {}
     with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
         for on, problem in zip(due, pool.map(lambda on: _problem(on, remotes), due), strict=True):
             if problem:
                 found[on.host.name] = (*found.get(on.host.name, ()), problem)
     return found
+
+
+def failing_workers(
+    survey: Survey, apps: Iterable[App], remotes: Mapping[str, Host]
+) -> tuple[str, ...]:
+    """What to say of workers that run and do not pass their own command now, one line each.
+
+    That is no reason to refuse a release: it may be what brings the command, or repairs the worker.
+    """
+    due = [
+        on
+        for app in apps
+        if app.is_worker and app.health.command
+        for on in survey.everywhere(app)
+        if on.slot.unit_state.active == "active"
+    ]
+    with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
+        found = pool.map(lambda on: _failing(on, remotes[on.host.name]), due)
+        return tuple(text for text in found if text)
+
+
+def _failing(on: AppOnHost, host: Host) -> str:
+    try:
+        answer = WorkerCheck.of(on).ask(host, on.app.port)
+    except DeployError as error:
+        return str(error)
+    if answer.is_expected:
+        return ""
+    return f"{on.host}: {on.unit_name} runs, and does not pass its check now: {answer.text}"
 
 
 def _serves(on: AppOnHost) -> bool:

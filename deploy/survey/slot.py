@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -51,6 +52,18 @@ class UnitState:
     def is_running(self) -> bool:
         """Whether its processes run or are about to."""
         return self.active in {"active", "activating", "reloading"}
+
+
+class WorkerState(enum.StrEnum):
+    """What there is to say of a worker in place of its target's state."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+    @classmethod
+    def of(cls, *, is_up: bool) -> WorkerState:
+        """The state of one that runs, or does not."""
+        return cls.RUNNING if is_up else cls.STOPPED
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 class UnitSpec:
     """What a slot's unit says.
 
-    release: the release's id. command: words, the port already in them; the first is absolute,
-    a file of the package (relative, `executable_in_package`) or a bare name on the host's PATH.
+    port: 0 for a worker. release: the release's id. command: words, the port already in them; the
+    first is absolute, a file of the package (relative, `executable_in_package`) or a bare name on
+    the host's PATH.
     environment: names and values, which win over PORT, ASPNETCORE_URLS and HOME as set here.
     environment_file: an absolute path on the host. All durations in seconds. removed: directives
     of the sandbox that the settings leave out.

@@ -81,11 +81,9 @@ def _command(spec: UnitSpec) -> str:
 
 
 def _environment(spec: UnitSpec) -> tuple[str, ...]:
-    variables = {
-        "HOME": f"/var/lib/{spec.app}",
-        "PORT": str(spec.port),
-        "ASPNETCORE_URLS": f"http://*:{spec.port}",
-    }
+    variables = {"HOME": f"/var/lib/{spec.app}"}
+    if spec.port:
+        variables |= {"PORT": str(spec.port), "ASPNETCORE_URLS": f"http://*:{spec.port}"}
     for name, value in spec.environment:
         if not _VARIABLE.fullmatch(name):
             raise BadInput(

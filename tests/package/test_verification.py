@@ -18,7 +18,7 @@ from deploy.errors import BadInput
 from deploy.package import minisign, verification
 from deploy.plan import candidate
 from deploy.settings import load
-from deploy.settings.app import Verify
+from deploy.settings.verify import Verify
 
 DATA = packages.package()
 HEX = hashlib.sha256(DATA).hexdigest()

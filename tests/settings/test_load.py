@@ -84,6 +84,43 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
         ),
         "11: lab: apps: apps two and web share port 80",
     ),
+    "a worker with a port": (
+        ("target_group: web-lab", "target_group: none"),
+        "5: lab: apps.web.ports: must be [] for a worker (`target_group: none`), which has no port",
+    ),
+    "a worker behind a proxy": (
+        (
+            "ports: [5000]\n      target_group: web-lab",
+            "ports: []\n      target_group: none\n      target_port: 80",
+        ),
+        "7: lab: apps.web.target_port: has no meaning for a worker",
+    ),
+    "a worker's command with a port": (
+        (
+            "ports: [5000]\n      target_group: web-lab",
+            'ports: []\n      target_group: none\n      command: "jobs --port {port}"',
+        ),
+        "7: lab: apps.web.command: holds {port}, and a worker (`target_group: none`) has none",
+    ),
+    "a worker that is asked over HTTP": (
+        (
+            "ports: [5000]\n      target_group: web-lab",
+            "ports: []\n      target_group: none\n      health: {path: /health}",
+        ),
+        "7: lab: apps.web.health: of a worker has `command` and `timeout_seconds` alone",
+    ),
+    "a check command of no worker": (
+        with_key("health: {command: ./check}"),
+        "5: lab: apps.web.health: has a `command`, which is for workers",
+    ),
+    "a check command with an open quote": (
+        with_key('health: {command: "./check \'a"}'),
+        '5: lab: apps.web.health.command: "./check \'a": No closing quotation; close the quote',
+    ),
+    "an empty check command": (
+        with_key('health: {command: " "}'),
+        "5: lab: apps.web.health.command: is empty; leave it out, or name the program",
+    ),
     "surge in one slot": (
         ("batch: 1", "strategy: surge"),
         "9: lab: apps: strategy surge: app web has one port and needs two, such as `ports: [5000, ",

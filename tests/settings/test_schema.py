@@ -76,6 +76,13 @@ OWN_APP = "apps: {web: {package: a.*.zip, ports: [1], target_group: x}}"
 NO_BASE = "deploy:\n  environments:\n    lab:\n      hosts: [one]\n"
 CASES: dict[str, tuple[tuple[str, str], bool]] = {
     "as it is": (("", ""), True),
+    "a worker": (
+        (
+            "ports: [5000]\n      target_group: web-lab",
+            "ports: []\n      target_group: none\n      health: {command: ./check}",
+        ),
+        True,
+    ),
     **{
         f"batch {value}": (rollout(f"batch: {value}"), is_good)
         for value, is_good in {

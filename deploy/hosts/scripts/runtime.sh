@@ -5,4 +5,4 @@ if [ "${pid:-0}" -gt 0 ]; then
   fact running "$(running_release "$pid" "$1")"
   fact own_namespace "$(own_namespace "$pid")"
 fi
-listeners "$2" "$1"
+[ "$2" = 0 ] || listeners "$2" "$1" # a worker has none

@@ -28,7 +28,7 @@ END_OF_UNITS
 left=$# ports=''
 while [ "$left" -gt 0 ]; do
   app=$1 port=$2 unit=$3 slot=$1.$2
-  ports="$ports $port $slot"
+  [ "$port" = 0 ] || ports="$ports $port $slot" # a worker has none
   set -- "$@" "$1" "$2" "$3"
   shift 3
   left=$((left - 3))

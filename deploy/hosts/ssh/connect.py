@@ -14,7 +14,6 @@ from deploy.hosts.ssh.known_hosts import trust_known_hosts
 from deploy.hosts.ssh.transport import (
     Transport,
 )
-from deploy.settings.environment import Hosts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +69,7 @@ def connection_to(host: Host, environment: Environment) -> Connection:
     connect.setdefault("channel_timeout", ssh.connect_timeout_seconds)
     connect["transport_factory"] = Transport
     blocks = ssh_config.read(environment.fabric)
-    if isinstance(environment.hosts, Hosts):
+    if environment.is_by_tags:
         # A Name tag is chosen by whoever may tag instances: it never decides where SSH goes.
         own, place = ssh_config.of_instance(blocks, host.name, host.address), host.address
     else:

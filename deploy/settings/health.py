@@ -1,0 +1,61 @@
+"""The settings of a health check: what a started release is asked before it serves."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, field_validator
+
+from deploy.errors import BadInput
+from deploy.settings import success_codes
+from deploy.settings.base import Strict
+
+
+class Health(Strict):
+    """How a started release is asked on its own host; empty keys follow the target group."""
+
+    path: Annotated[str, StringConstraints(pattern=r"^/[!-~]*$")] | None = None
+    """The path that is asked. Default: the target group's."""
+    expect: str | None = None
+    """The status codes that mean healthy, such as `200` or `200-299,301`. Default: the target
+    group's.
+    """
+    host: Annotated[str, StringConstraints(pattern=r"^[!-~]+$")] | None = None
+    """The Host header. Default: the host's private address and the port."""
+    timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 5.0
+    """How long one answer, or the command, may take."""
+    command: Annotated[str, StringConstraints(min_length=1)] | None = None
+    """What a started worker must pass besides staying up: a file of the package or a program on the
+    host's PATH, with its arguments, that ends with 0. It is run as the service's user in the
+    release's folder, with the service's environment.
+    """
+
+    @field_validator("expect")
+    @classmethod
+    def _expect(cls, text: str | None) -> str | None:
+        try:
+            return text if text is None else str(success_codes.parse(text))
+        except BadInput as error:
+            raise ValueError(str(error)) from error
+
+    @field_validator("command")
+    @classmethod
+    def _words(cls, text: str | None) -> str | None:
+        try:
+            words = shlex.split(text or "")
+        except ValueError as error:
+            raise ValueError(f"{text!r}: {error}; close the quote") from error
+        if text is not None and not words:
+            raise ValueError("is empty; leave it out, or name the program")
+        return text
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The command's words; none where there is no command."""
+        return tuple(shlex.split(self.command or ""))
+
+    @property
+    def is_over_http(self) -> bool:
+        """Whether a key is given that only an answer over HTTP can have to do with."""
+        return any(key is not None for key in (self.path, self.expect, self.host))

@@ -1,0 +1,98 @@
+"""What a started release must pass before it serves: the load balancer's question, or a worker's.
+
+A worker has no port. It must run, and where the settings name a command, that must end with 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from deploy.hosts.scripts import worker_check
+from deploy.survey import unit_state
+from deploy.survey.question import Answer, Asked, Questions
+
+if TYPE_CHECKING:
+    from deploy.hosts.scripts.script import Script
+    from deploy.hosts.scripts.worker_check import Command
+    from deploy.survey.app_on_host import SlotOnHost
+
+T = TypeVar("T")
+LOOK_SECONDS = 30.0
+MARGIN_SECONDS = 10.0
+"""What a command may take beside its own time, until its host has answered."""
+
+
+class Host(Asked, Protocol):
+    """A host that can be asked over the network, and by a command: its connection."""
+
+    def ask(self, script: Script[T], timeout_seconds: float) -> T:
+        """The answer to a question that changes nothing."""
+
+
+@dataclass(frozen=True)
+class WorkerCheck:
+    """What a worker must pass.
+
+    Attributes:
+        unit_name: The unit that must run.
+        command: What must end with 0 besides; None for nothing.
+        timeout_seconds: How long the command may take.
+    """
+
+    unit_name: str
+    command: Command | None = None
+    timeout_seconds: float = 5.0
+
+    @classmethod
+    def of(cls, at: SlotOnHost) -> WorkerCheck:
+        """That of a worker's slot on a host."""
+        settings = at.app.settings
+        health = settings.health
+        command = None
+        if health.command:
+            command = worker_check.Command(
+                text=health.command,
+                words=health.words,
+                app=at.app.name,
+                slot=at.app.port,
+                user=settings.service_user,
+                group=at.slot.group or settings.service_user,
+                environment=tuple(sorted(settings.environment.items())),
+                environment_file=settings.environment_file or "",
+                removed=settings.sandbox_removed,
+            )
+        return cls(at.unit_name, command, health.timeout_seconds)
+
+    def of_previous(self, unit_name: str) -> WorkerCheck:
+        """The same of the unit that the app replaces: it must run."""
+        return replace(self, unit_name=unit_name, command=None)
+
+    def shown(self, slot_port: int) -> str:
+        """What must be so, in a few words."""
+        del slot_port
+        return f"{self.command} gives 0" if self.command else "it runs"
+
+    def ask(self, host: Host, slot_port: int, most_seconds: float | None = None) -> Answer:
+        """Look at the unit, and run the command; most_seconds: for both of them."""
+        del slot_port
+        most = LOOK_SECONDS if most_seconds is None else most_seconds
+        state = host.ask(unit_state.shown(self.unit_name), min(LOOK_SECONDS, max(most, 1.0)))
+        if state.active != "active":
+            return Answer("", f"state {state.active}", is_expected=False)
+        if self.command is None:
+            return Answer("", "state active", is_expected=True)
+        seconds = min(self.timeout_seconds, most)
+        script = worker_check.run(self.command, seconds)
+        code, said = host.ask(script, seconds + MARGIN_SECONDS)
+        text = f"exit code {code}" + ("" if code == 0 else f", not 0, of {self.command}")
+        return Answer("", f"{text} ({said})" if code and said else text, is_expected=code == 0)
+
+
+Check = Questions | WorkerCheck
+"""What a release is proven by; `shown` says it, and `ask` asks it."""
+
+
+def of(at: SlotOnHost) -> Check:
+    """What a release in a slot must pass."""
+    return WorkerCheck.of(at) if at.app.settings.is_worker else Questions.of(at)
