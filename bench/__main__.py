@@ -85,7 +85,7 @@ class Bench:
     def _run(self, ground: Ground, who: Contestant, turn: str) -> None:
         what = f"{who.name}, {len(ground.lab.hosts)} hosts, {turn}"
         try:
-            found = job.measure(ground, who.name, who.driver, waits_in_turn=who.waits_in_turn)
+            found = job.measure(ground, who.name, who.driver, who.waits)
         except NotMeasured as error:
             self.refused[who.name] = str(error)
             _say(f"{what}: not measured: {error}")

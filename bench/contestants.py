@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bench import limit
 from bench.job import APP, GROUP, OLD, PORT, NotMeasured
 from bench.job import NEW as TO
-from bench.limit import PROVE_SECONDS
+from bench.limit import PROPAGATION_SECONDS, PROVE_SECONDS
 from bench.peers.ansible import Ansible
 from bench.peers.script import Script
 from deploy.cli import arguments
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from bench.job import Driver, Ground
+    from bench.job import Driver, Ground, Waits
 
 REFUSED = 2
 LONGEST_SECONDS = 900.0
@@ -69,7 +70,7 @@ class Product:
         }
         environment = {
             "from": str(ground.lab.folder / "environment.yaml"),
-            "propagation_seconds": 2,
+            "propagation_seconds": PROPAGATION_SECONDS,
             "rollout": dict(self.rollout),
         }
         settings = {
@@ -88,15 +89,15 @@ class Contestant:
     """One row of the comparison.
 
     part: the word that selects it; cannot: what it does not do of the job, or does not promise;
-    waits_in_turn: one host at a time, so that the limit of the waits holds for it; at_sixteen:
-    whether it is measured at 16 hosts too.
+    waits: what its waits come to, which is the limit of its wall time; at_sixteen: whether it is
+    measured at 16 hosts too.
     """
 
     name: str
     part: str
     driver: Driver
     cannot: str = ""
-    waits_in_turn: bool = False
+    waits: Waits | None = None
     at_sixteen: bool = False
 
     @property
@@ -113,13 +114,14 @@ _NO_PEER = (
     "after a kill, what was left is unknown"
 )
 CONTESTANTS = (
-    Contestant(WAIT, "rolling", Product({"batch": 1}), waits_in_turn=True, at_sixteen=True),
+    Contestant(WAIT, "rolling", Product({"batch": 1}), waits=limit.in_turn, at_sixteen=True),
     Contestant(QUICK, "rolling", Product({"batch": 1, "drain": "quiet"}, QUIET)),
     Contestant(WINDOW, "rolling", Product({"window": 2})),
     Contestant(
         SURGE,
         "surge",
         Product({"strategy": "surge", "drain": "quiet"}, QUIET, {"ports": [PORT, PORT + 1]}),
+        waits=limit.canary_then_all,
         at_sixteen=True,
     ),
     Contestant(

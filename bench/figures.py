@@ -20,6 +20,8 @@ FEW, MANY, STATUS_HOSTS = 4, 16, 20
 STATUS = f"inv status, {STATUS_HOSTS} hosts, after connecting"
 UPLOADS = "uploads"
 LARGEST, LESS = 1000, 100
+SURGE_OVER_LIMIT = {FEW: 1.5, MANY: 2.0}
+"""By the size of the fleet: what is over the waits is the two cores' work for all hosts at once."""
 MANY_LAB = f"a lab of {MANY} hosts"
 NOT_RUN = "not among the parts that were run"
 
@@ -93,6 +95,9 @@ def of_runs(all_of: Runs) -> tuple[Figure, ...]:
         theirs = all_of.median(ANSIBLE, hosts, lambda run: run.wall_seconds)
         return mine / theirs if mine and theirs else None
 
+    def over_limit(run: Run) -> float | None:
+        return run.wall_seconds / run.limit.seconds if run.limit else None
+
     few = all_of.median(SURGE, FEW, lambda run: run.until_new_seconds)
     many = all_of.median(SURGE, MANY, lambda run: run.until_new_seconds)
     ours = {each.name for each in CONTESTANTS if each.is_ours}
@@ -101,10 +106,17 @@ def of_runs(all_of: Runs) -> tuple[Figure, ...]:
         Figure(
             f"{WAIT}: wall over the limit of its waits",
             1.10,
-            all_of.median(
-                WAIT, FEW, lambda run: run.wall_seconds / run.limit.seconds if run.limit else None
-            ),
+            all_of.median(WAIT, FEW, over_limit),
             why=all_of.why(WAIT),
+        ),
+        *(
+            Figure(
+                f"{SURGE}: wall over the limit of its waits, {hosts} hosts",
+                most,
+                all_of.median(SURGE, hosts, over_limit),
+                why=all_of.why(SURGE, MANY_LAB),
+            )
+            for hosts, most in SURGE_OVER_LIMIT.items()
         ),
         Figure(
             f"{QUICK}: wall over {ANSIBLE}",

@@ -12,7 +12,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from bench import limit
 from deploy.errors import DeployError
 from lab import packages
 from lab.count import lowest
@@ -20,10 +19,14 @@ from lab.load import Load
 from lab.project import until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import Any
 
     from bench.limit import Limit
     from lab.fleet import Lab
+
+    Waits = Callable[[Lab, list[dict[str, Any]]], Limit]
 
 APP, GROUP, PORT = "web", "web-lab", 5000
 OLD, NEW = "1.0.0", "2.0.0"
@@ -101,7 +104,7 @@ class Run:
     """One measured run; times in seconds from the moment the command was typed.
 
     until_new_seconds: the last answer of the old version; least: the fewest targets in service
-    meanwhile; calls: API calls; limit: the sum of the waits, for those that take them in turn.
+    meanwhile; calls: API calls; limit: what the waits come to, where that is known.
     """
 
     contestant: str
@@ -116,8 +119,11 @@ class Run:
     limit: Limit | None
 
 
-def measure(ground: Ground, name: str, driver: Driver, *, waits_in_turn: bool) -> Run:
-    """Begin anew, and measure one deploy; DeployError where it does not end as it should."""
+def measure(ground: Ground, name: str, driver: Driver, waits: Waits | None = None) -> Run:
+    """Begin anew, and measure one deploy; DeployError where it does not end as it should.
+
+    waits: says what its waits come to, where that is known.
+    """
     lab = ground.lab
     lab.reset()
     lab.knobs(propagation_lag_seconds=LAG_SECONDS)
@@ -145,7 +151,7 @@ def measure(ground: Ground, name: str, driver: Driver, *, waits_in_turn: bool) -
         p99_ms=result.p99_ms,
         least=lowest(len(lab.hosts), told)[0],
         calls=calls,
-        limit=limit.of(lab, told) if waits_in_turn else None,
+        limit=waits(lab, told) if waits else None,
     )
 
 

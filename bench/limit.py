@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from lab.fleet import Lab
 
 DELAY_SECONDS = 10.0
+PROPAGATION_SECONDS = 2.0
 PROVE_SECONDS = 4.0
 START_SECONDS = 1.0
 UNIT = "web@5000.service"
@@ -19,7 +20,7 @@ STOPPED = "9d1aaa27d60140bd96365438aad20286"
 
 @dataclass(frozen=True)
 class Limit:
-    """The parts of the limit, each summed over the hosts, in seconds."""
+    """The parts of the limit, each summed over what waits in turn, in seconds."""
 
     delay: float
     prove: float
@@ -39,7 +40,7 @@ class Limit:
         )
 
 
-def of(lab: Lab, told: list[dict[str, Any]]) -> Limit:
+def in_turn(lab: Lab, told: list[dict[str, Any]]) -> Limit:
     """The limit of a rollout of one host at a time, by the group's events and the journals."""
     hosts = len(lab.hosts)
     return Limit(
@@ -47,7 +48,23 @@ def of(lab: Lab, told: list[dict[str, Any]]) -> Limit:
         prove=hosts * PROVE_SECONDS,
         stop=sum(_stop_seconds(lab, host.name) for host in lab.hosts),
         start=hosts * START_SECONDS,
-        healthy=healthy_seconds(told),
+        healthy=sum(healthy_seconds(told)),
+    )
+
+
+def canary_then_all(lab: Lab, told: list[dict[str, Any]]) -> Limit:
+    """The limit of a surge: a canary, then all others at once, whose old slots drain at the end.
+
+    The canary's own drains while the others begin. A drain takes the propagation time alone, as if
+    nothing were busy any more.
+    """
+    canary, *others = healthy_seconds(told)
+    return Limit(
+        delay=PROPAGATION_SECONDS,
+        prove=2 * PROVE_SECONDS,
+        stop=max(_stop_seconds(lab, host.name) for host in lab.hosts),
+        start=2 * START_SECONDS,
+        healthy=canary + max(others),
     )
 
 
@@ -65,13 +82,14 @@ def _stop_seconds(lab: Lab, host: str) -> float:
     return (ended - began) / 1_000_000
 
 
-def healthy_seconds(told: list[dict[str, Any]]) -> float:
-    """From registered to healthy, summed over the targets."""
-    registered: dict[str, float] = {}
-    total = 0.0
+def healthy_seconds(told: list[dict[str, Any]]) -> list[float]:
+    """From registered to healthy, for each target in the order of their registrations."""
+    registered: dict[tuple[str, int], float] = {}
+    seconds: dict[tuple[str, int], float] = {}
     for event in told:
+        target = event["id"], event["port"]
         if event["to"] == "initial":
-            registered[event["id"]] = event["at"]
-        if event["to"] == "healthy":
-            total += event["at"] - registered.pop(event["id"])
-    return total
+            registered[target] = event["at"]
+        if event["to"] == "healthy" and target in registered:
+            seconds[target] = event["at"] - registered[target]
+    return [seconds[target] for target in registered]

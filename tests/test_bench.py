@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -80,14 +81,34 @@ def test_the_fewest_in_service_are_counted_from_the_log() -> None:
     assert lowest(4, told) == (2, told[-1])
 
 
-def test_the_time_to_healthy_is_summed_over_the_targets() -> None:
+def test_the_time_to_healthy_is_each_targets_own() -> None:
     told = [
-        {"id": "a", "at": 1.0, "to": "initial"},
-        {"id": "b", "at": 2.0, "to": "initial"},
-        {"id": "a", "at": 4.0, "to": "healthy"},
-        {"id": "b", "at": 7.0, "to": "healthy"},
+        {"id": "a", "port": 1, "at": 0.0, "to": "healthy"},
+        {"id": "a", "port": 2, "at": 1.0, "to": "initial"},
+        {"id": "b", "port": 2, "at": 2.0, "to": "initial"},
+        {"id": "b", "port": 2, "at": 7.0, "to": "healthy"},
+        {"id": "a", "port": 2, "at": 4.0, "to": "healthy"},
     ]
-    assert limit.healthy_seconds(told) == 8.0
+    assert limit.healthy_seconds(told) == [3.0, 5.0]
+
+
+def test_the_waits_of_a_surge_are_those_of_a_canary_and_of_all_others_at_once() -> None:
+    told = [
+        {"id": name, "port": 5001, "at": at, "to": to}
+        for name, came, well in (("a", 1.0, 3.0), ("b", 4.0, 5.0), ("c", 4.0, 8.0))
+        for at, to in ((came, "initial"), (well, "healthy"))
+    ]
+    stopped = iter((0.5, 1.5, 1.0))
+    lab = SimpleNamespace(hosts=[SimpleNamespace(name=name) for name in "abc"])
+    lab.shell = lambda _, entry: _time(entry, stopped)
+    found = limit.canary_then_all(cast("Lab", lab), told)
+    assert (found.delay, found.prove, found.stop, found.start, found.healthy) == (2, 8, 1.5, 2, 6)
+
+
+def _time(entry: str, seconds: Iterator[float]) -> str:
+    """What journalctl exports of the moment when a unit began to stop, or had."""
+    now = 0 if limit.STOPPING in entry else next(seconds) * 1_000_000
+    return f"__MONOTONIC_TIMESTAMP={now:.0f}"
 
 
 def test_settings_that_the_product_refuses_are_not_measured(tmp_path: Path) -> None:
@@ -101,7 +122,7 @@ def test_contestants_are_told_apart_and_peers_say_what_they_lack() -> None:
     names = [each.name for each in CONTESTANTS]
     assert len(set(names)) == len(names)
     assert all(each.cannot for each in CONTESTANTS if not each.is_ours)
-    assert [each.name for each in CONTESTANTS if each.waits_in_turn] == [WAIT]
+    assert [each.name for each in CONTESTANTS if each.waits] == [WAIT, SURGE]
 
 
 def test_the_page_keeps_what_people_wrote() -> None:
