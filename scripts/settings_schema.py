@@ -152,6 +152,8 @@ def _refine(defs: Schema) -> None:
             # What a worker has, and what another app has.
             _together(target_group=worker, ports={"minItems": 1}),
             _together(target_group={"not": worker}, ports={"maxItems": 0}),
+            _together(target_groups={"minItems": 1}, ports={"maxItems": 0}),
+            _together(target_groups={"minItems": 1}, health=_together(command={"type": "string"})),
             _together(target_group=worker, target_port={"type": "integer"}),
             _together(target_group=worker, command={"pattern": r"\{port\}"}),
             *(

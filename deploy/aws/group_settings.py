@@ -8,9 +8,10 @@ from deploy.aws.targets import HIGHEST_PORT, TargetGroup
 from deploy.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from deploy.aws.api.answers import Answer
+    from deploy.settings.app import App
 
 OUR_TYPES, OUR_PROTOCOLS = ("instance", "ip"), ("HTTP", "HTTPS")
 OTHER_BALANCERS = ("loadbalancer/net/", "loadbalancer/gwy/")
@@ -54,23 +55,32 @@ def refuse_unfit(name: str, group: Answer) -> None:
 
 
 def distinct(
-    found: Mapping[str, Mapping[str, TargetGroup]],
+    apps: Iterable[App], found: Mapping[str, Mapping[str, TargetGroup]]
 ) -> dict[str, tuple[TargetGroup, ...]]:
     """Each app's target groups, of those found by app and by the name that the settings have.
 
     Raises:
-        BadInput: Two names mean one group, as a name and its ARN do.
+        BadInput: Two names mean one group, as a name and its ARN do; or apps behind one proxy have
+            not the same groups.
     """
-    taken: dict[str, str] = {}
-    for app, groups in found.items():
-        for name, group in groups.items():
-            called = f"{name!r} of app {app}"
-            if group.arn in taken:
+    taken: dict[str, tuple[App, str]] = {}
+    own = {app.name: {group.arn: group for group in found[app.name].values()} for app in apps}
+    for app in apps:
+        for name, group in found[app.name].items():
+            called = f"{name!r} of app {app.name}"
+            other, before = taken.setdefault(group.arn, (app, called))
+            if before != called and not (other is not app and other.shares_target_with(app)):
                 raise BadInput(
-                    f"target group {group.name} stands there twice: as {taken[group.arn]} and as "
+                    f"target group {group.name} stands there twice: as {before} and as "
                     f"{called}; name each target group once"
                 )
-            taken[group.arn] = called
+        for other in apps:
+            if app.shares_target_with(other) and own[app.name].keys() != own[other.name].keys():
+                raise BadInput(
+                    f"apps {app.name} and {other.name} have one target_port, {app.target_port}, "
+                    "and not the same target groups; name all groups of that port under "
+                    "`target_groups:` of both"
+                )
     return {app: tuple(groups.values()) for app, groups in found.items()}
 
 

@@ -54,6 +54,7 @@ class HealthPoller:
         self._groups = tuple(groups)
         self._changed = threading.Condition()
         self._readings: dict[str, Reading] = {}
+        self._first: dict[str, Reading] = {}
         self._errors: dict[str, tuple[float, DeployError]] = {}
         self._deadlines: dict[str, list[float]] = {group.arn: [] for group in self._groups}
         self._waiting = dict.fromkeys(self._deadlines, 0)
@@ -81,6 +82,11 @@ class HealthPoller:
         """The newest reading, for display; None before the first."""
         with self._changed:
             return self._readings.get(group.arn)
+
+    def first(self, group: TargetGroup) -> Reading | None:
+        """The oldest reading; None before it."""
+        with self._changed:
+            return self._first.get(group.arn)
 
     def after(
         self, group: TargetGroup, moment: float, timeout_seconds: float, *, at_once: bool = True
@@ -131,6 +137,7 @@ class HealthPoller:
             else:
                 with self._changed:
                     self._readings[group.arn] = reading
+                    self._first.setdefault(group.arn, reading)
                     self._errors.pop(group.arn, None)
                     self._changed.notify_all()
             if self._pause(group, started):

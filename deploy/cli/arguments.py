@@ -138,10 +138,18 @@ def environment_of(file: Path, environment: str, app: str | None, batch: str | N
 
 
 def _only_app(environment: Environment, name: str) -> Environment:
-    chosen: tuple[App, ...] = tuple(app for app in environment.apps if app.name == name)
-    if not chosen:
+    chosen = next((app for app in environment.apps if app.name == name), None)
+    if chosen is None:
         known = [app.name for app in environment.apps]
         hint = nearest(name, known) or f"; known: {', '.join(known)}"
         raise BadInput(f"{environment.name}: no app {name!r}{hint}")
-    others = tuple(app for app in environment.apps if app.name != name)
-    return environment.model_copy(update={"apps": chosen, "other_apps": others})
+    whole: tuple[App, ...] = tuple(
+        app for app in environment.apps if app is chosen or app.shares_target_with(chosen)
+    )
+    return environment.model_copy(
+        update={
+            "apps": whole,
+            "beside": tuple(app.name for app in whole if app is not chosen),
+            "other_apps": tuple(app for app in environment.apps if app not in whole),
+        }
+    )

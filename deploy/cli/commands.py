@@ -62,7 +62,7 @@ def roll_back(asked: Asked, to: str | None) -> ExitCode:
             seen,
             to,
             scope=opened.scope,
-            problems=exclusion.joined(fitness.cramped(opened.environment, seen), problems),
+            problems=exclusion.joined(fitness.unfit_to_go_back(opened.environment, seen), problems),
             allow_downtime=asked.allow_downtime,
         )
 
@@ -119,7 +119,7 @@ def _refuse_file(file: Path) -> None:
 
 def _show_observations(rollout: Rollout, seen: Sequence[Observation], file: Path) -> None:
     """What was measured, what follows from it, and the file that it is written to."""
-    opened, (app, *_) = rollout.opened, rollout.opened.environment.apps
+    opened, (app, *_) = rollout.opened, rollout.opened.environment.asked_apps
     groups = opened.groups[app.name]
     found = [*findings.suggestions(opened.environment, groups, seen)]
     delay_seconds = max(group.delay_seconds for group in groups)
@@ -225,8 +225,7 @@ def _show_fleet(opened: Session, screen: Screen) -> Overview | None:
     """What runs where, asked anew."""
     fleet = None
     try:
-        seen = opened.survey()
-        fleet = replace(overview(opened.environment, seen), lock="")  # it is ours
+        fleet = replace(overview(opened.environment, opened.survey()), lock="")  # it is ours
         screen.show(tables.render_overview(fleet))
     except Exception as error:  # noqa: BLE001 - the report must come, whatever goes wrong here
         said = as_deploy_error(error, "reading what runs where")

@@ -92,7 +92,7 @@ class Session:
                 app.name: dict(zip(app.group_names, (each.result() for each in own), strict=True))
                 for app, own in zip(environment.apps, groups.values(), strict=True)
             }
-            self.groups = group_settings.distinct(found_groups)
+            self.groups = group_settings.distinct(environment.apps, found_groups)
             found = find.result()
         self._resting, self._notes = scaling.resting(account, found)
         chosen = inventory.select(found, self._only, self._skip)
@@ -175,7 +175,7 @@ class Session:
             return seen, reading.result()
 
     def _open_packages(self, wanted: str | None) -> tuple[Opened, ...]:
-        apps = self.environment.apps
+        apps = self.environment.asked_apps
         if wanted is not None and len(apps) > 1:
             names = ", ".join(app.name for app in apps)
             raise BadInput(f"--package is for one app: say which with --app ({names})")
@@ -219,8 +219,8 @@ class Session:
         """The seams for an execution; its poller polls until the session ends."""
         if self._poller is None:
             tick_seconds = self.environment.poll_seconds
-            groups = [group for each in self.groups.values() for group in each]
-            poller = HealthPoller(self.balancer, groups, tick_seconds)
+            groups = {group.arn: group for each in self.groups.values() for group in each}
+            poller = HealthPoller(self.balancer, groups.values(), tick_seconds)
             self._poller = self._stack.enter_context(poller)
         left = self.seconds_left
         return Fleet(

@@ -88,7 +88,7 @@ def deploy_seconds(
     drain_seconds: the longest delay of the app's groups. Uploads and the app's own start come on
     top.
     """
-    rollout, (app, *_) = environment.rollout, environment.apps
+    rollout, (app, *_) = environment.rollout, environment.asked_apps
     if rollout.drain == "quiet":
         floor = propagation_seconds(seen) or environment.propagation_seconds
         drain_seconds = min(max(floor, environment.quiet_seconds), drain_seconds)

@@ -31,12 +31,12 @@ def make(environment: Environment, survey: Survey, *, allow_downtime: bool = Fal
     Raises BadInput where they are none or several, where the host does not serve what was deployed
     there, or where too few others would be left in service.
     """
-    if len(environment.apps) > 1:
-        names = ", ".join(app.name for app in environment.apps)
+    if len(environment.asked_apps) > 1:
+        names = ", ".join(app.name for app in environment.asked_apps)
         raise BadInput(f"one app is observed at a time: say which with --app ({names})")
     if survey.unreachable:
         raise BadInput(*survey.unreachable.values())
-    (facts,), (app,) = survey.hosts, environment.apps
+    (facts,), (app,) = survey.hosts, environment.asked_apps
     on = survey.on(facts.host, app)
     if app.is_worker:
         raise BadInput(f"{app.name} is a worker: it has no target group, so nothing is measured")

@@ -97,6 +97,12 @@ def prepare(environment: Environment, app: App, path: Path, workspace: Path) -> 
         )
     opened = replace(opened, path=path)
     words = _words(app, path, opened.files)
+    for word in app.health.words[:1]:
+        if "/" in word and word[0] != "/" and word.removeprefix("./") not in opened.files:
+            raise BadInput(
+                f"{app.name}: health.command: {word} is no file of {path.name}; name one of its "
+                "files, or a program on the host's PATH"
+            )
     first = words[0].removeprefix("./")
     return Opened(app, opened, (first, *words[1:]) if first in opened.files else words)
 

@@ -63,6 +63,27 @@ def taken_out(apps: tuple[App, ...], survey: Survey) -> Problems:
     )
 
 
+def beside(environment: Environment, survey: Survey) -> Problems:
+    """The hosts on which an app that shares a target, and is not asked for, would not serve.
+
+    The target goes back in for all apps behind the proxy.
+    """
+    return exclusion.joined(
+        *(
+            {
+                on.host.name: (
+                    f"{on.host}: {app.name}, which shares the target on port {app.target_port}, "
+                    "does not run what was deployed last; repair it first, or deploy both",
+                )
+            }
+            for app in environment.apps
+            if app.name in environment.beside
+            for on in survey.everywhere(app)
+            if not (on.slot.runs_deployed or on.previous_unit)
+        )
+    )
+
+
 def cramped(environment: Environment, survey: Survey) -> Problems:
     """The hosts without the memory for two releases of an app, where both are to run at once."""
     problems: list[Problems] = []
@@ -77,6 +98,11 @@ def cramped(environment: Environment, survey: Survey) -> Problems:
                 )
                 problems.append({facts.host.name: (why,)})
     return exclusion.joined(*problems)
+
+
+def unfit_to_go_back(environment: Environment, survey: Survey) -> Problems:
+    """Everything on hosts that forbids a rollback there, by host name."""
+    return exclusion.joined(beside(environment, survey), cramped(environment, survey))
 
 
 def too_small(opened: Iterable[Opened], survey: Survey) -> Problems:

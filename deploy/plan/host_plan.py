@@ -39,7 +39,8 @@ class Goal:
     """What an app shall run on one host: a release, under the unit with this digest.
 
     failed_release: the release that is left because it is bad, to be marked so; empty for none;
-    kind: what its record says of the switch.
+    kind: what its record says of the switch; is_new: whether it was built for this, and does not
+    return.
     """
 
     on: AppOnHost
@@ -47,6 +48,7 @@ class Goal:
     unit_digest: str
     failed_release: str = ""
     kind: Kind = Kind.DEPLOY
+    is_new: bool = True
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class HostPlan:
     def switches(self, app: App) -> bool:
         """Whether the app is out of service while the host plan is worked."""
         return app.name not in self.surged and any(
-            step.app.name == app.name
+            (step.app.name == app.name or step.app.settings.shares_target_with(app))
             and (
                 isinstance(step, SwitchRelease)
                 or (isinstance(step, DeregisterTarget) and step.was_healthy)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from deploy.plan.host_plan import Goal, HostPlan
 from deploy.steps import quiet_drain
+from deploy.steps.answers import ProveProxy
 from deploy.steps.drain import WaitDrained, WaitQuiet
 from deploy.steps.records import ForgetOut, MarkBad, NoteOut, RecordDeployed
 from deploy.steps.target import DeregisterTarget, RegisterTarget, Soak, WaitHealthy
 from deploy.steps.unit import RetireUnit, StartUnit, StopUnit, SwitchRelease
 from deploy.steps.verify import ProveRelease, WatchWorker
 from deploy.survey import check
+from deploy.survey.question import Questions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,11 +28,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Parts:
-    """A host plan in the making: what the apps do in turn, so that their waits overlap."""
+    """A host plan in the making: what the apps do in turn, so that their waits overlap.
 
+    Workers come before or after all that: no target waits for a worker to end.
+    """
+
+    before: list[Step] = field(default_factory=list)
+    behind: list[Step] = field(default_factory=list)
     out: list[Step] = field(default_factory=list)
     waits: list[Step] = field(default_factory=list)
     switch: list[Step] = field(default_factory=list)
+    through: list[Step] = field(default_factory=list)
     register: list[Step] = field(default_factory=list)
     see: list[Step] = field(default_factory=list)
     leave: list[Step] = field(default_factory=list)
@@ -50,9 +58,12 @@ def laid(goals: Sequence[Goal], environment: Environment) -> HostPlan:
     surged: list[AppOnHost] = []
     for goal in goals:
         on, name, last = goal.on, goal.on.app.name, goal.on.slot.deployed
-        if goal.failed_release:
+        if goal.failed_release and not on.is_worker:
             parts.out.append(MarkBad(host, on.app, goal.failed_release))
-        if surges(on, environment):
+        if on.is_worker:
+            has_begun = any(not each.on.is_worker for each in goals[: goals.index(goal)])
+            (parts.behind if has_begun else parts.before).extend(_work(goal, environment))
+        elif surges(on, environment):
             surged.append(on)
             _surge(parts, goal, environment)
         else:
@@ -63,7 +74,12 @@ def laid(goals: Sequence[Goal], environment: Environment) -> HostPlan:
             good[name] = last
     return HostPlan(
         host,
-        (*parts.out, *parts.waits, *parts.switch, *parts.register, *parts.see),
+        (
+            *parts.before,
+            *(*parts.out, *parts.waits, *parts.switch),
+            *(*parts.through, *parts.register, *parts.see),
+            *parts.behind,
+        ),
         good,
         drains,
         (*parts.leave, *parts.empty, *parts.end),
@@ -97,8 +113,6 @@ def landing(on: AppOnHost, environment: Environment) -> Slot:
 def _roll(parts: _Parts, goal: Goal, environment: Environment) -> None:
     """Out, drained, stopped, switched, proven, in: all in the slot in use."""
     on = goal.on
-    if on.is_worker and on.is_up:
-        parts.switch.append(NoteOut(on.host, on.app))
     if on.may_receive:
         parts.out.append(DeregisterTarget(on.host, on.app, was_healthy=on.is_healthy))
     if on.is_registered:
@@ -107,6 +121,26 @@ def _roll(parts: _Parts, goal: Goal, environment: Environment) -> None:
     if on.slot.unit_state.is_loaded:
         parts.switch.append(StopUnit(on.host, on.app))
     _enter(parts, goal, on, environment)
+
+
+def _work(goal: Goal, environment: Environment) -> list[Step]:
+    """A worker is stopped, switched, started and proven; the note comes before all of it."""
+    on, host, app = goal.on, goal.on.host, goal.on.app
+    bad = [MarkBad(host, app, goal.failed_release)] if goal.failed_release else []
+    stop = [StopUnit(host, app)] if on.slot.unit_state.is_loaded else []
+    asked = check.of(on) if goal.is_new else check.of(on).of_old()
+    soak = environment.rollout.soak_seconds
+    return [
+        *bad,
+        NoteOut(host, app),
+        *_retired(on),
+        *stop,
+        SwitchRelease(host, app, goal.release, goal.unit_digest),
+        StartUnit(host, app),
+        ProveRelease(host, app, goal.release, asked),
+        *([WatchWorker(host, app, soak)] if soak else []),
+        RecordDeployed(host, app, goal.release, goal.unit_digest, goal.kind),
+    ]
 
 
 def _surge(parts: _Parts, goal: Goal, environment: Environment) -> None:
@@ -135,16 +169,16 @@ def _enter(parts: _Parts, goal: Goal, at: SlotOnHost, environment: Environment) 
     parts.switch += (
         SwitchRelease(host, app, goal.release, goal.unit_digest),
         StartUnit(host, app),
-        ProveRelease(host, app, goal.release, check.of(at)),
+        ProveRelease(host, app, goal.release, check.alone(at, environment)),
     )
-    soak = environment.rollout.soak_seconds
-    if at.is_worker:
-        parts.see += [WatchWorker(host, app, soak)] if soak else []
-    else:
-        parts.register.append(RegisterTarget(host, app))
-        parts.see.append(WaitHealthy(host, app))
-        soak = max(soak, *(group.slow_start_seconds for group in at.groups))
-        parts.see += [Soak(host, app, soak)] if soak else []
+    if environment.partners(app.settings):
+        parts.through.append(ProveProxy(host, app, Questions.of_proxy(at)))
+    parts.register.append(RegisterTarget(host, app))
+    parts.see.append(WaitHealthy(host, app))
+    slow_start_seconds = max(group.slow_start_seconds for group in at.groups)
+    soak = max(environment.rollout.soak_seconds, slow_start_seconds)
+    if soak:
+        parts.see.append(Soak(host, app, soak))
     parts.see.append(RecordDeployed(host, app, goal.release, goal.unit_digest, goal.kind))
 
 

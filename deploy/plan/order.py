@@ -49,7 +49,7 @@ def order(
     Of several apps, hosts with the fewest in service come first. A percentage or a ramp asks
     for a canary: a host that shows what the release does in service.
     """
-    served = tuple(apps)
+    served = tuple(app for app in apps if not app.is_worker)
 
     def serving_apps(facts: HostFacts) -> int:
         return sum(survey.on(facts.host, app).serves for app in served)
@@ -86,11 +86,16 @@ def sick_apart(
     sick: dict[str, tuple[Goal, ...]] = {}
     rest = dict(goals)
     for host, mine in goals.items():
-        out = tuple(goal for goal in mine if not goal.on.is_healthy_somewhere)
+        out = tuple(goal for goal in mine if _is_out(goal))
         if out and len(out) < len(mine):
             sick[host] = out
-            rest[host] = tuple(goal for goal in mine if goal.on.is_healthy_somewhere)
+            rest[host] = tuple(goal for goal in mine if not _is_out(goal))
     return sick, rest
+
+
+def _is_out(goal: Goal) -> bool:
+    """Whether an app is out of service now. A worker is no capacity, and goes with its batch."""
+    return not goal.on.is_worker and not goal.on.is_healthy_somewhere
 
 
 def windows(batch: tuple[HostPlan, ...], size: int | None) -> list[tuple[HostPlan, ...]]:

@@ -71,6 +71,11 @@ class Plan:
         return not self.batches and all(isinstance(step, ProveCurrent) for step in self.steps)
 
     @property
+    def _is_of_workers(self) -> bool:
+        """Whether it is about workers alone."""
+        return bool(self.apps) and all(app.is_worker for app in self.apps.values())
+
+    @property
     def early(self) -> dict[str, HostPlan]:
         """The host plans by host of a first batch that may begin when its own hosts are staged."""
         if not self.batches or self.at_a_time(1):
@@ -103,7 +108,8 @@ class Plan:
         lines = [self.title]
         lines += [f"Warning: {text}" for text in self.warnings]
         if self.staging:
-            lines.append("Before anything leaves the load balancer, on all hosts at once:")
+            first = "is stopped" if self._is_of_workers else "leaves the load balancer"
+            lines.append(f"Before anything {first}, on all hosts at once:")
             lines += [_line(step) for host_plan in self.staging for step in host_plan.steps]
         for number, batch in enumerate(self.batches, start=1):
             names = ", ".join(host_plan.host.name for host_plan in batch)
@@ -117,7 +123,8 @@ class Plan:
         elif self.changes_nothing:
             lines.append("Every host is current: nothing is changed.")
         elif not self.batches:
-            lines.append("Nothing leaves the load balancer.")
+            what = "is stopped" if self._is_of_workers else "leaves the load balancer"
+            lines.append(f"Nothing {what}.")
         else:
             lines.append(f"Waits from settings alone: about {self.seconds:.0f} s.")
         return "\n".join(foreign_text.line(each) for each in lines)

@@ -39,6 +39,7 @@ def check(
     marks = marked(opened, survey, scope) if is_default else {}
     problems = exclusion.joined(
         fitness.unfit(environment.apps, survey),
+        fitness.beside(environment, survey),
         fitness.cramped(environment, survey),
         fitness.too_small(opened, survey),
         fitness.other_contents(opened, survey),

@@ -51,7 +51,7 @@ def staged(offer: Offer, on: AppOnHost, *, is_due: bool) -> list[Step]:
     app, host, release = on.app, on.host, offer.package.release.id
     slot, unit = on.slot, offer.unit(on)
     if not is_due:
-        proof = ProveCurrent(host, app, release, check.of(on))
+        proof = ProveCurrent(host, app, release, check.of(on).of_old())
         last, wanted = slot.deployed, (release, unit.digest)
         is_recorded = last and (last.release, last.unit_digest) == wanted and not slot.out
         return [proof] if is_recorded else [proof, RecordDeployed(host, app, *wanted)]

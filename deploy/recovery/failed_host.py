@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy.plan.host_plan import back_in
+from deploy.recovery import shared_target
+from deploy.recovery.recovery import Recovery
+from deploy.steps.answers import ProveProxy, ProveRevived
 from deploy.steps.drain import WaitDrained
 from deploy.steps.records import ForgetOut, MarkBad, NoteOut, RecordDeployed
 from deploy.steps.target import DeregisterTarget, RegisterTarget
 from deploy.steps.unit import RetireUnit, ReviveUnit, StartUnit, StopUnit, SwitchRelease
-from deploy.steps.verify import ProveRelease, ProveRevived
+from deploy.steps.verify import ProveRelease
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,25 +21,6 @@ if TYPE_CHECKING:
     from deploy.plan.host_plan import HostPlan
     from deploy.settings.app import AppInSlot
     from deploy.steps.base import Step
-
-
-@dataclass(frozen=True)
-class Recovery:
-    """The recovery steps after a host plan stopped, and whether all its apps serve afterwards.
-
-    at_once: to be done first, since they put back in what never stopped to run; leaves: whether
-    a slot beside the one that serves is left as it is, with what runs there.
-    """
-
-    at_once: tuple[Step, ...]
-    then: tuple[Step, ...]
-    serves: bool
-    leaves: bool = False
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """All of them, in order."""
-        return (*self.at_once, *self.then)
 
 
 def recovery_of(
@@ -60,8 +43,9 @@ def recovery_of(
     where a step failed after it had been done.
     """
     began = host_plan.steps[: max(begun, host_plan.steps.index(failed) + 1)]
-    recoveries = [
-        _of_app(
+    apps = {step.app.name: step.app.settings for step in host_plan.steps}
+    recoveries = {
+        name: _of_app(
             host_plan,
             name,
             [step for step in began if step.app.name == name],
@@ -69,13 +53,11 @@ def recovery_of(
             still_runs=still_runs,
             is_bad=is_bad,
         )
-        for name in dict.fromkeys(step.app.name for step in host_plan.steps)
-    ]
-    return Recovery(
-        tuple(step for recovery in recoveries for step in recovery.at_once),
-        tuple(step for recovery in recoveries for step in recovery.then),
-        all(recovery.serves for recovery in recoveries),
-        any(recovery.leaves for recovery in recoveries),
+        for name in apps
+    }
+    return Recovery.joined(
+        shared_target.recovery([recoveries[app.name] for app in bundle])
+        for bundle in shared_target.bundles(apps.values())
     )
 
 
@@ -99,8 +81,11 @@ def _of_app(
         found = _withdrawn(host_plan, mine, is_bad=is_bad and has_failed)
         is_left_over = has_failed and not _has(_of(host_plan, name), SwitchRelease)
         return Recovery((), found, serves=serves, leaves=is_left_over)
-    if _has(mine, ReviveUnit):
-        # A repair that could not bring the previous unit back: nothing else is left to try.
+    whole = _of(host_plan, name)
+    is_ended = whole[0].app.settings.is_worker and not _has(whole, ProveRelease)
+    if _has(mine, ReviveUnit) or is_ended:
+        # A repair that could not bring the previous unit back, or end a worker that was never
+        # proven: nothing else is left to try.
         return Recovery((), (), serves=not has_failed)
     if not {type(step) for step in mine} & {StopUnit, RetireUnit, SwitchRelease}:
         return _untouched(host_plan, name, mine, is_failed=is_failed)
@@ -122,6 +107,10 @@ def instead(host_plan: HostPlan, failed: Step, *, is_bad: bool) -> Recovery | No
     if isinstance(failed, MarkBad):
         return None
     name, is_note = failed.app.name, isinstance(failed, ForgetOut)
+    if failed.app.settings.is_worker and isinstance(failed, StartUnit | ProveRelease):
+        # It would go on to take work with what is not proven.
+        ended = RetireUnit(failed.host, failed.app, failed.app.unit_name)
+        return Recovery((), (ended,), serves=False)
     is_surged = name in host_plan.surged
     whole = _of(host_plan, name)
     place = next((place for place, step in enumerate(whole) if step is failed), None)
@@ -169,7 +158,7 @@ def _untouched(
         return Recovery((register,), tuple(see if out.was_healthy else see[1:]), serves=True)
     served = any(isinstance(step, DeregisterTarget) and step.was_healthy for step in whole)
     # A host plan that registers nothing repairs a target that is in service already.
-    is_in = not _has(whole, RegisterTarget)
+    is_in = not whole[0].app.settings.is_worker and not _has(whole, RegisterTarget)
     return Recovery((), (), serves=served or is_in or not is_failed)
 
 
@@ -197,7 +186,10 @@ def _restored(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> Rec
     elif good:
         found += _put_back(host_plan, app, good, proof)
     else:
+        if app.settings.is_worker:  # no load balancer keeps work from it
+            found += [RetireUnit(host, app, app.unit_name), ForgetOut(host, app)]
         return Recovery((), tuple(found), serves=False)
+    found += [step for step in _of(host_plan, app.name) if isinstance(step, ProveProxy)]
     return Recovery((), (*found, *back_in(host, app)), serves=True)
 
 
@@ -241,5 +233,5 @@ def _put_back(
         StopUnit(host, app),
         SwitchRelease(host, app, good.release, good.unit_digest),
         StartUnit(host, app),
-        ProveRelease(host, app, good.release, proof.questions),
+        ProveRelease(host, app, good.release, proof.questions.of_old()),
     )

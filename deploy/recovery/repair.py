@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from deploy.aws.targets import State
 from deploy.errors import BadInput
 from deploy.hosts.notes import Note
 from deploy.plan import assembly, exclusion, host_steps
 from deploy.plan.host_plan import Goal, HostPlan, back_in
+from deploy.recovery import shared_target
 from deploy.settings.scope import Scope
+from deploy.steps.answers import ProveProxy, ProveRevived
 from deploy.steps.drain import WaitDrained
 from deploy.steps.records import ForgetOut, RecordDeployed
 from deploy.steps.staging import RemoveReleases
 from deploy.steps.target import DeregisterTarget, WaitHealthy
-from deploy.steps.unit import ReviveUnit
-from deploy.steps.verify import ProveRelease, ProveRevived
+from deploy.steps.unit import RetireUnit, ReviveUnit
+from deploy.steps.verify import ProveRelease
 from deploy.survey import check
+from deploy.survey.question import Questions
 
 if TYPE_CHECKING:
     from deploy.aws.inventory import Host
@@ -54,7 +57,7 @@ def make(given: Environment, survey: Survey, scope: Scope | None = None) -> Plan
 def _serves(host: Host, environment: Environment, survey: Survey) -> bool:
     """Whether an app that is not as deployed is in service on the host all the same."""
     apps = [survey.on(host, app) for app in environment.apps]
-    return any(on.is_healthy and not on.slot.is_as_deployed for on in apps)
+    return any(on.is_healthy and not on.is_worker and not on.slot.is_as_deployed for on in apps)
 
 
 def _made(given: Environment, survey: Survey) -> Plan:
@@ -72,33 +75,23 @@ def _made(given: Environment, survey: Survey) -> Plan:
     first: list[HostPlan] = []
     lost: list[str] = []
     for facts in survey.hosts:
-        partial: list[Step] = []
+        apps = [survey.on(facts.host, app) for app in environment.apps]
+        partial = tuple(RemoveReleases(o.host, o.app, ()) for o in apps if o.slot.partial)
         repaired: list[Step] = []
         due: list[Goal] = []
-        for on in (survey.on(facts.host, app) for app in environment.apps):
-            slot, last = on.slot, on.slot.deployed
-            if slot.partial:
-                partial.append(RemoveReleases(on.host, on.app, ()))
-            if on.taken_out:
-                groups = ", ".join(group.name for group in on.taken_out)
-                lost.append(
-                    f"{on.host}: {on.app.name} was taken out of {groups} by hand, so it stays out; "
-                    "a deploy with --join puts it back"
-                )
+        for bundle in shared_target.bundles(environment.apps):
+            parts = [_part(on, environment) for on in apps if on.app.settings in bundle]
+            found = shared_target.entered_last(step for part in parts for step in part.steps)
+            lost += [part.lost for part in parts if part.lost]
+            if any(part.holds_back for part in parts):
+                # Its target stays out, with all apps behind the proxy.
                 continue
-            if slot.is_as_deployed and on.is_healthy:
-                continue
-            found = _without_switch(on, environment)
-            is_sick = slot.is_as_deployed and on.may_receive
-            if found:
-                repaired += found
-            elif last and slot.can_run(last) and not is_sick:
-                due.append(Goal(on, last.release, last.unit_digest))
-            else:
-                lost.append(f"{on.host}: {_why_lost(slot, on.app.name)}")
+            own = [part.goal for part in parts if part.goal]
+            due += own
+            repaired += shared_target.stays_out(found, bundle[0]) if own else found
         goals[facts.host.name] = tuple(due)
         if partial:
-            staging.append(HostPlan(facts.host, tuple(partial)))
+            staging.append(HostPlan(facts.host, partial))
         if repaired:
             first.append(HostPlan(facts.host, tuple(repaired), apart=True))
     names = {app.name: "as last deployed" for app in environment.apps}
@@ -114,6 +107,49 @@ def _made(given: Environment, survey: Survey) -> Plan:
     return replace(made, tolerated=made.tolerated + len(made.left_out))
 
 
+class _Part(NamedTuple):
+    """What is done for one app on one host: steps without a switch, a goal, or why nothing is.
+
+    holds_back: whether its place behind a proxy is dead, so that no other app there may serve.
+    """
+
+    steps: tuple[Step, ...] = ()
+    goal: Goal | None = None
+    lost: str = ""
+    holds_back: bool = False
+
+
+def _part(on: AppOnHost, environment: Environment) -> _Part:
+    slot, last = on.slot, on.slot.deployed
+    if on.taken_out:
+        groups = ", ".join(group.name for group in on.taken_out)
+        return _Part(
+            lost=f"{on.host}: {on.app.name} was taken out of {groups} by hand, so it stays out; "
+            "a deploy with --join puts it back",
+            holds_back=True,
+        )
+    if slot.is_as_deployed and on.is_healthy:
+        return _Part()
+    found = _unproven(on) or _without_switch(on, environment)
+    is_sick = slot.is_as_deployed and on.may_receive
+    if found:
+        return _Part(found)
+    if last and slot.can_run(last) and not is_sick:
+        return _Part(goal=Goal(on, last.release, last.unit_digest, is_new=False))
+    is_shared = on.app.settings.target_port is not None
+    return _Part(
+        lost=f"{on.host}: {_why_lost(slot, on.app.name)}", holds_back=is_shared and not is_sick
+    )
+
+
+def _unproven(on: AppOnHost) -> tuple[Step, ...]:
+    """What ends a worker's first release that was never proven: it may not go on to take work."""
+    is_first = on.is_worker and on.slot.out and on.slot.deployed is None
+    if not is_first or on.app.settings.replaces:
+        return ()
+    return (RetireUnit(on.host, on.app, on.unit_name), ForgetOut(on.host, on.app))
+
+
 def _why_lost(slot: Slot, app: str) -> str:
     if slot.deployed is None:
         return f"{app} was never deployed here, so there is nothing to go back to; deploy it"
@@ -125,14 +161,17 @@ def _why_lost(slot: Slot, app: str) -> str:
 def _without_switch(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
     """The steps for what needs no switch; none where it does, or nothing can be done."""
     host, app, slot, last = on.host, on.app, on.slot, on.slot.deployed
-    questions = check.of(on)
+    previous = app.settings.replaces
+    questions = check.alone(on, environment).of_old()
+    partners = environment.partners(app.settings)
+    through = (ProveProxy(host, app, Questions.of_proxy(on)),) if partners else ()
     if last and slot.runs_deployed:
         proven = ProveRelease(host, app, last.release, questions)
         if on.is_in_every_group:
             see = () if on.is_worker else (WaitHealthy(host, app),)
             return (proven, *see, ForgetOut(host, app)) if slot.out else ()
         wait = _address_drained(on, environment)
-        return (*wait, proven, *back_in(host, app))
+        return (*wait, proven, *through, *back_in(host, app))
     states = {each.health.state for each in on.memberships}
     if slot.is_steady and states and states <= {State.HEALTHY, State.INITIAL}:
         release, unit_digest = slot.running_release, slot.running_unit_digest
@@ -141,7 +180,6 @@ def _without_switch(on: AppOnHost, environment: Environment) -> tuple[Step, ...]
             WaitHealthy(host, app),
             RecordDeployed(host, app, release, unit_digest),
         )
-    previous = app.settings.replaces
     if previous and slot.replaces.is_loaded and last is None and _was_out(slot):
         revived = ProveRevived(host, app, previous, questions)
         if slot.replaces.is_running and not slot.unit_state.is_running and on.may_receive:
@@ -151,6 +189,7 @@ def _without_switch(on: AppOnHost, environment: Environment) -> tuple[Step, ...]
             *_address_drained(on, environment),
             ReviveUnit(host, app, previous),
             revived,
+            *through,
             *back_in(host, app),
         )
     return ()

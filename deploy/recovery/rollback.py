@@ -87,7 +87,7 @@ def decide(
 
     Hosts that are not concerned have no record. Raises BadInput as `make` does.
     """
-    pasts = {app.name: Past.of(app, environment, survey) for app in environment.apps}
+    pasts = {app.name: Past.of(app, environment, survey) for app in environment.asked_apps}
     targets = _named(pasts, to) if to else newest_run.newest_run(pasts, scope)
     problems: list[Problems] = []
     wanted: dict[str, dict[str, Record]] = {app: {} for app in pasts}
@@ -119,18 +119,19 @@ def back(
     for facts in survey.hosts:
         due: list[Goal] = []
         proofs: list[ProveCurrent] = []
-        for app in environment.apps:
+        for app in environment.asked_apps:
             record = wanted[app.name].get(facts.host.name)
             if record is None:
                 continue
             on = survey.on(facts.host, app)
             slot = on.slot
             if slot.runs(record.release, record.unit_digest) and on.is_healthy and not slot.out:
-                proofs.append(ProveCurrent(on.host, on.app, record.release, check.of(on)))
+                proofs.append(ProveCurrent(on.host, on.app, record.release, check.of(on).of_old()))
                 continue
             left = slot.running_release or slot.link
             failed_release = left if left != record.release else ""
-            due.append(Goal(on, record.release, record.unit_digest, failed_release, Kind.ROLLBACK))
+            wanted_now = (record.release, record.unit_digest)
+            due.append(Goal(on, *wanted_now, failed_release, Kind.ROLLBACK, is_new=False))
         goals[facts.host.name] = tuple(due)
         if proofs:
             staging.append(HostPlan(facts.host, tuple(proofs)))
@@ -164,7 +165,7 @@ def take_back(
     gone = {
         facts.host.name: (f"{facts.host}: {app.name} {record.release} is not there any more",)
         for facts in survey.hosts
-        for app in environment.apps
+        for app in environment.asked_apps
         if (record := wanted[app.name].get(facts.host.name))
         and not host_steps.landing(survey.on(facts.host, app), environment).can_run(record)
     }

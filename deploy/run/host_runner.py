@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from deploy import retry
 from deploy.errors import DeployError, LockLost, as_deploy_error
-from deploy.recovery import failed_host
+from deploy.recovery import failed_host, shared_target
 from deploy.run import failed_step
 from deploy.run.failed_step import Recovered
 from deploy.run.report import Event, HostEnded, Outcome, StepBegan, StepEnded
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deploy.plan.host_plan import HostPlan
-    from deploy.recovery.failed_host import Recovery
+    from deploy.recovery.recovery import Recovery
     from deploy.run.progress import Progress
     from deploy.steps.base import Step
     from deploy.steps.fleet import Fleet
@@ -197,8 +197,7 @@ class HostRunner:
                     self.progress.deploy(back)
                 other = failed_host.instead(plan, back, is_bad=error.blames_release)
                 if other is not None:
-                    others = [step for step in todo if step.app.name != back.app.name]
-                    todo = [*others, *other.steps]
+                    todo = shared_target.after(todo, back, other)
                     serves = serves and other.serves
                     leaves = leaves or other.leaves
             else:

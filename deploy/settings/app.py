@@ -63,7 +63,8 @@ class App(Strict):
     target_port: Port | None = None
     """The port of a reverse proxy on the host, which the target groups have in place of the app's
     own. Targets are taken out and put in on it, and a release is proven on its own port and then
-    through the proxy, unless the health check has a port of its own.
+    through the proxy, unless the health check has a port of its own. Several apps behind one proxy
+    have the same `target_port` and the same target groups.
     """
     command: str | None = None
     """The command that starts the service: a file of the package or a program on the host's
@@ -177,6 +178,10 @@ class App(Strict):
     def group_names(self) -> tuple[str, ...]:
         """The target groups, by name or ARN; a worker has none."""
         return () if self.is_worker else self.target_groups or (str(self.target_group),)
+
+    def shares_target_with(self, other: App) -> bool:
+        """Whether one proxy stands before both of them, so that they go out and in together."""
+        return self.target_port is not None and self.target_port == other.target_port
 
     @property
     def entry_ports(self) -> tuple[int, ...]:

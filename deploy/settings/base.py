@@ -21,7 +21,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 Words = Annotated[tuple[str, ...], Field(strict=False)]
 FREE_TEXT = frozenset({"command", "environment", "fabric"})
 """Keys whose values may hold line breaks; `unit.rendering` refuses what systemd cannot say."""
-GIVEN = frozenset({"name", "root", "fabric", "other_apps"})
+GIVEN = frozenset({"name", "root", "fabric", "other_apps", "beside"})
 """Fields that are no keys of the file."""
 
 

@@ -135,6 +135,8 @@ class Environment(Strict):
     """What every app's packages are verified by."""
     other_apps: tuple[App, ...] = ()
     """The environment's apps that the command is not about."""
+    beside: tuple[str, ...] = ()
+    """Those of `apps`, by name, that are there only since they share a target with another."""
     fabric: dict[str, Any] = Field(default_factory=dict)
     """Fabric's own keys, from the top level of the file."""
 
@@ -152,19 +154,22 @@ class Environment(Strict):
 
     @model_validator(mode="after")
     def _distinct(self) -> Environment:
-        taken: dict[object, str] = {}
+        taken: dict[str, App] = {}
         for app in self.apps:
             if app.target_port is not None and len(app.ports) > 1:
                 raise ValueError(
                     f"app {app.name} has one target_port for both of its slots; give it one port, "
                     "and `strategy: rolling`"
                 )
-            ports = (f"port {port}" for port in dict.fromkeys((*app.ports, *app.entry_ports)))
-            groups = (f"target group {name!r}" for name in app.group_names)
-            for what in (*ports, *groups):
-                if what in taken:
-                    raise ValueError(f"apps {taken[what]} and {app.name} share {what}")
-                taken[what] = app.name
+            own = [f"port {port}" for port in app.ports]
+            entry = [f"port {port}" for port in app.entry_ports if port not in app.ports]
+            groups = [f"target group {name!r}" for name in app.group_names]
+            for what in (*own, *entry, *groups):
+                other = taken.setdefault(what, app)
+                is_shared = other.shares_target_with(app) and what not in own
+                if other is not app and not is_shared:
+                    remedy = "" if what in own else "; behind one proxy both have its `target_port`"
+                    raise ValueError(f"apps {other.name} and {app.name} share {what}{remedy}")
         if self.rollout.strategy == "surge":
             for app in self.apps:
                 two = 2  # the old release's and the new one's
@@ -175,10 +180,21 @@ class Environment(Strict):
                     )
         return self
 
+    def partners(self, app: App) -> tuple[App, ...]:
+        """The other apps that share the app's target."""
+        return tuple(
+            other for other in self.apps if other.name != app.name and other.shares_target_with(app)
+        )
+
     @property
     def is_by_tags(self) -> bool:
         """Whether the hosts are those that carry tags, and not a list."""
         return isinstance(self.hosts, Hosts)
+
+    @property
+    def asked_apps(self) -> tuple[App, ...]:
+        """The apps that the command is about, without those beside them."""
+        return tuple(app for app in self.apps if app.name not in self.beside)
 
     @property
     def ignored_networks(self) -> tuple[Network, ...]:

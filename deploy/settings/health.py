@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, field_validator
 from deploy.errors import BadInput
 from deploy.settings import success_codes
 from deploy.settings.base import Strict
+from deploy.unit.syntax import is_control
 
 
 class Health(Strict):
@@ -46,8 +47,10 @@ class Health(Strict):
             words = shlex.split(text or "")
         except ValueError as error:
             raise ValueError(f"{text!r}: {error}; close the quote") from error
-        if text is not None and not words:
+        if text is not None and not (words and words[0]):
             raise ValueError("is empty; leave it out, or name the program")
+        if any(map(is_control, text or "")):
+            raise ValueError("must not hold a control character; write a program for it")
         return text
 
     @property

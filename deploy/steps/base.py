@@ -41,6 +41,7 @@ class Step(Protocol):
 
     phase: ClassVar[Phase]
     is_beside: ClassVar[bool]
+    is_entry: ClassVar[bool]
 
     @property
     def host(self) -> Host:
@@ -62,11 +63,12 @@ class OnHost:
     """What every step has.
 
     phase: what it is part of. is_beside: whether it touches only the slot that does not serve,
-    where the app has two.
+    where the app has two. is_entry: whether it puts the target in, or says that this is done.
     """
 
     phase: ClassVar[Phase]
     is_beside: ClassVar[bool] = False
+    is_entry: ClassVar[bool] = False
 
     host: Host
     app: AppInSlot

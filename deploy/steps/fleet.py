@@ -172,6 +172,16 @@ class Fleet:
             self.tell(host.name, f"{still.group.name} still shows its target as {still.health}")
             moment, at_once = self.clock.monotonic(), False
 
+    def note_absent(self, host: Host, app: AppInSlot) -> None:
+        """Remember since when the slot is known to be no target, where this run never took it out.
+
+        Nothing but a registration makes one of it again.
+        """
+        read = [(self.poller.first(group), its) for group, its in self.targets(host, app)]
+        known = [each.at for each, its in read if each and not each.of(its).is_registered]
+        if known and len(known) == len(read):
+            self.moments.setdefault((host.name, app.unit_name, Moment.SEEN_OUT), max(known))
+
     def serving(self, group: TargetGroup, timeout_seconds: float) -> frozenset[Target]:
         """The targets of a group that serve now, by a reading made for it."""
         reading = self.poller.after(group, self.clock.monotonic(), timeout_seconds)

@@ -20,6 +20,7 @@ class RecordDeployed(OnHost):
     """Write down what was deployed, when, by whom, in which run, and whether it was to go back."""
 
     phase = Phase.RECORD
+    is_entry = True
 
     release: str
     unit_digest: str
@@ -59,6 +60,7 @@ class ForgetOut(OnHost):
     """The app is back on its previous release, or its slot at rest: the note is removed."""
 
     phase = Phase.RECORD
+    is_entry = True
 
     def run(self, fleet: Fleet) -> None:
         """Remove the note alone."""

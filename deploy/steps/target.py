@@ -27,8 +27,9 @@ consistent; 1 s was seen).
 
 
 def named(app: AppInSlot) -> str:
-    """The app's target groups, as the settings name them."""
-    return " and ".join(app.settings.group_names)
+    """The app's target groups, as the settings name them; behind a proxy, for which app."""
+    groups = " and ".join(app.settings.group_names)
+    return groups if app.settings.target_port is None else f"{groups} for {app.name}"
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class RegisterTarget(OnHost):
     """In all the app's groups: load balancers may send requests again."""
 
     phase = Phase.CHECK
+    is_entry = True
 
     def run(self, fleet: Fleet) -> None:
         """Ask for it; WaitHealthy sees it through.
@@ -86,6 +88,7 @@ class RegisterTarget(OnHost):
         targets): returning from a drain, a group of type `ip` waits for that first.
         """
         targets = fleet.targets(self.host, self.app)
+        fleet.note_absent(self.host, self.app)
         delays = [group.delay_seconds for group, _ in targets if group.target_type == "ip"]
         out = fleet.moments.get((self.host.name, self.app.unit_name, Moment.DEREGISTERED))
         if delays and out is not None:
@@ -107,6 +110,7 @@ class WaitHealthy(OnHost):
     """See the target become healthy in all the app's groups."""
 
     phase = Phase.CHECK
+    is_entry = True
 
     def estimated_seconds(self, groups: Sequence[TargetGroup]) -> float:
         """Return how long the settings have it wait."""
@@ -116,9 +120,11 @@ class WaitHealthy(OnHost):
         """Poll state and reason; a state that waiting cannot change fails at once.
 
         `healthy` may be read of a time before the registration: in each group it counts once
-        another state was read since, or after a settling time.
+        another state was read since, or after a settling time. That time is over, too, where the
+        target was seen to be out so long ago: then no reading is as old as what was before.
         """
         began = moment = fleet.marked(self.host, self.app, Moment.REGISTERED)
+        out = fleet.moments.get((self.host.name, self.app.unit_name, Moment.SEEN_OUT), began)
         limit = self.app.settings.healthy_timeout_seconds
         fresh = set[str]()
         while True:
@@ -126,11 +132,13 @@ class WaitHealthy(OnHost):
                 self.host, self.app, moment, SILENT_API_SECONDS, at_once=moment == began
             )
             gone = fleet.clock.monotonic() - began
+            settled = fleet.clock.monotonic() - out
             fresh |= {
                 each.group.arn
                 for each in seen
                 if each.health.state is not State.HEALTHY
                 or gone >= min(SETTLE_SECONDS, each.group.interval_seconds)
+                or settled >= SETTLE_SECONDS
             }
             waits = [
                 each
@@ -159,6 +167,7 @@ class Soak(OnHost):
     """See the target stay healthy before the rollout goes on."""
 
     phase = Phase.SOAK
+    is_entry = True
 
     seconds: float
 

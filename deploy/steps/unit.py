@@ -10,7 +10,22 @@ from deploy.steps.base import SHOWN_DIGITS, OnHost, Phase
 from deploy.survey import unit_state
 
 if TYPE_CHECKING:
+    from deploy.settings.app import AppInSlot
     from deploy.steps.fleet import Fleet
+
+
+LONGEST_STOP_SECONDS = 3600.0
+"""The most that the settings allow for a stop."""
+
+
+def _stop_seconds(app: AppInSlot) -> float:
+    """How long a stop may take.
+
+    A worker stops as slowly as the unit says that it was started with, whatever the settings say
+    now; the requests of other apps have ended before.
+    """
+    own = LONGEST_STOP_SECONDS if app.settings.is_worker else app.settings.stop_seconds
+    return own + 30
 
 
 @dataclass(frozen=True)
@@ -23,7 +38,7 @@ class StopUnit(OnHost):
         """SIGTERM, and SIGKILL by systemd only after TimeoutStopSec."""
         script, name = service.stop_unit(self.app.unit_name), self.app.name
         remote = fleet.remote(self.host)
-        remote.change(name, script, self.app.settings.stop_seconds + 30)
+        remote.change(name, script, _stop_seconds(self.app))
 
     def __str__(self) -> str:
         return f"stop {self.app.unit_name}"
@@ -39,9 +54,9 @@ class RetireUnit(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """Both at once, so that it does not come back at the next boot."""
-        script, seconds = service.retire_unit(self.unit_name), self.app.settings.stop_seconds + 30
+        script = service.retire_unit(self.unit_name)
         remote = fleet.remote(self.host)
-        remote.change(self.app.name, script, max(seconds, 120))
+        remote.change(self.app.name, script, max(_stop_seconds(self.app), 120))
 
     def __str__(self) -> str:
         why = "" if self.unit_name == self.app.unit_name else ", which the app replaces"

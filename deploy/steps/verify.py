@@ -95,9 +95,9 @@ class ProveRelease(OnHost):
             if has_answered:
                 self._show_journal(fleet)
                 return
-            text = _said(seen)
+            text = said(seen)
             fleet.tell(self.host.name, f"{seen.text} yet, {now - began:.0f} of {limit} s")
-            _pause(fleet, began)
+            pause(fleet, began)
         raise NotProven(f"{self.host}: {self.app.unit_name} gave {text} for {limit} s")
 
     def _show_journal(self, fleet: Fleet) -> None:
@@ -111,6 +111,10 @@ class ProveRelease(OnHost):
         app, unit = self.app, self.app.unit_name
         script = unit_state.running(app.name, unit, app.port)
         seen = fleet.remote(self.host).ask(script, self._left(fleet))
+        if app.settings.is_worker and not seen.release:
+            # It has not answered yet: with `type: simple` it may not have been executed.
+            fleet.clock.sleep(STAY_LOOK_SECONDS)
+            seen = fleet.remote(self.host).ask(script, self._left(fleet))
         # First, whether it is still up: one that has ended has no listener either.
         _steady(fleet, self, seen.unit_state)
         foreign = [listener for listener in seen.listeners or () if listener.unit_name != unit]
@@ -136,7 +140,7 @@ class ProveRelease(OnHost):
         seen = self.questions.ask(fleet.remote(self.host), self.app.port)
         if not seen.is_expected:
             raise NotProven(
-                f"{self.host}: {self.app.unit_name} answered first and then gave {_said(seen)} "
+                f"{self.host}: {self.app.unit_name} answered first and then gave {said(seen)} "
                 f"after {self.app.settings.prove_seconds:g} s"
             )
 
@@ -150,37 +154,10 @@ class ProveCurrent(ProveRelease):
 
 
 @dataclass(frozen=True)
-class ProveRevived(OnHost):
-    """The previous unit answers again on the app's port."""
-
-    phase = Phase.PROVE
-
-    unit_name: str
-    questions: Check
-
-    def run(self, fleet: Fleet) -> None:
-        """Any answer that the load balancer would take."""
-        began = fleet.clock.monotonic()
-        asked, text = self.questions.of_previous(self.unit_name), NO_TIME
-        while (
-            left := began + self.app.settings.start_timeout_seconds - fleet.clock.monotonic()
-        ) > 0:
-            seen = asked.ask(fleet.remote(self.host), self.app.port, left)
-            if seen.is_expected:
-                return
-            text = _said(seen)
-            _pause(fleet, began)
-        raise NotProven(f"{self.host}: {self.unit_name} was started again and gave {text}")
-
-    def __str__(self) -> str:
-        return f"prove {self.unit_name} again: {self.questions.shown(self.app.port)}"
-
-
-@dataclass(frozen=True)
 class WatchWorker(OnHost):
     """See a worker stay up before the rollout goes on, as long as a target would have to."""
 
-    phase = Phase.SOAK
+    phase = Phase.PROVE
 
     seconds: float
 
@@ -218,11 +195,11 @@ def _steady(fleet: Fleet, step: OnHost, state: UnitState) -> None:
         raise NotProven(f"{host}: {name} ended (result: {visible(state.result)})")
 
 
-def _said(answer: Answer) -> str:
+def said(answer: Answer) -> str:
     """An answer, with where it came from."""
     return f"{answer.text} on port {answer.place}" if answer.place else answer.text
 
 
-def _pause(fleet: Fleet, began: float) -> None:
+def pause(fleet: Fleet, began: float) -> None:
     """Between two questions to an app whose start began then."""
     fleet.clock.sleep(max(ASK_SECONDS, ASK_SHARE * (fleet.clock.monotonic() - began)))

@@ -137,9 +137,11 @@ class AppOnHost(SlotOnHost):
 
     Attributes:
         spare: The other slot; None for an app that has but one.
+        has_partner_out: Whether a note says that an app that shares its target was taken out.
     """
 
     spare: SlotOnHost | None
+    has_partner_out: bool = False
 
     @property
     def previous_unit(self) -> str:
@@ -157,7 +159,7 @@ class AppOnHost(SlotOnHost):
     @property
     def taken_out(self) -> tuple[TargetGroup, ...]:
         """The groups that it was taken out of by hand: no note on the host says that we did."""
-        if self.slot.out or self.is_new:
+        if self.slot.out or self.has_partner_out or self.is_new:
             return ()
         return tuple(
             each.group

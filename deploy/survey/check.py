@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from deploy.errors import RemoteError
 from deploy.hosts.scripts import worker_check
 from deploy.survey import unit_state
 from deploy.survey.question import Answer, Asked, Questions
@@ -15,6 +16,7 @@ from deploy.survey.question import Answer, Asked, Questions
 if TYPE_CHECKING:
     from deploy.hosts.scripts.script import Script
     from deploy.hosts.scripts.worker_check import Command
+    from deploy.settings.environment import Environment
     from deploy.survey.app_on_host import SlotOnHost
 
 T = TypeVar("T")
@@ -56,6 +58,7 @@ class WorkerCheck:
                 words=health.words,
                 app=at.app.name,
                 slot=at.app.port,
+                unit_name=at.unit_name,
                 user=settings.service_user,
                 group=at.slot.group or settings.service_user,
                 environment=tuple(sorted(settings.environment.items())),
@@ -63,6 +66,13 @@ class WorkerCheck:
                 removed=settings.sandbox_removed,
             )
         return cls(at.unit_name, command, health.timeout_seconds)
+
+    def of_old(self) -> WorkerCheck:
+        """The same of a release that was proven before: it must run.
+
+        The command may have come with a later one, so that it says nothing about this.
+        """
+        return replace(self, command=None)
 
     def of_previous(self, unit_name: str) -> WorkerCheck:
         """The same of the unit that the app replaces: it must run."""
@@ -74,19 +84,28 @@ class WorkerCheck:
         return f"{self.command} gives 0" if self.command else "it runs"
 
     def ask(self, host: Host, slot_port: int, most_seconds: float | None = None) -> Answer:
-        """Look at the unit, and run the command; most_seconds: for both of them."""
+        """Look at the unit, and run the command; most_seconds: for each of them.
+
+        Raises RemoteError where systemd cannot run the command.
+        """
         del slot_port
-        most = LOOK_SECONDS if most_seconds is None else most_seconds
-        state = host.ask(unit_state.shown(self.unit_name), min(LOOK_SECONDS, max(most, 1.0)))
+        most = self.timeout_seconds if most_seconds is None else max(most_seconds, 1.0)
+        state = host.ask(unit_state.shown(self.unit_name), min(LOOK_SECONDS, max(most, 5.0)))
         if state.active != "active":
             return Answer("", f"state {state.active}", is_expected=False)
         if self.command is None:
             return Answer("", "state active", is_expected=True)
         seconds = min(self.timeout_seconds, most)
         script = worker_check.run(self.command, seconds)
-        code, said = host.ask(script, seconds + MARGIN_SECONDS)
-        text = f"exit code {code}" + ("" if code == 0 else f", not 0, of {self.command}")
-        return Answer("", f"{text} ({said})" if code and said else text, is_expected=code == 0)
+        ran = host.ask(script, seconds + MARGIN_SECONDS)
+        if ran.is_systemds:
+            said = f": {ran.said}" if ran.said else ""
+            raise RemoteError(f"systemd could not run {self.command} ({ran.code}){said}")
+        text = f"exit code {ran.code}" + ("" if ran.code == 0 else f", not 0, of {self.command}")
+        if ran.is_timeout:
+            text = f"no end of {self.command} within {seconds:g} s"
+        said = f" ({ran.said})" if ran.code and ran.said else ""
+        return Answer("", text + said, is_expected=ran.code == 0)
 
 
 Check = Questions | WorkerCheck
@@ -96,3 +115,8 @@ Check = Questions | WorkerCheck
 def of(at: SlotOnHost) -> Check:
     """What a release in a slot must pass."""
     return WorkerCheck.of(at) if at.app.settings.is_worker else Questions.of(at)
+
+
+def alone(at: SlotOnHost, environment: Environment) -> Check:
+    """What a release must pass while other apps behind its proxy may be down."""
+    return Questions.of_app(at) if environment.partners(at.app.settings) else of(at)

@@ -71,6 +71,8 @@ class Survey:
     """Hosts that the command leaves out, with the reason; no other field has facts of them."""
     other_hosts: tuple[Host, ...] = ()
     """Hosts of the environment that the command is not about."""
+    partners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """For each app, by name, the others that share its target."""
     notes: tuple[str, ...] = ()
     """What was seen beside all that, and what was not looked at, for the plan to say."""
 
@@ -99,6 +101,7 @@ class Survey:
         return AppOnHost(
             *self._slot(host, facts.at(app), facts.slots),
             spare=SlotOnHost(*self._slot(host, spare, facts.spares)) if spare else None,
+            has_partner_out=any(facts.slots[n].out for n in self.partners.get(app.name, ())),
         )
 
     def everywhere(self, app: App) -> tuple[AppOnHost, ...]:

@@ -32,10 +32,10 @@ class ForeignTarget(NamedTuple):
 def find(survey: Survey, apps: Iterable[App]) -> tuple[ForeignTarget, ...]:
     """Those in the groups of these apps; hosts that the command is not about are none."""
     known = {id_ for host in (*survey.everyone, *survey.other_hosts) for id_ in host.target_ids}
+    groups = {group.arn: group for app in apps for group in survey.groups[app.name]}
     return tuple(
         ForeignTarget(group, target, health)
-        for app in apps
-        for group in survey.groups[app.name]
+        for group in groups.values()
         for target, health in sorted(survey.health[group.arn].items(), key=lambda each: each[0])
         if target.id not in known and health.may_receive
     )

@@ -49,7 +49,7 @@ def gather(
     what that means is decided where it is known what the command is for.
     """
     surges = environment.rollout.strategy == "surge"
-    every_group = [group for each in groups.values() for group in each]
+    every_group = {group.arn: group for each in groups.values() for group in each}.values()
     threads = min(MOST_AT_ONCE, len(remotes) + len(every_group) + 1)
     with ThreadPoolExecutor(max_workers=threads) as pool:
         limit = pool.submit(balancer.most_targets) if surges else None
@@ -69,7 +69,11 @@ def gather(
                 refused[name] = f"{name}: its answer cannot be read: {why}"
         found = {arn: future.result() for arn, future in health.items()}
     most, asked = limit.result() if limit else 0, tuple(each.host for each in remotes.values())
-    seen = Survey(tuple(facts), groups, found, refused, most, asked)
+    partners = {
+        app.name: tuple(other.name for other in environment.partners(app))
+        for app in environment.apps
+    }
+    seen = Survey(tuple(facts), groups, found, refused, most, asked, partners=partners)
     return replace(seen, hosts=tuple(settle(each, environment.apps, seen) for each in facts))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from deploy.hosts.ssh.http_probe import NotHttp
 from deploy.settings import success_codes
+from deploy.settings.health import Health
 
 if TYPE_CHECKING:
     from deploy.survey.app_on_host import Membership, SlotOnHost
@@ -61,10 +62,13 @@ class Question:
     is_tls: bool = False
 
     @classmethod
-    def of(cls, at: SlotOnHost, member: Membership) -> Question:
-        """The check of one of the slot's groups, with the app's `health:` over it."""
+    def of(cls, at: SlotOnHost, member: Membership, own: Health | None = None) -> Question:
+        """The check of one of the slot's groups, with the app's `health:` over it.
+
+        own: what is put over it in place of that.
+        """
         settings, group = at.app.settings, member.group
-        own = settings.health
+        own = own or settings.health
         address = member.target.id if group.target_type == "ip" else at.host.private_address
         return cls(
             path=own.path or group.health_path,
@@ -116,15 +120,37 @@ class Questions:
     @classmethod
     def of(cls, at: SlotOnHost) -> Questions:
         """The checks of the slot's groups; those of a proxy are asked of the app itself first."""
-        asked = [Question.of(at, member) for member in at.memberships]
+        return cls(tuple(dict.fromkeys((*cls.of_app(at).each, *cls.of_proxy(at).each))))
+
+    @classmethod
+    def of_app(cls, at: SlotOnHost) -> Questions:
+        """What the app itself is asked."""
+        asked = (Question.of(at, member) for member in at.memberships)
         proxy = at.app.settings.target_port
         # A proxy connects to the app by loopback, and most of them without TLS.
-        own = [
+        own = (
             replace(each, port=None, address=LOOPBACK, is_tls=False)
-            for each in asked
             if proxy and each.port == proxy
-        ]
-        return cls(tuple(dict.fromkeys((*own, *asked))))
+            else each
+            for each in asked
+        )
+        return cls(tuple(dict.fromkeys(own)))
+
+    @classmethod
+    def of_proxy(cls, at: SlotOnHost) -> Questions:
+        """What the proxy before the app is asked; nothing where there is none.
+
+        The app's `health:` is about the app. The proxy is asked what the load balancer asks it,
+        which another app behind it may answer.
+        """
+        plain = Health(timeout_seconds=at.app.settings.health.timeout_seconds)
+        asked = (Question.of(at, member, plain) for member in at.memberships)
+        proxy = at.app.settings.target_port
+        return cls(tuple(dict.fromkeys(each for each in asked if proxy and each.port == proxy)))
+
+    def of_old(self) -> Questions:
+        """The same of a release that served before."""
+        return self
 
     def of_previous(self, unit_name: str) -> Questions:
         """The same of the unit that the app replaces: it serves on the same port."""

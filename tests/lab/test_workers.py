@@ -15,10 +15,12 @@ LOG = "/var/lib/jobs/log"
 JOBS = """#!/bin/sh
 version={version}
 if [ "$1" = --check ]; then
+  [ "$(cat /tmp/heartbeat)" = "$version" ] || exit 8
   [ "$(pwd)" = /srv/jobs/current ] && [ "$MODE" = fast ] && [ "$TOKEN" = s3cret ] || exit 9
   {check}
 fi
 echo "began $version" >> {log}
+echo "$version" > /tmp/heartbeat
 {work}
 trap 'sleep 1; echo "ended $version" >> {log}; exit' TERM
 while :; do sleep 1 & wait $!; done
@@ -98,8 +100,9 @@ def test_a_worker_is_deployed_with_the_app_on_its_hosts_and_ends_what_it_does(
     [
         ("exit 1", "exit 0", "jobs@0.service ended"),
         ("", "echo the queue is down; exit 3", "exit code 3, not 0, of `jobs --check` (the queue"),
+        ("", "trap '' TERM; while :; do echo busy; done", "no end of `jobs --check` within 3 s"),
     ],
-    ids=["ends", "fails its check"],
+    ids=["ends", "fails its check", "its check has no end"],
 )
 def test_a_worker_that_fails_gives_way_to_its_old_release(
     jobs: Project, work: str, check: str, said: str
@@ -149,6 +152,8 @@ def test_a_worker_takes_the_place_of_a_unit_and_gives_it_back(jobs: Project, lab
     build(jobs, "1.0.0", work="exit 1")
     code, output = deploy(jobs)
     assert code == 1, output
+    shown = lab.shell(lab.hosts[0], "systemctl is-enabled jobs@0.service || true")
+    assert "disabled" in shown
     for host in lab.hosts:
         assert lab.shell(host, "systemctl is-active old-jobs.service").strip() == "active"
     build(jobs, "1.1.0")
@@ -157,3 +162,14 @@ def test_a_worker_takes_the_place_of_a_unit_and_gives_it_back(jobs: Project, lab
     for host in lab.hosts:
         assert "inactive" in lab.shell(host, "systemctl is-active old-jobs.service || true")
     assert state(jobs) == {"jobs": {("running", "1.1.0")}}
+
+
+def test_a_first_release_that_fails_takes_no_more_work(jobs: Project, lab: Lab) -> None:
+    jobs.environment["apps"] = {"jobs": {}}
+    jobs.configure()
+    build(jobs, "1.0.0", check="exit 3")
+    code, output = deploy(jobs)
+    assert code == 5, output
+    assert "stop and disable jobs@0.service" in output
+    shown = lab.shell(lab.hosts[0], "systemctl is-active jobs@0.service || true")
+    assert "inactive" in shown

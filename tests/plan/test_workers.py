@@ -9,6 +9,7 @@ import builders
 import pytest
 from builders import NEW, OLD
 
+from deploy.aws.targets import GONE
 from deploy.errors import BadInput
 from deploy.hosts.notes import Note
 from deploy.hosts.records import Record
@@ -85,8 +86,9 @@ def test_a_soak_sees_a_worker_stay_up() -> None:
 def test_apps_of_a_host_are_switched_in_the_order_of_the_settings(apps: tuple[App, ...]) -> None:
     switched = [app for name, app in steps(made(*apps)) if name == "SwitchRelease"]
     assert switched == [app.name for app in apps]
-    first = [name for name, _ in steps(made(*apps))][:2]
-    assert first == ["DeregisterTarget", "WaitDrained"], "no worker stops while requests drain"
+    whole = [name for name, _ in steps(made(*apps))]
+    is_out = range(whole.index("DeregisterTarget"), whole.index("WaitHealthy"))
+    assert whole.index("NoteOut") not in is_out, "no target waits for a worker to end"
 
 
 def test_a_worker_keeps_its_one_slot_where_the_others_surge() -> None:
@@ -154,6 +156,57 @@ def test_a_worker_that_fails_returns_to_its_old_release(failing: str, expected: 
     assert recovery.serves
 
 
+def test_a_worker_without_a_release_to_go_back_to_takes_no_more_work() -> None:
+    host_plan = laid(JOBS, found=seen(JOBS, jobs=Slot()))
+    proof = next(each for each in host_plan.steps if type(each).__name__ == "ProveRelease")
+    recovery = failed_host.recovery_of(host_plan, proof)
+    assert names(recovery.steps) == ["MarkBad", "RetireUnit", "ForgetOut"]
+    assert not recovery.serves
+
+
+def test_an_old_worker_that_does_not_stay_up_either_takes_no_more_work() -> None:
+    host_plan = laid(JOBS, found=seen(JOBS, jobs=_both()))
+    proof = next(each for each in host_plan.steps if type(each).__name__ == "ProveRelease")
+    back = failed_host.recovery_of(host_plan, proof).steps
+    again = next(each for each in back if type(each).__name__ == "ProveRelease")
+    other = failed_host.instead(host_plan, again, is_bad=True)
+    assert other
+    assert names(other.steps) == ["RetireUnit"]
+    assert not other.serves
+
+
+def test_a_release_that_served_before_is_proven_without_a_command_that_came_later() -> None:
+    jobs = builders.worker(health={"command": "jobs --check"})
+    host_plan = laid(jobs, found=seen(jobs, jobs=_both()))
+    proof = next(each for each in host_plan.steps if type(each).__name__ == "ProveRelease")
+    back = failed_host.recovery_of(host_plan, proof).steps
+    again = next(each for each in back if type(each).__name__ == "ProveRelease")
+    assert "`jobs --check` gives 0" in str(proof)
+    assert "it runs" in str(again)
+
+
+def test_a_worker_that_is_down_neither_goes_apart_nor_costs_the_canary() -> None:
+    """It is no capacity: a bad release of it may not start on every host at once."""
+    down = builders.slot(unit_state=STOPPED)
+    hosts = [builders.facts(n, {"web": builders.slot(), "jobs": down}) for n in (1, 2, 3)]
+    survey = builders.survey(hosts, apps=(WEB, JOBS))
+    offers = tuple(builders.offer(app, hosts) for app in (WEB, JOBS))
+    plan = assembly.make(builders.environment(WEB, JOBS, batch="34%"), offers, survey)
+    assert [len(batch) for batch in plan.batches] == [1, 1, 1]
+
+
+def test_a_running_worker_keeps_no_host_from_being_repaired() -> None:
+    """What waits for capacity is what serves requests."""
+    out = builders.slot(unit_state=STOPPED, running_release="", running_unit_digest="")
+    hosts = [
+        builders.facts(1, {"web": out, "jobs": builders.slot(out=NOTE)}),
+        builders.facts(2, {"web": builders.slot(unit_digest="e" * 12), "jobs": builders.slot()}),
+    ]
+    survey = builders.survey(hosts, {"host-1": GONE}, apps=(WEB, JOBS))
+    plan = repair.make(builders.environment(WEB, JOBS), survey)
+    assert {step.host.name for step in plan.steps} == {"host-1"}
+
+
 def test_a_worker_that_takes_the_place_of_a_unit_gives_it_back() -> None:
     jobs = builders.worker(replaces="old.service")
     legacy = UnitState("loaded", "active", "running", "enabled")
@@ -174,7 +227,7 @@ LEFT: dict[str, tuple[Slot, list[str]]] = {
     "noted alone": (_both(out=NOTE), ["ProveRelease", "ForgetOut"]),
     "stopped": (
         _both(out=NOTE, unit_state=STOPPED, running_release="", running_unit_digest=""),
-        ["NoteOut", *SWITCHED[1:], "RecordDeployed"][1:],
+        [*SWITCHED, "RecordDeployed"],
     ),
     "started anew and not proven": (
         _both(out=NOTE, link=NEW, running_release=NEW, unit_digest="d" * 12),
@@ -182,7 +235,7 @@ LEFT: dict[str, tuple[Slot, list[str]]] = {
     ),
     "first install, never proven": (
         builders.slot(NEW, history=(), out=NOTE),
-        [],
+        ["RetireUnit", "ForgetOut"],
     ),
 }
 

@@ -14,10 +14,11 @@ from deploy.aws.targets import GONE, Health, State
 from deploy.plan import host_steps
 from deploy.plan.host_plan import Goal, HostPlan
 from deploy.recovery import failed_host
+from deploy.steps.answers import ProveRevived
 from deploy.steps.drain import WaitDrained
 from deploy.steps.target import RegisterTarget, WaitHealthy
 from deploy.steps.unit import SwitchRelease
-from deploy.steps.verify import ProveRelease, ProveRevived
+from deploy.steps.verify import ProveRelease
 from deploy.survey.question import Question, Questions
 from deploy.survey.slot import Slot, UnitState
 from deploy.unit.rendering import RenderedUnit

@@ -76,10 +76,10 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
         ("ports: [5000]", "ports: [5000, 5001]\n      target_port: 80"),
         "10: lab: apps: app web has one target_port for both of its slots; give it one port",
     ),
-    "two apps behind one proxy": (
+    "an app on the port of another's proxy": (
         (
             "    web:\n      package: packages/web.*.zip\n",
-            "    two: {package: a.*.zip, ports: [1], target_port: 80, target_group: x}\n"
+            "    two: {package: a.*.zip, ports: [80], target_group: x}\n"
             "    web:\n      package: packages/web.*.zip\n      target_port: 80\n",
         ),
         "11: lab: apps: apps two and web share port 80",
@@ -116,6 +116,14 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
     "a check command with an open quote": (
         with_key('health: {command: "./check \'a"}'),
         '5: lab: apps.web.health.command: "./check \'a": No closing quotation; close the quote',
+    ),
+    "a check command without a program": (
+        with_key("health: {command: \"''\"}"),
+        "5: lab: apps.web.health.command: is empty; leave it out, or name the program",
+    ),
+    "a check command of several lines": (
+        with_key('health: {command: "a\\nb"}'),
+        "5: lab: apps.web.health.command: must not hold a control character",
     ),
     "an empty check command": (
         with_key('health: {command: " "}'),
@@ -649,3 +657,18 @@ def test_an_endpoint_on_loopback_or_over_tls_may_be_used(url: str) -> None:
 @pytest.mark.parametrize("url", CLEAR)
 def test_an_endpoint_that_shows_credentials_to_the_network_is_refused(url: str) -> None:
     assert endpoint.problem(url)
+
+
+def test_apps_behind_one_proxy_have_its_port_and_its_groups(tmp_path: Path) -> None:
+    both = FILE.replace(
+        "  environments:",
+        "      target_port: 80\n"
+        "    api: {package: a.*.zip, ports: [5001], target_port: 80, target_group: web-lab}\n"
+        "  environments:",
+    )
+    web, api = loaded(tmp_path, both).apps
+    assert web.shares_target_with(api)
+    (tmp_path / "fabric.yaml").write_text(both)
+    only = arguments.environment_of(tmp_path / "fabric.yaml", "lab", "api", None)
+    assert [app.name for app in only.asked_apps] == ["api"]
+    assert (only.beside, only.other_apps) == (("web",), ())

@@ -43,7 +43,7 @@ NEEDS_TWO_PLACES = {
     "no target group",
     "surge in one slot",
     "a proxy before two slots",
-    "two apps behind one proxy",
+    "an app on the port of another's proxy",
     "two apps on one port",
     "two apps in one group",
     "unknown app",

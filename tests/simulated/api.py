@@ -23,9 +23,15 @@ class Api:
     def __init__(self, fate: Fate, floors: Floors, *, is_quiet: bool) -> None:
         self.fate, self.world = fate, fate.world
         self._floors, self._is_quiet = floors, is_quiet
+        self._first: dict[str, Reading] = {}
 
     def latest(self, group: TargetGroup) -> Reading:
-        return Reading(CLOCK.now, self.world.health(group))
+        reading = Reading(CLOCK.now, self.world.health(group))
+        self._first.setdefault(group.arn, reading)
+        return reading
+
+    def first(self, group: TargetGroup) -> Reading | None:
+        return self._first.get(group.arn)
 
     def after(
         self, group: TargetGroup, moment: float, seconds: float, *, at_once: bool = True

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from deploy.recovery.failed_host import Recovery
+    from deploy.recovery.recovery import Recovery
     from deploy.settings.environment import Environment
     from deploy.steps.base import Step
     from deploy.steps.fleet import Fleet

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from deploy.steps import verify
-from deploy.steps.verify import NotProven, ProveRelease, ProveRevived
+from deploy.steps.answers import ProveRevived
+from deploy.steps.verify import NotProven, ProveRelease
 from simulated.builds import Kind
 from simulated.clock import CLOCK
 from simulated.places import NOBODY

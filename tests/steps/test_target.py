@@ -55,6 +55,7 @@ class PaperPoller:
     shows: Callable[[float], Health]
     in_group: Mapping[str, Callable[[float], Health]]
     reads: list[float] = field(default_factory=list)
+    oldest: Reading | None = None
 
     def after(self, group: Any, moment: float, timeout: float, *, at_once: bool) -> Reading:
         del timeout
@@ -65,6 +66,10 @@ class PaperPoller:
 
     def latest(self, group: Any) -> None:
         del group
+
+    def first(self, group: Any) -> Reading | None:
+        del group
+        return self.oldest
 
 
 class Silent:
@@ -142,6 +147,34 @@ def test_one_that_was_seen_elsewhere_counts_at_once() -> None:
     made.mark(HOST, WEB, Moment.REGISTERED)
     WaitHealthy(HOST, WEB).run(made)
     assert len(poller.reads) == 2
+
+
+def test_one_that_was_no_target_for_as_long_as_readings_may_be_old_counts_at_once() -> None:
+    """Surge: the new slot is healthy at the first reading after its registration."""
+    made, poller = fleet(lambda _: HEALTHY)
+    poller.oldest = Reading(0.0, {})
+    made.clock.sleep(target.SETTLE_SECONDS)
+    RegisterTarget(HOST, WEB).run(made)
+    WaitHealthy(HOST, WEB).run(made)
+    assert len(poller.reads) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "oldest"),
+    [
+        (target.SETTLE_SECONDS - 3, Reading(0.0, {})),
+        (target.SETTLE_SECONDS, Reading(0.0, {target_of(builders.group(), HOST, WEB): HEALTHY})),
+        (target.SETTLE_SECONDS, None),
+    ],
+    ids=["not long enough", "it was a target", "nothing was read"],
+)
+def test_control_otherwise_it_settles(seconds: float, oldest: Reading | None) -> None:
+    made, poller = fleet(lambda _: HEALTHY)
+    poller.oldest = oldest
+    made.clock.sleep(seconds)
+    RegisterTarget(HOST, WEB).run(made)
+    WaitHealthy(HOST, WEB).run(made)
+    assert len(poller.reads) > 1
 
 
 def test_the_end_of_a_drain_is_read_again_before_anybody_is_accused() -> None:

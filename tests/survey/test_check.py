@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import builders
 import pytest
 
-from deploy.errors import CommandResult, ConnectionLost
+from deploy.errors import CommandResult, ConnectionLost, RemoteError
 from deploy.survey import check, serving
 from deploy.survey.check import WorkerCheck
 from deploy.survey.question import Answer, Questions
@@ -75,6 +75,15 @@ def test_an_app_in_a_group_is_asked_what_the_group_asks() -> None:
                 is_expected=False,
             ),
         ),
+        (
+            COMMAND,
+            PaperHost(said="working\n124"),
+            Answer(
+                "",
+                "no end of `./jobs --check 'a b' $HOME` within 2.5 s (working)",
+                is_expected=False,
+            ),
+        ),
         (COMMAND, PaperHost("failed"), Answer("", "state failed", is_expected=False)),
     ],
 )
@@ -97,7 +106,7 @@ def test_a_command_runs_as_the_service_does_and_keeps_secrets_out_of_its_words()
         "--property=User=svc",
         "--property=Group=web",
         "--property=BindReadOnlyPaths=/srv/jobs/slots/0:/srv/jobs/current",
-        "--property=RuntimeMaxSec=3",
+        "--property=RuntimeMaxSec=6",
         "--property=EnvironmentFile=/etc/jobs.env",
         "--property=ProtectSystem=full",
         "--setenv=MODE=fast",
@@ -105,6 +114,21 @@ def test_a_command_runs_as_the_service_does_and_keeps_secrets_out_of_its_words()
     ):
         assert part in ran
     assert "ProtectHome" not in ran
+
+
+@pytest.mark.parametrize("said", ["217", "Failed to start transient service unit: no bus\n1"])
+def test_what_systemd_cannot_run_is_no_fault_of_the_release(said: str) -> None:
+    with pytest.raises(RemoteError, match=r"systemd could not run `./jobs") as caught:
+        of(health=COMMAND).ask(PaperHost(said=said), 0)
+    assert not caught.value.blames_release
+
+
+def test_a_command_may_take_all_the_time_of_the_settings() -> None:
+    host = PaperHost()
+    of(health=COMMAND | {"timeout_seconds": 100}).ask(host, 0)
+    assert "run_check 300 100 " in host.asked[-1]
+    of(health=COMMAND | {"timeout_seconds": 100}).ask(host, 0, 7.0)
+    assert "run_check 300 7 " in host.asked[-1]
 
 
 def test_an_answer_that_is_none_of_the_programs_fails() -> None:

@@ -44,7 +44,7 @@ def of(health: dict[str, Any] | None = None, port: int = 5000, **group: Any) -> 
     seen = builders.survey([builders.facts(7)], apps=[app], **group)
     on = seen.on(builders.host(7), app)
     own = replace(on, host=replace(on.host, private_address="10.0.0.7"))
-    return Question.of(own, *own.memberships)
+    return Question.of(own, own.memberships[0])
 
 
 @pytest.mark.parametrize(

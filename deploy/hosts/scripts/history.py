@@ -12,9 +12,9 @@ HISTORY = 50
 
 
 def record_out(app: str, port: int, note: str) -> Script[None]:
-    """Write down, on the host, that its target is about to leave the load balancer."""
+    """Write down, on the host, that its target is about to go out, or a worker to stop."""
     act = program("record_out", values.checked(values.name, app), int(port), note)
-    return Script("writing down that the target leaves", (act,), nothing)
+    return Script("writing down what is about to go out", (act,), nothing)
 
 
 def record_deployed(app: str, port: int, record: str, release: str) -> Script[None]:

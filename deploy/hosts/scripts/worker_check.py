@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from deploy import values
 from deploy.foreign_text import visible
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 300
 """How much of what a command prints last is shown."""
+END_SECONDS = 3
+"""How long a command may take to end when its time is over."""
 SANDBOX = {"NoNewPrivileges": "yes", "ProtectHome": "yes", "ProtectSystem": "full"}
 """What a command runs under besides the service's user; the settings may leave it out."""
 
@@ -31,6 +33,7 @@ class Command:
         words: The program and its arguments.
         app: The app's name.
         slot: The slot, in whose release's folder it runs.
+        unit_name: The slot's unit, whose /tmp it sees.
         user: The service's user.
         group: That user's group.
         environment: Variables and their values.
@@ -42,6 +45,7 @@ class Command:
     words: tuple[str, ...]
     app: str
     slot: int
+    unit_name: str
     user: str
     group: str
     environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)
@@ -52,19 +56,45 @@ class Command:
         return f"`{self.text}`"
 
 
-def run(command: Command, seconds: float) -> Script[tuple[int, str]]:
-    """Run it, for so many seconds at most; its exit code, and the last line that it printed.
+class Ran(NamedTuple):
+    """How a command ended.
+
+    Attributes:
+        code: Its exit code, or systemd's status where it could not be started.
+        said: The last line that it printed.
+    """
+
+    code: int
+    said: str = ""
+
+    @property
+    def is_timeout(self) -> bool:
+        """Whether its time was over, by timeout(1): it was asked to end, or killed."""
+        return self.code in {124, 137}
+
+    @property
+    def is_systemds(self) -> bool:
+        """Whether it was never started, which is no fault of the release (systemd.exec)."""
+        return 200 <= self.code <= 245 or self.said.startswith("Failed to start transient ")  # noqa: PLR2004 - systemd's own
+
+
+def run(command: Command, seconds: float) -> Script[Ran]:
+    """Run it, for so many seconds at most.
 
     Values of variables are no secrets: they stand in the unit too. Those of the file are read by
     systemd.
     """
     home = f"/srv/{values.checked(values.name, command.app)}"
+    whole = max(1, math.ceil(seconds))
     properties = {
         "User": values.checked(values.name, command.user),
         "Group": values.checked(values.name, command.group),
         "BindReadOnlyPaths": f"{home}/slots/{command.slot}:{home}/current",
         "WorkingDirectory": f"{home}/current",
-        "RuntimeMaxSec": str(max(1, math.ceil(seconds))),
+        "RuntimeMaxSec": str(whole + END_SECONDS),
+        "KillSignal": "SIGKILL",
+        "PrivateTmp": "yes",
+        "JoinsNamespaceOf": values.checked(values.unit_name, command.unit_name),
     }
     properties |= {key: value for key, value in SANDBOX.items() if key not in command.removed}
     if command.environment_file:
@@ -74,15 +104,15 @@ def run(command: Command, seconds: float) -> Script[tuple[int, str]]:
     options += [f"--setenv={name}={value}" for name, value in variables.items()]
     # systemd would put variables in their places.
     words = [word.replace("$", "$$") for word in command.words]
-    check = program("run_check", MOST_BYTES, len(options), *options, *words)
+    check = program("run_check", MOST_BYTES, whole, len(options), *options, *words)
     return Script("check", (check,), _answer)
 
 
-def _answer(result: CommandResult) -> tuple[int, str]:
+def _answer(result: CommandResult) -> Ran:
     """What `run_check` prints: the exit code as the last line, before it the command's own."""
     lines = [line for line in result.stdout.splitlines() if line.strip()]
     *said, code = lines or [""]
     number = values.number(code.strip())
     if number is None:
-        return result.exit_code or 1, visible(result.stderr.strip())[-MOST_BYTES:]
-    return number, visible(said[-1].strip()) if said else ""
+        return Ran(result.exit_code or 1, visible(result.stderr.strip())[-MOST_BYTES:])
+    return Ran(number, visible(said[-1].strip()) if said else "")

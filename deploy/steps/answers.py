@@ -1,0 +1,74 @@
+"""Steps that wait for an answer of what is no release: the proxy, or the previous unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deploy.steps.base import OnHost, Phase
+from deploy.steps.verify import LOOK_SECONDS, NO_TIME, NotProven, pause, said
+from deploy.survey import unit_state
+
+if TYPE_CHECKING:
+    from deploy.steps.fleet import Fleet
+    from deploy.survey.check import Check
+    from deploy.survey.question import Questions
+
+
+@dataclass(frozen=True)
+class ProveRevived(OnHost):
+    """The previous unit answers again on the app's port."""
+
+    phase = Phase.PROVE
+
+    unit_name: str
+    questions: Check
+
+    def run(self, fleet: Fleet) -> None:
+        """Any answer that the load balancer would take."""
+        asked = self.questions.of_previous(self.unit_name)
+        _wait_for_answer(fleet, self, asked, f"{self.unit_name} was started again and")
+        if self.app.settings.is_worker:
+            self._see_it_stay(fleet)
+
+    def _see_it_stay(self, fleet: Fleet) -> None:
+        """A worker answers nothing: what it was started as must still run after a while."""
+        script = unit_state.shown(self.unit_name)
+        first = fleet.remote(self.host).ask(script, LOOK_SECONDS)
+        fleet.clock.sleep(self.app.settings.prove_seconds)
+        last = fleet.remote(self.host).ask(script, LOOK_SECONDS)
+        if last.active != "active" or last.invocation != first.invocation:
+            raise NotProven(f"{self.host}: {self.unit_name} was started again and does not stay up")
+
+    def __str__(self) -> str:
+        return f"prove {self.unit_name} again: {self.questions.shown(self.app.port)}"
+
+
+@dataclass(frozen=True)
+class ProveProxy(OnHost):
+    """The proxy answers what the load balancer asks, when all apps behind it are switched."""
+
+    phase = Phase.PROVE
+    is_entry = True
+
+    questions: Questions
+
+    def run(self, fleet: Fleet) -> None:
+        """Any answer that the load balancer would take; NotProven where none comes in time."""
+        _wait_for_answer(fleet, self, self.questions, f"the proxy before {self.app.name}")
+
+    def __str__(self) -> str:
+        return f"prove the proxy before {self.app.name}: {self.questions.shown(self.app.port)}"
+
+
+def _wait_for_answer(fleet: Fleet, step: OnHost, check: Check, who: str) -> None:
+    """Ask until the answer is one that is expected; NotProven, of whom, where none is in time."""
+    began, text = fleet.clock.monotonic(), NO_TIME
+    limit = began + step.app.settings.start_timeout_seconds
+    while (left := limit - fleet.clock.monotonic()) > 0:
+        seen = check.ask(fleet.remote(step.host), step.app.port, left)
+        if seen.is_expected:
+            return
+        text = said(seen)
+        pause(fleet, began)
+    raise NotProven(f"{step.host}: {who} gave {text}")
