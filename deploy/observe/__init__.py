@@ -1,4 +1,4 @@
 """What one target shows of an AWS account: out of its groups and in again, twice. Pure.
 
-rounds: the plan for it     findings: what follows from it     trace: all of it, without names
+rounds: the plan for it     watch: its steps     findings: what follows     trace: without names
 """

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
+from deploy.observe.watch import NoteObservation, WatchDraining, WatchServing
 from deploy.plan import assembly, host_steps
 from deploy.plan.host_plan import HostPlan
 from deploy.steps.records import ForgetOut
 from deploy.steps.target import DeregisterTarget, RegisterTarget, WaitHealthy
 from deploy.steps.verify import ProveRelease
-from deploy.steps.watch import NoteObservation, WatchDraining, WatchServing
 from deploy.survey.question import Questions
 
 if TYPE_CHECKING:

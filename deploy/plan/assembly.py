@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deploy.plan import advice, capacity, description, host_steps, order
@@ -9,7 +10,8 @@ from deploy.plan.capacity import InService
 from deploy.plan.host_plan import Goal, HostPlan, out_at_once
 from deploy.plan.plan import Plan
 from deploy.plan.staging import is_current, staged
-from deploy.survey import foreign_targets
+from deploy.steps.rehearsal import RehearseRelease
+from deploy.survey import check, foreign_targets
 from deploy.survey.app_on_host import is_mixed
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ def make(
             groups = ", ".join(app.group_names)
             then = f": registered in {groups} once the release is proven" if groups else ""
             warned.append(f"{', '.join(new)}: new for {app.name}{then}")
-    return assemble(
+    made = assemble(
         environment,
         ("Deploy", releases),
         goals,
@@ -64,6 +66,32 @@ def make(
         allow_downtime=allow_downtime,
         warned=tuple(warned),
     )
+    return _rehearsed(made, environment, offers, survey)
+
+
+def _rehearsed(
+    made: Plan, environment: Environment, offers: tuple[Offer, ...], survey: Survey
+) -> Plan:
+    """The plan whose first batch tries to start releases, where the settings say so.
+
+    Surge has no need of it: its new slot is started beside the old one anyway.
+    """
+    first = {host_plan.host.name for host_plan in made.batches[0]} if made.batches else set()
+    staging: list[HostPlan] = []
+    for host_plan in made.staging:
+        trials = [
+            RehearseRelease(
+                on.host, on.app, offer.package.release.id, offer.starts[on.host.name], asked
+            )
+            for offer in offers
+            for on in [survey.on(host_plan.host, offer.app)]
+            if on.host.name in first & offer.starts.keys()
+            and not is_current(offer, on)
+            and not host_steps.surges(on, environment)
+            for asked in [check.of_rehearsal(on)]
+        ]
+        staging.append(replace(host_plan, steps=(*host_plan.steps, *trials)))
+    return replace(made, staging=tuple(staging))
 
 
 def assemble(

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from deploy.errors import BadInput
 from deploy.package import opening, verification
 from deploy.package.release import parse_name
-from deploy.unit import lint, rendering, spec
+from deploy.settings.app import WORKER_SLOT
+from deploy.unit import lint, rendering, spec, start_trial
 
 if TYPE_CHECKING:
     from deploy.package.opening import Package
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from deploy.unit.rendering import RenderedUnit
 
 MEBIBYTE = 1024 * 1024
+LOWEST_PORT, PORTS = 20_000, 9_000
+"""Where a port for a rehearsal is chosen: below those that Linux gives to clients."""
+TRIAL_SECONDS = 60
+"""How long a rehearsal may take beside the start, before systemd ends it."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,8 @@ class Offer:
     """One app's part of a deploy: its package and, by host name and port, the units for it.
 
     checks: the same units as they are verified on the host, before anything is switched;
-    trials: units that run /bin/true in the sandboxes of these.
+    trials: units that run /bin/true in the sandboxes of these; starts: by host name, units that
+    start the release on other ports.
     """
 
     app: App
@@ -45,6 +51,7 @@ class Offer:
     units: dict[tuple[str, int], RenderedUnit] = field(repr=False)
     checks: dict[tuple[str, int], str] = field(default_factory=dict, repr=False)
     trials: dict[tuple[str, int], str] = field(default_factory=dict, repr=False)
+    starts: dict[str, tuple[tuple[int, str], ...]] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
 
     def unit(self, at: SlotOnHost) -> RenderedUnit:
@@ -123,8 +130,10 @@ def offer(environment: Environment, opened: Opened, survey: Survey) -> Offer:
                 made[kind] = rendering.render(template, specs[port], facts.systemd, every)
             offered.units[key] = unit = made[kind]
             offered.checks[key] = rendering.for_verification(unit, staged, facts.systemd)
-            checks = app.rehearse == "exec"
+            checks = app.rehearse != "sandbox"
             offered.trials[key] = rendering.for_rehearsal(unit, staged, checks_program=checks)
+        if app.rehearse == "start":
+            offered.starts[facts.host.name] = _starts(opened, group, template, facts.systemd)
     found = [
         f"{app.template}: {text}"
         for unit in made.values()
@@ -132,6 +141,23 @@ def offer(environment: Environment, opened: Opened, survey: Survey) -> Offer:
         if template
     ]
     return replace(offered, warnings=tuple(dict.fromkeys(found)))
+
+
+def _starts(
+    opened: Opened, group: str, template: Path | None, systemd: int
+) -> tuple[tuple[int, str], ...]:
+    """The units that start the release on ports that are likely to be free."""
+    app, release = opened.app, opened.package.release
+    staged = f"/srv/{app.name}/releases/{release.id}"
+    seconds = app.start_timeout_seconds + TRIAL_SECONDS
+    first = LOWEST_PORT + int(release.digest[:8], 16) % PORTS
+    ports = (first, first + 1, first + 2) if app.ports else (WORKER_SLOT,)
+    found: list[tuple[int, str]] = []
+    for port in ports:
+        own = _spec(app.at(port), opened, group)
+        unit = rendering.render(template, own, systemd, (own,))
+        found.append((port, start_trial.started(unit, staged, seconds)))
+    return tuple(found)
 
 
 def _spec(slot: AppInSlot, opened: Opened, group: str) -> spec.UnitSpec:

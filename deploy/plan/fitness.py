@@ -91,10 +91,12 @@ def cramped(environment: Environment, survey: Survey) -> Problems:
         for facts in survey.hosts:
             on, free = survey.on(facts.host, app), facts.free_memory_kb
             used = on.slot.memory_kb
-            if used > free and host_steps.surges(on, environment):
+            is_surged = host_steps.surges(on, environment)
+            if used > free and (is_surged or app.rehearse == "start"):
+                remedy = "`strategy: rolling`" if is_surged else "`rehearse: exec`"
                 why = (
                     f"{facts.host}: no memory for two of {app.name}: it holds {used // 1024} MiB, "
-                    f"{free // 1024} MiB are free; set `strategy: rolling`, or take larger hosts"
+                    f"{free // 1024} MiB are free; set {remedy}, or take larger hosts"
                 )
                 problems.append({facts.host.name: (why,)})
     return exclusion.joined(*problems)

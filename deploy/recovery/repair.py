@@ -15,6 +15,7 @@ from deploy.settings.scope import Scope
 from deploy.steps.answers import ProveProxy, ProveRevived
 from deploy.steps.drain import WaitDrained
 from deploy.steps.records import ForgetOut, RecordDeployed
+from deploy.steps.rehearsal import EndRehearsal
 from deploy.steps.staging import RemoveReleases
 from deploy.steps.target import DeregisterTarget, WaitHealthy
 from deploy.steps.unit import RetireUnit, ReviveUnit
@@ -76,7 +77,8 @@ def _made(given: Environment, survey: Survey) -> Plan:
     lost: list[str] = []
     for facts in survey.hosts:
         apps = [survey.on(facts.host, app) for app in environment.apps]
-        partial = tuple(RemoveReleases(o.host, o.app, ()) for o in apps if o.slot.partial)
+        partial: list[Step] = [RemoveReleases(o.host, o.app, ()) for o in apps if o.slot.partial]
+        partial += [EndRehearsal(o.host, o.app) for o in apps if o.slot.has_rehearsal]
         repaired: list[Step] = []
         due: list[Goal] = []
         for bundle in shared_target.bundles(environment.apps):
@@ -91,7 +93,7 @@ def _made(given: Environment, survey: Survey) -> Plan:
             repaired += shared_target.stays_out(found, bundle[0]) if own else found
         goals[facts.host.name] = tuple(due)
         if partial:
-            staging.append(HostPlan(facts.host, partial))
+            staging.append(HostPlan(facts.host, tuple(partial)))
         if repaired:
             first.append(HostPlan(facts.host, tuple(repaired), apart=True))
     names = {app.name: "as last deployed" for app in environment.apps}

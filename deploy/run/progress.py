@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.errors import as_deploy_error
+from deploy.observe.watch import NoteObservation
 from deploy.recovery import failed_host
 from deploy.run.report import Failure, Outcome, Report
-from deploy.steps.watch import NoteObservation
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet

@@ -85,10 +85,11 @@ class App(Strict):
     """
     sandbox: dict[Directive, bool] = Field(default_factory=dict)
     """Directives of the unit's sandbox to leave out, such as `{PrivateUsers: false}`."""
-    rehearse: Literal["exec", "sandbox"] = "exec"
+    rehearse: Literal["exec", "sandbox", "start"] = "exec"
     """What each host tries before the first drain, in the unit's own sandbox: `exec` checks that
     the command can be executed (its libraries, its interpreter, its mode), without running a line
-    of it; `sandbox` starts /bin/true alone.
+    of it; `sandbox` starts /bin/true alone. `start` does as `exec` does, and on the hosts of the
+    first batch starts the release on a free port, asks it and ends it: for apps that may run twice.
     """
     template: str | None = None
     """A unit template of your own in place of templates/service.j2."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from deploy.errors import RemoteError
-from deploy.hosts.scripts import worker_check
+from deploy.hosts.scripts import start_trial, worker_check
 from deploy.survey import unit_state
 from deploy.survey.question import Answer, Asked, Questions
 
@@ -115,6 +115,18 @@ Check = Questions | WorkerCheck
 def of(at: SlotOnHost) -> Check:
     """What a release in a slot must pass."""
     return WorkerCheck.of(at) if at.app.settings.is_worker else Questions.of(at)
+
+
+def of_rehearsal(at: SlotOnHost) -> Check:
+    """What a release must pass that is started beside the one that serves, on another port.
+
+    A check with a port of its own would be answered by the one that serves: then it must run.
+    """
+    asked = () if at.app.settings.is_worker else Questions.of_app(at).each
+    own = tuple(
+        question for question in asked if question.port in {None, at.app.settings.target_port}
+    )
+    return Questions(own) if own else WorkerCheck(start_trial.unit_name(at.app.name))
 
 
 def alone(at: SlotOnHost, environment: Environment) -> Check:

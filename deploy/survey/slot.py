@@ -83,8 +83,8 @@ class Listener:
 class Slot:
     """One app's slot on one host, as it is.
 
-    What belongs to the app (releases, manifests, history, bad, partial, group) is the same in each
-    of its slots. Every value matches its grammar in `values`.
+    What belongs to the app (releases, manifests, history, bad, partial, group, rehearsal) is the
+    same in each of its slots. Every value matches its grammar in `values`.
 
     Attributes:
         link: The release that the slot points to.
@@ -103,6 +103,7 @@ class Slot:
         kept: This slot's units that lie here, as Record.kept names them.
         partial: Releases whose upload never ended, with the KiB that lie here.
         group: The service user's group; empty if there is no such user.
+        has_rehearsal: Whether a deploy that was cut off left a rehearsal of the app.
     """
 
     unit_state: UnitState = UnitState()
@@ -123,6 +124,7 @@ class Slot:
     listeners: tuple[Listener, ...] = ()
     replaces: UnitState = UnitState()
     has_environment_file: bool = False
+    has_rehearsal: bool = False
 
     @property
     def deployed(self) -> Record | None:

@@ -13,9 +13,9 @@ from plan.test_assembly import old
 
 from deploy.errors import BadInput
 from deploy.observe import rounds, trace
+from deploy.observe.watch import WatchDraining
 from deploy.recovery import failed_host
 from deploy.steps.target import DeregisterTarget
-from deploy.steps.watch import WatchDraining
 from deploy.survey.slot import Slot
 from observe.test_findings import GROUP, SEEN
 

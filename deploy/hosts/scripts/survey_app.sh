@@ -33,4 +33,5 @@ if [ "$replaces" ]; then
   systemctl show "$replaces" -p LoadState,ActiveState,UnitFileState |
     while IFS='=' read -r k v; do fact "$app.replaces.$k" "$v"; done
 fi
+if [ -e "/run/systemd/system/changeover-start.$app.service" ]; then fact "$app.rehearsal" there; fi
 if [ -e "$environment_file" ]; then fact "$app.environment_file" there; fi

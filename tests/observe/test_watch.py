@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import builders
 import pytest
+from steps.test_drain import PaperFleet, ended, line
 
 from deploy.errors import RemoteError
+from deploy.observe.watch import WatchDraining, WatchServing
 from deploy.steps.fleet import Moment, Stopped
-from deploy.steps.watch import WatchDraining, WatchServing
-from steps.test_drain import PaperFleet, ended, line
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,72 @@
+"""A release is started beside the one that serves, by its own unit and on another port."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deploy.unit import rendering, start_trial
+from deploy.unit.spec import UnitSpec
+
+STAGED = "/srv/web/releases/2.0.0-bbbbbbbbbbbb"
+SPEC = UnitSpec(
+    app="web",
+    port=20123,
+    release="2.0.0-bbbbbbbbbbbb",
+    description="web on port 20123",
+    command=("web", "--port", "20123"),
+    executable_in_package=True,
+    user="web",
+    group="web",
+    type="notify",
+    environment=(("MODE", "fast"),),
+    environment_file="/etc/web.env",
+    stop_timeout_seconds=600,
+    start_timeout_seconds=30,
+    restart_seconds=2.0,
+)
+
+
+def text(template: Path | None = None) -> list[str]:
+    unit = rendering.render(template, SPEC, 252)
+    return start_trial.started(unit, STAGED, 90).splitlines()
+
+
+def test_it_starts_what_the_unit_starts_on_the_staged_release() -> None:
+    found = text()
+    for line in (
+        f"BindReadOnlyPaths={STAGED}:/srv/web/current",
+        "ExecStart=/srv/web/current/web --port 20123",
+        "Environment=PORT=20123",
+        "EnvironmentFile=/etc/web.env",
+        "Type=notify",
+        "User=web",
+        "PrivateTmp=yes",
+    ):
+        assert line in found
+
+
+def test_it_ends_by_itself_and_takes_nothing_from_the_service_that_runs() -> None:
+    found = text()
+    assert found[-4:] == [
+        "Restart=no",
+        "RuntimeDirectoryPreserve=yes",
+        "RuntimeMaxSec=90",
+        "TimeoutStopSec=5",
+    ]
+    names = [line.partition("=")[0] for line in found]
+    assert names.count("Restart") == names.count("TimeoutStopSec") == 1
+    assert not {"RestartSec", "RemoveIPC", "WantedBy"} & {*names}
+
+
+@pytest.mark.parametrize(
+    "name", ["RuntimeDirectoryPreserve=no", "PIDFile=/run/web.pid", "Restart=always"]
+)
+def test_what_a_template_adds_does_not_change_that(tmp_path: Path, name: str) -> None:
+    own = tmp_path / "own.j2"
+    given = rendering.DEFAULT_TEMPLATE.read_text()
+    own.write_text(given.replace("[Service]\n", f"[Service]\n{name}\nNice=%p\n", 1))
+    found = text(own)
+    assert name not in found
+    assert "Nice=web" in found, "specifiers are those of the real unit"
