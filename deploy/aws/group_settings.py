@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from deploy.aws.targets import HIGHEST_PORT, TargetGroup
 from deploy.errors import BadInput
+from deploy.settings import success_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 OUR_TYPES, OUR_PROTOCOLS = ("instance", "ip"), ("HTTP", "HTTPS")
 OTHER_BALANCERS = ("loadbalancer/net/", "loadbalancer/gwy/")
+TRAFFIC_PORT = "traffic-port"
+"""AWS's word for the port of each target (API reference, TargetGroup)."""
 
 
 def refuse_unfit(name: str, group: Answer) -> None:
@@ -28,6 +31,12 @@ def refuse_unfit(name: str, group: Answer) -> None:
         raise BadInput(
             f"target group {name!r} is of type {kind}; its targets are no hosts, and Changeover "
             "deploys to groups of type instance or ip"
+        )
+    if kind == "ip" and group.text("IpAddressType", "ipv4") != "ipv4":
+        raise BadInput(
+            f"target group {name!r} takes IPv6 addresses, and Changeover registers hosts by their "
+            "IPv4 address: a host that serves there would seem to be out of service; use a group "
+            "of type instance, or of the address type ipv4"
         )
     balancers = group.texts("LoadBalancerArns")
     if not balancers:
@@ -100,8 +109,8 @@ def parse(group: Answer, attributes: Answer) -> TargetGroup:
         protocol_version=group.text("ProtocolVersion", "HTTP1"),
         load_balancers=group.texts("LoadBalancerArns"),
         health_path=group.text("HealthCheckPath", "/"),
-        health_port=group.text("HealthCheckPort", "traffic-port"),
-        matcher=group.part("Matcher").text("HttpCode", "") or "200",
+        health_port=_health_port(group),
+        matcher=_matcher(group),
         interval_seconds=float(group.number("HealthCheckIntervalSeconds")),
         timeout_seconds=float(group.number("HealthCheckTimeoutSeconds")),
         unhealthy_threshold=group.number("UnhealthyThresholdCount"),
@@ -113,6 +122,23 @@ def parse(group: Answer, attributes: Answer) -> TargetGroup:
         least_healthy=_number(attributes, f"{FAIL_OPEN}.count", 1),
         least_healthy_percent=_number(attributes, f"{FAIL_OPEN}.percentage", 0),
     )
+
+
+def _health_port(group: Answer) -> str:
+    """`traffic-port`, or a port in digits."""
+    text = group.text("HealthCheckPort", TRAFFIC_PORT)
+    is_number = text not in {TRAFFIC_PORT, ""}
+    return str(group.number("HealthCheckPort", most=HIGHEST_PORT)) if is_number else TRAFFIC_PORT
+
+
+def _matcher(group: Answer) -> str:
+    """The success codes; refused here, since a host that is out is too late to find them wrong."""
+    text = group.part("Matcher").text("HttpCode", "") or "200"
+    try:
+        success_codes.parse(text)
+    except BadInput as error:
+        raise BadInput(f"target group {group.text('TargetGroupName')!r}: {error}") from error
+    return text
 
 
 def _number(attributes: Answer, key: str, default: int) -> int:

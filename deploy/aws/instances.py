@@ -40,6 +40,7 @@ class Instance:
         vpc: The id of its VPC.
         private_address: Its address within the VPC; empty where it has none.
         public_address: Its address outside; empty where it has none.
+        addresses: All its addresses within the VPC: secondary ones and IPv6 ones too.
         scaling_group: The Auto Scaling group that it belongs to, if any.
         tags: All of its tags.
     """
@@ -50,6 +51,7 @@ class Instance:
     vpc: str = ""
     private_address: str = ""
     public_address: str = ""
+    addresses: frozenset[str] = frozenset()
     scaling_group: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -133,9 +135,24 @@ def _instance(item: Answer) -> Instance:
         item.text("VpcId", ""),
         _address(instance_id, item.text("PrivateIpAddress", "")),
         _address(instance_id, item.text("PublicIpAddress", "")),
+        _addresses(instance_id, item),
         tags.get(SCALING_TAG, ""),
         tags,
     )
+
+
+def _addresses(instance_id: str, item: Answer) -> frozenset[str]:
+    """The addresses of all its network interfaces."""
+    found = [
+        each.text(key, "")
+        for interface in item.parts("NetworkInterfaces", may_be_absent=True)
+        for listed, key in (
+            ("PrivateIpAddresses", "PrivateIpAddress"),
+            ("Ipv6Addresses", "Ipv6Address"),
+        )
+        for each in interface.parts(listed, may_be_absent=True)
+    ]
+    return frozenset(_address(instance_id, text) for text in found if text)
 
 
 def _address(instance_id: str, text: str) -> str:

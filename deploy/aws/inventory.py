@@ -27,7 +27,8 @@ class Host:
     """A machine that we reach by SSH; `name` is what people call it.
 
     address: where SSH goes, which may be public; private_address: the load balancer's view;
-    scaling_group: the Auto Scaling group that it belongs to, if any.
+    scaling_group: the Auto Scaling group that it belongs to, if any; vpc: the id of its VPC;
+    addresses: all that it has there, secondary ones and IPv6 ones too.
     """
 
     name: str
@@ -36,11 +37,18 @@ class Host:
     zone: str = ""
     private_address: str = ""
     scaling_group: str = ""
+    vpc: str = ""
+    addresses: frozenset[str] = frozenset()
 
     @property
     def target_ids(self) -> frozenset[str]:
-        """What a target of this host is known by: its instance, or its address."""
+        """The ids of the targets that we register: its instance, or its address."""
         return frozenset({self.instance_id, self.private_address or self.address})
+
+    @property
+    def reached_by(self) -> frozenset[str]:
+        """The ids of all targets whose requests reach it: other groups may use any address."""
+        return self.target_ids | self.addresses
 
     def __str__(self) -> str:
         return self.name
@@ -197,6 +205,8 @@ def _host(instance: Instance, name: str, address: str) -> Host:
         instance.zone,
         instance.private_address,
         instance.scaling_group,
+        instance.vpc,
+        instance.addresses,
     )
 
 

@@ -44,7 +44,8 @@ def find(
 
     Args:
         account: Whose groups.
-        vpcs: The ids of the VPCs that the environment's groups are in.
+        vpcs: The ids of the VPCs that the environment's groups and hosts are in; empty for one
+            that is not known.
         known: Names and ARNs of the groups that the environment has, which are left out.
         clock: By which calls are spread.
 
@@ -79,16 +80,18 @@ def find(
 
 
 def _answer(item: object) -> Answer:
-    return Answer("DescribeTargetGroups", item)
+    name = Answer("DescribeTargetGroups", item).text("TargetGroupName")
+    return Answer(f"DescribeTargetGroups ({name})", item)
 
 
 def _is_other(group: Answer, vpcs: Collection[str], known: Collection[str]) -> bool:
     if group.text("TargetType", "instance") not in OUR_TYPES:
         return False
     is_known = group.text("TargetGroupName") in known or group.text("TargetGroupArn") in known
-    return (
-        not is_known and group.text("VpcId", "") in vpcs and bool(group.texts("LoadBalancerArns"))
-    )
+    # What AWS does not name may be the same VPC.
+    vpc = group.text("VpcId", "")
+    is_near = vpc in vpcs or not vpc or "" in vpcs
+    return not is_known and is_near and bool(group.texts("LoadBalancerArns"))
 
 
 def _read(account: Account, group: Answer) -> OtherGroup:

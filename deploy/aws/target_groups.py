@@ -67,8 +67,8 @@ class Balancer:
 
     def most_targets(self) -> int:
         """How many targets a load balancer of this account may have (load balancer quotas)."""
-        answer = self._account.call("elbv2", "describe_account_limits")
-        for limit in Answer("DescribeAccountLimits", answer).parts("Limits"):
+        for item in self._account.items("elbv2", "describe_account_limits", "Limits"):
+            limit = Answer("DescribeAccountLimits", item)
             if limit.text("Name", "") == TARGETS_QUOTA:
                 return limit.number("Max")
         return USUAL_TARGETS

@@ -34,7 +34,7 @@ class Target:
     port: int
 
     def __str__(self) -> str:
-        return f"{self.id}:{self.port}"
+        return f"[{self.id}]:{self.port}" if ":" in self.id else f"{self.id}:{self.port}"
 
 
 class Override(enum.StrEnum):

@@ -14,6 +14,7 @@ from deploy import values
 from deploy.errors import DeployError
 from deploy.hosts.scripts import read
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
+from deploy.survey.app_on_host import target_of
 from deploy.survey.reader import Reader
 from deploy.survey.unit_state import listener
 
@@ -41,7 +42,8 @@ class OtherTarget:
         target: The target.
         app: The app whose group it is, or whose port the target has; empty for neither.
         ports: The ports of the apps, which a proxy would connect to.
-        is_own_group: Whether it is the app's own group, which has another port of the host.
+        is_own_group: Whether it is the app's own group, which has another port of the host, or
+            another address.
         proxy: The process that listens there and has connections to one of these ports, or why
             that is not known; empty where no such process was seen.
     """
@@ -60,9 +62,12 @@ class OtherTarget:
         where = f"{self.host}: {self.target} is a target of {self.group}"
         remedy = "or accept that its requests may fail with `other_groups: ignore`"
         if self.is_own_group:
+            other = f"the port is none of {self.app}'s ({_listed(self.ports)})"
+            if self.target.port in self.ports:
+                other = "the host's own target there has another address"
             return (
-                f"{where}, and the port is none of {self.app}'s ({_listed(self.ports)}): requests "
-                f"that it gets are not drained; deregister it, {remedy}"
+                f"{where}, and {other}: requests that it gets are not drained; deregister it, "
+                f"{remedy}"
             )
         if self.app:
             return (
@@ -111,8 +116,9 @@ def find(
 def _of_own(host: Host, survey: Survey, apps: tuple[App, ...]) -> Iterator[OtherTarget]:
     for app in apps:
         for group in survey.groups[app.name]:
+            own = {target_of(group, host, slot) for slot in app.slots}
             for target, health in survey.health[group.arn].items():
-                is_foreign = target.id in host.target_ids and target.port not in app.entry_ports
+                is_foreign = target.id in host.reached_by and target not in own
                 if is_foreign and health.may_receive:
                     yield OtherTarget(
                         host, group.name, target, app.name, app.entry_ports, is_own_group=True
@@ -125,7 +131,7 @@ def _of_others(
     owner = {port: app.name for app in apps for port in (*app.ports, *app.entry_ports)}
     for group in others:
         for target in sorted(group.targets):
-            if target.id in host.target_ids:
+            if target.id in host.reached_by:
                 yield OtherTarget(host, group.name, target, owner.get(target.port, ""), ports)
 
 

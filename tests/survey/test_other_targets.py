@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import builders
@@ -69,6 +70,29 @@ def test_p10_a_target_by_address_is_the_host_too() -> None:
 def test_p10_the_own_group_has_another_port_of_the_host() -> None:
     (other,) = found(own=[Target(FIRST, 9000), Target("i-of-somebody-else", 9000)])
     assert "target of web-lab, and the port is none of web's (:5000, :5001)" in other.problem
+
+
+@pytest.mark.parametrize("address", ["10.0.0.99", "2001:db8::1"])
+def test_p10_a_target_by_any_address_of_the_host_reaches_it(address: str) -> None:
+    """Secondary and IPv6 addresses, which our own targets never have."""
+    facts = builders.facts(1)
+    host = replace(facts.host, addresses=frozenset({"10.0.0.1", address}))
+    seen = builders.survey([replace(facts, host=host)], apps=[WEB], target_type="ip")
+    for (group,) in seen.groups.values():
+        seen.health[group.arn] = {Target("10.0.0.1", 5000): HEALTHY}
+    assert other_targets.find(seen, [WEB], []) == ()
+    (other,) = other_targets.find(
+        seen, [WEB], [OtherGroup("edge", frozenset({Target(address, 5000)}))]
+    )
+    assert other.problem.startswith(f"host-1: {Target(address, 5000)} is a target of edge, which")
+    for (group,) in seen.groups.values():
+        seen.health[group.arn][Target(address, 5000)] = HEALTHY
+    (own,) = other_targets.find(seen, [WEB], [])
+    assert "target of web-lab, and the host's own target there has another address" in own.problem
+
+
+def test_an_ipv6_target_is_shown_with_brackets() -> None:
+    assert str(Target("2001:db8::1", 80)) == "[2001:db8::1]:80"
 
 
 def test_p10_behind_a_proxy_the_proxys_port_is_the_own_one_and_the_apps_is_not() -> None:
