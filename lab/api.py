@@ -51,6 +51,11 @@ if TYPE_CHECKING:
     from lab.reconciler import Reconciler
 
 REGION = "eu-west-1"
+OVERRIDES = {
+    False: ("no_override", "NoOverride"),
+    True: ("zonal_shift_active", "ZonalShiftActive"),
+}
+"""The state and the reason of an administrative override, by whether the zone is shifted away."""
 TARGETS_QUOTA = 1000  # for a load balancer, as an account begins with (load balancer quotas)
 
 
@@ -184,8 +189,8 @@ def _health(group: Any, key: Key, target: Target | None, *, is_shifted: bool) ->
     found: Any = FakeHealthStatus(
         key.id, str(key.port), checked_on, state.value, reason.value or None, description or None
     )
-    override = "zonal_shift_active" if is_shifted else "no_override"
-    found.administrative_override = {"State": override}
+    override, why = OVERRIDES[is_shifted]
+    found.administrative_override = {"State": override, "Reason": f"AdministrativeOverride.{why}"}
     return found
 
 

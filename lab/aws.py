@@ -15,12 +15,22 @@ if TYPE_CHECKING:
     from lab.api import Api
 
 ZONE = "eu-west-1a"
-IMAGE = "ami-12c6146b"  # one that moto knows; listing its 1300 takes longer than the rest
+IMAGE = "ami-760aaa0f"  # a Linux one that moto knows; listing its 1300 takes longer than the rest
 LISTENERS = {"web": "web-lab", "admin": "admin-lab", "internal": "internal-lab"}
 PORTS = {"web-lab": 5000, "admin-lab": 5100, "internal-lab": 5000, "orphan-lab": 5000}
 EMPTY_AT_FIRST = {"internal-lab"}
 """What tests register themselves: a second way to hosts that are in another group."""
 DELAY_SECONDS = 10
+ATTRIBUTES = {
+    "deregistration_delay.timeout_seconds": str(DELAY_SECONDS),
+    "load_balancing.algorithm.anomaly_mitigation": "off",
+    "stickiness.lb_cookie.duration_seconds": "86400",
+    "target_group_health.dns_failover.minimum_healthy_targets.count": "1",
+    "target_group_health.dns_failover.minimum_healthy_targets.percentage": "off",
+    "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count": "1",
+    "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage": "off",
+}
+"""The lab's delay, and AWS's defaults that moto lacks (API reference, TargetGroupAttribute)."""
 HEALTH_CHECK: dict[str, Any] = {
     "HealthCheckProtocol": "HTTP",
     "HealthCheckPort": "traffic-port",
@@ -87,13 +97,13 @@ def set_up(api: Api, subnet: str, hosts: Sequence[Mapping[str, str]]) -> dict[st
 
 
 def restore(api: Api) -> None:
-    """Put every group's health check and deregistration delay back to the lab's own."""
+    """Put every group's health check and attributes back to the lab's own."""
     elb = api.client("elbv2")
     for group in elb.describe_target_groups(Names=list(PORTS))["TargetGroups"]:
         arn = group["TargetGroupArn"]
         elb.modify_target_group(TargetGroupArn=arn, **HEALTH_CHECK)
-        delay = {"Key": "deregistration_delay.timeout_seconds", "Value": str(DELAY_SECONDS)}
-        elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[delay])
+        attributes = [{"Key": key, "Value": value} for key, value in ATTRIBUTES.items()]
+        elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=attributes)
 
 
 def use(api: Api, instances: Mapping[str, str], names: Collection[str]) -> None:

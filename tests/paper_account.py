@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from moto.moto_api._internal.models import moto_api_backend
 
 from lab import aws
-from lab.api import REGION, Api, Moto
+from lab.api import REGION, Api, Moto, replaced
 from lab.knobs import Calls, Events, Knobs
 from lab.reconciler import Reconciler
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lab.dataplane import Server
     from lab.targets import Outcome
+
+HOSTS = [{"name": f"host-{number}", "address": f"10.88.0.{number}"} for number in (11, 12)]
 
 
 class PaperPlane:
@@ -65,3 +69,17 @@ class Account:
         self._round += 1
         for check in self.reconciler.due_checks(time.time() + 3600 * self._round):
             self.reconciler.record(check, outcome)
+
+
+@contextmanager
+def running(
+    subnet: str = "10.88.0.0/24", hosts: Sequence[Mapping[str, str]] = HOSTS
+) -> Iterator[Account]:
+    """An account with the lab's groups and these instances, whose API answers."""
+    account = Account()
+    with replaced(account.reconciler):
+        account.api.start()
+        account.instances = aws.set_up(account.api, subnet, hosts)
+        yield account
+        account.api.stop()
+        moto_api_backend.reset()  # pytest-xdist may run another module in the same process

@@ -5,30 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from moto.moto_api._internal.models import moto_api_backend
-from paper_account import Account
+from paper_account import running
 
 from cli import loopback
 from cli.loopback import Project
 from deploy.hosts import ownership
-from lab import aws
-from lab.api import replaced
 from lab.targets import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from paper_account import Account
+
 
 @pytest.fixture(scope="module")
 def running_account() -> Iterator[Account]:
-    account = Account()
-    with replaced(account.reconciler):
-        account.api.start()
-        account.instances = aws.set_up(account.api, loopback.SUBNET, loopback.instances())
+    with running(loopback.SUBNET, loopback.instances()) as account:
         yield account
-        account.api.stop()
-        moto_api_backend.reset()
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.parsers import ResponseParserError
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup
-from moto.moto_api._internal.models import moto_api_backend
-from paper_account import Account, PaperPlane
+from paper_account import HOSTS, Account, PaperPlane, running
 
 from deploy.aws import target_groups
 from deploy.aws.instances import SCALING_TAG
@@ -25,25 +24,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-HOSTS = [{"name": f"host-{number}", "address": f"10.88.0.{number}"} for number in (11, 12)]
 BOGUS = "i-00000000000000000"
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Account]:
-    account = Account()
-    with replaced(account.reconciler):
-        account.api.start()
-        account.instances = aws.set_up(account.api, "10.88.0.0/24", HOSTS)
+def api() -> Iterator[Account]:
+    with running() as account:
         yield account
-        account.api.stop()
-        moto_api_backend.reset()  # pytest-xdist may come back to this module in the same process
 
 
 @pytest.fixture
-def account(running: Account) -> Account:
-    running.reset()
-    return running
+def account(api: Account) -> Account:
+    api.reset()
+    return api
 
 
 @pytest.fixture
@@ -148,7 +141,7 @@ def test_groups_tell_their_checks_and_delay(elb: Any) -> None:
     assert len(group["LoadBalancerArns"]) == 1
     attributes = elb.describe_target_group_attributes(TargetGroupArn=group["TargetGroupArn"])
     pairs = {one["Key"]: one["Value"] for one in attributes["Attributes"]}
-    assert pairs["deregistration_delay.timeout_seconds"] == "10"
+    assert {name: pairs[name] for name in aws.ATTRIBUTES} == aws.ATTRIBUTES
     (orphan,) = elb.describe_target_groups(Names=["orphan-lab"])["TargetGroups"]
     assert orphan["LoadBalancerArns"] == []
 
