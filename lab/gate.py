@@ -10,6 +10,7 @@ import io
 import json
 import re
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 
     from lab.knobs import Calls, Knobs
 
-ELB = "elasticloadbalancing"
-# AWS answers these with 403, everything else here with 400.
+ELB, EC2, STS = "elasticloadbalancing", "ec2", "sts"
+THROTTLED = {ELB: "ThrottlingException", EC2: "RequestLimitExceeded", STS: "Throttling"}
+"""The error code of a call that is throttled, by service."""
+# AWS answers these with 403, RequestLimitExceeded with 503, everything else here with 400.
 FORBIDDEN = {
     "ExpiredToken",
     "InvalidClientTokenId",
@@ -63,25 +66,33 @@ class Bucket:
 
 
 class Throttle:
-    """ELB's documented buckets for one account and region: one for all calls, one per kind."""
+    """AWS's documented buckets for one account and region.
+
+    ELB has one for all calls and one for each kind (ELB API throttling guide). EC2 has one for each
+    operation; only those that read are throttled here (EC2 API guide, "Request throttling"). Those
+    of STS and Auto Scaling are not in these guides: STS gets a generous one, Auto Scaling none.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._account = Bucket(40, 10)
-        self._describe = Bucket(40, 10)
-        self._register = Bucket(20, 4)
-        self._mutate = Bucket(20, 3)
+        self._all = {ELB: Bucket(40, 10), STS: Bucket(600, 600)}
+        self._kinds = {
+            (ELB, "describe"): Bucket(40, 10),
+            (ELB, "register"): Bucket(20, 4),
+            (ELB, "change"): Bucket(20, 3),
+        }
+        self._reads: defaultdict[str, Bucket] = defaultdict(lambda: Bucket(100, 20))
 
-    def takes(self, operation: str, now: float) -> bool:
-        """Whether the call has a token left in both its buckets; `now` in seconds."""
-        if operation.startswith("Describe"):
-            own = self._describe
-        elif operation in {"RegisterTargets", "DeregisterTargets"}:
-            own = self._register
-        else:
-            own = self._mutate
+    def takes(self, service: str, operation: str, now: float) -> bool:
+        """Whether the call has a token left in each of its buckets; `now` in seconds."""
+        kind = "describe" if operation.startswith("Describe") else "change"
+        if operation in {"RegisterTargets", "DeregisterTargets"}:
+            kind = "register"
         with self._lock:
-            buckets = (self._account, own)
+            found = [self._all.get(service), self._kinds.get((service, kind))]
+            if (service, kind) == (EC2, "describe"):
+                found.append(self._reads[operation])
+            buckets = [bucket for bucket in found if bucket is not None]
             for bucket in buckets:
                 bucket.fill(now)
             if any(bucket.tokens < 1 for bucket in buckets):
@@ -122,12 +133,8 @@ class Gate:
         if self._knobs.api_error is not None:
             message = "The lab was told to answer so (its knob api_error)."
             return _refuse(service, self._knobs.api_error, message, start_response)
-        if (
-            self._throttled
-            and service == ELB
-            and not self._throttle.takes(operation, self._clock())
-        ):
-            return _refuse(service, "ThrottlingException", "Rate exceeded", start_response)
+        if self._throttled and not self._throttle.takes(service, operation, self._clock()):
+            return _refuse(service, THROTTLED[service], "Rate exceeded", start_response)
         return self._inner(environ, start_response)
 
     def _page_for(self, operation: str) -> int | None:
@@ -167,6 +174,8 @@ def _refuse(
     service: str, code: str, message: str, start_response: StartResponse
 ) -> Iterable[bytes]:
     status = "403 Forbidden" if code in FORBIDDEN else "400 Bad Request"
+    if code == THROTTLED[EC2]:
+        status = "503 Service Unavailable"
     headers: list[tuple[str, str]] = []
     body: Any
     if service in {"ssm", "secretsmanager", "json"}:

@@ -48,7 +48,7 @@ class Knobs:
     first_check_delay_seconds  between a registration and its first health check; not divided
     describe_lag_seconds       DescribeTargetHealth answers what was true so long ago
     shifted_zone               an availability zone that traffic is shifted away from
-    throttle                   ELB calls are throttled at AWS's token bucket rates
+    throttle                   ELB, EC2 and STS calls are throttled by token buckets (gate.Throttle)
     api_error                  an AWS error code that every API call is answered with
     api_html                   so many calls of an action are answered with an HTML page (Page)
     api_down                   API connections are closed without an answer

@@ -309,6 +309,18 @@ def test_throttled_calls_arrive_as_aws_s_error(account: Account, elb: Any) -> No
     assert account.client("ec2").describe_instances()["Reservations"]
 
 
+def test_a_throttled_call_to_ec2_arrives_as_aws_s_error(account: Account) -> None:
+    account.knobs.update({"throttle": True})
+    ec2 = account.client("ec2")
+    for _ in range(100):
+        ec2.describe_instances()
+    with pytest.raises(ClientError) as error:
+        ec2.describe_instances()
+    assert code(error) == "RequestLimitExceeded"
+    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+    assert account.calls.counts()["DescribeInstances"] == 101
+
+
 @pytest.mark.parametrize(
     ("service", "operation"),
     [

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from deploy.errors import BadInput
-from lab.gate import Throttle
+from lab.gate import EC2, ELB, STS, Throttle
 from lab.generator import Failure
 from lab.knobs import Knobs
 from lab.load import LoadResult, schedule
@@ -195,10 +195,35 @@ def test_the_description_is_aws_s_own(target: Target, sentence: str) -> None:
 
 def test_elb_calls_are_throttled_at_aws_s_rates() -> None:
     throttle = Throttle()
-    assert [throttle.takes("RegisterTargets", 1.0) for _ in range(21)] == [True] * 20 + [False]
-    assert [throttle.takes("DescribeTargetHealth", 1.0) for _ in range(21)] == [True] * 20 + [False]
-    assert [throttle.takes("DeregisterTargets", 2.0) for _ in range(5)] == [True] * 4 + [False]
-    assert sum(throttle.takes("DescribeTargetHealth", 2.0) for _ in range(20)) == 6
+
+    def taken(operation: str, now: float, times: int = 50) -> int:
+        return sum(throttle.takes(ELB, operation, now) for _ in range(times))
+
+    assert taken("RegisterTargets", 1.0) == 20
+    assert taken("DescribeTargetHealth", 1.0) == 20, "those before count for the account"
+    assert taken("DeregisterTargets", 2.0) == 4
+    assert taken("DescribeTargetHealth", 2.0) == 6
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "at_once", "a_second"),
+    [
+        (EC2, "DescribeInstances", 100, 20),
+        (EC2, "CreateTags", 1000, 1000),
+        (STS, "GetCallerIdentity", 600, 600),
+        ("autoscaling", "DescribeAutoScalingInstances", 1000, 1000),
+    ],
+)
+def test_calls_of_other_services_have_buckets_of_their_own(
+    service: str, operation: str, at_once: int, a_second: int
+) -> None:
+    """Auto Scaling has none, and each operation of EC2 its own."""
+    throttle = Throttle()
+    for other, call in ((ELB, "DescribeTargetHealth"), (EC2, "DescribeImages")):
+        while throttle.takes(other, call, 1.0):
+            pass
+    for now, count in ((1.0, at_once), (2.0, a_second)):
+        assert sum(throttle.takes(service, operation, now) for _ in range(1000)) == count
 
 
 @pytest.mark.parametrize(
