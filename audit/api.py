@@ -12,7 +12,7 @@ from audit.wall import Attempt
 from deploy.aws import inventory
 from deploy.aws.api.account import Account
 from deploy.aws.target_groups import Balancer
-from deploy.aws.targets import TargetGroup
+from deploy.aws.targets import ProtocolVersion, TargetGroup
 from deploy.errors import DeployError
 from deploy.settings.app import App
 from deploy.settings.environment import Environment
@@ -26,7 +26,7 @@ GROUP = TargetGroup(
     arn="arn:web",
     port=5000,
     target_type="instance",
-    protocol_version="HTTP1",
+    protocol_version=ProtocolVersion.HTTP1,
     load_balancers=("arn:alb",),
     health_path="/",
     health_port="traffic-port",

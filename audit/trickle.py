@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 from audit.wall import Attempt
-from deploy.hosts.ssh import http_probe
+from deploy.aws.targets import ProtocolVersion
+from deploy.hosts.probe import http1, http2
+from deploy.hosts.probe.request import NotHttp, Request
 
 Answer = Callable[[socket.socket], None]
 PAUSE_SECONDS = 0.05
@@ -101,10 +103,25 @@ def serving(answer: Answer) -> Iterator[int]:
 
 def product(port: int, timeout_seconds: float) -> object:
     """What a proof asks; the code, None, or what is said of the answer."""
-    with socket.create_connection(("127.0.0.1", port)) as stream:
+    return _asked(http1.get, ProtocolVersion.HTTP1, port, timeout_seconds)
+
+
+def over_http2(port: int, timeout_seconds: float) -> object:
+    """The same over HTTP/2."""
+    return _asked(http2.ask, ProtocolVersion.HTTP2, port, timeout_seconds)
+
+
+def _asked(
+    ask: Callable[[socket.socket, Request, float], int | None],
+    version: ProtocolVersion,
+    port: int,
+    timeout_seconds: float,
+) -> object:
+    request = Request("127.0.0.1", port, "/health", "localhost", version)
+    with socket.create_connection(request.place) as stream:
         try:
-            return http_probe.get(stream, "/health", "localhost", timeout_seconds)
-        except http_probe.NotHttp as error:
+            return ask(stream, request, timeout_seconds)
+        except NotHttp as error:
             return str(error)
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from deploy.aws.targets import TargetGroup
+from deploy.aws.targets import ProtocolVersion, TargetGroup
 from deploy.errors import CommandResult
+from deploy.hosts.probe.request import Reply
 from deploy.package.release import Release
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
+    from deploy.hosts.probe.request import Request
     from deploy.hosts.scripts.script import Script
 
 T = TypeVar("T")
@@ -23,7 +25,7 @@ GROUP = TargetGroup(
     arn="arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web-paper/1",
     port=5000,
     target_type="instance",
-    protocol_version="HTTP1",
+    protocol_version=ProtocolVersion.HTTP1,
     load_balancers=("arn:alb",),
     health_path="/health",
     health_port="traffic-port",
@@ -81,9 +83,12 @@ class PaperHost:
         sent(len(source.read(1 << 16)))
         return self.change(app, script)
 
-    def probe(
-        self, place: tuple[str, int], path: str, host: str, timeout_seconds: float, *, is_tls: bool
-    ) -> int:
+    def probe(self, request: Request, timeout_seconds: float) -> Reply:
         """Answer that all is well."""
-        del place, path, host, timeout_seconds, is_tls
-        return 200
+        del request, timeout_seconds
+        return Reply(200)
+
+    def forwards(self, place: tuple[str, int], timeout_seconds: float) -> bool:
+        """Let every port be asked."""
+        del place, timeout_seconds
+        return True

@@ -49,6 +49,7 @@ SHARE: Schema = {
 }
 PEER = r"^[0-9]{1,3}(\.[0-9]{1,3}){3}(/[0-9]{1,2})?$|^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(/[0-9]{1,3})?$"
 CODES = r" *[2-4][0-9]{2}(-[2-4][0-9]{2})? *"
+GRPC_CODES = r" *[0-9]{1,2}(-[0-9]{1,2})? *"
 REST = r"(:[0-9]+)?(/[A-Za-z0-9/._~-]*)?"
 LOOPBACK = r"([Ll][Oo][Cc][Aa][Ll][Hh][Oo][Ss][Tt]|127(\.[0-9]+){3}|\[[0-9A-Fa-f:.]+\])"
 HTTP = r"[Hh][Tt][Tt][Pp]"
@@ -133,7 +134,9 @@ def _refine(defs: Schema) -> None:
     ]
     for key in keys["Verify"].values():
         _text(key)["pattern"] = f"^[^{CONTROLS}]+$"
-    _text(keys["Health"]["expect"])["pattern"] = f"^{CODES}(,{CODES})*$"
+    _text(keys["Health"]["expect"])["pattern"] = "|".join(
+        f"^{codes}(,{codes})*$" for codes in (CODES, GRPC_CODES)
+    )
     _text(keys["Health"]["command"])["pattern"] = r"\S"
     _text(keys["Aws"]["endpoint_url"])["pattern"] = ENDPOINT
     keys["Environment"]["ignore_peers"]["items"]["pattern"] = PEER

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deploy.aws.inventory import Host
-from deploy.aws.targets import GONE, Health, State, Target, TargetGroup
+from deploy.aws.targets import GONE, Health, ProtocolVersion, State, Target, TargetGroup
 from deploy.hosts.records import Record
 from deploy.package import manifest
 from deploy.package.opening import Package
@@ -78,7 +78,9 @@ def group(name: str = "web-lab", **settings: Any) -> TargetGroup:
         "slow_start_seconds": 0.0,
         "zonal": False,
     }
-    return TargetGroup(name=name, **(given | settings))
+    given |= settings
+    given["protocol_version"] = ProtocolVersion(given["protocol_version"])
+    return TargetGroup(name=name, **given)
 
 
 def unit(name: str = "web@5000.service", text: str = "[Service]\n") -> RenderedUnit:

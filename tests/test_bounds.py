@@ -25,8 +25,9 @@ from deploy.errors import (
     DeployError,
     UnexpectedAnswer,
 )
+from deploy.hosts.probe.http1 import final_code
+from deploy.hosts.probe.request import NotHttp, Request
 from deploy.hosts.scripts import probe
-from deploy.hosts.ssh.http_probe import NotHttp, final_code
 from deploy.hosts.ssh.remote import Remote
 from deploy.steps.fleet import Fleet
 from deploy.steps.verify import NotProven, ProveRelease
@@ -285,7 +286,7 @@ def test_the_hosts_own_probes_print_a_code_only_of_a_full_answer(
     build: Callable[..., Script[int | None]], answer: bytes, code: str
 ) -> None:
     with trickle.serving(lambda peer: peer.sendall(answer)) as port:
-        script = build(("127.0.0.1", port), "/health", "localhost", 3).text
+        script = build(Request("127.0.0.1", port, "/health", "localhost"), 3).text
         ended = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
     assert probe.code_printed(f"a start-up file speaks\n{ended.stdout}") == int(code)
 
@@ -294,14 +295,15 @@ def test_the_hosts_own_probes_print_a_code_only_of_a_full_answer(
 def test_the_hosts_own_probes_end_in_time(build: Callable[..., Script[int | None]]) -> None:
     with trickle.serving(trickle.ANSWERS["byte by byte"]) as port:
         began = time.monotonic()
-        script = build(("127.0.0.1", port), "/health", "localhost", 0.3).text
+        script = build(Request("127.0.0.1", port, "/health", "localhost"), 0.3).text
         ended = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
     assert ended.stdout.split() == ["000"]
     assert time.monotonic() - began < 8
 
 
 def test_the_wall_of_answers_that_do_not_end_and_its_control() -> None:
-    assert trickle.attempt(trickle.product, 0.2, 2.0).findings == ()
+    for ask in (trickle.product, trickle.over_http2):
+        assert trickle.attempt(ask, 0.2, 2.0).findings == ()
     assert len(trickle.attempt(trickle.naive, 0.2, 0.2).findings) >= 2
 
 

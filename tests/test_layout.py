@@ -22,6 +22,7 @@ PACKAGES = (
     "package",
     "aws.api",
     "aws",
+    "hosts.probe",
     "hosts.scripts",
     "hosts.ssh",
     "hosts",
@@ -45,6 +46,7 @@ HOMES = {
         "hosts.ssh.fabric_keys",
         "hosts.ssh.known_hosts",
     },
+    "h2": {"hosts.probe.http2"},
     "invoke": {"cli.options", "cli.invoke_patch", "cli.tasks"},
     "jinja2": {
         "unit.template",
@@ -56,7 +58,7 @@ HOMES = {
         "hosts.ssh.connect",
         "hosts.ssh.connection",
         "hosts.ssh.exchange",
-        "hosts.ssh.http_probe",
+        "hosts.ssh.forwarding",
         "hosts.ssh.known_hosts",
         "hosts.ssh.login",
         "hosts.ssh.remote",
@@ -167,9 +169,7 @@ def test_deploy_never_imports_the_lab_and_the_lab_only_its_errors() -> None:
 
 # What waits for a socket, a screen or a terminal reads the machine's own time, and what compares it
 # with that of AWS.
-TIMED = {"clock", "aws.api.transport"} | {
-    f"hosts.ssh.{name}" for name in ("exchange", "http_probe")
-}
+TIMED = {"clock", "aws.api.transport", "hosts.probe.stream", "hosts.ssh.exchange"}
 TIMED |= {"hosts.ssh.remote", "screen.console", "screen.live", "screen.question", "screen.streams"}
 TIMED |= {"aws.api.errors", "screen.log_lines"}
 
@@ -260,5 +260,6 @@ def test_the_list_of_tasks_loads_nothing_heavy() -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     loaded = set(ended.stdout.split())
-    heavy = {"boto3", "botocore", "fabric", "paramiko", "rich", "pydantic", "jinja2", "ruamel"}
+    heavy = {"boto3", "botocore", "fabric", "h2", "paramiko", "rich", "pydantic", "jinja2"}
+    heavy |= {"ruamel"}
     assert not loaded & (heavy | {"moto", "aiohttp"})

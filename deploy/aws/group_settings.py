@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy.aws.targets import HIGHEST_PORT, TargetGroup
+from deploy.aws.targets import HIGHEST_PORT, ProtocolVersion, TargetGroup
 from deploy.errors import BadInput
 from deploy.settings import success_codes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from deploy.aws.api.answers import Answer
     from deploy.settings.app import App
+    from deploy.settings.success_codes import Codes
 
 OUR_TYPES, OUR_PROTOCOLS = ("instance", "ip"), ("HTTP", "HTTPS")
 OTHER_BALANCERS = ("loadbalancer/net/", "loadbalancer/gwy/")
 TRAFFIC_PORT = "traffic-port"
 """AWS's word for the port of each target (API reference, TargetGroup)."""
+VERSIONS = frozenset(version.value for version in ProtocolVersion)
+GRPC_PATH, GRPC_CODE = "/AWS.ALB/healthcheck", "12"
+"""What a group of version GRPC asks, and takes, by default (ALB guide, health checks)."""
 
 
 def refuse_unfit(name: str, group: Answer) -> None:
@@ -53,9 +57,9 @@ def refuse_unfit(name: str, group: Answer) -> None:
             "Application Load Balancers, which keep to requests; with others a connection may "
             "outlive its target's time"
         )
-    check, version = group.text("HealthCheckProtocol", protocol), group.text("ProtocolVersion", "")
-    if check not in OUR_PROTOCOLS or version == "GRPC":
-        asked = "gRPC" if version == "GRPC" else check
+    check, version = group.text("HealthCheckProtocol", protocol), _version(group)
+    if check not in OUR_PROTOCOLS or version not in VERSIONS:
+        asked = check if version in VERSIONS else f"{check} of version {version}"
         raise BadInput(
             f"target group {name!r} checks its targets over {asked}, which Changeover cannot ask: "
             "a release would not be proven by the load balancer's own question; let the group "
@@ -63,8 +67,26 @@ def refuse_unfit(name: str, group: Answer) -> None:
         )
 
 
+def codes(version: ProtocolVersion) -> Codes:
+    """The codes that the health check of a group of a version knows."""
+    return success_codes.GRPC if version is ProtocolVersion.GRPC else success_codes.HTTP
+
+
+def refuse_expect(apps: Sequence[App], groups: Mapping[str, Sequence[TargetGroup]]) -> None:
+    """Raise BadInput for an app whose `health: expect:` has codes that its group cannot have."""
+    for app in (each for each in apps if each.health.expect):
+        for group in groups[app.name]:
+            try:
+                codes(group.protocol_version).parse(str(app.health.expect))
+            except BadInput as error:
+                raise BadInput(
+                    f"app {app.name}: `health: expect:` does not fit target group {group.name} of "
+                    f"version {group.protocol_version}: {error}"
+                ) from error
+
+
 def distinct(
-    apps: Iterable[App], found: Mapping[str, Mapping[str, TargetGroup]]
+    apps: Sequence[App], found: Mapping[str, Mapping[str, TargetGroup]]
 ) -> dict[str, tuple[TargetGroup, ...]]:
     """Each app's target groups, of those found by app and by the name that the settings have.
 
@@ -101,16 +123,20 @@ group health); a share is `off` by default.
 
 def parse(group: Answer, attributes: Answer) -> TargetGroup:
     """Return the settings; raises UnexpectedAnswer for what is missing or of another form."""
+    version, matcher = ProtocolVersion(_version(group)), group.part("Matcher")
+    path, code = "/", matcher.text("HttpCode", "") or "200"
+    if version is ProtocolVersion.GRPC:
+        path, code = GRPC_PATH, matcher.text("GrpcCode", "") or GRPC_CODE
     return TargetGroup(
         name=group.text("TargetGroupName"),
         arn=group.text("TargetGroupArn"),
         port=group.number("Port", most=HIGHEST_PORT),
         target_type=group.text("TargetType", "instance"),
-        protocol_version=group.text("ProtocolVersion", "HTTP1"),
+        protocol_version=version,
         load_balancers=group.texts("LoadBalancerArns"),
-        health_path=group.text("HealthCheckPath", "/"),
+        health_path=group.text("HealthCheckPath", path),
         health_port=_health_port(group),
-        matcher=_matcher(group),
+        matcher=_readable(group, version, code),
         interval_seconds=float(group.number("HealthCheckIntervalSeconds")),
         timeout_seconds=float(group.number("HealthCheckTimeoutSeconds")),
         unhealthy_threshold=group.number("UnhealthyThresholdCount"),
@@ -124,6 +150,10 @@ def parse(group: Answer, attributes: Answer) -> TargetGroup:
     )
 
 
+def _version(group: Answer) -> str:
+    return group.text("ProtocolVersion", "") or ProtocolVersion.HTTP1
+
+
 def _health_port(group: Answer) -> str:
     """`traffic-port`, or a port in digits."""
     text = group.text("HealthCheckPort", TRAFFIC_PORT)
@@ -131,14 +161,13 @@ def _health_port(group: Answer) -> str:
     return str(group.number("HealthCheckPort", most=HIGHEST_PORT)) if is_number else TRAFFIC_PORT
 
 
-def _matcher(group: Answer) -> str:
+def _readable(group: Answer, version: ProtocolVersion, code: str) -> str:
     """The success codes; refused here, since a host that is out is too late to find them wrong."""
-    text = group.part("Matcher").text("HttpCode", "") or "200"
     try:
-        success_codes.parse(text)
+        codes(version).parse(code)
     except BadInput as error:
         raise BadInput(f"target group {group.text('TargetGroupName')!r}: {error}") from error
-    return text
+    return code
 
 
 def _number(attributes: Answer, key: str, default: int) -> int:

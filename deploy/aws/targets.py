@@ -37,6 +37,14 @@ class Target:
         return f"[{self.id}]:{self.port}" if ":" in self.id else f"{self.id}:{self.port}"
 
 
+class ProtocolVersion(enum.StrEnum):
+    """How a group's targets are sent requests, and asked by health checks, in AWS's own words."""
+
+    HTTP1 = "HTTP1"
+    HTTP2 = "HTTP2"
+    GRPC = "GRPC"
+
+
 class Override(enum.StrEnum):
     """What an administrator has decided over a target's state, in AWS's own words.
 
@@ -121,11 +129,12 @@ class TargetGroup:
     arn: str
     port: int
     target_type: str
-    protocol_version: str
+    protocol_version: ProtocolVersion
     load_balancers: tuple[str, ...]
     health_path: str
     health_port: str
     matcher: str
+    """The codes that mean healthy: of HTTP, or of gRPC in a group of that version."""
     interval_seconds: float
     timeout_seconds: float
     unhealthy_threshold: int

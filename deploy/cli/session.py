@@ -93,6 +93,7 @@ class Session:
                 for app, own in zip(environment.apps, groups.values(), strict=True)
             }
             self.groups = group_settings.distinct(environment.apps, found_groups)
+            group_settings.refuse_expect(environment.apps, self.groups)
             found = find.result()
         self._resting, self._notes = scaling.resting(account, found)
         chosen = inventory.select(found, self._only, self._skip)

@@ -46,15 +46,16 @@ def vetted(
     left = {} if join else fitness.taken_out(environment.apps, seen)
     if environment.other_groups == "ignore":
         note = "other_groups: ignore: whether others send requests was not looked at"
-        unanswered = serving.unanswered(seen, environment.apps, remotes)
-        return replace(seen, notes=(*seen.notes, note)), exclusion.joined(left, unanswered)
+        verdict = serving.verdict(seen, environment.apps, remotes)
+        seen = replace(seen, notes=(*seen.notes, *verdict.notes, note))
+        return seen, exclusion.joined(left, verdict.problems)
     with ThreadPoolExecutor(max_workers=1) as pool:
         looking = pool.submit(_other_targets, seen, environment, account)
-        unanswered = serving.unanswered(seen, environment.apps, remotes)
+        verdict = serving.verdict(seen, environment.apps, remotes)
         found = other_targets.seen(looking.result(), remotes)
     problems = [{each.host.name: (each.problem,)} for each in found if each.problem]
-    seen = replace(seen, notes=(*seen.notes, *other_targets.notes(found)))
-    return seen, exclusion.joined(left, unanswered, *problems)
+    seen = replace(seen, notes=(*seen.notes, *verdict.notes, *other_targets.notes(found)))
+    return seen, exclusion.joined(left, verdict.problems, *problems)
 
 
 def _other_targets(

@@ -17,10 +17,10 @@ class Health(Strict):
     """How a started release is asked on its own host; empty keys follow the target group."""
 
     path: Annotated[str, StringConstraints(pattern=r"^/[!-~]*$")] | None = None
-    """The path that is asked. Default: the target group's."""
+    """The path that is asked; of a gRPC target group the method. Default: the target group's."""
     expect: str | None = None
-    """The status codes that mean healthy, such as `200` or `200-299,301`. Default: the target
-    group's.
+    """The codes that mean healthy: status codes such as `200` or `200-299,301`, or for a gRPC
+    target group 0 to 99 such as `12` or `0,12`. Default: the target group's.
     """
     host: Annotated[str, StringConstraints(pattern=r"^[!-~]+$")] | None = None
     """The Host header. Default: the host's private address and the port."""

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from deploy.hosts.ssh.http_probe import NotHttp
-from deploy.settings import success_codes
+from deploy.aws import group_settings
+from deploy.aws.targets import ProtocolVersion
+from deploy.hosts.probe.request import NotHttp, Request
 from deploy.settings.health import Health
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deploy.hosts.probe.request import Reply
     from deploy.survey.app_on_host import Membership, SlotOnHost
 
 LOOPBACK = "127.0.0.1"
@@ -18,10 +22,11 @@ LOOPBACK = "127.0.0.1"
 class Asked(Protocol):
     """A host that can be asked: its connection."""
 
-    def probe(
-        self, place: tuple[str, int], path: str, host: str, seconds: float, *, is_tls: bool
-    ) -> int | None:
-        """The status code that an address and port of the host answer to GET; None for none."""
+    def probe(self, request: Request, seconds: float) -> Reply | None:
+        """What an address and port of the host answer; None for nothing."""
+
+    def forwards(self, place: tuple[str, int], seconds: float) -> bool:
+        """Whether they can be asked through the connection, not only by programs there."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,13 @@ class Answer:
         place: Where it was asked, and what: `5000/health`; empty for a worker.
         text: The answer in words.
         is_expected: Whether it is what a healthy release gives.
+        version: How it was asked in the end; None for a worker, and where nothing came back.
     """
 
     place: str
     text: str
     is_expected: bool
+    version: ProtocolVersion | None = None
 
 
 @dataclass(frozen=True)
@@ -44,13 +51,14 @@ class Question:
     """What a target's health check asks, and what counts as healthy.
 
     Attributes:
-        path: The path that is asked.
-        expect: The status codes that mean healthy.
+        path: The path that is asked; of a gRPC call its method.
+        expect: The codes that mean healthy: status codes, or those of gRPC.
         address: The target's own address, as the load balancer connects to it.
         port: The check's own port; None for the slot's.
         host_header: The Host header; None for address and port, as AWS sends it.
         timeout_seconds: How long one answer may take.
         is_tls: Whether it is asked within TLS.
+        version: How it is asked; of version HTTP2 an answer over HTTP/1.1 counts too.
     """
 
     path: str
@@ -60,6 +68,7 @@ class Question:
     host_header: str | None = None
     timeout_seconds: float = 5.0
     is_tls: bool = False
+    version: ProtocolVersion = ProtocolVersion.HTTP1
 
     @classmethod
     def of(cls, at: SlotOnHost, member: Membership, own: Health | None = None) -> Question:
@@ -78,6 +87,7 @@ class Question:
             host_header=own.host,
             timeout_seconds=own.timeout_seconds,
             is_tls=group.health_protocol == "HTTPS",
+            version=group.protocol_version,
         )
 
     def place(self, slot_port: int) -> str:
@@ -86,25 +96,30 @@ class Question:
 
     def shown(self, slot_port: int) -> str:
         """The question and its answer in one line: `GET :5000/health gives 200`."""
-        how = " over TLS" if self.is_tls else ""
-        return f"GET :{self.place(slot_port)}{how} gives {self.expect}"
+        what = "gRPC" if self.version is ProtocolVersion.GRPC else "GET"
+        over = ["HTTP/2"] if self.version is ProtocolVersion.HTTP2 else []
+        over += ["TLS"] if self.is_tls else []
+        how = f" over {' and '.join(over)}" if over else ""
+        return f"{what} :{self.place(slot_port)}{how} gives {self.expect}"
 
     def ask(self, host: Asked, slot_port: int, most_seconds: float | None = None) -> Answer:
         """Ask it, for `timeout_seconds`, or `most_seconds` where fewer."""
         port = self.port or slot_port
         header = self.host_header or f"{self.address}:{port}"
+        request = Request(self.address, port, self.path, header, self.version, self.is_tls)
         limit = self.timeout_seconds
         limit = limit if most_seconds is None else min(limit, most_seconds)
         place = self.place(slot_port)
         try:
-            code = host.probe((self.address, port), self.path, header, limit, is_tls=self.is_tls)
+            reply = host.probe(request, limit)
         except NotHttp as error:
             return Answer(place, str(error), is_expected=False)
-        if code is None:
+        if reply is None:
             return Answer(place, "no answer", is_expected=False)
-        expected = success_codes.parse(self.expect).matches(code)
-        text = f"answer {code}" + ("" if expected else f", not {self.expect}")
-        return Answer(place, text, expected)
+        expected = group_settings.codes(self.version).parse(self.expect).matches(reply.code)
+        what = "gRPC code" if self.version is ProtocolVersion.GRPC else "answer"
+        text = f"{what} {reply.code}" + ("" if expected else f", not {self.expect}")
+        return Answer(place, text, expected, reply.version)
 
 
 @dataclass(frozen=True)
@@ -163,8 +178,14 @@ class Questions:
 
     def ask(self, host: Asked, slot_port: int, most_seconds: float | None = None) -> Answer:
         """Ask them in turn; the first answer that is not what was expected, or the last one."""
+        return list(self.answers(host, slot_port, most_seconds))[-1][1]
+
+    def answers(
+        self, host: Asked, slot_port: int, most_seconds: float | None = None
+    ) -> Iterator[tuple[Question, Answer]]:
+        """Ask them in turn, up to the first answer that is not what was expected."""
         for question in self.each:
             answer = question.ask(host, slot_port, most_seconds)
+            yield question, answer
             if not answer.is_expected:
-                break
-        return answer
+                return

@@ -7,13 +7,16 @@ it would fail the previous release too, and leave the host out of service.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from deploy.aws.targets import ProtocolVersion
 from deploy.clock import CLOCK
 from deploy.errors import DeployError
+from deploy.hosts.scripts import probe
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
 from deploy.survey.check import WorkerCheck
-from deploy.survey.question import Questions
+from deploy.survey.question import Question, Questions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,26 +25,58 @@ if TYPE_CHECKING:
     from deploy.survey.app_on_host import AppOnHost
     from deploy.survey.check import Host
     from deploy.survey.facts import Survey
-    from deploy.survey.question import Asked
+    from deploy.survey.question import Answer, Asked
 
 TRIES, PAUSE_SECONDS = 3, 0.5
+FORWARDS_SECONDS = 5.0
+OVER = {ProtocolVersion.HTTP2: "HTTP/2", ProtocolVersion.HTTP1: "HTTP/1.1"}
 
 
-def unanswered(
-    survey: Survey, apps: Iterable[App], remotes: Mapping[str, Asked]
-) -> dict[str, tuple[str, ...]]:
+@dataclass(frozen=True)
+class Verdict:
+    """What the hosts answered to the questions of the proof.
+
+    Attributes:
+        problems: By host name, what did not pass or cannot be asked, with question and answer.
+        notes: For each target group of version HTTP2, which protocol answered, one line each.
+    """
+
+    problems: dict[str, tuple[str, ...]]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class _Outcome:
+    """Why an app on a host does not pass, and how it answered each group's question."""
+
+    problem: str = ""
+    versions: dict[str, ProtocolVersion] = field(default_factory=dict)
+
+
+def verdict(survey: Survey, apps: Iterable[App], remotes: Mapping[str, Asked]) -> Verdict:
     """Ask every app that AWS calls healthy, on every host, up to three times.
 
-    Returns, by host name, what did not pass, with the question and the answer.
+    Where nothing serves yet, it is only seen whether a gRPC question could be asked at all.
     """
-    served = [app for app in apps if not app.is_worker]
-    due = [on for app in served for on in survey.everywhere(app) if _serves(on)]
-    found: dict[str, tuple[str, ...]] = {}
+    due = [on for app in apps if not app.is_worker for on in survey.everywhere(app)]
+    problems: dict[str, tuple[str, ...]] = {}
+    over: dict[str, dict[str, list[str]]] = {}
     with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
-        for on, problem in zip(due, pool.map(lambda on: _problem(on, remotes), due), strict=True):
-            if problem:
-                found[on.host.name] = (*found.get(on.host.name, ()), problem)
-    return found
+        outcomes = pool.map(lambda on: _outcome(on, remotes[on.host.name]), due)
+        for on, outcome in zip(due, outcomes, strict=True):
+            if outcome.problem:
+                problems[on.host.name] = (*problems.get(on.host.name, ()), outcome.problem)
+            for group, version in outcome.versions.items():
+                over.setdefault(group, {}).setdefault(OVER[version], []).append(on.host.name)
+    return Verdict(problems, tuple(_note(*each) for each in over.items()))
+
+
+def _note(group: str, hosts: Mapping[str, Iterable[str]]) -> str:
+    """hosts: their names, by the protocol that they answered over."""
+    ways = [f"over {way} on {', '.join(names)}" for way, names in hosts.items()]
+    if len(hosts) == 1:
+        ways = [f"over {way}" for way in hosts]
+    return f"target group {group} speaks HTTP/2: what serves answers its question {', '.join(ways)}"
 
 
 def failing_workers(
@@ -77,26 +112,57 @@ def _serves(on: AppOnHost) -> bool:
     return on.is_healthy and (on.slot.unit_state.is_running or bool(on.previous_unit))
 
 
-def _problem(on: AppOnHost, remotes: Mapping[str, Asked]) -> str:
-    """Why the slot in use does not pass; empty where it does."""
+def _outcome(on: AppOnHost, host: Asked) -> _Outcome:
+    try:
+        if problem := _unaskable(on, host):
+            return _Outcome(problem)
+    except DeployError as error:
+        return _Outcome(str(error))
+    return _asked(on, host) if _serves(on) else _Outcome()
+
+
+def _unaskable(on: AppOnHost, host: Asked) -> str:
+    """Why the host cannot be asked the question of a gRPC group; empty where it can be."""
+    for each in on.memberships:
+        if each.group.protocol_version is ProtocolVersion.GRPC:
+            question = Question.of(on, each)
+            place = (question.address, question.port or on.app.port)
+            if not host.forwards(place, FORWARDS_SECONDS):
+                return f"{probe.unaskable(on.host.name, 'GRPC')} (target group {each.group.name})"
+    return ""
+
+
+def _asked(on: AppOnHost, host: Asked) -> _Outcome:
+    """Ask the slot in use."""
     questions, text = Questions.of(on), ""
     for number in range(TRIES):
         if number:
             CLOCK.sleep(PAUSE_SECONDS)
         try:
-            answer = questions.ask(remotes[on.host.name], on.app.port)
+            answers = dict(questions.answers(host, on.app.port))
         except DeployError as error:
             text = str(error)
             continue
+        answer = list(answers.values())[-1]
         if answer.is_expected:
-            return ""
+            return _Outcome(versions=_versions(on, answers))
         text = answer.text
         if len(questions.each) > 1:
             text += f" on port {answer.place}"
     unit, names = on.previous_unit or on.unit_name, [group.name for group in on.groups]
     groups = f"{' and '.join(names)} call{'s' if len(names) == 1 else ''} it"
-    return (
+    return _Outcome(
         f"{on.host}: {unit} serves and {groups} healthy, but it does not pass "
         f"what a new release would have to: {questions.shown(on.app.port)} brought {text}; let "
         f"`health:` of {on.app.name} ask what the load balancer's check asks"
     )
+
+
+def _versions(on: AppOnHost, answers: Mapping[Question, Answer]) -> dict[str, ProtocolVersion]:
+    """How each group of version HTTP2 was answered, by its name."""
+    found = {each.group: answers[Question.of(on, each)].version for each in on.memberships}
+    return {
+        group.name: version
+        for group, version in found.items()
+        if version and group.protocol_version is ProtocolVersion.HTTP2
+    }

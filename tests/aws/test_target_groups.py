@@ -24,7 +24,7 @@ from botocore.exceptions import (
 )
 from botocore.stub import Stubber
 
-from deploy.aws import target_groups
+from deploy.aws import group_settings, target_groups
 from deploy.aws.api.account import Account
 from deploy.aws.health_poller import HealthPoller
 from deploy.aws.registrar import Registrar
@@ -111,6 +111,63 @@ def test_how_the_check_asks_is_read(
     assert asked.group("web-lab").health_protocol == expected
 
 
+@pytest.mark.parametrize(
+    ("changes", "version", "path", "matcher"),
+    [
+        ({}, "HTTP1", "/health", "200-299"),
+        ({"ProtocolVersion": None}, "HTTP1", "/health", "200-299"),
+        ({"ProtocolVersion": "HTTP2"}, "HTTP2", "/health", "200-299"),
+        ({"ProtocolVersion": "HTTP2", "Matcher": None}, "HTTP2", "/health", "200"),
+        ({"ProtocolVersion": "GRPC", "Matcher": {"GrpcCode": "0-99"}}, "GRPC", "/health", "0-99"),
+        (
+            {"ProtocolVersion": "GRPC", "Matcher": None, "HealthCheckPath": None},
+            "GRPC",
+            "/AWS.ALB/healthcheck",
+            "12",
+        ),
+    ],
+)
+def test_p11_the_protocol_and_what_counts_as_healthy_are_read(
+    changes: dict[str, Any],
+    version: str,
+    path: str,
+    matcher: str,
+    stubbed: tuple[Balancer, Stubber],
+) -> None:
+    """Refused before: a group of version GRPC."""
+    asked, stubber = stubbed
+    described = {key: value for key, value in (DESCRIBED | changes).items() if value is not None}
+    stubber.add_response("describe_target_groups", {"TargetGroups": [described]})
+    stubber.add_response("describe_target_group_attributes", attributes())
+    found = asked.group("web-lab")
+    assert (found.protocol_version, found.health_path, found.matcher) == (version, path, matcher)
+
+
+@pytest.mark.parametrize(
+    ("version", "expect", "is_good"),
+    [
+        ("HTTP1", "200-299", True),
+        ("HTTP2", "204", True),
+        ("GRPC", "0,12", True),
+        ("GRPC", None, True),
+        ("GRPC", "200", False),
+        ("HTTP1", "12", False),
+        ("HTTP2", "0-99", False),
+    ],
+)
+def test_p8_codes_in_the_settings_fit_the_groups_protocol(
+    version: str, expect: str | None, *, is_good: bool
+) -> None:
+    app = builders.app(health={"expect": expect})
+    groups = {"web": (builders.group(protocol_version=version),)}
+    if is_good:
+        group_settings.refuse_expect([app, builders.worker()], groups | {"jobs": ()})
+        return
+    said = f"app web: `health: expect:` does not fit target group web-lab of version {version}: "
+    with pytest.raises(BadInput, match=said):
+        group_settings.refuse_expect([app], groups)
+
+
 ROUTING = "target_group_health.unhealthy_state_routing.minimum_healthy_targets"
 
 
@@ -174,7 +231,12 @@ def test_a_group_without_a_load_balancer_is_refused(stubbed: tuple[Balancer, Stu
         ({"Protocol": "TCP", "LoadBalancerArns": [NLB]}, "protocol TCP at net/edge/1"),
         ({"Protocol": "GENEVE", "LoadBalancerArns": [NLB]}, "has the protocol GENEVE"),
         ({"LoadBalancerArns": [builders.ALB, NLB]}, "has the protocol HTTP at net/edge/1"),
-        ({"ProtocolVersion": "GRPC", "Matcher": {"GrpcCode": "12"}}, "its targets over gRPC"),
+        ({"ProtocolVersion": "HTTP3"}, "checks its targets over HTTP of version HTTP3, which Ch"),
+        ({"HealthCheckProtocol": "TCP"}, "checks its targets over TCP, which Changeover cannot"),
+        (
+            {"ProtocolVersion": "GRPC", "HealthCheckProtocol": "TCP"},
+            "checks its targets over TCP, which Changeover cannot ask",
+        ),
     ],
 )
 def test_a_group_that_we_cannot_deploy_to_or_prove_for_is_refused_by_name(

@@ -9,8 +9,9 @@ import pytest
 from documents import GROUP, NAME, VPC, account, others, outcome, without
 
 from deploy.aws.target_groups import Balancer
-from deploy.aws.targets import Override, State, TargetGroup
+from deploy.aws.targets import Override, ProtocolVersion, State, TargetGroup
 from deploy.errors import BadInput, DeployError
+from deploy.hosts.probe.request import Reply, Request
 from deploy.survey.question import Question
 
 NLB, GWY = ("arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/" + kind
@@ -101,8 +102,13 @@ def test_the_check_of_a_group_that_is_read_can_be_asked(kind: str) -> None:
     question = Question.of(at, member._replace(group=found))
 
     class PaperHost:
-        def probe(self, *_: Any, **__: Any) -> int:
-            return 200
+        def probe(self, request: Request, seconds: float) -> Reply:
+            assert seconds > 0
+            is_grpc = request.version is ProtocolVersion.GRPC
+            return Reply(12 if is_grpc else 200, request.version)
+
+        def forwards(self, place: tuple[str, int], seconds: float) -> bool:
+            return bool(place) and seconds > 0
 
     assert question.ask(PaperHost(), 5000).is_expected
     assert 0 <= (question.port or 0) <= 65535

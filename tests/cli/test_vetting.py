@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, cast
 
 import builders
 import pytest
 from documents import PaperAccount, examples
 
+from deploy.aws.targets import ProtocolVersion
 from deploy.cli import vetting
 from deploy.errors import BadInput
+from deploy.hosts.probe.request import Reply, Request
 from deploy.plan import assembly, description
 from deploy.plan.plan import Plan
 
@@ -46,3 +49,46 @@ def test_a_plan_that_the_credentials_do_not_last_for_is_refused() -> None:
     vetting.refuse_late(made, needed)
     with pytest.raises(BadInput, match=r"^the AWS credentials end in 1 min, and the plan takes"):
         vetting.refuse_late(made, needed - 1)
+
+
+class PaperHost:
+    """A host whose service answers 200 over HTTP/2, and whose sshd forwards or does not."""
+
+    def __init__(self, *, is_open: bool = True) -> None:
+        self.is_open = is_open
+
+    def probe(self, request: Request, seconds: float) -> Reply:
+        del seconds
+        return Reply(200, request.version)
+
+    def forwards(self, place: tuple[str, int], seconds: float) -> bool:
+        del place, seconds
+        return self.is_open
+
+
+@pytest.mark.parametrize(("version", "count"), [("HTTP2", 1), ("HTTP1", 0)])
+def test_p11_the_plan_says_how_what_serves_answered_an_http2_group(
+    version: str, count: int
+) -> None:
+    web, hosts = builders.app(), [builders.facts(1, {"web": builders.slot()})]
+    seen = builders.survey(hosts, protocol_version=version)
+    environment = builders.environment(other_groups="ignore")
+    remotes = cast("Any", {"host-1": PaperHost()})
+    seen, problems = vetting.vetted(seen, environment, cast("Any", None), remotes, join=False)
+    assert problems == {}
+    offers = (builders.offer(web, seen.hosts),)
+    shown = str(assembly.make(environment, offers, seen, allow_downtime=True))
+    assert (
+        shown.count("web-lab speaks HTTP/2: what serves answers its question over HTTP/2") == count
+    )
+    how = " over HTTP/2" if version == "HTTP2" else ""
+    assert f"GET :5000/health{how} gives 200" in shown
+
+
+def test_p10_a_host_that_cannot_be_asked_a_grpc_question_is_a_problem_of_that_host() -> None:
+    seen = builders.survey(protocol_version=ProtocolVersion.GRPC, matcher="0-99")
+    environment = builders.environment(other_groups="ignore")
+    remotes = cast("Any", {"host-1": PaperHost(is_open=False)})
+    _, problems = vetting.vetted(seen, environment, cast("Any", None), remotes, join=False)
+    ((name, (problem,)),) = problems.items()
+    assert (name, "AllowTcpForwarding local" in problem) == ("host-1", True)

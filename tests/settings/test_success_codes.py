@@ -21,14 +21,15 @@ from deploy.settings import success_codes
 def test_matches_what_the_target_group_would(
     text: str, accepted: list[int], refused: list[int]
 ) -> None:
-    read = success_codes.parse(text)
+    read = success_codes.HTTP.parse(text)
     assert [read.matches(code) for code in accepted] == [True] * len(accepted)
     assert [read.matches(code) for code in refused] == [False] * len(refused)
 
 
 @pytest.mark.parametrize("text", ["200", "200-299", "200,302", "200-204,301"])
 def test_prints_as_it_was_written(text: str) -> None:
-    assert str(success_codes.parse(text)) == text
+    assert str(success_codes.HTTP.parse(text)) == text
+    assert success_codes.parse(text) == success_codes.HTTP.parse(text)
 
 
 @pytest.mark.parametrize(
@@ -49,5 +50,47 @@ def test_prints_as_it_was_written(text: str) -> None:
 )
 def test_refuses_what_no_target_group_takes(text: str, said: str) -> None:
     with pytest.raises(BadInput, match="matcher") as refusal:
-        success_codes.parse(text)
+        success_codes.HTTP.parse(text)
     assert said in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted", "refused"),
+    [
+        ("12", [12], [0, 11, 13, 200]),
+        ("0-99", [0, 12, 99], [100]),
+        ("0, 12", [0, 12], [1, 2]),
+    ],
+)
+def test_matches_what_a_grpc_group_would(
+    text: str, accepted: list[int], refused: list[int]
+) -> None:
+    for read in (success_codes.GRPC.parse(text), success_codes.parse(text)):
+        assert [read.matches(code) for code in accepted] == [True] * len(accepted)
+        assert [read.matches(code) for code in refused] == [False] * len(refused)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "'' is no gRPC code; write codes and ranges like 12, 0-99 or 0,12"),
+        ("100", "'100' is no gRPC code"),
+        ("200", "'200' is no gRPC code"),
+        ("12,", "'' is no gRPC code"),
+        ("99-0", "between 0 and 99, the lower code first"),
+        ("OK", "no gRPC code"),
+    ],
+)
+def test_refuses_what_no_grpc_group_takes(text: str, said: str) -> None:
+    with pytest.raises(BadInput, match="matcher") as refusal:
+        success_codes.GRPC.parse(text)
+    assert said in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [("20x", "status code"), ("", "status code"), ("12,200", "code"), ("99-0", "between 0 and 99")],
+)
+def test_settings_have_codes_of_one_kind(text: str, kind: str) -> None:
+    with pytest.raises(BadInput, match=kind):
+        success_codes.parse(text)

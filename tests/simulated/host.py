@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from deploy.errors import CommandFailed, CommandResult, LockLost
+from deploy.hosts.probe.request import Reply
 from simulated import surveys
 from simulated.clock import CALL_SECONDS, CLOCK
 from simulated.scripts import Effects
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from deploy.aws.inventory import Host
+    from deploy.hosts.probe.request import Request
     from deploy.hosts.scripts.script import Script
     from simulated.fate import Fate
     from simulated.places import Home, Place
@@ -39,15 +41,18 @@ class Remote:
         answer = getattr(self, f"_{question.name}", self._silent)(*question.arguments)
         return script.parse(self._told(answer))
 
-    def probe(
-        self, place: tuple[str, int], path: str, header: str, seconds: float, *, is_tls: bool
-    ) -> int | None:
-        del path, header, seconds, is_tls
+    def forwards(self, place: tuple[str, int], seconds: float) -> bool:
+        del place, seconds
+        return True
+
+    def probe(self, request: Request, seconds: float) -> Reply | None:
+        del seconds
         self._fate.instant()
         CLOCK.sleep(CALL_SECONDS)
         self._fate.reach(self._host.name)
-        code = 200 if self._world.answers(self._on_port(place[1])) else None
-        return self._liar.code(code) if self._liar else code
+        code = 200 if self._world.answers(self._on_port(request.port)) else None
+        code = self._liar.code(code) if self._liar else code
+        return None if code is None else Reply(code)
 
     def send(
         self,

@@ -9,6 +9,7 @@ import builders
 import pytest
 
 from deploy.errors import CommandResult, ConnectionLost, Unfit
+from deploy.hosts.probe.request import Reply, Request
 from deploy.plan import assembly
 from deploy.recovery import repair
 from deploy.steps.fleet import Fleet, Stopped
@@ -53,9 +54,10 @@ class PaperHost:
         shown = (f"show.ActiveState={self.state}", "show.LoadState=loaded", "show.Result=exit-code")
         return script.parse(CommandResult("", 0, self.journal, "", facts=shown))
 
-    def probe(self, place: tuple[str, int], *_: object, **__: object) -> int | None:
-        self.did.append(f"asked {place[1]}")
-        return self.code
+    def probe(self, request: Request, seconds: float) -> Reply | None:
+        del seconds
+        self.did.append(f"asked {request.port}")
+        return None if self.code is None else Reply(self.code)
 
 
 def run(host: PaperHost, app: Any = WEB, *, stop: bool = False) -> list[str]:

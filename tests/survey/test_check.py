@@ -15,6 +15,7 @@ from deploy.survey.question import Answer, Questions
 from deploy.survey.slot import UnitState
 
 if TYPE_CHECKING:
+    from deploy.hosts.probe.request import Reply, Request
     from deploy.hosts.scripts.script import Script
 
 T = TypeVar("T")
@@ -40,8 +41,11 @@ class PaperHost:
         shown = (f"show.ActiveState={self.state}", "show.LoadState=loaded")
         return script.parse(CommandResult("", 0, "", "", facts=shown))
 
-    def probe(self, *place: object, **settings: object) -> int | None:
-        raise AssertionError(f"a worker has no port: {place}, {settings}")
+    def probe(self, request: Request, seconds: float) -> Reply | None:
+        raise AssertionError(f"a worker has no port: {request}, {seconds}")
+
+    def forwards(self, place: tuple[str, int], seconds: float) -> bool:
+        raise AssertionError(f"a worker has no port: {place}, {seconds}")
 
 
 def of(**settings: Any) -> WorkerCheck:
@@ -161,7 +165,7 @@ def test_a_worker_that_fails_its_check_now_is_named_and_not_refused(
     app = builders.worker(health=COMMAND)
     seen = builders.survey([builders.facts(1, {"jobs": builders.slot()})], apps=[app])
     assert serving.failing_workers(seen, [app], {"host-1": host}) == said
-    assert serving.unanswered(seen, [app], {"host-1": host}) == {}
+    assert serving.verdict(seen, [app], {"host-1": host}) == serving.Verdict({})
 
 
 def test_a_worker_that_does_not_run_is_not_asked() -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import builders
 import pytest
 
-from deploy.errors import ConnectionLost
-from deploy.hosts.ssh.http_probe import NotHttp
+from deploy.aws.targets import ProtocolVersion
+from deploy.errors import BadInput, ConnectionLost
+from deploy.hosts.probe.request import NotHttp, Reply, Request
 from deploy.survey import serving
 from deploy.survey.question import Answer, Question, Questions
 
@@ -19,23 +20,37 @@ if TYPE_CHECKING:
 WEB = builders.app()
 
 
+HTTP1, HTTP2, GRPC = ProtocolVersion
+
+
 class PaperHost:
-    """Answers in turn what it is given: codes, None for no answer, and errors."""
+    """Answers in turn what it is given: codes, None for no answer, and errors.
 
-    def __init__(self, *answers: int | Exception | None) -> None:
-        self.answers = list(answers)
+    speaks: what it answers an HTTP2 group over; is_open: whether its sshd forwards.
+    """
+
+    def __init__(
+        self,
+        *answers: int | Exception | None,
+        speaks: ProtocolVersion = HTTP2,
+        is_open: bool = True,
+    ) -> None:
+        self.answers, self.speaks, self.is_open = list(answers), speaks, is_open
         self.asked: list[tuple[tuple[str, int], str, str, float]] = []
-        self.within_tls = False
+        self.requests: list[Request] = []
 
-    def probe(
-        self, place: tuple[str, int], path: str, host: str, seconds: float, *, is_tls: bool
-    ) -> int | None:
-        self.asked.append((place, path, host, seconds))
-        self.within_tls = is_tls
+    def probe(self, request: Request, seconds: float) -> Reply | None:
+        self.asked.append((request.place, request.path, request.host_header, seconds))
+        self.requests.append(request)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        version = self.speaks if request.version is HTTP2 else request.version
+        return None if answer is None else Reply(answer, version)
+
+    def forwards(self, place: tuple[str, int], seconds: float) -> bool:
+        del place, seconds
+        return self.is_open
 
 
 def of(health: dict[str, Any] | None = None, port: int = 5000, **group: Any) -> Question:
@@ -73,12 +88,62 @@ def test_it_asks_where_and_what_the_load_balancer_asks(
     assert question.shown(5000) == shown
 
 
-@pytest.mark.parametrize("protocol", ["HTTP", "HTTPS"])
-def test_it_asks_by_the_checks_own_protocol(protocol: str) -> None:
-    host, question = PaperHost(200), of(health_protocol=protocol)
+@pytest.mark.parametrize(
+    ("version", "protocol", "shown"),
+    [
+        (HTTP1, "HTTP", "GET :5000/health gives 200"),
+        (HTTP1, "HTTPS", "GET :5000/health over TLS gives 200"),
+        (HTTP2, "HTTP", "GET :5000/health over HTTP/2 gives 200"),
+        (HTTP2, "HTTPS", "GET :5000/health over HTTP/2 and TLS gives 200"),
+        (GRPC, "HTTP", "gRPC :5000/health gives 200"),
+        (GRPC, "HTTPS", "gRPC :5000/health over TLS gives 200"),
+    ],
+)
+def test_p11_it_asks_by_the_groups_own_protocol(
+    version: ProtocolVersion, protocol: str, shown: str
+) -> None:
+    host, question = PaperHost(None), of(health_protocol=protocol, protocol_version=version)
     question.ask(host, 5000)
-    assert host.within_tls is (protocol == "HTTPS")
-    assert (" over TLS gives 200" in question.shown(5000)) is host.within_tls
+    (request,) = host.requests
+    assert (request.version, request.is_tls) == (version, protocol == "HTTPS")
+    assert question.shown(5000) == shown
+
+
+def grpc(health: dict[str, Any] | None = None, **group: Any) -> Question:
+    given = {"health_path": "/AWS.ALB/healthcheck", "matcher": "12", "protocol_version": GRPC}
+    return of(health, **(given | group))
+
+
+def test_p11_a_grpc_question_is_the_groups_with_the_settings_over_it() -> None:
+    assert grpc().shown(5000) == "gRPC :5000/AWS.ALB/healthcheck gives 12"
+    own = grpc({"path": "/grpc.health.v1.Health/Check", "expect": "0", "host": "www"})
+    assert own.shown(5000) == "gRPC :5000/grpc.health.v1.Health/Check gives 0"
+    host = PaperHost(0)
+    assert own.ask(host, 5000) == Answer(own.place(5000), "gRPC code 0", True, GRPC)  # noqa: FBT003
+    assert host.requests[0].host_header == "www"
+
+
+@pytest.mark.parametrize(
+    ("matcher", "code", "text", "is_expected"),
+    [
+        ("12", 12, "gRPC code 12", True),
+        ("12", 14, "gRPC code 14, not 12", False),
+        ("0-99", 0, "gRPC code 0", True),
+        ("0,12", 12, "gRPC code 12", True),
+        ("0,12", 1, "gRPC code 1, not 0,12", False),
+    ],
+)
+def test_p11_the_groups_codes_say_which_grpc_answers_are_healthy(
+    matcher: str, code: int, text: str, *, is_expected: bool
+) -> None:
+    answer = grpc(matcher=matcher).ask(PaperHost(code), 5000)
+    assert (answer.text, answer.is_expected) == (text, is_expected)
+
+
+def test_control_a_code_of_http_in_a_grpc_question_is_an_error() -> None:
+    """No question has such codes: the settings are refused when the groups are read."""
+    with pytest.raises(BadInput, match="'200' is no gRPC code"):
+        of(protocol_version=GRPC).ask(PaperHost(12), 5000)
 
 
 def test_a_target_by_address_is_asked_at_that_address() -> None:
@@ -89,8 +154,8 @@ def test_a_target_by_address_is_asked_at_that_address() -> None:
 @pytest.mark.parametrize(
     ("given", "answer"),
     [
-        (200, Answer("5000/", "answer 200", is_expected=True)),
-        (404, Answer("5000/", "answer 404, not 200", is_expected=False)),
+        (200, Answer("5000/", "answer 200", is_expected=True, version=HTTP1)),
+        (404, Answer("5000/", "answer 404, not 200", is_expected=False, version=HTTP1)),
         (None, Answer("5000/", "no answer", is_expected=False)),
         (NotHttp("no HTTP answer (x)"), Answer("5000/", "no HTTP answer (x)", is_expected=False)),
     ],
@@ -113,9 +178,9 @@ def test_what_all_groups_ask_is_asked_once_and_what_differs_is_asked_too() -> No
     both = in_two_groups(health_path="/deep", matcher="204")
     assert both.shown(5000) == "GET :5000/health gives 200, GET :5000/deep gives 204"
     for answers, found in (
-        ((200, 204), Answer("5000/deep", "answer 204", is_expected=True)),
-        ((200, 200), Answer("5000/deep", "answer 200, not 204", is_expected=False)),
-        ((503, 204), Answer("5000/health", "answer 503, not 200", is_expected=False)),
+        ((200, 204), Answer("5000/deep", "answer 204", is_expected=True, version=HTTP1)),
+        ((200, 200), Answer("5000/deep", "answer 200, not 204", is_expected=False, version=HTTP1)),
+        ((503, 204), Answer("5000/health", "answer 503, not 200", False, HTTP1)),  # noqa: FBT003
     ):
         assert both.ask(PaperHost(*answers), 5000) == found
 
@@ -141,7 +206,7 @@ def fleet(**health: Any) -> Survey:
 
 def test_a_healthy_service_that_does_not_pass_is_found_before_any_drain() -> None:
     hosts = {"host-1": PaperHost(200), "host-2": PaperHost(404)}
-    ((name, (problem,)),) = serving.unanswered(fleet(), [WEB], hosts).items()
+    ((name, (problem,)),) = serving.verdict(fleet(), [WEB], hosts).problems.items()
     assert name == "host-2"
     assert problem.startswith("host-2: web@5000.service serves and web-lab calls it healthy, but")
     assert "GET :5000/health gives 200 brought answer 404, not 200" in problem
@@ -151,11 +216,76 @@ def test_a_healthy_service_that_does_not_pass_is_found_before_any_drain() -> Non
 @pytest.mark.parametrize("first", [None, 503, ConnectionLost("the connection broke")])
 def test_it_is_asked_up_to_three_times(first: Any) -> None:
     hosts = {"host-1": PaperHost(first, first, 200), "host-2": PaperHost(200)}
-    assert serving.unanswered(fleet(), [WEB], hosts) == {}
+    assert serving.verdict(fleet(), [WEB], hosts) == serving.Verdict({})
     assert len(hosts["host-1"].asked) == 3
 
 
 def test_what_aws_does_not_call_healthy_or_does_not_run_is_not_asked() -> None:
     hosts = {"host-1": PaperHost(200), "host-2": PaperHost(404)}
-    assert serving.unanswered(fleet(**{"host-2": builders.UNHEALTHY}), [WEB], hosts) == {}
+    seen = fleet(**{"host-2": builders.UNHEALTHY})
+    assert serving.verdict(seen, [WEB], hosts) == serving.Verdict({})
     assert not hosts["host-2"].asked
+
+
+def of_version(version: ProtocolVersion, **settings: Any) -> Survey:
+    """The fleet, whose one group is of a version."""
+    seen = fleet(**settings)
+    (group,) = seen.groups["web"]
+    own = replace(group, protocol_version=version, matcher="12" if version is GRPC else "200")
+    return replace(seen, groups={"web": (own,)})
+
+
+SPEAKS = "target group web-lab speaks HTTP/2: what serves answers its question over "
+
+
+@pytest.mark.parametrize(
+    ("speaks", "note"),
+    [
+        ((HTTP2, HTTP2), "HTTP/2"),
+        ((HTTP1, HTTP1), "HTTP/1.1"),
+        ((HTTP2, HTTP1), "HTTP/2 on host-1, over HTTP/1.1 on host-2"),
+    ],
+)
+def test_p11_the_plan_says_which_protocol_an_http2_group_was_answered_over(
+    speaks: tuple[ProtocolVersion, ProtocolVersion], note: str
+) -> None:
+    hosts = {f"host-{n}": PaperHost(200, speaks=each) for n, each in enumerate(speaks, 1)}
+    assert serving.verdict(of_version(HTTP2), [WEB], hosts) == serving.Verdict({}, (SPEAKS + note,))
+
+
+def test_control_a_group_over_http1_has_no_such_note() -> None:
+    hosts = {"host-1": PaperHost(200), "host-2": PaperHost(200)}
+    assert serving.verdict(of_version(HTTP1), [WEB], hosts).notes == ()
+
+
+@pytest.mark.parametrize("health", [builders.HEALTHY, builders.UNHEALTHY])
+def test_p11_a_grpc_question_that_sshd_does_not_let_through_is_refused_by_name(
+    health: Any,
+) -> None:
+    """Before any drain, whatever serves there."""
+    hosts = {"host-1": PaperHost(12), "host-2": PaperHost(12, is_open=False)}
+    found = serving.verdict(of_version(GRPC, **{"host-2": health}), [WEB], hosts)
+    assert found.problems == {
+        "host-2": (
+            "host-2: the health check of a target group of version GRPC is asked through the SSH "
+            "connection, and sshd forbids forwarding: set `AllowTcpForwarding local` in its "
+            "sshd_config (target group web-lab)",
+        )
+    }
+    assert not hosts["host-2"].asked
+
+
+@pytest.mark.parametrize("version", [HTTP1, HTTP2])
+def test_control_other_questions_are_asked_without_forwarding(version: ProtocolVersion) -> None:
+    hosts = {name: PaperHost(200, speaks=HTTP1, is_open=False) for name in ("host-1", "host-2")}
+    assert serving.verdict(of_version(version), [WEB], hosts).problems == {}
+
+
+def test_a_connection_that_breaks_while_it_is_seen_whether_sshd_forwards_is_that_hosts() -> None:
+    class Broken(PaperHost):
+        def forwards(self, place: tuple[str, int], seconds: float) -> bool:
+            raise ConnectionLost(f"the connection broke before {place}, {seconds}")
+
+    hosts = {"host-1": PaperHost(12), "host-2": Broken(12)}
+    (found,) = serving.verdict(of_version(GRPC), [WEB], hosts).problems.values()
+    assert found[0].startswith("the connection broke")

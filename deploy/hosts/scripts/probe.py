@@ -6,18 +6,16 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING
 
+from deploy.aws.targets import ProtocolVersion
+from deploy.errors import RemoteError
+from deploy.hosts.probe.request import HEADERS, MOST_BYTES, NotHttp, Reply
 from deploy.hosts.scripts.script import Script, program
 
 if TYPE_CHECKING:
     from deploy.errors import CommandResult
+    from deploy.hosts.probe.request import Request
 
-PROBE_BYTES = 64 * 1024
-HEADERS = (
-    "Connection: close",
-    "User-Agent: ELB-HealthChecker/2.0",
-    "Accept-Encoding: gzip, compressed",
-)
-"""What an Application Load Balancer's health check sends beside Host, by reports of its users."""
+ALLOW = "set `AllowTcpForwarding local` in its sshd_config"
 
 # $1 and so on: address, port, path, seconds, Host header, the other headers, `tls` or nothing.
 _PYTHON = f"""\
@@ -36,7 +34,7 @@ try:
         c.set_ciphers("DEFAULT:@SECLEVEL=0")
         s = c.wrap_socket(s)
     s.sendall(asked.replace("\\n", "\\r\\n").encode())
-    while code == "000" and len(data) < {PROBE_BYTES} and time.monotonic() < end:
+    while code == "000" and len(data) < {MOST_BYTES} and time.monotonic() < end:
         s.settimeout(max(end - time.monotonic(), 0.001))
         more = s.recv(4096)
         if not more:
@@ -53,29 +51,63 @@ print(code)
 """
 
 
-def probe_with_curl(
-    place: tuple[str, int], path: str, host: str, timeout_seconds: float, *, is_tls: bool = False
-) -> Script[int | None]:
+def on_host(name: str, request: Request, timeout_seconds: float) -> tuple[Script[int | None], ...]:
+    """What asks on the host itself, over HTTP/1.1; each where the one before it prints nothing.
+
+    Raises RemoteError for a question that neither curl nor python3 can be relied on to ask.
+    """
+    if request.version is ProtocolVersion.GRPC:
+        raise RemoteError(unaskable(name, "GRPC"))
+    asked = (request, timeout_seconds)
+    return probe_with_curl(*asked), probe_with_python(*asked)
+
+
+def reply(name: str, request: Request, code: int) -> Reply | None:
+    """What a code that was printed on the host means; 0 is none.
+
+    Raises NotHttp where the question over HTTP/2, which was not asked, might have had an answer.
+    """
+    if not code and request.version is ProtocolVersion.HTTP2:
+        raise NotHttp(f"no answer over HTTP/1.1; {unaskable(name, 'HTTP2')}")
+    return Reply(code) if code else None
+
+
+def unaskable(name: str, kind: str) -> str:
+    """Why a host cannot be asked the question of a group of a kind, and what to do."""
+    return (
+        f"{name}: the health check of a target group of version {kind} is asked through the SSH "
+        f"connection, and sshd forbids forwarding: {ALLOW}"
+    )
+
+
+def without_programs(name: str, port: int) -> str:
+    """Why a port cannot be asked on a host that has none of the programs, and what to do."""
+    return (
+        f"{name}: sshd forbids forwarding and neither curl nor python3 is there to ask port "
+        f"{port}; install curl on the host"
+    )
+
+
+def probe_with_curl(request: Request, timeout_seconds: float) -> Script[int | None]:
     """Ask an address and port on the host itself; prints the final answer's status code.
 
     000 where no answer came with all of its headers in time, within 64 KiB; nothing without curl.
     """
-    address, port = _checked(place)
-    scheme = "https" if is_tls else "http"
-    url = f"{scheme}://{f'[{address}]' if ':' in address else address}:{port}{path}"
+    address, port = _checked(request.place)
+    scheme = "https" if request.is_tls else "http"
+    url = f"{scheme}://{f'[{address}]' if ':' in address else address}:{port}{request.path}"
     seconds = f"{timeout_seconds:.3f}"
-    ask = program("probe_with_curl", url, host, seconds, PROBE_BYTES, *HEADERS)
+    ask = program("probe_with_curl", url, request.host_header, seconds, MOST_BYTES, *HEADERS)
     return Script("probe", (ask,), _code)
 
 
-def probe_with_python(
-    place: tuple[str, int], path: str, host: str, timeout_seconds: float, *, is_tls: bool = False
-) -> Script[int | None]:
+def probe_with_python(request: Request, timeout_seconds: float) -> Script[int | None]:
     """The same question for hosts without curl."""
-    address, port = _checked(place)
-    tls = "tls" if is_tls else ""
-    given = (address, port, path, f"{timeout_seconds:.3f}", host, "\n".join(HEADERS), tls)
-    return Script("probe", (program("probe_with_python", _PYTHON, *given),), _code)
+    address, port = _checked(request.place)
+    tls = "tls" if request.is_tls else ""
+    asked = (address, port, request.path, f"{timeout_seconds:.3f}", request.host_header)
+    ask = program("probe_with_python", _PYTHON, *asked, "\n".join(HEADERS), tls)
+    return Script("probe", (ask,), _code)
 
 
 def _checked(place: tuple[str, int]) -> tuple[str, int]:

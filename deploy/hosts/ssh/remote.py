@@ -14,17 +14,17 @@ import paramiko
 from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, RemoteError
 from deploy.foreign_text import visible
 from deploy.hosts.scripts import base, probe
-from deploy.hosts.ssh import connect, exchange, framing, http_probe, login
+from deploy.hosts.ssh import connect, exchange, forwarding, framing, login
 from deploy.hosts.ssh.guard import Guard, checked, not_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deploy.aws.inventory import Host
+    from deploy.hosts.probe.request import Reply, Request
     from deploy.hosts.scripts.script import Script
     from deploy.package.entries import Source
     from deploy.settings.environment import Environment
-
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Remote:
         self.guard: Guard | None = None
         self._connection = connect.connection_to(host, environment)
         self._lock = threading.Lock()
-        self._forwarding_refused = False
+        self._forwards = True
 
     def connect(self) -> None:
         """Open the connection; BadInput says why a host cannot be reached or trusted."""
@@ -139,31 +139,32 @@ class Remote:
         self.guard.confirm()
         return base.locked(app, f"{self.guard.fence.text}{script.text}")
 
-    def probe(
-        self, place: tuple[str, int], path: str, host: str, seconds: float, *, is_tls: bool = False
-    ) -> int | None:
-        """The status code that the host's own address and port answer to GET, or None for none.
+    def forwards(self, place: tuple[str, int], seconds: float) -> bool:
+        """Whether sshd lets us ask an address and port of the host through the connection."""
+        if self._forwards:
+            self._forwards = forwarding.is_allowed(self._own_transport(), place, seconds)
+        return self._forwards
 
-        host: the Host header; is_tls: whether it is asked within TLS. Through the SSH connection;
-        where sshd forbids forwarding, by curl or python3 there. Raises NotHttp where something
-        else comes back, or an answer that does not end in time.
+    def probe(self, request: Request, seconds: float) -> Reply | None:
+        """What the host's own address and port answer, or None for nothing.
+
+        Through the SSH connection; where sshd forbids forwarding, by curl or python3 there. Raises
+        NotHttp for what is no answer, or none in time, and RemoteError where nothing can ask.
         """
-        if not self._forwarding_refused:
-            with self._lock:  # the lock's heartbeat may be opening the connection again
-                transport = self._transport()
+        if self._forwards:
             try:
-                return http_probe.forwarded(transport, place, path, host, seconds, is_tls=is_tls)
-            except http_probe.ForwardingRefused:
-                self._forwarding_refused = True
-        for build in (probe.probe_with_curl, probe.probe_with_python):
-            script = build(place, path, host, seconds, is_tls=is_tls)
-            code = script.parse(self._run(script, seconds + PROBE_GRACE_SECONDS, as_root=False))
-            if code is not None:
-                return code or None
-        raise RemoteError(
-            f"{self.host}: sshd forbids forwarding and neither curl nor python3 is there to ask "
-            f"port {place[1]}; install curl on the host"
-        )
+                return forwarding.ask(self._own_transport(), request, seconds)
+            except forwarding.ForwardingRefused:
+                self._forwards = False
+        for script in probe.on_host(self.host.name, request, seconds):
+            result = self._run(script, seconds + PROBE_GRACE_SECONDS, as_root=False)
+            if (code := script.parse(result)) is not None:
+                return probe.reply(self.host.name, request, code)
+        raise RemoteError(probe.without_programs(self.host.name, request.port))
+
+    def _own_transport(self) -> paramiko.Transport:
+        with self._lock:  # the lock's heartbeat may be opening the connection again
+            return self._transport()
 
     def _transport(self) -> paramiko.Transport:
         self.connect()

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from shell import run
 
 from deploy import values
+from deploy.hosts.probe.request import Request
 from deploy.hosts.records import Record
 from deploy.hosts.scripts import base, connections, history, probe, read, service, upload
 from deploy.hosts.scripts.script import text_of
@@ -63,8 +64,8 @@ SCRIPTS: dict[str, str | Script[Any]] = {
     "start_unit": service.start_unit("web@5000.service"),
     "show_unit": service.show_unit("web@5000.service"),
     "journal": read.journal("web@5000.service", 5),
-    "curl": probe.probe_with_curl(("127.0.0.1", 5000), "/health?a=b&c='d'", "example.com", 5),
-    "python": probe.probe_with_python(("127.0.0.1", 5000), "/health", "example.com", 5),
+    "curl": probe.probe_with_curl(Request("127.0.0.1", 5000, "/?a=b&c='d'", "example.com"), 5),
+    "python": probe.probe_with_python(Request("127.0.0.1", 5000, "/health", "example.com"), 5),
 }
 
 
@@ -415,7 +416,7 @@ def test_names_of_files_are_unknown_where_they_are_none_of_ours(tmp_path: Path) 
 
 def test_probes_print_the_code_or_zeros_where_nobody_answers() -> None:
     for build in (probe.probe_with_python, probe.probe_with_curl):
-        answer = run(build(("127.0.0.1", 1), "/health", "example.com", 1)).stdout.strip()
+        answer = run(build(Request("127.0.0.1", 1, "/health", "x"), 1)).stdout.strip()
         assert answer in {"000", ""}
 
 

@@ -13,6 +13,7 @@ import pytest
 from shell import typed
 
 from deploy.errors import BadInput, ConnectionLost, DeployError, Unreachable
+from deploy.hosts.probe.request import Request
 from deploy.hosts.ssh import connect, fabric_keys, login
 from deploy.hosts.ssh.algorithms import Mismatch
 from deploy.hosts.ssh.known_hosts import UnknownHostKey
@@ -77,7 +78,7 @@ def test_the_heartbeat_and_a_probe_open_a_connection_that_broke_once() -> None:
             remote.aside(typed("true"), 5)
 
     with ThreadPoolExecutor(2) as pool:
-        probed = pool.submit(remote.probe, ("127.0.0.1", 5000), "/health", "localhost", 1.0)
+        probed = pool.submit(remote.probe, Request("127.0.0.1", 5000, "/", "localhost"), 1.0)
         beating = pool.submit(beat)
         assert probed.result() is None
         beating.result()

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import http.server
 import io
+import socket
 import ssl
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import builders
 import paramiko
 import pytest
+from h2.exceptions import H2Error
+from http2_peers import Server
 from shell import typed
 from sshd import Sshd
 
 from audit import trickle
 from deploy.aws.inventory import Host
+from deploy.aws.targets import ProtocolVersion
 from deploy.errors import CommandFailed, ConnectionLost, LockLost, RemoteError, Unreachable
+from deploy.hosts.probe.request import NotHttp, Reply, Request
 from deploy.hosts.scripts import base
 from deploy.hosts.scripts.script import exit_code
 from deploy.hosts.ssh import exchange, framing
-from deploy.hosts.ssh.http_probe import NotHttp
 from deploy.hosts.ssh.remote import Remote
 from lab import packages
 
@@ -200,13 +204,18 @@ def service() -> Iterator[int]:
     server.server_close()
 
 
+def to(port: int, **settings: Any) -> Request:
+    """A question to a port of the loopback interface."""
+    return Request("127.0.0.1", port, "/health", **({"host_header": "x"} | settings))
+
+
 @pytest.mark.parametrize("forwards", [True, False], ids=["forwarded", "asked on the host"])
 def test_a_port_is_asked_through_the_connection_or_on_the_host_itself(
     remote: Remote, sshd: Sshd, service: int, forwards: bool
 ) -> None:
     sshd.forwards = forwards
     for host, code in (("www.example.com", 204), ("another", 400)):
-        assert remote.probe(("127.0.0.1", service), "/health", host, 10) == code
+        assert remote.probe(to(service, host_header=host), 10) == Reply(code)
 
 
 @pytest.fixture
@@ -239,13 +248,12 @@ def test_p11_a_port_is_asked_within_tls_whoever_signed_its_certificate(
     remote: Remote, sshd: Sshd, tls_service: int, forwards: bool
 ) -> None:
     sshd.forwards = forwards
-    place = ("127.0.0.1", tls_service)
-    assert remote.probe(place, "/health", "x", 10, is_tls=True) == 204
+    assert remote.probe(to(tls_service, is_tls=True), 10) == Reply(204)
 
 
 def test_p11_a_port_without_tls_is_named_as_such(remote: Remote, service: int) -> None:
     with pytest.raises(NotHttp, match=r"^no TLS \(WRONG_VERSION_NUMBER\)$"):
-        remote.probe(("127.0.0.1", service), "/health", "x", 10, is_tls=True)
+        remote.probe(to(service, is_tls=True), 10)
 
 
 def test_p11_a_port_that_closes_at_once_is_named_as_such(remote: Remote) -> None:
@@ -253,15 +261,77 @@ def test_p11_a_port_that_closes_at_once_is_named_as_such(remote: Remote) -> None
         trickle.serving(lambda _: None) as port,
         pytest.raises(NotHttp, match=r"^no TLS \("),
     ):
-        remote.probe(("127.0.0.1", port), "/health", "x", 5, is_tls=True)
+        remote.probe(to(port, is_tls=True), 5)
 
 
 def test_p11_a_handshake_that_does_not_end_gives_no_code_in_time(remote: Remote) -> None:
     with trickle.serving(trickle.ANSWERS["byte by byte"]) as port:
         began = time.monotonic()
         with suppress(NotHttp):
-            assert remote.probe(("127.0.0.1", port), "/", "x", 0.5, is_tls=True) is None
+            assert remote.probe(to(port, is_tls=True), 0.5) is None
         assert time.monotonic() - began < 5
+
+
+HTTP2, GRPC = ProtocolVersion.HTTP2, ProtocolVersion.GRPC
+ALLOW = r"sshd forbids forwarding: set `AllowTcpForwarding local` in its sshd_config"
+
+
+@pytest.fixture
+def http2_service() -> Iterator[int]:
+    """A port that speaks HTTP/2 alone, and answers a gRPC call by code 12."""
+    server = Server([(":status", "200"), ("grpc-status", "12")])
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    peer, _ = door.accept()
+                    threading.Thread(target=serve, args=(peer,), daemon=True).start()
+
+        def serve(peer: socket.socket) -> None:
+            with peer, suppress(OSError, H2Error):
+                server(peer)
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield door.getsockname()[1]
+        door.shutdown(socket.SHUT_RDWR)
+
+
+def test_p11_http2_and_grpc_are_asked_through_the_connection(
+    remote: Remote, http2_service: int, service: int
+) -> None:
+    assert remote.probe(to(http2_service, version=HTTP2), 10) == Reply(200, HTTP2)
+    assert remote.probe(to(http2_service, version=GRPC), 10) == Reply(12, GRPC)
+    asked = to(service, version=HTTP2, host_header="www.example.com")
+    assert remote.probe(asked, 10) == Reply(204), "over HTTP/1.1"
+
+
+def test_p11_a_grpc_question_is_refused_by_name_where_sshd_forbids_forwarding(
+    remote: Remote, sshd: Sshd, http2_service: int
+) -> None:
+    sshd.forwards = False
+    with pytest.raises(RemoteError, match=rf"^127.0.0.1: .* version GRPC .*{ALLOW}"):
+        remote.probe(to(http2_service, version=GRPC), 10)
+
+
+def test_p11_an_http2_group_is_asked_over_http1_on_the_host_where_sshd_forbids_forwarding(
+    remote: Remote, sshd: Sshd, service: int, http2_service: int
+) -> None:
+    sshd.forwards = False
+    asked = to(service, version=HTTP2, host_header="www.example.com")
+    assert remote.probe(asked, 10) == Reply(204)
+    with pytest.raises(NotHttp, match=rf"^no answer over HTTP/1.1; .* version HTTP2 .*{ALLOW}"):
+        remote.probe(to(http2_service, version=HTTP2), 10)
+    assert remote.probe(to(http2_service), 10) is None, "control: a group over HTTP/1.1"
+
+
+@pytest.mark.parametrize("forwards", [True, False])
+def test_whether_sshd_forwards_is_seen_without_a_listener(
+    remote: Remote, sshd: Sshd, service: int, forwards: bool
+) -> None:
+    sshd.forwards = forwards
+    for port in (service, 1):
+        assert remote.forwards(("127.0.0.1", port), 5) is forwards
 
 
 @pytest.mark.parametrize("forwards", [True, False], ids=["forwarded", "asked on the host"])
@@ -269,7 +339,7 @@ def test_a_port_without_a_listener_gives_no_code(
     remote: Remote, sshd: Sshd, forwards: bool
 ) -> None:
     sshd.forwards = forwards
-    assert remote.probe(("127.0.0.1", 1), "/", "x", 5) is None
+    assert remote.probe(to(1), 5) is None
 
 
 def test_a_look_beside_a_command_waits_for_nothing(remote: Remote) -> None:
@@ -311,7 +381,7 @@ def test_a_port_that_cannot_be_asked_in_any_way_says_what_to_install(
         (few / name).symlink_to(f"/bin/{name}")
     sshd.shell = ("/usr/bin/env", f"PATH={few}", "/bin/sh", "-c")
     with pytest.raises(RemoteError, match="neither curl nor python3 is there to ask port 5000; in"):
-        remote.probe(("127.0.0.1", 5000), "/health", "example.com", 5)
+        remote.probe(to(5000), 5)
 
 
 def test_a_look_that_ends_without_an_exit_code_leaves_the_connection_to_the_others(
