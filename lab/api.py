@@ -105,7 +105,8 @@ def _forwards_to(action: dict[str, Any]) -> list[str]:
 
 
 def _checks(group: Any) -> Checks:
-    port = group.health_check_port
+    port, version = group.health_check_port, group.protocol_version or "HTTP1"
+    kind, usual = ("GrpcCode", "12") if version == "GRPC" else ("HttpCode", "200")
     return Checks(
         path=group.health_check_path or "/",
         port=int(port) if str(port or "").isdigit() else None,
@@ -113,8 +114,9 @@ def _checks(group: Any) -> Checks:
         timeout_seconds=float(group.health_check_timeout_seconds),
         healthy_threshold=int(group.healthy_threshold_count),
         unhealthy_threshold=int(group.unhealthy_threshold_count),
-        matcher=(getattr(group, "matcher", None) or {}).get("HttpCode", "200"),
+        matcher=(getattr(group, "matcher", None) or {}).get(kind, usual),
         is_tls=group.health_check_protocol == "HTTPS",
+        version=version,
     )
 
 

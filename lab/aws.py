@@ -16,10 +16,24 @@ if TYPE_CHECKING:
 
 ZONE = "eu-west-1a"
 IMAGE = "ami-760aaa0f"  # a Linux one that moto knows; listing its 1300 takes longer than the rest
-LISTENERS = {"web": "web-lab", "admin": "admin-lab", "internal": "internal-lab"}
-PORTS = {"web-lab": 5000, "admin-lab": 5100, "internal-lab": 5000, "orphan-lab": 5000}
-EMPTY_AT_FIRST = {"internal-lab"}
-"""What tests register themselves: a second way to hosts that are in another group."""
+LISTENERS = {
+    "web": "web-lab",
+    "admin": "admin-lab",
+    "internal": "internal-lab",
+    "http2": "http2-lab",
+    "grpc": "grpc-lab",
+}
+PORTS = {
+    "web-lab": 5000,
+    "admin-lab": 5100,
+    "internal-lab": 5000,
+    "http2-lab": 5000,
+    "grpc-lab": 5000,
+    "orphan-lab": 5000,
+}
+VERSIONS = {"http2-lab": "HTTP2", "grpc-lab": "GRPC"}
+EMPTY_AT_FIRST = {"internal-lab", "http2-lab", "grpc-lab"}
+"""What tests register themselves: other ways to hosts that are in another group."""
 DELAY_SECONDS = 10
 ATTRIBUTES = {
     "deregistration_delay.timeout_seconds": str(DELAY_SECONDS),
@@ -41,6 +55,18 @@ HEALTH_CHECK: dict[str, Any] = {
     "UnhealthyThresholdCount": 2,
     "Matcher": {"HttpCode": "200"},
 }
+
+
+GRPC_CHECK = HEALTH_CHECK | {
+    "HealthCheckPath": "/AWS.ALB/healthcheck",
+    "Matcher": {"GrpcCode": "12"},
+}
+"""Path and code are AWS's own for such groups."""
+
+
+def health_check(group: str) -> dict[str, Any]:
+    """A group's health check at the start."""
+    return GRPC_CHECK if VERSIONS.get(group) == "GRPC" else HEALTH_CHECK
 
 
 def short_name(container: str) -> str:
@@ -80,7 +106,13 @@ def set_up(api: Api, subnet: str, hosts: Sequence[Mapping[str, str]]) -> dict[st
     }
     groups = {
         name: elb.create_target_group(
-            Name=name, Protocol="HTTP", Port=port, VpcId=vpc, TargetType="instance", **HEALTH_CHECK
+            Name=name,
+            Protocol="HTTP",
+            ProtocolVersion=VERSIONS.get(name, "HTTP1"),
+            Port=port,
+            VpcId=vpc,
+            TargetType="instance",
+            **health_check(name),
         )["TargetGroups"][0]["TargetGroupArn"]
         for name, port in PORTS.items()
     }
@@ -101,7 +133,10 @@ def restore(api: Api) -> None:
     elb = api.client("elbv2")
     for group in elb.describe_target_groups(Names=list(PORTS))["TargetGroups"]:
         arn = group["TargetGroupArn"]
-        elb.modify_target_group(TargetGroupArn=arn, **HEALTH_CHECK)
+        check = dict(health_check(group["TargetGroupName"]))
+        if "GrpcCode" in check["Matcher"]:
+            del check["Matcher"]  # moto changes none of gRPC
+        elb.modify_target_group(TargetGroupArn=arn, **check)
         attributes = [{"Key": key, "Value": value} for key, value in ATTRIBUTES.items()]
         elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=attributes)
 

@@ -17,6 +17,17 @@ from dataclasses import asdict, dataclass
 from threading import Lock
 from typing import Any
 
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import (
+    ConnectionTerminated,
+    ResponseReceived,
+    StreamEnded,
+    StreamReset,
+    TrailersReceived,
+)
+from h2.exceptions import H2Error
+
 from lab.targets import Outcome, Reason
 
 USER_AGENT = "ELB-HealthChecker/2.0"
@@ -111,18 +122,20 @@ async def probe(
     lateness: Lateness,
     *,
     is_tls: bool = False,
+    version: str = "HTTP1",
 ) -> Outcome:
     """Ask a target how it is, as the load balancer does: one GET on a connection of its own.
 
-    is_tls: within TLS, whose certificate is not verified, as AWS does. It may take timeout_seconds,
-    and as much more as this process is late meanwhile.
+    is_tls: within TLS, whose certificate is not verified, as AWS does. version: HTTP2 asks over
+    HTTP/2, GRPC by a gRPC call. It may take timeout_seconds, and as much more as this process is
+    late meanwhile.
     """
-    asked = asyncio.create_task(_status(address, port, path, is_tls=is_tls))
+    asked = asyncio.create_task(_status(address, port, path, is_tls=is_tls, version=version))
     try:
         if not await _ends_in_time(asked, timeout_seconds, lateness):
             return Outcome(reason=Reason.TIMEOUT)
         return Outcome(status=asked.result())
-    except (OSError, ValueError, IndexError):
+    except (OSError, ValueError, LookupError, H2Error):
         return Outcome(reason=Reason.FAILED)
     finally:
         asked.cancel()
@@ -138,20 +151,61 @@ async def _ends_in_time(asked: asyncio.Task[int], seconds: float, lateness: Late
     return True
 
 
-async def _status(address: str, port: int, path: str, *, is_tls: bool) -> int:
+async def _status(address: str, port: int, path: str, *, is_tls: bool, version: str) -> int:
     context = None
     if is_tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if version != "HTTP1":
+            context.set_alpn_protocols(["h2"])
     reader, writer = await asyncio.open_connection(address, port, ssl=context)
     try:
+        if version != "HTTP1":
+            asked = [(":authority", f"{address}:{port}"), (":path", path)]
+            asked += [(":scheme", "https" if is_tls else "http"), ("user-agent", USER_AGENT)]
+            return await _over_http2(reader, writer, asked, is_grpc=version == "GRPC")
         writer.write(
             f"GET {path} HTTP/1.1\r\nHost: {address}:{port}\r\nUser-Agent: {USER_AGENT}\r\n"
             "Connection: close\r\nAccept-Encoding: gzip, compressed\r\n\r\n".encode()
         )
-        version, status = (await reader.readline()).split()[:2]
-        if not version.startswith(b"HTTP/1."):
-            raise ValueError(version)
+        protocol, status = (await reader.readline()).split()[:2]
+        if not protocol.startswith(b"HTTP/1."):
+            raise ValueError(protocol)
         return int(status)
     finally:
         writer.close()
+
+
+async def _over_http2(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    asked: list[tuple[str, str]],
+    *,
+    is_grpc: bool,
+) -> int:
+    """The status of a GET, or the code of a gRPC call with an empty message.
+
+    Raises ValueError, LookupError or H2Error for what is no such answer.
+    """
+    connection = H2Connection(H2Configuration(header_encoding="latin-1"))
+    connection.initiate_connection()
+    fields = [(":method", "POST" if is_grpc else "GET"), *asked]
+    if is_grpc:
+        fields += [("te", "trailers"), ("content-type", "application/grpc")]
+    connection.send_headers(1, fields, end_stream=not is_grpc)
+    if is_grpc:
+        connection.send_data(1, bytes(5), end_stream=True)
+    found: dict[str, str] = {}
+    while True:
+        writer.write(connection.data_to_send())
+        data = await reader.read(65536)
+        if not data:
+            raise ValueError("the connection ended")
+        for event in connection.receive_data(data):
+            match event:
+                case ResponseReceived() | TrailersReceived():
+                    found |= {str(name): str(value) for name, value in event.headers}
+                case StreamEnded():
+                    return int(found["grpc-status" if is_grpc else ":status"])
+                case StreamReset() | ConnectionTerminated():
+                    raise ValueError(event)

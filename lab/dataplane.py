@@ -47,11 +47,15 @@ defaults
 
 @dataclass(frozen=True)
 class Server:
-    """One target as HAProxy should have it; `takes_new` requests, or finishes what it has."""
+    """One target as HAProxy should have it; `takes_new` requests, or finishes what it has.
+
+    is_http2: whether requests are sent to it over HTTP/2, as an ALB does for HTTP2 and GRPC groups.
+    """
 
     address: str
     port: int
     takes_new: bool
+    is_http2: bool = False
 
 
 class Plane(Protocol):
@@ -137,8 +141,9 @@ class HAProxy:
                 # Without both, a dynamic server keeps no idle connections, and races between
                 # keep-alive and shutdown would never be seen. An ALB keeps them for 60 s.
                 pool = "pool-max-conn 100 pool-purge-delay 60s"
+                proto = " proto h2" if server.is_http2 else ""
                 self.command(
-                    f"add server {backend}/{name} {server.address}:{server.port} {pool}",
+                    f"add server {backend}/{name} {server.address}:{server.port} {pool}{proto}",
                     expect="New server registered",
                 )
                 modes[name] = "maint"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import random
@@ -19,7 +20,10 @@ from cryptography.x509.oid import NameOID
 
 Form = Literal["zip", "nupkg", "tar.gz", "folder"]
 
-SAMPLE = Path(__file__).with_name("sample") / "web"
+SAMPLES = Path(__file__).with_name("sample")
+LIBRARIES = ("h2", "hpack", "hyperframe")
+"""What the sample for HTTP/2 needs, pure Python each: the hosts have none of them."""
+HTTP2_BEHAVIOURS = frozenset({"sick", "grpc_code"})
 BEHAVIOURS = frozenset(
     {
         "start_seconds",
@@ -50,19 +54,22 @@ def build(
     form: Form = "zip",
     size_mb: float = 0,
     windows: bool = False,
+    http2: bool = False,
     **behaviour: Any,
 ) -> Path:
     """Write `<folder>/<name>.<version>.<form>` and return its path; what was there is replaced.
 
     `size_mb` adds that much data that does not compress, in megabytes; `windows` writes a zip as
-    Windows does, without modes and with backslashes. The rest is how the service behaves, by the
-    keys of BEHAVIOURS (see sample/web). Raises ValueError for a behaviour it does not know.
+    Windows does, without modes and with backslashes; `http2` takes the sample that speaks HTTP/2
+    alone. The rest is how the service behaves, by the keys of BEHAVIOURS (see sample/web) or
+    HTTP2_BEHAVIOURS (see sample/http2). Raises ValueError for a behaviour it does not know.
     """
-    unknown = set(behaviour) - BEHAVIOURS
+    behaviours = HTTP2_BEHAVIOURS if http2 else BEHAVIOURS
+    unknown = set(behaviour) - behaviours
     if unknown:
-        raise ValueError(f"unknown behaviour {sorted(unknown)}; known: {sorted(BEHAVIOURS)}")
+        raise ValueError(f"unknown behaviour {sorted(unknown)}; known: {sorted(behaviours)}")
     folder.mkdir(parents=True, exist_ok=True)
-    files = _contents(name, version, size_mb, behaviour)
+    files = _contents(name, version, size_mb, behaviour, "http2" if http2 else "web")
     path = folder / (f"{name}.{version}" if form == "folder" else f"{name}.{version}.{form}")
     if form == "folder":
         _write_folder(path, name, files)
@@ -76,15 +83,17 @@ def build(
 
 
 def _contents(
-    name: str, version: str, size_mb: float, behaviour: dict[str, Any]
+    name: str, version: str, size_mb: float, behaviour: dict[str, Any], sample: str
 ) -> dict[str, bytes]:
     files = {
-        name: SAMPLE.read_bytes(),
+        name: (SAMPLES / sample).read_bytes(),
         "version.txt": f"{version}\n".encode(),
         "behaviour.json": (json.dumps(behaviour, sort_keys=True) + "\n").encode(),
         "wwwroot/index.html": f"<!doctype html><title>{name} {version}</title>\n".encode(),
         "wwwroot/css/site.css": b"body { margin: 2em; }\n",
     }
+    if sample == "http2":
+        files |= _libraries()
     if behaviour.get("health_tls"):
         files["tls.pem"] = certificate()
     size = int(size_mb * 1_000_000 / PADDING_FILES)
@@ -93,6 +102,17 @@ def _contents(
         for number in range(PADDING_FILES):
             files[f"lib/part{number}.bin"] = noise.randbytes(size)
     return files
+
+
+def _libraries() -> dict[str, bytes]:
+    """The modules of LIBRARIES, as they are installed here."""
+    specs = [importlib.util.find_spec(name) for name in LIBRARIES]
+    folders = [Path(spec.origin).parent for spec in specs if spec and spec.origin]
+    return {
+        f"lib/{path.parent.name}/{path.name}": path.read_bytes()
+        for folder in folders
+        for path in sorted(folder.glob("*.py"))
+    }
 
 
 def certificate() -> bytes:

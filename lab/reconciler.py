@@ -42,6 +42,11 @@ class Group:
     delay_seconds: float
     checks: Checks
 
+    @property
+    def is_http2(self) -> bool:
+        """Whether its targets get requests over HTTP/2."""
+        return self.checks.version != "HTTP1"
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -223,6 +228,7 @@ class Reconciler:
                 check.checks.timeout_seconds,
                 self._lateness,
                 is_tls=check.checks.is_tls,
+                version=check.checks.version,
             )
         finally:
             key = check.target.key
@@ -263,17 +269,20 @@ class Reconciler:
             self._log(key, before.get(key), target, now)
 
     def _follow(self, now: float) -> None:
-        machines = self._world.machines()
+        groups, machines = self._world.groups(), self._world.machines()
         serving = self._serving(now)
-        wanted: dict[str, dict[str, Server]] = {name: {} for name in self._world.groups()}
+        wanted: dict[str, dict[str, Server]] = {name: {} for name in groups}
         for key, target in self._targets.items():
             if target.state is not State.UNUSED:
-                machine = machines.get(key.id)
+                machine, group = machines.get(key.id), groups.get(key.group)
                 wanted.setdefault(key.group, {})[f"{key.id}_{key.port}"] = Server(
-                    machine.address if machine is not None else key.id, key.port, key in serving
+                    machine.address if machine is not None else key.id,
+                    key.port,
+                    key in serving,
+                    is_http2=group is not None and group.is_http2,
                 )
-        for group, servers in wanted.items():
-            self._plane.apply(group, servers)
+        for name, servers in wanted.items():
+            self._plane.apply(name, servers)
 
     def _store(self, key: Key, target: Target | None, now: float) -> None:
         self._log(key, self._targets.get(key), target, now)

@@ -76,11 +76,12 @@ class Checks:
     unhealthy_threshold: int = 2
     matcher: str = "200"
     is_tls: bool = False
+    version: str = "HTTP1"  # in AWS's words: HTTP2 and GRPC are the others
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one health check saw: a status, or the reason why there is none."""
+    """What one health check saw: a status, of a gRPC call its code, or why there is none."""
 
     status: int = 0
     reason: Reason = Reason.NONE
@@ -116,7 +117,7 @@ class Target:
 
 
 def matches(matcher: str, status: int) -> bool:
-    """Whether a status fits AWS's matcher syntax: `200`, `200-299`, `200,302`."""
+    """Whether a status or a gRPC code fits AWS's matcher syntax: `200`, `200-299`, `0,12`."""
     for part in matcher.split(","):
         low, _, high = part.strip().partition("-")
         if int(low) <= status <= int(high or low):

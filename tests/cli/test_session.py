@@ -58,6 +58,11 @@ def test_a_closed_session_leaves_neither_connections_nor_files(project: Project)
     [
         ("target_group: web-lab", "target_group: nowhere", "'nowhere' does not exist in region"),
         ("target_group: web-lab", "target_group: orphan-lab", "belongs to no load balancer"),
+        (
+            "target_group: web-lab",
+            "target_group: grpc-lab\n      health: {expect: '200'}",
+            "`health: expect:` does not fit target group grpc-lab of version GRPC",
+        ),
         ("Environment: lab", "Environment: stage", "no running EC2 instance in region eu-west-1"),
         ("key_files: [key]", "key_files: [other]", "other does not exist"),
         ("load_ssh_configs", "load_ssh_config", "is no key of Fabric's"),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
+from h2.exceptions import H2Error
+from http2_peers import Server
 
 from lab.checks import Lateness, Log, probe
 from lab.targets import Checks, Key, Outcome, Reason, State, checked, register
@@ -91,3 +94,49 @@ def test_a_check_is_written_down_with_its_times() -> None:
     (kept,) = log.kept()
     assert (kept.group, kept.began, kept.seconds, kept.late_seconds) == ("web-lab", 100, 0.5, 0.4)
     assert kept.as_dict()["status"] == 200
+
+
+def at_once(version: str, server: Server) -> Outcome:
+    """The outcome of a check of one version; the target is of one connection."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def serve() -> None:
+            peer, _ = door.accept()
+            with peer, suppress(OSError, H2Error):
+                server(peer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        port = door.getsockname()[1]
+        outcome = asyncio.run(probe("127.0.0.1", port, "/h", 5, Lateness(), version=version))
+        thread.join()
+    return outcome
+
+
+TRAILERS = [("grpc-status", "14")]
+
+
+@pytest.mark.parametrize(
+    ("version", "server", "outcome"),
+    [
+        ("HTTP2", Server([(":status", "204")]), Outcome(status=204)),
+        ("HTTP2", Server(body=b"ok", trailers=TRAILERS), Outcome(status=200)),
+        ("GRPC", Server([(":status", "200"), ("grpc-status", "12")]), Outcome(status=12)),
+        ("GRPC", Server(body=b"ok", trailers=TRAILERS), Outcome(status=14)),
+        ("GRPC", Server([(":status", "200")]), Outcome(reason=Reason.FAILED)),
+        ("HTTP1", Server(), Outcome(reason=Reason.FAILED)),
+    ],
+)
+def test_a_check_is_made_by_the_groups_own_protocol(
+    version: str, server: Server, outcome: Outcome
+) -> None:
+    assert at_once(version, server) == outcome
+    methods = {"HTTP1": [], "HTTP2": ["GET"], "GRPC": ["POST"]}
+    assert [request[":method"] for request in server.asked] == methods[version]
+
+
+@pytest.mark.parametrize("version", ["HTTP2", "GRPC"])
+def test_control_a_target_that_speaks_http1_fails_such_a_check(version: str) -> None:
+    with answering(after_seconds=0) as port:
+        outcome = asyncio.run(probe("127.0.0.1", port, "/", 5, Lateness(), version=version))
+    assert outcome.reason is Reason.FAILED

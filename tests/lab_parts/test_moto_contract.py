@@ -146,6 +146,31 @@ def test_groups_tell_their_checks_and_delay(elb: Any) -> None:
     assert orphan["LoadBalancerArns"] == []
 
 
+@pytest.mark.parametrize(
+    ("name", "version", "path", "matcher"),
+    [
+        ("web-lab", "HTTP1", "/health", {"HttpCode": "200"}),
+        ("http2-lab", "HTTP2", "/health", {"HttpCode": "200"}),
+        ("grpc-lab", "GRPC", "/AWS.ALB/healthcheck", {"GrpcCode": "12"}),
+    ],
+)
+def test_groups_keep_their_protocol_and_its_codes(
+    account: Account, elb: Any, name: str, version: str, path: str, matcher: dict[str, str]
+) -> None:
+    """Also when the lab was reset, which sets their checks anew."""
+    (group,) = elb.describe_target_groups(Names=[name])["TargetGroups"]
+    assert (group["ProtocolVersion"], group["Matcher"]) == (version, matcher)
+    found = Moto().groups()[name]
+    assert (found.checks.version, found.checks.path) == (version, path)
+    assert found.checks.matcher in matcher.values()
+    elb.register_targets(
+        TargetGroupArn=group["TargetGroupArn"],
+        Targets=[{"Id": account.instances["host-11"]}],
+    )
+    (server, *_) = account.plane.wanted[name].values()
+    assert server.is_http2 is (version != "HTTP1")
+
+
 def test_the_quota_of_targets_is_what_an_account_begins_with(account: Account) -> None:
     """Moto's own is 30, and answers without our replacement."""
     answer = account.client("elbv2").describe_account_limits()

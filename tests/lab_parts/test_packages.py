@@ -13,13 +13,19 @@ import sys
 import tarfile
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from deploy.aws.targets import ProtocolVersion
+from deploy.hosts.probe import asking
+from deploy.hosts.probe.request import Reply, Request
 from lab import packages
 from lab.held import Held
+from lab.project import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +44,8 @@ def free_port() -> int:
 def running(folder: Path, port: int, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """Run a folder package's service; it is gone after the block."""
     process = subprocess.Popen(
-        [sys.executable, str(folder / "web"), "--port", str(port)],
+        # Without what is installed here: a host has Python's standard library alone.
+        [sys.executable, "-S", str(folder / "web"), "--port", str(port)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -265,6 +272,61 @@ def test_notify_tells_systemd_when_it_listens(tmp_path: Path) -> None:
             assert systemd.recv(100) == b"READY=1"
             process.send_signal(signal.SIGTERM)
             assert systemd.recv(100) == b"STOPPING=1"
+
+
+HTTP2, GRPC = ProtocolVersion.HTTP2, ProtocolVersion.GRPC
+
+
+def over_http2(port: int, path: str, version: ProtocolVersion = HTTP2) -> Reply | None:
+    """What a service answers to the proof's own question."""
+    address = ("127.0.0.1", port)
+    opened = partial(socket.create_connection, address)
+    return asking.ask(opened, Request(*address, path, "x", version), PATIENCE_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "health", "code"), [({}, 200, 12), ({"sick": True, "grpc_code": 0}, 503, 0)]
+)
+def test_the_sample_for_http2_speaks_it_alone_and_answers_grpc(
+    tmp_path: Path, behaviour: dict[str, Any], health: int, code: int
+) -> None:
+    with served(tmp_path, http2=True, **behaviour) as (_, port):
+        assert over_http2(port, "/health") == Reply(health, HTTP2)
+        assert over_http2(port, "/") == Reply(200, HTTP2)
+        assert over_http2(port, "/AWS.ALB/healthcheck", GRPC) == Reply(code, GRPC)
+        with socket.create_connection(("127.0.0.1", port)) as raw:
+            raw.settimeout(PATIENCE_SECONDS)
+            raw.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b"HTTP/1.1" not in b"".join(iter(lambda: raw.recv(65536), b""))
+
+
+def test_the_sample_for_http2_answers_what_it_has_on_sigterm(tmp_path: Path) -> None:
+    with served(tmp_path, http2=True) as (process, port), ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(over_http2, port, "/slow?seconds=1")
+        assert over_http2(port, "/") == Reply(200, HTTP2)
+        until("the request has come", lambda: established(port) > 0)
+        process.send_signal(signal.SIGTERM)
+        assert slow.result() == Reply(200, HTTP2)
+        assert process.wait(PATIENCE_SECONDS) == 0
+
+
+def established(port: int) -> int:
+    """How many connections to a port are open."""
+    said = subprocess.run(
+        ["ss", "-tinH", "state", "established", f"sport = :{port}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return len(said.stdout.splitlines())
+
+
+def test_the_sample_for_http2_brings_what_it_needs(tmp_path: Path) -> None:
+    with zipfile.ZipFile(packages.build(tmp_path, "web", "1.0.0", http2=True)) as archive:
+        names = set(archive.namelist())
+    assert {f"lib/{name}/__init__.py" for name in packages.LIBRARIES} < names
+    with pytest.raises(ValueError, match="never_listen"):
+        packages.build(tmp_path, "web", "1.0.0", http2=True, never_listen=True)
 
 
 def test_a_zip_holds_the_service_by_its_name_with_modes(tmp_path: Path) -> None:
