@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from deploy import values
 from deploy.aws.api.answers import Answer
-from deploy.errors import ApiError, BadInput
+from deploy.errors import ApiError, BadInput, DeployError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -98,6 +98,14 @@ def ended(account: Account, instance_id: str) -> str:
             state = item.part("State").text("Name", "")
             return state if state in ENDED else ""
     return ENDED[-1]
+
+
+def has_ended(account: Account, instance_id: str) -> bool:
+    """Whether an instance never comes back; not, where EC2 does not say."""
+    try:
+        return bool(ended(account, instance_id))
+    except DeployError:
+        return False
 
 
 def _literal(text: str) -> str:

@@ -133,9 +133,8 @@ class Session:
         Raises Locked when another deploy holds it for longer than `wait_seconds`.
         """
         self._greet()  # the lock asks one host first, and then all others
-        ttl_seconds = self.environment.lock_ttl_seconds
-        holder = Holder.of_this_process(records.author(), what, ttl_seconds)
-        with Lease(self.scope, self.everyone, holder) as held:
+        holder = Holder.of_this_process(records.author(), what, self.environment.lock_ttl_seconds)
+        with Lease(self.scope, self.everyone, holder, has_ended=self._has_ended) as held:
             try:
                 held.take(wait_seconds, tell)
             except Unreachable:
@@ -149,6 +148,9 @@ class Session:
             self._account.confirm = held.confirm
             self._held = held
             yield held
+
+    def _has_ended(self, name: str) -> bool:
+        return instances.has_ended(self._account, self.everyone[name].host.instance_id)
 
     def survey(self, *, settled: bool = False) -> Survey:
         """Look at every host and group; settled: once no command of a deploy runs there.

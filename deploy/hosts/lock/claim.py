@@ -42,6 +42,7 @@ class Claim:
         others: Another holder, by host that shows one.
         unreadable: Hosts whose lock file names no holder, and what it is.
         failed: Why a host did not answer.
+        ended: Hosts that are no more: their instances never come back.
         is_over: Whether it was withdrawn.
         clock: By which its hosts' time is counted.
     """
@@ -56,14 +57,15 @@ class Claim:
     others: dict[str, Holder] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
     is_over: bool = False
     clock: Clock = CLOCK
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def quorum(self) -> int:
-        """How many hosts make a majority."""
-        return len(self.remotes) // 2 + 1
+        """How many hosts make a majority, of those that are there."""
+        return (len(self.remotes) - len(self.ended)) // 2 + 1
 
     @property
     def is_won(self) -> bool:
@@ -97,6 +99,12 @@ class Claim:
         """Return the hosts that hold the lock for us."""
         with self._lock:
             return tuple(self.taken)
+
+    def lose(self, name: str) -> None:
+        """Note a host that is no more: it counts neither for us nor against us."""
+        with self._lock:
+            self.ended.add(name)
+            self.taken.discard(name)
 
     def add(self, name: str) -> None:
         """Note a host that took the lock for us later; after the end it is released there."""

@@ -53,6 +53,7 @@ class Heartbeat:
         self._holder = claim.holder
         self._lose = lose
         self._votes = dict.fromkeys(claim.ours(), Vote.OURS)
+        self._heard = dict.fromkeys(claim.remotes, confirmed_at)
         self._busy: set[str] = set()
         self._counting = threading.Lock()
         self._limit_seconds = min(claim.holder.ttl_seconds, ASK_SECONDS)
@@ -78,6 +79,26 @@ class Heartbeat:
         for _ in votes:
             if self.confirmed_at >= now.began:
                 return
+
+    def without_ended(self, has_ended: Callable[[str], bool]) -> tuple[str, ...]:
+        """Count without the silent hosts that are no more, and return them.
+
+        has_ended: asked for each host that did not confirm us for the lock's time to live. No other
+        deploy counts those that ended either: they are in no list of running instances, and never
+        come back.
+        """
+        since = self._claim.clock.awake() - self._holder.ttl_seconds
+        with self._counting:
+            silent = [name for name, at in self._heard.items() if at < since]
+        ended = tuple(name for name in silent if has_ended(name))
+        for name in ended:
+            self._claim.lose(name)
+            with self._counting:
+                self._votes.pop(name, None)
+                del self._heard[name]
+        if ended:
+            self.beat(self._claim.ours())
+        return ended
 
     def against(self) -> str:
         """Return which hosts are not ours, for a message; empty where none is known."""
@@ -111,6 +132,8 @@ class Heartbeat:
         again: list[str] = []
         with self._counting:
             self._votes[name] = vote
+            if vote is Vote.OURS:
+                self._heard[name] = max(self._heard.get(name, now.began), now.began)
             now.ours += vote is Vote.OURS
             now.others += [name] if vote is not Vote.OURS else []
             if now.ours >= self._claim.quorum:

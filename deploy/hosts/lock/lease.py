@@ -25,10 +25,8 @@ if TYPE_CHECKING:
 FRESH_SECONDS = 1.0
 """A try that took longer is confirmed once more: meanwhile another may have thought it dead.
 Shorter than any time to live, which is how long another watches first."""
-
 MOST_TRIES = 5
 """How often the lock is tried while others come and go, and the time to wait is over."""
-
 NAMED = 5
 """How many hosts of a holder a message names."""
 
@@ -43,13 +41,19 @@ class Lease:
     """
 
     def __init__(
-        self, scope: Scope, remotes: Mapping[str, Remote], holder: Holder, clock: Clock = CLOCK
+        self,
+        scope: Scope,
+        remotes: Mapping[str, Remote],
+        holder: Holder,
+        clock: Clock = CLOCK,
+        has_ended: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """Take nothing yet.
 
         scope: what the command was asked for; its environment is locked. remotes: those of all
-        the environment's hosts.
+        the environment's hosts. has_ended: whether a host, by name, never comes back.
         """
+        self._has_ended = has_ended
         self._scope = scope
         self._look = scope.command("lock.status")
         environment = self._environment = scope.environment
@@ -133,7 +137,7 @@ class Lease:
         self._claim = claim
         claim.make()
         if claim.is_won:
-            self._heartbeat = Heartbeat(claim, began, self._lose)
+            self._heartbeat = Heartbeat(claim, began, lambda: self._when_lost())
             if self._clock.awake() - began > FRESH_SECONDS:
                 self._heartbeat.confirmed_at = float("-inf")
                 self.confirm()
@@ -182,6 +186,10 @@ class Lease:
             with self._beating:
                 if self._is_stale():  # of many that ask at once, after a sleep, one is enough
                     self._heartbeat.beat(self._claim.ours())
+            # A fleet of two could not go on without one that was terminated.
+            with self._beating:
+                for name in self._heartbeat.without_ended(self._has_ended):
+                    self._report(f"{self._environment}: {name} was terminated; its vote is none")
         if self._heartbeat.lost.is_set():
             raise LockLost(self._loss())
         if self._is_stale():
@@ -209,9 +217,6 @@ class Lease:
             f"{where}: {self._file} there is not this deploy's, though it is on a majority of "
             f"the hosts; look: {self._look}"
         )
-
-    def _lose(self) -> None:
-        self._when_lost()
 
     def _is_stale(self) -> bool:
         age_seconds = self._clock.awake() - self._heartbeat.confirmed_at

@@ -32,7 +32,7 @@ from deploy.hosts.scripts import lock
 from deploy.settings.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from deploy.hosts.ssh.remote import Remote
@@ -74,9 +74,16 @@ def sleep(lease: Lease, seconds: float = 7200) -> None:
     cast("Asleep", lease._clock).seconds += seconds
 
 
-def lease(hosts: Hosts, author: str = "ana@one", ttl_seconds: float = TTL_SECONDS) -> Lease:
+def lease(
+    hosts: Hosts,
+    author: str = "ana@one",
+    ttl_seconds: float = TTL_SECONDS,
+    ended: Collection[str] = (),
+) -> Lease:
+    """ended: the hosts that are no more, by name."""
     holder = Holder.of_this_process(author, "deploy", ttl_seconds)
-    return Lease(Scope("lab"), cast("dict[str, Remote]", hosts), holder, Asleep())
+    remotes = cast("dict[str, Remote]", hosts)
+    return Lease(Scope("lab"), remotes, holder, Asleep(), has_ended=lambda name: name in ended)
 
 
 def silent(_: str) -> None:
@@ -287,6 +294,53 @@ def test_without_a_word_from_a_majority_nothing_is_changed(hosts: Hosts) -> None
             first.confirm()
         hosts["host-2"].is_down = False
         first.confirm()
+
+
+def test_a_fleet_of_two_goes_on_when_one_of_them_was_terminated(tmp_path: Path) -> None:
+    two = folders(tmp_path, 2)
+    said: list[str] = []
+    with lease(two, ended=["host-2"]) as held:
+        held.take(0, said.append)
+        two["host-2"].is_down = True
+        sleep(held, TTL_SECONDS + 1)
+        assert two["host-1"].may_change(held)
+        sleep(held, TTL_SECONDS + 1)
+        assert two["host-1"].may_change(held), "and also later"
+    assert "lab: host-2 was terminated; its vote is none" in said
+    assert not two["host-1"].file.exists()
+
+
+@pytest.mark.parametrize(
+    ("ended", "down"),
+    [((), ["host-2"]), (["host-1"], ["host-2"]), (["host-2"], ["host-1", "host-2"])],
+    ids=["it may come back", "the other one, which answers", "the one that is left is silent too"],
+)
+def test_control_otherwise_a_fleet_of_two_waits_for_both(
+    tmp_path: Path, ended: Collection[str], down: Collection[str]
+) -> None:
+    two = folders(tmp_path, 2)
+    with lease(two, ended=ended) as held:
+        held.take(0, silent)
+        for name in down:
+            two[name].is_down = True
+        sleep(held, TTL_SECONDS + 1)
+        with pytest.raises(ConnectionLost, match="no word from a majority"):
+            held.confirm()
+        for name in down:
+            two[name].is_down = False
+
+
+def test_who_took_over_meanwhile_is_heeded_though_a_host_was_terminated(tmp_path: Path) -> None:
+    two = folders(tmp_path, 2)
+    with lease(two, ended=["host-2"]) as held:
+        held.take(0, silent)
+        two["host-2"].is_down = True
+        sleep(held, TTL_SECONDS + 1)
+        with lease({"host-1": two["host-1"]}, "ben@two") as other:
+            two["host-1"].file.unlink()
+            other.take(0, silent)
+            with pytest.raises((LockLost, ConnectionLost)):
+                held.confirm()
 
 
 def test_a_minority_of_hosts_may_be_down(hosts: Hosts) -> None:
