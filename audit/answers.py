@@ -11,7 +11,6 @@ from deploy import values
 from deploy.aws.inventory import Host
 from deploy.hosts.records import Record
 from deploy.hosts.scripts import connections, history, service, upload
-from deploy.hosts.scripts import read as questions
 from deploy.hosts.ssh.framing import Frame, new_mark
 from deploy.package import manifest
 from deploy.settings.app import App
@@ -170,7 +169,7 @@ def _build_all(facts: HostFacts) -> None:
         for record in slot.history:
             unit = ("web@5000.service", record.unit_digest)
             service.switch_release("web", 5000, record.release, "web", unit, (unit[0],))
-        questions.runtime("web", "web@5000.service", 5000)
+        service.runtime("web", "web@5000.service", 5000)
 
 
 def _believing(lines: tuple[str, ...]) -> HostFacts:

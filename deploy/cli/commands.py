@@ -62,7 +62,7 @@ def roll_back(asked: Asked, to: str | None) -> ExitCode:
             seen,
             to,
             scope=opened.scope,
-            problems=exclusion.joined(fitness.unfit_to_go_back(opened.environment, seen), problems),
+            problems=exclusion.joined(fitness.cramped(opened.environment, seen), problems),
             allow_downtime=asked.allow_downtime,
         )
 

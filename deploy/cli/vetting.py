@@ -67,7 +67,7 @@ def _other_targets(
     known = {name for group in groups for name in (group.name, group.arn)}
     known |= {name for app in environment.other_apps for name in app.group_names}
     # A group may have targets in another VPC, whose own groups reach them too.
-    vpcs = {group.vpc for group in groups} | {host.vpc for host in seen.everyone}
+    vpcs = {group.vpc for group in groups} | {host.vpc for host in seen.everyone if host.vpc}
     others = other_groups.find(account, vpcs, known)
     return other_targets.find(seen, environment.apps, others)
 

@@ -76,22 +76,29 @@ def _rehearsed(
 
     Surge has no need of it: its new slot is started beside the old one anyway.
     """
-    first = {host_plan.host.name for host_plan in made.batches[0]} if made.batches else set()
+    switching = (
+        {each.host.name for each in batch if any(map(each.switches, made.apps.values()))}
+        for batch in made.batches
+    )
+    first: set[str] = next(filter(None, switching), set())
     staging: list[HostPlan] = []
+    warned: list[str] = []
     for host_plan in made.staging:
-        trials = [
-            RehearseRelease(
-                on.host, on.app, offer.package.release.id, offer.starts[on.host.name], asked
-            )
-            for offer in offers
-            for on in [survey.on(host_plan.host, offer.app)]
-            if on.host.name in first & offer.starts.keys()
-            and not is_current(offer, on)
-            and not host_steps.surges(on, environment)
-            for asked in [check.of_rehearsal(on)]
-        ]
+        host, free_kb = host_plan.host, survey.facts_of(host_plan.host).free_memory_kb
+        trials: list[Step] = []
+        for offer in offers:
+            on = survey.on(host, offer.app)
+            if host.name not in first & offer.starts.keys() or is_current(offer, on):
+                continue
+            if host_steps.surges(on, environment):
+                continue
+            if on.slot.memory_kb > free_kb:
+                warned.append(f"{host}: {offer.app.name} is not started before: no memory for two")
+                continue
+            release, asked = offer.package.release.id, check.of_rehearsal(on)
+            trials.append(RehearseRelease(host, on.app, release, offer.starts[host.name], asked))
         staging.append(replace(host_plan, steps=(*host_plan.steps, *trials)))
-    return replace(made, staging=tuple(staging))
+    return replace(made, staging=tuple(staging), warnings=(*made.warnings, *warned))
 
 
 def assemble(

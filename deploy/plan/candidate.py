@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from deploy.errors import BadInput
 from deploy.package import opening, verification
 from deploy.package.release import parse_name
-from deploy.settings.app import WORKER_SLOT
 from deploy.unit import lint, rendering, spec, start_trial
 
 if TYPE_CHECKING:
@@ -151,9 +150,8 @@ def _starts(
     staged = f"/srv/{app.name}/releases/{release.id}"
     seconds = app.start_timeout_seconds + TRIAL_SECONDS
     first = LOWEST_PORT + int(release.digest[:8], 16) % PORTS
-    ports = (first, first + 1, first + 2) if app.ports else (WORKER_SLOT,)
     found: list[tuple[int, str]] = []
-    for port in ports:
+    for port in (first, first + 1, first + 2):
         own = _spec(app.at(port), opened, group)
         unit = rendering.render(template, own, systemd, (own,))
         found.append((port, start_trial.started(unit, staged, seconds)))

@@ -8,7 +8,7 @@ from deploy.foreign_text import visible
 from deploy.plan import exclusion, host_steps, staging
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from deploy.plan.candidate import Opened
     from deploy.plan.exclusion import Problems
@@ -63,25 +63,33 @@ def taken_out(apps: tuple[App, ...], survey: Survey) -> Problems:
     )
 
 
-def beside(environment: Environment, survey: Survey) -> Problems:
-    """The hosts on which an app that shares a target, and is not asked for, would not serve.
+def partners_down(
+    environment: Environment, survey: Survey, moves: Callable[[AppOnHost], bool]
+) -> Problems:
+    """The hosts on which an app that shares a target with one that is deployed would not serve.
 
-    The target goes back in for all apps behind the proxy.
+    The target goes back in for all apps behind the proxy. moves: whether an app on a host is
+    deployed, or goes back.
     """
-    return exclusion.joined(
-        *(
-            {
-                on.host.name: (
-                    f"{on.host}: {app.name}, which shares the target on port {app.target_port}, "
-                    "does not run what was deployed last; repair it first, or deploy both",
-                )
-            }
-            for app in environment.apps
-            if app.name in environment.beside
-            for on in survey.everywhere(app)
-            if not (on.slot.runs_deployed or on.previous_unit)
-        )
-    )
+    problems: list[Problems] = []
+    for app in environment.apps:
+        for on in survey.everywhere(app):
+            others = [survey.on(on.host, other) for other in environment.partners(app)]
+            if moves(on) or not any(map(moves, others)):
+                continue
+            is_absent = on.slot.deployed is None and not on.slot.unit_state.is_loaded
+            if on.previous_unit or is_absent or (on.slot.runs_deployed and not on.slot.out):
+                continue
+            problems.append(
+                {
+                    on.host.name: (
+                        f"{on.host}: {app.name}, which shares the target on port "
+                        f"{app.target_port}, does not run what was deployed last; repair it first, "
+                        "or deploy both",
+                    )
+                }
+            )
+    return exclusion.joined(*problems)
 
 
 def cramped(environment: Environment, survey: Survey) -> Problems:
@@ -91,20 +99,13 @@ def cramped(environment: Environment, survey: Survey) -> Problems:
         for facts in survey.hosts:
             on, free = survey.on(facts.host, app), facts.free_memory_kb
             used = on.slot.memory_kb
-            is_surged = host_steps.surges(on, environment)
-            if used > free and (is_surged or app.rehearse == "start"):
-                remedy = "`strategy: rolling`" if is_surged else "`rehearse: exec`"
+            if used > free and host_steps.surges(on, environment):
                 why = (
                     f"{facts.host}: no memory for two of {app.name}: it holds {used // 1024} MiB, "
-                    f"{free // 1024} MiB are free; set {remedy}, or take larger hosts"
+                    f"{free // 1024} MiB are free; set `strategy: rolling`, or take larger hosts"
                 )
                 problems.append({facts.host.name: (why,)})
     return exclusion.joined(*problems)
-
-
-def unfit_to_go_back(environment: Environment, survey: Survey) -> Problems:
-    """Everything on hosts that forbids a rollback there, by host name."""
-    return exclusion.joined(beside(environment, survey), cramped(environment, survey))
 
 
 def too_small(opened: Iterable[Opened], survey: Survey) -> Problems:

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.hosts.records import Kind
-from deploy.steps.records import ForgetOut
-from deploy.steps.target import DeregisterTarget, RegisterTarget, WaitHealthy
+from deploy.steps.target import DeregisterTarget, RegisterTarget
 from deploy.steps.unit import SwitchRelease
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
     from deploy.aws.inventory import Host
     from deploy.hosts.records import Record
-    from deploy.settings.app import App, AppInSlot
+    from deploy.settings.app import App
     from deploy.steps.base import Step
     from deploy.survey.app_on_host import AppOnHost
 
@@ -24,14 +23,6 @@ def out_at_once(batch: Sequence[HostPlan], app: App, at_a_time: int) -> int:
     """Return on how many hosts of a batch an app is out at once; at_a_time: 0 for all of them."""
     size = sum(host_plan.switches(app) for host_plan in batch)
     return min(size, at_a_time or size)
-
-
-def back_in(host: Host, app: AppInSlot) -> tuple[Step, ...]:
-    """The steps from a release that is proven to one that serves, with nothing left to do."""
-    forget = ForgetOut(host, app)
-    if app.settings.is_worker:
-        return (forget,)
-    return (RegisterTarget(host, app), WaitHealthy(host, app), forget)
 
 
 @dataclass(frozen=True)
@@ -60,7 +51,8 @@ class HostPlan:
     the seconds that its target drains in a recovery; surged: the apps, by name, whose slot in
     use is not touched until the other one serves; served: those of them whose slot in use is in
     the load balancer, which after a first install that failed it is not; apart: whether one
-    app's steps are done whatever becomes of another's.
+    app's steps are done whatever becomes of another's; new: the apps, by name, of which nothing was
+    on this host before.
     """
 
     host: Host
@@ -71,6 +63,7 @@ class HostPlan:
     surged: frozenset[str] = frozenset()
     served: frozenset[str] = frozenset()
     apart: bool = False
+    new: frozenset[str] = frozenset()
 
     @property
     def all_steps(self) -> tuple[Step, ...]:

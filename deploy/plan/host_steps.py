@@ -85,6 +85,11 @@ def laid(goals: Sequence[Goal], environment: Environment) -> HostPlan:
         (*parts.leave, *parts.empty, *parts.end),
         frozenset(on.app.name for on in surged),
         serving(surged),
+        new=frozenset(
+            goal.on.app.name
+            for goal in goals
+            if goal.on.slot.deployed is None and not goal.on.is_up
+        ),
     )
 
 
@@ -171,8 +176,9 @@ def _enter(parts: _Parts, goal: Goal, at: SlotOnHost, environment: Environment) 
         StartUnit(host, app),
         ProveRelease(host, app, goal.release, check.alone(at, environment)),
     )
-    if environment.partners(app.settings):
-        parts.through.append(ProveProxy(host, app, Questions.of_proxy(at)))
+    through = Questions.of_proxy(at)
+    if through.each and environment.partners(app.settings):
+        parts.through.append(ProveProxy(host, app, through))
     parts.register.append(RegisterTarget(host, app))
     parts.see.append(WaitHealthy(host, app))
     slow_start_seconds = max(group.slow_start_seconds for group in at.groups)

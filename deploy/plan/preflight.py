@@ -39,7 +39,9 @@ def check(
     marks = marked(opened, survey, scope) if is_default else {}
     problems = exclusion.joined(
         fitness.unfit(environment.apps, survey),
-        fitness.beside(environment, survey),
+        fitness.partners_down(
+            environment, survey, lambda on: on.app.name not in environment.beside
+        ),
         fitness.cramped(environment, survey),
         fitness.too_small(opened, survey),
         fitness.other_contents(opened, survey),

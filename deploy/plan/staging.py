@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from deploy.package import manifest
 from deploy.steps.records import RecordDeployed
+from deploy.steps.rehearsal import EndRehearsal
 from deploy.steps.staging import PrepareHost, RemoveReleases, StageUnits, UploadRelease
 from deploy.steps.verify import ProveCurrent
 from deploy.survey import check
@@ -55,7 +56,8 @@ def staged(offer: Offer, on: AppOnHost, *, is_due: bool) -> list[Step]:
         last, wanted = slot.deployed, (release, unit.digest)
         is_recorded = last and (last.release, last.unit_digest) == wanted and not slot.out
         return [proof] if is_recorded else [proof, RecordDeployed(host, app, *wanted)]
-    found: list[Step] = [PrepareHost(host, app)]
+    found: list[Step] = [EndRehearsal(host, app)] if slot.has_rehearsal else []
+    found.append(PrepareHost(host, app))
     beside = on.spare.slot.link if on.spare else ""
     old = superfluous(slot, release, offer.app.keep_releases, beside)
     coming = "" if release in slot.releases else release

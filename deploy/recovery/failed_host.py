@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy.plan.host_plan import back_in
 from deploy.recovery import shared_target
 from deploy.recovery.recovery import Recovery
-from deploy.steps.answers import ProveProxy, ProveRevived
+from deploy.steps.answers import ProveRevived
 from deploy.steps.drain import WaitDrained
 from deploy.steps.records import ForgetOut, MarkBad, NoteOut, RecordDeployed
 from deploy.steps.target import DeregisterTarget, RegisterTarget
@@ -17,9 +16,8 @@ from deploy.steps.verify import ProveRelease
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deploy.hosts.records import Record
     from deploy.plan.host_plan import HostPlan
-    from deploy.settings.app import AppInSlot
+    from deploy.settings.app import App
     from deploy.steps.base import Step
 
 
@@ -44,24 +42,43 @@ def recovery_of(
     """
     began = host_plan.steps[: max(begun, host_plan.steps.index(failed) + 1)]
     apps = {step.app.name: step.app.settings for step in host_plan.steps}
-    recoveries = {
-        name: _of_app(
-            host_plan,
-            name,
-            [step for step in began if step.app.name == name],
-            is_failed=failed.app.name == name,
-            still_runs=still_runs,
-            is_bad=is_bad,
-        )
-        for name in apps
-    }
-    return Recovery.joined(
-        shared_target.recovery([recoveries[app.name] for app in bundle])
-        for bundle in shared_target.bundles(apps.values())
-    )
+    parts: list[Recovery] = []
+    for bundle in shared_target.bundles(apps.values()):
+        mine = [step for step in began if step.app.settings in bundle]
+        is_shared = shared_target.is_shared(host_plan, bundle)
+        if is_shared and host_plan.apart:
+            parts.append(shared_target.onward(host_plan, bundle, mine, failed))
+            continue
+        if is_shared and shared_target.is_touched(mine):
+            parts.append(_of_bundle(host_plan, bundle, mine, failed, is_bad=is_bad))
+            continue
+        parts += [
+            of_app(
+                host_plan,
+                app.name,
+                [step for step in mine if step.app.name == app.name],
+                is_failed=failed.app.name == app.name,
+                still_runs=still_runs,
+                is_bad=is_bad,
+            )
+            for app in bundle
+        ]
+    return Recovery.joined(parts)
 
 
-def _of_app(
+def _of_bundle(
+    host_plan: HostPlan, bundle: Sequence[App], began: Sequence[Step], failed: Step, *, is_bad: bool
+) -> Recovery:
+    """The recovery of apps that share a target; began: their steps that were begun."""
+
+    def put_back(name: str, may_mark: bool) -> Sequence[Step] | None:
+        mine = [step for step in began if step.app.name == name]
+        return _put_back(host_plan, mine, is_bad=is_bad and may_mark)
+
+    return shared_target.recovery(host_plan, bundle, began, failed, put_back)
+
+
+def of_app(
     host_plan: HostPlan,
     name: str,
     mine: Sequence[Step],
@@ -75,13 +92,13 @@ def _of_app(
     # The note goes last: where only that failed, the app serves, and it is cleared another time.
     is_well = not is_failed or isinstance(mine[-1], ForgetOut)
     if host_plan.apart and is_well and not still_runs:
-        return Recovery((), tuple(_of(host_plan, name)[len(mine) :]), serves=True)
+        return Recovery((), tuple(steps_of(host_plan, name)[len(mine) :]), serves=True)
     if name in host_plan.surged and (has_failed or still_runs or not _has(mine, ProveRelease)):
         serves = still_runs or not is_failed or name in host_plan.served
-        found = _withdrawn(host_plan, mine, is_bad=is_bad and has_failed)
-        is_left_over = has_failed and not _has(_of(host_plan, name), SwitchRelease)
+        found = withdrawn(host_plan, mine, is_bad=is_bad and has_failed)
+        is_left_over = has_failed and not _has(steps_of(host_plan, name), SwitchRelease)
         return Recovery((), found, serves=serves, leaves=is_left_over)
-    whole = _of(host_plan, name)
+    whole = steps_of(host_plan, name)
     is_ended = whole[0].app.settings.is_worker and not _has(whole, ProveRelease)
     if _has(mine, ReviveUnit) or is_ended:
         # A repair that could not bring the previous unit back, or end a worker that was never
@@ -90,42 +107,9 @@ def _of_app(
     if not {type(step) for step in mine} & {StopUnit, RetireUnit, SwitchRelease}:
         return _untouched(host_plan, name, mine, is_failed=is_failed)
     if not has_failed and _has(mine, ProveRelease):
-        onward = (*_of(host_plan, name)[len(mine) :], *_after(host_plan, name))
+        onward = (*steps_of(host_plan, name)[len(mine) :], *_after(host_plan, name))
         return Recovery((), onward, serves=True)
-    return _restored(host_plan, mine, is_bad=is_bad)
-
-
-def instead(host_plan: HostPlan, failed: Step, *, is_bad: bool) -> Recovery | None:
-    """Replacement steps when a recovery step itself fails.
-
-    A note that cannot be cleared keeps no host out: it is reported, and repair clears it. What
-    ends an old slot comes when the new one serves. A step of the host plan itself, of an app that
-    was proven and being registered, takes that app back as if the host plan had stopped there: of
-    two apps, the second may be bad too. None: the others are done all the same, since a mark that
-    cannot be made is no reason to stay out.
-    """
-    if isinstance(failed, MarkBad):
-        return None
-    name, is_note = failed.app.name, isinstance(failed, ForgetOut)
-    if failed.app.settings.is_worker and isinstance(failed, StartUnit | ProveRelease):
-        # It would go on to take work with what is not proven.
-        ended = RetireUnit(failed.host, failed.app, failed.app.unit_name)
-        return Recovery((), (ended,), serves=False)
-    is_surged = name in host_plan.surged
-    whole = _of(host_plan, name)
-    place = next((place for place, step in enumerate(whole) if step is failed), None)
-    if place is None or is_note or is_deployed(failed):
-        # Of an app that surges the other slot serves: what is left here is reported and repaired.
-        is_own = any(step is failed for step in host_plan.all_steps)
-        serves = is_own or name in host_plan.served or (is_note and not is_surged)
-        return Recovery((), (), serves=serves, leaves=is_surged)
-    if host_plan.apart:
-        mine = whole[: place + 1]
-        return _of_app(host_plan, name, mine, is_failed=True, still_runs=False, is_bad=is_bad)
-    if is_surged:
-        found = _withdrawn(host_plan, whole[: place + 1], is_bad=is_bad)
-        return Recovery((), found, serves=name in host_plan.served)
-    return _restored(host_plan, whole[: place + 1], is_bad=is_bad)
+    return restored(host_plan, mine, is_bad=is_bad)
 
 
 def is_deployed(step: Step) -> bool:
@@ -133,7 +117,8 @@ def is_deployed(step: Step) -> bool:
     return isinstance(step, RecordDeployed)
 
 
-def _of(host_plan: HostPlan, app: str) -> list[Step]:
+def steps_of(host_plan: HostPlan, app: str) -> list[Step]:
+    """The host plan's steps of an app, by its name, without those after it."""
     return [step for step in host_plan.steps if step.app.name == app]
 
 
@@ -149,12 +134,12 @@ def _untouched(
     host_plan: HostPlan, name: str, mine: Sequence[Step], *, is_failed: bool
 ) -> Recovery:
     """The recovery of an app that still runs as it did: in again, if it was."""
-    whole = _of(host_plan, name)
+    whole = steps_of(host_plan, name)
     out = next((step for step in mine if isinstance(step, DeregisterTarget)), None)
     if _has(mine, NoteOut):
         return Recovery((), (ForgetOut(host_plan.host, whole[0].app),), serves=True)
     if out:
-        register, *see = back_in(host_plan.host, whole[0].app)
+        register, *see = shared_target.back_in(host_plan.host, whole[0].app)
         return Recovery((register,), tuple(see if out.was_healthy else see[1:]), serves=True)
     served = any(isinstance(step, DeregisterTarget) and step.was_healthy for step in whole)
     # A host plan that registers nothing repairs a target that is in service already.
@@ -162,7 +147,7 @@ def _untouched(
     return Recovery((), (), serves=served or is_in or not is_failed)
 
 
-def _restored(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> Recovery:
+def restored(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> Recovery:
     """The app's recovery from a release that failed to what ran before it.
 
     mine: its steps up to the one that failed.
@@ -178,22 +163,16 @@ def _restored(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> Rec
             # The whole delay: a bad release is not trusted to finish on SIGTERM.
             seconds = host_plan.drains[app.name]
             found.append(WaitDrained(host, app, seconds, heeds_stop=False, stops_service=False))
-    found += _marked(host_plan, mine, is_bad=is_bad)
-    proof = next(step for step in _of(host_plan, app.name) if isinstance(step, ProveRelease))
-    if retired:
-        found.append(ReviveUnit(host, app, retired.unit_name))
-        found.append(ProveRevived(host, app, retired.unit_name, proof.questions))
-    elif good:
-        found += _put_back(host_plan, app, good, proof)
-    else:
+    back = _put_back(host_plan, mine, is_bad=is_bad)
+    if back is None:
+        found += _marked(host_plan, mine, is_bad=is_bad)
         if app.settings.is_worker:  # no load balancer keeps work from it
             found += [RetireUnit(host, app, app.unit_name), ForgetOut(host, app)]
         return Recovery((), tuple(found), serves=False)
-    found += [step for step in _of(host_plan, app.name) if isinstance(step, ProveProxy)]
-    return Recovery((), (*found, *back_in(host, app)), serves=True)
+    return Recovery((), (*found, *back, *shared_target.back_in(host, app)), serves=True)
 
 
-def _withdrawn(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> tuple[Step, ...]:
+def withdrawn(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> tuple[Step, ...]:
     """The new slot of an app that surges is ended again; the old one was never touched."""
     found: list[Step] = []
     if _has(mine, RegisterTarget):
@@ -219,17 +198,28 @@ def _marked(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> list[
     if not (is_bad and started):
         return []
     name = started.app.name
-    proof = next(step for step in _of(host_plan, name) if isinstance(step, ProveRelease))
+    proof = next(step for step in steps_of(host_plan, name) if isinstance(step, ProveRelease))
     good = host_plan.good.get(name)
     is_new = good is None or good.release != proof.release
     return [MarkBad(host_plan.host, started.app, proof.release)] if is_new else []
 
 
 def _put_back(
-    host_plan: HostPlan, app: AppInSlot, good: Record, proof: ProveRelease
-) -> tuple[Step, ...]:
-    host = host_plan.host
+    host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool
+) -> tuple[Step, ...] | None:
+    """The mark, and the steps to what an app ran before; None where there is nothing."""
+    app, host = mine[0].app, host_plan.host
+    marked = _marked(host_plan, mine, is_bad=is_bad)
+    proof = next(step for step in steps_of(host_plan, app.name) if isinstance(step, ProveRelease))
+    retired = next((step for step in mine if isinstance(step, RetireUnit)), None)
+    if retired:
+        unit, asked = retired.unit_name, proof.questions
+        return (*marked, ReviveUnit(host, app, unit), ProveRevived(host, app, unit, asked))
+    good = host_plan.good.get(app.name)
+    if good is None:
+        return None
     return (
+        *marked,
         StopUnit(host, app),
         SwitchRelease(host, app, good.release, good.unit_digest),
         StartUnit(host, app),

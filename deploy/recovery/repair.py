@@ -9,21 +9,24 @@ from deploy.aws.targets import State
 from deploy.errors import BadInput
 from deploy.hosts.notes import Note
 from deploy.plan import assembly, exclusion, host_steps
-from deploy.plan.host_plan import Goal, HostPlan, back_in
+from deploy.plan.host_plan import Goal, HostPlan
 from deploy.recovery import shared_target
 from deploy.settings.scope import Scope
 from deploy.steps.answers import ProveProxy, ProveRevived
+from deploy.steps.base import Phase
 from deploy.steps.drain import WaitDrained
 from deploy.steps.records import ForgetOut, RecordDeployed
 from deploy.steps.rehearsal import EndRehearsal
 from deploy.steps.staging import RemoveReleases
-from deploy.steps.target import DeregisterTarget, WaitHealthy
+from deploy.steps.target import DeregisterTarget, RegisterTarget, WaitHealthy
 from deploy.steps.unit import RetireUnit, ReviveUnit
 from deploy.steps.verify import ProveRelease
 from deploy.survey import check
 from deploy.survey.question import Questions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from deploy.aws.inventory import Host
     from deploy.plan.plan import Plan
     from deploy.settings.environment import Environment
@@ -83,14 +86,15 @@ def _made(given: Environment, survey: Survey) -> Plan:
         due: list[Goal] = []
         for bundle in shared_target.bundles(environment.apps):
             parts = [_part(on, environment) for on in apps if on.app.settings in bundle]
-            found = shared_target.entered_last(step for part in parts for step in part.steps)
+            found = _entered_last(step for part in parts for step in part.steps)
             lost += [part.lost for part in parts if part.lost]
             if any(part.holds_back for part in parts):
                 # Its target stays out, with all apps behind the proxy.
                 continue
             own = [part.goal for part in parts if part.goal]
             due += own
-            repaired += shared_target.stays_out(found, bundle[0]) if own else found
+            # The goal's own steps enter a target that is shared; what was proven is written down.
+            repaired += [s for s in found if not own or s.phase is Phase.RECORD or not s.is_entry]
         goals[facts.host.name] = tuple(due)
         if partial:
             staging.append(HostPlan(facts.host, tuple(partial)))
@@ -109,6 +113,16 @@ def _made(given: Environment, survey: Survey) -> Plan:
     return replace(made, tolerated=made.tolerated + len(made.left_out))
 
 
+def _entered_last(steps: Iterable[Step]) -> list[Step]:
+    """The steps of apps that share a target: it is entered when all else is done, kind by kind."""
+    given = list(steps)
+    kinds = [ProveProxy, RegisterTarget, WaitHealthy, RecordDeployed, ForgetOut]
+    if not any(step.app.settings.target_port for step in given):
+        return given
+    entry = [step for kind in kinds for step in given if isinstance(step, kind) and step.is_entry]
+    return [*(step for step in given if not step.is_entry), *entry]
+
+
 class _Part(NamedTuple):
     """What is done for one app on one host: steps without a switch, a goal, or why nothing is.
 
@@ -123,6 +137,9 @@ class _Part(NamedTuple):
 
 def _part(on: AppOnHost, environment: Environment) -> _Part:
     slot, last = on.slot, on.slot.deployed
+    has_partners = bool(environment.partners(on.app.settings))
+    if has_partners and on.previous_unit and not (last or slot.out):
+        return _Part()  # it serves as it did before any deploy
     if on.taken_out:
         groups = ", ".join(group.name for group in on.taken_out)
         return _Part(
@@ -132,21 +149,26 @@ def _part(on: AppOnHost, environment: Environment) -> _Part:
         )
     if slot.is_as_deployed and on.is_healthy:
         return _Part()
-    found = _unproven(on) or _without_switch(on, environment)
+    found = _unproven(on, has_partners=has_partners) or _without_switch(on, environment)
     is_sick = slot.is_as_deployed and on.may_receive
     if found:
         return _Part(found)
     if last and slot.can_run(last) and not is_sick:
         return _Part(goal=Goal(on, last.release, last.unit_digest, is_new=False))
-    is_shared = on.app.settings.target_port is not None
+    # One that never was here is missed by no request.
+    is_dead = bool(last or on.is_up) and not is_sick
     return _Part(
-        lost=f"{on.host}: {_why_lost(slot, on.app.name)}", holds_back=is_shared and not is_sick
+        lost=f"{on.host}: {_why_lost(slot, on.app.name)}", holds_back=has_partners and is_dead
     )
 
 
-def _unproven(on: AppOnHost) -> tuple[Step, ...]:
-    """What ends a worker's first release that was never proven: it may not go on to take work."""
-    is_first = on.is_worker and on.slot.out and on.slot.deployed is None
+def _unproven(on: AppOnHost, *, has_partners: bool) -> tuple[Step, ...]:
+    """What ends a first release that was never proven: it may not go on to take work.
+
+    That is a worker's, or one of an app that shares a target, which is in for the others.
+    """
+    is_first = on.slot.out and on.slot.deployed is None
+    is_first = is_first and (on.is_worker or (has_partners and on.slot.unit_state.is_running))
     if not is_first or on.app.settings.replaces:
         return ()
     return (RetireUnit(on.host, on.app, on.unit_name), ForgetOut(on.host, on.app))
@@ -165,15 +187,16 @@ def _without_switch(on: AppOnHost, environment: Environment) -> tuple[Step, ...]
     host, app, slot, last = on.host, on.app, on.slot, on.slot.deployed
     previous = app.settings.replaces
     questions = check.alone(on, environment).of_old()
-    partners = environment.partners(app.settings)
-    through = (ProveProxy(host, app, Questions.of_proxy(on)),) if partners else ()
+    asked = Questions.of_proxy(on)
+    is_shared = bool(asked.each and environment.partners(app.settings))
+    through = (ProveProxy(host, app, asked),) if is_shared else ()
     if last and slot.runs_deployed:
         proven = ProveRelease(host, app, last.release, questions)
         if on.is_in_every_group:
             see = () if on.is_worker else (WaitHealthy(host, app),)
             return (proven, *see, ForgetOut(host, app)) if slot.out else ()
         wait = _address_drained(on, environment)
-        return (*wait, proven, *through, *back_in(host, app))
+        return (*wait, proven, *through, *shared_target.back_in(host, app))
     states = {each.health.state for each in on.memberships}
     if slot.is_steady and states and states <= {State.HEALTHY, State.INITIAL}:
         release, unit_digest = slot.running_release, slot.running_unit_digest
@@ -192,7 +215,7 @@ def _without_switch(on: AppOnHost, environment: Environment) -> tuple[Step, ...]
             ReviveUnit(host, app, previous),
             revived,
             *through,
-            *back_in(host, app),
+            *shared_target.back_in(host, app),
         )
     return ()
 

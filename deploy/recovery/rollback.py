@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
 from deploy.hosts.records import Kind
-from deploy.plan import assembly, exclusion, host_steps
+from deploy.plan import assembly, exclusion, fitness, host_steps
 from deploy.plan.host_plan import Goal, HostPlan
 from deploy.recovery import newest_run
 from deploy.recovery.history import Past
@@ -59,9 +59,19 @@ def make(
         # Where hosts cannot be read that the answer may hang on, they are named first.
         exclusion.leave_out(environment, survey, found, asked)
         raise
-    seen = exclusion.leave_out(environment, survey, exclusion.joined(found, missing), asked)
+    down = _partners_down(environment, survey, wanted)
+    seen = exclusion.leave_out(environment, survey, exclusion.joined(found, missing, down), asked)
     warnings = () if to else tuple(_few(seen, wanted, asked))
     return back(environment, seen, wanted, warned=warnings, allow_downtime=allow_downtime)
+
+
+def _partners_down(
+    environment: Environment, survey: Survey, wanted: Mapping[str, Mapping[str, Record]]
+) -> Problems:
+    """The hosts on which an app beside one that goes back would not serve."""
+    return fitness.partners_down(
+        environment, survey, lambda on: on.host.name in wanted.get(on.app.name, {})
+    )
 
 
 def _few(survey: Survey, wanted: Mapping[str, Mapping[str, Record]], scope: Scope) -> Iterator[str]:
@@ -169,7 +179,9 @@ def take_back(
         if (record := wanted[app.name].get(facts.host.name))
         and not host_steps.landing(survey.on(facts.host, app), environment).can_run(record)
     }
-    reasons = {host: whys for host, whys in exclusion.joined(unread, gone).items() if host in due}
+    down = _partners_down(environment, survey, wanted)
+    all_ = exclusion.joined(unread, gone, down)
+    reasons = {host: whys for host, whys in all_.items() if host in due}
     left = {everyone[host]: "; ".join(whys) for host, whys in reasons.items()}
     hosts = tuple(facts for facts in survey.hosts if facts.host.name not in reasons)
     seen = replace(survey, hosts=hosts, unreachable={}, left_out=left)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import CommandFailed, DeployError, LockLost, Unfit
 from deploy.foreign_text import visible
-from deploy.hosts.scripts import read
+from deploy.hosts.scripts import service
 from deploy.run.report import Failure
 from deploy.steps.base import Phase
 from deploy.steps.fleet import Stopped
@@ -22,7 +22,7 @@ JOURNAL_LINES = 8
 
 def journal(fleet: Fleet, step: Step) -> tuple[str, ...]:
     """Return the last lines of a failed step's unit; none if the host does not answer."""
-    script = read.journal(step.app.unit_name, JOURNAL_LINES)
+    script = service.journal(step.app.unit_name, JOURNAL_LINES)
     try:
         return tuple(map(visible, fleet.remote(step.host).ask(script)))
     except DeployError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from deploy import retry
 from deploy.errors import DeployError, LockLost, as_deploy_error
-from deploy.recovery import failed_host, shared_target
+from deploy.recovery import failed_host, failed_recovery, shared_target
 from deploy.run import failed_step
 from deploy.run.failed_step import Recovered
 from deploy.run.report import Event, HostEnded, Outcome, StepBegan, StepEnded
@@ -195,7 +195,7 @@ class HostRunner:
                 done.append(f"{back}: failed: {error}")
                 if failed_host.is_deployed(back):
                     self.progress.deploy(back)
-                other = failed_host.instead(plan, back, is_bad=error.blames_release)
+                other = failed_recovery.instead(plan, back, is_bad=error.blames_release)
                 if other is not None:
                     todo = shared_target.after(todo, back, other)
                     serves = serves and other.serves

@@ -149,12 +149,14 @@ class App(Strict):
             raise ValueError("must be [] for a worker (`target_group: none`), which has no port")
         return ports
 
-    @field_validator("target_port", "command", "health")
+    @field_validator("target_port", "command", "health", "rehearse")
     @classmethod
     def _of_its_kind(cls, given: object, info: ValidationInfo) -> object:
         is_worker = _of_worker(info)
         if is_worker and info.field_name == "target_port" and given is not None:
             raise ValueError("has no meaning for a worker (`target_group: none`)")
+        if is_worker and (info.field_name, given) == ("rehearse", "start"):
+            raise ValueError("must not be `start` for a worker: two of them would do its work")
         if is_worker and isinstance(given, str) and "{port}" in given:
             raise ValueError("holds {port}, and a worker (`target_group: none`) has none")
         if isinstance(given, Health) and is_worker and given.is_over_http:

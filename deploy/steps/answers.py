@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deploy.errors import RemoteError
 from deploy.steps.base import OnHost, Phase
 from deploy.steps.verify import LOOK_SECONDS, NO_TIME, NotProven, pause, said
 from deploy.survey import unit_state
@@ -50,12 +51,19 @@ class ProveProxy(OnHost):
 
     phase = Phase.PROVE
     is_entry = True
+    asks_proxy = True
 
     questions: Questions
 
     def run(self, fleet: Fleet) -> None:
-        """Any answer that the load balancer would take; NotProven where none comes in time."""
-        _wait_for_answer(fleet, self, self.questions, f"the proxy before {self.app.name}")
+        """Any answer that the load balancer would take.
+
+        Raises RemoteError where none comes in time: which app is to blame is not known.
+        """
+        try:
+            _wait_for_answer(fleet, self, self.questions, f"the proxy before {self.app.name}")
+        except NotProven as error:
+            raise RemoteError(str(error)) from error
 
     def __str__(self) -> str:
         return f"prove the proxy before {self.app.name}: {self.questions.shown(self.app.port)}"

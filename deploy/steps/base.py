@@ -42,6 +42,7 @@ class Step(Protocol):
     phase: ClassVar[Phase]
     is_beside: ClassVar[bool]
     is_entry: ClassVar[bool]
+    asks_proxy: ClassVar[bool]
 
     @property
     def host(self) -> Host:
@@ -64,11 +65,13 @@ class OnHost:
 
     phase: what it is part of. is_beside: whether it touches only the slot that does not serve,
     where the app has two. is_entry: whether it puts the target in, or says that this is done.
+    asks_proxy: whether it asks the proxy that several apps are behind.
     """
 
     phase: ClassVar[Phase]
     is_beside: ClassVar[bool] = False
     is_entry: ClassVar[bool] = False
+    asks_proxy: ClassVar[bool] = False
 
     host: Host
     app: AppInSlot

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import Unfit
 from deploy.foreign_text import visible
-from deploy.hosts.scripts import read, start_trial
+from deploy.hosts.scripts import service, start_trial
 from deploy.steps.base import OnHost, Phase
 from deploy.steps.fleet import Stopped
 from deploy.survey import unit_state
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from deploy.survey.check import Check
 
 LOOK_SECONDS, PAUSE_SECONDS = 30.0, 0.2
-JOURNAL_LINES = 10
-_IN_USE = re.compile(
-    r"address already in use|EADDRINUSE|only one usage of each socket", re.IGNORECASE
-)
+JOURNAL_LINES, SHOWN_LINES = 400, 10
+"""How many lines are searched, since a runtime's stack stands below what it says; and shown."""
+LOCK_SECONDS = 60.0
+"""How long the host may wait for the app's lock there."""
+_IN_USE = re.compile(r"already in use|EADDRINUSE|only one usage of each socket", re.IGNORECASE)
 """What libuv, .NET, Java, Go and Python say of a port that another process holds."""
 
 
@@ -53,9 +54,9 @@ class RehearseRelease(OnHost):
         source = io.BytesIO(b"".join(text for _, text in texts))
         seconds = self.app.settings.start_timeout_seconds + LOOK_SECONDS
         try:
-            port = remote.send(name, script, source, timeout_seconds=seconds)
+            port = remote.send(name, script, source, timeout_seconds=seconds + LOCK_SECONDS)
             problem = "no port is free for it" if port is None else self._problem(fleet, port)
-            said = self._journal(fleet) if problem else []
+            said = self._journal(fleet) if problem and port is not None else []
         finally:
             remote.change(name, start_trial.end(name), seconds)
         taken = next((line for line in said if _IN_USE.search(line)), "")
@@ -65,7 +66,7 @@ class RehearseRelease(OnHost):
             raise Unfit(
                 f"{self.host}: {self.release} does not start beside what serves: {problem}; repair "
                 "the package or the host, or leave out `rehearse: start`",
-                *(f"  | {line}" for line in said),
+                *(f"  | {line}" for line in said[-SHOWN_LINES:]),
             )
 
     def _problem(self, fleet: Fleet, port: int) -> str:
@@ -89,8 +90,13 @@ class RehearseRelease(OnHost):
         return f"{text} for {limit} s"
 
     def _journal(self, fleet: Fleet) -> list[str]:
-        script = read.journal(start_trial.unit_name(self.app.name), JOURNAL_LINES)
-        return [visible(line) for line in fleet.remote(self.host).ask(script, LOOK_SECONDS)]
+        """What this start alone said; nothing where systemd knows of none."""
+        remote, unit = fleet.remote(self.host), start_trial.unit_name(self.app.name)
+        state = remote.ask(unit_state.shown(unit), LOOK_SECONDS)
+        if not state.invocation:
+            return []
+        script = service.journal_of(state.invocation, JOURNAL_LINES)
+        return [visible(line) for line in remote.ask(script, LOOK_SECONDS)]
 
     def __str__(self) -> str:
         return f"start {self.release} on a free port, and end it: {self.check.shown(0)}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import DeployError
 from deploy.foreign_text import visible
-from deploy.hosts.scripts import read
+from deploy.hosts.scripts import service
 from deploy.steps.base import OnHost, Phase
 from deploy.steps.fleet import Moment
 from deploy.survey import unit_state
@@ -102,7 +102,7 @@ class ProveRelease(OnHost):
 
     def _show_journal(self, fleet: Fleet) -> None:
         """The last lines, for the person at the keyboard, while the release proves itself."""
-        script = read.journal(self.app.unit_name, JOURNAL_LINES)
+        script = service.journal(self.app.unit_name, JOURNAL_LINES)
         for line in fleet.remote(self.host).ask(script, self._left(fleet)):
             fleet.tell(self.host.name, f"| {visible(line)}")
 

@@ -122,10 +122,8 @@ def of_rehearsal(at: SlotOnHost) -> Check:
 
     A check with a port of its own would be answered by the one that serves: then it must run.
     """
-    asked = () if at.app.settings.is_worker else Questions.of_app(at).each
-    own = tuple(
-        question for question in asked if question.port in {None, at.app.settings.target_port}
-    )
+    asked = Questions.of_app(at).each
+    own = tuple(question for question in asked if question.port is None)
     return Questions(own) if own else WorkerCheck(start_trial.unit_name(at.app.name))
 
 

@@ -86,6 +86,10 @@ class Survey:
     def _facts(self) -> dict[str, HostFacts]:
         return {facts.host.name: facts for facts in self.hosts}
 
+    def facts_of(self, host: Host) -> HostFacts:
+        """What a host that was read reports of itself."""
+        return self._facts[host.name]
+
     def memberships(self, host: Host, app: AppInSlot) -> tuple[Membership, ...]:
         """The targets of a host's slot, one in each of the app's groups."""
         return tuple(

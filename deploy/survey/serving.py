@@ -59,16 +59,28 @@ def verdict(survey: Survey, apps: Iterable[App], remotes: Mapping[str, Asked]) -
     Where nothing serves yet, it is only seen whether a gRPC question could be asked at all.
     """
     due = [on for app in apps if not app.is_worker for on in survey.everywhere(app)]
+    passed = set[str]()
+    sick: list[tuple[AppOnHost, str]] = []
     problems: dict[str, tuple[str, ...]] = {}
     over: dict[str, dict[str, list[str]]] = {}
     with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
         outcomes = pool.map(lambda on: _outcome(on, remotes[on.host.name]), due)
         for on, outcome in zip(due, outcomes, strict=True):
             if outcome.problem:
-                problems[on.host.name] = (*problems.get(on.host.name, ()), outcome.problem)
+                sick.append((on, outcome.problem))
+            elif _serves(on):
+                passed.add(on.app.name)
             for group, version in outcome.versions.items():
                 over.setdefault(group, {}).setdefault(OVER[version], []).append(on.host.name)
-    return Verdict(problems, tuple(_note(*each) for each in over.items()))
+    notes = [_note(*each) for each in over.items()]
+    for on, problem in sick:
+        # Behind a shared proxy AWS's word is about another app. A question that this app passes
+        # on other hosts is right, and it is the app that is sick here.
+        if survey.partners.get(on.app.name) and on.app.name in passed:
+            notes.append(f"{on.host}: {on.app.name} does not answer as on other hosts: {problem}")
+        else:
+            problems[on.host.name] = (*problems.get(on.host.name, ()), problem)
+    return Verdict(problems, tuple(notes))
 
 
 def _note(group: str, hosts: Mapping[str, Iterable[str]]) -> str:
@@ -160,9 +172,10 @@ def _asked(on: AppOnHost, host: Asked) -> _Outcome:
 
 def _versions(on: AppOnHost, answers: Mapping[Question, Answer]) -> dict[str, ProtocolVersion]:
     """How each group of version HTTP2 was answered, by its name."""
-    found = {each.group: answers[Question.of(on, each)].version for each in on.memberships}
-    return {
-        group.name: version
-        for group, version in found.items()
-        if version and group.protocol_version is ProtocolVersion.HTTP2
-    }
+    found: dict[str, ProtocolVersion] = {}
+    for each in on.memberships:
+        answer = answers.get(Question.of(on, each))  # behind a proxy, it is asked otherwise
+        is_http2 = each.group.protocol_version is ProtocolVersion.HTTP2
+        if answer and answer.version and is_http2:
+            found[each.group.name] = answer.version
+    return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy import values
-from deploy.hosts.scripts import read, service
+from deploy.hosts.scripts import service
 from deploy.survey.reader import Reader
 from deploy.survey.slot import Listener, UnitState
 
@@ -58,7 +58,7 @@ def started(unit_name: str) -> Script[UnitState]:
 
 def running(app: str, unit_name: str, port: int) -> Script[Running]:
     """Ask what runs in a slot."""
-    return read.runtime(app, unit_name, port).read_by(
+    return service.runtime(app, unit_name, port).read_by(
         lambda result: Running(
             parse_show(result.facts),
             parse_runtime(result.facts),
@@ -142,7 +142,7 @@ def parse_show(lines: Iterable[str]) -> UnitState:
 
 
 def parse_runtime(lines: Iterable[str]) -> str:
-    """The release that `scripts.read.runtime` reports; empty where nothing proves one."""
+    """The release that `scripts.service.runtime` reports; empty where nothing proves one."""
     reader = Reader(lines)
     is_proof = read_unit(reader, "show.").is_sealed or reader.text("own_namespace") == "no"
     return (reader.first("running", values.release_id) or "") if is_proof else ""

@@ -10,10 +10,10 @@ from deploy.unit import syntax
 if TYPE_CHECKING:
     from deploy.unit.rendering import RenderedUnit
 
-# What would start it again, stop it slowly, name it on the bus, or take away what the service that
-# runs has made.
+# What would start it again, stop it slowly or by halves, name it on the bus, give it the sockets of
+# the service that runs, or take away what that has made.
 _LEFT_OUT = re.compile(
-    r"Restart\w*|TimeoutStopSec|TimeoutSec|TimeoutAbortSec|TimeoutStopFailureMode|FinalKillSignal"
+    r"Sockets|Exec(Stop|StopPost|Reload)|KillMode|Restart\w*|TimeoutStopSec|TimeoutSec|TimeoutAbortSec|TimeoutStopFailureMode|FinalKillSignal"
     r"|SendSIGKILL|PIDFile|BusName|RuntimeDirectoryPreserve|RuntimeMaxSec|RemoveIPC|FileDescriptor\w+"
 )
 STOP_SECONDS = 5
@@ -42,6 +42,7 @@ def started(unit: RenderedUnit, staged_path: str, seconds: int) -> str:
             "[Service]",
             *lines,
             "Restart=no",
+            "KillMode=control-group",
             "RuntimeDirectoryPreserve=yes",
             f"RuntimeMaxSec={seconds}",
             f"TimeoutStopSec={STOP_SECONDS}",

@@ -14,7 +14,7 @@ from deploy.errors import BadInput
 from deploy.hosts.records import Record
 from deploy.plan import assembly, fitness, host_steps, preflight
 from deploy.plan.host_plan import Goal
-from deploy.recovery import failed_host, repair, rollback
+from deploy.recovery import failed_host, failed_recovery, repair, rollback
 from deploy.screen import status
 from deploy.settings.scope import Scope
 from deploy.survey import gather
@@ -181,7 +181,7 @@ def test_a_stop_before_it_is_enrolled_ends_the_new_slot_and_marks_nothing() -> N
 def test_what_cannot_be_ended_is_told_and_the_host_serves_on() -> None:
     host_plan = lane_of(host())
     way = failed_host.recovery_of(host_plan, host_plan.steps[2])
-    other = failed_host.instead(host_plan, way.steps[-1], is_bad=True)
+    other = failed_recovery.instead(host_plan, way.steps[-1], is_bad=True)
     assert other
     assert (other.steps, other.serves) == ((), True)
 
@@ -192,7 +192,7 @@ def test_an_old_slot_that_was_out_is_not_said_to_serve() -> None:
     assert host_plan.surged
     way = failed_host.recovery_of(host_plan, host_plan.steps[2])
     assert not way.serves
-    other = failed_host.instead(host_plan, way.steps[-1], is_bad=True)
+    other = failed_recovery.instead(host_plan, way.steps[-1], is_bad=True)
     assert other
     assert not other.serves
 
@@ -201,7 +201,7 @@ def test_an_old_slot_that_cannot_be_ended_in_a_way_out_is_left_beside_one_that_s
     """Though it was in no load balancer itself: by then the new one is."""
     host_plan = lane_of(host(), {(1, 5000): GONE})
     for step in host_plan.after:
-        other = failed_host.instead(host_plan, step, is_bad=True)
+        other = failed_recovery.instead(host_plan, step, is_bad=True)
         assert other
         assert (other.steps, other.serves, other.leaves) == ((), True, True)
 

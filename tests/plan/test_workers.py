@@ -16,7 +16,7 @@ from deploy.hosts.records import Record
 from deploy.observe import rounds
 from deploy.plan import assembly, host_steps, preflight
 from deploy.plan.host_plan import Goal
-from deploy.recovery import failed_host, repair, rollback
+from deploy.recovery import failed_host, failed_recovery, repair, rollback
 from deploy.run.report import ExitCode
 from deploy.screen import status
 from deploy.settings.scope import Scope
@@ -169,7 +169,7 @@ def test_an_old_worker_that_does_not_stay_up_either_takes_no_more_work() -> None
     proof = next(each for each in host_plan.steps if type(each).__name__ == "ProveRelease")
     back = failed_host.recovery_of(host_plan, proof).steps
     again = next(each for each in back if type(each).__name__ == "ProveRelease")
-    other = failed_host.instead(host_plan, again, is_bad=True)
+    other = failed_recovery.instead(host_plan, again, is_bad=True)
     assert other
     assert names(other.steps) == ["RetireUnit"]
     assert not other.serves

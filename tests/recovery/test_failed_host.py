@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from deploy.aws.targets import GONE, Health, State
 from deploy.plan import host_steps
 from deploy.plan.host_plan import Goal, HostPlan
-from deploy.recovery import failed_host
+from deploy.recovery import failed_host, failed_recovery
 from deploy.steps.answers import ProveRevived
 from deploy.steps.drain import WaitDrained
 from deploy.steps.target import RegisterTarget, WaitHealthy
@@ -179,7 +179,7 @@ def test_of_two_bad_apps_the_second_finds_its_way_back_too() -> None:
     way = failed_host.recovery_of(host_plan, step_of(host_plan, "WaitHealthy"))
     onward = [step for step in way.steps if step.app.settings == ADMIN]
     assert names(onward) == ["WaitHealthy", "RecordDeployed"]
-    other = failed_host.instead(host_plan, onward[0], is_bad=True)
+    other = failed_recovery.instead(host_plan, onward[0], is_bad=True)
     assert other
     assert names(other.steps) == [*OUT_FIRST, "MarkBad", *PUT_BACK]
     assert {step.app.name for step in other.steps} == {"admin"}
@@ -190,7 +190,7 @@ def test_a_way_back_that_fails_leads_nowhere_else() -> None:
     host_plan = lane_of()
     way = failed_host.recovery_of(host_plan, step_of(host_plan, "ProveRelease"))
     for step in way.steps[1:-1]:
-        other = failed_host.instead(host_plan, step, is_bad=True)
+        other = failed_recovery.instead(host_plan, step, is_bad=True)
         assert other
         assert (other.steps, other.serves) == ((), False)
 
@@ -199,7 +199,7 @@ def test_a_note_that_cannot_be_cleared_is_no_reason_to_call_a_host_out() -> None
     host_plan = lane_of()
     *_, note = failed_host.recovery_of(host_plan, step_of(host_plan, "WaitDrained")).steps
     assert names([note]) == ["ForgetOut"]
-    other = failed_host.instead(host_plan, note, is_bad=False)
+    other = failed_recovery.instead(host_plan, note, is_bad=False)
     assert other
     assert (other.steps, other.serves, other.leaves) == ((), True, False)
 
@@ -208,7 +208,7 @@ def test_a_mark_that_cannot_be_made_is_no_reason_to_stay_out() -> None:
     host_plan = lane_of()
     mark = failed_host.recovery_of(host_plan, step_of(host_plan, "ProveRelease")).steps[0]
     assert names([mark]) == ["MarkBad"]
-    assert failed_host.instead(host_plan, mark, is_bad=True) is None
+    assert failed_recovery.instead(host_plan, mark, is_bad=True) is None
 
 
 @pytest.mark.parametrize("health", [builders.HEALTHY, GONE], ids=["served before", "was out"])

@@ -11,7 +11,7 @@ from builders import HEALTHY, NEW, OLD, UNHEALTHY
 
 from deploy.aws.targets import GONE, Health, State
 from deploy.hosts.records import Record
-from deploy.recovery import failed_host, repair
+from deploy.recovery import failed_host, failed_recovery, repair
 from deploy.survey.app_on_host import target_of
 from deploy.survey.slot import Slot, UnitState
 
@@ -225,7 +225,7 @@ def test_of_two_apps_each_is_mended_whatever_becomes_of_the_other() -> None:
     way = failed_host.recovery_of(host_plan, proof)
     assert way.steps == tuple(step for step in host_plan.steps if step.app.name == "admin")
     assert not way.serves
-    other = failed_host.instead(host_plan, way.steps[1], is_bad=True)
+    other = failed_recovery.instead(host_plan, way.steps[1], is_bad=True)
     assert other
     assert (other.steps, other.serves) == ((), False)
     stopped = failed_host.recovery_of(host_plan, proof, still_runs=True)

@@ -15,7 +15,8 @@ from deploy.hosts.notes import Note
 from deploy.hosts.records import Record
 from deploy.plan import assembly, fitness, host_steps
 from deploy.plan.host_plan import Goal, HostPlan
-from deploy.recovery import failed_host, repair, shared_target
+from deploy.recovery import failed_host, failed_recovery, repair, rollback, shared_target
+from deploy.settings.scope import Scope
 from deploy.survey.question import Questions
 from deploy.survey.slot import Slot, UnitState
 
@@ -32,6 +33,7 @@ API = builders.app("api", 5001, target_port=80, target_group="edge")
 APPS = (WEB, API)
 ENTRY = {"ProveProxy", "RegisterTarget", "WaitHealthy", "ForgetOut", "RecordDeployed", "Soak"}
 NOTE = Note("edge", "i-1:80", "2026-11-29T00:00:00Z").as_line()
+LEGACY = UnitState("loaded", "active", "running", "enabled")
 DRAINING = Health(State.DRAINING, "Target.DeregistrationInProgress")
 
 
@@ -65,10 +67,14 @@ def named(steps: Sequence[Step]) -> list[str]:
     return [f"{type(step).__name__} {step.app.name}" for step in steps]
 
 
+RANKS = ["ProveProxy", "RegisterTarget", "WaitHealthy"]
+
+
 def is_entered_last(steps: Sequence[Step]) -> bool:
-    """Whether no step that changes an app comes after the first that enters the target."""
-    kinds = [type(step).__name__ in ENTRY for step in steps]
-    return kinds == sorted(kinds)
+    """Whether no app is changed, and the proxy not asked, after the target was entered."""
+    names = [type(step).__name__ for step in steps if type(step).__name__ != "MarkBad"]
+    ranks = [RANKS.index(name) + 1 if name in RANKS else 4 * (name in ENTRY) for name in names]
+    return ranks == sorted(ranks)
 
 
 def step_of(host_plan: HostPlan, name: str) -> Step:
@@ -87,22 +93,85 @@ def test_the_target_goes_out_once_all_apps_are_switched_and_it_goes_in_once() ->
     ]
 
 
-@pytest.mark.parametrize(
-    "failing",
-    [
-        f"{step} {app}"
-        for step in ("StopUnit", "SwitchRelease", "ProveRelease")
-        for app in ("web", "api")
-    ],
-)
+TOUCHED = [
+    f"{step} {app}"
+    for step in ("StopUnit", "SwitchRelease", "ProveRelease")
+    for app in ("web", "api")
+]
+OF_THE_TARGET = ["ProveProxy web", "RegisterTarget web", "RegisterTarget api", "WaitHealthy web"]
+
+
+@pytest.mark.parametrize("failing", [*TOUCHED, *OF_THE_TARGET])
 def test_where_one_fails_the_target_goes_in_when_all_are_whole(failing: str) -> None:
     plan = laid(*APPS)
     recovery = failed_host.recovery_of(plan, step_of(plan, failing))
     assert recovery.serves
     assert is_entered_last(recovery.steps)
     found = named(recovery.steps)
-    for app in ("web", "api"):
-        assert f"RegisterTarget {app}" in found
+    assert [each for each in found if each.split()[0] in RANKS] == [
+        *("ProveProxy web", "RegisterTarget web", "WaitHealthy web")
+    ], "once, for all of them"
+    assert {found[-1], found[-2]} & {"ForgetOut web", "RecordDeployed web"}
+    assert {found[-1], found[-2]} & {"ForgetOut api", "RecordDeployed api"}
+
+
+def test_where_their_target_fails_all_of_them_go_back_and_none_is_blamed() -> None:
+    plan = laid(*APPS)
+    for failing in OF_THE_TARGET:
+        found = named(failed_host.recovery_of(plan, step_of(plan, failing)).steps)
+        assert {"SwitchRelease web", "SwitchRelease api"} <= {*found}
+        assert not [each for each in found if each.startswith("MarkBad")]
+        is_in = failing.startswith(("RegisterTarget", "WaitHealthy"))
+        assert (found[:2] == ["DeregisterTarget web", "WaitDrained web"]) is is_in
+
+
+def test_one_that_is_proven_stays_where_another_fails() -> None:
+    plan = laid(*APPS)
+    found = named(failed_host.recovery_of(plan, step_of(plan, "ProveRelease api")).steps)
+    assert "MarkBad api" in found
+    assert "StopUnit web" not in found
+    assert found[-2:] == ["RecordDeployed web", "ForgetOut api"]
+
+
+@pytest.mark.parametrize("failing", ["ProveProxy web", "RegisterTarget web", "ProveRelease web"])
+def test_a_recovery_that_fails_too_ends_and_leaves_the_target_out(failing: str) -> None:
+    """Seen on paper: the same steps came again and again."""
+    plan = laid(*APPS)
+    todo = list(failed_host.recovery_of(plan, step_of(plan, failing)).steps)
+    for name in ("ProveRelease web", "ProveProxy web", "RegisterTarget web", "WaitHealthy web"):
+        back = next((step for step in reversed(todo) if named([step]) == [name]), None)
+        if back is None:
+            continue
+        other = failed_recovery.instead(plan, back, is_bad=True)
+        assert other
+        assert not other.serves
+        is_in = name.startswith(("RegisterTarget", "WaitHealthy"))
+        assert named(other.steps) == (["DeregisterTarget web"] if is_in else [])
+        left = shared_target.after(todo[todo.index(back) + 1 :], back, other)
+        assert not [each for each in named(left) if each.split()[0] in ENTRY]
+
+
+def test_one_that_was_dead_before_keeps_the_target_out() -> None:
+    survey = seen(GONE, web=dead(WEB), api=dead(API))
+    goals = [Goal(survey.on(builders.host(), app), NEW, "d" * 12) for app in APPS]
+    plan = host_steps.laid(goals, builders.environment(*APPS))
+    first = step_of(plan, "ProveRelease web")
+    recovery = failed_host.recovery_of(plan, first)
+    assert not recovery.serves
+    assert not [each for each in named(recovery.steps) if each.split()[0] in ENTRY]
+
+
+def test_a_new_one_that_fails_does_not_take_the_others_out() -> None:
+    """Before the deploy the host served exactly so."""
+    plan = laid(*APPS, api=Slot())
+    recovery = failed_host.recovery_of(plan, step_of(plan, "ProveRelease api"))
+    assert recovery.serves
+    found = named(recovery.steps)
+    assert found[:2] == ["RetireUnit api", "ForgetOut api"]
+    assert found[-3:] == ["RegisterTarget web", "WaitHealthy web", "RecordDeployed web"]
+    alone = laid(API, api=Slot())
+    recovery = failed_host.recovery_of(alone, step_of(alone, "ProveRelease api"))
+    assert not recovery.serves, "nothing of the plan is left to enter the target"
 
 
 def test_control_an_app_with_a_target_of_its_own_goes_in_before_another_is_whole() -> None:
@@ -137,18 +206,6 @@ def test_where_nothing_was_touched_it_goes_in_at_once() -> None:
     assert named(recovery.at_once) == ["RegisterTarget web", "RegisterTarget api"]
 
 
-def test_a_recovery_that_fails_keeps_the_target_out() -> None:
-    plan = laid(*APPS)
-    recovery = failed_host.recovery_of(plan, step_of(plan, "ProveRelease web"))
-    todo = list(recovery.steps)
-    back = next(step for step in todo if named([step]) == ["ProveRelease web"])
-    other = failed_host.instead(plan, back, is_bad=True)
-    assert other
-    assert not other.serves
-    left = shared_target.after(todo[todo.index(back) + 1 :], back, other)
-    assert not [each for each in named(left) if each.split()[0] in ENTRY]
-
-
 def test_a_batch_counts_a_host_as_out_whichever_app_is_switched_there() -> None:
     plan = laid(API)
     assert plan.switches(API)
@@ -172,7 +229,13 @@ LEFT: dict[str, tuple[dict[str, Slot], Health, list[str]]] = {
         {"web": dead(WEB)},
         GONE,
         [
-            *("ProveRelease api", "StopUnit web", "SwitchRelease web", "StartUnit web"),
+            *(
+                "ProveRelease api",
+                "ForgetOut api",
+                "StopUnit web",
+                "SwitchRelease web",
+                "StartUnit web",
+            ),
             *("ProveRelease web", "ProveProxy web", "RegisterTarget web", "WaitHealthy web"),
             "RecordDeployed web",
         ],
@@ -181,9 +244,34 @@ LEFT: dict[str, tuple[dict[str, Slot], Health, list[str]]] = {
         {"web": at_rest(WEB, out=NOTE), "api": at_rest(API, out=NOTE)},
         GONE,
         [
-            *("ProveRelease web", "ProveRelease api"),
-            *("ProveProxy web", "RegisterTarget web", "WaitHealthy web", "ForgetOut web"),
-            *("ProveProxy api", "RegisterTarget api", "WaitHealthy api", "ForgetOut api"),
+            *("ProveRelease web", "ProveRelease api", "ProveProxy web", "ProveProxy api"),
+            *("RegisterTarget web", "RegisterTarget api", "WaitHealthy web", "WaitHealthy api"),
+            *("ForgetOut web", "ForgetOut api"),
+        ],
+    ),
+    "one was never here": (
+        {"api": Slot(), "web": at_rest(WEB, out=NOTE)},
+        GONE,
+        [
+            *("ProveRelease web", "ProveProxy web", "RegisterTarget web", "WaitHealthy web"),
+            "ForgetOut web",
+        ],
+    ),
+    "one began for the first time and was not proven": (
+        {"api": builders.slot(NEW, history=(), out=NOTE), "web": at_rest(WEB, out=NOTE)},
+        GONE,
+        [
+            *("ProveRelease web", "RetireUnit api"),
+            *("ProveProxy web", "RegisterTarget web", "WaitHealthy web"),
+            *("ForgetOut web", "ForgetOut api"),
+        ],
+    ),
+    "one runs as the unit that it replaces": (
+        {"api": Slot(replaces=LEGACY), "web": at_rest(WEB, out=NOTE)},
+        GONE,
+        [
+            *("ProveRelease web", "ProveProxy web", "RegisterTarget web", "WaitHealthy web"),
+            "ForgetOut web",
         ],
     ),
     "one is lost": (
@@ -209,11 +297,62 @@ def test_a_note_of_one_says_that_nobody_took_the_other_out_by_hand() -> None:
     assert [group.name for group in alone.on(builders.host(), API).taken_out] == ["edge"]
 
 
-def test_one_app_alone_is_refused_where_the_other_would_not_serve() -> None:
-    environment = builders.environment(*APPS).model_copy(update={"beside": ("api",)})
-    assert fitness.beside(environment, seen()) == {}
-    problems = fitness.beside(environment, seen(GONE, api=dead(API)))
-    assert "host-1: api, which shares the target on port 80, does not run" in problems["host-1"][0]
+DOWN = {
+    "stopped": (dead(API), True),
+    "started again and not proven": (at_rest(API, out=NOTE), True),
+    "as deployed": (at_rest(API), False),
+    "never here": (Slot(), False),
+    "the unit that it replaces": (Slot(replaces=LEGACY), False),
+}
+
+
+@pytest.mark.parametrize(("other", "is_down"), DOWN.values(), ids=DOWN)
+def test_one_app_alone_is_refused_where_the_other_would_not_serve(
+    other: Slot, *, is_down: bool
+) -> None:
+    app = replace_app(API, replaces="old.service") if other.replaces.is_running else API
+    environment = builders.environment(WEB, app)
+    survey = seen(GONE, api=other)
+
+    def moves(on: Any) -> bool:
+        return bool(on.app.name == "web")
+
+    problems = fitness.partners_down(environment, survey, moves)
+    assert bool(problems) is is_down
+    if is_down:
+        said = "host-1: api, which shares the target on port 80, does not run"
+        assert said in problems["host-1"][0]
+    assert fitness.partners_down(environment, survey, lambda _: True) == {}, "control: both go"
+    assert fitness.partners_down(environment, survey, lambda _: False) == {}
+
+
+def test_a_rollback_of_one_is_refused_where_the_other_is_down() -> None:
+    """Seen on paper: a killed deploy had stopped it, and the target was registered."""
+    history = (
+        Record(OLD, builders.unit("api@5001.service").digest),
+        Record(NEW, "d" * 12, run="r2"),
+    )
+    kept = frozenset(record.kept for record in history)
+    now = at_rest(API, history=history, kept=kept, link=NEW, running_release=NEW)
+    with pytest.raises(BadInput, match="host-1: web, which shares the target"):
+        rollback.make(
+            builders.environment(*APPS).model_copy(update={"beside": ("web",)}),
+            seen(GONE, web=dead(WEB), api=now),
+            None,
+            scope=Scope("lab", "rollback"),
+            allow_downtime=True,
+        )
+
+
+def test_a_check_with_a_port_of_its_own_asks_no_proxy() -> None:
+    made = builders.survey(
+        [builders.facts(1, {app.name: at_rest(app) for app in APPS})],
+        apps=APPS,
+        health_port="9000",
+    )
+    goals = [Goal(made.on(builders.host(), app), NEW, "d" * 12) for app in APPS]
+    plan = host_steps.laid(goals, builders.environment(*APPS))
+    assert not [each for each in named(plan.steps) if each.startswith("ProveProxy")]
 
 
 def test_an_app_is_asked_its_own_question_and_the_proxy_that_of_the_load_balancer() -> None:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 WEB = builders.app("web", 5000, rehearse="start", start_timeout_seconds=2, prove_seconds=0.5)
-JOBS = builders.worker(rehearse="start", start_timeout_seconds=2, prove_seconds=0.5)
 UNITS = ((20001, "one"), (20002, "two"))
 
 
@@ -51,8 +50,10 @@ class PaperHost:
 
     def ask(self, script: Script[T], timeout_seconds: float) -> T:
         del timeout_seconds
-        shown = (f"show.ActiveState={self.state}", "show.LoadState=loaded", "show.Result=exit-code")
-        return script.parse(CommandResult("", 0, self.journal, "", facts=shown))
+        self.did += [str(script)] if "journal" in str(script) else []
+        shown = [f"show.ActiveState={self.state}", "show.LoadState=loaded", "show.Result=exit-code"]
+        shown += ["show.InvocationID=0123456789abcdef0123456789abcdef"]
+        return script.parse(CommandResult("", 0, self.journal, "", facts=tuple(shown)))
 
     def probe(self, request: Request, seconds: float) -> Reply | None:
         del seconds
@@ -60,10 +61,9 @@ class PaperHost:
         return None if self.code is None else Reply(self.code)
 
 
-def run(host: PaperHost, app: Any = WEB, *, stop: bool = False) -> list[str]:
-    on = builders.survey([builders.facts(1, {app.name: builders.slot()})], apps=[app]).on(
-        builders.host(), app
-    )
+def run(host: PaperHost, *, stop: bool = False, **group: Any) -> list[str]:
+    facts = builders.facts(1, {"web": builders.slot()})
+    on = builders.survey([facts], apps=[WEB], **group).on(builders.host(), WEB)
     said: list[str] = []
     fleet = Fleet(
         remotes={"host-1": cast("Any", host)},
@@ -103,20 +103,27 @@ def test_one_that_does_not_start_is_unfit_with_its_journal(host: PaperHost, said
     with pytest.raises(Unfit) as caught:
         run(host)
     assert said in str(caught.value)
-    assert "  | web: it failed" in str(caught.value)
     assert host.did[-1].startswith("end_trial")
+    if host.port:
+        assert "  | web: it failed" in str(caught.value)
+        assert "journal_of 0123456789abcdef0123456789abcdef 400" in host.did, "of this start alone"
 
 
-@pytest.mark.parametrize("line", ["[Errno 98] Address already in use", "EADDRINUSE: :::9000"])
+@pytest.mark.parametrize(
+    "line",
+    ["[Errno 98] Address already in use", "EADDRINUSE: :::9000", "Port 9000 was already in use."],
+)
 def test_a_port_of_its_own_that_is_taken_is_said(line: str) -> None:
-    host = PaperHost(code=None, state="failed", journal=line)
+    stack = "\n".join(f"   at Some.Method{number}()" for number in range(40))
+    host = PaperHost(code=None, state="failed", journal=f"{line}\n{stack}")
     assert run(host)[-1] == f"| not rehearsed, a port of its own is in use: {line}"
 
 
-def test_a_worker_must_stay_up() -> None:
-    run(PaperHost(port="0"), JOBS)
+def test_one_that_is_asked_nothing_must_stay_up() -> None:
+    """Its check has a port of its own, which the service that runs would answer."""
+    run(PaperHost(), health_port="9000")
     with pytest.raises(Unfit, match="it ended"):
-        run(PaperHost(port="0", state="failed"), JOBS)
+        run(PaperHost(state="failed"), health_port="9000")
 
 
 def test_whatever_happens_it_is_ended() -> None:
@@ -135,9 +142,8 @@ def test_whatever_happens_it_is_ended() -> None:
         (WEB, {}, Questions),
         (WEB, {"health_port": "9000"}, WorkerCheck),
         (builders.app("web", 5000, target_port=80), {}, Questions),
-        (JOBS, {}, WorkerCheck),
     ],
-    ids=["its own port", "a port that the other holds", "behind a proxy", "a worker"],
+    ids=["its own port", "a port that the other holds", "behind a proxy"],
 )
 def test_what_is_asked_is_answered_by_the_trial_and_not_by_what_serves(
     app: Any, group: dict[str, Any], kind: type
@@ -173,3 +179,29 @@ def test_repair_ends_what_was_left() -> None:
     seen = builders.survey([builders.facts(1, {"web": left})], apps=[WEB])
     plan = repair.make(builders.environment(WEB), seen)
     assert [type(step) for step in plan.steps] == [EndRehearsal]
+
+
+def test_what_is_left_of_another_deploy_is_ended_before_anything_is_staged() -> None:
+    left = builders.slot(has_rehearsal=True)
+    facts = builders.facts(1, {"web": left})
+    app = builders.app()
+    seen = builders.survey([facts], apps=[app])
+    plan = assembly.make(
+        builders.environment(app), (builders.offer(app, [facts]),), seen, allow_downtime=True
+    )
+    assert isinstance(plan.steps[0], EndRehearsal)
+
+
+def test_without_memory_for_two_it_is_said_and_not_started() -> None:
+    used = builders.slot(memory_kb=900_000)
+    facts = builders.facts(1, {"web": used}, free_memory_kb=100_000)
+    offer = builders.offer(WEB, [facts])
+    offer.starts["host-1"] = UNITS
+    plan = assembly.make(
+        builders.environment(WEB),
+        (offer,),
+        builders.survey([facts], apps=[WEB]),
+        allow_downtime=True,
+    )
+    assert "host-1: web is not started before: no memory for two" in plan.warnings
+    assert not [step for step in plan.steps if isinstance(step, RehearseRelease)]

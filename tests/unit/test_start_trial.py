@@ -49,14 +49,16 @@ def test_it_starts_what_the_unit_starts_on_the_staged_release() -> None:
 
 def test_it_ends_by_itself_and_takes_nothing_from_the_service_that_runs() -> None:
     found = text()
-    assert found[-4:] == [
+    assert found[-5:] == [
         "Restart=no",
+        "KillMode=control-group",
         "RuntimeDirectoryPreserve=yes",
         "RuntimeMaxSec=90",
         "TimeoutStopSec=5",
     ]
     names = [line.partition("=")[0] for line in found]
     assert names.count("Restart") == names.count("TimeoutStopSec") == 1
+    assert names.count("KillMode") == 1
     assert not {"RestartSec", "RemoveIPC", "WantedBy"} & {*names}
 
 

@@ -137,7 +137,7 @@ class Lease:
         self._claim = claim
         claim.make()
         if claim.is_won:
-            self._heartbeat = Heartbeat(claim, began, lambda: self._when_lost())
+            self._heartbeat = Heartbeat(claim, began, lambda: self._when_lost())  # noqa: PLW0108 - set later
             if self._clock.awake() - began > FRESH_SECONDS:
                 self._heartbeat.confirmed_at = float("-inf")
                 self.confirm()

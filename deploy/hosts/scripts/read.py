@@ -12,7 +12,7 @@ from deploy import values
 from deploy.hosts.scripts import lock
 from deploy.hosts.scripts.history import HISTORY
 from deploy.hosts.scripts.script import Program, Script, as_it_is, program
-from deploy.hosts.scripts.service import SHOWN, show_unit
+from deploy.hosts.scripts.service import SHOWN, processes
 from deploy.package import manifest
 from deploy.package.manifest import DIGEST_BITS
 
@@ -56,7 +56,7 @@ def survey_slots(slots: Iterable[tuple[str, int, str]]) -> tuple[Program, ...]:
             values.checked(values.unit_name, unit),
         )
     ]
-    return *_processes(), program("survey_slots", SHOWN, *words)
+    return *processes(), program("survey_slots", SHOWN, *words)
 
 
 def find_contents(
@@ -78,32 +78,10 @@ def find_contents(
     return Script("finding files", (find,), lambda result: manifest.read(result.stdout))
 
 
-def runtime(app: str, unit_name: str, port: int) -> Script[CommandResult]:
-    """What a unit's process was started from and who listens on its port, all at one moment.
-
-    Facts with keys `show.…`, `running`, `own_namespace` and `<app>.listener`; `survey.unit_state`
-    reads them.
-    """
-    name = values.checked(values.name, app)
-    look = program("runtime", name, int(port))
-    programs = (*_processes(), *show_unit(unit_name).programs, look)
-    return Script("running release", programs, as_it_is)
-
-
 def find_proxy(port: int, others: Iterable[int]) -> Script[CommandResult]:
     """Who listens on a port, and which processes have connections to other ports.
 
     Facts with the keys `port.listener` and `client`.
     """
     look = program("find_proxy", int(port), *map(int, others))
-    return Script("looking for a proxy", (*_processes(), look), as_it_is, must_succeed=True)
-
-
-def _processes() -> tuple[Program, ...]:
-    return program("hex"), program("processes")
-
-
-def journal(unit: str, lines: int) -> Script[tuple[str, ...]]:
-    """The last lines of the unit's journal."""
-    ask = program("journal", values.checked(values.unit_name, unit), int(lines))
-    return Script("journal", (ask,), lambda result: tuple(result.stdout.splitlines()))
+    return Script("looking for a proxy", (*processes(), look), as_it_is, must_succeed=True)

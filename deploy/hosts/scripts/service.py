@@ -1,4 +1,4 @@
-"""What starts, stops and switches a slot's unit.
+"""What starts, stops and switches a slot's unit, and says what it does.
 
 Builders of scripts, as in `base`.
 """
@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy import values
-from deploy.hosts.scripts.base import home
-from deploy.hosts.scripts.script import Script, as_it_is, nothing, program
+from deploy.hosts.scripts.script import Program, Script, as_it_is, nothing, program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +53,8 @@ def kept_unit(app: str, unit_name: str, release: str, digest: str) -> str:
     name = (
         f"{values.checked(values.release_id, release)}.{values.checked(values.unit_digest, digest)}"
     )
-    return f"{home(app)}/records/units/{name}.{_unit_name(unit_name)}"
+    folder = f"/srv/{values.checked(values.name, app)}/records/units"
+    return f"{folder}/{name}.{_unit_name(unit_name)}"
 
 
 def switch_release(
@@ -95,3 +95,32 @@ def show_unit(unit_name: str) -> Script[CommandResult]:
     return Script(
         "unit's state", (program("show_unit", _unit_name(unit_name), "show", SHOWN),), as_it_is
     )
+
+
+def runtime(app: str, unit_name: str, port: int) -> Script[CommandResult]:
+    """What a unit's process was started from and who listens on its port, all at one moment.
+
+    Facts with keys `show.…`, `running`, `own_namespace` and `<app>.listener`; `survey.unit_state`
+    reads them.
+    """
+    name = values.checked(values.name, app)
+    look = program("runtime", name, int(port))
+    programs = (*processes(), *show_unit(unit_name).programs, look)
+    return Script("running release", programs, as_it_is)
+
+
+def processes() -> tuple[Program, ...]:
+    """Functions that say what runs, and who listens on ports."""
+    return program("hex"), program("processes")
+
+
+def journal(unit: str, lines: int) -> Script[tuple[str, ...]]:
+    """The last lines of the unit's journal."""
+    ask = program("journal", values.checked(values.unit_name, unit), int(lines))
+    return Script("journal", (ask,), lambda result: tuple(result.stdout.splitlines()))
+
+
+def journal_of(invocation: str, lines: int) -> Script[tuple[str, ...]]:
+    """The last lines of one invocation of a unit, those of systemd about it too."""
+    ask = program("journal_of", values.checked(values.token, invocation), int(lines))
+    return Script("journal", (ask,), lambda result: tuple(result.stdout.splitlines()))

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # Starts a release for a while, beside the one that serves, on the first port that is free; prints
 # the port, or nothing where none is. How the start ends is asked for afterwards.
-# $1: the unit's name; then port and bytes of each unit's text, which come from stdin. Port 0 is none.
+# $1: the unit's name; then port and bytes of each unit's text, which come from stdin.
 set -eu
 unit=$1 file=/run/systemd/system/$1 port=''
 shift
@@ -10,7 +10,7 @@ systemctl reset-failed "$unit" 2>/dev/null || true
 install -d -m 0755 /run/systemd/system
 while [ $# -gt 0 ]; do
   head -c "$2" > "$file.new"
-  if [ -z "$port" ] && { [ "$1" = 0 ] || [ -z "$(ss -ltnH "sport = :$1")" ]; }; then
+  if [ -z "$port" ] && [ -z "$(ss -tanH "sport = :$1")" ]; then
     mv "$file.new" "$file"
     port=$1
   fi

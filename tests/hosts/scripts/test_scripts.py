@@ -38,7 +38,7 @@ SCRIPTS: dict[str, str | Script[Any]] = {
     "survey_app": read.survey_app("web", "web", None, None).text,
     "survey_slots": text_of(read.survey_slots([("web", 5000, "web@5000.service")])),
     "survey_app, all": read.survey_app("web", "web", "old.service", "/etc/web env").text,
-    "runtime": read.runtime("web", "web@5000.service", 5000),
+    "runtime": service.runtime("web", "web@5000.service", 5000),
     "connections": connections.established(5000),
     "prepare": upload.prepare("web", "web"),
     "find_contents": read.find_contents("web", "1.0.0-aaaaaaaaaaaa"),
@@ -63,7 +63,7 @@ SCRIPTS: dict[str, str | Script[Any]] = {
     "remove_releases": upload.remove_releases("web", ("1.0.0-aaaaaaaaaaaa", "1.1.0-bbbbbbbbbbbb")),
     "start_unit": service.start_unit("web@5000.service"),
     "show_unit": service.show_unit("web@5000.service"),
-    "journal": read.journal("web@5000.service", 5),
+    "journal": service.journal("web@5000.service", 5),
     "curl": probe.probe_with_curl(Request("127.0.0.1", 5000, "/?a=b&c='d'", "example.com"), 5),
     "python": probe.probe_with_python(Request("127.0.0.1", 5000, "/health", "example.com"), 5),
 }
@@ -194,10 +194,10 @@ BAD_NAMES = (
         lambda bad: service.kept_unit("web", "web@5000.service", "1.0.0-aaaaaaaaaaaa", bad),
         lambda bad: upload.remove_releases("web", (bad,)),
         lambda bad: read.find_contents("web", bad),
-        lambda bad: read.runtime(bad, "web@5000.service", 5000),
+        lambda bad: service.runtime(bad, "web@5000.service", 5000),
         lambda bad: read.survey_app(bad, "web", None, None),
         lambda bad: read.survey_slots([("web", 5000, bad)]),
-        lambda bad: read.journal(bad, 5),
+        lambda bad: service.journal(bad, 5),
     ],
 )
 def test_no_builder_takes_a_name_outside_the_grammar(build: Callable[[str], object]) -> None:
