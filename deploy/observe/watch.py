@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy.errors import RemoteError, Unreachable
-from deploy.steps.base import OnHost, Phase
+from deploy.steps.base import OnHost, Phase, Timed
 from deploy.steps.drain import SAMPLE_SECONDS, look
 from deploy.steps.fleet import Moment, Stopped
 from deploy.steps.observation import Observation
@@ -15,23 +15,15 @@ from deploy.steps.senders import Senders
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deploy.aws.targets import TargetGroup
     from deploy.hosts.scripts.connections import Connection
     from deploy.steps.fleet import Fleet
 
 
 @dataclass(frozen=True)
-class WatchServing(OnHost):
+class WatchServing(Timed):
     """Count what brings requests while the target serves: without any, nothing can be measured."""
 
     phase = Phase.DRAIN
-
-    seconds: float
-
-    def estimated_seconds(self, groups: Sequence[TargetGroup]) -> float:
-        """Return how long it watches."""
-        del groups
-        return self.seconds
 
     def run(self, fleet: Fleet) -> None:
         """Watch; Stopped when the operator wants an end."""
@@ -45,20 +37,13 @@ class WatchServing(OnHost):
 
 
 @dataclass(frozen=True)
-class WatchDraining(OnHost):
+class WatchDraining(Timed):
     """See when the last new request comes in; the service is not stopped after it.
 
     seconds: the whole deregistration delay, so that requests in flight finish.
     """
 
     phase = Phase.DRAIN
-
-    seconds: float
-
-    def estimated_seconds(self, groups: Sequence[TargetGroup]) -> float:
-        """Return how long it watches."""
-        del groups
-        return self.seconds
 
     def run(self, fleet: Fleet) -> None:
         """Watch; Stopped when the operator wants an end."""

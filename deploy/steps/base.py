@@ -80,3 +80,18 @@ class OnHost:
         """Return how long the settings have it wait: nothing, unless a step says otherwise."""
         del groups
         return 0.0
+
+
+@dataclass(frozen=True)
+class Timed(OnHost):
+    """A step that waits for as long as the settings say.
+
+    seconds: how long.
+    """
+
+    seconds: float
+
+    def estimated_seconds(self, groups: Sequence[TargetGroup]) -> float:
+        """Return how long it waits, whatever its groups say."""
+        del groups
+        return self.seconds

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import BalancerError, RemoteError, Unreachable
 from deploy.hosts.scripts import connections
-from deploy.steps.base import OnHost, Phase
+from deploy.steps.base import OnHost, Phase, Timed
 from deploy.steps.fleet import Moment, Stopped
 from deploy.steps.senders import Senders
 
@@ -35,7 +35,7 @@ CLEAN_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
-class WaitDrained(OnHost):
+class WaitDrained(Timed):
     """Let requests in flight finish: the whole deregistration delay, by our own clock.
 
     heeds_stop: whether it ends when the operator wants an end, so that the host goes back in;
@@ -44,14 +44,8 @@ class WaitDrained(OnHost):
 
     phase = Phase.DRAIN
 
-    seconds: float
     heeds_stop: bool = field(default=True, repr=False)
     stops_service: bool = field(default=True, repr=False, compare=False)
-
-    def estimated_seconds(self, groups: Sequence[TargetGroup]) -> float:
-        """Return how long the settings have it wait."""
-        del groups
-        return self.seconds
 
     def run(self, fleet: Fleet) -> None:
         """Wait, then see that nothing sends any more, and read the state once.

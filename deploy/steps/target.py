@@ -9,7 +9,7 @@ from deploy.aws.targets import State, weakest
 from deploy.errors import BalancerError
 from deploy.hosts import notes, records
 from deploy.hosts.scripts import base, history
-from deploy.steps.base import OnHost, Phase
+from deploy.steps.base import OnHost, Phase, Timed
 from deploy.steps.fleet import SILENT_API_SECONDS, Moment
 
 if TYPE_CHECKING:
@@ -163,18 +163,11 @@ class WaitHealthy(OnHost):
 
 
 @dataclass(frozen=True)
-class Soak(OnHost):
+class Soak(Timed):
     """See the target stay healthy before the rollout goes on."""
 
     phase = Phase.SOAK
     is_entry = True
-
-    seconds: float
-
-    def estimated_seconds(self, groups: Sequence[TargetGroup]) -> float:
-        """Return how long the settings have it wait."""
-        del groups
-        return self.seconds
 
     def run(self, fleet: Fleet) -> None:
         """Fail as soon as it is not; a slow start counts as part of the soak."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from deploy.errors import DeployError
 from deploy.foreign_text import visible
 from deploy.hosts.scripts import service
-from deploy.steps.base import OnHost, Phase
+from deploy.steps.base import OnHost, Phase, Timed
 from deploy.steps.fleet import Moment
 from deploy.survey import unit_state
 
@@ -154,17 +154,10 @@ class ProveCurrent(ProveRelease):
 
 
 @dataclass(frozen=True)
-class WatchWorker(OnHost):
+class WatchWorker(Timed):
     """See a worker stay up before the rollout goes on, as long as a target would have to."""
 
     phase = Phase.PROVE
-
-    seconds: float
-
-    def estimated_seconds(self, groups: Sequence[TargetGroup]) -> float:
-        """Return how long the settings have it wait."""
-        del groups
-        return self.seconds
 
     def run(self, fleet: Fleet) -> None:
         """NotProven as soon as it does not; an end that the operator wants ends it too."""

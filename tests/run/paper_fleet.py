@@ -131,7 +131,9 @@ KINDS = [
     kind
     for module in (enrolment, drain, verify, records, staging, switching)
     for kind in vars(module).values()
-    if isinstance(kind, type) and issubclass(kind, base.OnHost) and kind is not base.OnHost
+    if isinstance(kind, type)
+    and issubclass(kind, base.OnHost)
+    and kind not in {base.OnHost, base.Timed}
 ]
 
 
