@@ -1,8 +1,8 @@
 """The job that all contestants do, and one measured run of it.
 
 2.0.0 comes in place of 1.0.0 on a fleet under load, behind a load balancer that hears of a
-deregistration a second late. Each run begins on hosts with nothing but 1.0.0, and ends with a
-look at every host.
+deregistration a second late and shows health as it was a second ago. Each run begins on hosts with
+nothing but 1.0.0, and ends with a look at every host.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def measure(ground: Ground, name: str, driver: Driver, waits: Waits | None = Non
     """
     lab = ground.lab
     lab.reset()
-    lab.knobs(propagation_lag_seconds=LAG_SECONDS)
+    lab.knobs(propagation_lag_seconds=LAG_SECONDS, describe_lag_seconds=LAG_SECONDS)
     driver.begin(ground)
     until(f"{OLD} serves on all hosts", lambda: ground.serves(OLD), READY_SECONDS)
     seen, called = lab.events()[-1]["seq"], sum(lab.calls().values())

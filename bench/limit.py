@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bench.job import LAG_SECONDS
+
 if TYPE_CHECKING:
     from lab.fleet import Lab
 
@@ -20,23 +22,28 @@ STOPPED = "9d1aaa27d60140bd96365438aad20286"
 
 @dataclass(frozen=True)
 class Limit:
-    """The parts of the limit, each summed over what waits in turn, in seconds."""
+    """The parts of the limit, each summed over what waits in turn, in seconds.
+
+    shown: from a target's becoming healthy until the API shows it.
+    """
 
     delay: float
     prove: float
     stop: float
     start: float
     healthy: float
+    shown: float
 
     @property
     def seconds(self) -> float:
         """All of it."""
-        return self.delay + self.prove + self.stop + self.start + self.healthy
+        return self.delay + self.prove + self.stop + self.start + self.healthy + self.shown
 
     def __str__(self) -> str:
         return (
             f"{self.seconds:.1f} s: delay {self.delay:.0f}, prove {self.prove:.0f}, stop "
-            f"{self.stop:.1f}, start {self.start:.0f}, healthy {self.healthy:.1f}"
+            f"{self.stop:.1f}, start {self.start:.0f}, healthy {self.healthy:.1f}, "
+            f"shown {self.shown:.0f}"
         )
 
 
@@ -49,6 +56,7 @@ def in_turn(lab: Lab, told: list[dict[str, Any]]) -> Limit:
         stop=sum(_stop_seconds(lab, host.name) for host in lab.hosts),
         start=hosts * START_SECONDS,
         healthy=sum(healthy_seconds(told)),
+        shown=hosts * LAG_SECONDS,
     )
 
 
@@ -65,6 +73,7 @@ def canary_then_all(lab: Lab, told: list[dict[str, Any]]) -> Limit:
         stop=max(_stop_seconds(lab, host.name) for host in lab.hosts),
         start=2 * START_SECONDS,
         healthy=canary + max(others),
+        shown=2 * LAG_SECONDS,
     )
 
 

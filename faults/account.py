@@ -67,7 +67,6 @@ def account(ground: Ground) -> None:
     with ground.trial("readings of 4 s ago", on=version) as trial:
         ground.lab.knobs(describe_lag_seconds=4)
         trial.ended(ground.deploy(version).wait(), 0)
-        ground.lab.knobs(describe_lag_seconds=0)
     _credentials(ground)
     _own_check(ground)
     _terminated(ground)

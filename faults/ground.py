@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from lab.fleet import Lab
+from lab.knobs import Knobs
 from lab.load import Load
 from lab.project import ROOT, Project, set_delay, until
 
@@ -176,7 +177,10 @@ class Ground:
         self.lab.revive()
         for host in self.lab.hosts:
             self.lab.shell(host, "systemctl start ssh.service", check=False)
-        self.lab.knobs(throttle=False, api_error=None, api_down=False, describe_lag_seconds=0)
+        lag_seconds = Knobs().describe_lag_seconds
+        self.lab.knobs(
+            throttle=False, api_error=None, api_down=False, describe_lag_seconds=lag_seconds
+        )
         if on:
             self.good = on
         if self.faults_left(self.good):

@@ -54,11 +54,11 @@ class Knobs:
     api_down                   API connections are closed without an answer
     """
 
-    propagation_lag_seconds: float = 0.0
+    propagation_lag_seconds: float = 1.0
     time_divisor: float = 1.0
     delay_divisor: float = 1.0
     first_check_delay_seconds: float = 0.0
-    describe_lag_seconds: float = 0.0
+    describe_lag_seconds: float = 1.0
     shifted_zone: str | None = None
     throttle: bool = False
     api_error: str | None = None

@@ -134,12 +134,14 @@ class Reconciler:
             self.advance(now)
 
     def reset(self, keys: Iterable[Key], now: float | None = None) -> None:
-        """Forget every registration and drain, then register these afresh."""
+        """Forget every registration and drain, then register these afresh, as if long ago."""
         now = time.time() if now is None else now
         with self.lock:
             for key in list(self._targets):
                 self._store(key, None, now)
+            self._past.clear()
             self.register(keys, now)
+            self._past.clear()
 
     def targets(self, group: str, now: float | None = None) -> list[Target]:
         """All of a group's targets, as they are described: the registered and the draining.

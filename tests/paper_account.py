@@ -47,6 +47,7 @@ class Account:
         self.reconciler = Reconciler(Moto(), self.plane, self.knobs, self.events)
         self.instances: dict[str, str] = {}
         self._round = 0
+        self._be_consistent()
 
     def client(self, service: str) -> Any:
         return boto3.client(
@@ -60,9 +61,14 @@ class Account:
 
     def reset(self) -> None:
         self.knobs.reset()
+        self._be_consistent()
         aws.restore(self.api)
         self.reconciler.reset(aws.registrations(self.instances))
         self.calls.clear()
+
+    def _be_consistent(self) -> None:
+        """Let a write be in force when its call returns: no test here waits for time to pass."""
+        self.knobs.update({"propagation_lag_seconds": 0, "describe_lag_seconds": 0})
 
     def check(self, outcome: Outcome) -> None:
         """Let every check that is due now end so."""

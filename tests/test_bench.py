@@ -48,7 +48,7 @@ def test_a_figure_is_reached_missed_or_not_measured() -> None:
 
 
 def test_the_median_run_counts() -> None:
-    waits = Limit(40, 16, 0, 4, 0)
+    waits = Limit(40, 16, 0, 4, 0, 0)
     walls = (90.0, 60.0, 66.0)
     found = Runs(tuple(run(wall_seconds=wall, limit=waits) for wall in walls), {})
     assert named(figures.of_runs(found), WAIT).measured == pytest.approx(1.1)
