@@ -143,7 +143,7 @@ def _refuse_outage(
                 f"batch {number} ({len(hosts)} of {len(now.targets)} hosts) {short}; make "
                 "`batch` smaller, add a host, or accept the outage with --allow-downtime"
             )
-        serving |= out
+        serving |= out - now.shifted
 
 
 def shortfall(

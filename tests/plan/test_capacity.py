@@ -288,6 +288,15 @@ def test_a_deploy_while_a_zone_is_shifted_away_keeps_the_policy_in_the_others() 
         capacity.refuse_outage(four, [(WEB, [by_zone["a"][:1]])], seen, allow_downtime=False)
 
 
+def test_hosts_of_a_shifted_zone_that_were_updated_still_serve_nobody() -> None:
+    """Their batch adds nothing to what serves: the next one may not take all others out."""
+    seen = three_zones("b")
+    by_zone = {zone: [f.host for f in seen.hosts if f.host.zone == zone] for zone in "abc"}
+    batches = [by_zone["b"], [*by_zone["a"], *by_zone["c"]]]
+    with pytest.raises(BadInput, match=r"batch 2 .*would leave no target .*4 healthy now"):
+        capacity.refuse_outage(Rollout(), [(WEB, batches)], seen, allow_downtime=False)
+
+
 def test_the_hosts_of_a_shifted_zone_go_first_and_none_of_them_is_the_canary() -> None:
     seen = three_zones("b")
     first = order.order(Rollout(), seen.hosts, seen, [WEB])
