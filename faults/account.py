@@ -13,6 +13,7 @@ from faults.ground import RATE
 from lab.api import REGION
 from lab.load import Load
 from lab.project import called, group_arn, set_check, set_delay, until
+from lab.zones import ZONES
 
 if TYPE_CHECKING:
     from faults.ground import Ground, Trial
@@ -62,14 +63,26 @@ def _foreign(ground: Ground, version: str) -> None:
 
 
 def account(ground: Ground) -> None:
-    """Old readings, credentials with an end, a check's own port, an instance that ends."""
+    """Old readings, a shifted zone, keys with an end, a check's own port, a host that ends."""
     version = ground.build()
     with ground.trial("readings of 4 s ago", on=version) as trial:
         ground.lab.knobs(describe_lag_seconds=4)
         trial.ended(ground.deploy(version).wait(), 0)
+    _shifted(ground)
     _credentials(ground)
     _own_check(ground)
     _terminated(ground)
+
+
+def _shifted(ground: Ground) -> None:
+    """Its hosts go first; the others may not leave together, whatever became of those."""
+    version = ground.build()
+    with ground.trial("a zone that traffic is shifted away from", on=version) as trial:
+        ground.lab.knobs(shifted_zone=ZONES[0])
+        ran = trial.ended(ground.project.deploy(version), 2)
+        trial.expect("would leave no target of web-lab in service" in _flat(ran), "not refused")
+        trial.ended(ground.project.deploy(version, "--batch", "1"), 0)
+        trial.said = "its two hosts are no capacity: a batch of both others is refused"
 
 
 def _credentials(ground: Ground) -> None:

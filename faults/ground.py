@@ -25,7 +25,7 @@ HOSTS, BATCH = 4, 2
 DELAY_SECONDS = 2
 SLOW_SECONDS = 0.8
 SETTINGS: dict[str, Any] = {
-    "propagation_seconds": 1,
+    "propagation_seconds": 1.5,
     "lock_ttl_seconds": 2,
     "rollout": {"batch": BATCH},
 }
@@ -179,7 +179,11 @@ class Ground:
             self.lab.shell(host, "systemctl start ssh.service", check=False)
         lag_seconds = Knobs().describe_lag_seconds
         self.lab.knobs(
-            throttle=False, api_error=None, api_down=False, describe_lag_seconds=lag_seconds
+            throttle=False,
+            api_error=None,
+            api_down=False,
+            describe_lag_seconds=lag_seconds,
+            shifted_zone=None,
         )
         if on:
             self.good = on

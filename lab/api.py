@@ -81,6 +81,8 @@ class Moto:
                 in_use=group.arn in in_use,
                 delay_seconds=float(str(group.attributes["deregistration_delay.timeout_seconds"])),
                 checks=_checks(group),
+                is_tls=group.protocol == "HTTPS",
+                is_cross_zone=group.attributes.get("load_balancing.cross_zone.enabled") != "false",
             )
             for group in list(backend.target_groups.values())
         }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lab import zones
 from lab.targets import Key
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from lab.api import Api
 
-ZONE = "eu-west-1a"
 IMAGE = "ami-760aaa0f"  # a Linux one that moto knows; listing its 1300 takes longer than the rest
 LISTENERS = {
     "web": "web-lab",
@@ -22,6 +22,7 @@ LISTENERS = {
     "internal": "internal-lab",
     "http2": "http2-lab",
     "grpc": "grpc-lab",
+    "https": "https-lab",
 }
 PORTS = {
     "web-lab": 5000,
@@ -29,15 +30,18 @@ PORTS = {
     "internal-lab": 5000,
     "http2-lab": 5000,
     "grpc-lab": 5000,
+    "https-lab": 5000,
     "orphan-lab": 5000,
 }
 VERSIONS = {"http2-lab": "HTTP2", "grpc-lab": "GRPC"}
-EMPTY_AT_FIRST = {"internal-lab", "http2-lab", "grpc-lab"}
+PROTOCOLS = {"https-lab": "HTTPS"}
+EMPTY_AT_FIRST = {"internal-lab", "http2-lab", "grpc-lab", "https-lab"}
 """What tests register themselves: other ways to hosts that are in another group."""
 DELAY_SECONDS = 10
 ATTRIBUTES = {
     "deregistration_delay.timeout_seconds": str(DELAY_SECONDS),
     "load_balancing.algorithm.anomaly_mitigation": "off",
+    "load_balancing.cross_zone.enabled": "use_load_balancer_configuration",
     "stickiness.lb_cookie.duration_seconds": "86400",
     "target_group_health.dns_failover.minimum_healthy_targets.count": "1",
     "target_group_health.dns_failover.minimum_healthy_targets.percentage": "off",
@@ -66,7 +70,8 @@ GRPC_CHECK = HEALTH_CHECK | {
 
 def health_check(group: str) -> dict[str, Any]:
     """A group's health check at the start."""
-    return GRPC_CHECK if VERSIONS.get(group) == "GRPC" else HEALTH_CHECK
+    check = GRPC_CHECK if VERSIONS.get(group) == "GRPC" else HEALTH_CHECK
+    return check | {"HealthCheckProtocol": PROTOCOLS.get(group, "HTTP")}
 
 
 def short_name(container: str) -> str:
@@ -81,16 +86,19 @@ def set_up(api: Api, subnet: str, hosts: Sequence[Mapping[str, str]]) -> dict[st
     """
     ec2, elb = api.client("ec2"), api.client("elbv2")
     vpc = ec2.create_vpc(CidrBlock=subnet)["Vpc"]["VpcId"]
-    subnet_id = ec2.create_subnet(VpcId=vpc, CidrBlock=subnet, AvailabilityZone=ZONE)["Subnet"][
-        "SubnetId"
-    ]
+    subnet_ids = {
+        zone: ec2.create_subnet(VpcId=vpc, CidrBlock=part, AvailabilityZone=zone)["Subnet"][
+            "SubnetId"
+        ]
+        for zone, part in zones.subnets(subnet).items()
+    }
     instances = {
         host["name"]: ec2.run_instances(
             ImageId=IMAGE,
             InstanceType="t3.micro",
             MinCount=1,
             MaxCount=1,
-            SubnetId=subnet_id,
+            SubnetId=subnet_ids[zones.zone_of(subnet, host["address"])],
             PrivateIpAddress=host["address"],
             TagSpecifications=[
                 {
@@ -107,7 +115,7 @@ def set_up(api: Api, subnet: str, hosts: Sequence[Mapping[str, str]]) -> dict[st
     groups = {
         name: elb.create_target_group(
             Name=name,
-            Protocol="HTTP",
+            Protocol=PROTOCOLS.get(name, "HTTP"),
             ProtocolVersion=VERSIONS.get(name, "HTTP1"),
             Port=port,
             VpcId=vpc,
@@ -116,7 +124,9 @@ def set_up(api: Api, subnet: str, hosts: Sequence[Mapping[str, str]]) -> dict[st
         )["TargetGroups"][0]["TargetGroupArn"]
         for name, port in PORTS.items()
     }
-    balancer = elb.create_load_balancer(Name="lab", Subnets=[subnet_id], Type="application")
+    balancer = elb.create_load_balancer(
+        Name="lab", Subnets=[*subnet_ids.values()], Type="application"
+    )
     for number, group in enumerate(LISTENERS.values()):
         elb.create_listener(
             LoadBalancerArn=balancer["LoadBalancers"][0]["LoadBalancerArn"],
@@ -142,13 +152,16 @@ def restore(api: Api) -> None:
 
 
 def use(api: Api, instances: Mapping[str, str], names: Collection[str]) -> None:
-    """Tag the named hosts as the environment's own, and the others as spare ones."""
+    """Tag the named hosts as the environment's own, the others as spare ones, each by its name."""
     ec2 = api.client("ec2")
     used = [instance for name, instance in instances.items() if name in names]
     spare = [instance for name, instance in instances.items() if name not in names]
     for value, tagged in (("lab", used), ("spare", spare)):
         if tagged:
             ec2.create_tags(Resources=tagged, Tags=[{"Key": "Environment", "Value": value}])
+    for name, instance in instances.items():
+        tag = {"Key": "Name", "Value": short_name(name)}
+        ec2.create_tags(Resources=[instance], Tags=[tag])
 
 
 def registrations(instances: Mapping[str, str]) -> list[Key]:

@@ -41,7 +41,7 @@ def clear(root: Path) -> int:
         except (OSError, ValueError, KeyError, TypeError):
             continue
     removed = containers.remove_all(identity(root))
-    for name in ("environment.yaml", "state.json", "server.json", "spec.json", "haproxy.sock"):
+    for name in ("environment.yaml", "state.json", "server.json", "spec.json"):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / "hosts", ignore_errors=True)
     return removed

@@ -1,4 +1,4 @@
-"""The way that requests really take: HAProxy.
+"""The way that requests really take: HAProxy, one process for each zone's node.
 
 HAProxy runs as a child that dies with the lab's server. Its listening sockets are opened here and
 handed over, so no port is ever taken between choosing and binding it. Servers are added and
@@ -49,13 +49,15 @@ defaults
 class Server:
     """One target as HAProxy should have it; `takes_new` requests, or finishes what it has.
 
-    is_http2: whether requests are sent to it over HTTP/2, as an ALB does for HTTP2 and GRPC groups.
+    is_http2: whether requests are sent to it over HTTP/2, as an ALB does for HTTP2 and GRPC groups;
+    is_tls: within TLS, whose certificate nobody verifies, as an ALB does for HTTPS groups.
     """
 
     address: str
     port: int
     takes_new: bool
     is_http2: bool = False
+    is_tls: bool = False
 
 
 class Plane(Protocol):
@@ -81,7 +83,7 @@ def config(listeners: Mapping[str, str], descriptors: Mapping[str, int]) -> str:
 
 
 class HAProxy:
-    """The load balancer's data plane; `ports` maps each listener to its port on 127.0.0.1."""
+    """A node of the load balancer; `ports` maps each listener to its port on 127.0.0.1."""
 
     def __init__(self, folder: Path, listeners: Mapping[str, str]) -> None:
         """Take a folder for its files, and the target group behind each listener by name."""
@@ -94,6 +96,7 @@ class HAProxy:
 
     def start(self) -> None:
         """Start HAProxy and wait until it answers; raises PlaneError with its own words."""
+        self._folder.mkdir(parents=True, exist_ok=True)
         sockets = {name: socket.create_server(("127.0.0.1", 0)) for name in self._listeners}
         descriptors = {name: one.fileno() for name, one in sockets.items()}
         self.ports = {name: one.getsockname()[1] for name, one in sockets.items()}
@@ -131,7 +134,7 @@ class HAProxy:
     def apply(self, backend: str, wanted: Mapping[str, Server]) -> None:
         """See Plane; a group that no listener of ours leads to is ignored."""
         if not self.is_running():
-            raise PlaneError("haproxy died; see haproxy.log in the lab's state folder")
+            raise PlaneError(f"haproxy died; see {self._folder / 'haproxy.log'}")
         if backend not in self._modes:
             return
         modes = self._modes[backend]
@@ -142,6 +145,7 @@ class HAProxy:
                 # keep-alive and shutdown would never be seen. An ALB keeps them for 60 s.
                 pool = "pool-max-conn 100 pool-purge-delay 60s"
                 proto = " proto h2" if server.is_http2 else ""
+                proto += " ssl verify none" if server.is_tls else ""
                 self.command(
                     f"add server {backend}/{name} {server.address}:{server.port} {pool}{proto}",
                     expect="New server registered",

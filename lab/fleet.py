@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from deploy.errors import BadInput
-from lab import checkout, image, keys, process
+from lab import checkout, image, keys, process, zones
 from lab import hosts as containers
 from lab.podman import podman
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 FOLDER = checkout.FOLDER
 MOST_HOSTS = 100
-ZONE = "eu-west-1a"
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class LabHost:
     address: str
     instance_id: str
     suite: str
-    zone: str = ZONE
+    zone: str
 
 
 class Lab:
@@ -44,7 +43,7 @@ class Lab:
         self.hosts = tuple(LabHost(**host) for host in state["hosts"])
         self.api: str = state["api"]
         self.control: str = state["control"]
-        self.ports: dict[str, int] = state["ports"]
+        self.ports: dict[str, dict[str, int]] = state["ports"]
         self.pid: int = state["pid"]
         self.kept: set[str] = set()  # see lab.snapshot
 
@@ -130,9 +129,13 @@ class Lab:
                 return host
         raise BadInput(f"no lab host {name!r}: there are {', '.join(h.name for h in self.hosts)}")
 
-    def url(self, listener: str) -> str:
-        """Where the load balancer listens: `web` or `admin`."""
-        return f"http://127.0.0.1:{self.ports[listener]}"
+    def port(self, listener: str) -> int:
+        """The port on 127.0.0.1 of the first zone's node."""
+        return self.ports[zones.ZONES[0]][listener]
+
+    def url(self, listener: str, zone: str = zones.ZONES[0]) -> str:
+        """Where the load balancer's node in a zone listens: `web` or `admin`."""
+        return f"http://127.0.0.1:{self.ports[zone][listener]}"
 
     def knobs(self, **values: Any) -> dict[str, Any]:
         """Turn the named knobs (see lab.knobs.Knobs) and return all as they are now."""
@@ -257,7 +260,13 @@ class Lab:
         spec = {"hosts": [asdict(host) for host in wanted], "subnet": subnet}
         server = process.start(folder, spec)
         hosts = [
-            LabHost(host.name, host.address, server["instances"][host.name], host.suite)
+            LabHost(
+                host.name,
+                host.address,
+                server["instances"][host.name],
+                host.suite,
+                zones.zone_of(subnet, host.address),
+            )
             for host in wanted
         ]
         state = {

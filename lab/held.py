@@ -55,7 +55,7 @@ def held_on(lab: Lab, host: LabHost) -> Iterator[Held]:
     """
     with ExitStack() as others:
         for _ in range(ROUNDS * len(lab.hosts)):
-            found = Held(lab.ports["web"])
+            found = Held(lab.port("web"))
             if found.host == called(host):
                 break
             others.enter_context(closing(found))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deploy.errors import DeployError
-from lab import image
+from lab import image, zones
 from lab.podman import PodmanError, as_root, podman
 
 if TYPE_CHECKING:
@@ -67,11 +67,10 @@ class Container:
 
 
 def wanted(lab_id: str, subnet: str, count: int, suites: Sequence[str]) -> tuple[Wanted, ...]:
-    """Name `count` hosts, the suites taking turns; addresses from the subnet's .11 on."""
-    prefix = subnet.rsplit(".", 1)[0]
+    """Name `count` hosts, the suites taking turns, and the zones."""
     turns = [suites[number % len(suites)] for number in range(count)]
     return tuple(
-        Wanted(f"changeover-{lab_id}-{suite}-{number}", f"{prefix}.{10 + number}", suite)
+        Wanted(f"changeover-{lab_id}-{suite}-{number}", zones.host_address(subnet, number), suite)
         for number, suite in enumerate(turns, 1)
     )
 

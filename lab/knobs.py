@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from threading import Lock
 from typing import Any
 
 from deploy.errors import BadInput
+from lab.zones import ZONES
 
 
 @dataclass
@@ -43,6 +44,7 @@ class Knobs:
     """The lab's settings of the moment; durations in seconds.
 
     propagation_lag_seconds    so long a deregistered target still gets new requests; not divided
+    node_lag_seconds           so much longer from the nodes of these zones: {"eu-west-1c": 3}
     time_divisor               divides health check intervals, not their time limits
     delay_divisor              divides the deregistration delay
     first_check_delay_seconds  between a registration and its first health check; not divided
@@ -55,6 +57,7 @@ class Knobs:
     """
 
     propagation_lag_seconds: float = 1.0
+    node_lag_seconds: dict[str, float] = field(default_factory=dict)
     time_divisor: float = 1.0
     delay_divisor: float = 1.0
     first_check_delay_seconds: float = 0.0
@@ -81,27 +84,49 @@ class Knobs:
 
     @staticmethod
     def _checked(name: str, value: Any) -> Any:
-        known = {field.name: field.default for field in fields(Knobs)}
+        known = {each.name: each.default for each in fields(Knobs)}
         if name not in known:
             raise BadInput(f"{name}: no such knob of the lab; there are {', '.join(known)}")
         if name == "api_html":
             return Page.of(value)
+        if name == "node_lag_seconds":
+            return _node_lags(value)
         if name == "shifted_zone":
-            if value is None or (isinstance(value, str) and value):
+            if value is None or value in ZONES:
                 return value
-            raise BadInput(f"{name}: {value!r} is no zone; give one such as eu-west-1a")
+            raise BadInput(f"{name}: {value!r} is no zone of the lab: {', '.join(ZONES)}")
         if name == "api_error":
             if value is None or (isinstance(value, str) and value.isalnum()):
                 return value
             raise BadInput(f"{name}: {value!r} is no AWS error code; give one such as ExpiredToken")
         if isinstance(known[name], bool):
-            if isinstance(value, bool):
-                return value
-            raise BadInput(f"{name}: {value!r} is neither true nor false")
+            return _truth(name, value)
         lowest = 0.1 if name.endswith("_divisor") else 0.0
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < lowest:
+        if not _is_seconds(value) or value < lowest:
             raise BadInput(f"{name}: {value!r} is no number of at least {lowest:g}")
         return float(value)
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _truth(name: str, value: Any) -> bool:
+    """Read a knob that is on or off; raises BadInput."""
+    if isinstance(value, bool):
+        return value
+    raise BadInput(f"{name}: {value!r} is neither true nor false")
+
+
+def _node_lags(value: Any) -> dict[str, float]:
+    """Read the knob's JSON: seconds by zone; raises BadInput for anything else."""
+    is_mapping = isinstance(value, dict) and value.keys() <= set(ZONES)
+    if is_mapping and all(_is_seconds(each) for each in value.values()):
+        return {zone: float(seconds) for zone, seconds in value.items()}
+    raise BadInput(
+        f"node_lag_seconds: {value!r} is no mapping of the lab's zones ({', '.join(ZONES)}) to "
+        'seconds of at least 0; give one such as {"eu-west-1c": 3}'
+    )
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ BEHAVIOURS = frozenset(
         "listen_port",
         "health_port",
         "health_tls",
+        "tls",
     }
 )
 PADDING_FILES = 10
@@ -94,7 +95,7 @@ def _contents(
     }
     if sample == "http2":
         files |= _libraries()
-    if behaviour.get("health_tls"):
+    if behaviour.get("health_tls") or behaviour.get("tls"):
         files["tls.pem"] = certificate()
     size = int(size_mb * 1_000_000 / PADDING_FILES)
     if size:

@@ -41,6 +41,8 @@ class Group:
     in_use: bool
     delay_seconds: float
     checks: Checks
+    is_tls: bool = False
+    is_cross_zone: bool = True
 
     @property
     def is_http2(self) -> bool:
@@ -78,12 +80,17 @@ class Check:
 
 
 class Reconciler:
-    """All targets of the lab; every public method may be called from any thread."""
+    """All targets of the lab; every public method may be called from any thread.
 
-    def __init__(self, world: World, plane: Plane, knobs: Knobs, events: Events) -> None:
+    nodes: the load balancer's node in each zone.
+    """
+
+    def __init__(
+        self, world: World, nodes: Mapping[str, Plane], knobs: Knobs, events: Events
+    ) -> None:
         self.lock = RLock()
         self._world = world
-        self._plane = plane
+        self._nodes = nodes
         self._knobs = knobs
         self._events = events
         self.checks = Log()
@@ -118,7 +125,7 @@ class Reconciler:
         now = time.time() if now is None else now
         with self.lock:
             groups = self._world.groups()
-            serving = self._serving(now)
+            serving = frozenset[Key]().union(*(self._serving(zone, now) for zone in self._nodes))
             for key in keys:
                 target = self._targets.get(key)
                 if target is None:
@@ -127,7 +134,6 @@ class Reconciler:
                     target,
                     now,
                     delay_seconds=groups[key.group].delay_seconds / self._knobs.delay_divisor,
-                    lag_seconds=self._knobs.propagation_lag_seconds,
                     serving=key in serving,
                 )
                 self._store(key, left, now)
@@ -245,11 +251,20 @@ class Reconciler:
         # The time limit stays: a tenth of it is less than a busy machine takes to start a process.
         return replace(checks, interval_seconds=checks.interval_seconds / self._knobs.time_divisor)
 
-    def _serving(self, now: float) -> set[Key]:
+    def _serving(self, zone: str, now: float) -> set[Key]:
+        """The targets that the zone's node sends new requests to."""
+        groups, machines = self._world.groups(), self._world.machines()
+        lag_seconds = self._knobs.propagation_lag_seconds
+        lag_seconds += self._knobs.node_lag_seconds.get(zone, 0.0)
         by_group: dict[str, list[Target]] = {}
         for key, target in self._targets.items():
-            by_group.setdefault(key.group, []).append(target)
-        found = {key for group in by_group.values() for key in targets.serving(group, now)}
+            group, machine = groups.get(key.group), machines.get(key.id)
+            is_near = group is None or group.is_cross_zone
+            if is_near or (machine is not None and machine.zone == zone):
+                by_group.setdefault(key.group, []).append(target)
+        found = {
+            key for group in by_group.values() for key in targets.serving(group, now, lag_seconds)
+        }
         if self._knobs.shifted_zone is None:
             return found
         return {key for key in found if not self.is_shifted(key)}
@@ -271,8 +286,14 @@ class Reconciler:
             self._log(key, before.get(key), target, now)
 
     def _follow(self, now: float) -> None:
+        for zone, node in self._nodes.items():
+            for name, servers in self._wanted(zone, now).items():
+                node.apply(name, servers)
+
+    def _wanted(self, zone: str, now: float) -> dict[str, dict[str, Server]]:
+        """The servers that the zone's node should have, by group and name."""
         groups, machines = self._world.groups(), self._world.machines()
-        serving = self._serving(now)
+        serving = self._serving(zone, now)
         wanted: dict[str, dict[str, Server]] = {name: {} for name in groups}
         for key, target in self._targets.items():
             if target.state is not State.UNUSED:
@@ -282,9 +303,9 @@ class Reconciler:
                     key.port,
                     key in serving,
                     is_http2=group is not None and group.is_http2,
+                    is_tls=group is not None and group.is_tls,
                 )
-        for name, servers in wanted.items():
-            self._plane.apply(name, servers)
+        return wanted
 
     def _store(self, key: Key, target: Target | None, now: float) -> None:
         self._log(key, self._targets.get(key), target, now)

@@ -27,6 +27,7 @@ from lab.api import Api, Moto, replaced
 from lab.dataplane import HAProxy
 from lab.knobs import Calls, Events, Knobs
 from lab.reconciler import Reconciler
+from lab.zones import ZONES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,16 +40,17 @@ class Balancer:
 
     def __init__(self, folder: Path, subnet: str, hosts: Sequence[Mapping[str, str]]) -> None:
         self.knobs, self.events, self.calls = Knobs(), Events(), Calls()
-        self.plane = HAProxy(folder, aws.LISTENERS)
+        self.nodes = {zone: HAProxy(folder / "nodes" / zone, aws.LISTENERS) for zone in ZONES}
         self.api = Api(self.knobs, self.calls)
-        self.reconciler = Reconciler(Moto(), self.plane, self.knobs, self.events)
+        self.reconciler = Reconciler(Moto(), self.nodes, self.knobs, self.events)
         self.instances: dict[str, str] = {}
         self._subnet = subnet
         self._hosts = hosts
 
     def start(self) -> None:
         """Start what has threads and children, make the account, register every host."""
-        self.plane.start()
+        for node in self.nodes.values():
+            node.start()
         self.api.start()
         self.instances = aws.set_up(self.api, self._subnet, self._hosts)
         self.reconciler.register(aws.registrations(self.instances))
@@ -69,7 +71,8 @@ class Balancer:
     def stop(self) -> None:
         """End the children."""
         self.api.stop()
-        self.plane.stop()
+        for node in self.nodes.values():
+            node.stop()
 
     def answer(self, method: str, path: str, query: Mapping[str, str], body: Any) -> Any:
         """Answer the control API; raises BadInput for anything it does not know."""
@@ -170,7 +173,7 @@ async def _run(balancer: Balancer, ready: Path, control_url: str) -> None:
             {
                 "api": balancer.api.url,
                 "control": control_url,
-                "ports": balancer.plane.ports,
+                "ports": {zone: node.ports for zone, node in balancer.nodes.items()},
                 "pid": os.getpid(),
                 "instances": balancer.instances,
             }

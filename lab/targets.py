@@ -92,8 +92,8 @@ class Target:
     """One registration; times in seconds.
 
     `registration` tells one registration of a key from the next: the result of a check that began
-    before a target left and came back belongs to the past. `serves_until` is how long a draining
-    target still gets new requests, `gone_at` when its in-flight ones are cut.
+    before a target left and came back belongs to the past. `left_at` is when a target that got
+    requests was deregistered, `gone_at` when its in-flight ones are cut.
     """
 
     key: Key
@@ -105,7 +105,7 @@ class Target:
     checked_at: float | None = None
     passes: int = 0
     fails: int = 0
-    serves_until: float = 0.0
+    left_at: float | None = None
     gone_at: float = 0.0
 
     @property
@@ -145,12 +145,10 @@ def register(
     return Target(key, registration, check_at=now + first_check_delay_seconds)
 
 
-def deregister(
-    target: Target, now: float, *, delay_seconds: float, lag_seconds: float, serving: bool
-) -> Target | None:
+def deregister(target: Target, now: float, *, delay_seconds: float, serving: bool) -> Target | None:
     """Begin to drain; None when it is gone at once (no delay, or the group was not in use).
 
-    A target that was `serving` gets new requests for `lag_seconds` more, never past the delay.
+    A target that was `serving` still gets new requests from nodes that have not heard of it.
     """
     if target.state is State.DRAINING:
         return target
@@ -160,7 +158,7 @@ def deregister(
         target,
         state=State.DRAINING,
         reason=Reason.DEREGISTERING,
-        serves_until=now + min(lag_seconds, delay_seconds) if serving else now,
+        left_at=now if serving else None,
         gone_at=now + delay_seconds,
     )
 
@@ -211,11 +209,11 @@ def checked(target: Target, outcome: Outcome, checks: Checks) -> Target:
     return target
 
 
-def serving(targets: Iterable[Target], now: float) -> frozenset[Key]:
-    """Give the keys of one group's targets that get new requests now.
+def serving(targets: Iterable[Target], now: float, lag_seconds: float = 0.0) -> frozenset[Key]:
+    """Give the keys of one group's targets that get new requests from a node now.
 
     The healthy ones; with none healthy and some unhealthy, the group fails open to all that are
-    registered; in both cases also those that drain but are still inside the propagation lag.
+    registered; in both cases also those that drain, for as long as the node hears of it late.
     """
     all_targets = list(targets)
     states = {target.state for target in all_targets}
@@ -225,5 +223,12 @@ def serving(targets: Iterable[Target], now: float) -> frozenset[Key]:
     return frozenset(
         target.key
         for target in all_targets
-        if target.state in takes or (target.state is State.DRAINING and now < target.serves_until)
+        if target.state in takes or _still_gets(target, now, lag_seconds)
     )
+
+
+def _still_gets(target: Target, now: float, lag_seconds: float) -> bool:
+    """Whether a node that hears of a deregistration so late still sends to a draining target."""
+    if target.state is not State.DRAINING or target.left_at is None:
+        return False
+    return now < min(target.left_at + lag_seconds, target.gone_at)

@@ -95,8 +95,9 @@ def load(_context: Any, rate: str = "150", seconds: str = "30", app: str = "web"
 
     with _one_sentence():
         lab = Lab.attach(ROOT)
-        if app not in lab.ports:
-            raise BadInput(f"no app {app!r} in the lab: there are {', '.join(lab.ports)}")
+        listeners = next(iter(lab.ports.values()))
+        if app not in listeners:
+            raise BadInput(f"no app {app!r} in the lab: there are {', '.join(listeners)}")
         figures = [f"--rate={_number('rate', rate)}", f"--seconds={_number('seconds', seconds)}"]
         print(f"{rate} requests/s to {lab.url(app)} for {seconds} s", flush=True)
         code = generator.main([lab.url(app), *figures])

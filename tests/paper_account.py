@@ -14,6 +14,7 @@ from lab import aws
 from lab.api import REGION, Api, Moto, replaced
 from lab.knobs import Calls, Events, Knobs
 from lab.reconciler import Reconciler
+from lab.zones import ZONES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -44,7 +45,9 @@ class Account:
         self.knobs, self.calls, self.events, self.plane = Knobs(), Calls(), Events(), PaperPlane()
         # Throttled calls get no new tokens, however long a test takes.
         self.api = Api(self.knobs, self.calls, clock=lambda: 0.0)
-        self.reconciler = Reconciler(Moto(), self.plane, self.knobs, self.events)
+        self.far_plane = PaperPlane()
+        nodes = {ZONES[0]: self.plane, ZONES[1]: self.far_plane}
+        self.reconciler = Reconciler(Moto(), nodes, self.knobs, self.events)
         self.instances: dict[str, str] = {}
         self._round = 0
         self._be_consistent()

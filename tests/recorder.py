@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from lab import aws
 from lab.targets import Outcome, Reason
+from lab.zones import ZONES
 
 if TYPE_CHECKING:
     from paper_account import Account
@@ -83,7 +84,7 @@ def read_targets(recorder: Recorder) -> None:
     for _ in range(aws.HEALTH_CHECK["HealthyThresholdCount"]):
         account.check(Outcome(status=200))
     look()
-    account.knobs.update({"shifted_zone": aws.ZONE})
+    account.knobs.update({"shifted_zone": ZONES[0]})
     look()
     account.knobs.update({"shifted_zone": None})
     elb.deregister_targets(TargetGroupArn=web, Targets=[{"Id": first}])
@@ -133,7 +134,7 @@ def read_scaling_groups(recorder: Recorder) -> None:
     member = next(iter(recorder.account.instances.values()))
     name = {"AutoScalingGroupName": "fleet"}
     scaling.create_auto_scaling_group(
-        **name, InstanceId=member, AvailabilityZones=[aws.ZONE], MinSize=0, MaxSize=2
+        **name, InstanceId=member, AvailabilityZones=[ZONES[0]], MinSize=0, MaxSize=2
     )
     scaling.attach_instances(**name, InstanceIds=[member])
     scaling.suspend_processes(**name, ScalingProcesses=["AZRebalance"])

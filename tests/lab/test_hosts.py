@@ -238,7 +238,7 @@ def test_the_server_leaves_nothing_listening(tmp_path: Path) -> None:
         lab = Lab.up(tmp_path, 1)
         ports = [int(url.rsplit(":", 1)[1]) for url in (lab.api, lab.control)]
         lab.down()
-        for port in [*ports, *lab.ports.values()]:
+        for port in [*ports, *(port for node in lab.ports.values() for port in node.values())]:
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(("127.0.0.1", port), timeout=2)
     finally:

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lab.fleet import Lab
+from lab.leaving import first_to_drain
 from lab.load import MODEST_RATE, Load
-from lab.project import Project, called, set_delay, until
+from lab.project import Project, called, set_delay
 
 FREEZE_SECONDS = 10
 """How long a host drains, so that it is frozen by then."""
@@ -45,17 +46,12 @@ def test_a_host_that_freezes_costs_itself_and_no_hour(project: Project, lab: Lab
     set_delay(lab, "web-lab", FREEZE_SECONDS)
     seen = lab.events()[-1]["seq"]
 
-    def draining() -> list[str]:
-        return [event["id"] for event in lab.events(seen) if event["to"] == "draining"]
-
     with (
         Load(lab.url("web"), rate=MODEST_RATE, slow_share=0) as load,
         ThreadPoolExecutor(1) as pool,
     ):
         deploy = pool.submit(project.deploy, "2.0.0")
-        until("a host drains", lambda: bool(draining()))
-        frozen = next(host for host in lab.hosts if host.instance_id == draining()[0])
-        until("its drain has begun", lambda: "draining" in lab.health("web-lab").values())
+        frozen = first_to_drain(lab, seen)
         lab.pause(frozen)
         try:
             ran = deploy.result()

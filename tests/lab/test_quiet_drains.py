@@ -77,7 +77,7 @@ def test_p1_idlers_pools_slow_requests_and_pausing_streams_lose_nothing(
         def idler(address: str, port: int) -> Idler:
             return stack.enter_context(closing(Idler(address, port)))
 
-        clients = [idler("127.0.0.1", lab.ports["web"]) for _ in range(20)]
+        clients = [idler("127.0.0.1", lab.port("web")) for _ in range(20)]
         direct = [idler(host.address, 5000) for host in lab.hosts for _ in range(3)]
         held = [stack.enter_context(held_on(lab, host)) for host in lab.hosts]
         with (

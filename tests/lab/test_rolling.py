@@ -200,7 +200,7 @@ def deregister(lab: Lab, host_index: int = 0) -> None:
 
 def is_lost(lab: Lab) -> bool:
     """Whether one request, to whichever host comes next, gets no good answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", lab.ports["web"], timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", lab.port("web"), timeout=10)
     try:
         connection.request("GET", "/")
         return connection.getresponse().status != http.HTTPStatus.OK

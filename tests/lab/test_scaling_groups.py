@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab.aws import ZONE, short_name
+from lab.aws import short_name
+from lab.leaving import first_to_drain
 from lab.load import MODEST_RATE, Load
-from lab.project import set_delay, until
+from lab.project import set_delay
+from lab.zones import ZONES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +31,7 @@ def scaling(project: Project, lab: Lab) -> Iterator[Any]:
     client.create_auto_scaling_group(
         AutoScalingGroupName=NAME,
         InstanceId=ids[0],
-        AvailabilityZones=[ZONE],
+        AvailabilityZones=[ZONES[0]],
         MinSize=0,
         MaxSize=len(ids),
         DesiredCapacity=0,
@@ -96,14 +98,10 @@ def test_p6_a_host_that_is_terminated_in_its_turn_is_no_failure(
     set_delay(lab, "web-lab", FREEZE_SECONDS)
     seen = lab.events()[-1]["seq"]
 
-    def draining() -> list[str]:
-        return [event["id"] for event in lab.events(seen) if event["to"] == "draining"]
-
     ec2 = lab.client("ec2")
     with Load(lab.url("web"), rate=MODEST_RATE, slow_share=0) as load, ThreadPoolExecutor(1) as own:
         deploy = own.submit(project.deploy, "2.0.0")
-        until("a host drains", lambda: bool(draining()))
-        ended = next(host for host in lab.hosts if host.instance_id == draining()[0])
+        ended = first_to_drain(lab, seen)
         lab.pause(ended)
         try:
             ec2.terminate_instances(InstanceIds=[ended.instance_id])

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.parsers import ResponseParserError
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup
-from paper_account import HOSTS, Account, PaperPlane, running
+from paper_account import HOSTS, Account, running
 
 from deploy.aws import target_groups
 from deploy.aws.instances import SCALING_TAG
@@ -19,6 +19,7 @@ from lab.api import Moto, replaced
 from lab.knobs import Events, Knobs
 from lab.reconciler import Reconciler
 from lab.targets import Outcome, Reason
+from lab.zones import ZONES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +82,7 @@ def test_the_functions_we_replace_are_still_there(function: Any, parameters: lis
 
 def test_moto_s_own_functions_come_back() -> None:
     before = FakeTargetGroup.register
-    with replaced(Reconciler(Moto(), PaperPlane(), Knobs(), Events())):
+    with replaced(Reconciler(Moto(), {}, Knobs(), Events())):
         assert FakeTargetGroup.register is not before
     assert FakeTargetGroup.register is before
 
@@ -100,7 +101,7 @@ def test_instances_are_found_by_tag_with_the_hosts_own_addresses(account: Accoun
     }
     ids = {aws.short_name(name): instance for name, instance in account.instances.items()}
     assert {name: one["InstanceId"] for name, one in found.items()} == ids
-    assert {one["Placement"]["AvailabilityZone"] for one in found.values()} == {aws.ZONE}
+    assert {one["Placement"]["AvailabilityZone"] for one in found.values()} == {ZONES[0]}
 
 
 def test_who_am_i(account: Account) -> None:
@@ -114,7 +115,7 @@ def test_a_member_of_a_scaling_group_carries_its_name_while_it_belongs_there(
     scaling.create_auto_scaling_group(
         AutoScalingGroupName="fleet",
         InstanceId=member[0],
-        AvailabilityZones=[aws.ZONE],
+        AvailabilityZones=[ZONES[0]],
         MinSize=0,
         MaxSize=1,
         DesiredCapacity=0,
@@ -406,7 +407,7 @@ def test_a_shifted_zone_gets_no_requests_and_its_targets_stay_healthy(
 ) -> None:
     account.check(Outcome(status=200))
     assert len(account.plane.serving("web-lab")) == 2
-    account.knobs.update({"shifted_zone": aws.ZONE})
+    account.knobs.update({"shifted_zone": ZONES[0]})
     account.reconciler.advance(time.time())
     assert account.plane.serving("web-lab") == set()
     listed = elb.describe_target_health(TargetGroupArn=arn(elb))["TargetHealthDescriptions"]

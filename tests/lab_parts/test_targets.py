@@ -91,7 +91,7 @@ def test_the_matcher_is_read_as_aws_writes_it(matcher: str, status: int, fits: b
 
 
 def test_a_deregistered_target_drains_for_the_whole_delay_and_is_then_gone() -> None:
-    target = deregister(after(fresh(), PASS), 200, delay_seconds=10, lag_seconds=0, serving=True)
+    target = deregister(after(fresh(), PASS), 200, delay_seconds=10, serving=True)
     assert target is not None
     assert (target.state, target.reason) == (State.DRAINING, Reason.DEREGISTERING)
     assert elapsed(target, 209.9, in_use=True, running=True) == target
@@ -99,35 +99,37 @@ def test_a_deregistered_target_drains_for_the_whole_delay_and_is_then_gone() -> 
 
 
 def test_draining_again_does_not_begin_again() -> None:
-    once = deregister(after(fresh(), PASS), 200, delay_seconds=10, lag_seconds=0, serving=True)
+    once = deregister(after(fresh(), PASS), 200, delay_seconds=10, serving=True)
     assert once is not None
-    assert deregister(once, 205, delay_seconds=10, lag_seconds=0, serving=True) is once
+    assert deregister(once, 205, delay_seconds=10, serving=True) is once
 
 
 def test_without_a_delay_or_out_of_use_it_is_gone_at_once() -> None:
     healthy = after(fresh(), PASS)
-    assert deregister(healthy, 200, delay_seconds=0, lag_seconds=1, serving=True) is None
+    assert deregister(healthy, 200, delay_seconds=0, serving=True) is None
     unused = elapsed(healthy, 200, in_use=False, running=True)
     assert unused is not None
-    assert deregister(unused, 200, delay_seconds=10, lag_seconds=0, serving=False) is None
+    assert deregister(unused, 200, delay_seconds=10, serving=False) is None
 
 
 def test_new_requests_go_on_for_the_propagation_lag_but_never_past_the_delay() -> None:
     healthy = after(fresh(), PASS)
-    lagging = deregister(healthy, 200, delay_seconds=10, lag_seconds=3, serving=True)
+    lagging = deregister(healthy, 200, delay_seconds=10, serving=True)
     assert lagging is not None
-    assert serving([lagging], 202.9) == {KEY}
-    assert serving([lagging], 203.0) == frozenset()
-    capped = deregister(healthy, 200, delay_seconds=2, lag_seconds=3, serving=True)
-    assert capped is not None
-    assert capped.serves_until == capped.gone_at == 202
-    idle = deregister(fresh(), 200, delay_seconds=10, lag_seconds=3, serving=False)
+    assert serving([lagging], 202.9, lag_seconds=3) == {KEY}
+    assert serving([lagging], 203.0, lag_seconds=3) == frozenset()
+    assert serving([lagging], 203.0, lag_seconds=5) == {KEY}, "another node hears of it later"
+    short = deregister(healthy, 200, delay_seconds=2, serving=True)
+    assert short is not None
+    assert serving([short], 201.9, lag_seconds=3) == {KEY}
+    assert serving([short], 202.0, lag_seconds=3) == frozenset()
+    idle = deregister(fresh(), 200, delay_seconds=10, serving=False)
     assert idle is not None
-    assert serving([idle], 201) == frozenset()
+    assert serving([idle], 201, lag_seconds=3) == frozenset()
 
 
 def test_a_draining_instance_can_come_back_and_must_pass_again() -> None:
-    draining = deregister(after(fresh(), PASS), 200, delay_seconds=10, lag_seconds=0, serving=True)
+    draining = deregister(after(fresh(), PASS), 200, delay_seconds=10, serving=True)
     back = register(KEY, draining, 205, registration=2)
     assert (back.state, back.reason, back.registration) == (State.INITIAL, Reason.REGISTERING, 2)
     assert serving([back], 205) == frozenset()
@@ -240,6 +242,11 @@ def test_calls_of_other_services_have_buckets_of_their_own(
         {"api_html": {"action": "*", "count": 0}},
         {"api_html": {"action": "*", "status": "200"}},
         {"api_html": {"actions": "*"}},
+        {"shifted_zone": "eu-west-9a"},
+        {"node_lag_seconds": 3},
+        {"node_lag_seconds": {"eu-west-9a": 3}},
+        {"node_lag_seconds": {"eu-west-1a": -1}},
+        {"node_lag_seconds": {"eu-west-1a": True}},
     ],
 )
 def test_a_wrong_knob_is_refused_and_none_is_turned(values: dict[str, object]) -> None:

@@ -1,4 +1,4 @@
-"""Target groups of version HTTP2 and GRPC: no request is lost, and the proof asks as they do."""
+"""Target groups of HTTP2, GRPC and HTTPS: no request is lost, and the proof asks as they do."""
 
 from __future__ import annotations
 
@@ -26,8 +26,12 @@ NOTE = "target group http2-lab speaks HTTP/2: what serves answers its question o
 
 @pytest.fixture(params=QUESTIONS)
 def group(project: Project, lab: Lab, request: pytest.FixtureRequest) -> str:
-    """The app's one group; its service speaks HTTP/2 alone, and the hosts leave the usual group."""
-    name = str(request.param)
+    """The app's one group, whose service speaks HTTP/2 alone."""
+    return alone_in(project, lab, str(request.param))
+
+
+def alone_in(project: Project, lab: Lab, name: str) -> str:
+    """Let a group be the app's one; the hosts leave the usual group."""
     leave(lab, "web-lab")
     set_delay(lab, name, 3)
     project.web["target_group"] = name
@@ -47,6 +51,16 @@ def leave(lab: Lab, group: str) -> None:
 def all_healthy(lab: Lab, group: str) -> None:
     """Wait until every host is healthy in a group."""
     until("all healthy", lambda: [*lab.health(group).values()] == ["healthy"] * len(lab.hosts))
+
+
+def as_plain_http(lab: Lab, group: str) -> None:
+    """Let one host serve HTTP/1.1 without TLS for a while: it must become unhealthy."""
+    host = lab.hosts[0]
+    serve = "python3 -m http.server 5000 --directory /tmp"
+    lab.shell(host, f"systemctl stop web@5000.service && systemd-run --unit=other {serve}")
+    until("unhealthy", lambda: lab.health(group)[host.name] == "unhealthy")
+    lab.shell(host, "systemctl stop other.service && systemctl start web@5000.service")
+    all_healthy(lab, group)
 
 
 @pytest.fixture
@@ -131,9 +145,34 @@ def test_control_the_load_balancer_sees_a_service_that_speaks_only_http1(
 ) -> None:
     """The lab's checks of these groups are no HTTP/1.1 in disguise."""
     project.install("1.0.0", anew=True, http2=True)
-    host = lab.hosts[0]
-    serve = "python3 -m http.server 5000 --directory /tmp"
-    lab.shell(host, f"systemctl stop web@5000.service && systemd-run --unit=other {serve}")
-    until("unhealthy", lambda: lab.health(group)[host.name] == "unhealthy")
-    lab.shell(host, "systemctl stop other.service && systemctl start web@5000.service")
+    as_plain_http(lab, group)
+
+
+@pytest.mark.hosts(2)
+def test_p1_p11_a_deploy_behind_an_https_group_loses_no_request(project: Project, lab: Lab) -> None:
+    """Requests and checks are within TLS; a service that speaks none fails both."""
+    group = alone_in(project, lab, "https-lab")
+    project.environment.update({"rollout": {"drain": "quiet"}, "quiet_seconds": 1})
+    project.configure()
+    project.install("1.0.0", anew=True, tls=True)
+    project.build("2.0.0", tls=True)
+    with Load(lab.url("https"), rate=MODEST_RATE, slow_share=0.02, slow_seconds=1.0) as load:
+        ran = project.deploy("2.0.0")
+        project.build("3.0.0")
+        plain = project.deploy("3.0.0")
+    assert ran.code == 0, ran.output
+    assert "GET :5000/health over TLS gives 200" in " ".join(ran.output.split())
+    assert plain.code == 1, plain.output
+    assert load.result.failed == 0, load.result.failures
+    assert set(load.result.by_version) == {"1.0.0", "2.0.0"}
+    assert set(project.releases().values()) == {"2.0.0"}
     all_healthy(lab, group)
+
+
+@pytest.mark.hosts(2)
+def test_control_an_https_group_sees_a_service_that_speaks_no_tls(
+    project: Project, lab: Lab
+) -> None:
+    group = alone_in(project, lab, "https-lab")
+    project.install("1.0.0", anew=True, tls=True)
+    as_plain_http(lab, group)
