@@ -67,6 +67,7 @@ def account(ground: Ground) -> None:
     version = ground.build()
     with ground.trial("readings of 4 s ago", on=version) as trial:
         ground.lab.knobs(describe_lag_seconds=4)
+        ground.until_healthy()  # as it was 4 s ago
         trial.ended(ground.deploy(version).wait(), 0)
     _shifted(ground)
     _credentials(ground)
@@ -97,32 +98,33 @@ def _credentials(ground: Ground) -> None:
     }
     given = ground.project.environment.get("aws")
     ours = {"region": REGION, "endpoint_url": ground.lab.api}
-    ground.set({}, {"aws": ours | dict.fromkeys(("profile", "credentials_file"))})
     words = (f"{name}={value}" for name, value in keys.items())
     ending = replace(ground.project, program=("env", *words, *ground.project.program))
     with ground.trial("credentials that end before the deploy does") as trial:
+        ground.set({}, {"aws": ours | dict.fromkeys(("profile", "credentials_file"))})
         ran = ending.deploy(version)
+        ground.set({}, {"aws": given})
         trial.ended(ran, 1)
         trial.expect("the AWS credentials end in" in _flat(ran), "their end is not named")
         trial.said = "no batch began that they would not last for"
-    ground.set({}, {"aws": given})
 
 
 def _own_check(ground: Ground) -> None:
     """The group checks a port of its own, as for Spring's actuator."""
-    version = ground.build(health_port=CHECK_PORT)
-    with ground.trial("a health check on a port of its own", on=version) as trial:
-        # What serves answers on its one port: all get the new release before the check moves.
-        trial.ended(ground.project.deploy(version), 0)
-        set_check(ground.lab, WEB, HealthCheckPort=str(CHECK_PORT))
-        version = ground.build(health_port=CHECK_PORT)
-        ran = trial.ended(ground.project.deploy(version), 0)
+    with ground.trial("a health check on a port of its own", on=None) as trial:
+        # The check asks `/` while releases come and go that answer `/health` on either port.
+        set_check(ground.lab, WEB, HealthCheckPath="/")
+        trial.ended(ground.project.deploy(ground.build(health_port=CHECK_PORT)), 0)
+        set_check(ground.lab, WEB, HealthCheckPath="/health", HealthCheckPort=str(CHECK_PORT))
+        ran = trial.ended(ground.project.deploy(ground.build(health_port=CHECK_PORT)), 0)
         trial.expect(f"GET :{CHECK_PORT}/health gives 200" in ran.output, "not asked there")
         trial.ended(ground.project.inv("repair", "--env", "lab"), 0)
-        set_check(ground.lab, WEB, HealthCheckPort="traffic-port")
-        version = ground.build()
-        trial.ended(ground.project.deploy(version), 0)
-        ground.good = version
+        set_check(ground.lab, WEB, HealthCheckPath="/", HealthCheckPort="traffic-port")
+        ground.good = ground.build()
+        trial.ended(ground.project.deploy(ground.good), 0)
+        set_check(ground.lab, WEB, HealthCheckPath="/health")
+        ground.until_healthy()
+        trial.problems += ground.faults_left(ground.good)
 
 
 def _terminated(ground: Ground) -> None:
@@ -158,19 +160,19 @@ def _refused(ground: Ground, trial: Trial, version: str, words: str) -> None:
 
 def _registered(ground: Ground, group: str, ids: list[str], port: int = 5000) -> None:
     targets: list[dict[str, Any]] = [{"Id": each, "Port": port} for each in ids]
-    ground.lab.client("elbv2").register_targets(
-        TargetGroupArn=group_arn(ground.lab, group), Targets=targets
-    )
+    elb, arn = ground.lab.client("elbv2"), group_arn(ground.lab, group)
+    elb.register_targets(TargetGroupArn=arn, Targets=targets)
+    until("in the group", lambda: _known(elb, arn) >= {(each, port) for each in ids})
 
 
 def _deregistered(ground: Ground, group: str, ids: list[str], port: int = 5000) -> None:
     elb, arn = ground.lab.client("elbv2"), group_arn(ground.lab, group)
     targets = [{"Id": each, "Port": port} for each in ids]
     elb.deregister_targets(TargetGroupArn=arn, Targets=targets)
+    until("out of the group", lambda: not _known(elb, arn) & {(each, port) for each in ids})
 
-    def gone() -> bool:
-        found = elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
-        known = {(each["Target"]["Id"], each["Target"]["Port"]) for each in found}
-        return not known & {(each, port) for each in ids}
 
-    until("out of the group", gone)
+def _known(elb: Any, arn: str) -> set[tuple[str, int]]:
+    """The targets that the API shows, by id and port: a second after what was done to them."""
+    found = elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
+    return {(each["Target"]["Id"], each["Target"]["Port"]) for each in found}
