@@ -12,7 +12,17 @@ from pathlib import Path
 from queue import Queue
 from typing import TYPE_CHECKING
 
-from faults import account, back, crash, locks, middle, releases
+from faults import (
+    account,
+    back,
+    balancer,
+    connections,
+    crash,
+    hosts,
+    locks,
+    releases,
+    signals,
+)
 from faults.ground import Ground, Line
 from lab.fleet import FOLDER
 from lab.project import ROOT
@@ -25,12 +35,12 @@ SEQUENCES = 10_000
 PARTS: dict[str, tuple[Callable[[Ground], None], ...]] = {
     "crash": (crash.sweep,),
     "surge": (crash.surge,),
-    "signals": (middle.signals,),
-    "hosts": (middle.hosts,),
+    "signals": (signals.signals,),
+    "hosts": (hosts.hosts,),
     "releases": (releases.early, releases.late),
     "locks": (locks.races, locks.suspended),
-    "connections": (middle.connections,),
-    "balancer": (middle.balancer,),
+    "connections": (connections.connections,),
+    "balancer": (balancer.balancer,),
     "account": (account.account, account.others),
     "back": (back.rollbacks,),
 }

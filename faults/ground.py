@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from lab.load import Load
 from lab.project import ROOT, Project, set_delay, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from lab.fleet import LabHost
     from lab.project import Ran, Running
@@ -217,6 +218,11 @@ class Ground:
     def healthy(self) -> int:
         """How many targets are healthy now."""
         return list(self.lab.health("web-lab").values()).count("healthy")
+
+
+def later(seconds: float, act: Callable[[], object]) -> None:
+    """Do something after a while, beside what goes on."""
+    threading.Timer(seconds, act).start()
 
 
 def is_well(row: dict[str, Any]) -> bool:
