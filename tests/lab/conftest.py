@@ -7,14 +7,17 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lab.fleet import FOLDER, Lab
 from lab.project import ROOT, Project, set_delay
+from lab.zones import ZONES
 
 SUITES = ("bookworm", "trixie")
 DELAY_SECONDS = 3
+SCALING_GROUP = "fleet"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -57,3 +60,28 @@ def lab(fleet: Lab, request: pytest.FixtureRequest) -> Lab:
 def project(tmp_path: Path, lab: Lab) -> Project:
     """A project whose environment `lab` is the running lab, with short waits."""
     return Project.on(tmp_path, lab)
+
+
+@pytest.fixture
+def scaling(project: Project, lab: Lab) -> Iterator[Any]:
+    """All hosts belong to one group."""
+    client, ids = lab.client("autoscaling"), [host.instance_id for host in lab.hosts]
+    client.create_auto_scaling_group(
+        AutoScalingGroupName=SCALING_GROUP,
+        InstanceId=ids[0],
+        AvailabilityZones=[*ZONES],
+        MinSize=0,
+        MaxSize=len(ids),
+        DesiredCapacity=0,
+    )
+    client.attach_instances(AutoScalingGroupName=SCALING_GROUP, InstanceIds=ids)
+    project.environment["auto_scaling"] = "ignore"
+    project.configure()
+    yield client
+    client.detach_instances(
+        AutoScalingGroupName=SCALING_GROUP, InstanceIds=ids, ShouldDecrementDesiredCapacity=True
+    )
+    client.delete_auto_scaling_group(AutoScalingGroupName=SCALING_GROUP)
+    # One that was terminated has left the group before, with its tag.
+    tags = [{"Key": "aws:autoscaling:groupName"}]
+    lab.client("ec2").delete_tags(Resources=ids, Tags=tags)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.project import ROOT, set_delay
+from lab.project import called as called_host
 
 if TYPE_CHECKING:
     from lab.fleet import Lab
@@ -33,14 +34,19 @@ def called(lab: Lab, before: dict[str, int]) -> set[str]:
 
 
 @pytest.mark.hosts(2)
-def test_p9_the_policy_in_the_docs_is_what_the_commands_call(project: Project, lab: Lab) -> None:
+def test_p9_the_policy_in_the_docs_is_what_the_commands_call(
+    project: Project, lab: Lab, request: pytest.FixtureRequest
+) -> None:
+    """Those about Auto Scaling are made where the hosts belong to a group, from then on."""
     project.web["ports"] = [5000, 5001]
     project.environment["rollout"] = {"strategy": "surge"}
     project.configure()
     project.install("1.0.0")
     project.build("2.0.0")
     set_delay(lab, "web-lab", 3)
-    looks, changes = allowed()["Look"], allowed()["TakeOutAndPutIn"]
+    looks, changes, members = (
+        allowed()[name] for name in ("Look", "TakeOutAndPutIn", "LookAtAutoScaling")
+    )
     before = lab.calls()
     for words in (("status",), ("deploy", "--package", "2.0.0", "--dry-run"), ("lock.status",)):
         assert project.inv(*words, "--env", "lab").code in {0, 1}
@@ -48,4 +54,11 @@ def test_p9_the_policy_in_the_docs_is_what_the_commands_call(project: Project, l
     assert project.deploy("2.0.0").code == 0
     assert project.inv("rollback", "--env", "lab", "--yes").code == 0
     assert project.inv("repair", "--env", "lab", "--yes").code == 0
+    observe = ("observe", "--env", "lab", "--host", called_host(lab.hosts[0]), "--yes")
+    assert project.inv(*observe).code == 0
     assert called(lab, before) == looks | changes
+    request.getfixturevalue("scaling")
+    before = lab.calls()
+    project.build("3.0.0")
+    assert project.deploy("3.0.0").code == 0
+    assert called(lab, before) == looks | changes | members

@@ -11,42 +11,14 @@ from lab.aws import short_name
 from lab.leaving import first_to_drain
 from lab.load import MODEST_RATE, Load
 from lab.project import set_delay
-from lab.zones import ZONES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lab.fleet import Lab
     from lab.project import Project
 
 NAME = "fleet"
 FREEZE_SECONDS = 8
 """How long a host drains, so that it is terminated by then."""
-
-
-@pytest.fixture
-def scaling(project: Project, lab: Lab) -> Iterator[Any]:
-    """All hosts belong to one group."""
-    client, ids = lab.client("autoscaling"), [host.instance_id for host in lab.hosts]
-    client.create_auto_scaling_group(
-        AutoScalingGroupName=NAME,
-        InstanceId=ids[0],
-        AvailabilityZones=[ZONES[0]],
-        MinSize=0,
-        MaxSize=len(ids),
-        DesiredCapacity=0,
-    )
-    client.attach_instances(AutoScalingGroupName=NAME, InstanceIds=ids)
-    project.environment["auto_scaling"] = "ignore"
-    project.configure()
-    yield client
-    client.detach_instances(
-        AutoScalingGroupName=NAME, InstanceIds=ids, ShouldDecrementDesiredCapacity=True
-    )
-    client.delete_auto_scaling_group(AutoScalingGroupName=NAME)
-    # One that was terminated has left the group before, with its tag.
-    tags = [{"Key": "aws:autoscaling:groupName"}]
-    lab.client("ec2").delete_tags(Resources=ids, Tags=tags)
 
 
 @pytest.mark.hosts(3)
