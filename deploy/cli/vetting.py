@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy.aws import other_groups
@@ -44,18 +45,33 @@ def vetted(
     workers = serving.failing_workers(seen, environment.apps, remotes)
     seen = replace(seen, notes=(*seen.notes, *scaling_notes, *workers))
     left = {} if join else fitness.taken_out(environment.apps, seen)
+    notes: tuple[str, ...] = ()
     if environment.other_groups == "ignore":
-        note = "other_groups: ignore: whether others send requests was not looked at"
-        verdict = serving.verdict(seen, environment.apps, remotes)
-        seen = replace(seen, notes=(*seen.notes, *verdict.notes, note))
-        return seen, exclusion.joined(left, verdict.problems)
+        notes = ("other_groups: ignore: whether others send requests was not looked at",)
+        look = partial(_misplaced, seen, environment, join=join)
+    else:
+        look = partial(_other_targets, seen, environment, account)
     with ThreadPoolExecutor(max_workers=1) as pool:
-        looking = pool.submit(_other_targets, seen, environment, account)
+        looking = pool.submit(look)
         verdict = serving.verdict(seen, environment.apps, remotes)
         found = other_targets.seen(looking.result(), remotes)
     problems = [{each.host.name: (each.problem,)} for each in found if each.problem]
-    seen = replace(seen, notes=(*seen.notes, *verdict.notes, *other_targets.notes(found)))
-    return seen, exclusion.joined(left, verdict.problems, *problems)
+    notes = (*seen.notes, *verdict.notes, *other_targets.notes(found), *notes)
+    return replace(seen, notes=notes), exclusion.joined(left, verdict.problems, *problems)
+
+
+def _misplaced(seen: Survey, environment: Environment, *, join: bool) -> tuple[OtherTarget, ...]:
+    """The hosts that an app's own group has on another port or address alone, unless they join.
+
+    They do not count as accepted by `other_groups: ignore`: they were not taken out by hand, and
+    to put the app's own target in beside would lose requests.
+    """
+    return tuple(
+        each
+        for each in other_targets.find(seen, environment.apps, ())
+        for app in environment.apps
+        if app.name == each.app and not join and fitness.misplaced(seen, app, each.host)
+    )
 
 
 def _other_targets(

@@ -10,6 +10,7 @@ from deploy.plan import exclusion, host_steps, staging
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from deploy.aws.inventory import Host
     from deploy.plan.candidate import Opened
     from deploy.plan.exclusion import Problems
     from deploy.settings.app import App
@@ -46,7 +47,11 @@ def unfit(apps: tuple[App, ...], survey: Survey) -> Problems:
 
 
 def taken_out(apps: tuple[App, ...], survey: Survey) -> Problems:
-    """The hosts that are out of a group by hand, which no deploy puts back unasked."""
+    """The hosts that are out of a group by hand, which no deploy puts back unasked.
+
+    A host that the group has on another port or address was not taken out: to join it would bring
+    the app requests by two ways. `misplaced` has it.
+    """
     return exclusion.joined(
         *(
             {
@@ -58,8 +63,21 @@ def taken_out(apps: tuple[App, ...], survey: Survey) -> Problems:
             }
             for app in apps
             for on in survey.everywhere(app)
-            if on.taken_out
+            if on.taken_out and not survey.elsewhere(on.host, app)
         )
+    )
+
+
+def misplaced(survey: Survey, app: App, host: Host) -> str:
+    """What to say of a host that is in the app's groups on another port or address alone."""
+    if not survey.on(host, app).taken_out:
+        return ""
+    where = ", ".join(f"{group.name} ({target})" for group, target in survey.elsewhere(host, app))
+    if not where:
+        return ""
+    return (
+        f"{host}: {app.name} is in {where}, and not on its own port there: name a proxy's port "
+        "under `target_port:`, or have its own target registered and healthy first"
     )
 
 

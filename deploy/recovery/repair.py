@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from deploy.aws.targets import State
 from deploy.errors import BadInput
 from deploy.hosts.notes import Note
-from deploy.plan import assembly, exclusion, host_steps
+from deploy.plan import assembly, exclusion, fitness, host_steps
 from deploy.plan.host_plan import Goal, HostPlan
 from deploy.recovery import shared_target
 from deploy.settings.scope import Scope
@@ -85,7 +85,12 @@ def _made(given: Environment, survey: Survey) -> Plan:
         repaired: list[Step] = []
         due: list[Goal] = []
         for bundle in shared_target.bundles(environment.apps):
-            parts = [_part(on, environment) for on in apps if on.app.settings in bundle]
+            parts = [
+                _Part(lost=why, holds_back=True) if why else _part(on, environment)
+                for on in apps
+                if on.app.settings in bundle
+                for why in [fitness.misplaced(survey, on.app.settings, on.host)]
+            ]
             found = _entered_last(step for part in parts for step in part.steps)
             lost += [part.lost for part in parts if part.lost]
             if any(part.holds_back for part in parts):

@@ -98,6 +98,19 @@ class Survey:
             for target in [target_of(group, host, app)]
         )
 
+    def elsewhere(self, host: Host, app: App) -> tuple[tuple[TargetGroup, Target], ...]:
+        """What the app's groups have of a host besides the targets of its slots.
+
+        That is another port, as of a proxy there, or another address.
+        """
+        return tuple(
+            (group, target)
+            for group in self.groups[app.name]
+            for own in [{target_of(group, host, slot) for slot in app.slots}]
+            for target, health in self.health[group.arn].items()
+            if target.id in host.reached_by and target not in own and health.may_receive
+        )
+
     def on(self, host: Host, app: App) -> AppOnHost:
         """All that is known of an app on a host that was read."""
         facts = self._facts[host.name]

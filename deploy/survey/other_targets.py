@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deploy import values
+from deploy.aws.targets import GONE, State
 from deploy.errors import DeployError
 from deploy.hosts.scripts import read
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
@@ -44,6 +45,10 @@ class OtherTarget:
         ports: The ports of the apps, which a proxy would connect to.
         is_own_group: Whether it is the app's own group, which has another port of the host, or
             another address.
+        app_ports: The ports that the app itself listens on, in its own group.
+        missing: The app's own target, where that group does not find it healthy: this one may be
+            the only way by which requests reach the app here. None where it does, and for other
+            groups.
         proxy: The process that listens there and has connections to one of these ports, or why
             that is not known; empty where no such process was seen.
     """
@@ -54,6 +59,8 @@ class OtherTarget:
     app: str
     ports: tuple[int, ...]
     is_own_group: bool = False
+    app_ports: tuple[int, ...] = ()
+    missing: Target | None = None
     proxy: str = ""
 
     @property
@@ -62,13 +69,7 @@ class OtherTarget:
         where = f"{self.host}: {self.target} is a target of {self.group}"
         remedy = "or accept that its requests may fail with `other_groups: ignore`"
         if self.is_own_group:
-            other = f"the port is none of {self.app}'s ({_listed(self.ports)})"
-            if self.target.port in self.ports:
-                other = "the host's own target there has another address"
-            return (
-                f"{where}, and {other}: requests that it gets are not drained; deregister it, "
-                f"{remedy}"
-            )
+            return f"{where}, and {self._as_own(remedy)}"
         if self.app:
             return (
                 f"{where}, which `target_groups:` of {self.app} does not name: it would get "
@@ -80,6 +81,28 @@ class OtherTarget:
                 f"stopped; name the group and the port as the app's `target_port:`, {remedy}"
             )
         return ""
+
+    def _as_own(self, remedy: str) -> str:
+        """What is wrong with a target of the own group, and what would be right.
+
+        The only target of the app here is never to be deregistered: nothing would serve then.
+        """
+        port, ports = self.target.port, _listed(self.ports)
+        if port in self.ports:
+            why = "the host's own target there has another address"
+        else:
+            why = self.proxy or f"the port is none of {self.app}'s ({ports})"
+        if not self.missing:
+            return f"{why}: requests that it gets are not drained; deregister it, {remedy}"
+        first = f"have {self.missing} registered and healthy before you deregister it"
+        if port in self.ports:
+            return f"{why} and serves alone: {first}"
+        if port in self.app_ports:
+            return f"{why}, but its own: leave out `target_port:` of {self.app}, or {first}"
+        setting = f"set `target_port: {port}` for {self.app}"
+        if self.proxy:
+            return f"{why}: {setting}"
+        return f"{why}: {setting} if a proxy there passes requests on to the app, or else {first}"
 
 
 def notes(found: Iterable[OtherTarget]) -> tuple[str, ...]:
@@ -115,14 +138,20 @@ def find(
 
 def _of_own(host: Host, survey: Survey, apps: tuple[App, ...]) -> Iterator[OtherTarget]:
     for app in apps:
-        for group in survey.groups[app.name]:
-            own = {target_of(group, host, slot) for slot in app.slots}
-            for target, health in survey.health[group.arn].items():
-                is_foreign = target.id in host.reached_by and target not in own
-                if is_foreign and health.may_receive:
-                    yield OtherTarget(
-                        host, group.name, target, app.name, app.entry_ports, is_own_group=True
-                    )
+        for group, target in survey.elsewhere(host, app):
+            known = survey.health[group.arn]
+            own = [target_of(group, host, slot) for slot in app.slots]
+            serves = any(known.get(each, GONE).state is State.HEALTHY for each in own)
+            yield OtherTarget(
+                host,
+                group.name,
+                target,
+                app.name,
+                app.entry_ports,
+                is_own_group=True,
+                app_ports=app.ports,
+                missing=None if serves else target_of(group, host, survey.facts_of(host).at(app)),
+            )
 
 
 def _of_others(
@@ -142,21 +171,24 @@ def seen(found: Iterable[OtherTarget], remotes: Mapping[str, Remote]) -> tuple[O
 
 
 def _asked(found: OtherTarget, remotes: Mapping[str, Remote]) -> OtherTarget:
-    if found.problem:
+    own = found.is_own_group
+    if found.problem and (not own or found.target.port in (*found.ports, *found.app_ports)):
         return found
     script = read.find_proxy(found.target.port, found.ports).read_by(_proxy)
     try:
-        return replace(found, proxy=remotes[found.host.name].ask(script, PATIENCE_SECONDS))
+        proxy, doubt = remotes[found.host.name].ask(script, PATIENCE_SECONDS)
     except DeployError as error:
-        return replace(found, proxy=f"whether a proxy listens there is not known ({error})")
+        proxy, doubt = "", f"whether a proxy listens there is not known ({error})"
+    # In the own group a doubt decides nothing: the host is refused without it.
+    return replace(found, proxy=proxy or ("" if own else doubt))
 
 
-def _proxy(result: CommandResult) -> str:
-    """The listener that is a client too, in words; empty for none."""
+def _proxy(result: CommandResult) -> tuple[str, str]:
+    """The listener that is a client too, in words, and why it is not known; empty for none."""
     reader = Reader(result.facts)
     listeners = reader.every("port.listener", listener)
     clients = set(reader.every("client", values.pid))
     if "port.listener" in reader.unknown:
-        return "who listens there cannot be read"
+        return "", "who listens there cannot be read"
     proxy = next((each for each in listeners if each.pid in clients), None)
-    return f"{proxy} listens there and has connections to the app" if proxy else ""
+    return (f"{proxy} listens there and has connections to the app", "") if proxy else ("", "")

@@ -7,11 +7,12 @@ from typing import Any, cast
 
 import builders
 import pytest
+from builders import HEALTHY
 from documents import PaperAccount, examples
 
-from deploy.aws.targets import ProtocolVersion
+from deploy.aws.targets import GONE, ProtocolVersion, Target
 from deploy.cli import vetting
-from deploy.errors import BadInput
+from deploy.errors import BadInput, Unreachable
 from deploy.hosts.probe.request import Reply, Request
 from deploy.plan import assembly, description
 from deploy.plan.plan import Plan
@@ -40,6 +41,30 @@ def test_p10_groups_of_the_hosts_own_vpc_are_looked_at_too() -> None:
         )
         found = vetting._other_targets(seen, builders.environment(), account)
         assert len(found) == count
+
+
+class Silent:
+    """A host that answers no question."""
+
+    def ask(self, script: object, seconds: float) -> None:
+        del script, seconds
+        raise Unreachable("host-1: no answer")
+
+
+@pytest.mark.parametrize("other_groups", ["ignore", "refuse"])
+def test_p1_a_host_behind_a_proxy_gets_one_line_of_advice(other_groups: str) -> None:
+    """Neither to put the app's own port in beside, nor to accept that requests fail."""
+    host = builders.host()
+    seen = builders.survey([builders.facts(1, {"web": builders.slot()})], {"host-1": GONE})
+    seen.health[builders.group().arn][Target(host.instance_id, 80)] = HEALTHY
+    environment = builders.environment(other_groups=other_groups)
+    account = PaperAccount(DescribeTargetGroups=[{"TargetGroups": []}])
+    _, problems = vetting.vetted(
+        seen, environment, account, {"host-1": cast("Any", Silent())}, join=False
+    )
+    ((name, lines),) = problems.items()
+    assert (name, len(lines)) == ("host-1", 1)
+    assert "set `target_port: 80` for web" in lines[0]
 
 
 def test_a_plan_that_the_credentials_do_not_last_for_is_refused() -> None:

@@ -382,3 +382,41 @@ def test_p1_an_app_behind_a_proxy_on_its_host_loses_no_request(project: Project,
     finally:
         for host in lab.hosts:
             lab.shell(host, "systemctl stop beside.service")
+
+
+@pytest.mark.hosts(2)
+def test_p1_a_fleet_behind_proxies_is_told_their_port_and_loses_no_request(
+    project: Project, lab: Lab
+) -> None:
+    """The group has the proxies alone: the advice takes none of them out, and obeyed it works."""
+    project.install("1.0.0")
+    project.build("2.0.0")
+    for host in lab.hosts:
+        lab.shell(host, f"systemd-run --unit=beside --collect python3 -c '{FRONT}'")
+    register(lab, "web-lab", *lab.hosts, port=OTHER_PORT)
+    ports = {f"{host.name}:{OTHER_PORT}" for host in lab.hosts}
+    until("served by proxies", lambda: ports <= {*healthy(lab)})
+    deregister(lab, "web-lab", *lab.hosts)
+    try:
+        with Load(lab.url("web"), rate=80) as load:
+            refused = project.deploy("2.0.0")
+            assert refused.code == 2, refused.output
+            flat = " ".join(refused.output.split())
+            assert f"set `target_port: {OTHER_PORT}` for web" in flat
+            assert "deregister it, or" not in flat
+            assert "--join" not in flat
+            assert set(lab.health("web-lab")) == ports
+            project.web["target_port"] = OTHER_PORT
+            project.configure()
+            ran = project.deploy("2.0.0")
+        assert ran.code == 0, ran.output
+        assert load.result.failed == 0, load.result.failures
+        assert set(project.releases().values()) == {"2.0.0"}
+    finally:
+        for host in lab.hosts:
+            lab.shell(host, "systemctl stop beside.service")
+
+
+def healthy(lab: Lab) -> set[str]:
+    """The targets of web's group that are healthy."""
+    return {name for name, state in lab.health("web-lab").items() if state == "healthy"}

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import builders
 import pytest
-from builders import NEW, RUNNING
+from builders import HEALTHY, NEW, RUNNING
 
-from deploy.aws.targets import GONE, Health, State
+from deploy.aws.targets import GONE, Health, State, Target
 from deploy.errors import BadInput
 from deploy.plan import assembly, fitness, preflight
 from deploy.plan.candidate import Opened
@@ -229,6 +229,19 @@ def test_p10_what_somebody_took_out_is_named_with_what_to_type() -> None:
             "with --join, or leave it out with --skip-host host-1",
         )
     }
+
+
+def test_p1_what_the_group_has_on_another_port_is_not_put_in_beside() -> None:
+    """Its requests come by a proxy there: they would lose their way while the app is stopped."""
+    web, host = builders.app(), builders.host()
+    seen = builders.survey([builders.facts(1, {"web": builders.slot()})], {"host-1": GONE}, [web])
+    assert fitness.misplaced(seen, web, host) == ""
+    seen.health[builders.group().arn][Target(host.instance_id, 80)] = HEALTHY
+    assert fitness.taken_out((web,), seen) == {}
+    assert fitness.misplaced(seen, web, host) == (
+        f"host-1: web is in web-lab ({host.instance_id}:80), and not on its own port there: name a "
+        "proxy's port under `target_port:`, or have its own target registered and healthy first"
+    )
 
 
 def test_a_new_host_is_named_in_the_plan_and_registered_when_its_release_is_proven() -> None:

@@ -9,7 +9,7 @@ import builders
 import pytest
 from builders import HEALTHY, NEW, OLD, UNHEALTHY
 
-from deploy.aws.targets import GONE, Health, State
+from deploy.aws.targets import GONE, Health, State, Target
 from deploy.hosts.records import Record
 from deploy.recovery import failed_host, failed_recovery, repair
 from deploy.survey.app_on_host import target_of
@@ -251,6 +251,17 @@ def test_p10_what_somebody_took_out_by_hand_is_left_alone_and_named() -> None:
     assert "host-1: web was taken out of web-lab by hand, so it stays out" in "\n".join(
         plan.warnings
     )
+
+
+def test_p1_what_the_group_has_on_another_port_is_named_and_not_to_be_joined() -> None:
+    seen = builders.survey([builders.facts(n, {"web": slot()}) for n in (1, 2)], {"host-1": GONE})
+    target = Target(builders.host().instance_id, 80)
+    seen.health[builders.group().arn][target] = HEALTHY
+    plan = repair.make(builders.environment(), seen)
+    assert plan.batches == ()
+    warned = "\n".join(plan.warnings)
+    assert f"host-1: web is in web-lab ({target}), and not on its own port there" in warned
+    assert "--join" not in warned
 
 
 def test_an_app_that_is_out_of_one_of_its_groups_is_proven_and_registered_again() -> None:

@@ -111,6 +111,58 @@ def test_p10_behind_a_proxy_the_proxys_port_is_the_own_one_and_the_apps_is_not()
     assert "which `target_groups:` of web does not name" in same.problem
 
 
+def behind_nginx(*own: Target, **settings: Any) -> tuple[OtherTarget, ...]:
+    """A fleet of one whose group has it on these ports alone."""
+    web = builders.app("web", 5000, **settings)
+    seen = builders.survey([builders.facts(1)], apps=[web])
+    for (group,) in seen.groups.values():
+        seen.health[group.arn] = dict.fromkeys(own, HEALTHY)
+    return other_targets.find(seen, [web], [])
+
+
+def test_p1_the_only_target_is_never_to_be_deregistered_and_its_port_is_named() -> None:
+    (other,) = behind_nginx(Target(FIRST, 80))
+    assert other.problem == (
+        f"host-1: {FIRST}:80 is a target of web-lab, and the port is none of web's (:5000): set "
+        "`target_port: 80` for web if a proxy there passes requests on to the app, or else have "
+        f"{FIRST}:5000 registered and healthy before you deregister it"
+    )
+
+
+def test_p1_a_proxy_in_the_own_group_is_looked_for() -> None:
+    facts = f"port.listener={NGINX}", "client=7"
+    (other,) = other_targets.seen(behind_nginx(Target(FIRST, 80)), on(*facts))
+    assert other.problem.endswith(
+        "and nginx.service (pid 7, nginx) listens there and has connections to the app: set "
+        "`target_port: 80` for web"
+    )
+    (both,) = other_targets.seen(behind_nginx(Target(FIRST, 80), Target(FIRST, 5000)), on(*facts))
+    assert "listens there and has connections to the app: requests that it gets" in both.problem
+
+
+@pytest.mark.parametrize("answers", [on(is_gone=True), on("port.listener=7")])
+def test_p1_where_a_proxy_cannot_be_looked_for_the_port_is_named_too(
+    answers: dict[str, Remote],
+) -> None:
+    (other,) = other_targets.seen(behind_nginx(Target(FIRST, 80)), answers)
+    assert "set `target_port: 80` for web if a proxy there passes requests on" in other.problem
+
+
+def test_p1_a_target_that_is_not_healthy_serves_in_no_ones_place() -> None:
+    web = builders.app()
+    seen = builders.survey([builders.facts(1)], {"host-1": builders.UNHEALTHY}, [web])
+    for (group,) in seen.groups.values():
+        seen.health[group.arn][Target(FIRST, 80)] = HEALTHY
+    (other,) = other_targets.find(seen, [web], [])
+    assert f"have {FIRST}:5000 registered and healthy before" in other.problem
+
+
+def test_p10_the_apps_own_port_is_no_proxys() -> None:
+    (other,) = behind_nginx(Target(FIRST, 5000), target_port=80)
+    assert "but its own: leave out `target_port:` of web, or have" in other.problem
+    assert other_targets.seen([other], on(is_gone=True)) == (other,)
+
+
 def test_p10_a_target_that_leaves_the_own_group_is_none() -> None:
     seen = builders.survey([builders.facts(1)], apps=[WEB])
     for (group,) in seen.groups.values():
