@@ -9,6 +9,7 @@ from deploy.errors import BadInput
 from deploy.observe.watch import NoteObservation, WatchDraining, WatchServing
 from deploy.plan import assembly, host_steps
 from deploy.plan.host_plan import HostPlan
+from deploy.steps.answers import ProvePrevious
 from deploy.steps.records import ForgetOut
 from deploy.steps.target import DeregisterTarget, RegisterTarget, WaitHealthy
 from deploy.steps.verify import ProveRelease
@@ -17,6 +18,7 @@ from deploy.survey.question import Questions
 if TYPE_CHECKING:
     from deploy.plan.plan import Plan
     from deploy.settings.environment import Environment
+    from deploy.steps.base import Step
     from deploy.survey.app_on_host import AppOnHost
     from deploy.survey.facts import Survey
 
@@ -28,8 +30,8 @@ SERVING_SECONDS = 3.0
 def make(environment: Environment, survey: Survey, *, allow_downtime: bool = False) -> Plan:
     """The plan for the one host and the one app that are asked for.
 
-    Raises BadInput where they are none or several, where the host does not serve what was deployed
-    there, or where too few others would be left in service.
+    Raises BadInput where they are none or several, where the host serves neither what was deployed
+    there nor the unit that the app replaces, or where too few others would be left in service.
     """
     if len(environment.asked_apps) > 1:
         names = ", ".join(app.name for app in environment.asked_apps)
@@ -40,16 +42,17 @@ def make(environment: Environment, survey: Survey, *, allow_downtime: bool = Fal
     on = survey.on(facts.host, app)
     if app.is_worker:
         raise BadInput(f"{app.name} is a worker: it has no target group, so nothing is measured")
-    if not (on.slot.deployed and on.slot.is_as_deployed and on.serves):
+    if not (_previous(on) or (on.slot.deployed and on.slot.is_as_deployed and on.serves)):
         raise BadInput(
             f"{on.host}: {app.name} is {on.health}, and it runs "
             f"{on.slot.running_release or 'no release of ours'}: only a host that serves what was "
-            "deployed there can be observed; name another one with --host, or see inv status"
+            "deployed there, or the unit under `replaces:`, can be observed; name another one with "
+            "--host, or see inv status"
         )
     rollout = environment.rollout.model_copy(update={"window": None})
     made = assembly.assemble(
         environment.model_copy(update={"rollout": rollout}),
-        ("Observe", {app.name: on.slot.running_release}),
+        ("Observe", {app.name: _previous(on) or on.slot.running_release}),
         {},
         (),
         survey,
@@ -59,17 +62,28 @@ def make(environment: Environment, survey: Survey, *, allow_downtime: bool = Fal
     return replace(made, tolerated=0)
 
 
+def _previous(on: AppOnHost) -> str:
+    """The unit that the app replaces, where that serves still and nothing was deployed yet."""
+    slot = on.slot
+    is_untouched = not (slot.deployed or slot.out or slot.unit_state.is_running)
+    return on.previous_unit if is_untouched and on.serves else ""
+
+
 def _round(on: AppOnHost, environment: Environment) -> HostPlan:
     """Out, drained for the whole delay, proven, in again; the service runs on."""
     host, app = on.host, on.app
     drain_seconds = host_steps.drain_seconds(on, environment)
+    asked, previous = Questions.of(on), _previous(on)
+    proof: Step = ProveRelease(host, app, on.slot.running_release, asked)
+    if previous:
+        proof = ProvePrevious(host, app, previous, asked)
     return HostPlan(
         host,
         (
             WatchServing(host, app, SERVING_SECONDS),
             DeregisterTarget(host, app, was_healthy=True),
             WatchDraining(host, app, drain_seconds),
-            ProveRelease(host, app, on.slot.running_release, Questions.of(on)),
+            proof,
             RegisterTarget(host, app),
             WaitHealthy(host, app),
             ForgetOut(host, app),

@@ -46,6 +46,27 @@ class ProveRevived(OnHost):
 
 
 @dataclass(frozen=True)
+class ProvePrevious(OnHost):
+    """The previous unit, which was never stopped, still runs and answers on the app's port."""
+
+    phase = Phase.PROVE
+
+    unit_name: str
+    questions: Check
+
+    def run(self, fleet: Fleet) -> None:
+        """Any answer that the load balancer would take, of a unit that is active afterwards."""
+        asked = self.questions.of_previous(self.unit_name)
+        _wait_for_answer(fleet, self, asked, self.unit_name)
+        state = fleet.remote(self.host).ask(unit_state.shown(self.unit_name), LOOK_SECONDS)
+        if state.active != "active":
+            raise NotProven(f"{self.host}: {self.unit_name} is {state.active}")
+
+    def __str__(self) -> str:
+        return f"prove {self.unit_name}: {self.questions.shown(self.app.port)}"
+
+
+@dataclass(frozen=True)
 class ProveProxy(OnHost):
     """The proxy answers what the load balancer asks, when all apps behind it are switched."""
 

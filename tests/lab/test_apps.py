@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from lab.aws import short_name
 from lab.fleet import Lab
 from lab.load import MODEST_RATE, Load
-from lab.project import ROOT, Project, until
+from lab.project import ROOT, Project, set_delay, until
 
 pytestmark = pytest.mark.hosts(2)
 
@@ -164,6 +165,22 @@ def test_a_unit_of_before_is_adopted_without_a_lost_request(legacy: Project, lab
         shown = lab.shell(host, "systemctl is-enabled legacy.service || true")
         assert shown.strip() == "disabled"
     assert set(legacy.releases().values()) == {"1.0.0"}
+
+
+def test_p1_a_fleet_is_measured_before_its_first_deploy(legacy: Project, lab: Lab) -> None:
+    """By the unit that the app replaces, which is not stopped, and nothing is deployed."""
+    set_delay(lab, "web-lab", 6)
+    host = short_name(lab.hosts[0].name)
+    trace = str(legacy.folder / "trace.json")
+    with Load(lab.url("web"), rate=MODEST_RATE) as load:
+        words = ("observe", "--env", "lab", "--app", "web", "--host", host, "--yes")
+        ran = legacy.inv(*words, "--trace", trace)
+    assert ran.code == 0, ran.output
+    assert load.result.failed == 0, load.result.failures
+    assert "prove legacy.service: GET :5000/health gives 200" in ran.output
+    for each in lab.hosts:
+        assert lab.shell(each, "systemctl is-active legacy.service").strip() == "active"
+    assert set(lab.health("web-lab").values()) == {"healthy"}
 
 
 def test_a_failed_adoption_gives_the_unit_of_before_its_place_back(

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import builders
 import pytest
-from builders import UNHEALTHY
+from builders import RUNNING, UNHEALTHY
 from plan.test_assembly import old
 
+from deploy.clock import CLOCK
 from deploy.errors import BadInput
+from deploy.hosts.probe.request import Reply
 from deploy.observe import rounds, trace
 from deploy.observe.watch import WatchDraining
 from deploy.recovery import failed_host
+from deploy.steps.answers import ProvePrevious
 from deploy.steps.target import DeregisterTarget
-from deploy.survey.slot import Slot
+from deploy.steps.verify import NotProven
+from deploy.survey.slot import Slot, UnitState
 from observe.test_findings import GROUP, SEEN
 
 if TYPE_CHECKING:
     from deploy.plan.plan import Plan
+    from deploy.steps.fleet import Fleet
     from deploy.survey.facts import Survey
 
 HOST, *OTHERS = old(1, 2, 3)
@@ -72,10 +77,96 @@ def test_p4_where_it_stops_the_target_goes_back_in(kind: type) -> None:
     assert way.serves
 
 
-def undeployed() -> Survey:
+def undeployed(slot: Slot | None = None) -> Survey:
     """What runs was put there by something else."""
-    seen = builders.survey([builders.facts(1, {"web": Slot()}), *OTHERS])
+    seen = builders.survey([builders.facts(1, {"web": slot or Slot()}), *OTHERS])
     return replace(seen, hosts=seen.hosts[:1], other_hosts=tuple(each.host for each in OTHERS))
+
+
+BEFORE = Slot(replaces=RUNNING)
+"""The unit that the app replaces serves, as before any deploy."""
+WEB = builders.app(replaces="old-web.service")
+
+
+def first_of_all(slot: Slot) -> Plan:
+    return rounds.make(builders.environment(WEB), undeployed(slot))
+
+
+def test_the_unit_that_the_app_replaces_is_observed_before_the_first_deploy() -> None:
+    """Proven as what it is: no release of ours runs."""
+    plan = first_of_all(BEFORE)
+    assert "Observe web old-web.service on lab" in plan.title
+    (host_plan,) = plan.batches[0]
+    names = [type(step).__name__ for step in host_plan.steps]
+    assert names[3:5] == ["ProvePrevious", "RegisterTarget"]
+    assert "StopUnit" not in names
+    assert str(host_plan.steps[3]) == "prove old-web.service: GET :5000/health gives 200"
+
+
+def test_p4_where_the_previous_unit_is_not_proven_the_target_goes_back_in() -> None:
+    (host_plan,) = first_of_all(BEFORE).batches[0]
+    way = failed_host.recovery_of(host_plan, host_plan.steps[3])
+    names = [type(step).__name__ for step in way.steps]
+    assert names == ["RegisterTarget", "WaitHealthy", "ForgetOut"]
+
+
+@pytest.mark.parametrize(
+    "slot",
+    [
+        replace(BEFORE, out="?"),
+        replace(BEFORE, unit_state=RUNNING),
+        builders.slot(replaces=RUNNING, unit_state=UnitState()),
+        Slot(),
+    ],
+    ids=["out by us", "beside ours", "deployed since", "not running"],
+)
+def test_a_previous_unit_that_does_not_serve_alone_is_refused(slot: Slot) -> None:
+    with pytest.raises(BadInput, match="or the unit under `replaces:`"):
+        first_of_all(slot)
+
+
+class PaperHost:
+    """A host that answers questions with a code, and whose unit is in a state; its own fleet."""
+
+    clock = CLOCK
+
+    def __init__(self, code: int, active: str) -> None:
+        self.code, self.active = code, active
+
+    def remote(self, host: object) -> PaperHost:
+        del host
+        return self
+
+    def probe(self, request: object, seconds: float) -> Reply:
+        del request, seconds
+        return Reply(self.code)
+
+    def ask(self, script: object, seconds: float) -> UnitState:
+        del script, seconds
+        return replace(RUNNING, active=self.active)
+
+
+@pytest.mark.parametrize(
+    ("code", "active", "said"),
+    [
+        (200, "active", ""),
+        (200, "failed", "old-web.service is failed"),
+        (503, "active", "old-web.service gave answer 503, not 200"),
+    ],
+)
+def test_p3_the_previous_unit_is_registered_only_where_it_runs_and_answers(
+    code: int, active: str, said: str
+) -> None:
+    (host_plan,) = first_of_all(BEFORE).batches[0]
+    app = builders.app(replaces="old-web.service", start_timeout_seconds=1).at(5000)
+    proof = replace(cast("ProvePrevious", host_plan.steps[3]), app=app)
+    assert isinstance(proof, ProvePrevious)
+    fleet = cast("Fleet", PaperHost(code, active))
+    if said:
+        with pytest.raises(NotProven, match=said):
+            proof.run(fleet)
+    else:
+        proof.run(fleet)
 
 
 REFUSED: dict[str, tuple[Survey, dict[str, Any], str]] = {
