@@ -122,9 +122,8 @@ def _show_observations(rollout: Rollout, seen: Sequence[Observation], file: Path
     opened, (app, *_) = rollout.opened, rollout.opened.environment.asked_apps
     groups = opened.groups[app.name]
     found = [*findings.suggestions(opened.environment, groups, seen)]
-    delay_seconds = max(group.delay_seconds for group in groups)
     count = len(opened.everyone)
-    seconds = findings.deploy_seconds(opened.environment, count, delay_seconds, seen)
+    seconds = findings.deploy_seconds(opened.environment, count, groups, seen)
     found.append(
         f"A deploy to all {count} hosts waits about {seconds:.0f} s; uploads and the app's own "
         "start come on top."

@@ -19,14 +19,27 @@ if TYPE_CHECKING:
 
 MARGIN, LEAST_MARGIN_SECONDS = 1.5, 1.0
 FEWEST_ARRIVALS = 6
-"""Fewer connections than that in the seconds before may be health checks alone."""
+"""Of fewer requests than that in the seconds before, none may come while it matters."""
 SLOW_CHECK_SECONDS = 10.0
 """An interval between health checks above which they are most of what a host waits for."""
 
 
-def propagation_seconds(seen: Sequence[Observation]) -> int | None:
+def most_checks(groups: Sequence[TargetGroup], each: Observation) -> int:
+    """How many connections may be health checks: one of each peer and group in each interval.
+
+    Any of the peers may be a node of the load balancer, of which each asks by itself.
+    """
+    asked = (math.floor(each.watched_seconds / group.interval_seconds) + 1 for group in groups)
+    return each.peers * sum(asked)
+
+
+def _shows_requests(groups: Sequence[TargetGroup], each: Observation) -> bool:
+    return each.arrivals >= FEWEST_ARRIVALS and each.arrivals > most_checks(groups, each)
+
+
+def propagation_seconds(groups: Sequence[TargetGroup], seen: Sequence[Observation]) -> int | None:
     """How long a drain should last at least; None where no request showed it."""
-    if any(each.arrivals < FEWEST_ARRIVALS for each in seen):
+    if not all(_shows_requests(groups, each) for each in seen):
         return None
     # The next request might have come just after the last one.
     longest = max(each.last_request_seconds + each.watched_seconds / each.arrivals for each in seen)
@@ -39,7 +52,7 @@ def suggestions(
     """One line each: a setting, its value, and the evidence for it."""
     found: list[str] = []
     still = [each for each in seen if _is_unending(each)]
-    suggested = propagation_seconds(seen)
+    suggested = propagation_seconds(groups, seen)
     if still:
         found.append(
             f"Requests came until the end of the drain ({still[0].drain_seconds:g} s): something "
@@ -47,9 +60,12 @@ def suggestions(
             "load balancers need to hear of it. No setting is suggested."
         )
     elif suggested is None:
+        few = next(each for each in seen if not _shows_requests(groups, each))
         found.append(
-            "Too few requests came in the seconds before, or none: when the last one comes cannot "
-            "be seen. Observe again while the host is used."
+            f"Too few requests came in the {few.watched_seconds:g} s before: {few.arrivals} "
+            f"connections brought some, and health checks from {few.peers} addresses may be up to "
+            f"{most_checks(groups, few)}, so when the last request comes cannot be seen. Observe "
+            "again while the host is used more."
         )
     else:
         last = max(each.last_request_seconds for each in seen)
@@ -81,16 +97,19 @@ def _of_checks(group: TargetGroup, healthy_seconds: float) -> list[str]:
 
 
 def deploy_seconds(
-    environment: Environment, hosts: int, drain_seconds: float, seen: Sequence[Observation]
+    environment: Environment,
+    hosts: int,
+    groups: Sequence[TargetGroup],
+    seen: Sequence[Observation],
 ) -> float:
     """How long a deploy to so many hosts waits: drains, proofs, and health as it was measured.
 
-    drain_seconds: the longest delay of the app's groups. Uploads and the app's own start come on
-    top.
+    Uploads and the app's own start come on top.
     """
     rollout, (app, *_) = environment.rollout, environment.asked_apps
+    drain_seconds = max(group.delay_seconds for group in groups)
     if rollout.drain == "quiet":
-        floor = propagation_seconds(seen) or environment.propagation_seconds
+        floor = propagation_seconds(groups, seen) or environment.propagation_seconds
         drain_seconds = min(max(floor, environment.quiet_seconds), drain_seconds)
     measured = max(each.healthy_seconds for each in seen)
     turn = app.prove_seconds + measured + rollout.soak_seconds

@@ -81,7 +81,7 @@ def _round(on: AppOnHost, environment: Environment) -> HostPlan:
         host,
         (
             WatchServing(host, app, SERVING_SECONDS),
-            DeregisterTarget(host, app, was_healthy=True),
+            DeregisterTarget(host, app, was_healthy=True, sees_out=False),
             WatchDraining(host, app, drain_seconds),
             proof,
             RegisterTarget(host, app),

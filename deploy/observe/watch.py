@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy.errors import RemoteError, Unreachable
 from deploy.steps.base import OnHost, Phase, Timed
 from deploy.steps.drain import SAMPLE_SECONDS, look
 from deploy.steps.fleet import Moment, Stopped
-from deploy.steps.observation import Observation
-from deploy.steps.senders import Senders
+from deploy.steps.observation import Arrivals, Observation
+from deploy.steps.target import see_out
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from deploy.hosts.scripts.connections import Connection
     from deploy.steps.fleet import Fleet
 
 
@@ -28,9 +26,9 @@ class WatchServing(Timed):
     def run(self, fleet: Fleet) -> None:
         """Watch; Stopped when the operator wants an end."""
         now = fleet.clock.monotonic()
-        arrivals = _Arrivals(now)
+        arrivals = Arrivals(now, fleet.ignore_peers)
+        fleet.arrivals[self.host.name, self.app.unit_name] = arrivals
         _watch(fleet, self, arrivals, now + self.seconds)
-        fleet.arrivals[self.host.name, self.app.unit_name] = arrivals.count
 
     def __str__(self) -> str:
         return f"watch {self.app.slot_mark}serving for {self.seconds:g} s"
@@ -38,7 +36,10 @@ class WatchServing(Timed):
 
 @dataclass(frozen=True)
 class WatchDraining(Timed):
-    """See when the last new request comes in; the service is not stopped after it.
+    """See when the last request comes in, and when the API shows that the target is out.
+
+    The two have nothing to do with each other, so the connections are watched from the
+    deregistration on. The service is not stopped afterwards.
 
     seconds: the whole deregistration delay, so that requests in flight finish.
     """
@@ -48,11 +49,18 @@ class WatchDraining(Timed):
     def run(self, fleet: Fleet) -> None:
         """Watch; Stopped when the operator wants an end."""
         began = fleet.marked(self.host, self.app, Moment.DEREGISTERED)
-        arrivals = _Arrivals(began)
-        # Before the API showed that it is out, nothing was watched: requests may have come.
-        arrivals.last = fleet.marked(self.host, self.app, Moment.SEEN_OUT)
-        _watch(fleet, self, arrivals, began + self.seconds)
-        fleet.mark(self.host, self.app, Moment.LAST_REQUEST, arrivals.last)
+        before = fleet.arrivals.get((self.host.name, self.app.unit_name))
+        arrivals = Arrivals(began, fleet.ignore_peers, before.samples if before else ())
+        end = began + self.seconds
+        acts = (
+            partial(see_out, fleet, self, began),
+            partial(_watch, fleet, self, arrivals, end),
+        )
+        fleet.crew.together(acts, len(acts))
+        # Before the first look requests may have come.
+        last = end if arrivals.watched_since is None else arrivals.watched_since
+        last = last if arrivals.last is None else max(last, arrivals.last)
+        fleet.mark(self.host, self.app, Moment.LAST_REQUEST, last)
         if arrivals.is_blind:
             raise RemoteError(
                 f"{self.host}: its connections could not be seen all the time, so nothing was "
@@ -79,9 +87,11 @@ class NoteObservation(OnHost):
             marked = [fleet.marked(self.host, self.app, each) for each in (first, last)]
             return max(0.0, marked[1] - marked[0])
 
+        before = fleet.arrivals[self.host.name, self.app.unit_name]
         fleet.observations.append(
             Observation(
-                arrivals=fleet.arrivals.get((self.host.name, self.app.unit_name), 0),
+                arrivals=before.count,
+                peers=len(before.peers),
                 watched_seconds=self.watched_seconds,
                 draining_seconds=between(Moment.DEREGISTERED, Moment.SEEN_OUT),
                 last_request_seconds=between(Moment.DEREGISTERED, Moment.LAST_REQUEST),
@@ -94,40 +104,10 @@ class NoteObservation(OnHost):
         return "note what it took"
 
 
-class _Arrivals:
-    """When data last came in by a connection since a moment, and how often some was seen to."""
-
-    def __init__(self, since: float) -> None:
-        self.last: float | None = None
-        self.count = 0
-        self.is_blind = False
-        self._since = since
-        self._before: dict[tuple[str, str], Connection] = {}
-
-    def see(self, sample: Sequence[Connection], now: float) -> None:
-        """Look at a sample that was taken at a time, by the clock.
-
-        The kernel says how long ago data came in. Of what has ended meanwhile it does not: that
-        counts as of now, unless it brought nothing since the sample before.
-        """
-        for each in sample:
-            before = self._before.get(each.ends)
-            if not each.received or (before and each.received <= before.received):
-                continue
-            at = now if each.has_ended else now - each.received_ms / 1000
-            if at > self._since:
-                self.count += 1
-                self.last = max(self.last or at, at)
-        ended = {each.ends for each in sample if each.has_ended}
-        self._before |= {each.ends: each for each in sample}
-        self._before = {ends: its for ends, its in self._before.items() if ends not in ended}
-
-
 def _watch(
-    fleet: Fleet, step: WatchServing | WatchDraining, arrivals: _Arrivals, end: float
+    fleet: Fleet, step: WatchServing | WatchDraining, arrivals: Arrivals, end: float
 ) -> None:
     """Watch the step's port until then; Stopped where the operator wants an end."""
-    counts = Senders(fleet.ignore_peers).counts
     began = fleet.clock.monotonic()
     whole = end - began
     while (left := end - fleet.clock.monotonic()) > 0:
@@ -141,7 +121,7 @@ def _watch(
             fleet.tell(step.host.name, f"its connections cannot be seen: {error}")
         else:
             now = fleet.clock.monotonic()
-            arrivals.see([each for each in sample if counts(each)], now)
+            arrivals.see(sample, now, seconds)
             gone, last = whole - (end - now), arrivals.last
             seen = "no request came" if last is None else f"the last request {now - last:.1f} s ago"
             fleet.tell(step.host.name, f"{gone:.0f} of {whole:.0f} s, {seen}")

@@ -147,8 +147,8 @@ def _short(command: str, most: int = 200) -> str:
 
 
 OBSERVED: dict[str, Callable[[Observation], str]] = {
-    "connections that brought requests before": lambda each: (
-        f"{each.arrivals} in {each.watched_seconds:g} s"
+    "connections with requests before, from addresses": lambda each: (
+        f"{each.arrivals} from {each.peers} in {each.watched_seconds:g} s"
     ),
     "from the deregistration until draining": lambda each: f"{each.draining_seconds:.1f} s",
     "until the last request": lambda each: f"{each.last_request_seconds:.1f} s",

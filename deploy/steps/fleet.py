@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from deploy.hosts.ssh.remote import Remote
     from deploy.settings.app import AppInSlot
     from deploy.settings.environment import Network
-    from deploy.steps.observation import Observation
+    from deploy.steps.observation import Arrivals, Observation
     from deploy.survey.slot import UnitState
 
 
@@ -87,7 +87,7 @@ class Fleet:
     crew: Crew = field(default_factory=Crew)
     moments: dict[tuple[str, str, Moment], float] = field(default_factory=dict)
     started: dict[tuple[str, str], UnitState] = field(default_factory=dict)
-    arrivals: dict[tuple[str, str], int] = field(default_factory=dict)
+    arrivals: dict[tuple[str, str], Arrivals] = field(default_factory=dict)
     observations: list[Observation] = field(default_factory=list)
 
     def remote(self, host: Host) -> Remote:

@@ -1,8 +1,20 @@
-"""What one time out of the load balancer and back in took. Pure."""
+"""What one time out of the load balancer and back in took, and what brings requests. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deploy.steps.senders import Address, Senders, address_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from deploy.hosts.scripts.connections import Connection
+    from deploy.settings.environment import Network
+
+COMPARED_SAMPLES = 3
+"""What was opened since the first of them, and had a like in the second, brings requests."""
 
 
 @dataclass(frozen=True)
@@ -11,17 +23,72 @@ class Observation:
 
     Attributes:
         arrivals: Connections that brought requests while the target served, summed over samples.
+        peers: From how many addresses anything came meanwhile.
         watched_seconds: For how long they were counted.
         draining_seconds: Until the API showed that no group sends requests any more.
-        last_request_seconds: Until data last came in, or until the API showed it draining, where
-            that is later: what comes before is not watched.
+        last_request_seconds: Until a request last came in, or until the connections were first
+            looked at, where that is later.
         drain_seconds: For how long that was watched.
         healthy_seconds: From the registration until every group found the target healthy.
     """
 
     arrivals: int
+    peers: int
     watched_seconds: float
     draining_seconds: float
     last_request_seconds: float
     drain_seconds: float
     healthy_seconds: float
+
+
+@dataclass
+class Arrivals:
+    """When a request last came in, and how many connections brought some, by samples of a port.
+
+    What brings requests is decided as at the end of a drain, by `Senders`: neither the frames of a
+    web socket nor a long upload do, nor a health check now and then. Each sample is compared with
+    the two before it, so that a connection counts once for what was opened, and then where it was
+    idle and is used again.
+
+    Attributes:
+        since: What came before that moment is none.
+        ignored: Networks whose connections never count.
+        samples: The last two samples, which may be of another watch before this one.
+        count: Connections that brought requests, summed over samples.
+        peers: The addresses that anything came from.
+        last: When a request last came in, by the clock; None for never.
+        watched_since: When the port was first looked at; None for never.
+        is_blind: Whether it could not be looked at for a while.
+    """
+
+    since: float
+    ignored: tuple[Network, ...] = ()
+    samples: tuple[tuple[Connection, ...], ...] = ()
+    count: int = 0
+    peers: set[Address | None] = field(default_factory=set)
+    last: float | None = None
+    watched_since: float | None = None
+    is_blind: bool = False
+
+    def see(self, sample: Iterable[Connection], now: float, watched_seconds: float) -> None:
+        """Look at a sample that was taken at a time, by the clock, over so many seconds.
+
+        The kernel says how long ago data came in. Of what has ended meanwhile it does not: that
+        counts as of now.
+        """
+        if self.watched_since is None:
+            self.watched_since = max(self.since, now - watched_seconds)
+        seen, senders = tuple(sample), Senders(self.ignored)
+        for each in (*self.samples, seen):
+            senders.see(each)
+        before = {each.ends: each.received for each in self.samples[-1]} if self.samples else {}
+        self.samples = (*self.samples, seen)[1 - COMPARED_SAMPLES :]
+        self.count += sum(senders.found.values())
+        for each in seen:
+            if not senders.counts(each) or each.received <= before.get(each.ends, 0):
+                continue
+            peer = address_of(each.peer)
+            self.peers.add(peer)
+            at = now if each.has_ended else now - each.received_ms / 1000
+            if str(peer) in senders.found and at > self.since:
+                self.last = at if self.last is None else max(self.last, at)

@@ -36,12 +36,14 @@ def named(app: AppInSlot) -> str:
 class DeregisterTarget(OnHost):
     """Out of all the app's groups: no new requests for this host.
 
-    was_healthy: whether it served before.
+    was_healthy: whether it served before; sees_out: whether it waits until AWS shows that, which
+    another step does otherwise.
     """
 
     phase = Phase.DRAIN
 
     was_healthy: bool = field(default=True, repr=False)
+    sees_out: bool = field(default=True, repr=False)
 
     def run(self, fleet: Fleet) -> None:
         """Write it down on the host, deregister, and see that AWS took it.
@@ -62,16 +64,25 @@ class DeregisterTarget(OnHost):
                 fleet.registrar.deregister(group, target)
             finally:  # an answer that was lost may have been a yes
                 done = fleet.mark(self.host, self.app, Moment.DEREGISTERED)
-        still = fleet.until_out(self.host, self.app, done, VERIFY_OUT_SECONDS)
-        if still:
-            raise BalancerError(
-                f"{self.host}: {still.target} was deregistered from {still.group.name} but is "
-                f"{still.health}; something else registers it again"
-            )
-        fleet.mark(self.host, self.app, Moment.SEEN_OUT)
+        if self.sees_out:
+            see_out(fleet, self, done)
 
     def __str__(self) -> str:
         return f"deregister {self.app.slot_mark}from {named(self.app)}"
+
+
+def see_out(fleet: Fleet, step: OnHost, since: float) -> None:
+    """Wait until AWS shows that no group sends requests to what was deregistered at a time.
+
+    Raises BalancerError where one still may after a while.
+    """
+    still = fleet.until_out(step.host, step.app, since, VERIFY_OUT_SECONDS)
+    if still:
+        raise BalancerError(
+            f"{step.host}: {still.target} was deregistered from {still.group.name} but is "
+            f"{still.health}; something else registers it again"
+        )
+    fleet.mark(step.host, step.app, Moment.SEEN_OUT)
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,22 @@ def test_p1_lags_are_measured_and_a_trace_replayed_gives_the_same(
 
 
 @pytest.mark.hosts(2)
+@pytest.mark.parametrize(("propagation_seconds", "describe_seconds"), [(1.0, 4.0), (4.0, 1.0)])
+def test_p1_each_lag_is_measured_whatever_the_other_one_is(
+    project: Project, lab: Lab, propagation_seconds: float, describe_seconds: float
+) -> None:
+    """What the API shows says nothing about what load balancers do, and is not taken for it."""
+    project.install("1.0.0")
+    set_delay(lab, "web-lab", DELAY_SECONDS)
+    lab.knobs(propagation_lag_seconds=propagation_seconds, describe_lag_seconds=describe_seconds)
+    see_settled(lab, max(propagation_seconds, describe_seconds))
+    _, rounds = observed(project, lab)
+    for each in rounds:
+        assert abs(each["last_request_seconds"] - propagation_seconds) <= 1.0
+        assert abs(each["draining_seconds"] - describe_seconds) <= 1.0
+
+
+@pytest.mark.hosts(2)
 @pytest.mark.parametrize("step", ["watch serving", "deregister", "watch draining", "register"])
 def test_p4_ctrl_c_leaves_the_target_in_service(project: Project, lab: Lab, step: str) -> None:
     project.install("1.0.0")

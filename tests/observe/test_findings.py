@@ -13,6 +13,7 @@ from deploy.steps.observation import Observation
 
 SEEN = Observation(
     arrivals=40,
+    peers=2,
     watched_seconds=3.0,
     draining_seconds=0.4,
     last_request_seconds=4.0,
@@ -28,23 +29,44 @@ def test_the_suggested_propagation_is_longer_than_the_longest_that_was_seen(
 ) -> None:
     seen = (replace(SEEN, last_request_seconds=last_seconds), SEEN)
     longest = max(last_seconds, 4.0)
-    suggested = findings.propagation_seconds(seen)
+    suggested = findings.propagation_seconds([GROUP], seen)
     assert suggested is not None
     assert longest + 1 <= suggested <= 2 * longest + 2
 
 
 @pytest.mark.parametrize("arrivals", [0, 1, 5])
 def test_where_few_requests_came_before_nothing_is_suggested(arrivals: int) -> None:
-    """A load balancer's own checks are among them; also where it is one of two rounds."""
+    """Also where it is one of two rounds."""
     few = replace(SEEN, arrivals=arrivals, last_request_seconds=9.0)
-    assert findings.propagation_seconds((few,)) is None
-    assert findings.propagation_seconds((SEEN, few)) is None
+    assert findings.propagation_seconds([GROUP], (few,)) is None
+    assert findings.propagation_seconds([GROUP], (SEEN, few)) is None
+
+
+CHECKS: dict[str, tuple[int, list[float], int]] = {
+    "twelve nodes": (12, [5.0], 12),
+    "four nodes that ask quickly": (4, [1.0], 16),
+    "two groups of three nodes": (3, [5.0, 2.0], 9),
+}
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_what_health_checks_alone_may_bring_is_no_sign_of_requests(name: str) -> None:
+    """Each node of a load balancer asks by itself, once in each interval."""
+    peers, intervals, checks = CHECKS[name]
+    groups = [replace(GROUP, interval_seconds=each) for each in intervals]
+    few = replace(SEEN, arrivals=checks, peers=peers)
+    assert findings.propagation_seconds(groups, [few]) is None
+    (said, *_) = findings.suggestions(builders.environment(), groups, [few])
+    assert f"in the 3 s before: {checks} connections brought some, and health checks" in said
+    assert f"from {peers} addresses may be up to {checks}" in said
+    more = replace(few, arrivals=checks + 1)
+    assert findings.propagation_seconds(groups, [more]) is not None
 
 
 def test_the_time_between_two_requests_counts() -> None:
     rare = replace(SEEN, arrivals=6, watched_seconds=6.0)
-    assert findings.propagation_seconds((rare,)) == 8
-    assert findings.propagation_seconds((SEEN,)) == 7
+    assert findings.propagation_seconds([GROUP], (rare,)) == 8
+    assert findings.propagation_seconds([GROUP], (SEEN,)) == 7
 
 
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
@@ -52,7 +74,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "nothing came before": (
         {"arrivals": 0},
         {},
-        "Too few requests came in the seconds before, or none",
+        "Too few requests came in the 3 s before: 0 connections brought some, and health checks",
     ),
     "requests to the end": (
         {"last_request_seconds": 59.8},
@@ -98,4 +120,4 @@ def test_the_time_of_a_deploy_is_that_of_its_waits(name: str) -> None:
     rollout, hosts, expected = ROLLOUTS[name]
     app = builders.app("web", 5000, 5001, prove_seconds=10)
     environment = builders.environment(app, batch=None, rollout=rollout)
-    assert findings.deploy_seconds(environment, hosts, 60.0, [SEEN]) == expected
+    assert findings.deploy_seconds(environment, hosts, [GROUP], [SEEN]) == expected
