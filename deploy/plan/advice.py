@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.aws.targets import GONE, State
+from deploy.foreign_text import visible
 from deploy.steps import quiet_drain
 from deploy.survey import foreign_targets
 from deploy.survey.app_on_host import target_of
@@ -35,6 +36,7 @@ def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) ->
             f"SELinux is enforcing on {', '.join(enforcing)}: a service under /srv may be refused "
             "what its policy does not allow; watch the audit log"
         )
+    found += [text for app in apps if app.is_worker for text in _shells(app, survey)]
     found += _drift(apps, survey)
     return tuple(found)
 
@@ -65,6 +67,23 @@ def _of_group(app: App, group: TargetGroup, survey: Survey) -> list[str]:
             f"{group.interval_seconds * group.unhealthy_threshold:g} s of failed checks"
         )
     return found
+
+
+def _shells(app: App, survey: Survey) -> list[str]:
+    """The worker's hosts on which systemd would stop a shell in the worker's place.
+
+    Of a service the same is found by its listener, and lengthens its drains (`quiet_drain`).
+    """
+    shells: dict[str, list[str]] = {}
+    for on in survey.everywhere(app):
+        if on.slot.wrapper:
+            shells.setdefault(on.slot.wrapper, []).append(on.host.name)
+    return [
+        f"{app.name}: SIGTERM goes to a shell ({visible(shell)}) on {', '.join(names)}, which does "
+        "not pass it on: what it has started is killed at a stop, whatever work is under way; let "
+        "it end with `exec`"
+        for shell, names in shells.items()
+    ]
 
 
 def _drift(apps: tuple[App, ...], survey: Survey) -> list[str]:

@@ -8,6 +8,7 @@ is staged.
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -78,7 +79,8 @@ class Execution:
         self._guarded(self._call_off, "ending what was started early")
         self._guarded(self.fleet.crew.finish, "waiting for the old slots")
         seconds = self.fleet.clock.monotonic() - began
-        return self._progress.report(seconds, self._signal, lost=self.is_lost)
+        report = self._progress.report(seconds, self._signal, lost=self.is_lost)
+        return replace(report, notices=tuple(self.fleet.notices))
 
     def _guarded(self, act: Callable[[], None], what: str) -> None:
         """One part of the run; an unexpected error ends it, and is in the report."""

@@ -141,7 +141,7 @@ class Report:
     took the environment over meanwhile; mixed: whether more than one release runs, as far as a
     look at the fleet showed: afterwards, or before where no look was possible; defects: errors of
     Changeover itself that belong to no host; appeared: targets that are no hosts and were not there
-    when this was planned, in words.
+    when this was planned, in words; notices: what happened that is no failure, one sentence each.
     """
 
     plan: Plan
@@ -155,6 +155,7 @@ class Report:
     mixed: bool = False
     defects: tuple[str, ...] = ()
     appeared: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
     @property
     def stopped_short(self) -> bool:

@@ -68,7 +68,8 @@ class Fleet:
     that a later step of the same host and unit needs (monotonic seconds); stop: set when the
     operator wants an end; clock: by which steps wait; crew: the threads of the run; started: each
     unit's state right after its start, by host and unit, to recognize restarts by; arrivals: what
-    brought requests to a target that is observed; observations: what was measured of it.
+    brought requests to a target that is observed; observations: what was measured of it; notices:
+    what the report names although nothing failed by it.
     """
 
     remotes: Mapping[str, Remote]
@@ -89,6 +90,12 @@ class Fleet:
     started: dict[tuple[str, str], UnitState] = field(default_factory=dict)
     arrivals: dict[tuple[str, str], Arrivals] = field(default_factory=dict)
     observations: list[Observation] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    def notice(self, host: Host, text: str) -> None:
+        """Show at once, and in the report, what is no failure and the operator has to know."""
+        self.notices.append(f"{host}: {text}")
+        self.tell(host.name, f"| {text}")
 
     def remote(self, host: Host) -> Remote:
         """The host's connection."""

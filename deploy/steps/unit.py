@@ -10,6 +10,8 @@ from deploy.steps.base import SHOWN_DIGITS, OnHost, Phase
 from deploy.survey import unit_state
 
 if TYPE_CHECKING:
+    from deploy.errors import CommandResult
+    from deploy.hosts.scripts.script import Script
     from deploy.settings.app import AppInSlot
     from deploy.steps.fleet import Fleet
 
@@ -28,6 +30,24 @@ def _stop_seconds(app: AppInSlot) -> float:
     return own + 30
 
 
+def _stop(
+    fleet: Fleet, step: OnHost, script: Script[CommandResult], seconds: float, unit_name: str = ""
+) -> None:
+    """Run a script that stops a unit; where systemd had to kill it, that is a notice, no failure.
+
+    unit_name: the unit, where it is not the slot's own.
+    """
+    name, began = unit_name or step.app.unit_name, fleet.clock.monotonic()
+    result = fleet.remote(step.host).change(step.app.name, unit_state.killed(script), seconds)
+    if result:
+        gone = fleet.clock.monotonic() - began
+        fleet.notice(
+            step.host,
+            f"{name} was killed after {gone:.0f} s (result: {result}): what it had under way, "
+            "requests or work, was cut. Look at its journal and its `stop_timeout_seconds:`",
+        )
+
+
 @dataclass(frozen=True)
 class StopUnit(OnHost):
     """Stop the old release; it finishes what it has."""
@@ -36,9 +56,7 @@ class StopUnit(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """SIGTERM, and SIGKILL by systemd only after TimeoutStopSec."""
-        script, name = service.stop_unit(self.app.unit_name), self.app.name
-        remote = fleet.remote(self.host)
-        remote.change(name, script, _stop_seconds(self.app))
+        _stop(fleet, self, service.stop_unit(self.app.unit_name), _stop_seconds(self.app))
 
     def __str__(self) -> str:
         return f"stop {self.app.unit_name}"
@@ -54,9 +72,8 @@ class RetireUnit(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """Both at once, so that it does not come back at the next boot."""
-        script = service.retire_unit(self.unit_name)
-        remote = fleet.remote(self.host)
-        remote.change(self.app.name, script, max(_stop_seconds(self.app), 120))
+        script, seconds = service.retire_unit(self.unit_name), max(_stop_seconds(self.app), 120)
+        _stop(fleet, self, script, seconds, self.unit_name)
 
     def __str__(self) -> str:
         why = "" if self.unit_name == self.app.unit_name else ", which the app replaces"
@@ -74,7 +91,7 @@ class ReviveUnit(OnHost):
     def run(self, fleet: Fleet) -> None:
         """Stop and disable ours first, since both want the same port."""
         script = service.revive_unit(self.unit_name, instead_of=self.app.unit_name)
-        fleet.remote(self.host).change(self.app.name, script, self.app.settings.stop_seconds + 120)
+        _stop(fleet, self, script, self.app.settings.stop_seconds + 120)
 
     def __str__(self) -> str:
         return f"start {self.unit_name} again"

@@ -55,6 +55,7 @@ def _parse_slot(app: AppInSlot, reader: Reader) -> Slot:
         running_release=running if is_proof else "",
         running_unit_digest=digest if is_started_from(state, app.unit_name, written) else "",
         memory_kb=reader.first(f"{slot}.memory_kb", values.number) or 0,
+        wrapper=reader.first(f"{slot}.shell", values.word) or "",
         releases=tuple(reader.every(f"{name}.release", values.release_id)),
         manifests=dict(reader.every(f"{name}.manifest", _manifest)),
         out=_note(reader, f"{slot}.out"),

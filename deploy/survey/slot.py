@@ -95,6 +95,8 @@ class Slot:
         running_unit_digest: The digest of the unit that the running process was started with; empty
             where the file has changed since.
         memory_kb: What that process holds, in KiB.
+        wrapper: That process's program, where it is a shell that has started others and does not
+            catch SIGTERM; empty otherwise.
         releases: The releases that lie here.
         manifests: For each of them, the digest of its stored manifest.
         out: Our note that its target was taken out; `?` for one that cannot be read.
@@ -113,6 +115,7 @@ class Slot:
     running_release: str = ""
     running_unit_digest: str = ""
     memory_kb: int = 0
+    wrapper: str = ""
     releases: tuple[str, ...] = ()
     manifests: Mapping[str, str] = field(default_factory=dict)
     out: str = ""

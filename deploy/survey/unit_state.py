@@ -13,6 +13,7 @@ from deploy.survey.slot import Listener, UnitState
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from deploy.errors import CommandResult
     from deploy.hosts.scripts.script import Script
 
 
@@ -54,6 +55,24 @@ def shown(unit_name: str) -> Script[UnitState]:
 def started(unit_name: str) -> Script[UnitState]:
     """Start a unit; its state right afterwards."""
     return service.start_unit(unit_name).read_by(lambda result: parse_show(result.facts))
+
+
+KILLED = frozenset({"timeout", "signal", "core-dump", "oom-kill", "watchdog"})
+"""Results of a unit that did not end by itself; SIGTERM alone makes none of them."""
+
+
+def killed(script: Script[CommandResult]) -> Script[str]:
+    """Stop a unit; systemd's result where what ran did not end by itself, and empty otherwise."""
+    return script.read_by(lambda result: _killed(result.facts))
+
+
+def _killed(lines: Iterable[str]) -> str:
+    reader = Reader(lines)
+    was = UnitState(active=reader.first("stopped.was", values.word) or "")
+    result = reader.first("stopped.result", values.word) or ""
+    # One that was stopped before has the result of then.
+    is_now = was.is_running or was.active == "deactivating"
+    return result if is_now and result in KILLED else ""
 
 
 def running(app: str, unit_name: str, port: int) -> Script[Running]:

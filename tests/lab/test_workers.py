@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from lab.fleet import Lab
@@ -93,6 +95,38 @@ def test_a_worker_is_deployed_with_the_app_on_its_hosts_and_ends_what_it_does(
         shown = lab.shell(host, "systemctl show jobs@0.service -p Environment --value")
         assert "PORT=" not in shown
         assert "ASPNETCORE_URLS=" not in shown
+
+
+def test_p10_a_worker_that_is_killed_at_its_stop_is_in_the_log_and_in_the_report(
+    jobs: Project,
+) -> None:
+    jobs.settings["deploy"]["apps"]["jobs"]["stop_timeout_seconds"] = 2
+    jobs.configure()
+    build(jobs, "1.0.0", work="trap '' TERM; while :; do sleep 1; done")
+    code, output = deploy(jobs, "--app", "jobs")
+    assert code == 0, output
+    build(jobs, "2.0.0")
+    code, output = deploy(jobs, "--app", "jobs")
+    assert code == 0, output
+    killed = re.findall(
+        r"jobs@0\.service was killed after [23] s \(result: timeout\)", " ".join(output.split())
+    )
+    assert len(killed) == 4, output
+    assert state(jobs)["jobs"] == {("running", "2.0.0")}
+
+
+@pytest.mark.parametrize("command", ["sh -c './jobs; :'", "jobs"])
+def test_p10_a_worker_behind_a_shell_is_a_warning_in_the_plan(jobs: Project, command: str) -> None:
+    jobs.settings["deploy"]["apps"]["jobs"] |= {"command": command, "executables": ["jobs"]}
+    jobs.configure()
+    build(jobs, "1.0.0")
+    code, output = deploy(jobs, "--app", "jobs")
+    assert code == 0, output
+    build(jobs, "2.0.0")
+    code, output = deploy(jobs, "--app", "jobs")
+    assert code == 0, output
+    warned = "jobs: SIGTERM goes to a shell" in " ".join(output.split())
+    assert warned is command.startswith("sh"), output
 
 
 @pytest.mark.parametrize(

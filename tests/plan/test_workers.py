@@ -127,6 +127,15 @@ def test_nothing_of_drains_is_said_about_workers() -> None:
     assert quiet_drain.refusals((JOBS,), seen(JOBS)) == []
 
 
+def test_p10_a_worker_behind_a_shell_is_named_with_what_helps() -> None:
+    """Systemd signals the shell alone, and kills the rest when that ends."""
+    found = seen(JOBS, jobs=builders.slot(wrapper="dash"))
+    (warned,) = [text for text in made(JOBS, found=found).warnings if "SIGTERM" in text]
+    assert warned.startswith("jobs: SIGTERM goes to a shell (dash) on host-1, which does not pass")
+    assert "`exec`" in warned
+    assert not [text for text in made(JOBS).warnings if "SIGTERM" in text]
+
+
 def test_a_worker_needs_no_second_port_to_surge() -> None:
     environment = builders.environment(JOBS, rollout={"strategy": "surge"})
     preflight.refuse_surge(environment, seen(JOBS))

@@ -59,6 +59,16 @@ def test_a_host_that_somebody_took_back_by_hand_is_told_as_back(run: Run) -> Non
     assert (told.outcomes["host-1"], told.outcomes["host-2"]) == (Outcome.BACK, Outcome.BACK)
 
 
+def test_p10_what_was_killed_on_the_way_there_or_back_is_in_the_report(run: Run) -> None:
+    def kill(execution: Any) -> None:
+        execution.fleet.notice(builders.host(), "jobs@0.service was killed")
+
+    first = run(made(old(1)), {"host-1: stop": kill}).report
+    assert first.notices == ("host-1: jobs@0.service was killed",)
+    assert first.exit_code is ExitCode.DONE
+    assert rollout.merged(first, first).notices == first.notices * 2
+
+
 class Seams:
     """What a rollout knows as its session, lease, signals and screen: on paper."""
 

@@ -193,6 +193,12 @@ def test_a_failure_is_told_once_and_whole() -> None:
     assert "x" * 300 not in text
 
 
+def test_a_notice_is_in_the_report_of_a_deploy_that_went_well() -> None:
+    done = Report(made(), {"host-1": Outcome.DONE}, notices=("host-1: jobs was killed",))
+    assert done.exit_code == 0
+    assert "host-1: jobs was killed" in printed(tables.render_report(done, ""))
+
+
 SAMPLE_JOURNAL = (
     "2026-11-22T23:04:03+0000 host-1 systemd[1]: Started web@5000.service - web on port 5000.",
     "2026-11-22T23:04:03+0000 host-1 web[660]: listening on port 5000",

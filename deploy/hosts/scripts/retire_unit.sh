@@ -1,7 +1,10 @@
 # shellcheck shell=sh
 # Stops a unit for good: it does not start at the next boot. A unit that is not there is no error.
-# $1: unit.
+# $1: unit. The facts are those of `stop_unit`.
 #
 # `disable` reloads systemd: without that it goes on to report the unit as enabled, and from
 # version 253 each of its units as changed (NeedDaemonReload=yes).
-if systemctl cat "$1" >/dev/null 2>&1; then systemctl disable --now --quiet "$1"; fi
+was=$(systemctl show "$1" -p ActiveState --value)
+if systemctl cat "$1" >/dev/null 2>&1; then systemctl disable --now --quiet "$1" || exit; fi
+fact stopped.was "$was"
+fact stopped.result "$(systemctl show "$1" -p Result --value)"

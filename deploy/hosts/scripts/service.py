@@ -27,25 +27,28 @@ def _unit_name(unit_name: str) -> str:
     return values.checked(values.unit_name, unit_name)
 
 
-def stop_unit(unit_name: str) -> Script[None]:
-    """Stop a unit and wait until its processes are gone."""
-    return Script(f"stopping {unit_name}", (program("stop_unit", _unit_name(unit_name)),), nothing)
+def stop_unit(unit_name: str) -> Script[CommandResult]:
+    """Stop a unit and wait until its processes are gone; facts `stopped.…` say how it ended."""
+    return Script(f"stopping {unit_name}", (program("stop_unit", _unit_name(unit_name)),), as_it_is)
 
 
-def retire_unit(unit_name: str) -> Script[None]:
-    """Stop a unit for good: it does not come back at the next boot; one that is not is gone."""
+def retire_unit(unit_name: str) -> Script[CommandResult]:
+    """Stop a unit for good: it does not come back at the next boot; one that is not is gone.
+
+    The facts are those of `stop_unit`.
+    """
     return Script(
-        f"retiring {unit_name}", (program("retire_unit", _unit_name(unit_name)),), nothing
+        f"retiring {unit_name}", (program("retire_unit", _unit_name(unit_name)),), as_it_is
     )
 
 
-def revive_unit(unit_name: str, instead_of: str) -> Script[None]:
+def revive_unit(unit_name: str, instead_of: str) -> Script[CommandResult]:
     """Undo `retire_unit`, and retire the unit that runs in its place: both want the same port."""
     programs = (
         program("retire_unit", _unit_name(instead_of)),
         program("revive_unit", _unit_name(unit_name)),
     )
-    return Script(f"starting {unit_name} again", programs, nothing)
+    return Script(f"starting {unit_name} again", programs, as_it_is)
 
 
 def kept_unit(app: str, unit_name: str, release: str, digest: str) -> str:

@@ -1,3 +1,9 @@
 # shellcheck shell=sh
 # Stops a unit and waits until its processes are gone. $1: unit.
-systemctl stop "$1"
+#
+# `systemctl stop` ends with 0 too where systemd had to kill it: facts say its state before
+# (`stopped.was`) and how systemd judges its end (`stopped.result`).
+was=$(systemctl show "$1" -p ActiveState --value)
+systemctl stop "$1" || exit
+fact stopped.was "$was"
+fact stopped.result "$(systemctl show "$1" -p Result --value)"

@@ -54,6 +54,22 @@ while [ "$left" -gt 0 ]; do
       fi
     done < "/proc/$pid/status"
     fact "$slot.memory_kb" "$memory"
+    # SIGTERM ends a shell that does not catch it, and leaves what it has started to be killed.
+    shell=$(readlink "/proc/$pid/exe") || shell=''
+    case ${shell##*/} in
+      sh | ash | bash | dash | ksh | mksh | zsh)
+        caught=$(sed -n 's/^SigCgt:[^0-9a-f]*//p' "/proc/$pid/status" 2>/dev/null)
+        case $caught in
+          *[4-7c-f]???) ;; # signal 15
+          *)
+            if cat /proc/[0-9]*/stat 2>/dev/null |
+              awk -v "pid=$pid" '{ sub(/.*[)] /, "") } $2 == pid { n = 1 } END { exit !n }'; then
+              fact "$slot.shell" "${shell##*/}"
+            fi
+            ;;
+        esac
+        ;;
+    esac
   fi
   note=/srv/$app/records/$port.out
   if [ -f "$note" ]; then text "$slot.out" < "$note"; fi

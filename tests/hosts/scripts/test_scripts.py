@@ -9,6 +9,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from deploy.hosts.records import Record
 from deploy.hosts.scripts import base, connections, history, probe, read, service, upload
 from deploy.hosts.scripts.script import text_of
 from deploy.hosts.ssh import framing
+from deploy.survey import unit_state
 from deploy.survey.parse import parse_host
 
 if TYPE_CHECKING:
@@ -418,6 +420,92 @@ def test_probes_print_the_code_or_zeros_where_nobody_answers() -> None:
     for build in (probe.probe_with_python, probe.probe_with_curl):
         answer = run(build(Request("127.0.0.1", 1, "/health", "x"), 1)).stdout.strip()
         assert answer in {"000", ""}
+
+
+SHELLS = {
+    "a wrapper": ("sh -c 'sleep 60; :'", True),
+    "one that traps": ("sh -c 'trap : TERM; sleep 60; :'", False),
+    "exec": ("sh -c 'exec sleep 60'", False),
+    "no child": ("sh -c 'read line'", False),
+}
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_a_shell_that_leaves_its_children_to_be_killed_is_found(tmp_path: Path, name: str) -> None:
+    """By the kernel: its program, what it catches, and who is its child."""
+    command, is_found = SHELLS[name]
+    process = subprocess.Popen(shlex.split(command), stdin=subprocess.PIPE, start_new_session=True)
+    try:
+        systemctl = tmp_path / "systemctl"
+        systemctl.write_text(f"#!/bin/sh\necho LoadState=loaded; echo MainPID={process.pid}\n")
+        systemctl.chmod(0o755)
+        script = text_of(read.survey_slots([("jobs", 0, "jobs@0.service")]))
+        environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+        def shells() -> list[str]:
+            return framing.Facts(run(script, environ=environ).facts).every("jobs.0.shell")
+
+        deadline = time.monotonic() + (5 if is_found else 0.5)
+        while not shells() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        (shell,) = shells() or [""]
+        assert bool(shell) is is_found
+        assert shell in {"", "sh", "bash", "dash"}
+    finally:
+        os.killpg(process.pid, 9)
+        process.communicate()
+
+
+STOPPING = """#!/bin/sh
+case "$1 $4" in
+  "show ActiveState") [ -f {root}/stopped ] && echo {after} || echo {before} ;;
+  "show Result") [ -f {root}/stopped ] && echo {result} || echo success ;;
+  stop*|disable*) touch {root}/stopped; exit {code} ;;
+esac
+"""
+"""`systemctl show UNIT -p PROPERTY --value`, before and after a stop."""
+
+
+@pytest.mark.parametrize("build", [service.stop_unit, service.retire_unit])
+@pytest.mark.parametrize(
+    ("before", "result", "said"),
+    [
+        ("active", "timeout", "timeout"),
+        ("deactivating", "timeout", "timeout"),
+        ("active", "oom-kill", "oom-kill"),
+        ("active", "success", ""),
+        ("active", "exit-code", ""),
+        ("failed", "timeout", ""),
+        ("inactive", "success", ""),
+    ],
+)
+def test_p10_a_stop_that_systemd_ended_by_force_says_so(
+    tmp_path: Path,
+    build: Callable[[str], Script[CommandResult]],
+    before: str,
+    result: str,
+    said: str,
+) -> None:
+    """`systemctl stop` ends with 0 then, too."""
+    fill_stopping(tmp_path, before=before, after="failed", result=result, code=0)
+    script = unit_state.killed(build("web@5000.service"))
+    ran = run(script, environ={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert ran.exit_code == 0
+    assert script.parse(ran) == said
+
+
+@pytest.mark.parametrize("build", [service.stop_unit, service.retire_unit])
+def test_a_stop_that_fails_fails(
+    tmp_path: Path, build: Callable[[str], Script[CommandResult]]
+) -> None:
+    fill_stopping(tmp_path, before="active", after="active", result="success", code=5)
+    ran = run(build("web@5000.service"), environ={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert ran.exit_code == 5
+
+
+def fill_stopping(root: Path, **values: object) -> None:
+    (root / "systemctl").write_text(STOPPING.format(root=root, **values))
+    (root / "systemctl").chmod(0o755)
 
 
 SHOWN = """LoadState=loaded
