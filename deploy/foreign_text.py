@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import Any
 
 MOST_CHARACTERS = 4096
@@ -67,6 +68,11 @@ def visible(value: object, most: int = MOST_CHARACTERS) -> str:
         return shown
     note = f"… ({len(text):,} characters)"
     return _CUT_ESCAPE.sub("", shown[: most - len(note)]) + note
+
+
+def word(value: object) -> str:
+    """Return a value as one word of a command that a message has the reader type."""
+    return shlex.quote(visible(value))
 
 
 def line(text: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy.aws import instances
+from deploy.aws.typed_names import TypedNames
 from deploy.errors import BadInput, nearest
 from deploy.foreign_text import visible
 from deploy.settings.environment import Hosts
@@ -50,6 +51,11 @@ class Host:
         """The ids of all targets whose requests reach it: other groups may use any address."""
         return self.target_ids | self.addresses
 
+    @property
+    def typed(self) -> str:
+        """What a command names it by: its id where its name has a comma, which parts names."""
+        return self.instance_id if "," in self.name else self.name
+
     def __str__(self) -> str:
         return self.name
 
@@ -84,8 +90,8 @@ def select(
     only, skip: what was typed, split at its commas: names, which may hold some, or instance ids.
     """
     names = [host.name for host in hosts]
-    by_id = {host.instance_id: host.name for host in hosts}
-    only, skip = ([by_id.get(n, n) for n in _whole(given, names)] for given in (only, skip))
+    typed = TypedNames((host.name, host.instance_id) for host in hosts)
+    only, skip = typed.names(only), typed.names(skip)
     for name in (*only, *skip):
         if name not in names:
             hint = nearest(name, names) or f"; known: {', '.join(names)}"
@@ -94,19 +100,6 @@ def select(
     if not chosen:
         raise BadInput("--hosts and --skip-host leave no host to deploy to")
     return chosen
-
-
-def _whole(parts: Iterable[str], names: Collection[str]) -> tuple[str, ...]:
-    """The names that parts make, of which some may be a name with commas cut up."""
-    left, found = list(parts), list[str]()
-    squeezed = {re.sub(r"\s*,\s*", ",", name): name for name in names if "," in name}
-    while left:
-        sizes = range(len(left), 1, -1)
-        size = next((n for n in sizes if ",".join(left[:n]) in squeezed), 1)
-        name = ",".join(left[:size])
-        found.append(squeezed.get(name, name))
-        del left[:size]
-    return tuple(found)
 
 
 def _tagged(environment: Environment, tags: dict[str, str], account: Account) -> tuple[Host, ...]:

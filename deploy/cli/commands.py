@@ -104,8 +104,7 @@ def observe(asked: Asked, host: str, trace: str | None) -> ExitCode:
                 rollout.screen.complain(str(said))
         return report
 
-    if len(split(host, "--host")) > 1:
-        raise BadInput(f"--host {host}: names several hosts; one is observed at a time")
+    split(host, "--host")
     return _pipeline(replace(asked, hosts=host), scope, plan, execute)
 
 
@@ -176,6 +175,8 @@ def _run(
     loaded = read_settings(asked, screen)
     only, skip = split(asked.hosts, "--hosts"), split(asked.skip_host, "--skip-host")
     with session.Session(loaded, only=only, skip=skip, scope=scope) as opened:
+        if verb == "observe":
+            rounds.refuse_several(opened.hosts)
         count = len(opened.hosts)
         looking = f"looking at {count} host{'s' * (count != 1)} of {asked.environment}"
         if asked.dry_run:

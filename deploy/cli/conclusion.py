@@ -59,7 +59,10 @@ def next_steps(scope: Scope, report: Report) -> str:
         return f"{scope.command('status')} names the targets that are no hosts"
     if not report.failures:
         return f"the same command, to go on: {again}; or look first: {again} --dry-run"
-    left = [host for host, end in report.outcomes.items() if end is Outcome.LEFT_OUT]
+    typed = {host.name: host.typed for host in (*report.plan.hosts, *report.plan.left_out)}
+    left = [
+        typed.get(host, host) for host, end in report.outcomes.items() if end is Outcome.LEFT_OUT
+    ]
     if left and len(left) == len({failure.host for failure in report.failures}):
         return f"repair what was left out, then: {scope.only(left).again()}"
     ends = set(report.outcomes.values())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from deploy.aws import scaling_groups
 from deploy.errors import BadInput, DeployError, NotAllowed
-from deploy.foreign_text import visible
+from deploy.foreign_text import visible, word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ def _problems(group: ScalingGroup) -> list[str]:
         found.append(
             f"{name} has health checks of type ELB: it may terminate a host whose release fails. "
             "Suspend ReplaceUnhealthy for the time of the deploy: aws autoscaling "
-            f"suspend-processes --auto-scaling-group-name {visible(group.name)} "
+            f"suspend-processes --auto-scaling-group-name {word(group.name)} "
             "--scaling-processes ReplaceUnhealthy"
         )
     return found

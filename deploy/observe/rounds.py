@@ -16,6 +16,9 @@ from deploy.steps.verify import ProveRelease
 from deploy.survey.question import Questions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deploy.aws.inventory import Host
     from deploy.plan.plan import Plan
     from deploy.settings.environment import Environment
     from deploy.steps.base import Step
@@ -25,6 +28,13 @@ if TYPE_CHECKING:
 ROUNDS = 2
 SERVING_SECONDS = 3.0
 """How long requests are counted before a target is taken out."""
+
+
+def refuse_several(hosts: Sequence[Host]) -> None:
+    """Raise BadInput where more than one host is asked for."""
+    if len(hosts) > 1:
+        names = ", ".join(host.name for host in hosts)
+        raise BadInput(f"--host names several hosts ({names}); one is observed at a time")
 
 
 def make(environment: Environment, survey: Survey, *, allow_downtime: bool = False) -> Plan:

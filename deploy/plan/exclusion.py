@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
+from deploy.foreign_text import word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from deploy.aws.inventory import Host
     from deploy.settings.environment import Environment
@@ -59,8 +60,9 @@ def leave_out(
     everyone = {host.name: host for host in survey.everyone}
     kept = tuple(facts for facts in survey.hosts if facts.host.name not in reasons)
     tolerated = environment.rollout.max_failures.hosts(len(everyone))
+    left_out = [everyone[name].typed for name in sorted(reasons)]
     if not kept or (len(reasons) > tolerated and not any_number):
-        raise BadInput(*_listed(reasons), _remedy(reasons, len(kept), tolerated, scope))
+        raise BadInput(*_listed(reasons), _remedy(left_out, len(kept), tolerated, scope))
     left: dict[Host, str] = {
         everyone[name]: "; ".join(line.removeprefix(f"{name}: ") for line in lines)
         for name, lines in sorted(reasons.items())
@@ -72,13 +74,13 @@ def _listed(reasons: Problems) -> list[str]:
     return [line for name in sorted(reasons) for line in reasons[name]]
 
 
-def _remedy(reasons: Problems, kept: int, tolerated: int, scope: Scope) -> str:
+def _remedy(left_out: Sequence[str], kept: int, tolerated: int, scope: Scope) -> str:
     """What to type; nothing is left out where no host would be left."""
     if not kept:
         return "No host is left for this command: repair at least one of them first."
-    names = ",".join(sorted(reasons))
-    count = f"{len(reasons)} host{'s' if len(reasons) > 1 else ''}"
+    names = word(",".join(left_out))
+    count = f"{len(left_out)} host{'s' if len(left_out) > 1 else ''}"
     return (
         f"{count} cannot take part, and max_failures tolerates {tolerated}. Repair first, or "
-        f"leave out with --skip-host {names}: {scope.without(sorted(reasons)).again()}"
+        f"leave out with --skip-host {names}: {scope.without(left_out).again()}"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy.foreign_text import visible
+from deploy.foreign_text import visible, word
 from deploy.plan import exclusion, host_steps, staging
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def taken_out(apps: tuple[App, ...], survey: Survey) -> Problems:
                 on.host.name: (
                     f"{on.host}: is no target of {', '.join(g.name for g in on.taken_out)}, though "
                     f"{app.name} serves or was deployed there; put it in with --join, or leave it "
-                    f"out with --skip-host {on.host}",
+                    f"out with --skip-host {word(on.host.typed)}",
                 )
             }
             for app in apps

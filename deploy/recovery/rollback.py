@@ -78,15 +78,15 @@ def _few(survey: Survey, wanted: Mapping[str, Mapping[str, Record]], scope: Scop
     """What the operator should know of a run that was on a minority of the hosts."""
     for app, records in wanted.items():
         own = [
-            facts.host.name
+            facts.host
             for facts in survey.hosts
             if (record := records.get(facts.host.name)) and facts.slots[app].link != record.release
         ]
         if own and 2 * len(own) < len(survey.hosts):
             yield (
                 f"the newest run of {app} is on {len(own)} of {len(survey.hosts)} hosts, and only "
-                f"these go back: {', '.join(own)}. To take the others back: "
-                f"{scope.of_app(app).without(own).again()}"
+                f"these go back: {', '.join(map(str, own))}. To take the others back: "
+                f"{scope.of_app(app).without(host.typed for host in own).again()}"
             )
 
 

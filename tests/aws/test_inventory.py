@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import builders
 import pytest
 
 from deploy.aws import inventory
+from deploy.cli import arguments
 from deploy.errors import BadInput
+from deploy.foreign_text import word
+from deploy.settings.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,6 +161,48 @@ def test_a_name_with_commas_can_be_typed(account: PaperAccount) -> None:
         for text in typed
     ]
     assert chosen == [["web, blue"], ["db", "web, blue"], ["db", "web"]]
+
+
+def named(*names: str) -> tuple[inventory.Host, ...]:
+    return tuple(replace(builders.host(n), name=name) for n, name in enumerate(names, start=1))
+
+
+@pytest.mark.parametrize(
+    ("names", "typed"),
+    [
+        (("web", "blue", "web, blue"), "web,blue"),
+        (("web", "blue", "db", "web, blue"), "db,web,blue"),
+        (("a,b", "b,c", "a", "c"), "a,b,c"),
+        (("web, blue", "web,blue"), "web,blue"),
+    ],
+)
+def test_p12_names_that_can_be_read_in_two_ways_are_refused_with_the_ids(
+    names: tuple[str, ...], typed: str
+) -> None:
+    """To leave out one host must never mean to deploy to two others."""
+    hosts = named(*names, "last")
+    with pytest.raises(BadInput, match="can be read in several ways") as refused:
+        inventory.select(hosts, (), typed.split(","))
+    for host in hosts:
+        is_meant = host.name in {"db", *names}
+        assert (f"{host.instance_id} ({host.name!r})" in str(refused.value)) is is_meant
+    by_id = inventory.select(hosts, (), [hosts[0].instance_id])
+    assert by_id == hosts[1:]
+
+
+def test_names_are_read_in_the_one_way_in_which_all_are_hosts() -> None:
+    """Not the longest first, where something is left then."""
+    hosts = named("a, b", "a", "b, c")
+    assert inventory.select(hosts, ["a", "b", "c"]) == hosts[1:]
+
+
+@pytest.mark.parametrize("name", ["web 1", "web, blue", "web[1]", "web'1", "$(id)"])
+def test_a_command_names_a_host_so_that_it_can_be_typed(name: str) -> None:
+    hosts = named(name, "web", "blue")
+    scope = Scope("prod", "deploy").without([hosts[0].typed])
+    text = shlex.split(scope.again())[-1]
+    assert inventory.select(hosts, (), arguments.split(text, "--skip-host")) == hosts[1:]
+    assert shlex.split(f"--skip-host {word(hosts[0].typed)}") == ["--skip-host", text]
 
 
 def test_a_tags_value_means_itself(account: PaperAccount) -> None:

@@ -197,6 +197,13 @@ def test_what_cannot_be_observed_is_refused(name: str) -> None:
         made(seen, **settings)
 
 
+def test_a_name_with_a_comma_is_one_host_and_two_hosts_are_refused() -> None:
+    one = replace(builders.host(1), name="web, blue")
+    rounds.refuse_several([one])
+    with pytest.raises(BadInput, match=r"--host names several hosts \(web, blue, host-2\)"):
+        rounds.refuse_several([one, builders.host(2)])
+
+
 def test_of_several_apps_one_is_to_be_named() -> None:
     apps = builders.app(), builders.app("admin", 5100)
     with pytest.raises(BadInput, match=r"say which with --app \(web, admin\)"):

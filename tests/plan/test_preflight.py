@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import builders
@@ -10,7 +11,7 @@ from builders import HEALTHY, NEW, RUNNING
 
 from deploy.aws.targets import GONE, Health, State, Target
 from deploy.errors import BadInput
-from deploy.plan import assembly, fitness, preflight
+from deploy.plan import assembly, exclusion, fitness, preflight
 from deploy.plan.candidate import Opened
 from deploy.settings.scope import Scope
 from deploy.survey.slot import Listener, Slot
@@ -229,6 +230,27 @@ def test_p10_what_somebody_took_out_is_named_with_what_to_type() -> None:
             "with --join, or leave it out with --skip-host host-1",
         )
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [("web 1", "'web 1'"), ("web[1]", "'web[1]'"), ("web, blue", builders.host().instance_id)],
+)
+def test_a_host_is_named_as_a_shell_takes_it(name: str, typed: str) -> None:
+    """A name with a comma could be read as two: its id is typed."""
+    facts = builders.facts(1, {"web": builders.slot()})
+    seen = builders.survey([replace(facts, host=replace(facts.host, name=name))], {name: GONE})
+    ((problem,),) = fitness.taken_out((builders.app(),), seen).values()
+    assert problem.endswith(f"leave it out with --skip-host {typed}")
+    with pytest.raises(BadInput) as refused:
+        exclusion.leave_out(
+            builders.environment(),
+            replace(seen, hosts=(*seen.hosts, builders.facts(2))),
+            {name: ("is sick",)},
+            Scope("lab"),
+        )
+    said = str(refused.value)
+    assert f"leave out with --skip-host {typed}: inv deploy --env lab --skip-host {typed}" in said
 
 
 def test_p1_what_the_group_has_on_another_port_is_not_put_in_beside() -> None:

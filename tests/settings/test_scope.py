@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import builders
@@ -110,6 +111,18 @@ def test_only_hosts_that_kept_the_new_release_are_a_reason_to_roll_back() -> Non
     assert "rollback" not in conclusion.next_steps(scope, mixed)
     kept = Report(made, back | {"host-1": Outcome.DONE}, failures)
     assert "inv rollback --env prod --app web" in conclusion.next_steps(scope, kept)
+
+
+def test_a_host_whose_name_has_a_comma_is_deployed_to_later_by_its_id() -> None:
+    hosts = [builders.facts(n, {"web": builders.slot()}) for n in (1, 2)]
+    host = replace(builders.host(3), name="web, blue")
+    seen = replace(builders.survey(hosts), left_out={host: "no answer"})
+    offers = (builders.offer(builders.app(), hosts),)
+    made = assembly.make(builders.environment(), offers, seen, allow_downtime=True)
+    ends = {"host-1": Outcome.DONE, "host-2": Outcome.DONE, "web, blue": Outcome.LEFT_OUT}
+    failures = (Failure(host, "the check before the start", "no answer"),)
+    text = conclusion.next_steps(Scope("prod"), Report(made, ends, failures))
+    assert text.endswith(f"inv deploy --env prod --hosts {host.instance_id}")
 
 
 def test_a_host_that_was_left_out_is_deployed_to_later_by_itself() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import paramiko
 
 from deploy.errors import BadInput, Unreachable
-from deploy.foreign_text import visible
+from deploy.foreign_text import visible, word
 from deploy.hosts.ssh.known_hosts import UnknownHostKey
 from deploy.hosts.ssh.transport import (
     KEEPALIVE_SECONDS,
@@ -65,7 +65,7 @@ def open_to(host: Host, connection: Connection) -> None:
 def _scan(place: str) -> str:
     """What shows the keys of a machine that known_hosts calls `name`, or `[name]:port`."""
     name, _, port = place.removeprefix("[").partition("]:")
-    return f"ssh-keyscan -p {port or 22} {visible(name)}"
+    return f"ssh-keyscan -p {port or 22} {word(name)}"
 
 
 def _by_way_of(connection: Any) -> str:
