@@ -166,8 +166,14 @@ class Reconciler:
 
     def is_shifted(self, key: Key) -> bool:
         """Whether traffic is shifted away from the target's zone."""
-        machine = self._world.machines().get(key.id)
-        return machine is not None and machine.zone == (self._knobs.shifted_zone or None)
+        shifted = self._knobs.shifted_zone
+        return bool(shifted) and self._zones().get(key.id) == shifted
+
+    def _zones(self) -> dict[str, str]:
+        """The zone of each machine, by its id and by its address: a target may have either."""
+        machines = self._world.machines()
+        by_address = {machine.address: machine.zone for machine in machines.values()}
+        return by_address | {id_: machine.zone for id_, machine in machines.items()}
 
     def advance(self, now: float) -> None:
         """Let time pass: delays end, groups come into use, the data plane follows."""
@@ -253,21 +259,20 @@ class Reconciler:
 
     def _serving(self, zone: str, now: float) -> set[Key]:
         """The targets that the zone's node sends new requests to."""
-        groups, machines = self._world.groups(), self._world.machines()
+        groups, zones = self._world.groups(), self._zones()
         lag_seconds = self._knobs.propagation_lag_seconds
         lag_seconds += self._knobs.node_lag_seconds.get(zone, 0.0)
         by_group: dict[str, list[Target]] = {}
         for key, target in self._targets.items():
-            group, machine = groups.get(key.group), machines.get(key.id)
+            group = groups.get(key.group)
             is_near = group is None or group.is_cross_zone
-            if is_near or (machine is not None and machine.zone == zone):
+            if is_near or zones.get(key.id) == zone:
                 by_group.setdefault(key.group, []).append(target)
         found = {
             key for group in by_group.values() for key in targets.serving(group, now, lag_seconds)
         }
-        if self._knobs.shifted_zone is None:
-            return found
-        return {key for key in found if not self.is_shifted(key)}
+        shifted = self._knobs.shifted_zone
+        return {key for key in found if not shifted or zones.get(key.id) != shifted}
 
     def _publish(self, after: Mapping[Key, Target | None], now: float) -> None:
         # New states are kept only when the data plane has followed; no reader gets in between.

@@ -56,6 +56,53 @@ def test_each_node_sends_to_all_zones_or_to_its_own_alone(account: Account) -> N
     assert near.serving("admin-lab") == {NEAR, FAR}, "the other group was not set"
 
 
+@pytest.fixture
+def by_address(account: Account) -> Iterator[str]:
+    """The ARN of a group of type `ip` with a listener, in which both hosts are healthy."""
+    elb = account.client("elbv2")
+    (balancer,) = elb.describe_load_balancers()["LoadBalancers"]
+    (group,) = elb.create_target_group(
+        Name="by-address",
+        Protocol="HTTP",
+        Port=5000,
+        VpcId=balancer["VpcId"],
+        TargetType="ip",
+    )["TargetGroups"]
+    arn = group["TargetGroupArn"]
+    (listener,) = elb.create_listener(
+        LoadBalancerArn=balancer["LoadBalancerArn"],
+        Protocol="HTTP",
+        Port=99,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": arn}],
+    )["Listeners"]
+    elb.register_targets(TargetGroupArn=arn, Targets=[{"Id": NEAR}, {"Id": FAR}])
+    for _ in range(5):  # the group's healthy threshold
+        account.check(Outcome(status=200))
+    yield arn
+    elb.delete_listener(ListenerArn=listener["ListenerArn"])
+    elb.delete_target_group(TargetGroupArn=arn)
+
+
+def test_a_target_by_address_has_the_zone_of_its_machine(account: Account, by_address: str) -> None:
+    near, far = account.plane, account.far_plane
+    assert near.serving("by-address") == far.serving("by-address") == {NEAR, FAR}
+    elb = account.client("elbv2")
+    off = {"Key": "load_balancing.cross_zone.enabled", "Value": "false"}
+    elb.modify_target_group_attributes(TargetGroupArn=by_address, Attributes=[off])
+    account.reconciler.advance(time.time())
+    assert (near.serving("by-address"), far.serving("by-address")) == ({NEAR}, {FAR})
+    account.knobs.update({"shifted_zone": ZONES[1]})
+    account.reconciler.advance(time.time())
+    assert (near.serving("by-address"), far.serving("by-address")) == ({NEAR}, set())
+    shown = {
+        each["Target"]["Id"]: each["AdministrativeOverride"]["State"]
+        for each in elb.describe_target_health(TargetGroupArn=by_address)[
+            "TargetHealthDescriptions"
+        ]
+    }
+    assert shown == {NEAR: "no_override", FAR: "zonal_shift_active"}
+
+
 def test_each_node_hears_of_a_deregistration_at_its_own_time(account: Account) -> None:
     account.knobs.update({"propagation_lag_seconds": 1, "node_lag_seconds": {ZONES[1]: 3}})
     elb = account.client("elbv2")
