@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from test_layout import MODULES, PACKAGES, PATHS
 
 import tasks
+from deploy.aws.api import sessions
 from deploy.cli import tasks as commands
 from deploy.settings import load
 from deploy.settings.base import GIVEN, Strict
@@ -201,6 +202,23 @@ def test_the_shell_of_ci_parses_and_prints_no_secret(name: str) -> None:
 def test_the_threat_model_fits_on_two_screens_and_is_linked_from_the_permissions() -> None:
     assert len(page("SECURITY.md").splitlines()) <= 150
     assert "(../SECURITY.md)" in page("docs/permissions.md")
+
+
+def test_all_that_is_made_on_a_host_beside_the_apps_own_is_named() -> None:
+    table = page("docs/permissions.md").partition("## What it changes on a host")[2]
+    scripts = [*(ROOT / "deploy" / "hosts" / "scripts").glob("*.*")]
+    texts = "\n".join(path.read_text() for path in scripts)
+    made = {
+        *re.findall(r"changeover-[a-z]+\.", texts),
+        *re.findall(r"(?:/run|/var/lib)/[a-z]+(?:/system)?", texts),
+        *re.findall(r"systemd-run|mktemp -d", texts),
+    }
+    assert {"changeover-rehearsal.", "changeover-start.", "/run/changeover"} <= made
+    assert {each for each in made if each not in table} == set()
+
+
+def test_where_sessions_are_stored_is_named() -> None:
+    assert f"`{sessions.FOLDER}`" in page("docs/permissions.md")
 
 
 def test_contributing_fits_on_a_screen() -> None:
