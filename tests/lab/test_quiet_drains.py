@@ -142,6 +142,40 @@ def test_p1_an_app_that_drops_its_work_drains_for_the_whole_delay(quiet: Project
 
 
 @pytest.mark.hosts(2)
+def test_p1_an_app_behind_a_wrapper_drains_for_the_whole_delay(quiet: Project, lab: Lab) -> None:
+    """Its SIGTERM ends a shell, and systemd kills the app at once: nothing may be under way.
+
+    By what the kernel shows while a stream pauses, the drain would be over after its floor.
+    """
+    quiet.web |= {"command": "sh -c './web --port {port}; :'", "executables": ["web"]}
+    quiet.configure()
+    set_delay(lab, "web-lab", 12)
+    quiet.install("1.0.0")
+    quiet.build("2.0.0")
+    with Load(lab.url("web") + PAUSING, rate=4, slow_share=0) as load:
+        ran = quiet.deploy("2.0.0", "--hosts", called(lab.hosts[0]))
+    assert ran.code == 0, ran.output
+    assert load.result.failed == 0, load.result.failures
+    flat = " ".join(ran.output.split())
+    assert "web: drains by the whole delay" in flat
+    assert "a wrapper may not pass it on; let it end with `exec`" in flat
+    assert drains(ran) == []
+
+
+@pytest.mark.hosts(2)
+def test_control_a_wrapper_that_is_stopped_too_early_loses_what_is_under_way(
+    quiet: Project, lab: Lab
+) -> None:
+    """SIGTERM does not reach the app: the request is cut, however well the app would end it."""
+    quiet.web |= {"command": "sh -c './web --port {port}; :'", "executables": ["web"]}
+    quiet.configure()
+    quiet.install("1.0.0")
+    with held_on(lab, lab.hosts[0]) as held:
+        lab.shell(lab.hosts[0], "systemctl stop web@5000.service")
+        assert not held.is_whole()
+
+
+@pytest.mark.hosts(2)
 def test_control_an_app_that_drops_its_work_loses_requests_if_it_is_trusted(
     quiet: Project, lab: Lab
 ) -> None:
