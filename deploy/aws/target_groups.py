@@ -82,8 +82,19 @@ class Balancer:
         self._write("deregister_targets", group, targets)
 
     def _write(self, operation: str, group: TargetGroup, targets: Iterable[Target]) -> None:
-        listed = [{"Id": target.id, "Port": target.port} for target in sorted(targets)]
+        listed = [_described(group, target) for target in sorted(targets)]
         self._account.call("elbv2", operation, TargetGroupArn=group.arn, Targets=listed)
+
+
+def _described(group: TargetGroup, target: Target) -> dict[str, object]:
+    """A target as AWS takes it.
+
+    An address outside the group's VPC has to have its zone, and an instance may have none (API
+    reference, TargetDescription).
+    """
+    has_zone = target.zone and group.target_type == "ip"
+    zone = {"AvailabilityZone": target.zone} if has_zone else {}
+    return {"Id": target.id, "Port": target.port, **zone}
 
 
 def parse_health(descriptions: object, group_port: int) -> dict[Target, Health]:
@@ -105,7 +116,11 @@ def parse_health(descriptions: object, group_port: int) -> dict[Target, Health]:
             Override(override) if override in OVERRIDES else Override.UNKNOWN,
             item.part("AnomalyDetection").text("Result", "") == "anomalous",
         )
-        key = Target(target.text("Id"), target.number("Port", group_port, most=HIGHEST_PORT))
+        key = Target(
+            target.text("Id"),
+            target.number("Port", group_port, most=HIGHEST_PORT),
+            target.text("AvailabilityZone", ""),
+        )
         if key in found:
             raise UnexpectedAnswer(f"AWS answered with two states of the target {key}")
         found[key] = health

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.foreign_text import visible
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 HIGHEST_PORT = 65535
+ALL_ZONES = "all"
+"""AWS's word for a target of every zone (API reference, TargetDescription)."""
 
 
 class State(enum.StrEnum):
@@ -28,10 +30,18 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True, order=True)
 class Target:
-    """What a load balancer sends requests to: an instance id (or an address) and a port."""
+    """What a load balancer sends requests to: an instance id (or an address) and a port.
+
+    Attributes:
+        id: The instance id, or the address.
+        port: The port.
+        zone: The availability zone that it is registered with, or `all`; empty where AWS gives
+            none. A group distinguishes its targets by id and port alone, and so do we.
+    """
 
     id: str
     port: int
+    zone: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"[{self.id}]:{self.port}" if ":" in self.id else f"{self.id}:{self.port}"

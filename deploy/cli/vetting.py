@@ -44,6 +44,7 @@ def vetted(
     workers = serving.failing_workers(seen, environment.apps, remotes)
     seen = replace(seen, notes=(*seen.notes, *scaling_notes, *workers))
     left = {} if join else fitness.taken_out(environment.apps, seen)
+    left = exclusion.joined(left, fitness.without_zone(environment.apps, seen))
     if environment.other_groups == "ignore":
         note = "other_groups: ignore: whether others send requests was not looked at"
         verdict = serving.verdict(seen, environment.apps, remotes)

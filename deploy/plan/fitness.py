@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from deploy.foreign_text import visible
 from deploy.plan import exclusion, host_steps, staging
+from deploy.survey.app_on_host import is_outside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -59,6 +60,26 @@ def taken_out(apps: tuple[App, ...], survey: Survey) -> Problems:
             for app in apps
             for on in survey.everywhere(app)
             if on.taken_out
+        )
+    )
+
+
+def without_zone(apps: tuple[App, ...], survey: Survey) -> Problems:
+    """The hosts whose targets AWS would not take without a zone, where none is known."""
+    return exclusion.joined(
+        *(
+            {
+                on.host.name: (
+                    f"{on.host}: {target} is outside of the VPC of {group.name}, whose cross-zone "
+                    "balancing is off: AWS requires one of the group's zones for it. Register it "
+                    f"once by hand: aws elbv2 register-targets --target-group-arn {group.arn} "
+                    f"--targets Id={target.id},Port={target.port},AvailabilityZone=ZONE",
+                )
+            }
+            for app in apps
+            for on in survey.everywhere(app)
+            for group, target, _ in on.memberships
+            if group.target_type == "ip" and is_outside(group, on.host) and not target.zone
         )
     )
 
