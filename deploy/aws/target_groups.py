@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 STATES = frozenset(state.value for state in State)
 OVERRIDES = frozenset(override.value for override in Override)
-LISTED = "TargetHealthDescriptions"
+LISTED, ANOMALIES = "TargetHealthDescriptions", "AnomalyDetection"
 NAMES_OF_A_GROUP = ("TargetGroupName", "TargetGroupArn")
 TARGETS_QUOTA, USUAL_TARGETS = "targets-per-application-load-balancer", 1000
 
@@ -62,7 +62,10 @@ class Balancer:
 
     def health(self, group: TargetGroup) -> dict[Target, Health]:
         """All targets of a group: one unfiltered call, whatever the number of hosts."""
-        answer = self._account.call("elbv2", "describe_target_health", TargetGroupArn=group.arn)
+        # Without `Include` AWS leaves out what anomaly detection found (API reference).
+        answer = self._account.call(
+            "elbv2", "describe_target_health", TargetGroupArn=group.arn, Include=[ANOMALIES]
+        )
         return parse_health(answer.get(LISTED), group.port)
 
     def most_targets(self) -> int:

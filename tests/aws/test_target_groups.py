@@ -251,10 +251,16 @@ def test_a_group_that_we_cannot_deploy_to_or_prove_for_is_refused_by_name(
     assert said in str(refused.value)
 
 
-def test_health_is_asked_for_all_targets_at_once(stubbed: tuple[Balancer, Stubber]) -> None:
+def test_health_is_asked_for_all_targets_at_once_with_their_anomalies(
+    stubbed: tuple[Balancer, Stubber],
+) -> None:
     asked, stubber = stubbed
     answer = [
-        {"Target": {"Id": "i-1", "Port": 5000}, "TargetHealth": {"State": "healthy"}},
+        {
+            "Target": {"Id": "i-1", "Port": 5000},
+            "TargetHealth": {"State": "healthy"},
+            "AnomalyDetection": {"Result": "anomalous", "MitigationInEffect": "no"},
+        },
         {
             "Target": {"Id": "i-2"},
             "TargetHealth": {
@@ -266,11 +272,13 @@ def test_health_is_asked_for_all_targets_at_once(stubbed: tuple[Balancer, Stubbe
         {"Target": {"Id": "i-3", "Port": 5001}, "TargetHealth": {"State": "a new one"}},
     ]
     stubber.add_response(
-        "describe_target_health", {"TargetHealthDescriptions": answer}, {"TargetGroupArn": ARN}
+        "describe_target_health",
+        {"TargetHealthDescriptions": answer},
+        {"TargetGroupArn": ARN, "Include": ["AnomalyDetection"]},
     )
     found = asked.health(builders.group())
     assert found == {
-        Target("i-1", 5000): Health(State.HEALTHY),
+        Target("i-1", 5000): Health(State.HEALTHY, is_anomalous=True),
         Target("i-2", 5000): Health(State.UNUSED, "Target.NotInUse", "No listener"),
         Target("i-3", 5001): Health(State.UNAVAILABLE),
     }
