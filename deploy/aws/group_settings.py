@@ -115,9 +115,12 @@ def distinct(
     return {app: tuple(groups.values()) for app, groups in found.items()}
 
 
-FAIL_OPEN = "target_group_health.unhealthy_state_routing.minimum_healthy_targets"
-"""Below this requests go to all registered targets, unhealthy ones included (ALB guide, target
-group health); a share is `off` by default.
+MINIMUMS = (
+    "target_group_health.unhealthy_state_routing.minimum_healthy_targets",
+    "target_group_health.dns_failover.minimum_healthy_targets",
+)
+"""Below the first, requests go to all registered targets, unhealthy ones included; below the second
+a zone leaves DNS (ALB guide, target group health). A share is `off` by default.
 """
 
 
@@ -145,8 +148,10 @@ def parse(group: Answer, attributes: Answer) -> TargetGroup:
         zonal=attributes.text("load_balancing.cross_zone.enabled", "") == "false",
         vpc=group.text("VpcId", ""),
         health_protocol=group.text("HealthCheckProtocol", group.text("Protocol", "HTTP")),
-        least_healthy=_number(attributes, f"{FAIL_OPEN}.count", 1),
-        least_healthy_percent=_number(attributes, f"{FAIL_OPEN}.percentage", 0),
+        least_healthy=max(_number(attributes, f"{each}.count", 1) for each in MINIMUMS),
+        least_healthy_percent=max(
+            _number(attributes, f"{each}.percentage", 0) for each in MINIMUMS
+        ),
     )
 
 

@@ -157,10 +157,13 @@ class TargetGroup:
     health_protocol: str = "HTTP"
     """How the health check asks: `HTTP` or `HTTPS`."""
     least_healthy: int = 1
-    """With fewer healthy targets requests go to unhealthy ones too; in a zonal group, per zone."""
+    """With fewer healthy targets requests go to unhealthy ones too, or a zone leaves DNS.
+
+    The larger of both counts; in a zonal group it is one per zone.
+    """
     least_healthy_percent: int = 0
     """The same as a share of the registered targets; 0 where none is set."""
 
     def fewest(self, registered: int) -> int:
-        """How many of so many registered targets must stay healthy, or it "fails open"."""
+        """How many of so many registered targets must stay healthy, or AWS routes otherwise."""
         return max(self.least_healthy, -(-registered * self.least_healthy_percent // 100))

@@ -91,7 +91,7 @@ class InService:
         """How many targets stay in service while a batch of this size is out.
 
         That is what the policy wants, and what keeps the group from sending requests to unhealthy
-        targets.
+        targets, and its zones in DNS.
         """
         return max(minimum(rollout, self.size, size), self.group.fewest(self.registered - size))
 
