@@ -36,11 +36,17 @@ def refuse_unfit(name: str, group: Answer) -> None:
             f"target group {name!r} is of type {kind}; its targets are no hosts, and Changeover "
             "deploys to groups of type instance or ip"
         )
-    if kind == "ip" and group.text("IpAddressType", "ipv4") != "ipv4":
+    if group.text("IpAddressType", "ipv4") != "ipv4":
+        why = (
+            "registers hosts by their IPv4 address: a host that serves there would seem to be out "
+            "of service"
+            if kind == "ip"
+            else "proves a release at the host's IPv4 address: it could pass where the load "
+            "balancer's own check does not"
+        )
         raise BadInput(
-            f"target group {name!r} takes IPv6 addresses, and Changeover registers hosts by their "
-            "IPv4 address: a host that serves there would seem to be out of service; use a group "
-            "of type instance, or of the address type ipv4"
+            f"target group {name!r} sends to IPv6 addresses, and Changeover {why}; use a group of "
+            "the address type ipv4"
         )
     balancers = group.texts("LoadBalancerArns")
     if not balancers:
