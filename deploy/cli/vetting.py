@@ -37,8 +37,9 @@ def vetted(
 
     That is what serves and does not pass the question of the proof, and ways by which requests
     reach a host that is out. join: whether hosts that were taken out by hand go back in. Raises
-    BadInput for targets that are no hosts.
+    BadInput for targets that are no hosts, and for hosts that can be no targets.
     """
+    fitness.refuse_other_vpcs(seen)
     foreign_targets.refuse(environment, seen)
     scaling_notes = scaling.vetted(environment, account, seen.everyone)
     workers = serving.failing_workers(seen, environment.apps, remotes)

@@ -13,8 +13,9 @@ from deploy.aws.targets import ProtocolVersion
 from deploy.cli import vetting
 from deploy.errors import BadInput
 from deploy.hosts.probe.request import Reply, Request
-from deploy.plan import assembly, description
+from deploy.plan import assembly, description, fitness
 from deploy.plan.plan import Plan
+from deploy.survey.facts import HostFacts
 
 
 def plan() -> Plan:
@@ -40,6 +41,45 @@ def test_p10_groups_of_the_hosts_own_vpc_are_looked_at_too() -> None:
         )
         found = vetting._other_targets(seen, builders.environment(), account)
         assert len(found) == count
+
+
+def of_vpc(number: int, vpc: str) -> HostFacts:
+    facts = builders.facts(number, {"web": builders.slot()})
+    return replace(facts, host=replace(facts.host, vpc=vpc))
+
+
+@pytest.mark.parametrize("kind", ["hosts", "left_out", "asked"])
+def test_p10_a_host_of_another_vpc_is_refused_by_name_for_a_group_of_instances(kind: str) -> None:
+    """AWS would refuse it after its release was staged, started and proven."""
+    far = of_vpc(2, "vpc-other")
+    seen = builders.survey([of_vpc(1, "vpc-ours")], vpc="vpc-ours")
+    given = {"hosts": (*seen.hosts, far), "left_out": {far.host: "x"}, "asked": (far.host,)}
+    seen = replace(seen, **{kind: given[kind]})
+    with pytest.raises(BadInput) as refused:
+        vetting.vetted(seen, builders.environment(), cast("Any", None), {}, join=False)
+    assert str(refused.value) == (
+        f"host-2 ({far.host.instance_id}) is in vpc-other, and target group web-lab takes "
+        "instances of vpc-ours alone; check `hosts:`, or leave it out with --skip-host host-2"
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "group"),
+    [
+        ("vpc-ours", {"vpc": "vpc-ours"}),
+        ("", {"vpc": "vpc-ours"}),
+        ("vpc-ours", {"vpc": ""}),
+        ("vpc-other", {"vpc": "vpc-ours", "target_type": "ip"}),
+    ],
+)
+def test_hosts_that_a_group_takes_are_not_refused(host: str, group: dict[str, str]) -> None:
+    fitness.refuse_other_vpcs(builders.survey([of_vpc(1, host)], **group))
+
+
+def test_p10_a_host_that_the_command_is_not_about_may_be_of_another_vpc() -> None:
+    seen = builders.survey([of_vpc(1, "vpc-ours")], vpc="vpc-ours")
+    others = (of_vpc(2, "vpc-other").host,)
+    fitness.refuse_other_vpcs(replace(seen, other_hosts=others))
 
 
 def test_a_plan_that_the_credentials_do_not_last_for_is_refused() -> None:
