@@ -46,17 +46,15 @@ def vetted(
     seen = replace(seen, notes=(*seen.notes, *scaling_notes, *workers))
     left = {} if join else fitness.taken_out(environment.apps, seen)
     left = exclusion.joined(left, fitness.without_zone(environment.apps, seen))
-    if environment.other_groups == "ignore":
-        note = "other_groups: ignore: whether others send requests was not looked at"
-        verdict = serving.verdict(seen, environment.apps, remotes)
-        seen = replace(seen, notes=(*seen.notes, *verdict.notes, note))
-        return seen, exclusion.joined(left, verdict.problems)
     with ThreadPoolExecutor(max_workers=1) as pool:
         looking = pool.submit(_other_targets, seen, environment, account)
         verdict = serving.verdict(seen, environment.apps, remotes)
         found = other_targets.seen(looking.result(), remotes)
     problems = [{each.host.name: (each.problem,)} for each in found if each.problem]
     seen = replace(seen, notes=(*seen.notes, *verdict.notes, *other_targets.notes(found)))
+    if environment.other_groups == "ignore":
+        note = "other_groups: ignore: whether others send requests was not looked at"
+        seen = replace(seen, notes=(*seen.notes, note))
     return seen, exclusion.joined(left, verdict.problems, *problems)
 
 
@@ -66,12 +64,14 @@ def _other_targets(
     groups = [group for each in seen.groups.values() for group in each]
     if not groups:  # workers alone: no request reaches them
         return ()
+    if environment.other_groups == "ignore":  # what the own groups have needs no call
+        return other_targets.find(seen, environment.apps, (), environment.other_ports)
     known = {name for group in groups for name in (group.name, group.arn)}
     known |= {name for app in environment.other_apps for name in app.group_names}
     # A group may have targets in another VPC, whose own groups reach them too.
     vpcs = {group.vpc for group in groups} | {host.vpc for host in seen.everyone if host.vpc}
     others = other_groups.find(account, vpcs, known)
-    return other_targets.find(seen, environment.apps, others)
+    return other_targets.find(seen, environment.apps, others, environment.other_ports)
 
 
 def refuse_late(plan: Plan, seconds_left: float | None) -> None:

@@ -19,7 +19,7 @@ from deploy.survey.reader import Reader
 from deploy.survey.unit_state import listener
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from deploy.aws.inventory import Host
     from deploy.aws.other_groups import OtherGroup
@@ -44,6 +44,7 @@ class OtherTarget:
         ports: The ports of the apps, which a proxy would connect to.
         is_own_group: Whether it is the app's own group, which has another port of the host, or
             another address.
+        is_accepted: Whether the settings accept such targets of an own group.
         proxy: The process that listens there and has connections to one of these ports, or why
             that is not known; empty where no such process was seen.
     """
@@ -54,6 +55,7 @@ class OtherTarget:
     app: str
     ports: tuple[int, ...]
     is_own_group: bool = False
+    is_accepted: bool = False
     proxy: str = ""
 
     @property
@@ -61,7 +63,12 @@ class OtherTarget:
         """Why the host cannot be deployed to; empty where nothing speaks against it."""
         where = f"{self.host}: {self.target} is a target of {self.group}"
         remedy = "or accept that its requests may fail with `other_groups: ignore`"
+        if self.is_accepted:
+            return ""
         if self.is_own_group:
+            remedy = (
+                f"or accept that its requests may fail with `other_ports: [{self.target.port}]`"
+            )
             other = f"the port is none of {self.app}'s ({_listed(self.ports)})"
             if self.target.port in self.ports:
                 other = "the host's own target there has another address"
@@ -84,15 +91,17 @@ class OtherTarget:
 
 def notes(found: Iterable[OtherTarget]) -> tuple[str, ...]:
     """What to say of those that are no problem, in one line for each group and port. Pure."""
-    hosts: dict[tuple[str, int, tuple[int, ...]], list[str]] = {}
+    hosts: dict[tuple[str, int, str], list[str]] = {}
     for each in found:
         if not each.problem:
-            key = each.group, each.target.port, each.ports
-            hosts.setdefault(key, []).append(each.host.name)
+            what = f"nothing that listens there was seen to connect to {_listed(each.ports)}"
+            if each.is_accepted:
+                what = "that is not drained, and `other_ports:` accepts it"
+            names = hosts.setdefault((each.group, each.target.port, what), [])
+            names += [each.host.name] if each.host.name not in names else []
     return tuple(
-        f"{', '.join(names)}: also in target group {group}, with port {port}; nothing that listens "
-        f"there was seen to connect to {_listed(ports)}"
-        for (group, port, ports), names in hosts.items()
+        f"{', '.join(names)}: also in target group {group}, with port {port}; {what}"
+        for (group, port, what), names in hosts.items()
     )
 
 
@@ -101,19 +110,30 @@ def _listed(ports: Iterable[int]) -> str:
 
 
 def find(
-    survey: Survey, apps: Iterable[App], others: Iterable[OtherGroup]
+    survey: Survey,
+    apps: Iterable[App],
+    others: Iterable[OtherGroup],
+    accepted: Collection[int] = (),
 ) -> tuple[OtherTarget, ...]:
-    """The hosts as targets of other groups, and as targets of their own on other ports. Pure."""
+    """The hosts as targets of other groups, and as targets of their own on other ports. Pure.
+
+    accepted: the ports with which they may be targets of their own groups.
+    """
     due, known = tuple(apps), tuple(others)
     ports = tuple(port for app in due for port in app.ports)
     return tuple(
         found
         for facts in survey.hosts
-        for found in (*_of_own(facts.host, survey, due), *_of_others(facts.host, due, known, ports))
+        for found in (
+            *_of_own(facts.host, survey, due, accepted),
+            *_of_others(facts.host, due, known, ports),
+        )
     )
 
 
-def _of_own(host: Host, survey: Survey, apps: tuple[App, ...]) -> Iterator[OtherTarget]:
+def _of_own(
+    host: Host, survey: Survey, apps: tuple[App, ...], accepted: Collection[int]
+) -> Iterator[OtherTarget]:
     for app in apps:
         for group in survey.groups[app.name]:
             own = {target_of(group, host, slot) for slot in app.slots}
@@ -121,7 +141,13 @@ def _of_own(host: Host, survey: Survey, apps: tuple[App, ...]) -> Iterator[Other
                 is_foreign = target.id in host.reached_by and target not in own
                 if is_foreign and health.may_receive:
                     yield OtherTarget(
-                        host, group.name, target, app.name, app.entry_ports, is_own_group=True
+                        host,
+                        group.name,
+                        target,
+                        app.name,
+                        app.entry_ports,
+                        is_own_group=True,
+                        is_accepted=target.port in accepted,
                     )
 
 
@@ -142,7 +168,7 @@ def seen(found: Iterable[OtherTarget], remotes: Mapping[str, Remote]) -> tuple[O
 
 
 def _asked(found: OtherTarget, remotes: Mapping[str, Remote]) -> OtherTarget:
-    if found.problem:
+    if found.problem or found.is_own_group:
         return found
     script = read.find_proxy(found.target.port, found.ports).read_by(_proxy)
     try:

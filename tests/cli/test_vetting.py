@@ -7,9 +7,10 @@ from typing import Any, cast
 
 import builders
 import pytest
+from builders import HEALTHY
 from documents import PaperAccount, examples
 
-from deploy.aws.targets import ProtocolVersion
+from deploy.aws.targets import ProtocolVersion, Target
 from deploy.cli import vetting
 from deploy.errors import BadInput
 from deploy.hosts.probe.request import Reply, Request
@@ -80,6 +81,24 @@ def test_p10_a_host_that_the_command_is_not_about_may_be_of_another_vpc() -> Non
     seen = builders.survey([of_vpc(1, "vpc-ours")], vpc="vpc-ours")
     others = (of_vpc(2, "vpc-other").host,)
     fitness.refuse_other_vpcs(replace(seen, other_hosts=others))
+
+
+@pytest.mark.parametrize(("accepted", "is_refused"), [((), True), ((9000,), False)])
+def test_p10_other_groups_ignore_still_sees_other_ports_in_the_own_group(
+    accepted: tuple[int, ...], *, is_refused: bool
+) -> None:
+    """No call is needed for that: no account is there to be asked."""
+    seen = builders.survey([builders.facts(1, {"web": builders.slot()})])
+    for (group,) in seen.groups.values():
+        seen.health[group.arn][Target(seen.hosts[0].host.instance_id, 9000)] = HEALTHY
+    environment = builders.environment(other_groups="ignore", other_ports=accepted)
+    remotes = cast("Any", {"host-1": PaperHost()})
+    seen, problems = vetting.vetted(seen, environment, cast("Any", None), remotes, join=False)
+    assert bool(problems.get("host-1")) is is_refused
+    assert any("with port 9000; that is not drained" in each for each in seen.notes) is bool(
+        accepted
+    )
+    assert "other_groups: ignore: whether others send requests was not looked at" in seen.notes
 
 
 def test_a_plan_that_the_credentials_do_not_last_for_is_refused() -> None:
