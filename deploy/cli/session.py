@@ -166,7 +166,7 @@ class Session:
             settled=settled,
         )
         others = (each.host for name, each in self.everyone.items() if name not in self.remotes)
-        found = replace(found, other_hosts=tuple(others), notes=self._notes)
+        found = replace(found, other_hosts=tuple(others), resting=self._resting, notes=self._notes)
         self._zones |= found.zones
         if self._held and settled:
             self._held.widen()  # who answers now may not have when the lock was taken

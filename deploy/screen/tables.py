@@ -108,6 +108,7 @@ def render_report(report: Report, next_command: str) -> RenderableType:
     parts: list[RenderableType] = [_failure(failure) for failure in report.failures]
     parts += [cell(f"{host}: {end}", COLOURS[end]) for host, end in report.outcomes.items()]
     parts += [cell(defect, "bold red") for defect in report.defects]
+    parts += [cell(target, "yellow") for target in sorted(report.plan.foreign)]
     parts += [cell(f"{target} (since this command began)", "yellow") for target in report.appeared]
     code, tool = report.exit_code, f"Changeover {__version__}"
     releases = ", ".join(

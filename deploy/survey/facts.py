@@ -72,6 +72,8 @@ class Survey:
     """Hosts that the command leaves out, with the reason; no other field has facts of them."""
     other_hosts: tuple[Host, ...] = ()
     """Hosts of the environment that the command is not about."""
+    resting: Mapping[Host, str] = field(default_factory=dict)
+    """Hosts that their Auto Scaling group keeps out of service, with their lifecycle state."""
     partners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """For each app, by name, the others that share its target."""
     notes: tuple[str, ...] = ()
