@@ -54,7 +54,11 @@ def test_p10_a_host_of_another_vpc_is_refused_by_name_for_a_group_of_instances(k
     """AWS would refuse it after its release was staged, started and proven."""
     far = of_vpc(2, "vpc-other")
     seen = builders.survey([of_vpc(1, "vpc-ours")], vpc="vpc-ours")
-    given = {"hosts": (*seen.hosts, far), "left_out": {far.host: "x"}, "asked": (far.host,)}
+    given: dict[str, Any] = {
+        "hosts": (*seen.hosts, far),
+        "left_out": {far.host: "x"},
+        "asked": (far.host,),
+    }
     seen = replace(seen, **{kind: given[kind]})
     with pytest.raises(BadInput) as refused:
         vetting.vetted(seen, builders.environment(), cast("Any", None), {}, join=False)

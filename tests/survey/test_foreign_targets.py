@@ -145,7 +145,7 @@ def test_p10_an_instance_that_its_group_rests_is_named_with_its_state_and_not_re
 
 def test_p2_one_that_rests_is_capacity_only_where_it_serves() -> None:
     """As with every target that is no host."""
-    sizes = {}
+    sizes: dict[str, int] = {}
     for health in (HEALTHY, UNHEALTHY, STOPPED):
         target = Target(RESTING.instance_id, 5000)
         survey = replace(seen(health, target), resting={RESTING: "Standby"})
