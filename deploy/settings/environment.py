@@ -118,8 +118,10 @@ class Environment(Strict):
     refused, also with `other_groups: ignore`.
     """
     foreign_targets: Literal["refuse", "warn"] = "refuse"
-    """What to do about targets of the apps' groups that are no hosts of the environment, and so
-    keep the release that they have. `warn` names them in plan, status and report.
+    """What to do about targets of the apps' groups that get requests and are no hosts of the
+    environment, and so keep the release that they have. `warn` names them in plan, status and
+    report. Those that get no requests now, or that their Auto Scaling group keeps out of service,
+    are always named, and never refused.
     """
     poll_seconds: Annotated[float, Field(ge=0.05, le=60)] = 2.0
     """The time between two reads of the targets' health."""

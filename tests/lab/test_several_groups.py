@@ -248,6 +248,23 @@ def test_p10_another_way_in_is_refused_by_name_before_any_drain(
 
 
 @pytest.mark.hosts(2)
+def test_p10_another_port_in_the_own_group_is_accepted_by_its_number(
+    project: Project, lab: Lab
+) -> None:
+    """Nothing listens there, so the group has an unhealthy target that counts for its size."""
+    project.install("1.0.0")
+    project.build("2.0.0")
+    other_port(lab)
+    project.environment.update({"other_groups": "ignore", "other_ports": [OTHER_PORT]})
+    project.configure()
+    ran = project.deploy("2.0.0", "--allow-downtime")
+    assert ran.code == 0, ran.output
+    flat = " ".join(ran.output.split())
+    assert f"also in target group web-lab, with port {OTHER_PORT}; that is not drained" in flat
+    assert set(project.releases().values()) == {"2.0.0"}
+
+
+@pytest.mark.hosts(2)
 def test_p10_what_listens_beside_and_is_no_proxy_is_one_line_in_the_plan(
     project: Project, lab: Lab
 ) -> None:
