@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from deploy.aws.targets import GONE
 from deploy.hosts.notes import Note
-from deploy.survey.app_on_host import AppOnHost, Membership, SlotOnHost, target_id, target_of
+from deploy.survey.app_on_host import (
+    AppOnHost,
+    Membership,
+    SlotOnHost,
+    is_outside,
+    target_id,
+    target_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,7 +104,9 @@ class Survey:
     def zones(self) -> dict[tuple[str, str], str]:
         """The availability zones that addresses are registered with, by the group's ARN.
 
-        An address that is no target now was registered with what our note on its host names.
+        An address that is no target now was registered with what our note on its host names. The
+        note counts only outside of the group's VPC: within it AWS knows the zone by itself, and a
+        host has no say in where it counts as capacity.
         """
         noted = {
             (group.arn, target_id(group, facts.host)): zone
@@ -107,7 +116,7 @@ class Survey:
             for note in [Note.parse(slot.out)]
             if note
             for group in self.groups[name]
-            if (zone := note.zones.get(group.name))
+            if is_outside(group, facts.host) and (zone := note.zones.get(group.name))
         }
         given = {
             (arn, target.id): target.zone

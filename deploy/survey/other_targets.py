@@ -94,14 +94,14 @@ def notes(found: Iterable[OtherTarget]) -> tuple[str, ...]:
     hosts: dict[tuple[str, int, str], list[str]] = {}
     for each in found:
         if not each.problem:
-            what = f"nothing that listens there was seen to connect to {_listed(each.ports)}"
+            reason = f"nothing that listens there was seen to connect to {_listed(each.ports)}"
             if each.is_accepted:
-                what = "that is not drained, and `other_ports:` accepts it"
-            names = hosts.setdefault((each.group, each.target.port, what), [])
+                reason = "that is not drained, and `other_ports:` accepts it"
+            names = hosts.setdefault((each.group, each.target.port, reason), [])
             names += [each.host.name] if each.host.name not in names else []
     return tuple(
-        f"{', '.join(names)}: also in target group {group}, with port {port}; {what}"
-        for (group, port, what), names in hosts.items()
+        f"{', '.join(names)}: also in target group {group}, with port {port}; {reason}"
+        for (group, port, reason), names in hosts.items()
     )
 
 

@@ -77,7 +77,7 @@ def test_p10_a_host_of_another_vpc_is_refused_by_name_for_a_group_of_instances(k
         ("vpc-other", {"vpc": "vpc-ours", "target_type": "ip"}),
     ],
 )
-def test_hosts_that_a_group_takes_are_not_refused(host: str, group: dict[str, str]) -> None:
+def test_hosts_that_a_group_takes_are_not_refused(host: str, group: dict[str, Any]) -> None:
     fitness.refuse_other_vpcs(builders.survey([of_vpc(1, host)], **group))
 
 

@@ -88,7 +88,7 @@ class World:
             for name, port in APPS[: given.apps]
         )
         self.hosts = tuple(
-            builders.host(number, ZONES[number % 2 if given.zonal else 0])
+            replace(builders.host(number, ZONES[number % 2 if given.zonal else 0]), vpc="vpc-hosts")
             for number in range(1, given.hosts + 1)
         )
         self.groups = {
@@ -96,6 +96,7 @@ class World:
                 builders.group(
                     name,
                     target_type=given.target_type,
+                    vpc="vpc-groups" if given.target_type == "ip" else "vpc-hosts",
                     zonal=given.zonal,
                     delay_seconds=given.delay_seconds,
                 )

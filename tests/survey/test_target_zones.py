@@ -38,7 +38,7 @@ def seen(
     listed: list[HostFacts], *zones: str, ports: tuple[int, ...] = (5000,), **settings: Any
 ) -> Survey:
     """A survey of a group by address; zones: with which each host is registered, in turn."""
-    given = {"target_type": "ip", "vpc": OURS} | settings
+    given: dict[str, Any] = {"target_type": "ip", "vpc": OURS} | settings
     survey = builders.survey(listed, apps=[builders.app("web", *ports)], **given)
     (group,) = survey.groups["web"]
     survey.health[group.arn] = {
@@ -99,6 +99,11 @@ def test_p4_a_repair_from_elsewhere_reads_it_in_the_note(line: str, zone: str) -
     assert zone_in(seen(hosts(out=line), zonal=True)) == zone
 
 
+def test_p12_a_host_of_the_groups_own_vpc_cannot_choose_its_zone() -> None:
+    line = note({"web-lab": "eu-west-1b"})
+    assert zone_in(seen(hosts(vpc=OURS, out=line), zonal=True)) == ""
+
+
 def test_p4_what_aws_shows_now_counts_before_a_note() -> None:
     line = note({"web-lab": "eu-west-1b"})
     assert zone_in(seen(hosts(out=line), "eu-west-1a", zonal=True)) == "eu-west-1a"
@@ -110,7 +115,6 @@ class Paper:
     def __init__(self) -> None:
         self.wrote: list[tuple[str, str]] = []
         self.noted: list[Note | None] = []
-        self.guard = None
 
     def register(self, group: TargetGroup, target: Target) -> None:
         self.wrote.append((f"register in {group.name}", target.zone))
