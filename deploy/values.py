@@ -36,6 +36,7 @@ _UNIT_DIGEST = re.compile(r"(?:[0-9a-f]{12}|[0-9a-f]{64})\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _TOKEN = re.compile(r"[0-9a-f]{32}\Z")
 _INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,17}\Z")
+_ZONE = re.compile(r"[a-z0-9][a-z0-9-]{1,40}\Z")
 _NUMBER = re.compile(r"[0-9]{1,18}\Z")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}\Z")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
@@ -88,6 +89,11 @@ def token(text: str) -> str | None:
 def instance_id(text: str) -> str | None:
     """An EC2 instance's id."""
     return _matched(_INSTANCE_ID, text)
+
+
+def zone(text: str) -> str | None:
+    """An availability zone's name, such as `eu-west-1a`, or `all`."""
+    return _matched(_ZONE, text)
 
 
 def number(text: str, most: int = MOST_KIB) -> int | None:

@@ -36,11 +36,17 @@ def refuse_unfit(name: str, group: Answer) -> None:
             f"target group {name!r} is of type {kind}; its targets are no hosts, and Changeover "
             "deploys to groups of type instance or ip"
         )
-    if kind == "ip" and group.text("IpAddressType", "ipv4") != "ipv4":
+    if group.text("IpAddressType", "ipv4") != "ipv4":
+        why = (
+            "registers hosts by their IPv4 address: a host that serves there would seem to be out "
+            "of service"
+            if kind == "ip"
+            else "proves a release at the host's IPv4 address: it could pass where the load "
+            "balancer's own check does not"
+        )
         raise BadInput(
-            f"target group {name!r} takes IPv6 addresses, and Changeover registers hosts by their "
-            "IPv4 address: a host that serves there would seem to be out of service; use a group "
-            "of type instance, or of the address type ipv4"
+            f"target group {name!r} sends to IPv6 addresses, and Changeover {why}; use a group of "
+            "the address type ipv4"
         )
     balancers = group.texts("LoadBalancerArns")
     if not balancers:
@@ -115,9 +121,12 @@ def distinct(
     return {app: tuple(groups.values()) for app, groups in found.items()}
 
 
-FAIL_OPEN = "target_group_health.unhealthy_state_routing.minimum_healthy_targets"
-"""Below this requests go to all registered targets, unhealthy ones included (ALB guide, target
-group health); a share is `off` by default.
+MINIMUMS = (
+    "target_group_health.unhealthy_state_routing.minimum_healthy_targets",
+    "target_group_health.dns_failover.minimum_healthy_targets",
+)
+"""Below the first, requests go to all registered targets, unhealthy ones included; below the second
+a zone leaves DNS (ALB guide, target group health). A share is `off` by default.
 """
 
 
@@ -145,8 +154,10 @@ def parse(group: Answer, attributes: Answer) -> TargetGroup:
         zonal=attributes.text("load_balancing.cross_zone.enabled", "") == "false",
         vpc=group.text("VpcId", ""),
         health_protocol=group.text("HealthCheckProtocol", group.text("Protocol", "HTTP")),
-        least_healthy=_number(attributes, f"{FAIL_OPEN}.count", 1),
-        least_healthy_percent=_number(attributes, f"{FAIL_OPEN}.percentage", 0),
+        least_healthy=max(_number(attributes, f"{each}.count", 1) for each in MINIMUMS),
+        least_healthy_percent=max(
+            _number(attributes, f"{each}.percentage", 0) for each in MINIMUMS
+        ),
     )
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 STATES = frozenset(state.value for state in State)
 OVERRIDES = frozenset(override.value for override in Override)
-LISTED = "TargetHealthDescriptions"
+LISTED, ANOMALIES = "TargetHealthDescriptions", "AnomalyDetection"
 NAMES_OF_A_GROUP = ("TargetGroupName", "TargetGroupArn")
 TARGETS_QUOTA, USUAL_TARGETS = "targets-per-application-load-balancer", 1000
 
@@ -62,7 +62,10 @@ class Balancer:
 
     def health(self, group: TargetGroup) -> dict[Target, Health]:
         """All targets of a group: one unfiltered call, whatever the number of hosts."""
-        answer = self._account.call("elbv2", "describe_target_health", TargetGroupArn=group.arn)
+        # Without `Include` AWS leaves out what anomaly detection found (API reference).
+        answer = self._account.call(
+            "elbv2", "describe_target_health", TargetGroupArn=group.arn, Include=[ANOMALIES]
+        )
         return parse_health(answer.get(LISTED), group.port)
 
     def most_targets(self) -> int:
@@ -82,8 +85,19 @@ class Balancer:
         self._write("deregister_targets", group, targets)
 
     def _write(self, operation: str, group: TargetGroup, targets: Iterable[Target]) -> None:
-        listed = [{"Id": target.id, "Port": target.port} for target in sorted(targets)]
+        listed = [_described(group, target) for target in sorted(targets)]
         self._account.call("elbv2", operation, TargetGroupArn=group.arn, Targets=listed)
+
+
+def _described(group: TargetGroup, target: Target) -> dict[str, object]:
+    """A target as AWS takes it.
+
+    An address outside the group's VPC has to have its zone, and an instance may have none (API
+    reference, TargetDescription).
+    """
+    has_zone = target.zone and group.target_type == "ip"
+    zone = {"AvailabilityZone": target.zone} if has_zone else {}
+    return {"Id": target.id, "Port": target.port, **zone}
 
 
 def parse_health(descriptions: object, group_port: int) -> dict[Target, Health]:
@@ -105,7 +119,11 @@ def parse_health(descriptions: object, group_port: int) -> dict[Target, Health]:
             Override(override) if override in OVERRIDES else Override.UNKNOWN,
             item.part("AnomalyDetection").text("Result", "") == "anomalous",
         )
-        key = Target(target.text("Id"), target.number("Port", group_port, most=HIGHEST_PORT))
+        key = Target(
+            target.text("Id"),
+            target.number("Port", group_port, most=HIGHEST_PORT),
+            target.text("AvailabilityZone", ""),
+        )
         if key in found:
             raise UnexpectedAnswer(f"AWS answered with two states of the target {key}")
         found[key] = health

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.foreign_text import visible
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 HIGHEST_PORT = 65535
+ALL_ZONES = "all"
+"""AWS's word for a target of every zone (API reference, TargetDescription)."""
 
 
 class State(enum.StrEnum):
@@ -28,10 +30,18 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True, order=True)
 class Target:
-    """What a load balancer sends requests to: an instance id (or an address) and a port."""
+    """What a load balancer sends requests to: an instance id (or an address) and a port.
+
+    Attributes:
+        id: The instance id, or the address.
+        port: The port.
+        zone: The availability zone that it is registered with, or `all`; empty where AWS gives
+            none. A group distinguishes its targets by id and port alone, and so do we.
+    """
 
     id: str
     port: int
+    zone: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"[{self.id}]:{self.port}" if ":" in self.id else f"{self.id}:{self.port}"
@@ -147,10 +157,13 @@ class TargetGroup:
     health_protocol: str = "HTTP"
     """How the health check asks: `HTTP` or `HTTPS`."""
     least_healthy: int = 1
-    """With fewer healthy targets requests go to unhealthy ones too; in a zonal group, per zone."""
+    """With fewer healthy targets requests go to unhealthy ones too, or a zone leaves DNS.
+
+    The larger of both counts; in a zonal group it is one per zone.
+    """
     least_healthy_percent: int = 0
     """The same as a share of the registered targets; 0 where none is set."""
 
     def fewest(self, registered: int) -> int:
-        """How many of so many registered targets must stay healthy, or it "fails open"."""
+        """How many of so many registered targets must stay healthy, or AWS routes otherwise."""
         return max(self.least_healthy, -(-registered * self.least_healthy_percent // 100))

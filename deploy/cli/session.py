@@ -69,6 +69,7 @@ class Session:
         self.groups: dict[str, tuple[TargetGroup, ...]] = {}
         self.remotes: dict[str, Remote] = {}
         self.everyone: dict[str, Remote] = {}
+        self._zones: dict[tuple[str, str], str] = {}
         self._poller: HealthPoller | None = None
         self._held: Lease | None = None
 
@@ -165,7 +166,8 @@ class Session:
             settled=settled,
         )
         others = (each.host for name, each in self.everyone.items() if name not in self.remotes)
-        found = replace(found, other_hosts=tuple(others), notes=self._notes)
+        found = replace(found, other_hosts=tuple(others), resting=self._resting, notes=self._notes)
+        self._zones |= found.zones
         if self._held and settled:
             self._held.widen()  # who answers now may not have when the lock was taken
         return found
@@ -229,6 +231,7 @@ class Session:
         return Fleet(
             remotes=self.remotes,
             groups=self.groups,
+            zones=self._zones,
             registrar=Registrar(self.balancer),
             poller=self._poller,
             propagation_seconds=self.environment.propagation_seconds,
@@ -236,13 +239,8 @@ class Session:
             credentials_end=None if left is None else CLOCK.monotonic() + left,
             author=records.author(),
             run=self.run,
-            ended=partial(_ended, self._account),
+            ended=lambda host: instances.ended(self._account, host.instance_id),
         )
-
-
-def _ended(account: Account, host: Host) -> str:
-    """In which state a host's instance is that never comes back; empty where it may."""
-    return instances.ended(account, host.instance_id)
 
 
 def _vpcs(groups: Mapping[str, Sequence[Future[TargetGroup]]]) -> frozenset[str]:

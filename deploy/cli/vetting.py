@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy.aws import other_groups
@@ -38,40 +37,25 @@ def vetted(
 
     That is what serves and does not pass the question of the proof, and ways by which requests
     reach a host that is out. join: whether hosts that were taken out by hand go back in. Raises
-    BadInput for targets that are no hosts.
+    BadInput for targets that are no hosts, and for hosts that can be no targets.
     """
+    fitness.refuse_other_vpcs(seen)
     foreign_targets.refuse(environment, seen)
     scaling_notes = scaling.vetted(environment, account, seen.everyone)
     workers = serving.failing_workers(seen, environment.apps, remotes)
     seen = replace(seen, notes=(*seen.notes, *scaling_notes, *workers))
     left = {} if join else fitness.taken_out(environment.apps, seen)
-    notes: tuple[str, ...] = ()
-    if environment.other_groups == "ignore":
-        notes = ("other_groups: ignore: whether others send requests was not looked at",)
-        look = partial(_misplaced, seen, environment, join=join)
-    else:
-        look = partial(_other_targets, seen, environment, account)
+    left = exclusion.joined(left, fitness.without_zone(environment.apps, seen))
     with ThreadPoolExecutor(max_workers=1) as pool:
-        looking = pool.submit(look)
+        looking = pool.submit(_other_targets, seen, environment, account)
         verdict = serving.verdict(seen, environment.apps, remotes)
         found = other_targets.seen(looking.result(), remotes)
     problems = [{each.host.name: (each.problem,)} for each in found if each.problem]
-    notes = (*seen.notes, *verdict.notes, *other_targets.notes(found), *notes)
-    return replace(seen, notes=notes), exclusion.joined(left, verdict.problems, *problems)
-
-
-def _misplaced(seen: Survey, environment: Environment, *, join: bool) -> tuple[OtherTarget, ...]:
-    """The hosts that an app's own group has on another port or address alone, unless they join.
-
-    They do not count as accepted by `other_groups: ignore`: they were not taken out by hand, and
-    to put the app's own target in beside would lose requests.
-    """
-    return tuple(
-        each
-        for each in other_targets.find(seen, environment.apps, ())
-        for app in environment.apps
-        if app.name == each.app and not join and fitness.misplaced(seen, app, each.host)
-    )
+    seen = replace(seen, notes=(*seen.notes, *verdict.notes, *other_targets.notes(found)))
+    if environment.other_groups == "ignore":
+        note = "other_groups: ignore: whether others send requests was not looked at"
+        seen = replace(seen, notes=(*seen.notes, note))
+    return seen, exclusion.joined(left, verdict.problems, *problems)
 
 
 def _other_targets(
@@ -80,12 +64,14 @@ def _other_targets(
     groups = [group for each in seen.groups.values() for group in each]
     if not groups:  # workers alone: no request reaches them
         return ()
+    if environment.other_groups == "ignore":  # what the own groups have needs no call
+        return other_targets.find(seen, environment.apps, (), environment.other_ports)
     known = {name for group in groups for name in (group.name, group.arn)}
     known |= {name for app in environment.other_apps for name in app.group_names}
     # A group may have targets in another VPC, whose own groups reach them too.
     vpcs = {group.vpc for group in groups} | {host.vpc for host in seen.everyone if host.vpc}
     others = other_groups.find(account, vpcs, known)
-    return other_targets.find(seen, environment.apps, others)
+    return other_targets.find(seen, environment.apps, others, environment.other_ports)
 
 
 def refuse_late(plan: Plan, seconds_left: float | None) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 from deploy import values
 from deploy.hosts.file_format import FORMAT, refuse_newer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,9 @@ class Note:
         at: ISO time, by the clock of the workstation.
         by: Who took it out, from where.
         run: The id of the command that did; empty in notes of format 0.
+        zones: By the group's name, the availability zone that the target was registered with,
+            where AWS gives one. AWS forgets it, and wants it to take back an address of another
+            VPC.
     """
 
     group: str
@@ -26,6 +33,7 @@ class Note:
     at: str = ""
     by: str = ""
     run: str = ""
+    zones: Mapping[str, str] = field(default_factory=dict)
 
     def as_line(self) -> str:
         """One line of JSON."""
@@ -43,4 +51,13 @@ class Note:
             return None
         refuse_newer(given, "the note that its target is out")
         names = ("group", "target", "at", "by", "run")
-        return cls(*(str(given.get(name, "")) for name in names)) if given.get("target") else None
+        if not given.get("target"):
+            return None
+        return cls(*(str(given.get(name, "")) for name in names), zones=_zones(given.get("zones")))
+
+
+def _zones(given: object) -> dict[str, str]:
+    """Those that match their grammar; a host cannot have others sent to AWS."""
+    listed = given if isinstance(given, dict) else {}
+    found = ((str(name), values.zone(str(zone))) for name, zone in listed.items())
+    return {name: zone for name, zone in found if zone}

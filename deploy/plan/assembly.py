@@ -190,7 +190,6 @@ def assemble(
         )
         | {host.name for host in survey.left_out if not order.is_served(host, environment, survey)},
         left_out=survey.left_out,
-        other_hosts=survey.other_hosts,
         foreign=frozenset(map(str, foreign_targets.find(survey, environment.apps))),
         apps={app.name: app for app in apps},
         slots={(f.host.name, app.name): f.at(app) for f in survey.hosts for app in apps},

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from deploy.aws.targets import ALL_ZONES
 from deploy.errors import BadInput
 from deploy.survey import foreign_targets
 from deploy.survey.app_on_host import target_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from deploy.aws.inventory import Host
@@ -32,7 +33,8 @@ class InService:
         healthy: Those in service.
         shifted: Those in a zone that traffic is shifted away from.
         targets: By host, the target of the slot in use.
-        zones: The availability zones of targets.
+        zones: The availability zones of targets: those that AWS has them registered with, or
+            else those of their hosts. A target of all zones has none.
     """
 
     group: TargetGroup
@@ -51,12 +53,14 @@ class InService:
         have it in whichever slot.
         """
         health = survey.health[group.arn]
-        targets = {on.host: target_of(group, on.host, on.app) for on in survey.everywhere(app)}
+        targets = {on.host: survey.target(group, on.host, on.app) for on in survey.everywhere(app)}
         left_out = {
             host: [target_of(group, host, slot) for slot in app.slots] for host in survey.left_out
         }
         zones = {target: host.zone for host, target in targets.items()}
-        zones |= zones_of(group, app, (*survey.left_out, *survey.other_hosts))
+        others = (*survey.left_out, *survey.other_hosts)
+        zones |= {target_of(group, each, s): each.zone for each in others for s in app.slots}
+        zones |= {each: each.zone for each in (*targets.values(), *health) if each.zone}
         known = health.keys() | set(targets.values())
         shifted = {target for target, its in health.items() if its.is_shifted}
         unlisted = [its for its in left_out.values() if not health.keys() & set(its)]
@@ -71,7 +75,7 @@ class InService:
             frozenset(healthy),
             frozenset(shifted),
             targets,
-            zones,
+            {target: zone for target, zone in zones.items() if zone != ALL_ZONES},
         )
 
     @property
@@ -87,14 +91,9 @@ class InService:
         """How many targets stay in service while a batch of this size is out.
 
         That is what the policy wants, and what keeps the group from sending requests to unhealthy
-        targets.
+        targets, and its zones in DNS.
         """
         return max(minimum(rollout, self.size, size), self.group.fewest(self.registered - size))
-
-
-def zones_of(group: TargetGroup, app: App, hosts: Iterable[Host]) -> dict[Target, str]:
-    """The zones of hosts by the targets that they may have: which slot is in use is not known."""
-    return {target_of(group, host, slot): host.zone for host in hosts for slot in app.slots}
 
 
 def minimum(rollout: Rollout, fleet: int, size: int) -> int:

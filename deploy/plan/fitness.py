@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deploy.errors import BadInput
 from deploy.foreign_text import visible, word
 from deploy.plan import exclusion, host_steps, staging
+from deploy.survey.app_on_host import is_outside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -78,6 +80,45 @@ def misplaced(survey: Survey, app: App, host: Host) -> str:
     return (
         f"{host}: {app.name} is in {where}, and not on its own port there: name a proxy's port "
         "under `target_port:`, or have its own target registered and healthy first"
+    )
+
+
+def refuse_other_vpcs(survey: Survey) -> None:
+    """Raise BadInput for hosts that a group of instances cannot take: those of another VPC.
+
+    RegisterTargets would refuse them as invalid (API reference, InvalidTarget), after their
+    release was proven. Groups by address take hosts of other VPCs.
+    """
+    groups = {group.arn: group for each in survey.groups.values() for group in each}
+    problems = [
+        f"{host} ({host.instance_id}) is in {host.vpc}, and target group {group.name} takes "
+        f"instances of {group.vpc} alone; check `hosts:`, or leave it out with "
+        f"--skip-host {word(host.typed)}"
+        for host in survey.everyone
+        for group in groups.values()
+        if group.target_type == "instance" and is_outside(group, host)
+    ]
+    if problems:
+        raise BadInput(*problems)
+
+
+def without_zone(apps: tuple[App, ...], survey: Survey) -> Problems:
+    """The hosts whose targets AWS would not take without a zone, where none is known."""
+    return exclusion.joined(
+        *(
+            {
+                on.host.name: (
+                    f"{on.host}: {target} is outside of the VPC of {group.name}, whose cross-zone "
+                    "balancing is off: AWS requires one of the group's zones for it. Register it "
+                    f"once by hand: aws elbv2 register-targets --target-group-arn {group.arn} "
+                    f"--targets Id={target.id},Port={target.port},AvailabilityZone=ZONE",
+                )
+            }
+            for app in apps
+            for on in survey.everywhere(app)
+            for group, target, _ in on.memberships
+            if group.target_type == "ip" and is_outside(group, on.host) and not target.zone
+        )
     )
 
 

@@ -30,11 +30,9 @@ class Plan:
     hosts may fail before the rollout stops; mixed: whether the fleet ran more than one
     release of an app when this was planned; out: the hosts, by name, of which an app was out of
     service then; left_out: hosts that count as failures from the start, with the reason;
-    other_hosts: those of the environment that the command is not about; foreign: targets that are
-    no hosts, in words;
-    rollout: the policy; in_service: what served when this was planned, by group;
-    seconds: an estimate of the whole, from the settings' waits alone; slots: those in use, by
-    the names of host and app.
+    foreign: targets that are no hosts, in words; rollout: the policy; in_service: what served when
+    this was planned, by group; seconds: an estimate of the whole, from the settings' waits alone;
+    slots: those in use, by the names of host and app.
     """
 
     environment: str
@@ -52,7 +50,6 @@ class Plan:
     mixed: bool = False
     out: frozenset[str] = frozenset()
     left_out: Mapping[Host, str] = field(default_factory=dict)
-    other_hosts: tuple[Host, ...] = ()
     foreign: frozenset[str] = frozenset()
     rollout: Rollout | None = None
     in_service: Mapping[str, InService] = field(default_factory=dict, repr=False)

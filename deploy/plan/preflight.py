@@ -8,7 +8,7 @@ from deploy.errors import BadInput
 from deploy.plan import exclusion, fitness, host_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from deploy.plan.candidate import Opened
     from deploy.plan.exclusion import Problems
@@ -61,6 +61,7 @@ def refuse_surge(environment: Environment, survey: Survey) -> None:
 def _surge(environment: Environment, survey: Survey) -> Iterator[str]:
     if environment.rollout.strategy != "surge":
         return
+    added: dict[str, int] = {}
     for app, group in [(a, group) for a in environment.apps for group in survey.groups[a.name]]:
         if group.health_port not in {"traffic-port", ""}:
             yield (
@@ -69,11 +70,25 @@ def _surge(environment: Environment, survey: Survey) -> Iterator[str]:
                 "`strategy: rolling`"
             )
         due = [on for on in survey.everywhere(app) if host_steps.surges(on, environment)]
-        most, count = survey.most_targets, len(survey.health[group.arn]) + len(due)
-        if most and count > most:
+        added[group.arn] = added.get(group.arn, 0) + len(due)
+    yield from _over_quota(survey, added)
+
+
+def _over_quota(survey: Survey, added: Mapping[str, int]) -> Iterator[str]:
+    """The load balancers that would have more targets, in all groups together, than they may.
+
+    added: by the group's ARN, how many targets come on top for a time.
+    """
+    groups = {group.arn: group for each in survey.groups.values() for group in each}.values()
+    for arn in dict.fromkeys(arn for group in groups for arn in group.load_balancers):
+        its = [group for group in groups if arn in group.load_balancers]
+        count = sum(len(survey.health[group.arn]) + added.get(group.arn, 0) for group in its)
+        if survey.most_targets and count > survey.most_targets:
+            balancer = arn.partition(":loadbalancer/")[2] or arn
             yield (
-                f"target group {group.name} would have {count} targets, and the account's quota is "
-                f"{most}; raise it at AWS, or set `strategy: rolling`"
+                f"load balancer {balancer} would have {count} targets (in "
+                f"{', '.join(group.name for group in its)}), and the account's quota is "
+                f"{survey.most_targets}; raise it at AWS, or set `strategy: rolling`"
             )
 
 

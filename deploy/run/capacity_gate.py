@@ -12,7 +12,7 @@ from deploy.steps.fleet import SILENT_API_SECONDS, Stopped
 from deploy.survey.app_on_host import target_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from deploy.aws.targets import Target, TargetGroup
     from deploy.plan.host_plan import HostPlan
@@ -112,7 +112,7 @@ class _Group(NamedTuple):
     app: App
     group: TargetGroup
     targets: dict[str, Target]
-    zones: dict[Target, str]
+    zones: Mapping[Target, str]
 
     @classmethod
     def of(cls, app: App, group: TargetGroup, plan: Plan) -> _Group:
@@ -120,6 +120,4 @@ class _Group(NamedTuple):
             host.name: target_of(group, host, plan.slots[host.name, app.name])
             for host in plan.hosts
         }
-        zones = {targets[host.name]: host.zone for host in plan.hosts}
-        zones |= capacity.zones_of(group, app, (*plan.left_out, *plan.other_hosts))
-        return cls(app, group, targets, zones)
+        return cls(app, group, targets, plan.in_service[group.name].zones)

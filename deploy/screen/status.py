@@ -62,7 +62,8 @@ class Overview:
 
     is_mixed: whether an app is seen to run in more than one release; lock: who holds it; foreign:
     targets that are no hosts, in words; has_unknown: whether the settings accept none of them, so
-    that it is not known what runs there; notes: what else was seen, such as hosts that rest.
+    that it is not known what runs there; notes: what else was seen, such as hosts that rest, and
+    targets that are no hosts and get no requests now.
     """
 
     environment: str
@@ -124,9 +125,11 @@ def overview(environment: Environment, survey: Survey) -> Overview:
     ]
     ordered = tuple(sorted(rows, key=lambda row: (row.host, row.app)))
     mixed = any(is_mixed(survey.everywhere(app)) for app in environment.apps)
-    foreign = tuple(map(str, foreign_targets.find(survey, environment.apps)))
+    others = foreign_targets.find(survey, environment.apps)
+    foreign = tuple(str(each) for each in others if each.is_unknown)
     is_refused = bool(foreign) and environment.foreign_targets == "refuse"
-    lock, notes = _lock(survey), survey.notes
+    known = (str(each) for each in others if not each.is_unknown)
+    lock, notes = _lock(survey), (*survey.notes, *known)
     return Overview(environment.name, ordered, mixed, lock, foreign, is_refused, notes)
 
 

@@ -109,6 +109,7 @@ def render_report(report: Report, next_command: str) -> RenderableType:
     parts += [cell(f"{host}: {end}", COLOURS[end]) for host, end in report.outcomes.items()]
     parts += [words(line(each), "yellow") for each in report.notices]
     parts += [cell(defect, "bold red") for defect in report.defects]
+    parts += [cell(target, "yellow") for target in sorted(report.plan.foreign)]
     parts += [cell(f"{target} (since this command began)", "yellow") for target in report.appeared]
     code, tool = report.exit_code, f"Changeover {__version__}"
     releases = ", ".join(

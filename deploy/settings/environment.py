@@ -112,9 +112,16 @@ class Environment(Strict):
     """What to do where target groups that no app names send requests to the hosts too, which no
     drain would stop. `ignore` does not look for them.
     """
+    other_ports: Annotated[tuple[Port, ...], Field(strict=False)] = ()
+    """Ports with which hosts may be targets of the apps' own groups besides the apps' targets.
+    Such targets are not drained, so that their requests may fail; the plan names them. Others are
+    refused, also with `other_groups: ignore`.
+    """
     foreign_targets: Literal["refuse", "warn"] = "refuse"
-    """What to do about targets of the apps' groups that are no hosts of the environment, and so
-    keep the release that they have. `warn` names them in plan, status and report.
+    """What to do about targets of the apps' groups that get requests and are no hosts of the
+    environment, and so keep the release that they have. `warn` names them in plan, status and
+    report. Those that get no requests now, or that their Auto Scaling group keeps out of service,
+    are always named, and never refused.
     """
     poll_seconds: Annotated[float, Field(ge=0.05, le=60)] = 2.0
     """The time between two reads of the targets' health."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from deploy.aws.targets import weakest
@@ -60,7 +60,8 @@ def _silent(host: str, text: str) -> None:
 class Fleet:
     """The seams of one rollout.
 
-    groups: each app's target groups, by the app's name; run: the id of this command, for the
+    groups: each app's target groups, by the app's name; zones: the availability zones that
+    addresses are registered with, by the group's ARN; run: the id of this command, for the
     records that it leaves; ignore_peers: networks whose connections count for no requests;
     credentials_end: when AWS's credentials end, by the clock, where nothing renews them; ended:
     asked for the state of a host's instance, which is empty unless it never comes back; tell:
@@ -76,6 +77,7 @@ class Fleet:
     groups: Mapping[str, tuple[TargetGroup, ...]]
     registrar: Registrar
     poller: HealthPoller
+    zones: Mapping[tuple[str, str], str] = field(default_factory=dict)
     propagation_seconds: float = 15.0
     ignore_peers: tuple[Network, ...] = ()
     credentials_end: float | None = None
@@ -103,7 +105,11 @@ class Fleet:
 
     def targets(self, host: Host, app: AppInSlot) -> tuple[tuple[TargetGroup, Target], ...]:
         """The target of a host's slot in each of the app's groups."""
-        return tuple((group, target_of(group, host, app)) for group in self.groups[app.name])
+        found = ((group, target_of(group, host, app)) for group in self.groups[app.name])
+        return tuple(
+            (group, replace(target, zone=self.zones.get((group.arn, target.id), target.zone)))
+            for group, target in found
+        )
 
     def health(self, host: Host, app: AppInSlot) -> Health | None:
         """The slot's newest known health, for the log; None before the first readings."""

@@ -55,9 +55,10 @@ class DeregisterTarget(OnHost):
         targets = fleet.targets(self.host, self.app)
         groups = ", ".join(group.name for group, _ in targets)
         shown = ", ".join(dict.fromkeys(str(target) for _, target in targets))
-        note = notes.Note(groups, shown, records.now(), fleet.author, fleet.run).as_line()
+        zones = {group.name: target.zone for group, target in targets if target.zone}
+        note = notes.Note(groups, shown, records.now(), fleet.author, fleet.run, zones)
         remote = fleet.remote(self.host)
-        script = history.record_out(self.app.name, self.app.port, note)
+        script = history.record_out(self.app.name, self.app.port, note.as_line())
         remote.change(self.app.name, script)
         for group, target in targets:
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from deploy.aws.targets import State, Target, weakest
+from deploy.aws.targets import ALL_ZONES, State, Target, weakest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -183,6 +183,22 @@ def is_mixed(fleet: Iterable[AppOnHost]) -> bool:
 
 
 def target_of(group: TargetGroup, host: Host, app: AppInSlot) -> Target:
-    """The target of the host's slot in a group: by instance, or by address for `ip` groups."""
+    """The target of the host's slot in a group: by instance, or by address for `ip` groups.
+
+    AWS requires a zone for an address outside the group's VPC: with cross-zone balancing that is
+    `all`; without, it has to be one of the group's own zones, which cannot be known here.
+    """
+    needs_zone = group.target_type == "ip" and is_outside(group, host)
+    zone = ALL_ZONES if needs_zone and not group.zonal else ""
+    return Target(target_id(group, host), app.target_port, zone)
+
+
+def target_id(group: TargetGroup, host: Host) -> str:
+    """What a group calls the host: its instance id, or its address."""
     address = host.private_address or host.address
-    return Target(address if group.target_type == "ip" else host.instance_id, app.target_port)
+    return address if group.target_type == "ip" else host.instance_id
+
+
+def is_outside(group: TargetGroup, host: Host) -> bool:
+    """Whether a host is in another VPC than the group; not, where AWS names none."""
+    return bool(host.vpc and group.vpc and host.vpc != group.vpc)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from deploy.aws.targets import GONE
-from deploy.survey.app_on_host import AppOnHost, Membership, SlotOnHost, target_of
+from deploy.hosts.notes import Note
+from deploy.survey.app_on_host import (
+    AppOnHost,
+    Membership,
+    SlotOnHost,
+    is_outside,
+    target_id,
+    target_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +79,8 @@ class Survey:
     """Hosts that the command leaves out, with the reason; no other field has facts of them."""
     other_hosts: tuple[Host, ...] = ()
     """Hosts of the environment that the command is not about."""
+    resting: Mapping[Host, str] = field(default_factory=dict)
+    """Hosts that their Auto Scaling group keeps out of service, with their lifecycle state."""
     partners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """For each app, by name, the others that share its target."""
     notes: tuple[str, ...] = ()
@@ -90,12 +100,43 @@ class Survey:
         """What a host that was read reports of itself."""
         return self._facts[host.name]
 
+    @cached_property
+    def zones(self) -> dict[tuple[str, str], str]:
+        """The availability zones that addresses are registered with, by the group's ARN.
+
+        An address that is no target now was registered with what our note on its host names. The
+        note counts only outside of the group's VPC: within it AWS knows the zone by itself, and a
+        host has no say in where it counts as capacity.
+        """
+        noted = {
+            (group.arn, target_id(group, facts.host)): zone
+            for facts in self.hosts
+            for slots in (facts.spares, facts.slots)
+            for name, slot in slots.items()
+            for note in [Note.parse(slot.out)]
+            if note
+            for group in self.groups[name]
+            if is_outside(group, facts.host) and (zone := note.zones.get(group.name))
+        }
+        given = {
+            (arn, target.id): target.zone
+            for arn, targets in self.health.items()
+            for target in targets
+            if target.zone
+        }
+        return noted | given
+
+    def target(self, group: TargetGroup, host: Host, app: AppInSlot) -> Target:
+        """The target of a host's slot in a group, with the zone that it is registered with."""
+        target = target_of(group, host, app)
+        return replace(target, zone=self.zones.get((group.arn, target.id), target.zone))
+
     def memberships(self, host: Host, app: AppInSlot) -> tuple[Membership, ...]:
         """The targets of a host's slot, one in each of the app's groups."""
         return tuple(
             Membership(group, target, self.health[group.arn].get(target, GONE))
             for group in self.groups[app.name]
-            for target in [target_of(group, host, app)]
+            for target in [self.target(group, host, app)]
         )
 
     def elsewhere(self, host: Host, app: App) -> tuple[tuple[TargetGroup, Target], ...]:

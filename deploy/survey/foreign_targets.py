@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from deploy.aws.targets import State
 from deploy.errors import BadInput
+from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,31 +21,67 @@ if TYPE_CHECKING:
 
 
 class ForeignTarget(NamedTuple):
-    """A target that gets requests, now or soon, and is no host of the environment."""
+    """A target that is no host that a command could deploy to.
+
+    Attributes:
+        group: The group that it is registered in.
+        target: The target.
+        health: Its health there; it gets requests, now or soon, or is `unused`.
+        resting: The host that it is and its lifecycle state, where its Auto Scaling group keeps
+            that host out of service; empty for all others.
+    """
 
     group: TargetGroup
     target: Target
     health: Health
+    resting: str = ""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it gets no requests now: its instance does not run, for instance."""
+        return not self.health.may_receive
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it gets requests, and nothing says what it is."""
+        return not (self.is_idle or self.resting)
 
     def __str__(self) -> str:
-        return f"{self.group.name}: {self.target} is no host of this environment"
+        what = self.resting or "no host of this environment"
+        text = f"{self.group.name}: {self.target} is {what}"
+        if self.is_idle:
+            return f"{text}, and {self.health}: it gets no requests now, and keeps its release"
+        return f"{text}, and {self.health}: it keeps its release" if self.resting else text
 
 
 def find(survey: Survey, apps: Iterable[App]) -> tuple[ForeignTarget, ...]:
-    """Those in the groups of these apps; hosts that the command is not about are none."""
+    """Those in the groups of these apps; hosts that the command is not about are none.
+
+    One that drains leaves, and is none either.
+    """
     known = {id_ for host in (*survey.everyone, *survey.other_hosts) for id_ in host.target_ids}
+    resting = {
+        id_: f"{host}, {visible(state)} in the Auto Scaling group {visible(host.scaling_group)}"
+        for host, state in survey.resting.items()
+        for id_ in host.target_ids
+    }
     groups = {group.arn: group for app in apps for group in survey.groups[app.name]}
     return tuple(
-        ForeignTarget(group, target, health)
+        ForeignTarget(group, target, health, resting.get(target.id, ""))
         for group in groups.values()
         for target, health in sorted(survey.health[group.arn].items(), key=lambda each: each[0])
-        if target.id not in known and health.may_receive
+        if target.id not in known and (health.may_receive or _waits(health))
     )
 
 
+def _waits(health: Health) -> bool:
+    """Whether it is registered and unused: it may get requests again without a registration."""
+    return health.state is State.UNUSED and health.is_registered
+
+
 def refuse(environment: Environment, survey: Survey) -> None:
-    """Raise BadInput where there are any, unless the settings accept them."""
-    found = find(survey, environment.apps)
+    """Raise BadInput where some get requests and are unknown, unless the settings accept them."""
+    found = [each for each in find(survey, environment.apps) if each.is_unknown]
     if found and environment.foreign_targets == "refuse":
         raise BadInput(
             *(

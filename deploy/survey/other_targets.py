@@ -20,7 +20,7 @@ from deploy.survey.reader import Reader
 from deploy.survey.unit_state import listener
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from deploy.aws.inventory import Host
     from deploy.aws.other_groups import OtherGroup
@@ -49,6 +49,7 @@ class OtherTarget:
         missing: The app's own target, where that group does not find it healthy: this one may be
             the only way by which requests reach the app here. None where it does, and for other
             groups.
+        is_accepted: Whether the settings accept such a target, beside one that serves.
         proxy: The process that listens there and has connections to one of these ports, or why
             that is not known; empty where no such process was seen.
     """
@@ -61,6 +62,7 @@ class OtherTarget:
     is_own_group: bool = False
     app_ports: tuple[int, ...] = ()
     missing: Target | None = None
+    is_accepted: bool = False
     proxy: str = ""
 
     @property
@@ -68,7 +70,12 @@ class OtherTarget:
         """Why the host cannot be deployed to; empty where nothing speaks against it."""
         where = f"{self.host}: {self.target} is a target of {self.group}"
         remedy = "or accept that its requests may fail with `other_groups: ignore`"
+        if self.is_accepted and not self.missing:
+            return ""
         if self.is_own_group:
+            remedy = (
+                f"or accept that its requests may fail with `other_ports: [{self.target.port}]`"
+            )
             return f"{where}, and {self._as_own(remedy)}"
         if self.app:
             return (
@@ -107,15 +114,17 @@ class OtherTarget:
 
 def notes(found: Iterable[OtherTarget]) -> tuple[str, ...]:
     """What to say of those that are no problem, in one line for each group and port. Pure."""
-    hosts: dict[tuple[str, int, tuple[int, ...]], list[str]] = {}
+    hosts: dict[tuple[str, int, str], list[str]] = {}
     for each in found:
         if not each.problem:
-            key = each.group, each.target.port, each.ports
-            hosts.setdefault(key, []).append(each.host.name)
+            reason = f"nothing that listens there was seen to connect to {_listed(each.ports)}"
+            if each.is_accepted:
+                reason = "that is not drained, and `other_ports:` accepts it"
+            names = hosts.setdefault((each.group, each.target.port, reason), [])
+            names += [each.host.name] if each.host.name not in names else []
     return tuple(
-        f"{', '.join(names)}: also in target group {group}, with port {port}; nothing that listens "
-        f"there was seen to connect to {_listed(ports)}"
-        for (group, port, ports), names in hosts.items()
+        f"{', '.join(names)}: also in target group {group}, with port {port}; {reason}"
+        for (group, port, reason), names in hosts.items()
     )
 
 
@@ -124,19 +133,30 @@ def _listed(ports: Iterable[int]) -> str:
 
 
 def find(
-    survey: Survey, apps: Iterable[App], others: Iterable[OtherGroup]
+    survey: Survey,
+    apps: Iterable[App],
+    others: Iterable[OtherGroup],
+    accepted: Collection[int] = (),
 ) -> tuple[OtherTarget, ...]:
-    """The hosts as targets of other groups, and as targets of their own on other ports. Pure."""
+    """The hosts as targets of other groups, and as targets of their own on other ports. Pure.
+
+    accepted: the ports with which they may be targets of their own groups.
+    """
     due, known = tuple(apps), tuple(others)
     ports = tuple(port for app in due for port in app.ports)
     return tuple(
         found
         for facts in survey.hosts
-        for found in (*_of_own(facts.host, survey, due), *_of_others(facts.host, due, known, ports))
+        for found in (
+            *_of_own(facts.host, survey, due, accepted),
+            *_of_others(facts.host, due, known, ports),
+        )
     )
 
 
-def _of_own(host: Host, survey: Survey, apps: tuple[App, ...]) -> Iterator[OtherTarget]:
+def _of_own(
+    host: Host, survey: Survey, apps: tuple[App, ...], accepted: Collection[int]
+) -> Iterator[OtherTarget]:
     for app in apps:
         for group, target in survey.elsewhere(host, app):
             known = survey.health[group.arn]
@@ -149,6 +169,7 @@ def _of_own(host: Host, survey: Survey, apps: tuple[App, ...]) -> Iterator[Other
                 app.name,
                 app.entry_ports,
                 is_own_group=True,
+                is_accepted=target.port in accepted,
                 app_ports=app.ports,
                 missing=None if serves else target_of(group, host, survey.facts_of(host).at(app)),
             )
@@ -172,6 +193,8 @@ def seen(found: Iterable[OtherTarget], remotes: Mapping[str, Remote]) -> tuple[O
 
 def _asked(found: OtherTarget, remotes: Mapping[str, Remote]) -> OtherTarget:
     own = found.is_own_group
+    if found.is_accepted and not found.missing:
+        return found
     if found.problem and (not own or found.target.port in (*found.ports, *found.app_ports)):
         return found
     script = read.find_proxy(found.target.port, found.ports).read_by(_proxy)

@@ -169,6 +169,7 @@ def test_p8_codes_in_the_settings_fit_the_groups_protocol(
 
 
 ROUTING = "target_group_health.unhealthy_state_routing.minimum_healthy_targets"
+FAILOVER = "target_group_health.dns_failover.minimum_healthy_targets"
 
 
 @pytest.mark.parametrize(
@@ -179,9 +180,15 @@ ROUTING = "target_group_health.unhealthy_state_routing.minimum_healthy_targets"
         ({f"{ROUTING}.count": "off", f"{ROUTING}.percentage": "50"}, 9, 5),
         ({f"{ROUTING}.count": "2", f"{ROUTING}.percentage": "50"}, 2, 2),
         ({f"{ROUTING}.percentage": "100"}, 7, 7),
+        ({f"{FAILOVER}.count": "2"}, 10, 2),
+        ({f"{FAILOVER}.count": "off", f"{FAILOVER}.percentage": "off"}, 10, 1),
+        ({f"{FAILOVER}.count": "2", f"{ROUTING}.count": "3"}, 10, 3),
+        ({f"{FAILOVER}.count": "3", f"{ROUTING}.count": "2"}, 10, 3),
+        ({f"{FAILOVER}.percentage": "50", f"{ROUTING}.percentage": "20"}, 10, 5),
+        ({f"{FAILOVER}.percentage": "20", f"{ROUTING}.count": "3"}, 20, 4),
     ],
 )
-def test_p10_what_keeps_a_group_from_failing_open_is_read(
+def test_p10_what_keeps_a_group_from_failing_open_and_a_zone_in_dns_is_read(
     given: dict[str, str], registered: int, fewest: int, stubbed: tuple[Balancer, Stubber]
 ) -> None:
     asked, stubber = stubbed
@@ -251,10 +258,16 @@ def test_a_group_that_we_cannot_deploy_to_or_prove_for_is_refused_by_name(
     assert said in str(refused.value)
 
 
-def test_health_is_asked_for_all_targets_at_once(stubbed: tuple[Balancer, Stubber]) -> None:
+def test_health_is_asked_for_all_targets_at_once_with_their_anomalies(
+    stubbed: tuple[Balancer, Stubber],
+) -> None:
     asked, stubber = stubbed
     answer = [
-        {"Target": {"Id": "i-1", "Port": 5000}, "TargetHealth": {"State": "healthy"}},
+        {
+            "Target": {"Id": "i-1", "Port": 5000},
+            "TargetHealth": {"State": "healthy"},
+            "AnomalyDetection": {"Result": "anomalous", "MitigationInEffect": "no"},
+        },
         {
             "Target": {"Id": "i-2"},
             "TargetHealth": {
@@ -266,11 +279,13 @@ def test_health_is_asked_for_all_targets_at_once(stubbed: tuple[Balancer, Stubbe
         {"Target": {"Id": "i-3", "Port": 5001}, "TargetHealth": {"State": "a new one"}},
     ]
     stubber.add_response(
-        "describe_target_health", {"TargetHealthDescriptions": answer}, {"TargetGroupArn": ARN}
+        "describe_target_health",
+        {"TargetHealthDescriptions": answer},
+        {"TargetGroupArn": ARN, "Include": ["AnomalyDetection"]},
     )
     found = asked.health(builders.group())
     assert found == {
-        Target("i-1", 5000): Health(State.HEALTHY),
+        Target("i-1", 5000): Health(State.HEALTHY, is_anomalous=True),
         Target("i-2", 5000): Health(State.UNUSED, "Target.NotInUse", "No listener"),
         Target("i-3", 5001): Health(State.UNAVAILABLE),
     }

@@ -54,8 +54,15 @@ GROUPS: dict[str, tuple[dict[str, Any], str]] = {
         "protocol GENEVE at gwy/edge/1",
     ),
     "of addresses": ({"TargetType": "ip"}, ""),
-    "of IPv6 addresses": ({"TargetType": "ip", "IpAddressType": "ipv6"}, "takes IPv6 addresses"),
-    "of instances by IPv6": ({"IpAddressType": "ipv6"}, ""),
+    "of IPv6 addresses": (
+        {"TargetType": "ip", "IpAddressType": "ipv6"},
+        "sends to IPv6 addresses, and Changeover registers hosts by their IPv4 address",
+    ),
+    "of instances by IPv6": (
+        {"IpAddressType": "ipv6"},
+        "sends to IPv6 addresses, and Changeover proves a release at the host's IPv4 address",
+    ),
+    "of instances by IPv4": ({"IpAddressType": "ipv4"}, ""),
     "in another VPC": ({"VpcId": "vpc-2"}, ""),
     "without a VPC": ({"VpcId": None}, ""),
     "without a matcher": ({"Matcher": None}, ""),

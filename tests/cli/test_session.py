@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from deploy.aws.targets import Health, State, Target
+from deploy.cli import scaling
 from deploy.cli.arguments import read_settings
 from deploy.cli.session import Session
 from deploy.errors import BadInput, Locked, LockLost, Unreachable
@@ -196,3 +198,27 @@ def test_a_host_whose_user_has_no_sudo_is_named_and_keeps_no_other_from_being_re
         seen = opened.survey()
     assert [facts.host.name for facts in seen.hosts] == ["host-1", "host-3"]
     assert "a password is required" in seen.unreachable["host-2"]
+
+
+def test_hosts_that_rest_are_in_the_survey_with_their_lifecycle_state(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scaling, "resting", lambda _, hosts: ({hosts[0]: "Standby"}, ("a note",)))
+    with session(project) as opened:
+        seen = opened.survey()
+    assert {host.name: state for host, state in seen.resting.items()} == {"host-1": "Standby"}
+    assert "host-1" not in {host.name for host in (*seen.everyone, *seen.other_hosts)}
+    assert seen.notes == ("a note",)
+
+
+def test_p4_steps_know_the_zones_that_any_survey_of_the_command_showed(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with session(project) as opened:
+        (group,) = opened.groups["web"]
+        target = Target("10.1.0.1", 5000, "all")
+        monkeypatch.setattr(opened.balancer, "health", lambda _: {target: Health(State.HEALTHY)})
+        opened.survey()
+        monkeypatch.setattr(opened.balancer, "health", lambda _: {})
+        opened.survey()
+        assert opened.fleet().zones == {(group.arn, "10.1.0.1"): "all"}

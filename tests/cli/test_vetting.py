@@ -14,8 +14,9 @@ from deploy.aws.targets import GONE, ProtocolVersion, Target
 from deploy.cli import vetting
 from deploy.errors import BadInput, Unreachable
 from deploy.hosts.probe.request import Reply, Request
-from deploy.plan import assembly, description
+from deploy.plan import assembly, description, fitness
 from deploy.plan.plan import Plan
+from deploy.survey.facts import HostFacts
 
 
 def plan() -> Plan:
@@ -43,14 +44,6 @@ def test_p10_groups_of_the_hosts_own_vpc_are_looked_at_too() -> None:
         assert len(found) == count
 
 
-class Silent:
-    """A host that answers no question."""
-
-    def ask(self, script: object, seconds: float) -> None:
-        del script, seconds
-        raise Unreachable("host-1: no answer")
-
-
 @pytest.mark.parametrize("other_groups", ["ignore", "refuse"])
 def test_p1_a_host_behind_a_proxy_gets_one_line_of_advice(other_groups: str) -> None:
     """Neither to put the app's own port in beside, nor to accept that requests fail."""
@@ -67,6 +60,67 @@ def test_p1_a_host_behind_a_proxy_gets_one_line_of_advice(other_groups: str) -> 
     assert "set `target_port: 80` for web" in lines[0]
 
 
+def of_vpc(number: int, vpc: str) -> HostFacts:
+    facts = builders.facts(number, {"web": builders.slot()})
+    return replace(facts, host=replace(facts.host, vpc=vpc))
+
+
+@pytest.mark.parametrize("kind", ["hosts", "left_out", "asked"])
+def test_p10_a_host_of_another_vpc_is_refused_by_name_for_a_group_of_instances(kind: str) -> None:
+    """AWS would refuse it after its release was staged, started and proven."""
+    far = of_vpc(2, "vpc-other")
+    seen = builders.survey([of_vpc(1, "vpc-ours")], vpc="vpc-ours")
+    given: dict[str, Any] = {
+        "hosts": (*seen.hosts, far),
+        "left_out": {far.host: "x"},
+        "asked": (far.host,),
+    }
+    seen = replace(seen, **{kind: given[kind]})
+    with pytest.raises(BadInput) as refused:
+        vetting.vetted(seen, builders.environment(), cast("Any", None), {}, join=False)
+    assert str(refused.value) == (
+        f"host-2 ({far.host.instance_id}) is in vpc-other, and target group web-lab takes "
+        "instances of vpc-ours alone; check `hosts:`, or leave it out with --skip-host host-2"
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "group"),
+    [
+        ("vpc-ours", {"vpc": "vpc-ours"}),
+        ("", {"vpc": "vpc-ours"}),
+        ("vpc-ours", {"vpc": ""}),
+        ("vpc-other", {"vpc": "vpc-ours", "target_type": "ip"}),
+    ],
+)
+def test_hosts_that_a_group_takes_are_not_refused(host: str, group: dict[str, Any]) -> None:
+    fitness.refuse_other_vpcs(builders.survey([of_vpc(1, host)], **group))
+
+
+def test_p10_a_host_that_the_command_is_not_about_may_be_of_another_vpc() -> None:
+    seen = builders.survey([of_vpc(1, "vpc-ours")], vpc="vpc-ours")
+    others = (of_vpc(2, "vpc-other").host,)
+    fitness.refuse_other_vpcs(replace(seen, other_hosts=others))
+
+
+@pytest.mark.parametrize(("accepted", "is_refused"), [((), True), ((9000,), False)])
+def test_p10_other_groups_ignore_still_sees_other_ports_in_the_own_group(
+    accepted: tuple[int, ...], *, is_refused: bool
+) -> None:
+    """No call is needed for that: no account is there to be asked."""
+    seen = builders.survey([builders.facts(1, {"web": builders.slot()})])
+    for (group,) in seen.groups.values():
+        seen.health[group.arn][Target(seen.hosts[0].host.instance_id, 9000)] = HEALTHY
+    environment = builders.environment(other_groups="ignore", other_ports=accepted)
+    remotes = cast("Any", {"host-1": PaperHost()})
+    seen, problems = vetting.vetted(seen, environment, cast("Any", None), remotes, join=False)
+    assert bool(problems.get("host-1")) is is_refused
+    assert any("with port 9000; that is not drained" in each for each in seen.notes) is bool(
+        accepted
+    )
+    assert "other_groups: ignore: whether others send requests was not looked at" in seen.notes
+
+
 def test_a_plan_that_the_credentials_do_not_last_for_is_refused() -> None:
     made = plan()
     needed = made.seconds + description.MARGIN_SECONDS
@@ -76,7 +130,15 @@ def test_a_plan_that_the_credentials_do_not_last_for_is_refused() -> None:
         vetting.refuse_late(made, needed - 1)
 
 
-class PaperHost:
+class Silent:
+    """A host that answers no question."""
+
+    def ask(self, script: object, seconds: float) -> None:
+        del script, seconds
+        raise Unreachable("host-1: no answer")
+
+
+class PaperHost(Silent):
     """A host whose service answers 200 over HTTP/2, and whose sshd forwards or does not."""
 
     def __init__(self, *, is_open: bool = True) -> None:

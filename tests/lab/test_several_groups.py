@@ -204,10 +204,18 @@ def listen(lab: Lab, to: str) -> None:
     lab.shell(lab.hosts[0], f"systemd-run {unit} python3 -c '{text}'")
 
 
-OTHER_WAYS: dict[str, tuple[Callable[[Lab], None], str]] = {
-    "a group that is not named": (second_group, "which `target_groups:` of web does not name"),
-    "the own group on another port": (other_port, "the port is none of web's (:5000)"),
-    "a proxy": (proxy, "listens there and has connections to the app"),
+OTHER_WAYS: dict[str, tuple[Callable[[Lab], None], str, str]] = {
+    "a group that is not named": (
+        second_group,
+        "which `target_groups:` of web does not name",
+        "other_groups: ignore",
+    ),
+    "the own group on another port": (
+        other_port,
+        "the port is none of web's (:5000)",
+        f"other_ports: [{OTHER_PORT}]",
+    ),
+    "a proxy": (proxy, "listens there and has connections to the app", "other_groups: ignore"),
 }
 
 
@@ -221,7 +229,7 @@ def test_p10_another_way_in_is_refused_by_name_before_any_drain(
     project.build("2.0.0")
     if command == "rollback":
         assert project.deploy("2.0.0", "--batch", "100%", "--allow-downtime").code == 0
-    prepare, said = OTHER_WAYS[name]
+    prepare, said, remedy = OTHER_WAYS[name]
     prepare(lab)
     before = project.releases()
     told = [event for event in lab.events() if event["to"] == "draining"]
@@ -234,9 +242,26 @@ def test_p10_another_way_in_is_refused_by_name_before_any_drain(
     assert ran.code == 2, ran.output
     flat = " ".join(ran.output.split())
     assert said in flat
-    assert "other_groups: ignore" in flat
+    assert remedy in flat
     assert [event for event in lab.events() if event["to"] == "draining"] == told
     assert project.releases() == before
+
+
+@pytest.mark.hosts(2)
+def test_p10_another_port_in_the_own_group_is_accepted_by_its_number(
+    project: Project, lab: Lab
+) -> None:
+    """Nothing listens there, so the group has an unhealthy target that counts for its size."""
+    project.install("1.0.0")
+    project.build("2.0.0")
+    other_port(lab)
+    project.environment.update({"other_groups": "ignore", "other_ports": [OTHER_PORT]})
+    project.configure()
+    ran = project.deploy("2.0.0", "--allow-downtime")
+    assert ran.code == 0, ran.output
+    flat = " ".join(ran.output.split())
+    assert f"also in target group web-lab, with port {OTHER_PORT}; that is not drained" in flat
+    assert set(project.releases().values()) == {"2.0.0"}
 
 
 @pytest.mark.hosts(2)

@@ -87,6 +87,10 @@ def test_moto_s_own_functions_come_back() -> None:
     assert FakeTargetGroup.register is before
 
 
+def test_what_a_deploy_asks_of_health_is_taken(elb: Any) -> None:
+    assert health(elb, Include=["AnomalyDetection"]) == health(elb)
+
+
 def test_instances_are_found_by_tag_with_the_hosts_own_addresses(account: Account) -> None:
     answer = account.client("ec2").describe_instances(
         Filters=[{"Name": "tag:Environment", "Values": ["lab"]}]

@@ -346,9 +346,41 @@ def refusal(facts: HostFacts, **changes: Any) -> str:
     return str(refused.value)
 
 
+def two_apps(**internal: Any) -> Survey:
+    """A host with two apps of one target each, in a group each."""
+    web, api = WEB, builders.app("api", 6000, 6001)
+    facts = builders.facts(1, {each.name: builders.slot() for each in (web, api)})
+    facts = replace(facts, spares={each.name: rest() for each in (web, api)})
+    found = builders.survey([facts], apps=[web, api])
+    groups = dict(found.groups)
+    groups["api"] = tuple(replace(each, **internal) for each in groups["api"])
+    return replace(found, groups=groups)
+
+
+@pytest.mark.parametrize(
+    ("most", "internal", "is_refused"),
+    [(4, {}, False), (3, {}, True), (3, {"load_balancers": ("internal",)}, False)],
+)
+def test_the_quota_of_targets_is_one_of_all_groups_of_a_load_balancer(
+    most: int, internal: dict[str, Any], *, is_refused: bool
+) -> None:
+    environment = builders.environment(WEB, builders.app("api", 6000, 6001), rollout=SURGE)
+    survey = replace(two_apps(**internal), most_targets=most)
+    if not is_refused:
+        preflight.refuse_surge(environment, survey)
+        return
+    with pytest.raises(BadInput) as refused:
+        preflight.refuse_surge(environment, survey)
+    assert "load balancer app/edge/1 would have 4 targets (in web-lab, api-lab)" in str(
+        refused.value
+    )
+
+
 def test_surge_is_refused_where_two_releases_cannot_run_side_by_side() -> None:
     assert "checks every target's port 8080" in refusal(host(), health_port="8080")
-    assert "would have 2 targets, and the account's quota is 1" in refusal(host(), most_targets=1)
+    assert "would have 2 targets (in web-lab), and the account's quota is 1" in refusal(
+        host(), most_targets=1
+    )
     hungry = host(used=builders.slot(memory_kb=2 * 1024**2))
     assert "no memory for two of web: it holds 2048 MiB, 1024 MiB are free" in refusal(hungry)
     taken = rest(listeners=(Listener(7, "nginx.service", "nginx"),))

@@ -47,6 +47,8 @@ class Api:
     def register(self, group: TargetGroup, target: Target) -> None:
         place = self._called(group, target)
         self._see_fit(place, group)
+        if group.target_type == "ip" and target.zone != place.host.zone:
+            self.world.wrong("P4", f"{place}: registered by address without its zone")
         member = place.members[group.name]
         if not member.registered:
             member.registered, member.since = True, CLOCK.now

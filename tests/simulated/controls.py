@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from deploy.cli import conclusion
+from deploy.hosts.notes import Note
 from deploy.hosts.scripts import base, connections, history
 from deploy.plan import exclusion, host_steps
 from deploy.recovery import failed_host
@@ -70,6 +71,11 @@ def a_batch_that_always_has_room(patch: pytest.MonkeyPatch) -> None:
 
 def a_deregistration_without_its_note(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(history, "record_out", lambda *_: base.see_ours())
+
+
+def a_note_without_the_zone(patch: pytest.MonkeyPatch) -> None:
+    real = Note.as_line
+    patch.setattr(Note, "as_line", lambda note: real(replace(note, zones={})))
 
 
 def a_registration_that_does_not_ask_whose_the_environment_is(patch: pytest.MonkeyPatch) -> None:
@@ -184,6 +190,12 @@ CONTROLS = (
         a_deregistration_without_its_note,
         "P4: host-1: web: taken out, and it is written down nowhere",
         (Command("deploy"),),
+    ),
+    Control(
+        a_note_without_the_zone,
+        "P4: host-1: web: registered by address without its zone",
+        (Command("deploy", strikes=(Strike(Fault.CRASH, "StartUnit"),)),),
+        Fleets(target_type="ip"),
     ),
     Control(
         a_registration_that_does_not_ask_whose_the_environment_is,

@@ -59,6 +59,7 @@ class Run:
         self.has_looked = False
         self.unseen: frozenset[str] = frozenset()
         self.fate = Fate(world, command)
+        self._zones: dict[tuple[str, str], str] = {}
         running = [place.process for place in world.places.values() if place.process]
         self.is_calm = all(map(world.is_healthy, world.homes.values())) and all(
             world.kind(process.build) is Kind.GOOD for process in running
@@ -72,7 +73,9 @@ class Run:
 
     def survey(self, *, settled: bool = True) -> Survey:
         del settled
-        return surveys.survey(self.world, self.command.liar)
+        seen = surveys.survey(self.world, self.command.liar)
+        self._zones |= seen.zones
+        return seen
 
     def fleet(self) -> Fleet:
         remotes = {host.name: cast("Any", Remote(self.fate, host)) for host in self.world.hosts}
@@ -82,6 +85,7 @@ class Run:
             self.world.groups,
             api,
             api,
+            zones=self._zones,
             author="test",
             stop=stop,
             clock=CLOCK,

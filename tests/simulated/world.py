@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import builders
@@ -88,7 +88,7 @@ class World:
             for name, port in APPS[: given.apps]
         )
         self.hosts = tuple(
-            builders.host(number, ZONES[number % 2 if given.zonal else 0])
+            replace(builders.host(number, ZONES[number % 2 if given.zonal else 0]), vpc="vpc-hosts")
             for number in range(1, given.hosts + 1)
         )
         self.groups = {
@@ -96,6 +96,7 @@ class World:
                 builders.group(
                     name,
                     target_type=given.target_type,
+                    vpc="vpc-groups" if given.target_type == "ip" else "vpc-hosts",
                     zonal=given.zonal,
                     delay_seconds=given.delay_seconds,
                 )
@@ -114,7 +115,7 @@ class World:
             for place in home.places
         }
         self._targets = {
-            group.name: {target_of(group, place.host, place.app): place for place in self.of(name)}
+            group.name: {_registered(group, place): place for place in self.of(name)}
             for name, groups in self.groups.items()
             for group in groups
         }
@@ -220,6 +221,12 @@ class World:
             f"records {[record.release for record in place.home.history]}"
             for place in self.places.values()
         )
+
+
+def _registered(group: TargetGroup, place: Place) -> Target:
+    """A place's target as AWS lists it: addresses are of another VPC, and have a zone."""
+    zone = place.host.zone if group.target_type == "ip" else ""
+    return replace(target_of(group, place.host, place.app), zone=zone)
 
 
 def _begun(begin: str, host: Host, app: App) -> Home:

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import builders
 import pytest
 from builders import HEALTHY, UNHEALTHY
+from rich.console import Console
 
 from deploy.aws.targets import GONE, Health, State, Target
 from deploy.cli import conclusion
 from deploy.errors import BadInput
 from deploy.plan import assembly
+from deploy.plan.capacity import InService
 from deploy.run.report import ExitCode, Outcome, Report
 from deploy.screen.status import overview
+from deploy.screen.tables import render_report
 from deploy.survey import foreign_targets
 
 if TYPE_CHECKING:
+    from deploy.plan.plan import Plan
     from deploy.survey.facts import Survey
 
 WEB = builders.app()
 STRANGER = Target("i-0f0f0f0f0f0f0f0f0", 5000)
 NAMED = f"web-lab: {STRANGER} is no host of this environment"
+STOPPED = Health(State.UNUSED, "Target.InvalidState")
+IDLE = f"{NAMED}, and {STOPPED}: it gets no requests now, and keeps its release"
 
 
 def seen(health: Health = HEALTHY, target: Target = STRANGER) -> Survey:
@@ -42,11 +49,16 @@ def seen(health: Health = HEALTHY, target: Target = STRANGER) -> Survey:
         (UNHEALTHY, True),
         (Health(State.INITIAL), True),
         (Health(State.DRAINING), False),
-        (Health(State.UNUSED, "Target.InvalidState"), False),
+        (STOPPED, True),
+        (Health(State.UNUSED, "Target.NotInUse"), True),
+        (Health(State.UNUSED, "Target.IpUnusable"), True),
+        (Health(State.UNUSED, "Target.NotRegistered"), False),
         (GONE, False),
     ],
 )
-def test_p10_one_that_gets_requests_now_or_soon_counts(health: Health, *, counts: bool) -> None:
+def test_p10_one_that_is_registered_and_does_not_leave_counts(
+    health: Health, *, counts: bool
+) -> None:
     assert bool(foreign_targets.find(seen(health), [WEB])) is counts
 
 
@@ -78,10 +90,75 @@ def test_p10_plan_and_status_name_it() -> None:
     assert NAMED in overview(given, survey).as_json()
 
 
+def planned(survey: Survey) -> Plan:
+    """A plan of an environment that refuses unknown targets."""
+    given = builders.environment()
+    foreign_targets.refuse(given, survey)
+    return assembly.make(given, (builders.offer(WEB, survey.hosts),), survey)
+
+
+def report_of(plan: Plan) -> str:
+    """What the report of a plan that succeeded shows."""
+    shown = io.StringIO()
+    report = Report(plan, dict.fromkeys(("host-1", "host-2"), Outcome.DONE))
+    Console(file=shown, width=400).print(render_report(report, ""))
+    return shown.getvalue()
+
+
+def test_p10_one_that_gets_no_requests_now_is_named_and_not_refused() -> None:
+    """An instance that was stopped overnight serves the old release when it starts."""
+    survey = seen(STOPPED)
+    plan = planned(survey)
+    assert IDLE in plan.warnings
+    assert IDLE in report_of(plan)
+    status = overview(builders.environment(), survey)
+    assert (status.foreign, status.exit_code) == ((), ExitCode.DONE)
+    assert IDLE in status.notes
+
+
+RESTING = replace(builders.host(3), scaling_group="fleet")
+
+
+@pytest.mark.parametrize(
+    ("health", "said"),
+    [
+        (HEALTHY, "and healthy: it keeps its release"),
+        (UNHEALTHY, "and unhealthy (Target.ResponseCodeMismatch): it keeps its release"),
+        (STOPPED, "and unused (Target.InvalidState): it gets no requests now, and keeps its"),
+    ],
+)
+@pytest.mark.parametrize("state", ["Standby", "Warmed:Stopped", "Pending:Wait", "Terminating"])
+def test_p10_an_instance_that_its_group_rests_is_named_with_its_state_and_not_refused(
+    state: str, health: Health, said: str
+) -> None:
+    """Neither to add it to `hosts:` nor to deregister it would be right."""
+    survey = replace(seen(health, Target(RESTING.instance_id, 5000)), resting={RESTING: state})
+    plan = planned(survey)
+    named = f"{RESTING.instance_id}:5000 is host-3, {state} in the Auto Scaling group fleet, {said}"
+    assert named in " ".join(plan.warnings)
+    assert named in report_of(plan)
+    assert "no host of this environment" not in str(plan)
+    status = overview(builders.environment(), survey)
+    assert (status.foreign, status.exit_code) == ((), ExitCode.DONE)
+    assert named in " ".join(status.notes)
+
+
+def test_p2_one_that_rests_is_capacity_only_where_it_serves() -> None:
+    """As with every target that is no host."""
+    sizes: dict[str, int] = {}
+    for health in (HEALTHY, UNHEALTHY, STOPPED):
+        target = Target(RESTING.instance_id, 5000)
+        survey = replace(seen(health, target), resting={RESTING: "Standby"})
+        (group,) = survey.groups["web"]
+        sizes[str(health.state)] = InService.of(WEB, group, survey).size
+    assert sizes == {"healthy": 3, "unhealthy": 2, "unused": 2}
+
+
 @pytest.mark.parametrize(
     ("policy", "health", "code"),
     [
         ("refuse", GONE, ExitCode.DONE),
+        ("refuse", STOPPED, ExitCode.DONE),
         ("refuse", HEALTHY, ExitCode.MIXED),
         ("warn", HEALTHY, ExitCode.DONE),
     ],
@@ -99,6 +176,9 @@ def test_p10_all_is_well_is_said_of_no_fleet_with_an_unknown_target(
         (HEALTHY, UNHEALTHY, ExitCode.DONE),
         (HEALTHY, GONE, ExitCode.DONE),
         (GONE, HEALTHY, ExitCode.MIXED),
+        (STOPPED, HEALTHY, ExitCode.MIXED),
+        (HEALTHY, STOPPED, ExitCode.DONE),
+        (GONE, STOPPED, ExitCode.DONE),
     ],
 )
 def test_p10_one_that_appeared_since_makes_the_fleet_mixed(

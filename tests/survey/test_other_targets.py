@@ -70,6 +70,24 @@ def test_p10_a_target_by_address_is_the_host_too() -> None:
 def test_p10_the_own_group_has_another_port_of_the_host() -> None:
     (other,) = found(own=[Target(FIRST, 9000), Target("i-of-somebody-else", 9000)])
     assert "target of web-lab, and the port is none of web's (:5000, :5001)" in other.problem
+    assert other.problem.endswith("accept that its requests may fail with `other_ports: [9000]`")
+    assert "other_groups" not in other.problem
+
+
+def test_p10_a_target_of_the_own_group_on_a_port_that_the_settings_accept_is_named() -> None:
+    seen = builders.survey([builders.facts(1), builders.facts(2)], apps=[WEB])
+    for (group,) in seen.groups.values():
+        seen.health[group.arn] |= {Target(id_, 9000): HEALTHY for id_ in (FIRST, SECOND)}
+    others = other_targets.find(seen, [WEB], [], accepted=(9000,))
+    # No host is asked: what listens there is its owner's concern.
+    told = other_targets.seen(others, on(is_gone=True))
+    assert [each.problem for each in told] == ["", ""]
+    assert other_targets.notes(told) == (
+        "host-1, host-2: also in target group web-lab, with port 9000; that is not drained, and "
+        "`other_ports:` accepts it",
+    )
+    refused = other_targets.find(seen, [WEB], [], accepted=(9001,))
+    assert all(each.problem for each in refused)
 
 
 @pytest.mark.parametrize("address", ["10.0.0.99", "2001:db8::1"])
