@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 IN_SERVICE = "InService"
 MOST_IDS = 50
 """In one call of DescribeAutoScalingInstances (API reference)."""
+LEAVING = ("Terminating", "Terminated")
+"""How the states begin from which an instance never comes back (user guide, "Lifecycle")."""
 REPLACING = ("ReplaceUnhealthy", "AZRebalance", "AlarmNotification")
 """The processes that may end an instance that works (user guide, "Suspend-resume processes")."""
 SCHEDULED = "ScheduledActions"
@@ -43,6 +45,11 @@ class ScalingGroup:
     ends_unhealthy: bool = False
     active: tuple[str, ...] = ()
     is_refreshing: bool = False
+
+
+def is_ending(lifecycle_state: str) -> bool:
+    """Whether a group has begun to end an instance: `Terminating`, `Terminating:Wait` and so on."""
+    return lifecycle_state.removeprefix("Warmed:").startswith(LEAVING)
 
 
 def lifecycles(account: Account, ids: Collection[str]) -> dict[str, str]:

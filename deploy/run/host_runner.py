@@ -161,7 +161,7 @@ class HostRunner:
             self._failed(step, error)
             return Outcome.LEFT
         if failed_step.is_gone(self.fleet, step, error):
-            if failed_step.may_be_to_blame(step):
+            if failed_step.may_be_to_blame(step, error):
                 self._failed(step, error)
             return Outcome.GONE
         stopped = isinstance(error, Stopped)
