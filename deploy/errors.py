@@ -160,9 +160,10 @@ class CommandResult:
 
 
 class CommandFailed(RemoteError):
-    """A remote command ended with an exit code other than 0."""
+    """A remote command ended with an exit code other than 0.
 
-    blames_release = True
+    That is the host's fault; of the start of a release, `survey.blame` decides whose.
+    """
 
     def __init__(self, host: str, what: str, result: CommandResult) -> None:
         """Keep the result as data; `what` names the intention, not the shell line."""
