@@ -76,7 +76,7 @@ class ProveRelease(OnHost):
     def _left(self, fleet: Fleet) -> float:
         """How many seconds a question to the host may take, so that the proof ends in time."""
         app, own = self.app, self.app.settings
-        whole = own.start_timeout_seconds + own.health.timeout_seconds + own.prove_seconds
+        whole = own.start_timeout_seconds + self.questions.longest_seconds + own.prove_seconds
         end = fleet.marked(self.host, app, Moment.PROOF_BEGAN) + whole + GRACE_SECONDS
         return min(max(end - fleet.clock.monotonic(), SHORTEST_SECONDS), LOOK_SECONDS)
 

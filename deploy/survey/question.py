@@ -56,7 +56,7 @@ class Question:
         address: The target's own address, as the load balancer connects to it.
         port: The check's own port; None for the slot's.
         host_header: The Host header; None for address and port, as AWS sends it.
-        timeout_seconds: How long one answer may take.
+        timeout_seconds: How long one answer may take: as long as the load balancer waits.
         is_tls: Whether it is asked within TLS.
         version: How it is asked; of version HTTP2 an answer over HTTP/1.1 counts too.
     """
@@ -85,7 +85,7 @@ class Question:
             address=address or LOOPBACK,
             port=int(group.health_port) if group.health_port.isdigit() else settings.target_port,
             host_header=own.host,
-            timeout_seconds=own.timeout_seconds,
+            timeout_seconds=own.timeout_seconds or group.timeout_seconds,
             is_tls=group.health_protocol == "HTTPS",
             version=group.protocol_version,
         )
@@ -115,7 +115,8 @@ class Question:
         except NotHttp as error:
             return Answer(place, str(error), is_expected=False)
         if reply is None:
-            return Answer(place, "no answer", is_expected=False)
+            text = f"no answer within {self.timeout_seconds:g} s"
+            return Answer(place, text, is_expected=False)
         expected = group_settings.codes(self.version).parse(self.expect).matches(reply.code)
         what = "gRPC code" if self.version is ProtocolVersion.GRPC else "answer"
         text = f"{what} {reply.code}" + ("" if expected else f", not {self.expect}")
@@ -163,6 +164,11 @@ class Questions:
         proxy = at.app.settings.target_port
         return cls(tuple(dict.fromkeys(each for each in asked if proxy and each.port == proxy)))
 
+    @property
+    def longest_seconds(self) -> float:
+        """The most that one answer may take."""
+        return max(each.timeout_seconds for each in self.each)
+
     def of_old(self) -> Questions:
         """The same of a release that served before."""
         return self
@@ -174,7 +180,7 @@ class Questions:
 
     def shown(self, slot_port: int) -> str:
         """The questions and their answers in one line: `GET :5000/health gives 200`."""
-        return ", ".join(each.shown(slot_port) for each in self.each)
+        return ", ".join(dict.fromkeys(each.shown(slot_port) for each in self.each))
 
     def ask(self, host: Asked, slot_port: int, most_seconds: float | None = None) -> Answer:
         """Ask them in turn; the first answer that is not what was expected, or the last one."""

@@ -84,8 +84,32 @@ def test_it_asks_where_and_what_the_load_balancer_asks(
 ) -> None:
     host = PaperHost(204)
     question.ask(host, 5000)
-    assert host.asked == [(*asked, 5.0)]
+    assert host.asked == [(*asked, 2.0)]
     assert question.shown(5000) == shown
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [({}, 30.0), ({"timeout_seconds": 7}, 7.0)],
+    ids=["the group's", "the settings'"],
+)
+def test_p11_it_waits_as_long_as_the_load_balancer_does(
+    given: dict[str, Any], seconds: float
+) -> None:
+    """A healthy service of 8 s is not refused, nor one proven that AWS would not wait for."""
+    host, question = PaperHost(None), of(given, timeout_seconds=30.0)
+    answer = question.ask(host, 5000)
+    assert host.asked[0][-1] == seconds
+    assert answer.text == f"no answer within {seconds:g} s"
+    question.ask(host, 5000, 3.0)
+    assert host.asked[1][-1] == 3.0
+    assert Questions((question, of(given))).longest_seconds == seconds
+
+
+def test_p11_a_proxy_is_waited_for_as_long_as_the_load_balancer_does() -> None:
+    app = builders.app(target_port=80)
+    on = builders.survey(apps=[app], timeout_seconds=9.0).on(builders.host(), app)
+    assert {each.timeout_seconds for each in Questions.of(on).each} == {9.0}
 
 
 @pytest.mark.parametrize(
@@ -156,7 +180,7 @@ def test_a_target_by_address_is_asked_at_that_address() -> None:
     [
         (200, Answer("5000/", "answer 200", is_expected=True, version=HTTP1)),
         (404, Answer("5000/", "answer 404, not 200", is_expected=False, version=HTTP1)),
-        (None, Answer("5000/", "no answer", is_expected=False)),
+        (None, Answer("5000/", "no answer within 5 s", is_expected=False)),
         (NotHttp("no HTTP answer (x)"), Answer("5000/", "no HTTP answer (x)", is_expected=False)),
     ],
 )
@@ -174,7 +198,10 @@ def in_two_groups(**second: Any) -> Questions:
 
 
 def test_what_all_groups_ask_is_asked_once_and_what_differs_is_asked_too() -> None:
-    assert in_two_groups().each == (Question("/health", "200"),)
+    assert in_two_groups().each == (Question("/health", "200", timeout_seconds=2.0),)
+    patient = in_two_groups(timeout_seconds=30.0)
+    assert [each.timeout_seconds for each in patient.each] == [2.0, 30.0]
+    assert patient.shown(5000) == "GET :5000/health gives 200"
     both = in_two_groups(health_path="/deep", matcher="204")
     assert both.shown(5000) == "GET :5000/health gives 200, GET :5000/deep gives 204"
     for answers, found in (
