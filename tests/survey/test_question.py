@@ -316,3 +316,44 @@ def test_a_connection_that_breaks_while_it_is_seen_whether_sshd_forwards_is_that
     hosts = {"host-1": PaperHost(12), "host-2": Broken(12)}
     (found,) = serving.verdict(of_version(GRPC), [WEB], hosts).problems.values()
     assert found[0].startswith("the connection broke")
+
+
+def in_groups(**healths: Any) -> Survey:
+    """One host, healthy or not in each of two groups, which ask different paths."""
+    app = builders.app(target_groups=["public", "internal"])
+    hosts = [builders.facts(1, {"web": builders.slot()})]
+    seen = builders.survey(hosts, apps=[app])
+    groups = tuple(
+        replace(group, health_path=f"/{group.name}", health_port="traffic-port")
+        for group in seen.groups["web"]
+    )
+    health = {
+        group.arn: dict.fromkeys(seen.health[group.arn], healths[group.name]) for group in groups
+    }
+    return replace(seen, groups={"web": groups}, health=health)
+
+
+@pytest.mark.parametrize(
+    ("healths", "paths"),
+    [
+        ({"public": builders.HEALTHY, "internal": builders.HEALTHY}, ["/public", "/internal"]),
+        ({"public": builders.HEALTHY, "internal": builders.UNHEALTHY}, ["/public"]),
+        ({"public": builders.UNHEALTHY, "internal": builders.HEALTHY}, ["/internal"]),
+        ({"public": builders.UNHEALTHY, "internal": builders.UNHEALTHY}, []),
+    ],
+)
+def test_p11_it_is_asked_what_each_group_asks_that_calls_it_healthy(
+    healths: dict[str, Any], paths: list[str]
+) -> None:
+    app = builders.app(target_groups=["public", "internal"])
+    host = PaperHost(200)
+    assert serving.verdict(in_groups(**healths), [app], {"host-1": host}).problems == {}
+    assert [path for _, path, *_ in host.asked] == paths
+
+
+def test_p11_a_wrong_question_of_one_group_is_named_with_that_group_alone() -> None:
+    app = builders.app(target_groups=["public", "internal"])
+    seen = in_groups(public=builders.HEALTHY, internal=builders.UNHEALTHY)
+    ((problem,),) = serving.verdict(seen, [app], {"host-1": PaperHost(404)}).problems.values()
+    assert "serves and public calls it healthy, but it does not pass" in problem
+    assert "GET :5000/public gives 200 brought answer 404, not 200" in problem
