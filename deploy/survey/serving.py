@@ -140,13 +140,17 @@ def _outcome(on: AppOnHost, host: Asked) -> _Outcome:
 
 
 def _unaskable(on: AppOnHost, host: Asked) -> str:
-    """Why the host cannot be asked the question of a gRPC group; empty where it can be."""
+    """Why the host cannot be asked a question over HTTP/2 or gRPC; empty where it can be.
+
+    That an old release answers HTTP/1.1 too does not show that the new one will.
+    """
     for each in on.memberships:
-        if each.group.protocol_version is ProtocolVersion.GRPC:
+        version = each.group.protocol_version
+        if version is not ProtocolVersion.HTTP1:
             question = Question.of(on, each)
             place = (question.address, question.port or on.app.port)
             if not host.forwards(place, FORWARDS_SECONDS):
-                return f"{probe.unaskable(on.host.name, 'GRPC')} (target group {each.group.name})"
+                return f"{probe.unaskable(on.host.name, version)} (target group {each.group.name})"
     return ""
 
 

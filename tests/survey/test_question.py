@@ -286,26 +286,28 @@ def test_control_a_group_over_http1_has_no_such_note() -> None:
 
 
 @pytest.mark.parametrize("health", [builders.HEALTHY, builders.UNHEALTHY])
-def test_p11_a_grpc_question_that_sshd_does_not_let_through_is_refused_by_name(
-    health: Any,
+@pytest.mark.parametrize("version", [HTTP2, GRPC])
+def test_p10_a_question_that_sshd_does_not_let_through_is_refused_by_name(
+    health: Any, version: ProtocolVersion
 ) -> None:
-    """Before any drain, whatever serves there."""
-    hosts = {"host-1": PaperHost(12), "host-2": PaperHost(12, is_open=False)}
-    found = serving.verdict(of_version(GRPC, **{"host-2": health}), [WEB], hosts)
+    """Before any drain, whatever serves there; an old release may speak HTTP/1.1 too."""
+    code = 12 if version is GRPC else 200
+    hosts = {"host-1": PaperHost(code), "host-2": PaperHost(code, speaks=HTTP1, is_open=False)}
+    found = serving.verdict(of_version(version, **{"host-2": health}), [WEB], hosts)
     assert found.problems == {
         "host-2": (
-            "host-2: the health check of a target group of version GRPC is asked through the SSH "
-            "connection, and sshd forbids forwarding: set `AllowTcpForwarding local` in its "
+            f"host-2: the health check of a target group of version {version} is asked through "
+            "the SSH connection, and sshd forbids forwarding: set `AllowTcpForwarding local` in its "
             "sshd_config (target group web-lab)",
         )
     }
     assert not hosts["host-2"].asked
 
 
-@pytest.mark.parametrize("version", [HTTP1, HTTP2])
-def test_control_other_questions_are_asked_without_forwarding(version: ProtocolVersion) -> None:
+def test_control_a_question_over_http1_is_asked_without_forwarding() -> None:
     hosts = {name: PaperHost(200, speaks=HTTP1, is_open=False) for name in ("host-1", "host-2")}
-    assert serving.verdict(of_version(version), [WEB], hosts).problems == {}
+    assert serving.verdict(of_version(HTTP1), [WEB], hosts).problems == {}
+    assert all(host.asked for host in hosts.values())
 
 
 def test_a_connection_that_breaks_while_it_is_seen_whether_sshd_forwards_is_that_hosts() -> None:
