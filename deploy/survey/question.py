@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from deploy.survey.app_on_host import Membership, SlotOnHost
 
 LOOPBACK = "127.0.0.1"
+ANY, ANY_GRPC = "200-499", "0-99"
+"""What shows that an app answers at all; from 500 on it says that it is at fault itself."""
 
 
 class Asked(Protocol):
@@ -140,17 +142,15 @@ class Questions:
 
     @classmethod
     def of_app(cls, at: SlotOnHost) -> Questions:
-        """What the app itself is asked."""
-        asked = (Question.of(at, member) for member in at.memberships)
-        proxy = at.app.settings.target_port
-        # A proxy connects to the app by loopback, and most of them without TLS.
-        own = (
-            replace(each, port=None, address=LOOPBACK, is_tls=False)
-            if proxy and each.port == proxy
-            else each
-            for each in asked
-        )
-        return cls(tuple(dict.fromkeys(own)))
+        """What the app itself is asked.
+
+        Behind a proxy that is something on its own port, always: a check on a third port may be
+        answered by the proxy alone, as nginx does with a status page.
+        """
+        if not at.app.settings.target_port:
+            return cls(tuple(dict.fromkeys(Question.of(at, each) for each in at.memberships)))
+        asked = (each for member in at.memberships for each in _behind_proxy(at, member))
+        return cls(tuple(dict.fromkeys(asked)))
 
     @classmethod
     def of_proxy(cls, at: SlotOnHost) -> Questions:
@@ -159,8 +159,7 @@ class Questions:
         The app's `health:` is about the app. The proxy is asked what the load balancer asks it,
         which another app behind it may answer.
         """
-        plain = Health(timeout_seconds=at.app.settings.health.timeout_seconds)
-        asked = (Question.of(at, member, plain) for member in at.memberships)
+        asked = (Question.of(at, member, _plain(at)) for member in at.memberships)
         proxy = at.app.settings.target_port
         return cls(tuple(dict.fromkeys(each for each in asked if proxy and each.port == proxy)))
 
@@ -195,3 +194,23 @@ class Questions:
             yield question, answer
             if not answer.is_expected:
                 return
+
+
+def _plain(at: SlotOnHost) -> Health:
+    """What is put over the load balancer's question where another than the app may answer it."""
+    return Health(timeout_seconds=at.app.settings.health.timeout_seconds)
+
+
+def _behind_proxy(at: SlotOnHost, member: Membership) -> tuple[Question, ...]:
+    """What an app behind a proxy is asked for one of its groups."""
+    asked, settings = Question.of(at, member), at.app.settings
+    if asked.port == at.app.port:
+        return (asked,)
+    # A proxy connects to the app by loopback, and most of them without TLS.
+    own = replace(asked, port=None, address=LOOPBACK, is_tls=False)
+    if asked.port == settings.target_port:
+        return (own,)
+    # Whether the app knows that path is not known: without a `health:` of its own it must answer.
+    is_grpc = asked.version is ProtocolVersion.GRPC
+    expect = asked.expect if settings.health.is_over_http else (ANY_GRPC if is_grpc else ANY)
+    return replace(own, expect=expect), Question.of(at, member, _plain(at))

@@ -221,6 +221,63 @@ def test_an_app_behind_a_proxy_is_asked_itself_and_then_through_the_proxy() -> N
     assert [place for place, *_ in host.asked] == [("127.0.0.1", 5000), ("127.0.0.1", 80)]
 
 
+@pytest.mark.parametrize(
+    ("health", "group", "shown"),
+    [
+        (
+            {},
+            {"health_port": "8081", "health_path": "/stub"},
+            "GET :5000/stub gives 200-499, GET :8081/stub gives 200",
+        ),
+        (
+            {"path": "/ready", "expect": "204"},
+            {"health_port": "8081", "health_path": "/stub"},
+            "GET :5000/ready gives 204, GET :8081/stub gives 200",
+        ),
+        (
+            {"path": "/ready"},
+            {"health_port": "8081", "matcher": "200-299"},
+            "GET :5000/ready gives 200-299, GET :8081/health gives 200-299",
+        ),
+        (
+            {},
+            {"health_port": "8081", "protocol_version": GRPC, "matcher": "12"},
+            "gRPC :5000/health gives 0-99, gRPC :8081/health gives 12",
+        ),
+        ({}, {"health_port": "5000"}, "GET :5000/health gives 200"),
+        ({}, {"health_port": "80"}, "GET :5000/health gives 200, GET :80/health gives 200"),
+    ],
+    ids=["a third port", "health", "its path alone", "gRPC", "the app's port", "the proxy's port"],
+)
+def test_p3_an_app_behind_a_proxy_is_asked_on_its_own_port_whatever_port_is_checked(
+    health: dict[str, Any], group: dict[str, Any], shown: str
+) -> None:
+    """The proxy may answer a check on a third port by itself, with the app dead behind it."""
+    app = builders.app(target_port=80, health=health)
+    on = builders.survey(apps=[app], **group).on(builders.host(), app)
+    assert Questions.of(on).shown(5000) == shown
+    assert "127.0.0.1" in {each.address for each in Questions.of(on).each}
+
+
+@pytest.mark.parametrize(
+    ("own", "place", "is_expected"),
+    [(200, 8081, True), (404, 8081, True), (503, 5000, False), (None, 5000, False)],
+)
+def test_p3_the_proxys_own_check_does_not_vouch_for_the_app(
+    own: int | None, place: int, *, is_expected: bool
+) -> None:
+    app = builders.app(target_port=80)
+    on = builders.survey(apps=[app], health_port="8081").on(builders.host(), app)
+    host = PaperHost(own, 200)
+    answer = Questions.of(on).ask(host, 5000)
+    assert (answer.place, answer.is_expected) == (f"{place}/health", is_expected)
+
+
+def test_control_a_check_on_a_port_of_the_app_itself_is_asked_there_alone() -> None:
+    on = builders.survey(health_port="8081").on(builders.host(), WEB)
+    assert Questions.of(on).shown(5000) == "GET :8081/health gives 200"
+
+
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "PAUSE_SECONDS", 0.0)
@@ -297,8 +354,8 @@ def test_p10_a_question_that_sshd_does_not_let_through_is_refused_by_name(
     assert found.problems == {
         "host-2": (
             f"host-2: the health check of a target group of version {version} is asked through "
-            "the SSH connection, and sshd forbids forwarding: set `AllowTcpForwarding local` in its "
-            "sshd_config (target group web-lab)",
+            "the SSH connection, and sshd forbids forwarding: set `AllowTcpForwarding local` in "
+            "its sshd_config (target group web-lab)",
         )
     }
     assert not hosts["host-2"].asked
