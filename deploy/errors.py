@@ -12,7 +12,8 @@ DeployError                 exit code 1: a step failed
 │   ├── Unsettled           …it is starting or stopping
 │   └── CommandFailed       …a command on it ended with another code than 0
 └── BalancerError           exit code 1: the load balancer's API or a target did not
-    └── UnexpectedAnswer    …the API's answer is not what was asked for, or does not end
+    ├── UnexpectedAnswer    …the API's answer is not what was asked for, or does not end
+    └── TakenOut            …something else takes the target out of service
 """
 
 from __future__ import annotations
@@ -99,15 +100,18 @@ class Unsettled(RemoteError):
 
 
 class BalancerError(DeployError):
-    """The AWS API refused, or a target took a state that it cannot leave by waiting."""
+    """The AWS API refused, or a target took a state that it cannot leave by waiting.
 
-    blames_release = True
+    Whether a target's state blames the release is decided in `survey.blame`.
+    """
+
+
+class TakenOut(BalancerError):
+    """Something else takes a target out of service: its Auto Scaling group, or another client."""
 
 
 class ApiError(BalancerError):
     """AWS answered a call with an error; `code` is AWS's own word for it."""
-
-    blames_release = False
 
     def __init__(self, message: str, code: str, *, may_pass: bool) -> None:
         super().__init__(message)
@@ -131,7 +135,6 @@ class UnexpectedAnswer(BalancerError):
     A proxy's page in place of AWS's answer is one: the next call may be answered by AWS.
     """
 
-    blames_release = False
     may_pass = True
 
 
@@ -157,9 +160,10 @@ class CommandResult:
 
 
 class CommandFailed(RemoteError):
-    """A remote command ended with an exit code other than 0."""
+    """A remote command ended with an exit code other than 0.
 
-    blames_release = True
+    That is the host's fault; of the start of a release, `survey.blame` decides whose.
+    """
 
     def __init__(self, host: str, what: str, result: CommandResult) -> None:
         """Keep the result as data; `what` names the intention, not the shell line."""

@@ -16,9 +16,16 @@ if TYPE_CHECKING:
 IN_SERVICE = "InService"
 MOST_IDS = 50
 """In one call of DescribeAutoScalingInstances (API reference)."""
+LEAVING = ("Terminating", "Terminated")
+"""How the states begin from which an instance never comes back (user guide, "Lifecycle")."""
 REPLACING = ("ReplaceUnhealthy", "AZRebalance", "AlarmNotification")
 """The processes that may end an instance that works (user guide, "Suspend-resume processes")."""
 SCHEDULED = "ScheduledActions"
+REBALANCE, LIFETIME = "CapacityRebalance", "MaxInstanceLifetime"
+"""Settings of a group by which it replaces instances that work: Spot instances at risk, and those
+of an age (API reference, AutoScalingGroup).
+"""
+SECONDS_OF_A_DAY = 86_400
 ENDS = "Terminate"
 ENDING = frozenset({"HealthCheck", "ReplaceUnhealthy", ENDS})
 """All of these must run for an unhealthy instance to end."""
@@ -35,7 +42,9 @@ class ScalingGroup:
     Attributes:
         name: Its name.
         ends_unhealthy: Whether it ends instances that a target group finds unhealthy.
-        active: Those of REPLACING that are not suspended, and SCHEDULED where actions are planned.
+        active: Those of REPLACING that are not suspended, SCHEDULED where actions are planned,
+            REBALANCE where it is on, and LIFETIME with its days where one is set; none where
+            nothing may end.
         is_refreshing: Whether it is replacing its instances one after the other now.
     """
 
@@ -43,6 +52,11 @@ class ScalingGroup:
     ends_unhealthy: bool = False
     active: tuple[str, ...] = ()
     is_refreshing: bool = False
+
+
+def is_ending(lifecycle_state: str) -> bool:
+    """Whether a group has begun to end an instance: `Terminating`, `Terminating:Wait` and so on."""
+    return lifecycle_state.removeprefix("Warmed:").startswith(LEAVING)
 
 
 def lifecycles(account: Account, ids: Collection[str]) -> dict[str, str]:
@@ -83,6 +97,9 @@ def _group(account: Account, item: Answer) -> ScalingGroup:
     active = [process for process in REPLACING if process not in suspended]
     if SCHEDULED not in suspended and _has_actions(account, name):
         active.append(SCHEDULED)
+    active += [REBALANCE] if item.flag(REBALANCE, default=False) else []
+    seconds = item.number(LIFETIME, 0)
+    active += [f"{LIFETIME} ({seconds / SECONDS_OF_A_DAY:g} d)"] if seconds else []
     # One type, or several with commas between them.
     checks = {part.strip() for part in item.text("HealthCheckType", "EC2").split(",")}
     ends_unhealthy = "ELB" in checks and not suspended & ENDING

@@ -112,6 +112,11 @@ class Health:
         return self.reason != "Target.NotRegistered"
 
     @property
+    def has_left(self) -> bool:
+        """Whether it was deregistered, be it that its last requests are still answered."""
+        return self.state is State.DRAINING or not self.is_registered
+
+    @property
     def may_receive(self) -> bool:
         """Whether the load balancer may send new requests now or soon."""
         return self.state not in {State.DRAINING, State.UNUSED, State.UNHEALTHY_DRAINING}

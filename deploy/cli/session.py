@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 from deploy.aws import group_settings, instances, inventory
 from deploy.aws.api.account import Account
 from deploy.aws.health_poller import HealthPoller
+from deploy.aws.members import Members
 from deploy.aws.registrar import Registrar
 from deploy.aws.target_groups import Balancer
 from deploy.cli import scaling, vetting
@@ -227,7 +228,7 @@ class Session:
             groups = {group.arn: group for each in self.groups.values() for group in each}
             poller = HealthPoller(self.balancer, groups.values(), tick_seconds)
             self._poller = self._stack.enter_context(poller)
-        left = self.seconds_left
+        left, members = self.seconds_left, Members(self._account, self.hosts)
         return Fleet(
             remotes=self.remotes,
             groups=self.groups,
@@ -239,7 +240,8 @@ class Session:
             credentials_end=None if left is None else CLOCK.monotonic() + left,
             author=records.author(),
             run=self.run,
-            ended=lambda host: instances.ended(self._account, host.instance_id),
+            ended=members.ended,
+            withheld=members.withheld,
         )
 
 

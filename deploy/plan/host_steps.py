@@ -59,7 +59,7 @@ def laid(goals: Sequence[Goal], environment: Environment) -> HostPlan:
     for goal in goals:
         on, name, last = goal.on, goal.on.app.name, goal.on.slot.deployed
         if goal.failed_release and not on.is_worker:
-            parts.out.append(MarkBad(host, on.app, goal.failed_release))
+            parts.out.append(_mark(goal))
         if on.is_worker:
             has_begun = any(not each.on.is_worker for each in goals[: goals.index(goal)])
             (parts.behind if has_begun else parts.before).extend(_work(goal, environment))
@@ -91,6 +91,13 @@ def laid(goals: Sequence[Goal], environment: Environment) -> HostPlan:
             if goal.on.slot.deployed is None and not goal.on.is_up
         ),
     )
+
+
+def _mark(goal: Goal) -> MarkBad:
+    on, left = goal.on, goal.failed_release
+    units = [each.unit_digest for each in on.slot.history if each.release == left]
+    why = f"left by a rollback to {goal.release}"
+    return MarkBad(on.host, on.app, left, "".join(units[-1:]), why)
 
 
 def serving(apps: Iterable[AppOnHost]) -> frozenset[str]:
@@ -131,7 +138,7 @@ def _roll(parts: _Parts, goal: Goal, environment: Environment) -> None:
 def _work(goal: Goal, environment: Environment) -> list[Step]:
     """A worker is stopped, switched, started and proven; the note comes before all of it."""
     on, host, app = goal.on, goal.on.host, goal.on.app
-    bad = [MarkBad(host, app, goal.failed_release)] if goal.failed_release else []
+    bad = [_mark(goal)] if goal.failed_release else []
     stop = [StopUnit(host, app)] if on.slot.unit_state.is_loaded else []
     asked = check.of(on) if goal.is_new else check.of(on).of_old()
     soak = environment.rollout.soak_seconds

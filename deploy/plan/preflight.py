@@ -105,13 +105,26 @@ def marked(opened: Iterable[Opened], survey: Survey, scope: Scope) -> Problems:
         failed = [f.host.name for f in survey.hosts if release.id in f.slots[name].bad]
         has = [f for f in survey.hosts if _has(f.slots[name], release.id)]
         retry = scope.of_app(name).command("deploy", "--package", release.version)
+        marks = {f.host.name: f.slots[name].marks.get(release.id) for f in survey.hosts}
+        said = {host: str(marks[host]) for host in failed if marks[host]}
         if 2 * len(failed) > len(has):
-            refused.append(
+            refused += [
                 f"{name} {release.id} is the newest package, and it failed before on "
-                f"{', '.join(failed)}; build a better one, or name it to try it again: {retry}"
+                f"{', '.join(failed)}",
+                *(f"{host}: {mark}" for host, mark in said.items()),
+                "build a better one, or name it to try it again; where it succeeds, the mark is "
+                f"removed: {retry}",
+            ]
+        for host in failed:
+            why = f" ({said[host]})" if host in said else ""
+            problems.append(
+                {
+                    host: (
+                        f"{host}: {name} {release.id} failed there before{why}; name it to try it "
+                        f"again, and where it succeeds the mark is removed: {retry}",
+                    )
+                }
             )
-        why = f"{name} {release.id} failed there before; name it to try it again: {retry}"
-        problems.append({host: (f"{host}: {why}",) for host in failed})
     if refused:
         raise BadInput(*refused)
     return exclusion.joined(*problems)

@@ -200,8 +200,10 @@ def _marked(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> list[
     name = started.app.name
     proof = next(step for step in steps_of(host_plan, name) if isinstance(step, ProveRelease))
     good = host_plan.good.get(name)
-    is_new = good is None or good.release != proof.release
-    return [MarkBad(host_plan.host, started.app, proof.release)] if is_new else []
+    if good is not None and good.release == proof.release:
+        return []
+    units = [step.unit_digest for step in mine if isinstance(step, SwitchRelease)]
+    return [MarkBad(host_plan.host, started.app, proof.release, "".join(units[-1:]))]
 
 
 def _put_back(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deploy.recovery import failed_host, shared_target
@@ -48,6 +49,17 @@ def instead(host_plan: HostPlan, failed: Step, *, is_bad: bool) -> Recovery | No
         found = failed_host.withdrawn(host_plan, whole[: place + 1], is_bad=is_bad)
         return Recovery((), found, serves=name in host_plan.served)
     return failed_host.restored(host_plan, whole[: place + 1], is_bad=is_bad)
+
+
+def because(recovery: Recovery, error: Exception) -> Recovery:
+    """A recovery whose marks say what failed."""
+
+    def said(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        return tuple(
+            replace(each, why=str(error)) if isinstance(each, MarkBad) else each for each in steps
+        )
+
+    return replace(recovery, at_once=said(recovery.at_once), then=said(recovery.then))
 
 
 def _of_worker(failed: Step) -> Recovery | None:

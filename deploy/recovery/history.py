@@ -179,9 +179,11 @@ class Past:
             slot, version = self.landing[host], release.rpartition("-")[0]
             mine = [record for record in slot.history if record.release == release]
             if release in slot.bad and not is_named:
+                mark = slot.marks.get(release)
+                why = f" ({mark})" if mark else ""
                 problems[host] = (
-                    f"{host}: {self.app.name} {release} failed there before; name it to go back "
-                    f"to it: --app {self.app.name} --to {release}",
+                    f"{host}: {self.app.name} {release} failed there before{why}; name it to go "
+                    f"back to it: --app {self.app.name} --to {release}",
                 )
             elif mine and slot.can_run(mine[-1]):
                 found[host] = mine[-1]

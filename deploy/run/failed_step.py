@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy.errors import CommandFailed, DeployError, LockLost, Unfit
+from deploy.errors import CommandFailed, DeployError, LockLost, TakenOut, Unfit
 from deploy.foreign_text import visible
 from deploy.hosts.scripts import service
 from deploy.run.report import Failure
@@ -61,16 +61,17 @@ class Recovered:
 
 
 def is_gone(fleet: Fleet, step: Step, error: DeployError) -> bool:
-    """Whether a step failed because its host's instance was terminated, and never comes back.
+    """Whether a step failed because its host's instance ends or has ended, and never comes back.
 
-    A host that answered, or whose operator wants an end, is there.
+    An instance that its Auto Scaling group ends answers until its target's drain is over, and a
+    lifecycle hook may stop its services: so an answer of the host proves nothing. Not asked where
+    the operator wants an end, or another deploy took over.
     """
-    is_there = isinstance(error, (CommandFailed, LockLost, Stopped, Unfit))
-    return not is_there and has_ended(fleet, step.host)
+    return not isinstance(error, (LockLost, Stopped)) and has_ended(fleet, step.host)
 
 
 def has_ended(fleet: Fleet, host: Host) -> bool:
-    """Whether EC2 says that a host's instance never comes back; where it cannot say, it may."""
+    """Whether AWS says that a host's instance never comes back; where it cannot say, it may."""
     try:
         state = fleet.ended(host)
     except DeployError:
@@ -80,6 +81,14 @@ def has_ended(fleet: Fleet, host: Host) -> bool:
     return bool(state)
 
 
-def may_be_to_blame(step: Step) -> bool:
-    """Whether a release had been started when a step failed: it may have ended the instance."""
-    return step.phase in {Phase.PROVE, Phase.CHECK, Phase.SOAK, Phase.RECORD}
+def may_be_to_blame(step: Step, error: DeployError) -> bool:
+    """Whether a release had been started when a step failed: it may have ended the instance.
+
+    One whose target was taken out while it was well has not.
+    """
+    return not isinstance(error, TakenOut) and step.phase in {
+        Phase.PROVE,
+        Phase.CHECK,
+        Phase.SOAK,
+        Phase.RECORD,
+    }

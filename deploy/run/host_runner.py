@@ -161,7 +161,7 @@ class HostRunner:
             self._failed(step, error)
             return Outcome.LEFT
         if failed_step.is_gone(self.fleet, step, error):
-            if failed_step.may_be_to_blame(step):
+            if failed_step.may_be_to_blame(step, error):
                 self._failed(step, error)
             return Outcome.GONE
         stopped = isinstance(error, Stopped)
@@ -169,6 +169,7 @@ class HostRunner:
         recovery = failed_host.recovery_of(
             host_plan, step, still_runs=stopped, is_bad=error.blames_release, begun=begun
         )
+        recovery = failed_recovery.because(recovery, error)
         # What may pass has been waited for already: a host that is gone costs no second minute.
         patience_seconds = 0 if error.may_pass else retry.PATIENCE_SECONDS
         recovered = self._recover(host_plan, recovery, patience_seconds)
@@ -197,6 +198,7 @@ class HostRunner:
                     self.progress.deploy(back)
                 other = failed_recovery.instead(plan, back, is_bad=error.blames_release)
                 if other is not None:
+                    other = failed_recovery.because(other, error)
                     todo = shared_target.after(todo, back, other)
                     serves = serves and other.serves
                     leaves = leaves or other.leaves

@@ -57,7 +57,7 @@ class Outcome(enum.StrEnum):
     BACK = "back on what it ran"
     OUT = "out of service"
     LEFT_OUT = "left out"
-    GONE = "gone: its instance was terminated"
+    GONE = "gone: its instance was terminated or is being terminated"
     LEFT = "left unchanged: another deploy holds the lock"
     UNKNOWN = "not known: a defect in Changeover ended its part"
     CUT_SHORT = "in service; a defect in Changeover ended its part"

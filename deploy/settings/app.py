@@ -63,8 +63,9 @@ class App(Strict):
     target_port: Port | None = None
     """The port of a reverse proxy on the host, which the target groups have in place of the app's
     own. Targets are taken out and put in on it, and a release is proven on its own port and then
-    through the proxy, unless the health check has a port of its own. Several apps behind one proxy
-    have the same `target_port` and the same target groups.
+    through the proxy. If the health check has a third port, the release must pass `health:` on its
+    own port, or without that give any answer below 500, and then the check. Several apps behind one
+    proxy have the same `target_port` and the same target groups.
     """
     command: str | None = None
     """The command that starts the service: a file of the package or a program on the host's

@@ -12,6 +12,8 @@ from deploy.settings import success_codes
 from deploy.settings.base import Strict
 from deploy.unit.syntax import is_control
 
+COMMAND_SECONDS = 5.0
+
 
 class Health(Strict):
     """How a started release is asked on its own host; empty keys follow the target group."""
@@ -24,8 +26,10 @@ class Health(Strict):
     """
     host: Annotated[str, StringConstraints(pattern=r"^[!-~]+$")] | None = None
     """The Host header. Default: the host's private address and the port."""
-    timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 5.0
-    """How long one answer, or the command, may take."""
+    timeout_seconds: Annotated[float, Field(gt=0, le=120)] | None = None
+    """How long one answer, or the command, may take. Default: the target group's
+    HealthCheckTimeoutSeconds; 5 for the command.
+    """
     command: Annotated[str, StringConstraints(min_length=1)] | None = None
     """What a started worker must pass besides staying up: a file of the package or a program on the
     host's PATH, with its arguments, that ends with 0. It is run as the service's user in the
@@ -57,6 +61,11 @@ class Health(Strict):
     def words(self) -> tuple[str, ...]:
         """The command's words; none where there is no command."""
         return tuple(shlex.split(self.command or ""))
+
+    @property
+    def command_seconds(self) -> float:
+        """How long the command may take."""
+        return self.timeout_seconds or COMMAND_SECONDS
 
     @property
     def is_over_http(self) -> bool:

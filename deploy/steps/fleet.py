@@ -64,7 +64,9 @@ class Fleet:
     addresses are registered with, by the group's ARN; run: the id of this command, for the
     records that it leaves; ignore_peers: networks whose connections count for no requests;
     credentials_end: when AWS's credentials end, by the clock, where nothing renews them; ended:
-    asked for the state of a host's instance, which is empty unless it never comes back; tell:
+    asked for the state of a host's instance, which is empty unless it never comes back; withheld:
+    asked before a registration for the state in which a host's Auto Scaling group keeps it out of
+    service, which is empty for none; tell:
     called with what a host is doing right now, for the screen; moments: what one step found out
     that a later step of the same host and unit needs (monotonic seconds); stop: set when the
     operator wants an end; clock: by which steps wait; crew: the threads of the run; started: each
@@ -82,6 +84,7 @@ class Fleet:
     ignore_peers: tuple[Network, ...] = ()
     credentials_end: float | None = None
     ended: Callable[[Host], str] = _lasts
+    withheld: Callable[[Host], str] = _lasts
     author: str = ""
     run: str = ""
     tell: Callable[[str, str], None] = _silent

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.hosts import records
+from deploy.hosts.marks import Mark
 from deploy.hosts.notes import Note
 from deploy.hosts.records import Kind, Record
 from deploy.hosts.scripts import history
@@ -73,15 +74,22 @@ class ForgetOut(OnHost):
 
 @dataclass(frozen=True)
 class MarkBad(OnHost):
-    """Write down that a release failed here: no default picks it again."""
+    """Write down that a release failed here: no default picks it again.
+
+    unit_digest: that of the unit that it ran under; why: what failed, for who is refused it.
+    """
 
     phase = Phase.RECORD
 
     release: str
+    unit_digest: str = ""
+    why: str = field(default="", repr=False)
 
     def run(self, fleet: Fleet) -> None:
         """The mark falls when the release is deployed after all."""
-        script = history.mark_bad(self.app.name, self.release, f"{records.now()} {fleet.author}")
+        at, by = records.now(), fleet.author
+        mark = Mark(self.release, self.unit_digest, at, by, fleet.run, self.why)
+        script = history.mark_bad(self.app.name, self.release, mark.as_line())
         fleet.remote(self.host).change(self.app.name, script)
 
     def __str__(self) -> str:

@@ -6,18 +6,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.aws.targets import State, weakest
-from deploy.errors import BalancerError
+from deploy.errors import BalancerError, DeployError, TakenOut
 from deploy.hosts import notes, records
 from deploy.hosts.scripts import base, history
 from deploy.steps.base import OnHost, Phase, Timed
 from deploy.steps.fleet import SILENT_API_SECONDS, Moment
+from deploy.survey import blame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deploy.aws.targets import TargetGroup
+    from deploy.aws.targets import Health, TargetGroup
     from deploy.settings.app import AppInSlot
     from deploy.steps.fleet import Fleet
+    from deploy.survey.app_on_host import Membership
 
 VERIFY_OUT_SECONDS = 60.0
 SETTLE_SECONDS = 5.0
@@ -30,6 +32,13 @@ def named(app: AppInSlot) -> str:
     """The app's target groups, as the settings name them; behind a proxy, for which app."""
     groups = " and ".join(app.settings.group_names)
     return groups if app.settings.target_port is None else f"{groups} for {app.name}"
+
+
+def _failed(text: str, health: Health, *, was_healthy: bool) -> BalancerError:
+    """Return the error of a target that does not become or stay healthy, with whom it blames."""
+    error = TakenOut(text) if health.has_left else BalancerError(text)
+    error.blames_release = blame.of_target(health, was_healthy=was_healthy)
+    return error
 
 
 @dataclass(frozen=True)
@@ -98,6 +107,9 @@ class RegisterTarget(OnHost):
 
         An address cannot come back before its deregistration delay is over (ALB guide, register
         targets): returning from a drain, a group of type `ip` waits for that first.
+
+        Raises TakenOut where the host's Auto Scaling group ends it or keeps it out of service:
+        requests would reach an instance that ends.
         """
         targets = fleet.targets(self.host, self.app)
         fleet.note_absent(self.host, self.app)
@@ -107,14 +119,54 @@ class RegisterTarget(OnHost):
             while (left := out + max(delays) - fleet.clock.monotonic()) > 0:
                 fleet.tell(self.host.name, f"its address may come back in {left:.0f} s")
                 fleet.clock.sleep(min(left, 1.0))
+        self._see_it_may_serve(fleet)
         # The API knows no lock of ours: the host says whether this deploy still may.
         fleet.remote(self.host).change(self.app.name, base.see_ours())
         for group, target in targets:
             fleet.registrar.register(group, target)
         fleet.mark(self.host, self.app, Moment.REGISTERED)
 
+    def _see_it_may_serve(self, fleet: Fleet) -> None:
+        try:
+            state = fleet.withheld(self.host)
+        except DeployError as error:
+            # An API that fails keeps no proven host out of service.
+            fleet.tell(self.host.name, f"{error}; its lifecycle state was not looked at")
+            return
+        if state:
+            raise TakenOut(f"{self.host}: not registered: its instance is {state}")
+
     def __str__(self) -> str:
         return f"register {self.app.slot_mark}in {named(self.app)}"
+
+
+@dataclass
+class _SeenYet:
+    """What was read of a target since its registration; groups by their ARNs.
+
+    fresh: groups in which `healthy` counts by now; entered: those that have let it in; sick: the
+    last state for which its release is to blame.
+    """
+
+    fresh: set[str] = field(default_factory=set)
+    entered: set[str] = field(default_factory=set)
+    sick: Health | None = None
+
+    def add(self, seen: Sequence[Membership], gone: float, settled: float) -> None:
+        """Take readings; gone: seconds since the registration; settled: since it was out."""
+        for group, _, health in seen:
+            is_settled = gone >= min(SETTLE_SECONDS, group.interval_seconds)
+            if health.state is not State.HEALTHY or is_settled or settled >= SETTLE_SECONDS:
+                self.fresh.add(group.arn)
+            if health.state is State.INITIAL or (is_settled and health.may_receive):
+                self.entered.add(group.arn)
+            if group.arn in self.entered and blame.of_target(health, was_healthy=False):
+                self.sick = health
+
+    def has_left(self, member: Membership, gone: float) -> bool:
+        """Whether it was let in and is out again; before it settles that may be our own drain."""
+        is_settled = gone >= SETTLE_SECONDS
+        return is_settled and member.health.has_left and member.group.arn in self.entered
 
 
 @dataclass(frozen=True)
@@ -134,40 +186,39 @@ class WaitHealthy(OnHost):
         `healthy` may be read of a time before the registration: in each group it counts once
         another state was read since, or after a settling time. That time is over, too, where the
         target was seen to be out so long ago: then no reading is as old as what was before.
+
+        Raises TakenOut where something else deregisters the target, and BalancerError for another
+        state that waiting cannot change or that lasts too long.
         """
         began = moment = fleet.marked(self.host, self.app, Moment.REGISTERED)
         out = fleet.moments.get((self.host.name, self.app.unit_name, Moment.SEEN_OUT), began)
-        limit = self.app.settings.healthy_timeout_seconds
-        fresh = set[str]()
+        limit, seen_yet = self.app.settings.healthy_timeout_seconds, _SeenYet()
         while True:
             seen = fleet.look(
                 self.host, self.app, moment, SILENT_API_SECONDS, at_once=moment == began
             )
             gone = fleet.clock.monotonic() - began
-            settled = fleet.clock.monotonic() - out
-            fresh |= {
-                each.group.arn
-                for each in seen
-                if each.health.state is not State.HEALTHY
-                or gone >= min(SETTLE_SECONDS, each.group.interval_seconds)
-                or settled >= SETTLE_SECONDS
-            }
+            seen_yet.add(seen, gone, fleet.clock.monotonic() - out)
             waits = [
                 each
                 for each in seen
-                if each.health.state is not State.HEALTHY or each.group.arn not in fresh
+                if each.health.state is not State.HEALTHY or each.group.arn not in seen_yet.fresh
             ]
             if not waits:
                 fleet.mark(self.host, self.app, Moment.HEALTHY)
                 return
-            group, target, health = next((w for w in waits if w.health.is_hopeless), waits[0])
+            left = [each for each in waits if seen_yet.has_left(each, gone)]
+            hopeless = [each for each in waits if each.health.is_hopeless]
+            sick = [each for each in waits if blame.of_target(each.health, was_healthy=False)]
+            group, target, health = [*left, *hopeless, *sick, *waits][0]
             fleet.tell(self.host.name, f"target {health}, {gone:.0f} of {limit:g} s")
-            if health.is_hopeless or gone > limit:
+            if left or hopeless or gone > limit:
                 said = health.description or "AWS gives no description"
                 why = "can never become healthy" if health.is_hopeless else f"after {gone:.0f} s"
-                raise BalancerError(
-                    f"{self.host}: target {target} of {group.name} is {health} {why}: {said}"
-                )
+                text = f"{self.host}: target {target} of {group.name} is {health} {why}: {said}"
+                # One that was found sick before may have been taken out for that.
+                cause = seen_yet.sick or health if left else health
+                raise _failed(text, cause, was_healthy=False)
             moment = fleet.clock.monotonic()
 
     def __str__(self) -> str:
@@ -188,9 +239,12 @@ class Soak(Timed):
             fleet.tell(self.host.name, f"soaking, {gone:.0f} of {self.seconds:g} s")
             moment = fleet.clock.monotonic()
             seen = fleet.look(self.host, self.app, moment, SILENT_API_SECONDS, at_once=False)
-            health = weakest([each.health for each in seen])
+            states = [each.health for each in seen]
+            sick = [each for each in states if blame.of_target(each, was_healthy=True)]
+            health = weakest(sick or states)
             if health.state is not State.HEALTHY:
-                raise BalancerError(f"{self.host}: target became {health} while soaking")
+                text = f"{self.host}: target became {health} while soaking"
+                raise _failed(text, health, was_healthy=True)
             if fleet.clock.wait(fleet.stop, 0.1):
                 return
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deploy.errors import CommandFailed, DeployError
 from deploy.hosts.scripts import service
 from deploy.steps.base import SHOWN_DIGITS, OnHost, Phase
-from deploy.survey import unit_state
+from deploy.survey import blame, unit_state
 
 if TYPE_CHECKING:
     from deploy.errors import CommandResult
     from deploy.hosts.scripts.script import Script
+    from deploy.hosts.ssh.remote import Remote
     from deploy.settings.app import AppInSlot
     from deploy.steps.fleet import Fleet
 
 
+LOOK_SECONDS = 30.0
 LONGEST_STOP_SECONDS = 3600.0
 """The most that the settings allow for a stop."""
 
@@ -138,8 +141,20 @@ class StartUnit(OnHost):
         """Remember the invocation, by which a restart is recognized later."""
         seconds = self.app.settings.start_timeout_seconds + 30
         remote = fleet.remote(self.host)
-        state = remote.change(self.app.name, unit_state.started(self.app.unit_name), seconds)
+        try:
+            state = remote.change(self.app.name, unit_state.started(self.app.unit_name), seconds)
+        except CommandFailed as error:
+            error.blames_release = self._is_to_blame(remote)
+            raise
         fleet.started[self.host.name, self.app.unit_name] = state
+
+    def _is_to_blame(self, remote: Remote) -> bool:
+        """Whether the release kept systemd from starting it; so it is where that is not known."""
+        try:
+            state = remote.ask(unit_state.shown(self.app.unit_name), LOOK_SECONDS)
+        except DeployError:
+            return True
+        return blame.of_start(state)
 
     def __str__(self) -> str:
         return f"daemon-reload, enable and start {self.app.unit_name}"

@@ -10,7 +10,7 @@ from deploy.foreign_text import visible
 from deploy.hosts.scripts import service
 from deploy.steps.base import OnHost, Phase, Timed
 from deploy.steps.fleet import Moment
-from deploy.survey import unit_state
+from deploy.survey import blame, unit_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,7 @@ class ProveRelease(OnHost):
     def _left(self, fleet: Fleet) -> float:
         """How many seconds a question to the host may take, so that the proof ends in time."""
         app, own = self.app, self.app.settings
-        whole = own.start_timeout_seconds + own.health.timeout_seconds + own.prove_seconds
+        whole = own.start_timeout_seconds + self.questions.longest_seconds + own.prove_seconds
         end = fleet.marked(self.host, app, Moment.PROOF_BEGAN) + whole + GRACE_SECONDS
         return min(max(end - fleet.clock.monotonic(), SHORTEST_SECONDS), LOOK_SECONDS)
 
@@ -120,7 +120,9 @@ class ProveRelease(OnHost):
         foreign = [listener for listener in seen.listeners or () if listener.unit_name != unit]
         if not app.settings.is_worker and (foreign or not seen.listeners):
             who = ", ".join(str(listener) for listener in foreign) or "no process that ss can see"
-            raise NotProven(f"{self.host}: port {app.port} is answered by {who}, not by {unit}")
+            error = NotProven(f"{self.host}: port {app.port} is answered by {who}, not by {unit}")
+            error.blames_release = not foreign  # what else holds the port is the host's
+            raise error
         if seen.release != self.release:
             runs = seen.release or "no release of ours"
             raise NotProven(f"{self.host}: {unit} runs {runs}, not {self.release}")
@@ -180,12 +182,19 @@ def _steady(fleet: Fleet, step: OnHost, state: UnitState) -> None:
     """Raise when the unit failed, restarted, or is another invocation than we started."""
     name, host = step.app.unit_name, step.host
     started = fleet.started.setdefault((host.name, name), state)
+    status = f", status {state.exit_status}" if state.exit_status else ""
+    result = f"(result: {visible(state.result)}{status})"
+    text = ""
     if state.active in {"failed", "inactive"}:
-        raise NotProven(f"{host}: {name} is {state.active} (result: {visible(state.result)})")
-    if state.restarts > started.restarts or state.invocation != started.invocation:
-        raise NotProven(f"{host}: {name} ended and was restarted by systemd: it does not stay up")
-    if state.sub == "auto-restart":
-        raise NotProven(f"{host}: {name} ended (result: {visible(state.result)})")
+        text = f"is {state.active} {result}"
+    elif state.restarts > started.restarts or state.invocation != started.invocation:
+        text = "ended and was restarted by systemd: it does not stay up"
+    elif state.sub == "auto-restart":
+        text = f"ended {result}"
+    if text:
+        error = NotProven(f"{host}: {name} {text}")
+        error.blames_release = blame.of_unit(state)
+        raise error
 
 
 def said(answer: Answer) -> str:

@@ -2,5 +2,6 @@
 
 gather -> parse, unit_state -> reader
        -> facts -> app_on_host -> slot
-question, serving: what serves is asked; other_targets, foreign_targets: what else gets requests
+question, serving: what serves is asked; blame: whether a state is the release's fault
+other_targets, foreign_targets: what else gets requests
 """

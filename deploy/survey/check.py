@@ -65,7 +65,7 @@ class WorkerCheck:
                 environment_file=settings.environment_file or "",
                 removed=settings.sandbox_removed,
             )
-        return cls(at.unit_name, command, health.timeout_seconds)
+        return cls(at.unit_name, command, health.command_seconds)
 
     def of_old(self) -> WorkerCheck:
         """The same of a release that was proven before: it must run.
@@ -77,6 +77,11 @@ class WorkerCheck:
     def of_previous(self, unit_name: str) -> WorkerCheck:
         """The same of the unit that the app replaces: it must run."""
         return replace(self, unit_name=unit_name, command=None)
+
+    @property
+    def longest_seconds(self) -> float:
+        """The most that one look may take."""
+        return self.timeout_seconds
 
     def shown(self, slot_port: int) -> str:
         """What must be so, in a few words."""

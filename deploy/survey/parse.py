@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy import values
+from deploy.hosts.marks import Mark
 from deploy.hosts.records import Record
 from deploy.survey.facts import HostFacts
 from deploy.survey.reader import Reader
@@ -61,6 +62,7 @@ def _parse_slot(app: AppInSlot, reader: Reader) -> Slot:
         out=_note(reader, f"{slot}.out"),
         history=_history(reader, f"{name}.history"),
         bad=frozenset(reader.every(f"{name}.bad", values.release_id)),
+        marks=_marks(reader, f"{name}.mark"),
         kept=frozenset(
             file.removesuffix(f".{app.unit_name}")
             for file in reader.every(f"{name}.kept", _kept)
@@ -118,6 +120,19 @@ def _note(reader: Reader, key: str) -> str:
         reader.unknown.append(key)
         return UNREADABLE
     return text.strip()
+
+
+def _marks(reader: Reader, key: str) -> dict[str, Mark]:
+    """What the marks of failed releases say, each below the name of its file."""
+    found: dict[str, Mark] = {}
+    for text in reader.every(key, str):
+        release, _, line = text.partition("\n")
+        mark = Mark.parse(release, line)
+        if values.release_id(release) is None or mark is None:
+            reader.unknown.append(key)
+        else:
+            found[release] = mark
+    return found
 
 
 def _history(reader: Reader, key: str) -> tuple[Record, ...]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from deploy.survey.app_on_host import Membership, SlotOnHost
 
 LOOPBACK = "127.0.0.1"
+ANY, ANY_GRPC = "200-499", "0-99"
+"""What shows that an app answers at all; from 500 on it says that it is at fault itself."""
 
 
 class Asked(Protocol):
@@ -56,7 +58,7 @@ class Question:
         address: The target's own address, as the load balancer connects to it.
         port: The check's own port; None for the slot's.
         host_header: The Host header; None for address and port, as AWS sends it.
-        timeout_seconds: How long one answer may take.
+        timeout_seconds: How long one answer may take: as long as the load balancer waits.
         is_tls: Whether it is asked within TLS.
         version: How it is asked; of version HTTP2 an answer over HTTP/1.1 counts too.
     """
@@ -85,7 +87,7 @@ class Question:
             address=address or LOOPBACK,
             port=int(group.health_port) if group.health_port.isdigit() else settings.target_port,
             host_header=own.host,
-            timeout_seconds=own.timeout_seconds,
+            timeout_seconds=own.timeout_seconds or group.timeout_seconds,
             is_tls=group.health_protocol == "HTTPS",
             version=group.protocol_version,
         )
@@ -115,7 +117,8 @@ class Question:
         except NotHttp as error:
             return Answer(place, str(error), is_expected=False)
         if reply is None:
-            return Answer(place, "no answer", is_expected=False)
+            text = f"no answer within {self.timeout_seconds:g} s"
+            return Answer(place, text, is_expected=False)
         expected = group_settings.codes(self.version).parse(self.expect).matches(reply.code)
         what = "gRPC code" if self.version is ProtocolVersion.GRPC else "answer"
         text = f"{what} {reply.code}" + ("" if expected else f", not {self.expect}")
@@ -139,17 +142,15 @@ class Questions:
 
     @classmethod
     def of_app(cls, at: SlotOnHost) -> Questions:
-        """What the app itself is asked."""
-        asked = (Question.of(at, member) for member in at.memberships)
-        proxy = at.app.settings.target_port
-        # A proxy connects to the app by loopback, and most of them without TLS.
-        own = (
-            replace(each, port=None, address=LOOPBACK, is_tls=False)
-            if proxy and each.port == proxy
-            else each
-            for each in asked
-        )
-        return cls(tuple(dict.fromkeys(own)))
+        """What the app itself is asked.
+
+        Behind a proxy that is something on its own port, always: a check on a third port may be
+        answered by the proxy alone, as nginx does with a status page.
+        """
+        if not at.app.settings.target_port:
+            return cls(tuple(dict.fromkeys(Question.of(at, each) for each in at.memberships)))
+        asked = (each for member in at.memberships for each in _behind_proxy(at, member))
+        return cls(tuple(dict.fromkeys(asked)))
 
     @classmethod
     def of_proxy(cls, at: SlotOnHost) -> Questions:
@@ -158,10 +159,14 @@ class Questions:
         The app's `health:` is about the app. The proxy is asked what the load balancer asks it,
         which another app behind it may answer.
         """
-        plain = Health(timeout_seconds=at.app.settings.health.timeout_seconds)
-        asked = (Question.of(at, member, plain) for member in at.memberships)
+        asked = (Question.of(at, member, _plain(at)) for member in at.memberships)
         proxy = at.app.settings.target_port
         return cls(tuple(dict.fromkeys(each for each in asked if proxy and each.port == proxy)))
+
+    @property
+    def longest_seconds(self) -> float:
+        """The most that one answer may take."""
+        return max(each.timeout_seconds for each in self.each)
 
     def of_old(self) -> Questions:
         """The same of a release that served before."""
@@ -174,7 +179,7 @@ class Questions:
 
     def shown(self, slot_port: int) -> str:
         """The questions and their answers in one line: `GET :5000/health gives 200`."""
-        return ", ".join(each.shown(slot_port) for each in self.each)
+        return ", ".join(dict.fromkeys(each.shown(slot_port) for each in self.each))
 
     def ask(self, host: Asked, slot_port: int, most_seconds: float | None = None) -> Answer:
         """Ask them in turn; the first answer that is not what was expected, or the last one."""
@@ -189,3 +194,23 @@ class Questions:
             yield question, answer
             if not answer.is_expected:
                 return
+
+
+def _plain(at: SlotOnHost) -> Health:
+    """What is put over the load balancer's question where another than the app may answer it."""
+    return Health(timeout_seconds=at.app.settings.health.timeout_seconds)
+
+
+def _behind_proxy(at: SlotOnHost, member: Membership) -> tuple[Question, ...]:
+    """What an app behind a proxy is asked for one of its groups."""
+    asked, settings = Question.of(at, member), at.app.settings
+    if asked.port == at.app.port:
+        return (asked,)
+    # A proxy connects to the app by loopback, and most of them without TLS.
+    own = replace(asked, port=None, address=LOOPBACK, is_tls=False)
+    if asked.port == settings.target_port:
+        return (own,)
+    # Whether the app knows that path is not known: without a `health:` of its own it must answer.
+    is_grpc = asked.version is ProtocolVersion.GRPC
+    expect = asked.expect if settings.health.is_over_http else (ANY_GRPC if is_grpc else ANY)
+    return replace(own, expect=expect), Question.of(at, member, _plain(at))

@@ -7,10 +7,10 @@ it would fail the previous release too, and leave the host out of service.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from deploy.aws.targets import ProtocolVersion
+from deploy.aws.targets import ProtocolVersion, State
 from deploy.clock import CLOCK
 from deploy.errors import DeployError
 from deploy.hosts.scripts import probe
@@ -54,9 +54,10 @@ class _Outcome:
 
 
 def verdict(survey: Survey, apps: Iterable[App], remotes: Mapping[str, Asked]) -> Verdict:
-    """Ask every app that AWS calls healthy, on every host, up to three times.
+    """Ask every app that a group calls healthy, on every host, what that group asks.
 
-    Where nothing serves yet, it is only seen whether a gRPC question could be asked at all.
+    Each is asked up to three times. Where nothing serves yet, it is only seen whether a question
+    over HTTP/2 or gRPC could be asked at all.
     """
     due = [on for app in apps if not app.is_worker for on in survey.everywhere(app)]
     passed = set[str]()
@@ -121,7 +122,8 @@ def _failing(on: AppOnHost, host: Host) -> str:
 
 
 def _serves(on: AppOnHost) -> bool:
-    return on.is_healthy and (on.slot.unit_state.is_running or bool(on.previous_unit))
+    runs = on.slot.unit_state.is_running or bool(on.previous_unit)
+    return on.is_healthy_somewhere and runs
 
 
 def _outcome(on: AppOnHost, host: Asked) -> _Outcome:
@@ -130,22 +132,30 @@ def _outcome(on: AppOnHost, host: Asked) -> _Outcome:
             return _Outcome(problem)
     except DeployError as error:
         return _Outcome(str(error))
-    return _asked(on, host) if _serves(on) else _Outcome()
+    if not _serves(on):
+        return _Outcome()
+    # A group that finds it unhealthy says nothing about its own question.
+    healthy = (each for each in on.memberships if each.health.state is State.HEALTHY)
+    return _asked(replace(on, memberships=tuple(healthy)), host)
 
 
 def _unaskable(on: AppOnHost, host: Asked) -> str:
-    """Why the host cannot be asked the question of a gRPC group; empty where it can be."""
+    """Why the host cannot be asked a question over HTTP/2 or gRPC; empty where it can be.
+
+    That an old release answers HTTP/1.1 too does not show that the new one will.
+    """
     for each in on.memberships:
-        if each.group.protocol_version is ProtocolVersion.GRPC:
+        version = each.group.protocol_version
+        if version is not ProtocolVersion.HTTP1:
             question = Question.of(on, each)
             place = (question.address, question.port or on.app.port)
             if not host.forwards(place, FORWARDS_SECONDS):
-                return f"{probe.unaskable(on.host.name, 'GRPC')} (target group {each.group.name})"
+                return f"{probe.unaskable(on.host.name, version)} (target group {each.group.name})"
     return ""
 
 
 def _asked(on: AppOnHost, host: Asked) -> _Outcome:
-    """Ask the slot in use."""
+    """Ask the slot in use what the groups ask that it has here."""
     questions, text = Questions.of(on), ""
     for number in range(TRIES):
         if number:

@@ -12,6 +12,7 @@ from deploy.foreign_text import visible
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from deploy.hosts.marks import Mark
     from deploy.hosts.records import Record
     from deploy.unit.rendering import RenderedUnit
 
@@ -26,6 +27,7 @@ class UnitState:
         needs_reload: Whether a file of the unit has changed since systemd loaded it.
         has_drop_ins: Whether files beside ours change this unit.
         is_sealed: Whether its processes may not make user namespaces.
+        exit_status: What its last main process ended with; 0 while none has.
     """
 
     load: str = "not-found"
@@ -42,6 +44,7 @@ class UnitState:
     needs_reload: bool = False
     has_drop_ins: bool = False
     is_sealed: bool = False
+    exit_status: int = 0
 
     @property
     def is_loaded(self) -> bool:
@@ -83,8 +86,8 @@ class Listener:
 class Slot:
     """One app's slot on one host, as it is.
 
-    What belongs to the app (releases, manifests, history, bad, partial, group, rehearsal) is the
-    same in each of its slots. Every value matches its grammar in `values`.
+    What belongs to the app (releases, manifests, history, bad, marks, partial, group, rehearsal) is
+    the same in each of its slots. Every value matches its grammar in `values`.
 
     Attributes:
         link: The release that the slot points to.
@@ -102,6 +105,7 @@ class Slot:
         out: Our note that its target was taken out; `?` for one that cannot be read.
         history: What was deployed, oldest first.
         bad: Releases that failed here.
+        marks: What is written down of those that lie here, where it can be read.
         kept: This slot's units that lie here, as Record.kept names them.
         partial: Releases whose upload never ended, with the KiB that lie here.
         group: The service user's group; empty if there is no such user.
@@ -121,6 +125,7 @@ class Slot:
     out: str = ""
     history: tuple[Record, ...] = ()
     bad: frozenset[str] = frozenset()
+    marks: Mapping[str, Mark] = field(default_factory=dict)
     kept: frozenset[str] = frozenset()
     partial: dict[str, int] = field(default_factory=dict)
     group: str = ""

@@ -122,6 +122,7 @@ def parse_unit(shown: Mapping[str, str]) -> UnitState:
         invocation=values.token(shown.get("InvocationID", "")) or "",
         restarts=values.number(shown.get("NRestarts", "")) or 0,
         result=known("Result", ""),
+        exit_status=values.number(shown.get("ExecMainStatus", "")) or 0,
         since=_since(shown.get("ActiveEnterTimestamp", "")),
         started=values.timestamp(shown.get("ExecMainStartTimestamp", "")),
         fragment=values.path(shown.get("FragmentPath", "")) or "",

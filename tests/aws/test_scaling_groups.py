@@ -93,6 +93,26 @@ ALL = ("ReplaceUnhealthy", "AZRebalance", "AlarmNotification", "ScheduledActions
 CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "all active": ({}, "", "ReplaceUnhealthy, AZRebalance, AlarmNotification active"),
     "scheduled": ({"actions": ["night"]}, "", "AlarmNotification, ScheduledActions active"),
+    "capacity rebalancing": (
+        {"CapacityRebalance": True},
+        "",
+        "AlarmNotification, CapacityRebalance active",
+    ),
+    "a longest life": (
+        {"MaxInstanceLifetime": 7 * 86_400},
+        "",
+        "AlarmNotification, MaxInstanceLifetime (7 d) active",
+    ),
+    "neither": (
+        {"CapacityRebalance": False, "MaxInstanceLifetime": 0},
+        "",
+        "AZRebalance, AlarmNotification active",
+    ),
+    "both, and none ends": (
+        {"CapacityRebalance": True, "MaxInstanceLifetime": 86_400, "suspended": ["Terminate"]},
+        "",
+        "",
+    ),
     "suspended": ({"suspended": ALL, "actions": ["night"]}, "", ""),
     "load balancer": ({"HealthCheckType": "ELB"}, ELB, ELB),
     "several types": ({"HealthCheckType": "EC2,ELB"}, ELB, ELB),

@@ -72,8 +72,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "crashes at once": ({"crash_at_once": True}, "web@5000.service"),
     "crashes after a second": ({"crash_after_seconds": 1}, "web@5000.service ended"),
     "is sick": ({"sick": True}, "answer 503, not 200"),
-    "never listens": ({"never_listen": True}, "no answer on port 5000"),
-    "listens elsewhere": ({"listen_port": 5999}, "no answer on port 5000"),
+    "never listens": ({"never_listen": True}, "no answer within 2 s on port 5000"),
+    "listens elsewhere": ({"listen_port": 5999}, "no answer within 2 s on port 5000"),
 }
 
 

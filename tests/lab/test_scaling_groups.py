@@ -81,3 +81,35 @@ def test_p6_a_host_that_is_terminated_in_its_turn_is_no_failure(
     assert f"{short_name(ended.name)}: gone: its instance was terminated" in ran.output
     assert load.result.failed == 0, load.result.failures
     assert sorted(project.releases().values()) == ["1.0.0", "2.0.0", "2.0.0"]
+
+
+@pytest.mark.hosts(3)
+def test_p10_a_host_that_enters_standby_in_its_turn_is_not_registered(
+    project: Project, lab: Lab, scaling: Any
+) -> None:
+    """It is named, its release is not marked, and repair brings it back once it is in service."""
+    project.install("1.0.0")
+    project.build("2.0.0")
+    set_delay(lab, "web-lab", FREEZE_SECONDS)
+    seen = lab.events()[-1]["seq"]
+    with Load(lab.url("web"), rate=MODEST_RATE, slow_share=0) as load:
+        with ThreadPoolExecutor(1) as own:
+            deploy = own.submit(project.deploy, "2.0.0")
+            resting = first_to_drain(lab, seen)
+            scaling.enter_standby(
+                AutoScalingGroupName=NAME,
+                InstanceIds=[resting.instance_id],
+                ShouldDecrementDesiredCapacity=True,
+            )
+            ran = deploy.result()
+        moved = [each["to"] for each in lab.events(seen) if each["id"] == resting.instance_id]
+        scaling.exit_standby(AutoScalingGroupName=NAME, InstanceIds=[resting.instance_id])
+        repaired = project.inv("repair", "--env", "lab")
+    assert ran.code == 5, ran.output
+    said = f"not registered: its instance is Standby in the Auto Scaling group {NAME}"
+    assert said in " ".join(ran.output.split())
+    assert not {"initial", "healthy"} & set(moved), moved
+    assert lab.shell(resting, "ls /srv/web/records/bad 2>/dev/null; true") == ""
+    assert repaired.code == 0, repaired.output
+    assert load.result.failed == 0, load.result.failures
+    assert set(lab.health("web-lab").values()) == {"healthy"}

@@ -251,9 +251,10 @@ def test_other_dangers_are_warnings_too() -> None:
 
 def test_the_local_question_is_the_groups_unless_the_app_has_its_own() -> None:
     seen = builders.survey()
-    assert Questions.of(seen.on(builders.host(), WEB)).each == (Question("/health", "200"),)
-    own = builders.app(health={"path": "/ready", "expect": "200-299", "timeout_seconds": 2})
-    expected = Question("/ready", "200-299", timeout_seconds=2)
+    group = Question("/health", "200", timeout_seconds=2)
+    assert Questions.of(seen.on(builders.host(), WEB)).each == (group,)
+    own = builders.app(health={"path": "/ready", "expect": "200-299", "timeout_seconds": 7})
+    expected = Question("/ready", "200-299", timeout_seconds=7)
     assert Questions.of(seen.on(builders.host(), own)).each == (expected,)
 
 

@@ -11,6 +11,7 @@ from builders import HEALTHY, NEW, RUNNING
 
 from deploy.aws.targets import GONE, Health, State, Target
 from deploy.errors import BadInput
+from deploy.hosts.marks import Mark
 from deploy.plan import assembly, exclusion, fitness, preflight
 from deploy.plan.candidate import Opened
 from deploy.settings.scope import Scope
@@ -216,6 +217,23 @@ def test_a_mark_of_a_majority_forbids_it_and_a_name_permits_it() -> None:
         is_default=False,
     )
     assert len(named.hosts) == 3
+
+
+def test_the_refusal_says_why_it_failed_and_how_to_lift_the_mark() -> None:
+    mark = Mark(NEW, "cd" * 32, "2026-11-29T08:00:00+00:00", "me@here", why="answer 503, not 200")
+    said = "marked 2026-11-29T08:00:00+00:00 by me@here under unit cdcdcdcdcdcd: answer 503"
+    hosts = [
+        replace(f, slots={"web": replace(f.slots["web"], marks={NEW: mark})})
+        for f in marked(1, 2)[:2]
+    ]
+    with pytest.raises(BadInput) as refused:
+        check([*hosts, *marked(3)[2:]], opened(), max_failures=3)
+    lines = str(refused.value).split("\n")
+    assert f"host-1: {said}, not 200" in lines
+    assert "where it succeeds, the mark is removed: inv deploy" in lines[-1]
+    with pytest.raises(BadInput) as refused:
+        check([hosts[0], *marked(hosts=3)[1:]], opened())
+    assert f"failed there before ({said}, not 200); name it to try it again" in str(refused.value)
 
 
 def test_p10_what_somebody_took_out_is_named_with_what_to_type() -> None:

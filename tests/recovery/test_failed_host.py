@@ -16,6 +16,7 @@ from deploy.plan.host_plan import Goal, HostPlan
 from deploy.recovery import failed_host, failed_recovery
 from deploy.steps.answers import ProveRevived
 from deploy.steps.drain import WaitDrained
+from deploy.steps.records import MarkBad
 from deploy.steps.target import RegisterTarget, WaitHealthy
 from deploy.steps.unit import SwitchRelease
 from deploy.steps.verify import ProveRelease
@@ -84,6 +85,15 @@ def test_a_release_is_not_marked_for_a_fault_of_the_network() -> None:
     host_plan = lane_of()
     way = failed_host.recovery_of(host_plan, step_of(host_plan, "ProveRelease"), is_bad=False)
     assert names(way.steps) == PUT_BACK
+
+
+def test_a_mark_names_the_unit_that_the_release_ran_under() -> None:
+    host_plan = lane_of()
+    way = failed_host.recovery_of(host_plan, step_of(host_plan, "ProveRelease"))
+    switched = step_of(host_plan, "SwitchRelease")
+    (mark,) = [step for step in way.steps if isinstance(step, MarkBad)]
+    assert isinstance(switched, SwitchRelease)
+    assert (mark.release, mark.unit_digest) == (switched.release, switched.unit_digest)
 
 
 NOTHING_GOOD = {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import builders
 import pytest
 
+from deploy.errors import CommandFailed, CommandResult, TakenOut
 from deploy.plan import assembly
 from deploy.run import capacity_gate
 from deploy.run.report import ExitCode, Outcome
@@ -46,6 +47,46 @@ def test_a_release_that_may_have_ended_its_host_counts_as_failed(run: Run, step:
     assert ran.report.outcomes["host-2"] is Outcome.WAITING
     assert ran.report.exit_code is ExitCode.FAILED
     assert len(ran.report.failures) == 1
+
+
+@pytest.mark.parametrize("step", ["register", "wait"])
+def test_p6_a_target_that_its_group_takes_out_is_no_fault_of_its_release(
+    run: Run, step: str
+) -> None:
+    """Scale-in with connection draining: not marked, not registered again, and no failure."""
+
+    def take_out(_: object) -> None:
+        raise TakenOut("host-1: target became draining while soaking")
+
+    ran = run(made(old(3), batch=1), {f"host-1: {step}": take_out}, gone=GONE)
+    assert ran.report.outcomes["host-1"] is Outcome.GONE
+    assert ran.report.outcomes["host-3"] is Outcome.DONE
+    assert ran.report.failures == ()
+    assert not any("bad" in line for line in ran.done)
+    assert len([line for line in ran.done if line.startswith("host-1: register")]) == (
+        1 if step == "wait" else 0
+    )
+
+
+def test_p6_one_that_answers_while_its_group_ends_it_is_gone(run: Run) -> None:
+    """A lifecycle hook may stop its services: the host answers that a command failed."""
+
+    def refuse(_: object) -> None:
+        raise CommandFailed("host-1", "stopping", CommandResult("systemctl stop", 1, "", ""))
+
+    ran = run(made(old(3), batch=1), {"host-1: stop": refuse}, gone=GONE)
+    assert ran.report.outcomes["host-1"] is Outcome.GONE
+    assert ran.report.exit_code is ExitCode.DONE
+
+
+def test_p10_one_that_is_in_standby_is_not_registered_and_its_release_not_marked(run: Run) -> None:
+    def keep_out(_: object) -> None:
+        raise TakenOut("host-1: not registered: its instance is Standby")
+
+    ran = run(made(old(2), batch=1), {"host-1: register": keep_out})
+    assert ran.report.outcomes["host-1"] is Outcome.OUT
+    assert "Standby" in ran.report.failures[0].error
+    assert not any("bad" in line or "host-1: register" in line for line in ran.done)
 
 
 def test_where_all_hosts_are_gone_nothing_is_said_to_be_done(run: Run) -> None:

@@ -8,6 +8,8 @@ from builders import NEW
 
 from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, LockLost
 from deploy.run.report import ExitCode, Outcome, StepEnded, Told
+from deploy.steps.records import MarkBad
+from deploy.steps.verify import NotProven
 from deploy.survey.slot import Slot
 from run.paper_fleet import Run, fail, made, old, on, stop
 
@@ -76,6 +78,19 @@ def test_a_failed_command_is_kept_as_data(run: Run) -> None:
     failure = run(made(old(2)), {"host-1: stop": command}).report.failures[0]
     assert (failure.command, failure.exit_code) == ("systemctl stop", 7)
     assert failure.error == "host-1: stopping ended with exit code 7: no"
+
+
+def test_a_failed_release_is_marked_with_what_failed(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(MarkBad, "run", lambda step, _: said.append(step.why))
+
+    def sick(_: object) -> None:
+        raise NotProven("host-1: web@5000.service gave answer 503")
+
+    run(made(old(1)), {f"host-1: prove {NEW}": sick})
+    assert said == ["host-1: web@5000.service gave answer 503"]
 
 
 def test_every_step_that_began_is_heard_to_end(run: Run) -> None:

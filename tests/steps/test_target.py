@@ -12,7 +12,7 @@ from builders import HEALTHY
 from deploy.aws.health_poller import Reading
 from deploy.aws.targets import GONE, Health, State
 from deploy.clock import Clock
-from deploy.errors import BalancerError
+from deploy.errors import ApiError, BalancerError, TakenOut
 from deploy.steps import drain, target
 from deploy.steps.fleet import Fleet, Moment
 from deploy.steps.target import DeregisterTarget, RegisterTarget, WaitHealthy
@@ -262,3 +262,79 @@ def test_a_soak_ends_when_one_group_finds_it_sick() -> None:
     made.mark(HOST, WEB, Moment.HEALTHY)
     with pytest.raises(BalancerError, match="became unhealthy while soaking"):
         target.Soak(HOST, WEB, 30.0).run(made)
+
+
+SICK = Health(State.UNHEALTHY, "Target.ResponseCodeMismatch")
+TIMED_OUT = Health(State.UNHEALTHY, "Target.Timeout")
+
+
+def over(*states: tuple[float, Health]) -> Callable[[float], Health]:
+    """Each state from its second on."""
+    return lambda now: [health for since, health in states if now >= since][-1]
+
+
+@pytest.mark.parametrize(
+    ("shows", "is_taken_out", "blames"),
+    [
+        (over((0, INITIAL), (8, DRAINING)), True, False),
+        (over((0, INITIAL), (8, GONE)), True, False),
+        (over((0, INITIAL), (6, SICK), (12, DRAINING)), False, True),
+        (over((0, INITIAL), (6, TIMED_OUT), (12, DRAINING)), True, False),
+    ],
+    ids=["draining", "gone", "sick before, so it may have been ended for that", "never answered"],
+)
+def test_p6_a_target_that_something_else_takes_out_is_known_at_once(
+    shows: Callable[[float], Health], *, is_taken_out: bool, blames: bool
+) -> None:
+    made, _ = fleet(shows)
+    made.mark(HOST, WEB, Moment.REGISTERED)
+    with pytest.raises(BalancerError) as caught:
+        WaitHealthy(HOST, WEB).run(made)
+    assert isinstance(caught.value, TakenOut) is is_taken_out
+    assert caught.value.blames_release is blames
+    assert made.clock.monotonic() < 20.0
+
+
+def test_control_a_draining_that_is_read_of_our_own_drain_is_waited_for() -> None:
+    made, _ = fleet(over((0, DRAINING), (4, INITIAL), (8, HEALTHY)))
+    made.mark(HOST, WEB, Moment.REGISTERED)
+    WaitHealthy(HOST, WEB).run(made)
+
+
+@pytest.mark.parametrize(
+    ("after", "is_taken_out", "blames"),
+    [(DRAINING, True, False), (GONE, True, False), (SICK, False, True), (TIMED_OUT, False, True)],
+)
+def test_p6_a_soak_tells_a_target_that_was_taken_out_from_a_sick_one(
+    after: Health, *, is_taken_out: bool, blames: bool
+) -> None:
+    made, _ = fleet(lagging(HEALTHY, after, 8.0))
+    made.mark(HOST, WEB, Moment.HEALTHY)
+    with pytest.raises(BalancerError, match="while soaking") as caught:
+        target.Soak(HOST, WEB, 30.0).run(made)
+    assert isinstance(caught.value, TakenOut) is is_taken_out
+    assert caught.value.blames_release is blames
+
+
+def test_p6_who_its_group_ends_or_keeps_out_is_never_registered() -> None:
+    made, _ = fleet(lambda _: INITIAL)
+    registrar = Written()
+    made.registrar = cast("Any", registrar)
+    made.withheld = lambda _: "Terminating:Wait in the Auto Scaling group fleet"
+    with pytest.raises(TakenOut, match="not registered: its instance is Terminating:Wait"):
+        RegisterTarget(HOST, WEB).run(made)
+    assert registrar.calls == []
+
+
+def test_a_scaling_api_that_fails_keeps_no_proven_host_out() -> None:
+    made, _ = fleet(lambda _: INITIAL)
+    registrar, told = Written(), list[str]()
+    made.registrar, made.tell = cast("Any", registrar), lambda _, text: told.append(text)
+
+    def fail(_: object) -> str:
+        raise ApiError("throttled", "Throttling", may_pass=True)
+
+    made.withheld = fail
+    RegisterTarget(HOST, WEB).run(made)
+    assert registrar.calls == [("register", "web-lab")]
+    assert told == ["throttled; its lifecycle state was not looked at"]

@@ -84,8 +84,32 @@ def test_it_asks_where_and_what_the_load_balancer_asks(
 ) -> None:
     host = PaperHost(204)
     question.ask(host, 5000)
-    assert host.asked == [(*asked, 5.0)]
+    assert host.asked == [(*asked, 2.0)]
     assert question.shown(5000) == shown
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [({}, 30.0), ({"timeout_seconds": 7}, 7.0)],
+    ids=["the group's", "the settings'"],
+)
+def test_p11_it_waits_as_long_as_the_load_balancer_does(
+    given: dict[str, Any], seconds: float
+) -> None:
+    """A healthy service of 8 s is not refused, nor one proven that AWS would not wait for."""
+    host, question = PaperHost(None), of(given, timeout_seconds=30.0)
+    answer = question.ask(host, 5000)
+    assert host.asked[0][-1] == seconds
+    assert answer.text == f"no answer within {seconds:g} s"
+    question.ask(host, 5000, 3.0)
+    assert host.asked[1][-1] == 3.0
+    assert Questions((question, of(given))).longest_seconds == seconds
+
+
+def test_p11_a_proxy_is_waited_for_as_long_as_the_load_balancer_does() -> None:
+    app = builders.app(target_port=80)
+    on = builders.survey(apps=[app], timeout_seconds=9.0).on(builders.host(), app)
+    assert {each.timeout_seconds for each in Questions.of(on).each} == {9.0}
 
 
 @pytest.mark.parametrize(
@@ -156,7 +180,7 @@ def test_a_target_by_address_is_asked_at_that_address() -> None:
     [
         (200, Answer("5000/", "answer 200", is_expected=True, version=HTTP1)),
         (404, Answer("5000/", "answer 404, not 200", is_expected=False, version=HTTP1)),
-        (None, Answer("5000/", "no answer", is_expected=False)),
+        (None, Answer("5000/", "no answer within 5 s", is_expected=False)),
         (NotHttp("no HTTP answer (x)"), Answer("5000/", "no HTTP answer (x)", is_expected=False)),
     ],
 )
@@ -174,7 +198,10 @@ def in_two_groups(**second: Any) -> Questions:
 
 
 def test_what_all_groups_ask_is_asked_once_and_what_differs_is_asked_too() -> None:
-    assert in_two_groups().each == (Question("/health", "200"),)
+    assert in_two_groups().each == (Question("/health", "200", timeout_seconds=2.0),)
+    patient = in_two_groups(timeout_seconds=30.0)
+    assert [each.timeout_seconds for each in patient.each] == [2.0, 30.0]
+    assert patient.shown(5000) == "GET :5000/health gives 200"
     both = in_two_groups(health_path="/deep", matcher="204")
     assert both.shown(5000) == "GET :5000/health gives 200, GET :5000/deep gives 204"
     for answers, found in (
@@ -192,6 +219,63 @@ def test_an_app_behind_a_proxy_is_asked_itself_and_then_through_the_proxy() -> N
     host = PaperHost(200)
     assert Questions.of(on).ask(host, 5000).place == "80/health"
     assert [place for place, *_ in host.asked] == [("127.0.0.1", 5000), ("127.0.0.1", 80)]
+
+
+@pytest.mark.parametrize(
+    ("health", "group", "shown"),
+    [
+        (
+            {},
+            {"health_port": "8081", "health_path": "/stub"},
+            "GET :5000/stub gives 200-499, GET :8081/stub gives 200",
+        ),
+        (
+            {"path": "/ready", "expect": "204"},
+            {"health_port": "8081", "health_path": "/stub"},
+            "GET :5000/ready gives 204, GET :8081/stub gives 200",
+        ),
+        (
+            {"path": "/ready"},
+            {"health_port": "8081", "matcher": "200-299"},
+            "GET :5000/ready gives 200-299, GET :8081/health gives 200-299",
+        ),
+        (
+            {},
+            {"health_port": "8081", "protocol_version": GRPC, "matcher": "12"},
+            "gRPC :5000/health gives 0-99, gRPC :8081/health gives 12",
+        ),
+        ({}, {"health_port": "5000"}, "GET :5000/health gives 200"),
+        ({}, {"health_port": "80"}, "GET :5000/health gives 200, GET :80/health gives 200"),
+    ],
+    ids=["a third port", "health", "its path alone", "gRPC", "the app's port", "the proxy's port"],
+)
+def test_p3_an_app_behind_a_proxy_is_asked_on_its_own_port_whatever_port_is_checked(
+    health: dict[str, Any], group: dict[str, Any], shown: str
+) -> None:
+    """The proxy may answer a check on a third port by itself, with the app dead behind it."""
+    app = builders.app(target_port=80, health=health)
+    on = builders.survey(apps=[app], **group).on(builders.host(), app)
+    assert Questions.of(on).shown(5000) == shown
+    assert "127.0.0.1" in {each.address for each in Questions.of(on).each}
+
+
+@pytest.mark.parametrize(
+    ("own", "place", "is_expected"),
+    [(200, 8081, True), (404, 8081, True), (503, 5000, False), (None, 5000, False)],
+)
+def test_p3_the_proxys_own_check_does_not_vouch_for_the_app(
+    own: int | None, place: int, *, is_expected: bool
+) -> None:
+    app = builders.app(target_port=80)
+    on = builders.survey(apps=[app], health_port="8081").on(builders.host(), app)
+    host = PaperHost(own, 200)
+    answer = Questions.of(on).ask(host, 5000)
+    assert (answer.place, answer.is_expected) == (f"{place}/health", is_expected)
+
+
+def test_control_a_check_on_a_port_of_the_app_itself_is_asked_there_alone() -> None:
+    on = builders.survey(health_port="8081").on(builders.host(), WEB)
+    assert Questions.of(on).shown(5000) == "GET :8081/health gives 200"
 
 
 @pytest.fixture(autouse=True)
@@ -259,26 +343,28 @@ def test_control_a_group_over_http1_has_no_such_note() -> None:
 
 
 @pytest.mark.parametrize("health", [builders.HEALTHY, builders.UNHEALTHY])
-def test_p11_a_grpc_question_that_sshd_does_not_let_through_is_refused_by_name(
-    health: Any,
+@pytest.mark.parametrize("version", [HTTP2, GRPC])
+def test_p10_a_question_that_sshd_does_not_let_through_is_refused_by_name(
+    health: Any, version: ProtocolVersion
 ) -> None:
-    """Before any drain, whatever serves there."""
-    hosts = {"host-1": PaperHost(12), "host-2": PaperHost(12, is_open=False)}
-    found = serving.verdict(of_version(GRPC, **{"host-2": health}), [WEB], hosts)
+    """Before any drain, whatever serves there; an old release may speak HTTP/1.1 too."""
+    code = 12 if version is GRPC else 200
+    hosts = {"host-1": PaperHost(code), "host-2": PaperHost(code, speaks=HTTP1, is_open=False)}
+    found = serving.verdict(of_version(version, **{"host-2": health}), [WEB], hosts)
     assert found.problems == {
         "host-2": (
-            "host-2: the health check of a target group of version GRPC is asked through the SSH "
-            "connection, and sshd forbids forwarding: set `AllowTcpForwarding local` in its "
-            "sshd_config (target group web-lab)",
+            f"host-2: the health check of a target group of version {version} is asked through "
+            "the SSH connection, and sshd forbids forwarding: set `AllowTcpForwarding local` in "
+            "its sshd_config (target group web-lab)",
         )
     }
     assert not hosts["host-2"].asked
 
 
-@pytest.mark.parametrize("version", [HTTP1, HTTP2])
-def test_control_other_questions_are_asked_without_forwarding(version: ProtocolVersion) -> None:
+def test_control_a_question_over_http1_is_asked_without_forwarding() -> None:
     hosts = {name: PaperHost(200, speaks=HTTP1, is_open=False) for name in ("host-1", "host-2")}
-    assert serving.verdict(of_version(version), [WEB], hosts).problems == {}
+    assert serving.verdict(of_version(HTTP1), [WEB], hosts).problems == {}
+    assert all(host.asked for host in hosts.values())
 
 
 def test_a_connection_that_breaks_while_it_is_seen_whether_sshd_forwards_is_that_hosts() -> None:
@@ -289,3 +375,44 @@ def test_a_connection_that_breaks_while_it_is_seen_whether_sshd_forwards_is_that
     hosts = {"host-1": PaperHost(12), "host-2": Broken(12)}
     (found,) = serving.verdict(of_version(GRPC), [WEB], hosts).problems.values()
     assert found[0].startswith("the connection broke")
+
+
+def in_groups(**healths: Any) -> Survey:
+    """One host, healthy or not in each of two groups, which ask different paths."""
+    app = builders.app(target_groups=["public", "internal"])
+    hosts = [builders.facts(1, {"web": builders.slot()})]
+    seen = builders.survey(hosts, apps=[app])
+    groups = tuple(
+        replace(group, health_path=f"/{group.name}", health_port="traffic-port")
+        for group in seen.groups["web"]
+    )
+    health = {
+        group.arn: dict.fromkeys(seen.health[group.arn], healths[group.name]) for group in groups
+    }
+    return replace(seen, groups={"web": groups}, health=health)
+
+
+@pytest.mark.parametrize(
+    ("healths", "paths"),
+    [
+        ({"public": builders.HEALTHY, "internal": builders.HEALTHY}, ["/public", "/internal"]),
+        ({"public": builders.HEALTHY, "internal": builders.UNHEALTHY}, ["/public"]),
+        ({"public": builders.UNHEALTHY, "internal": builders.HEALTHY}, ["/internal"]),
+        ({"public": builders.UNHEALTHY, "internal": builders.UNHEALTHY}, []),
+    ],
+)
+def test_p11_it_is_asked_what_each_group_asks_that_calls_it_healthy(
+    healths: dict[str, Any], paths: list[str]
+) -> None:
+    app = builders.app(target_groups=["public", "internal"])
+    host = PaperHost(200)
+    assert serving.verdict(in_groups(**healths), [app], {"host-1": host}).problems == {}
+    assert [path for _, path, *_ in host.asked] == paths
+
+
+def test_p11_a_wrong_question_of_one_group_is_named_with_that_group_alone() -> None:
+    app = builders.app(target_groups=["public", "internal"])
+    seen = in_groups(public=builders.HEALTHY, internal=builders.UNHEALTHY)
+    ((problem,),) = serving.verdict(seen, [app], {"host-1": PaperHost(404)}).problems.values()
+    assert "serves and public calls it healthy, but it does not pass" in problem
+    assert "GET :5000/public gives 200 brought answer 404, not 200" in problem

@@ -44,6 +44,13 @@ class Answer:
             raise self._unexpected(key, "absent" if value is None else f"no number up to {most:,}")
         return value
 
+    def flag(self, key: str, *, default: bool) -> bool:
+        """Whether something is so; `default` where it is absent."""
+        value = self._fields.get(key, default)
+        if not isinstance(value, bool):
+            raise self._unexpected(key, "no true or false")
+        return value
+
     def part(self, key: str) -> Answer:
         """A structure within this one; an empty one where it is absent."""
         return Answer(f"{self.where}.{key}", self._fields.get(key, {}))

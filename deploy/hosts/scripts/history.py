@@ -27,10 +27,10 @@ def record_deployed(app: str, port: int, record: str, release: str) -> Script[No
     return Script("recording the deploy", (act,), nothing)
 
 
-def mark_bad(app: str, release: str, note: str) -> Script[None]:
-    """Write down that a release failed; the note says when and who saw it."""
+def mark_bad(app: str, release: str, mark: str) -> Script[None]:
+    """Write down that a release failed; the mark says under which unit, when, who, and why."""
     name, release_id = values.checked(values.name, app), values.checked(values.release_id, release)
-    return Script("marking the release", (program("mark_bad", name, release_id, note),), nothing)
+    return Script("marking the release", (program("mark_bad", name, release_id, mark),), nothing)
 
 
 def forget_out(app: str, port: int) -> Script[None]:

@@ -14,7 +14,13 @@ for d in "$base"/releases/.*.part; do
   if [ -d "$d" ]; then fact "$app.partial" "$(du -sk "$d" | cut -f 1) ${d##*/}"; fi
 done
 for f in "$records"/bad/*; do
-  if is_plain "$f"; then fact "$app.bad" "${f##*/}"; fi
+  if is_plain "$f"; then
+    fact "$app.bad" "${f##*/}"
+    # What it says is read of the releases that lie here: those are few.
+    if [ -d "$base/releases/${f##*/}" ]; then
+      { printf '%s\n' "${f##*/}" && head -c 2000 "$f"; } | text "$app.mark"
+    fi
+  fi
 done
 for f in "$records"/units/*.service; do
   if is_plain "$f"; then fact "$app.kept" "${f##*/}"; fi

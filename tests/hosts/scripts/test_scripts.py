@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from shell import run
 
 from deploy import values
+from deploy.hosts.marks import Mark
 from deploy.hosts.probe.request import Request
 from deploy.hosts.records import Record
 from deploy.hosts.scripts import base, connections, history, probe, read, service, upload
@@ -362,6 +363,8 @@ def test_the_survey_reads_links_records_and_releases(tmp_path: Path) -> None:
     (home / "records/history").write_text(f"{record.as_line()}\n")
     (home / "records/bad").mkdir()
     (home / "records/bad/0.9.0-bbbbbbbbbbbb").write_text("sick")
+    mark = Mark("1.0.0-aaaaaaaaaaaa", "d" * 12, "2026-11-29T06:00:00+00:00", "me@here", why="503")
+    (home / "records/bad/1.0.0-aaaaaaaaaaaa").write_text(f"{mark.as_line()}\n")
     (home / "records/manifests/1.0.0-aaaaaaaaaaaa").write_text("")
     part = home / "releases/.2.0.0-cccccccccccc.part/files"
     part.mkdir(parents=True)
@@ -369,7 +372,8 @@ def test_the_survey_reads_links_records_and_releases(tmp_path: Path) -> None:
     slot, unknown = surveyed(tmp_path)
     assert (slot.link, slot.releases) == ("1.0.0-aaaaaaaaaaaa", ("1.0.0-aaaaaaaaaaaa",))
     assert slot.history == (record,)
-    assert slot.bad == {"0.9.0-bbbbbbbbbbbb"}
+    assert slot.bad == {"0.9.0-bbbbbbbbbbbb", "1.0.0-aaaaaaaaaaaa"}
+    assert slot.marks == {"1.0.0-aaaaaaaaaaaa": mark}, "of what lies here"
     empty = hashlib.blake2b(digest_size=32).hexdigest()
     assert slot.manifests == {"1.0.0-aaaaaaaaaaaa": empty}
     assert (slot.has_environment_file, slot.out) == (False, "")
@@ -410,6 +414,7 @@ def test_names_of_files_are_unknown_where_they_are_none_of_ours(tmp_path: Path) 
     assert set(unknown) == {
         "web.release",
         "web.bad",
+        "web.mark",
         "web.manifest",
         "web.5000.link",
         "web.5000.out",
