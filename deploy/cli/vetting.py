@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy.aws.api.account import Account
+    from deploy.aws.api.lifetime import Lifetime
     from deploy.hosts.ssh.remote import Remote
     from deploy.plan.exclusion import Problems
     from deploy.plan.plan import Plan
@@ -70,6 +71,17 @@ def _other_targets(
     vpcs = {group.vpc for group in groups} | {host.vpc for host in seen.everyone if host.vpc}
     others = other_groups.find(account, vpcs, known)
     return other_targets.find(seen, environment.apps, others)
+
+
+def noted(plan: Plan, credentials: Lifetime) -> Plan:
+    """Return the plan; with a warning where it changes something while the credentials may end."""
+    if not (credentials.is_unknown and plan.batches):
+        return plan
+    note = (
+        "it is not known when the AWS session token ends, so nothing checks that it lasts: set "
+        "AWS_CREDENTIAL_EXPIRATION beside it, or x_security_token_expires in the credentials file"
+    )
+    return replace(plan, warnings=(*plan.warnings, note))
 
 
 def refuse_late(plan: Plan, seconds_left: float | None) -> None:

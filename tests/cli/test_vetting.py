@@ -9,6 +9,7 @@ import builders
 import pytest
 from documents import PaperAccount, examples
 
+from deploy.aws.api import lifetime
 from deploy.aws.targets import ProtocolVersion
 from deploy.cli import vetting
 from deploy.errors import BadInput
@@ -49,6 +50,15 @@ def test_a_plan_that_the_credentials_do_not_last_for_is_refused() -> None:
     vetting.refuse_late(made, needed)
     with pytest.raises(BadInput, match=r"^the AWS credentials end in 1 min, and the plan takes"):
         vetting.refuse_late(made, needed - 1)
+
+
+def test_a_token_whose_end_is_not_known_is_a_line_of_the_plan() -> None:
+    made = plan()
+    said = "Warning: it is not known when the AWS session token ends"
+    assert str(vetting.noted(made, lifetime.UNKNOWN)).count(said) == 1
+    assert vetting.noted(made, lifetime.RENEWED) == made
+    nothing = replace(made, batches=(), staging=())
+    assert vetting.noted(nothing, lifetime.UNKNOWN) == nothing
 
 
 class PaperHost:
