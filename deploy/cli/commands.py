@@ -193,7 +193,7 @@ def _run(
                 plan = vetting.noted(make(opened), opened.credentials)
             screen.say(str(plan))
             if not asked.yes:
-                vetting.refuse_late(plan, opened.seconds_left)
+                vetting.refuse_late(plan, opened.groups, opened.seconds_left)
             is_agreed = asked.yes or plan.changes_nothing or screen.confirm(wording(plan))
             if not is_agreed:
                 screen.say("Nothing was changed.")

@@ -78,7 +78,9 @@ def test_a_plan_that_the_credentials_do_not_last_for_is_refused_before_the_quest
     monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", ends.isoformat())
     monkeypatch.setattr(question, "is_due", lambda _: True)
     monkeypatch.setattr(question, "ask", lambda *_: pytest.fail("it asked"))
-    with pytest.raises(BadInput, match=r"the AWS credentials end in 1 min, and the plan takes"):
+    with pytest.raises(
+        BadInput, match=r"the AWS credentials end in 1 min, and the plan may need them"
+    ):
         commands.deploy(project.asked(hosts="host-1"), "1.0.0")
     assert "upload web 1.0.0" in capsys.readouterr().out, "the plan comes first"
     assert untouched(project)
