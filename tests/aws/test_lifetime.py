@@ -17,7 +17,9 @@ KEYS = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
 TOKEN = KEYS | {"aws_session_token": "x"}
 ROLE = {"role_arn": "arn:aws:iam::1:role/r"}
 SSO = {"sso_role_name": "r", "sso_account_id": "1", "sso_start_url": "https://x"}
+DAY = timedelta(days=1)
 RENEWABLE = dict.fromkeys(lifetime.RENEWAL, "x")
+RENEWABLE["registrationExpiresAt"] = (NOW + 60 * DAY).isoformat()
 
 # By name: the profiles, the ends of roles' sessions, the login's token, variables; what is found.
 CASES: dict[str, tuple[dict[str, Any], list[datetime], Any, dict[str, str], Lifetime]] = {
@@ -121,8 +123,16 @@ CASES: dict[str, tuple[dict[str, Any], list[datetime], Any, dict[str, str], Life
         [NOW + HOUR],
         {"own": {"expiresAt": NOW.isoformat()} | RENEWABLE},
         {},
-        RENEWED,
+        Lifetime(NOW + 60 * DAY),
     ),
+    "a login whose registration is over": (
+        {"p": SSO | {"sso_session": "own"}},
+        [],
+        {"own": RENEWABLE | {"expiresAt": LATE.isoformat(), "registrationExpiresAt": "2026-11-01"}},
+        {},
+        Lifetime(LATE),
+    ),
+    "no login": ({"p": SSO}, [], None, {}, RENEWED),
     "a login by a session that botocore cannot renew": (
         {"p": SSO | {"sso_session": "own"}},
         [],

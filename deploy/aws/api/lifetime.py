@@ -95,13 +95,13 @@ class Profiles:
         return self._until(self._of(source, visited))
 
     def _of_login(self, profile: Profile) -> Lifetime:
-        """Until the login's token ends, unless botocore can renew that too."""
+        """Until the login's token ends; botocore renews that too while its registration lasts."""
         session = profile.get("sso_session")
         token = self.login(str(session or profile.get("sso_start_url", ""))) or {}
-        if session and all(key in token for key in RENEWAL):
-            return RENEWED
-        ends = moment(token.get("expiresAt"))
-        return RENEWED if ends is None else self._until(Lifetime(ends))
+        is_renewed = session and all(key in token for key in RENEWAL)
+        written = [token.get("expiresAt"), token.get(RENEWAL[-1]) if is_renewed else None]
+        ends = [found for each in written if (found := moment(each))]
+        return self._until(Lifetime(max(ends))) if ends else RENEWED
 
     def _until(self, source: Lifetime) -> Lifetime:
         """What a source renews: it lasts as long as that, and what was taken of it last, longer."""
