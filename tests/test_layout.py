@@ -171,7 +171,7 @@ def test_deploy_never_imports_the_lab_and_the_lab_only_its_errors() -> None:
 # with that of AWS.
 TIMED = {"clock", "aws.api.transport", "hosts.probe.stream", "hosts.ssh.exchange"}
 TIMED |= {"hosts.ssh.remote", "screen.console", "screen.live", "screen.question", "screen.streams"}
-TIMED |= {"aws.api.errors", "screen.log_lines"}
+TIMED |= {"aws.api.skew", "screen.log_lines"}
 
 
 def test_the_engine_knows_no_time_but_its_clocks() -> None:

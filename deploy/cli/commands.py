@@ -181,7 +181,7 @@ def _run(
         looking = f"looking at {count} host{'s' * (count != 1)} of {asked.environment}"
         if asked.dry_run:
             with screen.busy(looking):
-                plan = make(opened)
+                plan = vetting.noted(make(opened), opened.credentials)
             screen.say(str(plan))
             screen.say("Dry run: nothing was changed.")
             return ExitCode.DONE
@@ -190,10 +190,10 @@ def _run(
             opened.lease(verb, patience_seconds, screen.say) as lease,
         ):
             with screen.busy(looking):
-                plan = make(opened)
+                plan = vetting.noted(make(opened), opened.credentials)
             screen.say(str(plan))
             if not asked.yes:
-                vetting.refuse_late(plan, opened.seconds_left)
+                vetting.refuse_late(plan, opened.groups, opened.seconds_left)
             is_agreed = asked.yes or plan.changes_nothing or screen.confirm(wording(plan))
             if not is_agreed:
                 screen.say("Nothing was changed.")

@@ -69,4 +69,6 @@ def next_steps(scope: Scope, report: Report) -> str:
     is_deployed = scope.verb == "deploy" and bool(ends & {Outcome.DONE, Outcome.PARTLY})
     back = f"; or take all hosts back: {scope.command('rollback')}"
     is_back = is_deployed and code is ExitCode.MIXED
-    return f"fix what failed and continue: {again}" + (back if is_back else "")
+    only_late = all(failure.is_stop for failure in report.failures)
+    first = "renew the AWS credentials" if only_late else "fix what failed"
+    return f"{first} and continue: {again}" + (back if is_back else "")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.aws import scaling_groups
-from deploy.errors import BadInput, DeployError, NotAllowed
+from deploy.clock import CLOCK, Clock
+from deploy.errors import BadInput, NotAllowed
 from deploy.foreign_text import visible, word
 
 if TYPE_CHECKING:
@@ -17,17 +18,21 @@ if TYPE_CHECKING:
     from deploy.settings.environment import Environment
 
 
-def resting(account: Account, hosts: Sequence[Host]) -> tuple[dict[Host, str], tuple[str, ...]]:
+def resting(
+    account: Account, hosts: Sequence[Host], clock: Clock = CLOCK
+) -> tuple[dict[Host, str], tuple[str, ...]]:
     """Hosts that their group keeps out of service (starting, in standby, warm, ending), and notes.
 
-    They are left out and named. Where AWS does not answer the question, a note says so.
+    They are left out and named. Where AWS does not answer the question, although it was asked for
+    a while, a note says so: a status or a repair goes on without, and a host that its group took
+    out of the load balancer is refused as taken out by hand.
     """
     members = {host.instance_id: host for host in hosts if host.scaling_group}
     if not members:
         return {}, ()
     try:
-        states = scaling_groups.lifecycles(account, members)
-    except DeployError as error:
+        states = scaling_groups.lifecycles(account, members, clock)
+    except scaling_groups.UNANSWERED as error:
         return {}, (f"{error}; whether hosts are in standby, or about to end, was not looked at",)
     found = {
         members[id_]: state
@@ -42,8 +47,10 @@ def resting(account: Account, hosts: Sequence[Host]) -> tuple[dict[Host, str], t
     return found, tuple(notes)
 
 
-def vetted(environment: Environment, account: Account, hosts: Sequence[Host]) -> tuple[str, ...]:
-    """What the groups of these hosts may do meanwhile, in words.
+def vetted(
+    environment: Environment, account: Account, hosts: Sequence[Host], clock: Clock = CLOCK
+) -> tuple[str, ...]:
+    """What the groups of these hosts may do meanwhile, and what could not be read, in words.
 
     Raises BadInput for a group that is replacing its instances now, and for one that ends those
     whose release a target group finds unhealthy, unless the settings accept that.
@@ -52,13 +59,14 @@ def vetted(environment: Environment, account: Account, hosts: Sequence[Host]) ->
     if not names:
         return ()
     try:
-        groups = scaling_groups.read(account, names)
+        groups = scaling_groups.read(account, names, clock)
     except NotAllowed as error:
         return (f"{error}; what the Auto Scaling groups do meanwhile was not looked at",)
     problems = [text for group in groups for text in _problems(group)]
     if problems and environment.auto_scaling != "accept-replacement":
         raise BadInput(*problems, "`auto_scaling: accept-replacement` goes on all the same.")
-    return (*problems, *(text for group in groups if (text := _activity(group))))
+    activity = (text for group in groups if (text := _activity(group)))
+    return (*problems, *activity, *(note for group in groups for note in group.notes))
 
 
 def _problems(group: ScalingGroup) -> list[str]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
+    from deploy.aws.api.lifetime import Lifetime
     from deploy.aws.inventory import Host
     from deploy.aws.targets import TargetGroup
     from deploy.hosts.ssh.remote import Remote
@@ -80,6 +81,7 @@ class Session:
         connect.read_key_files(environment)
         account = self._account = Account(environment)
         self.balancer = Balancer(account)
+        account.log_in()  # a code is asked for here, while nothing else runs
         with ThreadPoolExecutor(max_workers=4) as pool:
             caller = pool.submit(account.verify)
             groups = {
@@ -160,11 +162,7 @@ class Session:
         Hosts that cannot be read are named in it.
         """
         found = gather.gather(
-            self.environment,
-            self.remotes,
-            self.balancer,
-            self.groups,
-            settled=settled,
+            self.environment, self.remotes, self.balancer, self.groups, settled=settled
         )
         others = (each.host for name, each in self.everyone.items() if name not in self.remotes)
         found = replace(found, other_hosts=tuple(others), resting=self._resting, notes=self._notes)
@@ -216,10 +214,14 @@ class Session:
         return vetting.vetted(seen, self.environment, self._account, self.remotes, join=join)
 
     @property
+    def credentials(self) -> Lifetime:
+        """How long the AWS credentials last."""
+        return self._account.lifetime
+
+    @property
     def seconds_left(self) -> float | None:
         """How long the AWS credentials last, where nothing renews them without a person."""
-        expiry = self._account.expiry
-        return None if expiry is None else (expiry - datetime.now(UTC)).total_seconds()
+        return self.credentials.seconds_left(datetime.now(UTC))
 
     def fleet(self) -> Fleet:
         """The seams for an execution; its poller polls until the session ends."""

@@ -11,13 +11,16 @@ from deploy.cli import scaling
 from deploy.errors import BadInput
 from deploy.plan import exclusion, fitness
 from deploy.plan.description import MARGIN_SECONDS
+from deploy.recovery import longest_path
 from deploy.survey import foreign_targets, other_targets, serving
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy.aws.api.account import Account
+    from deploy.aws.api.lifetime import Lifetime
     from deploy.hosts.ssh.remote import Remote
+    from deploy.plan.description import Groups
     from deploy.plan.exclusion import Problems
     from deploy.plan.plan import Plan
     from deploy.settings.environment import Environment
@@ -74,12 +77,30 @@ def _other_targets(
     return other_targets.find(seen, environment.apps, others, environment.other_ports)
 
 
-def refuse_late(plan: Plan, seconds_left: float | None) -> None:
-    """Raise BadInput where the AWS credentials end before the plan would; None: they do not end."""
-    if seconds_left is None or not plan.steps or seconds_left >= plan.seconds + MARGIN_SECONDS:
+def noted(plan: Plan, credentials: Lifetime) -> Plan:
+    """Return the plan; with a warning where it changes something while the credentials may end."""
+    if not (credentials.is_unknown and plan.batches):
+        return plan
+    note = (
+        "it is not known when the AWS session token ends, so nothing checks that it lasts: set "
+        "AWS_CREDENTIAL_EXPIRATION beside it, or x_security_token_expires in the credentials file"
+    )
+    return replace(plan, warnings=(*plan.warnings, note))
+
+
+def refuse_late(plan: Plan, groups: Groups, seconds_left: float | None) -> None:
+    """Raise BadInput where the AWS credentials may end before the plan has.
+
+    seconds_left: until they end; None where they do not.
+    """
+    if seconds_left is None or not plan.steps:
+        return
+    needed = max(plan.seconds, longest_path.of_plan(plan.batches, groups, plan.window))
+    if seconds_left >= needed + MARGIN_SECONDS:
         return
     raise BadInput(
-        f"the AWS credentials end in {seconds_left / 60:.0f} min, and the plan takes about "
-        f"{plan.seconds / 60:.0f} min of waiting alone: renew them first. With --yes the batches "
-        "run that there is time for"
+        f"the AWS credentials end in {seconds_left / 60:.0f} min, and the plan may need them for "
+        f"{(needed + MARGIN_SECONDS) / 60:.0f} min: {plan.seconds / 60:.0f} min of waiting alone, "
+        "and longer if a release fails and its hosts go back. Renew them first. With --yes the "
+        "batches run that there is time for"
     )

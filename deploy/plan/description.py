@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from deploy.aws.targets import TargetGroup
     from deploy.plan.host_plan import HostPlan
     from deploy.settings.environment import Environment
     from deploy.steps.base import Phase, Step
 
+    Groups = Mapping[str, tuple[TargetGroup, ...]]
 
 MARGIN_SECONDS = 60.0
 """What the waits of a batch leave out: uploads, starts, and answers that are late."""
@@ -30,25 +31,21 @@ def title(verb: str, releases: Mapping[str, str], environment: Environment, host
     return f"{verb} {listed} {join} {environment.name}: {count}, {policy}"
 
 
-def seconds(
-    batches: tuple[tuple[HostPlan, ...], ...],
-    groups: Mapping[str, tuple[TargetGroup, ...]],
-    window: int | None,
-) -> float:
+def seconds(batches: tuple[tuple[HostPlan, ...], ...], groups: Groups, window: int | None) -> float:
     """Seconds of waiting that the settings ask for; hosts of a batch or window wait together."""
-
-    def longest(steps: tuple[Step, ...]) -> float:
-        by_phase: dict[Phase, list[float]] = {}
-        for step in steps:
-            wait = step.estimated_seconds(groups[step.app.name])
-            by_phase.setdefault(step.phase, []).append(wait)
-        return sum(
-            sum(waits) if phase.is_in_turn else max(waits) for phase, waits in by_phase.items()
-        )
-
     now = end = 0.0
     for batch in batches:
         turns = -(-len(batch) // window) if window and batch is batches[-1] else 1
-        now += turns * max(longest(host_plan.steps) for host_plan in batch)
-        end = max(end, now + max(longest(host_plan.after) for host_plan in batch))
+        now += turns * max(waits(host_plan.steps, groups) for host_plan in batch)
+        end = max(end, now + max(waits(host_plan.after, groups) for host_plan in batch))
     return end
+
+
+def waits(steps: Iterable[Step], groups: Groups, *, longest: bool = False) -> float:
+    """Seconds that one host's steps wait; longest: at most, and not where all goes well."""
+    by_phase: dict[Phase, list[float]] = {}
+    for step in steps:
+        own = groups[step.app.name]
+        wait = step.longest_seconds(own) if longest else step.estimated_seconds(own)
+        by_phase.setdefault(step.phase, []).append(wait)
+    return sum(sum(each) if phase.is_in_turn else max(each) for phase, each in by_phase.items())

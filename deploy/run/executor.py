@@ -13,7 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy.errors import DeployError, as_deploy_error
-from deploy.plan import description
+from deploy.plan.description import MARGIN_SECONDS
+from deploy.recovery import longest_path
 from deploy.run.capacity_gate import CapacityGate
 from deploy.run.host_runner import HostRunner
 from deploy.run.progress import Progress
@@ -184,28 +185,37 @@ class Execution:
         self._together([(host_plan, take_turn) for host_plan in batch], self.plan.at_a_time(number))
 
     def _has_capacity(self, number: int, going: Callable[[], list[HostPlan]]) -> bool:
-        """Whether the policy holds without these host plans, after a while of waiting for it."""
+        """Whether these host plans may begin: in time, and with the policy kept without them.
+
+        For the policy it waits a while, which may be too long for the credentials.
+        """
+        if self._is_late(number, going()):
+            return False
         try:
-            self._refuse_late(number, going())
             self._gate.wait(number, going)
         except Stopped:
             return False
         except DeployError as error:
             self._progress.failed(Failure(going()[0].host, f"begin batch {number}", str(error)))
             return False
-        return True
+        return not self._is_late(number, going())
 
-    def _refuse_late(self, number: int, going: list[HostPlan]) -> None:
-        """Raise DeployError where the credentials end before these host plans would have."""
+    def _is_late(self, number: int, going: list[HostPlan]) -> bool:
+        """Whether the credentials may end before these hosts serve again; then the rollout ends."""
         if self.fleet.credentials_end is None:
-            return
+            return False
         left = self.fleet.credentials_end - self.fleet.clock.monotonic()
-        seconds = description.seconds((tuple(going),), self.fleet.groups, None)
-        if left < seconds + description.MARGIN_SECONDS:
-            raise DeployError(
-                f"batch {number} takes about {seconds:.0f} s, and the AWS credentials end in "
-                f"{max(0.0, left):.0f} s; renew them, and go on with the same command"
-            )
+        seconds = longest_path.of_batch(going, self.fleet.groups)
+        if left >= seconds + MARGIN_SECONDS:
+            return False
+        text = (
+            f"the AWS credentials end in {max(0.0, left):.0f} s, and batch {number} may take "
+            f"{seconds:.0f} s if its release fails and its hosts go back; renew them, and go on "
+            "with the same command"
+        )
+        host, step = going[0].host, f"begin batch {number}"
+        self._progress.failed(Failure(host, step, text, is_stop=True))
+        return True
 
     def _switch(self, host_plan: HostPlan) -> None:
         """One host's turn; what is left of the old slots drains while others begin."""

@@ -47,7 +47,7 @@ class Progress:
     def failed_hosts(self) -> set[str]:
         """The names of the hosts where something failed."""
         with self._lock:
-            return {failure.host.name for failure in self.failures}
+            return {failure.host.name for failure in self.failures if not failure.is_stop}
 
     @property
     def gone_hosts(self) -> set[str]:
@@ -56,8 +56,13 @@ class Progress:
             return {host for host, end in self.outcomes.items() if end is Outcome.GONE}
 
     def is_spent(self, but: AbstractSet[str] = frozenset()) -> bool:
-        """Whether more hosts failed than the plan tolerates; `but`: names that do not count yet."""
-        return len(self.failed_hosts - but) > self.plan.tolerated
+        """Whether no further host begins: more failed than the plan tolerates, or time is up.
+
+        but: names that do not count yet.
+        """
+        with self._lock:
+            is_out_of_time = any(failure.is_stop for failure in self.failures)
+        return is_out_of_time or len(self.failed_hosts - but) > self.plan.tolerated
 
     def failed(self, failure: Failure) -> None:
         """Something failed on a host."""

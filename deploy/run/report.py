@@ -118,6 +118,7 @@ class Failure:
 
     leaves: whether a slot beside the one that serves may still run, since it could not be ended.
     refused: whether the host was found unfit before anything that serves was touched.
+    is_stop: whether nothing failed: the rollout ended in order, as the credentials end.
     """
 
     host: Host
@@ -130,6 +131,7 @@ class Failure:
     undone: tuple[str, ...] = ()
     leaves: bool = False
     refused: bool = False
+    is_stop: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,12 +162,17 @@ class Report:
     @property
     def stopped_short(self) -> bool:
         """Whether failures ended it before all hosts had their turn, and that was not asked for."""
-        failed = {failure.host.name for failure in self.failures}
+        failed = {failure.host.name for failure in self.failures if not failure.is_stop}
         due = {host_plan.host.name for batch in self.plan.batches for host_plan in batch}
         begun = {Outcome.WAITING, Outcome.PARTLY}
         waits = {name for name in due - failed if self.outcomes.get(name) in begun}
-        ended = bool(waits) or len(failed) > self.plan.tolerated
+        ended = (bool(waits) and not self.is_out_of_time) or len(failed) > self.plan.tolerated
         return bool(failed) and ended and not self.signal and not self.lost
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether it ended in order before the credentials did, so that hosts had no turn."""
+        return any(failure.is_stop for failure in self.failures)
 
     @property
     def is_refused(self) -> bool:

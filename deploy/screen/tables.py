@@ -131,7 +131,12 @@ def render_report(report: Report, next_command: str) -> RenderableType:
 
 def _failure(failure: Failure) -> RenderableType:
     parts = [
-        cell(f"{failure.host}: {failure.step} failed", "bold red"),
+        cell(
+            f"{failure.step}: not done"
+            if failure.is_stop
+            else f"{failure.host}: {failure.step} failed",
+            "bold red",
+        ),
         words(failure.error),
     ]
     if failure.exit_code is not None:

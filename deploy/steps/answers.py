@@ -11,6 +11,9 @@ from deploy.steps.verify import LOOK_SECONDS, NO_TIME, NotProven, pause, said
 from deploy.survey import unit_state
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deploy.aws.targets import TargetGroup
     from deploy.steps.fleet import Fleet
     from deploy.survey.check import Check
     from deploy.survey.question import Questions
@@ -24,6 +27,11 @@ class ProveRevived(OnHost):
 
     unit_name: str
     questions: Check
+
+    def longest_seconds(self, groups: Sequence[TargetGroup]) -> float:
+        """Return how long it may take at most."""
+        del groups
+        return self.app.settings.start_timeout_seconds + self.app.settings.prove_seconds
 
     def run(self, fleet: Fleet) -> None:
         """Any answer that the load balancer would take."""
@@ -75,6 +83,11 @@ class ProveProxy(OnHost):
     asks_proxy = True
 
     questions: Questions
+
+    def longest_seconds(self, groups: Sequence[TargetGroup]) -> float:
+        """Return how long it may take at most."""
+        del groups
+        return self.app.settings.start_timeout_seconds
 
     def run(self, fleet: Fleet) -> None:
         """Any answer that the load balancer would take.

@@ -58,6 +58,9 @@ class Step(Protocol):
     def estimated_seconds(self, groups: Sequence[TargetGroup]) -> float:
         """How long the settings have it wait; groups: the target groups of its app."""
 
+    def longest_seconds(self, groups: Sequence[TargetGroup]) -> float:
+        """How long the settings let it take at most, whether it fails then or not."""
+
 
 @dataclass(frozen=True)
 class OnHost:
@@ -80,6 +83,10 @@ class OnHost:
         """Return how long the settings have it wait: nothing, unless a step says otherwise."""
         del groups
         return 0.0
+
+    def longest_seconds(self, groups: Sequence[TargetGroup]) -> float:
+        """Return how long it may take at most: its wait, unless a step says otherwise."""
+        return self.estimated_seconds(groups)
 
 
 @dataclass(frozen=True)

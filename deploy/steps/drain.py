@@ -109,6 +109,11 @@ class WaitQuiet(OnHost):
         del groups
         return self.least_seconds
 
+    def longest_seconds(self, groups: Sequence[TargetGroup]) -> float:
+        """Return how long it may take at most."""
+        del groups
+        return max(self.seconds, self.floor_seconds)
+
     def run(self, fleet: Fleet) -> None:
         """Wait out the floor, look until it is quiet, then read the target's state once.
 

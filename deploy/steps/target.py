@@ -180,6 +180,11 @@ class WaitHealthy(OnHost):
         """Return how long the settings have it wait."""
         return max(group.interval_seconds for group in groups)
 
+    def longest_seconds(self, groups: Sequence[TargetGroup]) -> float:
+        """Return how long it may take at most."""
+        del groups
+        return self.app.settings.healthy_timeout_seconds
+
     def run(self, fleet: Fleet) -> None:
         """Poll state and reason; a state that waiting cannot change fails at once.
 

@@ -11,6 +11,9 @@ from deploy.steps.base import SHOWN_DIGITS, OnHost, Phase
 from deploy.survey import blame, unit_state
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deploy.aws.targets import TargetGroup
     from deploy.errors import CommandResult
     from deploy.hosts.scripts.script import Script
     from deploy.hosts.ssh.remote import Remote
@@ -57,6 +60,11 @@ class StopUnit(OnHost):
 
     phase = Phase.SWITCH
 
+    def longest_seconds(self, groups: Sequence[TargetGroup]) -> float:
+        """Return how long it may take at most."""
+        del groups
+        return self.app.settings.stop_seconds
+
     def run(self, fleet: Fleet) -> None:
         """SIGTERM, and SIGKILL by systemd only after TimeoutStopSec."""
         _stop(fleet, self, service.stop_unit(self.app.unit_name), _stop_seconds(self.app))
@@ -72,6 +80,11 @@ class RetireUnit(OnHost):
     phase = Phase.SWITCH
 
     unit_name: str
+
+    def longest_seconds(self, groups: Sequence[TargetGroup]) -> float:
+        """Return how long it may take at most."""
+        del groups
+        return self.app.settings.stop_seconds
 
     def run(self, fleet: Fleet) -> None:
         """Both at once, so that it does not come back at the next boot."""
@@ -90,6 +103,11 @@ class ReviveUnit(OnHost):
     phase = Phase.SWITCH
 
     unit_name: str
+
+    def longest_seconds(self, groups: Sequence[TargetGroup]) -> float:
+        """Return how long it may take at most."""
+        del groups
+        return self.app.settings.stop_seconds
 
     def run(self, fleet: Fleet) -> None:
         """Stop and disable ours first, since both want the same port."""
@@ -136,6 +154,11 @@ class StartUnit(OnHost):
 
     phase = Phase.SWITCH
     is_beside = True
+
+    def longest_seconds(self, groups: Sequence[TargetGroup]) -> float:
+        """Return how long it may take at most."""
+        del groups
+        return self.app.settings.start_timeout_seconds
 
     def run(self, fleet: Fleet) -> None:
         """Remember the invocation, by which a restart is recognized later."""

@@ -53,6 +53,11 @@ class ProveRelease(OnHost):
         del groups
         return self.app.settings.prove_seconds
 
+    def longest_seconds(self, groups: Sequence[TargetGroup]) -> float:
+        """Return how long it may take at most."""
+        del groups
+        return self.app.settings.start_timeout_seconds + self.app.settings.prove_seconds
+
     def run(self, fleet: Fleet) -> None:
         """Answered, by the slot's own process, of this very release, then unrestarted.
 

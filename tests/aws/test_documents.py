@@ -20,6 +20,7 @@ from documents import (
     others,
     outcome,
 )
+from simulated.clock import Clock
 
 from deploy.aws import scaling_groups
 from deploy.aws.target_groups import Balancer
@@ -35,10 +36,10 @@ READERS: dict[str, Callable[[PaperAccount], object]] = {
     "RegisterTargets": lambda paper: Balancer(paper).register(builders.group(), [Target(ID, 80)]),
     "DeregisterTargets": lambda paper: Balancer(paper).deregister(builders.group(), []),
     "DescribeInstances": hosts,
-    "DescribeAutoScalingInstances": lambda paper: scaling_groups.lifecycles(paper, [ID]),
-    "DescribeAutoScalingGroups": lambda paper: scaling_groups.read(paper, ["web"]),
-    "DescribeScheduledActions": lambda paper: scaling_groups.read(paper, ["web"]),
-    "DescribeInstanceRefreshes": lambda paper: scaling_groups.read(paper, ["web"]),
+    "DescribeAutoScalingInstances": lambda paper: scaling_groups.lifecycles(paper, [ID], Clock()),
+    "DescribeAutoScalingGroups": lambda paper: scaling_groups.read(paper, ["web"], Clock()),
+    "DescribeScheduledActions": lambda paper: scaling_groups.read(paper, ["web"], Clock()),
+    "DescribeInstanceRefreshes": lambda paper: scaling_groups.read(paper, ["web"], Clock()),
 }
 
 

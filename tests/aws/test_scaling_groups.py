@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING, Any, cast
 
 import builders
 import pytest
+from simulated.clock import Clock
 
 from deploy.aws import instances, scaling_groups
 from deploy.cli import scaling
-from deploy.errors import ApiError, BadInput, NotAllowed
+from deploy.errors import (
+    ApiError,
+    BadInput,
+    CredentialsRefused,
+    DeployError,
+    NotAllowed,
+    UnexpectedAnswer,
+    Unreachable,
+)
 
 if TYPE_CHECKING:
     from deploy.aws.api.account import Account
@@ -24,21 +33,34 @@ class PaperAccount:
 
     def __init__(self, denies: bool = False, **answers: Any) -> None:
         self.denies, self.answers, self.asked = denies, answers, list[dict[str, Any]]()
+        self.errors: dict[str, list[DeployError]] = {}
 
     def items(self, service: str, operation: str, key: str, **arguments: Any) -> list[Any]:
         assert service == "autoscaling"
         self.asked.append({"operation": operation, **arguments})
         if self.denies:
             raise NotAllowed(f"AWS (autoscaling.{operation}): not allowed")
+        self._fail(operation)
         return list(self.answers.get(key, []))
 
     def call(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
         assert service in {"autoscaling", "ec2"}
         self.asked.append({"operation": operation, **arguments})
+        self._fail(operation)
         answer = self.answers[operation]
         if isinstance(answer, Exception):
             raise answer
         return dict(answer)
+
+    def _fail(self, operation: str) -> None:
+        """Raise the next of the errors that a test has for this operation."""
+        errors = self.errors.get(operation)
+        if errors:
+            raise errors.pop(0)
+
+    def count(self, operation: str) -> int:
+        """How often it was asked."""
+        return sum(each["operation"] == operation for each in self.asked)
 
 
 def account(*states: str, **group: Any) -> Account:
@@ -153,6 +175,90 @@ def test_without_the_permission_it_is_said_that_nothing_was_looked_at() -> None:
     assert "was not looked at" in note
     (note,) = scaling.vetted(builders.environment(auto_scaling="ignore"), denied, HOSTS)
     assert "was not looked at" in note
+
+
+LIFECYCLES, GROUPS = "describe_auto_scaling_instances", "describe_auto_scaling_groups"
+ACTIONS, REFRESHES = "describe_scheduled_actions", "describe_instance_refreshes"
+THROTTLED = ApiError("AWS (autoscaling.x): Throttling: Rate exceeded", "Throttling", may_pass=True)
+BROKEN = ApiError("AWS (autoscaling.x): ValidationError: no", "ValidationError", may_pass=False)
+ENDLESS = 100
+
+
+def failing(operation: str, *errors: DeployError, **group: Any) -> Any:
+    """An account whose answers to one operation are these errors first."""
+    paper = cast("PaperAccount", account("InService", "Standby", **group))
+    paper.errors[operation] = list(errors)
+    return paper
+
+
+def vetted(paper: Any) -> tuple[str, ...]:
+    ignoring = builders.environment(auto_scaling="ignore")
+    return scaling.vetted(ignoring, paper, HOSTS, Clock())
+
+
+@pytest.mark.parametrize("operation", [GROUPS, ACTIONS, REFRESHES])
+def test_what_a_busy_api_refused_is_asked_again(operation: str) -> None:
+    paper = failing(operation, THROTTLED, THROTTLED, actions=["night"])
+    (note,) = vetted(paper)
+    assert "ScheduledActions active" in note
+    assert paper.count(operation) == 3
+
+
+def test_lifecycles_that_a_busy_api_refused_are_asked_for_again() -> None:
+    paper = failing(LIFECYCLES, THROTTLED)
+    found, _ = scaling.resting(paper, HOSTS, Clock())
+    assert found == {HOSTS[1]: "Standby"}
+
+
+DENIED = NotAllowed("AWS (autoscaling.x): not allowed")
+UNREAD = UnexpectedAnswer("AWS (autoscaling.x): no list")
+
+
+@pytest.mark.parametrize("error", [THROTTLED, BROKEN, DENIED, UNREAD, Unreachable("no answer")])
+def test_scheduled_actions_that_cannot_be_read_are_a_note_and_end_no_deploy(
+    error: DeployError,
+) -> None:
+    activity, note = vetted(failing(ACTIONS, *[error] * ENDLESS))
+    assert "AlarmNotification active" in activity
+    assert str(error) in note
+    assert "whether scheduled actions change the Auto Scaling group fleet meanwhile was not" in note
+
+
+@pytest.mark.parametrize("operation", [GROUPS, REFRESHES])
+@pytest.mark.parametrize("error", [THROTTLED, BROKEN])
+def test_p10_what_may_refuse_a_deploy_is_not_passed_over_where_the_api_fails(
+    operation: str, error: ApiError
+) -> None:
+    with pytest.raises(ApiError) as raised:
+        vetted(failing(operation, *[error] * ENDLESS))
+    assert raised.value is error
+
+
+def test_p10_a_permission_that_lacks_hides_only_its_own_answer() -> None:
+    for operation in (ACTIONS, REFRESHES):
+        paper = failing(operation, DENIED, HealthCheckType="ELB")
+        with pytest.raises(BadInput, match="has health checks of type ELB"):
+            vetted(paper)
+    activity, note = vetted(failing(REFRESHES, DENIED))
+    assert "active" in activity
+    assert "is replacing its instances was not looked at" in note
+
+
+@pytest.mark.parametrize("error", [THROTTLED, BROKEN, DENIED, UNREAD, Unreachable("no answer")])
+def test_lifecycles_that_cannot_be_read_are_a_note(error: DeployError) -> None:
+    found, (note,) = scaling.resting(failing(LIFECYCLES, *[error] * ENDLESS), HOSTS, Clock())
+    assert found == {}
+    assert note.startswith(str(error))
+    assert "whether hosts are in standby, or about to end, was not looked at" in note
+
+
+@pytest.mark.parametrize("error", [CredentialsRefused("renew them"), BadInput("the clock")])
+def test_what_ends_every_call_is_no_note(error: DeployError) -> None:
+    for operation in (ACTIONS, REFRESHES, GROUPS):
+        with pytest.raises(type(error)):
+            vetted(failing(operation, *[error] * ENDLESS))
+    with pytest.raises(type(error)):
+        scaling.resting(failing(LIFECYCLES, *[error] * ENDLESS), HOSTS, Clock())
 
 
 NOT_FOUND = ApiError("no such instance", "InvalidInstanceID.NotFound", may_pass=False)

@@ -1,19 +1,24 @@
-"""Sessions of roles are shared with the AWS CLI, and asked for once."""
+"""Sessions of roles are shared with the AWS CLI, asked for once, and their ends are known."""
 
 from __future__ import annotations
 
 import json
 import os
-from datetime import UTC, datetime
+import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import builders
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from deploy.aws.api import lifetime
 from deploy.aws.api.account import Account
-from deploy.errors import BadInput
+from deploy.aws.api.lifetime import Lifetime
+from deploy.errors import BadInput, CredentialsRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +83,7 @@ def test_refused_credentials_are_not_read_from_the_cache_again(
 ) -> None:
     verified()
     account = Account(builders.environment(aws={"profile": "deployer"}))
+    account.log_in()
     account._forget()
     (file,) = (home / ".aws/cli/cache").iterdir()
     before = json.loads(file.read_text())["Credentials"]["AccessKeyId"]
@@ -104,37 +110,249 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("variables", "expected"),
-    [(KEYS, None), (KEYS | {"AWS_CREDENTIAL_EXPIRATION": ENDS.isoformat()}, ENDS)],
-)
+VARIABLES: dict[str, tuple[dict[str, str], Lifetime]] = {
+    "a token without an end": (KEYS, lifetime.UNKNOWN),
+    "a token with its end": (
+        KEYS | {"AWS_CREDENTIAL_EXPIRATION": ENDS.isoformat()},
+        Lifetime(ENDS),
+    ),
+    "keys of a user": (KEYS | {"AWS_SESSION_TOKEN": ""}, lifetime.RENEWED),
+}
+
+
+@pytest.mark.parametrize("name", VARIABLES)
 def test_keys_of_the_environment_end_when_they_say_so(
-    home: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: datetime
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     assert home
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
+    variables, expected = VARIABLES[name]
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
     account = Account(builders.environment(aws={"region": "eu-west-1"}))
-    assert account.expiry == expected
+    assert account.lifetime == expected
 
 
-@pytest.mark.parametrize("wants_factor", [True, False])
-def test_a_role_ends_where_it_wants_a_second_factor_and_renews_itself_elsewhere(
-    home: Path, monkeypatch: pytest.MonkeyPatch, *, wants_factor: bool
+class Person:
+    """Who types the code of a second factor, and counts how often."""
+
+    def __init__(self, code: str = "123456") -> None:
+        self.code, self.asked = code, list[str]()
+
+    def __call__(self, prompt: str) -> str:
+        self.asked.append(prompt)
+        return self.code
+
+
+class Clock:
+    """botocore's, which a test puts forward."""
+
+    ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@pytest.fixture
+def person(monkeypatch: pytest.MonkeyPatch) -> Person:
+    typing = Person()
+    monkeypatch.setattr("getpass.getpass", typing)
+    return typing
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    own = Clock()
+    monkeypatch.setattr("botocore.credentials._local_now", own)
+    return own
+
+
+FACTOR = "mfa_serial = arn:aws:iam::123456789012:mfa/me\n"
+
+
+def with_factor(home: Path) -> Account:
+    """An account whose profile takes a role with a second factor."""
+    (home / ".aws" / "config").write_text(CONFIG + FACTOR)
+    return Account(builders.environment(aws={"profile": "deployer"}))
+
+
+def test_a_session_with_a_second_factor_is_used_to_its_very_end(
+    home: Path, person: Person, clock: Clock
 ) -> None:
-    if wants_factor:
-        factor = "mfa_serial = arn:aws:iam::123456789012:mfa/me\n"
-        (home / ".aws" / "config").write_text(CONFIG + factor)
-    account = Account(builders.environment(aws={"profile": "deployer"}))
-    chain = account._session_core.get_component("credential_provider")
-    monkeypatch.setattr(chain.get_provider("assume-role"), "_prompter", lambda _: "123456")
+    """From 10 minutes before it on, botocore alone would raise RefreshWithMFAUnsupportedError."""
+    account = with_factor(home)
+    account.log_in()
+    ends = account.lifetime.ends
+    assert ends is not None
+    assert timedelta(minutes=59) < ends - datetime.now(UTC) <= timedelta(hours=1)
+    clock.ahead = timedelta(minutes=51)
+    for _ in range(3):
+        assert "assumed-role/deployer" in account.verify()
+    assert person.asked == ["Enter MFA code for arn:aws:iam::123456789012:mfa/me: "]
+    assert account.lifetime.ends == ends
+
+
+def test_an_mfa_code_is_asked_for_once_and_never_after_the_login(
+    home: Path, person: Person
+) -> None:
+    """Later a screen is drawn, and hosts may be out of service."""
+    account = with_factor(home)
+    account.log_in()
+    account.log_in()
     account.verify()
-    ends = account.expiry
-    assert (ends is not None) is wants_factor
-    assert ends is None or ends > datetime.now(UTC)
+    account.call("ec2", "describe_instances")
+    account._forget()
+    with pytest.raises(CredentialsRefused, match="run the same command again"):
+        account.verify()
+    assert len(person.asked) == 1
+
+
+def test_a_session_that_was_renewed_in_another_terminal_is_used(home: Path, person: Person) -> None:
+    account = with_factor(home)
+    account.log_in()
+    before = account._session_core.get_credentials().access_key
+    account._forget()
+    (file,) = (home / ".aws/cli/cache").iterdir()
+    value = json.loads(file.read_text())
+    file.write_text(json.dumps(value | {"Credentials": renewed(value["Credentials"])}))
+    account.verify()
+    found = account._session_core.get_credentials().access_key
+    assert (before == found, found) == (False, "ASIARENEWED")
+    assert len(person.asked) == 1
+
+
+def renewed(credentials: dict[str, str]) -> dict[str, str]:
+    return credentials | {"AccessKeyId": "ASIARENEWED"}
+
+
+def test_a_refusal_of_an_old_session_does_not_drop_the_new_one(home: Path) -> None:
+    """Of several threads, each with a call under way, the first reads the credentials anew."""
+    assert home
+    account = Account(builders.environment(aws={"profile": "deployer"}))
+    account.log_in()
+    account._forget()
+    thread = threading.Thread(target=account.verify)
+    thread.start()
+    thread.join()
+    current = account._session_core
+    account._forget()  # of this thread's own call, which began before
+    assert account._session_core is current
+
+
+@pytest.mark.parametrize("code", ["", "12345", "1234567", "12345a", "\u0661" * 6])
+def test_what_cannot_be_an_mfa_code_is_not_sent(home: Path, person: Person, code: str) -> None:
+    person.code = code
+    with pytest.raises(BadInput, match="an MFA code has 6 digits"):
+        with_factor(home).log_in()
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("AccessDenied", "MultiFactorAuthentication failed with invalid MFA one time pass code."),
+        ("AccessDenied", "User: me is not authorized to perform: sts:AssumeRole on deployer"),
+        ("ValidationError", "1 validation error detected"),
+    ],
+)
+def test_a_role_that_is_not_given_is_named_with_awss_own_words(
+    home: Path, person: Person, monkeypatch: pytest.MonkeyPatch, code: str, said: str
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": said}}, "AssumeRole")
+
+    account = with_factor(home)
+    fetcher = "botocore.credentials.AssumeRoleCredentialFetcher._create_client"
+    monkeypatch.setattr(fetcher, lambda _: SimpleNamespace(assume_role=refuse))
+    with pytest.raises(BadInput) as refused:
+        account.log_in()
+    shown = str(refused.value)
+    assert (
+        f"AWS (sts.AssumeRole) gives no session of the role for profile 'deployer': {code}: "
+        in (shown)
+    )
+    assert said in shown
+    assert "MFA code" in shown
+    assert "trust policy" in shown
+    assert "get_caller_identity" not in shown
+    assert "permissions.md" not in shown
+    assert len(person.asked) == 1
+
+
+@pytest.mark.parametrize("file", ["config", "credentials"])
+def test_a_configuration_that_cannot_be_read_is_refused_by_name(home: Path, file: str) -> None:
+    (home / ".aws" / file).write_text("[profile deployer\nregion = eu-west-1\n")
+    with pytest.raises(BadInput, match=rf"/\.aws/{file} cannot be read: ") as refused:
+        Account(builders.environment(aws={"profile": "deployer"})).log_in()
+    assert "defect" not in str(refused.value)
+    assert "repair that file" in str(refused.value)
+
+
+def test_a_configuration_that_is_spoiled_meanwhile_leaves_the_session_as_it_is(home: Path) -> None:
+    account = Account(builders.environment(aws={"profile": "deployer"}))
+    account.log_in()
+    (home / ".aws" / "config").write_text("[profile")
+    account._forget()
+    assert "assumed-role/deployer" in account.verify()
+
+
+def test_p7_a_role_is_not_taken_at_an_endpoint_that_is_refused(
+    home: Path, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://192.0.2.1")
+    fetcher = "botocore.credentials.AssumeRoleCredentialFetcher._create_client"
+    monkeypatch.setattr(fetcher, lambda _: pytest.fail("it was to be taken"))
+    for act in (Account.log_in, Account.verify):
+        with pytest.raises(BadInput, match="AWS_ENDPOINT_URL"):
+            act(with_factor(home))
+    assert person.asked == []
+
+
+def test_a_damaged_file_of_the_cache_is_no_session(home: Path) -> None:
+    verified()
+    (file,) = (home / ".aws/cli/cache").iterdir()
+    for text in ("", "[]", '{"Credentials": 1}', '{"Credentials": {"AccessKeyId": "x"}}'):
+        file.write_text(text)
+        assert verified()[1] == 1
+
+
+def test_a_role_without_a_second_factor_is_renewed(home: Path) -> None:
+    assert home
+    account = Account(builders.environment(aws={"profile": "deployer"}))
+    account.log_in()
+    assert account.lifetime == lifetime.RENEWED
+
+
+def test_a_role_by_a_source_with_a_second_factor_ends_when_nothing_renews_it(
+    home: Path, person: Person
+) -> None:
+    chained = "[profile top]\nrole_arn = arn:aws:iam::123456789012:role/top\n"
+    chained += "source_profile = deployer\nregion = eu-west-1\n"
+    (home / ".aws" / "config").write_text(CONFIG + FACTOR + chained)
+    account = Account(builders.environment(aws={"profile": "top"}))
+    account.log_in()
+    ends = account.lifetime.ends
+    assert ends is not None
+    assert timedelta(minutes=49) < ends - datetime.now(UTC) <= timedelta(minutes=50)
+    assert len(person.asked) == 1
+
+
+def test_a_token_in_the_credentials_file_ends_when_its_profile_says_so(home: Path) -> None:
+    lines = [
+        "[tool]",
+        "aws_access_key_id = x",
+        "aws_secret_access_key = x",
+        "aws_session_token = x",
+    ]
+    file = home / ".aws" / "credentials"
+    file.write_text("\n".join([*lines, f"x_security_token_expires = {ENDS.isoformat()}", ""]))
+    aws = {"profile": "tool", "region": "eu-west-1"}
+    assert Account(builders.environment(aws=aws)).lifetime == Lifetime(ENDS)
+    file.write_text("\n".join([*lines, ""]))
+    assert Account(builders.environment(aws=aws)).lifetime == lifetime.UNKNOWN
 
 
 def test_without_credentials_nothing_ends(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     (home / ".aws" / "config").unlink()
-    assert Account(builders.environment(aws={"region": "eu-west-1"})).expiry is None
+    account = Account(builders.environment(aws={"region": "eu-west-1"}))
+    account.log_in()
+    assert account.lifetime == lifetime.RENEWED

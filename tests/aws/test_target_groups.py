@@ -308,7 +308,7 @@ def test_writes_name_id_and_port(stubbed: tuple[Balancer, Stubber]) -> None:
 @pytest.mark.parametrize(
     ("code", "kind", "expected"),
     [
-        ("ExpiredToken", BadInput, "refuses the credentials: ExpiredToken; renew them"),
+        ("ExpiredToken", BadInput, "refuses the credentials: ExpiredToken: said; renew them"),
         ("InvalidClientTokenId", BadInput, "refuses the credentials: InvalidClientTokenId"),
         (
             "AccessDenied",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -66,6 +67,34 @@ def test_who_is_asked_and_says_no_changes_nothing(
     assert is_locked, "while one thinks, nobody else deploys"
     assert capsys.readouterr().out.rstrip().endswith("Nothing was changed.")
     assert untouched(project)
+
+
+def test_a_plan_that_the_credentials_do_not_last_for_is_refused_before_the_question(
+    project: Project, capsys: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With --yes the batches run that there is time for, and a dry run only looks."""
+    ends = datetime.now(UTC) + timedelta(minutes=1)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "lab")
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", ends.isoformat())
+    monkeypatch.setattr(question, "is_due", lambda _: True)
+    monkeypatch.setattr(question, "ask", lambda *_: pytest.fail("it asked"))
+    with pytest.raises(
+        BadInput, match=r"the AWS credentials end in 1 min, and the plan may need them"
+    ):
+        commands.deploy(project.asked(hosts="host-1"), "1.0.0")
+    assert "upload web 1.0.0" in capsys.readouterr().out, "the plan comes first"
+    assert untouched(project)
+    assert commands.deploy(project.asked(dry_run=True), "1.0.0") is ExitCode.DONE
+    assert commands.deploy(project.asked(yes=True), "1.0.0") is ExitCode.FAILED
+    assert "useradd: cannot lock /etc/passwd" in capsys.readouterr().out, "it began"
+
+
+def test_a_token_whose_end_is_not_known_is_a_line_of_the_plan(
+    project: Project, capsys: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "lab")
+    assert commands.deploy(project.asked(dry_run=True), "1.0.0") is ExitCode.DONE
+    assert "it is not known when the AWS session token ends" in capsys.readouterr().out
 
 
 def test_what_fails_on_the_hosts_is_reported_with_its_exit_code_and_the_lock_is_released(

@@ -124,3 +124,17 @@ def test_a_fleet_of_one_release_is_not_mixed_for_a_host_that_cannot_be_read() ->
     partly = replace(seen, hosts=seen.hosts[1:], unreachable={"host-1": "no answer"})
     told = conclusion.as_seen(report, status.overview(environment, partly))
     assert told.exit_code is ExitCode.FAILED
+
+
+def test_after_a_stop_for_the_credentials_it_is_said_to_renew_them() -> None:
+    hosts = [builders.facts(n, {"web": builders.slot()}) for n in (1, 2)]
+    environment, seen = builders.environment(), builders.survey(hosts)
+    made = assembly.make(environment, (builders.offer(builders.app(), hosts),), seen)
+    waiting = dict.fromkeys(("host-1", "host-2"), Outcome.WAITING)
+    late = Failure(builders.host(1), "begin batch 1", "they end", is_stop=True)
+    asked = arguments.Asked("lab")
+    shown = conclusion.next_steps(asked.scope("deploy"), Report(made, waiting, (late,)))
+    assert shown == "renew the AWS credentials and continue: inv deploy --env lab"
+    both = (late, Failure(builders.host(2), "upload", "no way to it"))
+    shown = conclusion.next_steps(asked.scope("deploy"), Report(made, waiting, both))
+    assert shown.startswith("fix what failed and continue")

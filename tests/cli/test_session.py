@@ -5,14 +5,17 @@ from __future__ import annotations
 import getpass
 import os
 import threading
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from deploy.aws.api import sessions
 from deploy.aws.targets import Health, State, Target
 from deploy.cli import scaling
 from deploy.cli.arguments import read_settings
 from deploy.cli.session import Session
+from deploy.clock import CLOCK
 from deploy.errors import BadInput, Locked, LockLost, Unreachable
 from deploy.hosts import records
 from deploy.screen.console import Screen
@@ -20,6 +23,7 @@ from lab.project import until
 
 if TYPE_CHECKING:
     from cli.loopback import Project
+    from deploy.aws.api.lifetime import Lifetime
 
 PATIENCE_SECONDS = 20.0
 
@@ -93,6 +97,41 @@ def test_credentials_that_aws_refuses_are_reported_before_anything_else(project:
     project.rewrite("target_group: web-lab", "target_group: nowhere")
     with pytest.raises(BadInput, match=r"sts.get_caller_identity"), session(project):
         pytest.fail("it opened")
+
+
+def test_a_code_is_asked_for_in_the_main_thread_before_anything_else_runs(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`getpass` reads the terminal, which a screen shares and other threads would fill."""
+    seen: list[tuple[threading.Thread, bool]] = []
+    before = sessions.log_in
+
+    def note(*given: Any) -> Lifetime:
+        seen.append((threading.current_thread(), project.account.calls.counts() == {}))
+        return before(*given)
+
+    monkeypatch.setattr(sessions, "log_in", note)
+    project.account.calls.clear()
+    with session(project):
+        assert seen == [(threading.main_thread(), True)]
+
+
+def test_the_seconds_are_counted_to_the_end_that_the_credentials_state(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with session(project) as opened:
+        assert opened.seconds_left is None
+        assert opened.fleet().credentials_end is None
+    ends = datetime.now(UTC) + timedelta(hours=1)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "lab")
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", ends.isoformat())
+    with session(project) as opened:
+        left = opened.seconds_left
+        assert left is not None
+        assert 3600 - PATIENCE_SECONDS < left < 3600
+        by_clock = opened.fleet().credentials_end
+        assert by_clock is not None
+        assert 3600 - PATIENCE_SECONDS < by_clock - CLOCK.monotonic() < 3600
 
 
 def test_the_lock_guards_every_change_until_it_is_released(project: Project) -> None:

@@ -13,6 +13,7 @@ import builders
 import pytest
 from invoke import Context, Exit
 
+from deploy.aws.api import lifetime
 from deploy.cli import arguments, commands, conclusion, invoke_patch, tasks
 from deploy.cli import session as sessions
 from deploy.cli.options import EXAMPLES
@@ -49,6 +50,7 @@ class Held:
     def __init__(self, error: Exception | None = None) -> None:
         self.error, self.hosts = error, ()
         self.environment = builders.environment()
+        self.credentials = lifetime.RENEWED
 
     def __enter__(self) -> Self:
         return self

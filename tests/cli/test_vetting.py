@@ -10,12 +10,14 @@ import pytest
 from builders import HEALTHY
 from documents import PaperAccount, examples
 
+from deploy.aws.api import lifetime
 from deploy.aws.targets import GONE, ProtocolVersion, Target
 from deploy.cli import vetting
 from deploy.errors import BadInput, Unreachable
 from deploy.hosts.probe.request import Reply, Request
 from deploy.plan import assembly, description, fitness
 from deploy.plan.plan import Plan
+from deploy.recovery import longest_path
 from deploy.survey.facts import HostFacts
 
 
@@ -122,12 +124,27 @@ def test_p10_other_groups_ignore_still_sees_other_ports_in_the_own_group(
 
 
 def test_a_plan_that_the_credentials_do_not_last_for_is_refused() -> None:
+    """Its recovery counts: more than ten minutes where the plan itself waits half of one."""
+    made, groups = plan(), {"web": (builders.group(),)}
+    needed = longest_path.of_plan(made.batches, groups, made.window) + description.MARGIN_SECONDS
+    assert needed > made.seconds + 600
+    vetting.refuse_late(made, groups, None)
+    vetting.refuse_late(made, groups, needed)
+    vetting.refuse_late(replace(made, staging=(), batches=()), groups, 0)
+    said = (
+        rf"^the AWS credentials end in \d+ min, and the plan may need them for {needed / 60:.0f} "
+    )
+    with pytest.raises(BadInput, match=said):
+        vetting.refuse_late(made, groups, needed - 1)
+
+
+def test_a_token_whose_end_is_not_known_is_a_line_of_the_plan() -> None:
     made = plan()
-    needed = made.seconds + description.MARGIN_SECONDS
-    vetting.refuse_late(made, None)
-    vetting.refuse_late(made, needed)
-    with pytest.raises(BadInput, match=r"^the AWS credentials end in 1 min, and the plan takes"):
-        vetting.refuse_late(made, needed - 1)
+    said = "Warning: it is not known when the AWS session token ends"
+    assert str(vetting.noted(made, lifetime.UNKNOWN)).count(said) == 1
+    assert vetting.noted(made, lifetime.RENEWED) == made
+    nothing = replace(made, batches=(), staging=())
+    assert vetting.noted(nothing, lifetime.UNKNOWN) == nothing
 
 
 class Silent:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -78,6 +79,41 @@ def test_on_failure_rollback_takes_the_finished_hosts_back_without_losing_a_requ
     assert load.result.failed == 0, load.result.failures
     assert count.least == len(lab.hosts) - 1
     assert_whole(project, "1.0.0")
+
+
+# By the project's settings: out and in with each step at its limit, once for the new release and
+# once for the old one, and the minute that the settings leave out.
+LONGEST_BATCH_SECONDS = 2 * (3 + 16 + 8 + 9.5 + 20) + 60
+BEGIN_SECONDS = 15.0
+
+
+def test_where_the_credentials_end_first_finished_hosts_stay_and_the_command_goes_on(
+    project: Project, lab: Lab
+) -> None:
+    """No host failed: a rollback would need AWS for longer than is left."""
+    keys = "[lab]\naws_access_key_id = lab\naws_secret_access_key = lab\n"
+    file = project.folder / "credentials"
+    file.write_text(keys)
+    project.environment["aws"] = {"credentials_file": str(file)}
+    project.environment["rollout"] = {"on_failure": "rollback", "batch": 1}
+    project.configure()
+    project.install("1.0.0")
+    project.build("2.0.0")
+    ends = datetime.now(UTC) + timedelta(seconds=LONGEST_BATCH_SECONDS + BEGIN_SECONDS)
+    token = f"aws_session_token = lab\nx_security_token_expires = {ends.isoformat()}\n"
+    file.write_text(keys + token)
+    with Load(lab.url("web"), rate=MODEST_RATE) as load, Count(lab) as count:
+        ran = project.deploy("2.0.0")
+        assert ran.code == 4, ran.output
+        assert "the AWS credentials end in" in ran.output
+        assert "on_failure: rollback" not in ran.output
+        assert set(project.releases().values()) == {"1.0.0", "2.0.0"}
+        file.write_text(keys)
+        again = project.deploy("2.0.0")
+        assert again.code == 0, again.output
+    assert load.result.failed == 0, load.result.failures
+    assert count.least == len(lab.hosts) - 1
+    assert_whole(project, "2.0.0")
 
 
 def test_a_budget_of_failures_goes_on_past_a_host_that_cannot(project: Project, lab: Lab) -> None:

@@ -10,6 +10,9 @@ import pytest
 from builders import NEW
 
 from deploy.clock import CLOCK
+from deploy.plan import description
+from deploy.recovery import longest_path
+from deploy.run.capacity_gate import CapacityGate
 from deploy.run.executor import Execution
 from deploy.run.report import BatchBegan, ExitCode, HostEnded, Outcome, Report
 from deploy.steps.verify import ProveCurrent
@@ -122,7 +125,7 @@ def test_a_host_that_failed_in_staging_is_left_alone_within_the_budget(run: Run)
 def test_no_batch_begins_that_would_outlive_the_credentials(
     monkeypatch: pytest.MonkeyPatch, policy: dict[str, Any]
 ) -> None:
-    """A batch waits 20 s by its settings, and a minute is left for what they leave out."""
+    """A batch counts with its recovery, and a minute is left for what the settings leave out."""
     plan = made(old(3), **policy)
     fleet = PaperFleet({})
     for kind in KINDS:
@@ -134,9 +137,50 @@ def test_no_batch_begins_that_would_outlive_the_credentials(
         return Execution(plan, cast("Fleet", fleet), lambda _: None).run()
 
     assert executed(None).exit_code is ExitCode.DONE
-    assert executed(1000.0).exit_code is ExitCode.DONE
-    late = executed(70.0)
+    needed = longest_path.of_batch(plan.batches[0], fleet.groups) + description.MARGIN_SECONDS
+    assert executed(needed + 100).exit_code is ExitCode.DONE
+    late = executed(needed - 1)
     assert set(late.outcomes.values()) == {Outcome.WAITING}
     (failure,) = late.failures
     assert failure.step == "begin batch 1"
-    assert "the AWS credentials end in 70 s; renew them" in failure.error
+    assert f"the AWS credentials end in {needed - 1:.0f} s, and batch 1 may take" in failure.error
+    assert late.exit_code is ExitCode.FAILED, "the fleet is whole, on one release"
+
+
+@pytest.mark.parametrize("policy", [{"batch": 1}, {"batch": None, "rollout": {"window": 1}}])
+@pytest.mark.parametrize("tolerated", [0, 2])
+def test_where_the_credentials_end_first_the_rollout_stops_and_good_hosts_stay(
+    steps_on_paper: None, policy: dict[str, Any], tolerated: int
+) -> None:
+    """As by the operator's stop: no host has failed, so nothing is taken back."""
+    del steps_on_paper
+    rollout = policy.get("rollout", {}) | {"max_failures": tolerated}
+    plan, fleet = made(old(3), **policy | {"rollout": rollout}), PaperFleet({})
+
+    def soon(_: Execution) -> None:
+        fleet.credentials_end = CLOCK.monotonic() + 1
+
+    fleet.acts["host-1: record"] = soon
+    fleet.execution = Execution(plan, cast("Fleet", fleet), lambda _: None)
+    report = fleet.execution.run()
+    assert list(report.outcomes.values()) == [Outcome.DONE, Outcome.WAITING, Outcome.WAITING]
+    (failure,) = report.failures
+    assert failure.is_stop
+    assert not report.stopped_short
+    assert report.exit_code is ExitCode.MIXED
+
+
+def test_credentials_that_end_while_the_policy_is_waited_for_begin_no_batch(
+    monkeypatch: pytest.MonkeyPatch, steps_on_paper: None
+) -> None:
+    del steps_on_paper
+    plan, fleet = made(old(2), batch=1), PaperFleet({})
+    fleet.credentials_end = CLOCK.monotonic() + 10_000
+
+    def wait(*_: object) -> None:
+        fleet.credentials_end = CLOCK.monotonic() + 1
+
+    monkeypatch.setattr(CapacityGate, "wait", wait)
+    fleet.execution = Execution(plan, cast("Fleet", fleet), lambda _: None)
+    assert set(fleet.execution.run().outcomes.values()) == {Outcome.WAITING}
+    assert not any("deregister" in line for line in fleet.done)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any, cast
 
 import builders
@@ -15,7 +16,7 @@ from deploy.cli.rollout import Rollout
 from deploy.errors import DeployError
 from deploy.plan import assembly
 from deploy.recovery import rollback
-from deploy.run.report import ExitCode, Outcome
+from deploy.run.report import ExitCode, Failure, Outcome
 from deploy.survey.slot import Slot
 from run.paper_fleet import Acts, PaperFleet, Run, fail, made, old
 
@@ -172,3 +173,15 @@ def test_a_defect_while_hosts_go_back_hides_nothing_of_the_rollout() -> None:
     (defect,) = report.defects
     assert defect.startswith("taking the finished hosts back: a defect in Changeover: ZeroDiv")
     assert [failure.host.name for failure in report.failures] == ["host-3"]
+
+
+def test_a_stop_for_the_credentials_takes_no_good_host_back(run: Run) -> None:
+    """What ends is the time to register hosts: a rollback would need more of it."""
+    first = run(made(old(3), batch=1), {f"host-3: prove {NEW}": fail}).report
+    late = Failure(builders.host(3), "begin batch 3", "they end", is_stop=True)
+    waits = first.outcomes | {"host-3": Outcome.WAITING}
+    stopped = replace(first, failures=(late,), outcomes=waits)
+    assert first.stopped_short
+    assert not stopped.stopped_short
+    assert stopped.exit_code is ExitCode.MIXED
+    assert replace(stopped, failures=(*first.failures, late)).stopped_short, "one did fail"

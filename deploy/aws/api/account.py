@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import ProfileNotFound
+from botocore.exceptions import ConfigParseError, ProfileNotFound
 
 from deploy.aws.api import errors, sessions, transport
 from deploy.aws.api.answers import Answer
@@ -18,9 +18,9 @@ from deploy.foreign_text import visible
 from deploy.settings import endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, MutableMapping
-    from datetime import datetime
+    from collections.abc import Callable, Iterator
 
+    from deploy.aws.api.lifetime import Lifetime
     from deploy.settings.environment import Environment
 
 WRITES = frozenset({"RegisterTargets", "DeregisterTargets"})
@@ -48,31 +48,65 @@ class Account:
         self._lock = threading.Lock()
         self._progress = threading.local()
         self._clients: dict[str, Any] = {}
-        self._session_core = self._fresh(sessions.SharedCache())
+        self._factor = sessions.Factor()
+        self._cache = sessions.SharedCache()
+        self._lifetime: Lifetime | None = None
+        self._session_core = self._bare()
+        with self._translating("sts", "credentials"):
+            sessions.use(self._cache, self._factor, self._session_core)
 
-    def _fresh(self, cache: MutableMapping[str, Any]) -> botocore.session.Session:
-        """Make a session; cache: where sessions of roles are kept."""
+    def _bare(self) -> botocore.session.Session:
+        """Make a session that has read no file yet."""
         core = botocore.session.Session(profile=self._aws.profile)
         if self._credentials_file:
             core.set_config_variable("credentials_file", self._credentials_file)
-        sessions.use(cache, core)
         return core
 
     def _forget(self) -> None:
         """Credentials that ran out half way may be renewed meanwhile: read them anew.
 
-        Not from the cache, which may have what was refused.
+        A session of a role that was refused is not read from the cache again, another one is. Where
+        another thread has done so since this one's call began, its session is a new one already.
         """
         with self._lock:
+            if getattr(self._progress, "core", self._session_core) is not self._session_core:
+                return
+            cache = sessions.SharedCache(self._cache.refused | self._cache.given.keys())
+            core = self._bare()
+            try:
+                sessions.use(cache, self._factor, core)
+            except ConfigParseError:  # somebody is writing it: the next refusal reads it again
+                return
             self._clients.clear()
-            self._session_core = self._fresh({})
+            self._cache, self._session_core, self._lifetime = cache, core, None
+
+    def log_in(self) -> None:
+        """Get the credentials, which takes a role and asks for an MFA code where one is wanted.
+
+        Raises BadInput for what keeps them from being had. Without it, the first call does so, in
+        whatever thread that is.
+        """
+        with _at_the_door(), self._translating("sts", "credentials"), self._lock:
+            self._logged_in()
+
+    def _logged_in(self) -> Lifetime:
+        """Return how long the session's credentials last, once it has some; holds the lock."""
+        self._progress.core = self._session_core
+        if self._lifetime is None:
+            # Its endpoint is judged before a role is taken there.
+            client, lazy = self._made("sts"), self._session_core.get_credentials()
+            self._lifetime = sessions.log_in(self._session_core, self._cache)
+            self._factor.is_over = True
+            if self._session_core.get_credentials() is lazy:
+                self._clients["sts"] = client
+        return self._lifetime
 
     @property
     def region(self) -> str:
         """The region in force."""
         try:
             default = self._session_core.get_config_variable("region")
-        except ProfileNotFound:  # reported by the first call
+        except (ConfigParseError, ProfileNotFound):  # reported by what it is asked for
             default = None
         return str(self._aws.region or default or "none")
 
@@ -82,17 +116,10 @@ class Account:
         Raises BadInput when AWS refuses the credentials, cannot be reached, or when they are of
         another account than `aws: account:` names.
         """
-        try:
+        with _at_the_door():
             answer = self.call("sts", "get_caller_identity")
             identity = Answer("sts.get_caller_identity", answer)
             caller, number = identity.text("Arn"), identity.text("Account")
-        except ApiError as error:
-            check = "`aws:` in fabric.yaml, and ~/.aws/config"
-            if error.may_pass or "Region" in error.code:
-                check = "the region under `aws:` in fabric.yaml, and your network"
-            raise BadInput(f"{error}; check {check}") from error
-        except UnexpectedAnswer as error:
-            raise BadInput(str(error)) from error
         if self._aws.account not in {None, number}:
             raise BadInput(
                 f"the credentials are of account {visible(number)} ({visible(caller)}), and "
@@ -101,10 +128,10 @@ class Account:
         return caller
 
     @property
-    def expiry(self) -> datetime | None:
-        """When the credentials end, where nothing renews them without a person; None otherwise."""
-        with self._translating("sts", "credentials"):
-            return sessions.expiry(self._session_core)
+    def lifetime(self) -> Lifetime:
+        """How long the credentials last."""
+        with self._translating("sts", "credentials"), self._lock:
+            return self._logged_in()
 
     def call(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
         """Make one API call; boto3's standard retries cover throttling and short outages.
@@ -142,40 +169,55 @@ class Account:
 
     def _client(self, service: str) -> Any:
         with self._lock:
+            self._logged_in()
             if service not in self._clients:
-                session = boto3.Session(
-                    botocore_session=self._session_core, region_name=self._aws.region
-                )
-                client = session.client(
-                    service,
-                    endpoint_url=self._aws.endpoint_url,
-                    config=Config(
-                        retries={"mode": "standard", "total_max_attempts": 6},
-                        connect_timeout=5,
-                        read_timeout=20,
-                        max_pool_connections=16,
-                    ),
-                )
-                client.meta.events.register("before-parse", self._before_parse)
-                client.meta.events.register_first("needs-retry", _is_retried)
-                if problem := endpoint.problem(client.meta.endpoint_url):
-                    raise BadInput(
-                        f"AWS ({service}): {problem}; it is from `aws:` in fabric.yaml, "
-                        "AWS_ENDPOINT_URL or the profile in ~/.aws/config"
-                    )
-                for write in WRITES if service == "elbv2" else ():
-                    event = (
-                        f"before-send.{client.meta.service_model.service_id.hyphenize()}.{write}"
-                    )
-                    client.meta.events.register(event, self._before_send)
-                self._clients[service] = client
+                self._clients[service] = self._made(service)
             return self._clients[service]
+
+    def _made(self, service: str) -> Any:
+        """Make a client; BadInput where it would talk to an endpoint that is refused."""
+        session = boto3.Session(botocore_session=self._session_core, region_name=self._aws.region)
+        client = session.client(
+            service,
+            endpoint_url=self._aws.endpoint_url,
+            config=Config(
+                retries={"mode": "standard", "total_max_attempts": 6},
+                connect_timeout=5,
+                read_timeout=20,
+                max_pool_connections=16,
+            ),
+        )
+        client.meta.events.register("before-parse", self._before_parse)
+        client.meta.events.register_first("needs-retry", _is_retried)
+        if problem := endpoint.problem(client.meta.endpoint_url):
+            raise BadInput(
+                f"AWS ({service}): {problem}; it is from `aws:` in fabric.yaml, "
+                "AWS_ENDPOINT_URL or the profile in ~/.aws/config"
+            )
+        for write in WRITES if service == "elbv2" else ():
+            event = f"before-send.{client.meta.service_model.service_id.hyphenize()}.{write}"
+            client.meta.events.register(event, self._before_send)
+        return client
 
     def _before_send(self, **_: Any) -> None:
         self.confirm()
 
     def _before_parse(self, **_: Any) -> None:
         self._progress.is_answered = True
+
+
+@contextmanager
+def _at_the_door() -> Iterator[None]:
+    """Make what AWS answers to the first calls BadInput, with what to check."""
+    try:
+        yield
+    except ApiError as error:
+        check = "`aws:` in fabric.yaml, and ~/.aws/config"
+        if error.may_pass or "Region" in error.code:
+            check = "the region under `aws:` in fabric.yaml, and your network"
+        raise BadInput(f"{error}; check {check}") from error
+    except UnexpectedAnswer as error:
+        raise BadInput(str(error)) from error
 
 
 def _is_retried(caught_exception: object = None, **_: Any) -> bool | None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConfigParseError,
     ConnectTimeoutError,
     CredentialRetrievalError,
     EndpointConnectionError,
@@ -17,12 +16,14 @@ from botocore.exceptions import (
     NoRegionError,
     PartialCredentialsError,
     ProfileNotFound,
+    RefreshWithMFAUnsupportedError,
     SSOError,
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
 from botocore.parsers import ResponseParserError
 
+from deploy.aws.api import skew
 from deploy.aws.api.answers import LONGEST_TEXT
 from deploy.errors import (
     ApiError,
@@ -52,8 +53,8 @@ REFUSED_CREDENTIALS = frozenset(
     }
 )
 REFUSED_TIMES = frozenset({"RequestTimeTooSkewed", "RequestInTheFuture"})
-MOST_SKEW_SECONDS = 240
-"""AWS refuses a signature that is 5 minutes away from its own time."""
+LOGINS = {"AssumeRole": "sts", "AssumeRoleWithWebIdentity": "sts", "GetRoleCredentials": "sso"}
+"""The calls that botocore makes to get credentials, with their service."""
 PASSING = frozenset(
     {
         "Throttling",
@@ -105,6 +106,11 @@ class Translator:
                     f"the AWS API at {self._aws.endpoint_url} does not answer; if this is the lab, "
                     "start it with `inv lab.up`"
                 )
+            case ConfigParseError():
+                return BadInput(
+                    f"{visible(error.kwargs.get('path', '~/.aws/config'))} cannot be read: "
+                    f"{_shortened(error.kwargs.get('error', error))}; repair that file"
+                )
             case HTTPClientError() if is_unexpected(error):
                 return UnexpectedAnswer(f"{where}: {error.kwargs['error']}")
         if (refused := self._of_credentials(error)) is not None:
@@ -137,19 +143,28 @@ class Translator:
         given = error.response.get("Error", {})
         code = visible(given.get("Code", "unknown"), LONGEST_TEXT)
         said = visible(given.get("Message", ""), LONGEST_TEXT)
-        seconds_ahead = _seconds_ahead(error.response)
-        if code in REFUSED_CREDENTIALS | REFUSED_TIMES and abs(seconds_ahead) >= MOST_SKEW_SECONDS:
-            return BadInput(
-                f"{where} refuses the signature, since this workstation's clock is "
-                f"{abs(seconds_ahead) / 60:.0f} min {'ahead' if seconds_ahead > 0 else 'behind'}: "
-                f"{code}: {said}; set the clock (`timedatectl set-ntp true`), and run the same "
-                "command again"
-            )
-        if code in REFUSED_CREDENTIALS:
+        # botocore takes roles on its own, in the middle of any call.
+        service = LOGINS.get(error.operation_name)
+        where = f"AWS ({service}.{error.operation_name})" if service else where
+        if code in REFUSED_CREDENTIALS | REFUSED_TIMES:
+            seconds_ahead = skew.seconds_ahead(error.response, said)
+            if abs(seconds_ahead) >= skew.MOST_SECONDS or code in REFUSED_TIMES:
+                return BadInput(
+                    f"{where} refuses the signature, since this workstation's clock is "
+                    f"{skew.in_words(seconds_ahead)}: {code}: {said}; set the clock "
+                    "(`timedatectl set-ntp true`), and run the same command again"
+                )
             self._forget()
             return CredentialsRefused(
-                f"{where} refuses the credentials{self._of_profile}: {code}; renew them, "
+                f"{where} refuses the credentials{self._of_profile}: {code}: {said}; renew them, "
                 f"for example with {self._login}, and run the same command again"
+            )
+        if service and code not in PASSING:
+            self._forget()
+            return CredentialsRefused(
+                f"{where} gives no session of the role{self._of_profile}: {code}: {said}",
+                "If an MFA code was asked for, check it: each is taken once. Else check that the "
+                "role exists, and that its trust policy and your own permissions let you take it.",
             )
         if code in DENIED:
             return NotAllowed(
@@ -182,6 +197,11 @@ class Translator:
                 )
             case TokenRetrievalError() | CredentialRetrievalError():
                 said = f"AWS credentials{profile} could not be had: {visible(error)}"
+            case RefreshWithMFAUnsupportedError():
+                said = (
+                    f"the AWS session{profile} is over, and a new one needs an MFA code: run the "
+                    "same command again, which asks for it"
+                )
             case SSOError() | UnauthorizedSSOTokenError():
                 said = f"the AWS login{profile} is over: run {login}"
             case RuntimeError() if not isinstance(error, RecursionError):
@@ -196,16 +216,6 @@ class Translator:
         return CredentialsRefused(said)
 
 
-def _seconds_ahead(response: Any) -> float:
-    """How far our clock is ahead of AWS's, by its answer's Date; 0 where that is not known."""
-    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    try:
-        theirs = parsedate_to_datetime(headers["date"]).timestamp()
-    except (KeyError, TypeError, ValueError):
-        return 0.0
-    return time.time() - theirs
-
-
 def is_unexpected(error: object) -> bool:
     """Whether an answer was given up because it was too long or did not end."""
     return isinstance(error, HTTPClientError) and isinstance(
@@ -213,7 +223,7 @@ def is_unexpected(error: object) -> bool:
     )
 
 
-def _shortened(error: Exception) -> str:
+def _shortened(error: object) -> str:
     """An error's first line; a parser's may quote all that it was given."""
     lines = str(error).splitlines() or [""]
     return visible(lines[0], 200)

@@ -1,37 +1,111 @@
-"""Sessions of roles, shared with the AWS CLI: a second factor is asked for once, not each time."""
+"""Sessions of roles, shared with the AWS CLI; a second factor is asked for once, at the start."""
 
 from __future__ import annotations
 
+import getpass
+import hashlib
+import os
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from botocore.credentials import JSONFileCache
+from botocore.credentials import JSONFileCache, RefreshableCredentials
 from botocore.exceptions import ProfileNotFound
 
+from deploy.aws.api import lifetime
+from deploy.aws.api.lifetime import Lifetime, Profiles
+from deploy.errors import BadInput, CredentialsRefused
+
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     import botocore.session
 
 FOLDER = "~/.aws/cli/cache"
 """Where the AWS CLI keeps them (AWS CLI user guide, "Use an IAM role in the AWS CLI")."""
+LOGINS = "~/.aws/sso/cache"
+"""Where `aws sso login` keeps its tokens."""
 PROVIDERS = ("assume-role", "assume-role-with-web-identity", "sso")
+OF_PROFILES = frozenset({"assume-role", "sso", "shared-credentials-file", "config-file"})
+FACTOR_DIGITS = 6
 
 
 class SharedCache(JSONFileCache):  # type: ignore[misc] # botocore has no types
-    """The AWS CLI's cache; where it cannot be written, sessions last as long as the command."""
+    """The AWS CLI's cache; where it cannot be written, sessions last as long as the command.
 
-    def __init__(self) -> None:
+    refused: the access keys of sessions that AWS refused, which are not read again; given: the
+    ends of the sessions that were read from here or put here, by access key.
+    """
+
+    def __init__(self, refused: Iterable[str] = ()) -> None:
         super().__init__(Path(FOLDER).expanduser())
+        self.refused = frozenset(refused)
+        self.given: dict[str, datetime] = {}
+
+    def __contains__(self, key: str) -> bool:
+        """Whether there is a session that can be used, which a damaged file is not."""
+        return self._found(key) is not None
+
+    def __getitem__(self, key: str) -> Any:
+        found = self._found(key)
+        if found is None:
+            raise KeyError(key)
+        self._note(found)
+        return found
 
     def __setitem__(self, key: str, value: Any) -> None:
+        self._note(value)
         with suppress(OSError):
             super().__setitem__(key, value)
 
+    def _found(self, key: str) -> Any:
+        found = None
+        with suppress(KeyError):
+            found = super().__getitem__(key)
+        access_key, ends = _named(found)
+        return found if ends and access_key not in self.refused else None
 
-def use(cache: MutableMapping[str, Any], session: botocore.session.Session) -> None:
+    def _note(self, value: Any) -> None:
+        access_key, ends = _named(value)
+        if ends:
+            self.given[access_key] = ends
+
+
+def _named(value: Any) -> tuple[str, datetime | None]:
+    """The access key of a session in the cache, and its end; None where it is none."""
+    given = value.get("Credentials") if isinstance(value, dict) else None
+    if not isinstance(given, dict) or not {"SecretAccessKey", "SessionToken"} <= given.keys():
+        return "", None
+    return str(given.get("AccessKeyId", "")), lifetime.moment(given.get("Expiration"))
+
+
+class Factor:
+    """Asks for the codes of second factors, until the command is logged in.
+
+    After that a screen is drawn, and hosts may be out of service: a question would hang unseen.
+    """
+
+    def __init__(self) -> None:
+        self.is_over = False
+
+    def __call__(self, prompt: str) -> str:
+        """Return the code that was typed.
+
+        Raises BadInput for one that cannot be a code, CredentialsRefused where it is too late.
+        """
+        if self.is_over:
+            raise CredentialsRefused(
+                "AWS takes the role's session no more, and a new one needs an MFA code, which is "
+                "asked for only when a command begins: run the same command again"
+            )
+        code = getpass.getpass(prompt).strip()
+        if len(code) != FACTOR_DIGITS or not (code.isascii() and code.isdigit()):
+            raise BadInput(f"an MFA code has {FACTOR_DIGITS} digits: run the same command again")
+        return code
+
+
+def use(cache: SharedCache, factor: Factor, session: botocore.session.Session) -> None:
     """Let a session's credentials come from this cache where they are of a role."""
     try:
         chain = session.get_component("credential_provider")
@@ -39,19 +113,42 @@ def use(cache: MutableMapping[str, Any], session: botocore.session.Session) -> N
         return
     for name in PROVIDERS:
         chain.get_provider(name).cache = cache
+    # As the AWS CLI does; there is no other way to the chain's own provider.
+    chain.get_provider("assume-role")._prompter = factor  # noqa: SLF001
 
 
-def expiry(session: botocore.session.Session) -> datetime | None:
-    """When a session's credentials end, where nothing renews them without a person.
+def log_in(session: botocore.session.Session, cache: SharedCache) -> Lifetime:
+    """Get a session's credentials; returns how long they last.
 
-    Those are keys of the environment, which botocore reads once, and a role's where its profile
-    wants a second factor. botocore keeps the time of those that it may renew; of a session token in
-    a file it knows none.
+    Here a role is taken, and a code asked for where its profile wants a second factor. botocore
+    cannot renew such a session: from 10 minutes before its end it would raise an error in place of
+    using it. So its keys are made the session's own, which are used until AWS refuses them.
     """
     credentials = session.get_credentials()
-    wants_factor = bool(session.get_scoped_config().get("mfa_serial"))
+    if credentials is None:  # reported by the first call
+        return lifetime.RENEWED
+    frozen = credentials.get_frozen_credentials()
     method = getattr(credentials, "method", "")
-    if method != "env" and not (method == "assume-role" and wants_factor):
+    if method == "env":
+        return lifetime.of_variables(os.environ)
+    if method not in OF_PROFILES:
+        # What a process, an instance or a container gave, which botocore asks again.
+        is_fixed = frozen.token and not isinstance(credentials, RefreshableCredentials)
+        return lifetime.UNKNOWN if is_fixed else lifetime.RENEWED
+    name = session.get_config_variable("profile") or "default"
+    wants_factor = "mfa_serial" in session.full_config.get("profiles", {}).get(name, {})
+    if method == "assume-role" and wants_factor and frozen.access_key in cache.given:
+        session.set_credentials(frozen.access_key, frozen.secret_key, frozen.token)
+        return Lifetime(cache.given[frozen.access_key])
+    profiles = session.full_config.get("profiles", {})
+    return Profiles(profiles, cache.given.values(), _login, os.environ).lifetime(name)
+
+
+def _login(name: str) -> Mapping[str, Any] | None:
+    """The token of a single sign-on, by its session's name or its start URL."""
+    key = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()
+    try:
+        found = JSONFileCache(Path(LOGINS).expanduser())[key]
+    except KeyError:
         return None
-    ends = getattr(credentials, "_expiry_time", None)
-    return ends if isinstance(ends, datetime) else None
+    return found if isinstance(found, dict) else None
