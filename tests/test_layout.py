@@ -19,6 +19,7 @@ PACKAGES = (
     "",
     "unit",
     "settings",
+    "package.signatures",
     "package",
     "aws.api",
     "aws",
@@ -39,7 +40,7 @@ PACKAGES = (
 HOMES = {
     "boto3": {"aws.api.account"},
     "botocore": {"aws.api.account", "aws.api.errors", "aws.api.sessions", "aws.api.transport"},
-    "cryptography": {"package.minisign"},
+    "cryptography": {"package.signatures.minisign"},
     "fabric": {
         "hosts.ssh.connect",
         "hosts.ssh.connection",

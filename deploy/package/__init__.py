@@ -1,5 +1,5 @@
 """A package from a build: verified, read with care, and made into what hosts are sent.
 
-verification -> readers (zip), tar_stream, folder -> entries -> opening
+signatures -> verification -> readers (zip), tar_stream, folder -> entries -> opening
 opening -> manifest, archive -> delta, for each host
 """

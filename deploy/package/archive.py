@@ -15,6 +15,7 @@ from contextlib import closing
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
+from deploy.package import program
 from deploy.package.entries import CHUNK, Entry, Source, too_big
 from deploy.package.manifest import DIGEST_BITS, File
 
@@ -35,13 +36,15 @@ class Bundle:
 
     digest: of the release, over paths, executability and contents; unpacked: bytes of contents;
     files: each regular file; spans: by path, from which to which byte of the archive its members
-    go; skeleton: where the folders and links end; links: how many; packed: the archive's bytes.
+    go; skeleton: where the folders and links end; links: how many; packed: the archive's bytes;
+    machines: which machines each program that was asked for is for, where it is an ELF file.
     """
 
     def __init__(self, file: BinaryIO, package: str, limit: int) -> None:
         self.digest = hashlib.sha256()
         self.files: list[File] = []
         self.spans: dict[str, tuple[int, int]] = {}
+        self.machines: dict[str, frozenset[str]] = {}
         self.skeleton = self.links = self.unpacked = 0
         self._packed = Packed(file)
         self._sharing: list[str] = []
@@ -94,10 +97,12 @@ class Bundle:
 
     def _file(self, entry: Entry, contents: _Start, *, is_marked: bool) -> None:
         executable = is_marked or (
-            contents.start.startswith((b"\x7fELF", b"#!"))
-            if entry.mode is None
-            else bool(entry.mode & 0o111)
+            program.is_program(contents.start) if entry.mode is None else bool(entry.mode & 0o111)
         )
+        if is_marked:
+            program.refuse_carriage_return(contents.start, entry.path, self._package)
+            if machines := program.machines(contents.start):
+                self.machines[entry.path] = machines
         self.unpacked += entry.size
         if self.unpacked > self._limit:
             raise too_big(self._package, entry.path, self._limit)
@@ -141,11 +146,11 @@ def header(path: str, kind: bytes, mode: int, *, size: int = 0, target: str = ""
 
 
 class _Start:
-    """A stream that shows its first four bytes beforehand."""
+    """A stream that shows its first bytes beforehand."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self.start = source.read(4)
+        self.start = source.read(program.HEAD_BYTES)
         self._waiting = self.start
 
     def read(self, size: int) -> bytes:

@@ -7,7 +7,7 @@ import glob
 import os
 import stat
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, cast
 
@@ -35,6 +35,7 @@ class Package:
     files: relative paths of files and links; manifest: every regular file; links: how many.
     spans: by path, from which to which byte of the archive a file goes; before skeleton_bytes are
     folders and links. What is taken out of it by these is a tar.gz too, but for its end.
+    machines: the machines that its ELF programs are for, as `uname -m` calls them, by path.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class Package:
     links: int
     spans: dict[str, tuple[int, int]] = field(repr=False)
     skeleton_bytes: int
+    machines: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 def choose(pattern: str, base: Path, name: str | None = None) -> Path:
@@ -54,12 +56,10 @@ def choose(pattern: str, base: Path, name: str | None = None) -> Path:
     Where `name` is given, packages of other names are passed over. BadInput when none matches,
     when two share the newest version, or when several names match and none was asked for.
     """
-    whole = base / Path(pattern).expanduser()
-    matches = _matching(whole)
+    matches = _matching(base, pattern)
     if not matches:
-        raise BadInput(
-            f"package {pattern!r}: nothing in {base} matches; {_what_is_there(whole.parent)}",
-        )
+        there = _what_is_there((base / Path(pattern).expanduser()).parent)
+        raise BadInput(f"package {pattern!r}: nothing in {base} matches; {there}")
     named = [(path, *parsed) for path in matches if (parsed := _parsed(path))]
     if not named:
         release.parse_name(matches[0].name)
@@ -87,14 +87,16 @@ def choose(pattern: str, base: Path, name: str | None = None) -> Path:
 
 def of_version(pattern: str, base: Path, version: str) -> list[Path]:
     """The packages that match the glob `pattern` and are of exactly this version."""
-    matches = _matching(base / Path(pattern).expanduser())
+    matches = _matching(base, pattern)
     return [path for path in matches if (parsed := _parsed(path)) and parsed[1] == version]
 
 
-def _matching(whole: Path) -> list[Path]:
-    if whole.exists():
-        return [whole]
-    return [Path(found) for found in sorted(glob.glob(str(whole)))]  # noqa: PTH207 - it may be absolute
+def _matching(base: Path, pattern: str) -> list[Path]:
+    """What a glob matches below `base`, whose own name is no pattern: it may hold brackets."""
+    wanted = Path(pattern).expanduser()
+    if (base / wanted).exists():
+        return [base / wanted]
+    return [base / found for found in sorted(glob.glob(str(wanted), root_dir=base))]  # noqa: PTH207 - it may be absolute
 
 
 def open_package(
@@ -136,6 +138,7 @@ def open_package(
         links=bundle.links,
         spans=bundle.spans,
         skeleton_bytes=bundle.skeleton,
+        machines=bundle.machines,
     )
 
 
@@ -181,7 +184,19 @@ def _checked(entries: Iterable[Entry], package: str, limit: int) -> dict[str, En
     if not any(entry.kind == stat.S_IFREG for entry in contents.values()):
         raise BadInput(f"package {package}: there are no files in it; build it again")
     _imply_folders(contents, package, meter)
-    return dict(sorted(contents.items()))
+    return _with_modes_that_count(dict(sorted(contents.items())))
+
+
+def _with_modes_that_count(contents: dict[str, Entry]) -> dict[str, Entry]:
+    """Take the modes away where they are the same for all files: something lost them on the way.
+
+    Artifact stores and some archivers leave every file at 0644, others at 0777; contents decide
+    then. Where only some files are executable, that was meant.
+    """
+    files = [entry for entry in contents.values() if entry.kind == stat.S_IFREG]
+    if len({entry.mode is not None and bool(entry.mode & 0o111) for entry in files}) > 1:
+        return contents
+    return {path: replace(entry, mode=None) for path, entry in contents.items()}
 
 
 def _imply_folders(contents: dict[str, Entry], package: str, meter: Meter) -> None:

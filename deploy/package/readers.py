@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from deploy.errors import BadInput
-from deploy.package import folder
+from deploy.package import folder, zip_names
 from deploy.package.entries import (
     CHUNK,
     MOST_ENTRIES,
@@ -114,8 +114,7 @@ def _zip(
     has_modes = any(info.external_attr >> 16 for info in infos)
     for info in infos:
         meter.entry(info.orig_filename)
-        # orig_filename, since zipfile cuts a name at its first NUL.
-        name = info.orig_filename.replace("\\", "/")
+        name = zip_names.name_of(info, package).replace("\\", "/")
         if is_nupkg:
             name = urllib.parse.unquote(name).replace("\\", "/")
         path = normalise(name, package)

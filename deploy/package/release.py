@@ -19,7 +19,17 @@ _NAME_AND_VERSION = re.compile(
     r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?)",
 )
 # `web-1.2.3` would read as version 2.3 of `web-1`, `web.v1.2.3` as version 2.3 of `web.v1`.
+# Five numbers in a row are one more than a version has; a framework may stand before the version.
+_NUMBERS = re.compile(r".*\.[0-9]+")
+_FRAMEWORK = re.compile(
+    r"(?P<name>.*?)[._-](?:net(?P<plain>[0-9]+)|(?:netstandard|netcoreapp)[0-9]+)"
+)
 _SWALLOWED = re.compile(r"(?P<name>.*?)(?P<joint>[-_][0-9]+|[._-]v[0-9]+)", re.IGNORECASE)
+
+# A commit or a date in place of a version.
+_BUILD = re.compile(
+    r"(?P<name>[A-Za-z_][A-Za-z0-9_-]*)[._-](?:(?=[a-f]*[0-9])[0-9a-f]{7,40}|20[0-9]{6}([.T_-]?[0-9]{4,6})?)"
+)
 
 VersionKey = tuple[tuple[int, ...], tuple[int, tuple[tuple[int, int, str], ...]]]
 
@@ -57,7 +67,8 @@ def parse_name(file_name: str) -> tuple[str, str]:
     """Name and version from `web.1.2.3.zip` or `My.App.1.2.3-beta.1.nupkg`, as Octopus names them.
 
     The version is the leftmost run of two to four dotted numbers that reaches the end, with an
-    optional -prerelease and +build. BadInput names the file and shows a right name.
+    optional -prerelease and +build. BadInput names the file and shows a right name: for a commit or
+    a date, the UTC time of the build with the commit after it, which alone has no order.
     """
     base = stem(file_name)
     match = _NAME_AND_VERSION.fullmatch(base)
@@ -71,6 +82,19 @@ def parse_name(file_name: str) -> tuple[str, str]:
         raise BadInput(
             f"package {file_name!r}: it is not clear where the name ends and the version starts; "
             f"call it like {_right_name(file_name, base)} (a dot between name and version)",
+        )
+    if _NUMBERS.fullmatch(name):
+        raise BadInput(
+            f"package {file_name!r}: more numbers stand in a row than the four of a version, so it "
+            "is not clear where the version starts; call it like "
+            f"{_right_name(file_name, base)} (at most four numbers)"
+        )
+    framework = _FRAMEWORK.fullmatch(name)
+    if framework and (not framework["plain"] or version.startswith("0.")):
+        raise BadInput(
+            f"package {file_name!r}: a framework stands before the version, so it is not clear "
+            "where that starts; leave the framework out, like "
+            f"{framework['name']}.1.2.3{file_name[len(base) :]}"
         )
     if len(version) > LONGEST_VERSION:
         raise BadInput(
@@ -100,6 +124,9 @@ def _identifier_key(word: str) -> tuple[int, int, str]:
 
 def _right_name(file_name: str, base: str) -> str:
     suffix = file_name[len(base) :] or ".zip"
+    build = _BUILD.fullmatch(base)
+    if build:
+        return f"{build['name']}.2026.1128.1412+5f4fec3{suffix}"
     guess = re.fullmatch(
         r"(?P<name>[A-Za-z_][A-Za-z_.-]*?)[._-]?v?(?P<version>[0-9]+(\.[0-9]+)+)", base
     )

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from deploy.errors import BadInput
-from deploy.package import checksums, minisign
 from deploy.package.entries import CHUNK, refusing
+from deploy.package.signatures import checksums, minisign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from deploy.package.checksums import Listed
-    from deploy.package.minisign import PublicKey, Signature
+    from deploy.package.signatures.checksums import Listed
+    from deploy.package.signatures.minisign import PublicKey, Signature
     from deploy.settings.verify import Verify
 
 _PACKAGE = "{package}"

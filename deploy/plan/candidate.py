@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import fnmatch
 import shlex
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
@@ -67,6 +68,7 @@ def choose(environment: Environment, app: App, wanted: str | None) -> Path:
         return opening.choose(app.package, environment.root)
     for path in (Path(wanted).expanduser(), environment.path(wanted)):
         if path.exists():
+            _refuse_anothers(environment, app, path, wanted)
             return path.resolve()
     if "/" not in wanted and wanted[:1].isdigit():
         found = opening.of_version(app.package, environment.root, wanted)
@@ -77,6 +79,19 @@ def choose(environment: Environment, app: App, wanted: str | None) -> Path:
             f"--package {wanted}: {state} this version among {app.package}; give a path instead"
         )
     raise BadInput(f"--package {wanted}: no such file or folder; {app.package} is where builds go")
+
+
+def _refuse_anothers(environment: Environment, app: App, path: Path, wanted: str) -> None:
+    """Refuse a package that is named for another app, unless `package:` matches it."""
+    name = parse_name(path.name)[0].lower()
+    others = [each.name for each in (*environment.apps, *environment.other_apps)]
+    owner = next((other for other in others if other.lower() == name), app.name)
+    if owner == app.name or fnmatch.fnmatch(path.name, PurePath(app.package).name):
+        return
+    raise BadInput(
+        f"--package {wanted}: it is named for the app {owner}, and this is {app.name}: deploy it "
+        f"with --app {owner}; if it is meant for {app.name}, let its `package:` match {path.name}"
+    )
 
 
 def prepare(environment: Environment, app: App, path: Path, workspace: Path) -> Opened:
@@ -172,7 +187,10 @@ def _spec(slot: AppInSlot, opened: Opened, group: str) -> spec.UnitSpec:
         user=app.service_user,
         group=group,
         type=app.type,
-        environment=tuple(sorted(app.environment.items())),
+        environment=tuple(
+            (name, value if app.is_worker else value.replace("{port}", port))
+            for name, value in sorted(app.environment.items())
+        ),
         environment_file=app.environment_file,
         stop_timeout_seconds=app.stop_seconds,
         start_timeout_seconds=app.start_timeout_seconds,

@@ -167,6 +167,23 @@ def cramped(environment: Environment, survey: Survey) -> Problems:
     return exclusion.joined(*problems)
 
 
+def other_machine(opened: Iterable[Opened], survey: Survey) -> Problems:
+    """The hosts whose processor none of a package's programs is for."""
+    packages = tuple(opened)
+    found: Problems = {
+        facts.host.name: tuple(
+            f"{facts.host}: {each.package.path.name} holds {visible(path)} for "
+            f"{' or '.join(sorted(machines))}, and this host is {facts.machine}; build the package "
+            "for it"
+            for each in packages
+            for path, machines in each.package.machines.items()
+            if facts.machine and facts.machine not in machines
+        )
+        for facts in survey.hosts
+    }
+    return exclusion.joined(found)
+
+
 def too_small(opened: Iterable[Opened], survey: Survey) -> Problems:
     """The hosts without the space for the unpacked releases.
 

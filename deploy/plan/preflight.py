@@ -43,6 +43,7 @@ def check(
             environment, survey, lambda on: on.app.name not in environment.beside
         ),
         fitness.cramped(environment, survey),
+        fitness.other_machine(opened, survey),
         fitness.too_small(opened, survey),
         fitness.other_contents(opened, survey),
         marks,

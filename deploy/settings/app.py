@@ -13,7 +13,7 @@ from pydantic import (
     field_validator,
 )
 
-from deploy.settings.base import Name, Port, Seconds, Strict, Words
+from deploy.settings.base import Command, Name, Port, Seconds, Strict, Words
 from deploy.settings.health import Health
 from deploy.settings.verify import Verify  # noqa: TC001 - pydantic reads it
 from deploy.unit import sandbox
@@ -67,7 +67,7 @@ class App(Strict):
     own port, or without that give any answer below 500, and then the check. Several apps behind one
     proxy have the same `target_port` and the same target groups.
     """
-    command: str | None = None
+    command: Command | None = None
     """The command that starts the service: a file of the package or a program on the host's
     PATH, and its arguments. `{port}` is the slot's port. Default: the file named like the
     package, or `dotnet <name>.dll` where that is what the package has.
@@ -79,7 +79,7 @@ class App(Strict):
     type: Literal["exec", "notify", "simple"] = "exec"
     """systemd's service type. `notify` is for apps that call sd_notify."""
     environment: dict[str, str] = Field(default_factory=dict)
-    """Environment variables of the service. They are readable by every user of the host."""
+    """Variables of the service, readable by all users of the host. `{port}` is the slot's port."""
     environment_file: Annotated[str, StringConstraints(pattern=r"^/\S+$")] | None = None
     """A file on the host with secret environment variables, owned by root, with a mode of at most
     0640.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -13,12 +14,16 @@ from pydantic import (
     field_validator,
 )
 
+from deploy.unit import command
 from deploy.unit.syntax import is_control
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 Words = Annotated[tuple[str, ...], Field(strict=False)]
+Command = Annotated[
+    str, AfterValidator(command.checked), Field(json_schema_extra={"pattern": command.PATTERN})
+]
 FREE_TEXT = frozenset({"command", "environment", "fabric"})
 """Keys whose values may hold line breaks; `unit.rendering` refuses what systemd cannot say."""
 GIVEN = frozenset({"name", "root", "fabric", "other_apps", "beside"})

@@ -33,7 +33,8 @@ class HostFacts:
     free_kb: the space under /srv in KiB; free_memory_kb: what new processes can have; slots:
     each app's slot in use, by the app's name; spares: the other one, of an app with two; ports:
     the port of the slot in use, where it is not the app's first; lock: who holds the environment;
-    unknown: the keys of its answer whose values do not match their grammar.
+    unknown: the keys of its answer whose values do not match their grammar; machine: as `uname -m`
+    calls it, empty where the host did not say.
     """
 
     host: Host
@@ -48,6 +49,7 @@ class HostFacts:
     ports: dict[str, int] = field(default_factory=dict)
     free_memory_kb: int = 0
     unknown: tuple[str, ...] = ()
+    machine: str = ""
 
     def at(self, app: App) -> AppInSlot:
         """The app in the slot that is in use here."""

@@ -9,8 +9,10 @@ import itertools
 import os
 import random
 import stat
+import struct
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,7 @@ from hypothesis import strategies as st
 from deploy.errors import BadInput
 from deploy.package import entries
 from deploy.package.manifest import File
-from deploy.package.opening import Package, choose, open_package
+from deploy.package.opening import Package, choose, of_version, open_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -243,20 +245,119 @@ def test_an_executable_bit_of_the_package_is_kept_and_tells_releases_apart(tmp_p
     assert one.release.id != other.release.id
 
 
-def test_programs_are_recognised_only_where_the_archive_has_no_modes(tmp_path: Path) -> None:
-    contents = {"web": b"w", "createdump": b"\x7fELF\x02", "run.sh": b"#!/bin/sh\n", "a.dll": b"MZ"}
-    assert modes(opened(windows_zip(tmp_path, contents))) == {
-        "web": 0o750,
-        "createdump": 0o750,
-        "run.sh": 0o750,
-        "a.dll": 0o640,
-    }
-    assert modes(opened(unix_zip(tmp_path, contents))) == {
+PROGRAMS = {"web": b"w", "createdump": b"\x7fELF\x02", "run.sh": b"#!/bin/sh\n", "a.dll": b"MZ"}
+BY_CONTENT = {"web": 0o750, "createdump": 0o750, "run.sh": 0o750, "a.dll": 0o640}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        windows_zip,
+        unix_zip,
+        lambda at, contents: unix_zip(at, contents, 0o100777),
+        folder,
+        tar_of,
+    ],
+    ids=["no modes", "all 0644", "all 0777", "a folder, all 0644", "a tar, all 0644"],
+)
+def test_programs_are_recognised_where_no_mode_distinguishes_files(
+    tmp_path: Path, make: Callable[[Path, dict[str, bytes]], Path]
+) -> None:
+    """Artifact stores lose modes: a helper without its bit then answered each request with 500."""
+    assert modes(opened(make(tmp_path, PROGRAMS))) == BY_CONTENT
+
+
+def test_modes_count_where_some_files_are_executable(tmp_path: Path) -> None:
+    root = folder(tmp_path, PROGRAMS)
+    (root / "a.dll").chmod(0o755)
+    assert modes(opened(root)) == {
         "web": 0o750,
         "createdump": 0o640,
         "run.sh": 0o640,
-        "a.dll": 0o640,
+        "a.dll": 0o750,
     }
+
+
+CAFE = "wwwroot/caf\u00e9 men\u00fc.png"
+
+
+def named_zip(at: Path, raw: bytes, extra: bytes = b"") -> Path:
+    """A zip of a file whose name is these bytes, without the flag for UTF-8."""
+    path = unix_zip(at, {"web": b"w"})
+    with zipfile.ZipFile(path, "a") as archive:
+        info = zipfile.ZipInfo("n" * len(raw))
+        info.extra = extra
+        archive.writestr(info, b"x")
+    path.write_bytes(path.read_bytes().replace(b"n" * len(raw), raw))
+    return path
+
+
+def unicode_path(raw: bytes, name: str, *, checksum: int | None = None) -> bytes:
+    """Info-ZIP's extra field of a name."""
+    right = zlib.crc32(raw) if checksum is None else checksum
+    value = struct.pack("<BI", 1, right) + name.encode()
+    return struct.pack("<HH", 0x7075, len(value)) + value
+
+
+@pytest.mark.parametrize(
+    ("raw", "extra"),
+    [
+        (CAFE.encode(), b""),
+        (CAFE.encode("cp850"), unicode_path(CAFE.encode("cp850"), CAFE)),
+        (CAFE.encode(), unicode_path(b"another", "old.png")),
+    ],
+    ids=["UTF-8 without the flag", "Info-ZIP's field", "a field of another name"],
+)
+def test_a_zips_names_are_read_as_they_were_written(
+    tmp_path: Path, raw: bytes, extra: bytes
+) -> None:
+    """Zip under the locale C writes no flag: the file was stored as `caf├⌐ men├╝.png`."""
+    assert opened(named_zip(tmp_path, raw, extra)).files == {"web", CAFE}
+
+
+@pytest.mark.parametrize("codec", ["cp437", "cp850", "latin-1", "cp932"])
+def test_a_name_whose_letters_cannot_be_known_is_refused(tmp_path: Path, codec: str) -> None:
+    name = "\u30c6\u30b9\u30c8.png" if codec == "cp932" else CAFE
+    with pytest.raises(BadInput, match=r"not written as UTF-8.*rename that file"):
+        opened(named_zip(tmp_path, name.encode(codec)))
+
+
+@pytest.mark.parametrize("make", [folder, unix_zip, windows_zip, nupkg, tar_of])
+def test_a_command_whose_first_line_ends_as_windows_writes_it_is_refused(
+    tmp_path: Path, make: Callable[[Path, dict[str, bytes]], Path]
+) -> None:
+    contents = {"web": b"#!/usr/bin/env python3\r\nprint(1)\r\n"}
+    with pytest.raises(BadInput, match=r"'web' begins with .*python3.* eol=lf"):
+        opened(make(tmp_path, contents))
+
+
+def elf(machine: int, order: int = 1) -> bytes:
+    """The header of a program for a machine, by its number in elf.h."""
+    number = machine.to_bytes(2, "big" if order == 2 else "little")
+    return b"\x7fELF" + bytes([2, order]) + bytes(12) + number + bytes(44)
+
+
+@pytest.mark.parametrize(
+    ("machine", "order", "names"),
+    [
+        (62, 1, {"x86_64"}),
+        (183, 1, {"aarch64"}),
+        (22, 2, {"s390x"}),
+        (3, 1, {"i386", "i486", "i586", "i686", "x86_64"}),
+        (9999, 1, None),
+    ],
+)
+def test_a_program_says_which_machines_it_is_for(
+    tmp_path: Path, machine: int, order: int, names: set[str] | None
+) -> None:
+    found = opened(folder(tmp_path, {"web": elf(machine, order), "other": elf(62)})).machines
+    assert found == ({"web": frozenset(names)} if names else {})
+
+
+def test_a_script_and_a_short_file_are_for_every_machine(tmp_path: Path) -> None:
+    assert opened(folder(tmp_path)).machines == {}
+    (tmp_path / "b").mkdir()
+    assert opened(folder(tmp_path / "b", {"web": b"\x7fELF"})).machines == {}
 
 
 def test_links_inside_are_kept_and_lead_to_the_executable(tmp_path: Path) -> None:
@@ -594,6 +695,18 @@ def test_the_newest_package_is_chosen(
     make_empty(tmp_path, *there)
     assert choose(pattern, tmp_path, app) == tmp_path / chosen
     assert choose(str(tmp_path / pattern), Path("/elsewhere"), app) == tmp_path / chosen
+
+
+@pytest.mark.parametrize("name", ["job [main]", "a*b", "what?", "[!x]"])
+def test_what_the_projects_folder_is_called_is_no_pattern(tmp_path: Path, name: str) -> None:
+    """CI systems name folders after branches and jobs."""
+    project = tmp_path / name
+    (project / "packages").mkdir(parents=True)
+    make_empty(project / "packages", "web.1.0.0.zip", "web.1.1.0.zip")
+    assert choose("packages/web.*.zip", project) == project / "packages" / "web.1.1.0.zip"
+    assert of_version("packages/web.*.zip", project, "1.0.0") == [
+        project / "packages" / "web.1.0.0.zip"
+    ]
 
 
 @pytest.mark.parametrize(

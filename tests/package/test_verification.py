@@ -15,7 +15,8 @@ import pytest
 from audit import packages
 from audit.packages import NAME, SIGNATURE, SUMS, Signer
 from deploy.errors import BadInput
-from deploy.package import minisign, verification
+from deploy.package import verification
+from deploy.package.signatures import minisign
 from deploy.plan import candidate
 from deploy.settings import load
 from deploy.settings.verify import Verify

@@ -108,6 +108,35 @@ def test_a_package_that_is_not_there_is_refused_with_where_builds_go(
         candidate.choose(environment(tmp_path, app), app, wanted)
 
 
+def test_a_package_of_another_app_is_refused_unless_the_settings_match_it(tmp_path: Path) -> None:
+    """`--app web --package api.1.1.0.zip` was deployed as web."""
+    path = package(tmp_path, name="api.1.1.0.zip")
+    web, api = builders.app("web", package="web.*"), builders.app("api", 5001)
+    for settings in (
+        builders.environment(web, api, root=tmp_path),
+        builders.environment(web, other_apps=(api,), root=tmp_path),
+    ):
+        with pytest.raises(BadInput, match=r"named for the app api, .*--app api"):
+            candidate.choose(settings, web, str(path))
+        assert candidate.choose(settings, api, str(path)) == path
+        meant = builders.app("web", package="packages/*")
+        assert candidate.choose(settings, meant, str(path)) == path
+    alone = builders.environment(web, root=tmp_path)
+    assert candidate.choose(alone, web, str(path)) == path
+
+
+@pytest.mark.parametrize("value", ["http://0.0.0.0:{port}", "{port}", "{Port} {port}"])
+def test_the_slots_port_is_filled_in_in_the_environment_too(tmp_path: Path, value: str) -> None:
+    app = builders.app("web", 5000, 5001, environment={"URLS": value})
+    (tmp_path / "workspace").mkdir()
+    settings = environment(tmp_path, app)
+    opened = candidate.prepare(settings, app, package(tmp_path), tmp_path / "workspace")
+    seen = builders.survey([builders.facts(1, {"web": builders.slot()})], apps=[app])
+    for (_, port), unit in candidate.offer(settings, opened, seen).units.items():
+        assert value.replace("{port}", str(port)) in unit.text
+        assert "{port}" not in unit.text
+
+
 def test_every_host_is_offered_a_unit_for_each_slot_with_its_own_group_and_port(
     tmp_path: Path,
 ) -> None:

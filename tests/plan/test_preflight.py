@@ -145,6 +145,25 @@ def test_a_host_without_space_is_named_with_both_figures() -> None:
     }
 
 
+def test_a_host_of_another_processor_is_named_before_anything_is_sent() -> None:
+    """The program was sent, the host drained, and systemd could not execute it (203)."""
+    hosts = [
+        builders.facts(1, machine="x86_64"),
+        builders.facts(2, machine="aarch64"),
+        builders.facts(3),
+    ]
+    web = opened(builders.app())
+    arm = {"web": frozenset({"aarch64"}), "tool": frozenset({"aarch64", "x86_64"})}
+    built = replace(web, package=replace(web.package, machines=arm))
+    assert fitness.other_machine([built], builders.survey(hosts)) == {
+        "host-1": (
+            f"host-1: {web.package.path.name} holds web for aarch64, and this host is x86_64; "
+            "build the package for it",
+        )
+    }
+    assert fitness.other_machine([web], builders.survey(hosts)) == {}
+
+
 def test_what_a_torn_upload_holds_counts_as_free() -> None:
     hosts = [builders.facts(slots={"web": Slot(partial={NEW: 1024})}, free_kb=64 * 1024)]
     assert fitness.too_small([opened()], builders.survey(hosts)) == {}

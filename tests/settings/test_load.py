@@ -102,6 +102,18 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
         ),
         "7: lab: apps.web.command: holds {port}, and a worker (`target_group: none`) has none",
     ),
+    "a variable in a command": (
+        with_key('command: "web --port $PORT"'),
+        "5: lab: apps.web.command: holds $PORT, which no shell replaces",
+    ),
+    "a variable in braces": (
+        with_key('command: "web --host ${HOST_NAME:-x}"'),
+        "5: lab: apps.web.command: holds ${HOST_NAME:-x}, which no shell replaces",
+    ),
+    "an unknown placeholder": (
+        with_key('command: "web --port {Port}"'),
+        "5: lab: apps.web.command: holds {Port}, which nothing replaces; only {port} is known",
+    ),
     "a worker that is asked over HTTP": (
         (
             "ports: [5000]\n      target_group: web-lab",

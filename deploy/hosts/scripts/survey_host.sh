@@ -6,6 +6,7 @@ fact init "$init"
 version=$(systemctl --version 2>/dev/null)
 version=${version#* }
 fact systemd "${version%%[[:space:]]*}"
+fact machine "$(uname -m)"
 fact selinux "$(getenforce 2>/dev/null || true)"
 folder=/srv
 [ -d "$folder" ] || folder=/

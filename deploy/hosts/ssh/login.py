@@ -8,7 +8,7 @@ import paramiko
 
 from deploy.errors import BadInput, Unreachable
 from deploy.foreign_text import visible, word
-from deploy.hosts.ssh.known_hosts import UnknownHostKey
+from deploy.hosts.ssh.known_hosts import RevokedHostKey, UnknownHostKey
 from deploy.hosts.ssh.transport import (
     KEEPALIVE_SECONDS,
     NoCommonAlgorithm,
@@ -30,6 +30,11 @@ def open_to(host: Host, connection: Connection) -> None:
         raise BadInput(
             f"{who}: unknown host key: {visible(error)}; compare it with the machine's own, "
             f"then add it: {_scan(error.place)} >> ~/.ssh/known_hosts"
+        ) from error
+    except RevokedHostKey as error:
+        raise BadInput(
+            f"{who}: {visible(error)}; give the machine a new key, or remove that line if it is "
+            "wrong"
         ) from error
     except paramiko.BadHostKeyException as error:
         raise BadInput(

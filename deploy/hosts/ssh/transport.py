@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
@@ -12,7 +12,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 from deploy.hosts.ssh import algorithms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from deploy.hosts.ssh.algorithms import Mismatch
 
@@ -104,6 +104,28 @@ class Transport(paramiko.Transport):
         question.add_string("keepalive@openssh.com")
         question.add_boolean(b=True)  # an answer is wanted
         self._send_user_message(question)  # type: ignore[attr-defined] # left out of its types
+
+
+def preferring(kinds: Sequence[str]) -> Callable[..., Transport]:
+    """Make transports that ask a machine first for keys of these types, as ssh does.
+
+    It would show another key of its own otherwise, which is not known.
+    """
+
+    def make(*arguments: Any, **named: Any) -> Transport:
+        made = Transport(*arguments, **named)
+        options = made.get_security_options()
+        wanted = [name for kind in kinds for name in options.key_types if _is_of(name, kind)]
+        others = [name for name in options.key_types if name not in wanted]
+        options.key_types = (*wanted, *others)
+        return made
+
+    return make
+
+
+def _is_of(algorithm: str, kind: str) -> bool:
+    """Whether an algorithm is used with keys of a type: RSA's have others (RFC 8332)."""
+    return algorithm == kind or (kind == "ssh-rsa" and algorithm.startswith("rsa-sha2-"))
 
 
 def answer_at_once(transport: paramiko.Transport) -> None:
