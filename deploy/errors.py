@@ -104,6 +104,12 @@ class BalancerError(DeployError):
     blames_release = True
 
 
+class NoFaultOfRelease(BalancerError):
+    """A target is in a state that no release brings about: something else took it out."""
+
+    blames_release = False
+
+
 class ApiError(BalancerError):
     """AWS answered a call with an error; `code` is AWS's own word for it."""
 

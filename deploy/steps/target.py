@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.aws.targets import State, weakest
-from deploy.errors import BalancerError
+from deploy.errors import BalancerError, NoFaultOfRelease
 from deploy.hosts import notes, records
 from deploy.hosts.scripts import base, history
 from deploy.steps.base import OnHost, Phase, Timed
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 VERIFY_OUT_SECONDS = 60.0
 SETTLE_SECONDS = 5.0
-"""How long after a registration `healthy` may be of the time before (ELBv2 is eventually
-consistent; 1 s was seen).
+"""How long after a change of a target's state a reading may be of the time before (ELBv2 is
+eventually consistent; 1 s was seen).
 """
 
 
@@ -153,9 +153,8 @@ class WaitHealthy(OnHost):
             if health.is_hopeless or gone > limit:
                 said = health.description or "AWS gives no description"
                 why = "can never become healthy" if health.is_hopeless else f"after {gone:.0f} s"
-                raise BalancerError(
-                    f"{self.host}: target {target} of {group.name} is {health} {why}: {said}"
-                )
+                text = f"{self.host}: target {target} of {group.name} is {health} {why}: {said}"
+                raise _error(text, is_its_own=health.may_receive and not health.is_hopeless)
             moment = fleet.clock.monotonic()
 
     def __str__(self) -> str:
@@ -170,17 +169,36 @@ class Soak(Timed):
     is_entry = True
 
     def run(self, fleet: Fleet) -> None:
-        """Fail as soon as it is not; a slow start counts as part of the soak."""
+        """Fail as soon as it is not; a slow start counts as part of the soak.
+
+        A reading may be of the time before the target became healthy, and another state than
+        `unhealthy` is no verdict of its health checks: both count once they have lasted for a
+        settling time, which the soak waits for.
+        """
         began = fleet.marked(self.host, self.app, Moment.HEALTHY)
-        while (gone := fleet.clock.monotonic() - began) < self.seconds:
-            fleet.tell(self.host.name, f"soaking, {gone:.0f} of {self.seconds:g} s")
-            moment = fleet.clock.monotonic()
-            seen = fleet.look(self.host, self.app, moment, SILENT_API_SECONDS, at_once=False)
-            health = weakest([each.health for each in seen])
-            if health.state is not State.HEALTHY:
-                raise BalancerError(f"{self.host}: target became {health} while soaking")
+        doubted: float | None = None
+        while (now := fleet.clock.monotonic()) - began < self.seconds or doubted is not None:
+            fleet.tell(self.host.name, f"soaking, {now - began:.0f} of {self.seconds:g} s")
+            seen = fleet.look(self.host, self.app, now, SILENT_API_SECONDS, at_once=False)
+            health, now = weakest([each.health for each in seen]), fleet.clock.monotonic()
+            if health.state is State.HEALTHY:
+                doubted = None
+            else:
+                doubted = now if doubted is None else doubted
+                is_verdict = health.state is State.UNHEALTHY
+                if now - (began if is_verdict else doubted) >= SETTLE_SECONDS:
+                    text = f"{self.host}: target became {health} while soaking"
+                    raise _error(text, is_its_own=is_verdict)
             if fleet.clock.wait(fleet.stop, 0.1):
                 return
 
     def __str__(self) -> str:
         return f"soak {self.seconds:g} s"
+
+
+def _error(text: str, *, is_its_own: bool) -> BalancerError:
+    """The error for a target that is not healthy; is_its_own: whether its release may be at fault.
+
+    Nothing that a release does deregisters its target, or keeps listeners from using its group.
+    """
+    return BalancerError(text) if is_its_own else NoFaultOfRelease(text)
