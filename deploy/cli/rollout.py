@@ -194,4 +194,6 @@ def merged(first: Report, back: Report) -> Report:
         seconds=first.seconds + back.seconds,
         signal=back.signal,
         lost=back.lost,
+        defects=(*first.defects, *back.defects),
+        remarks=(*first.remarks, *back.remarks),
     )

@@ -64,11 +64,12 @@ class Fleet:
     records that it leaves; ignore_peers: networks whose connections count for no requests;
     credentials_end: when AWS's credentials end, by the clock, where nothing renews them; ended:
     asked for the state of a host's instance, which is empty unless it never comes back; tell:
-    called with what a host is doing right now, for the screen; moments: what one step found out
-    that a later step of the same host and unit needs (monotonic seconds); stop: set when the
-    operator wants an end; clock: by which steps wait; crew: the threads of the run; started: each
-    unit's state right after its start, by host and unit, to recognize restarts by; arrivals: what
-    brought requests to a target that is observed; observations: what was measured of it.
+    called with what a host is doing right now, for the screen; remark: the same, for what no
+    log and no report may leave out; moments: what one step found out that a later step of the
+    same host and unit needs (monotonic seconds); stop: set when the operator wants an end;
+    clock: by which steps wait; crew: the threads of the run; started: each unit's state right
+    after its start, by host and unit, to recognize restarts by; arrivals: what brought requests
+    to a target that is observed; observations: what was measured of it.
     """
 
     remotes: Mapping[str, Remote]
@@ -82,6 +83,7 @@ class Fleet:
     author: str = ""
     run: str = ""
     tell: Callable[[str, str], None] = _silent
+    remark: Callable[[str, str], None] = _silent
     stop: threading.Event = field(default_factory=threading.Event)
     clock: Clock = CLOCK
     crew: Crew = field(default_factory=Crew)
