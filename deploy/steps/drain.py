@@ -38,13 +38,16 @@ class WaitDrained(Timed):
     """Let requests in flight finish: the whole deregistration delay, by our own clock.
 
     heeds_stop: whether it ends when the operator wants an end, so that the host goes back in;
-    stops_service: whether a service that works is stopped afterwards, and so must get no requests.
+    stops_service: whether a service that works is stopped afterwards, and so must get no requests;
+    is_out: whether no group knew the target when this was planned: then it counts from its own
+    beginning, and but shows whether requests reach the service by another way.
     """
 
     phase = Phase.DRAIN
 
     heeds_stop: bool = field(default=True, repr=False)
     stops_service: bool = field(default=True, repr=False, compare=False)
+    is_out: bool = field(default=False, repr=False)
 
     def run(self, fleet: Fleet) -> None:
         """Wait, then see that nothing sends any more, and read the state once.
@@ -53,7 +56,8 @@ class WaitDrained(Timed):
         not show when it is over (ALB guide, deregistration delay). Raises Stopped when the
         operator wants an end.
         """
-        began = fleet.marked(self.host, self.app, Moment.DEREGISTERED)
+        now, moment = fleet.clock.monotonic(), Moment.DEREGISTERED
+        began = now if self.is_out else fleet.marked(self.host, self.app, moment)
         first = began + fleet.propagation_seconds
         end = max(began + self.seconds, first + 2 * SAMPLE_SECONDS)
         senders = Senders(fleet.ignore_peers)
@@ -75,9 +79,12 @@ class WaitDrained(Timed):
 
     def _tell(self, fleet: Fleet, began: float) -> None:
         gone = fleet.clock.monotonic() - began
-        fleet.tell(self.host.name, f"draining, {gone:.0f} of {self.seconds:g} s")
+        what = "watching for requests" if self.is_out else "draining"
+        fleet.tell(self.host.name, f"{what}, {gone:.0f} of {self.seconds:g} s")
 
     def __str__(self) -> str:
+        if self.is_out:
+            return f"see for {self.seconds:g} s that no requests reach {self.app.unit_name}"
         return f"drain {self.app.slot_mark}{self.seconds:g} s"
 
 
@@ -129,7 +136,7 @@ class WaitQuiet(OnHost):
             is_last = limit - now < 2 * SAMPLE_SECONDS
             try:
                 seconds = 0 if is_last else SAMPLE_SECONDS
-                seen = look(fleet, self, ports_of(self), seconds, limit - now)
+                seen = look(fleet, self, self.ports, seconds, limit - now)
             except (RemoteError, Unreachable) as error:
                 before, quiet_since = None, math.inf
                 blind, state = str(error), f"its connections cannot be seen: {error}"
@@ -170,11 +177,6 @@ class WaitQuiet(OnHost):
 Drain = WaitDrained | WaitQuiet
 
 
-def ports_of(step: OnHost) -> tuple[int, ...]:
-    """The ports by which requests reach an app: behind a proxy, its own one too."""
-    return tuple(dict.fromkeys((step.app.target_port, step.app.port)))
-
-
 def look(
     fleet: Fleet,
     step: OnHost,
@@ -191,7 +193,7 @@ def _see(fleet: Fleet, drain: Drain, senders: Senders, seconds: float = 0.0) -> 
     """Have senders looked for, for so long; where nothing can be seen, say so and go on."""
     end = fleet.clock.monotonic() + seconds
     try:
-        seen = look(fleet, drain, ports_of(drain), seconds)
+        seen = look(fleet, drain, drain.ports, seconds)
     except (RemoteError, Unreachable) as error:
         if senders.miss(fleet.clock.monotonic()):
             fleet.remark(drain.host.name, f"{drain.app.unit_name}: {UNSEEN}: {error}")
@@ -213,7 +215,8 @@ def refuse_senders(fleet: Fleet, drain: Drain, senders: Senders) -> None:
 
     What a sample has shown is looked into until nothing has sent for long enough, or until the next
     evidence after as long again as load balancers may need to hear of a deregistration: so late
-    they may cut the connections that outlive their delay.
+    they may cut the connections that outlive their delay, and end the health checks, if they ask
+    a target that drains.
     """
     now, clean_seconds = fleet.clock.monotonic(), fleet.propagation_seconds
     limit = now + clean_seconds
@@ -224,12 +227,7 @@ def refuse_senders(fleet: Fleet, drain: Drain, senders: Senders) -> None:
         now = fleet.clock.monotonic()
         if now >= limit and (senders.is_fresh or now >= limit + clean_seconds):
             refuse_returned(fleet, drain, now)
-            raise BalancerError(
-                f"{drain.host}: requests still reach {senders.where} after its drain, from "
-                f"{senders}, so it was not stopped: something besides its target groups sends "
-                "them. Name that group under `target_groups:`, end what sends, or list peers that "
-                "are no users' under `ignore_peers:`"
-            )
+            raise BalancerError(f"{drain.host}: {senders.proof}")
     if senders.busy:
         noun = "connection is" if senders.busy == 1 else "connections are"
         text = f"{senders.busy} {noun} still busy at the end of its drain, and will be cut"

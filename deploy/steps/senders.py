@@ -113,6 +113,16 @@ class Senders:
         noun = "port" if len(self.ports) == 1 else "ports"
         return f"{noun} {' and '.join(map(str, sorted(self.ports)))}"
 
+    @property
+    def proof(self) -> str:
+        """What to say of a service that something else sends requests to."""
+        return (
+            f"requests still reach {self.where} after its drain, from {self}, so it was not "
+            "stopped: something besides its target groups sends them. Name that group under "
+            "`target_groups:`, end what sends, or list peers that are no users' under "
+            "`ignore_peers:`"
+        )
+
     def _note(self, senders: Iterable[Connection]) -> None:
         now: dict[str, int] = {}
         for each in senders:

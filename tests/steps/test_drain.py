@@ -545,6 +545,32 @@ def test_control_what_was_seen_to_send_is_not_stopped_unseen(drain: Drain) -> No
         drain(lambda at: says(at) if at < 60 else "no ss", WAIT)
 
 
+OUT = replace(WAIT, seconds=15.0, is_out=True)
+
+
+def test_what_is_out_already_is_looked_at_for_a_moment_that_counts_from_its_own_beginning(
+    drain: Drain,
+) -> None:
+    fleet = drain(lambda _: kernel(0), OUT, at=500.0)
+    assert 516.0 <= fleet.at < 516.2
+    assert len(fleet.looks) == 3
+    assert "watching for requests, 0 of 15 s" in fleet.told
+    assert drain(lambda _: kernel(0), OUT).at < 16.2, "no moment of a deregistration is made up"
+
+
+@pytest.mark.parametrize("says", [used, ended, short], ids=["used again", "ended", "short"])
+def test_p1_what_is_out_and_gets_requests_by_another_way_is_not_stopped(
+    drain: Drain, says: Callable[[float], str]
+) -> None:
+    with pytest.raises(BalancerError, match="still reach port 5000"):
+        drain(says, OUT, at=500.0)
+
+
+def test_an_end_is_heeded_while_what_is_out_is_looked_at(drain: Drain) -> None:
+    with pytest.raises(Stopped):
+        drain(lambda _: kernel(0), OUT, at=500.0, stop_at=505.0)
+
+
 def test_p1_behind_a_proxy_what_comes_to_the_apps_own_port_is_seen(drain: Drain) -> None:
     """The proxy's own connections are the host's; a client that goes past it is not."""
     step = replace(WAIT, app=builders.app(target_port=80).at(5000))

@@ -187,6 +187,15 @@ def test_the_end_of_a_drain_is_read_again_before_anybody_is_accused() -> None:
         drain.WaitDrained(HOST, WEB, 10.0).run(made)
 
 
+def test_a_look_at_what_is_out_already_makes_no_address_wait_for_a_delay() -> None:
+    """It was no target for longer than that: it may come back at once (ALB guide)."""
+    made, _ = fleet(lambda _: GONE, target_type="ip", delay_seconds=300.0)
+    drain.WaitDrained(HOST, WEB, 15.0, is_out=True).run(made)
+    began = made.clock.monotonic()
+    RegisterTarget(HOST, WEB).run(made)
+    assert made.clock.monotonic() - began < 1.0
+
+
 BOTH = ("web-public", "web-internal")
 
 
