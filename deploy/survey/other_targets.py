@@ -44,8 +44,9 @@ class OtherTarget:
         ports: The ports of the apps, which a proxy would connect to.
         is_own_group: Whether it is the app's own group, which has another port of the host, or
             another address.
-        proxy: The process that listens there and has connections to one of these ports, or why
-            that is not known; empty where no such process was seen.
+        proxy: The process that listens there and has connections to one of these ports, or may
+            have had some, or why that is not known; empty where no such process was seen.
+        is_unwatched: Whether the host cannot show connections that have ended.
     """
 
     host: Host
@@ -55,6 +56,7 @@ class OtherTarget:
     ports: tuple[int, ...]
     is_own_group: bool = False
     proxy: str = ""
+    is_unwatched: bool = False
 
     @property
     def problem(self) -> str:
@@ -84,15 +86,16 @@ class OtherTarget:
 
 def notes(found: Iterable[OtherTarget]) -> tuple[str, ...]:
     """What to say of those that are no problem, in one line for each group and port. Pure."""
-    hosts: dict[tuple[str, int, tuple[int, ...]], list[str]] = {}
+    hosts: dict[tuple[str, int, tuple[int, ...], bool], list[str]] = {}
     for each in found:
         if not each.problem:
-            key = each.group, each.target.port, each.ports
+            key = each.group, each.target.port, each.ports, each.is_unwatched
             hosts.setdefault(key, []).append(each.host.name)
+    blind = " (`ss -E` does not work there: connections for a request each were not seen)"
     return tuple(
         f"{', '.join(names)}: also in target group {group}, with port {port}; nothing that listens "
-        f"there was seen to connect to {_listed(ports)}"
-        for (group, port, ports), names in hosts.items()
+        f"there was seen to connect to {_listed(ports)}{blind if is_unwatched else ''}"
+        for (group, port, ports, is_unwatched), names in hosts.items()
     )
 
 
@@ -146,17 +149,28 @@ def _asked(found: OtherTarget, remotes: Mapping[str, Remote]) -> OtherTarget:
         return found
     script = read.find_proxy(found.target.port, found.ports).read_by(_proxy)
     try:
-        return replace(found, proxy=remotes[found.host.name].ask(script, PATIENCE_SECONDS))
+        proxy, is_unwatched = remotes[found.host.name].ask(script, PATIENCE_SECONDS)
+        return replace(found, proxy=proxy, is_unwatched=is_unwatched)
     except DeployError as error:
         return replace(found, proxy=f"whether a proxy listens there is not known ({error})")
 
 
-def _proxy(result: CommandResult) -> str:
-    """The listener that is a client too, in words; empty for none."""
+def _proxy(result: CommandResult) -> tuple[str, bool]:
+    """The listener that is a client too, in words, or empty; whether short ones were not seen.
+
+    What has ended shows no process. It may be the listener's where no connection of it was seen:
+    a proxy opens one for each request where it keeps none.
+    """
     reader = Reader(result.facts)
     listeners = reader.every("port.listener", listener)
     clients = set(reader.every("client", values.pid))
+    is_unwatched = bool(reader.text("unwatched"))
     if "port.listener" in reader.unknown:
-        return "who listens there cannot be read"
+        return "who listens there cannot be read", is_unwatched
     proxy = next((each for each in listeners if each.pid in clients), None)
-    return f"{proxy} listens there and has connections to the app" if proxy else ""
+    if proxy:
+        return f"{proxy} listens there and has connections to the app", is_unwatched
+    if listeners and reader.first("ended", values.number):
+        text = f"{listeners[0]} listens there, and connections from the host to the app, which"
+        return f"{text} last only for a request, may be its own", is_unwatched
+    return "", is_unwatched
