@@ -56,10 +56,13 @@ class WaitDrained(Timed):
         not show when it is over (ALB guide, deregistration delay). Raises Stopped when the
         operator wants an end.
         """
-        now, moment = fleet.clock.monotonic(), Moment.DEREGISTERED
-        began = now if self.is_out else fleet.marked(self.host, self.app, moment)
-        first = began + fleet.propagation_seconds
-        end = max(began + self.seconds, first + 2 * SAMPLE_SECONDS)
+        if self.is_out:
+            began = first = fleet.clock.monotonic()
+        else:
+            began = fleet.marked(self.host, self.app, Moment.DEREGISTERED)
+            first = began + fleet.propagation_seconds
+        least = max(2 * SAMPLE_SECONDS, min(LOOK_SECONDS, fleet.propagation_seconds))
+        end = max(began + self.seconds, first + least)
         senders = Senders(fleet.ignore_peers)
         self._wait(fleet, began, first)
         _see(fleet, self, senders)
