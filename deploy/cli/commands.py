@@ -241,6 +241,6 @@ def _show_report(scope: Scope, screen: Screen, report: Report) -> None:
         lines = [str(as_deploy_error(error, "showing the report"))]
         lines += [f"{each.host}: {each.step} failed: {each.error}" for each in report.failures]
         lines += [f"{host}: {outcome}" for host, outcome in report.outcomes.items()]
-        lines += [*report.notices, *report.defects, f"exit code {int(report.exit_code)}"]
+        lines += [*report.remarks, *report.defects, f"exit code {int(report.exit_code)}"]
         lines += [f"next: {scope.command('status')}"]
         screen.complain("\n".join(lines))

@@ -191,8 +191,9 @@ def merged(first: Report, back: Report) -> Report:
         failures=tuple(all_failures),
         executed=(*first.executed, *back.executed),
         deployed=first.deployed | back.deployed,
-        notices=(*first.notices, *back.notices),
         seconds=first.seconds + back.seconds,
         signal=back.signal,
         lost=back.lost,
+        defects=(*first.defects, *back.defects),
+        remarks=(*first.remarks, *back.remarks),
     )

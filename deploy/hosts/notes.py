@@ -50,10 +50,12 @@ class Note:
         if given is None:
             return None
         refuse_newer(given, "the note that its target is out")
-        names = ("group", "target", "at", "by", "run")
         if not given.get("target"):
             return None
-        return cls(*(str(given.get(name, "")) for name in names), zones=_zones(given.get("zones")))
+        group, target, at, by, run = (
+            str(given.get(name, "")) for name in ("group", "target", "at", "by", "run")
+        )
+        return cls(group, target, at, by, run, _zones(given.get("zones")))
 
 
 def _zones(given: object) -> dict[str, str]:

@@ -127,8 +127,7 @@ def _roll(parts: _Parts, goal: Goal, environment: Environment) -> None:
     on = goal.on
     if on.may_receive:
         parts.out.append(DeregisterTarget(on.host, on.app, was_healthy=on.is_healthy))
-    if on.is_registered:
-        parts.waits.append(drained(on, environment))
+    parts.waits += emptied(on, environment)
     parts.switch += _retired(on)
     if on.slot.unit_state.is_loaded:
         parts.switch.append(StopUnit(on.host, on.app))
@@ -167,8 +166,7 @@ def _surge(parts: _Parts, goal: Goal, environment: Environment) -> None:
     _enter(parts, goal, new, environment)
     if old.may_receive:
         parts.leave.append(DeregisterTarget(old.host, old.app, was_healthy=old.is_healthy))
-    if old.is_registered:
-        parts.empty.append(drained(old, environment, heeds_stop=False))
+    parts.empty += emptied(old, environment, heeds_stop=False)
     parts.end += _retired(old)
     if old.slot.unit_state.is_loaded:
         parts.end.append(RetireUnit(old.host, old.app, old.unit_name))
@@ -189,8 +187,7 @@ def _enter(parts: _Parts, goal: Goal, at: SlotOnHost, environment: Environment) 
     parts.register.append(RegisterTarget(host, app))
     parts.see.append(WaitHealthy(host, app))
     slow_start_seconds = max(group.slow_start_seconds for group in at.groups)
-    soak = max(environment.rollout.soak_seconds, slow_start_seconds)
-    if soak:
+    if soak := max(environment.rollout.soak_seconds, slow_start_seconds):
         parts.see.append(Soak(host, app, soak))
     parts.see.append(RecordDeployed(host, app, goal.release, goal.unit_digest, goal.kind))
 
@@ -198,9 +195,8 @@ def _enter(parts: _Parts, goal: Goal, at: SlotOnHost, environment: Environment) 
 def _retired(at: SlotOnHost) -> list[Step]:
     """The previous unit is removed, where the app takes its place and it is still there."""
     previous, state = at.app.settings.replaces, at.slot.replaces
-    if previous and (state.is_running or state.enabled == "enabled"):
-        return [RetireUnit(at.host, at.app, previous)]
-    return []
+    is_there = state.is_running or state.enabled == "enabled"
+    return [RetireUnit(at.host, at.app, previous)] if previous and is_there else []
 
 
 def left_over(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
@@ -219,13 +215,27 @@ def left_over(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
     found: list[Step] = []
     if spare.may_receive:
         found.append(DeregisterTarget(host, app, was_healthy=spare.is_healthy))
-    may_be_busy = slot.unit_state.is_running or before
-    if spare.may_receive or (may_be_busy and (spare.is_draining or slot.out)):
-        found.append(drained(spare, environment))
+    may_be_busy = slot.unit_state.is_running and (spare.is_draining or slot.out)
+    if spare.may_receive or may_be_busy or before:
+        found += emptied(spare, environment)
     found += before
     if is_up:
         found.append(RetireUnit(host, app, spare.unit_name))
     return (*found, ForgetOut(host, app))
+
+
+def emptied(
+    at: SlotOnHost, environment: Environment, *, heeds_stop: bool = True
+) -> list[WaitDrained | WaitQuiet]:
+    """What comes before a unit is stopped: its drain, or a look where only another way leads to it.
+
+    Nothing where none runs, or where what runs never served.
+    """
+    if at.is_registered:
+        return [drained(at, environment, heeds_stop=heeds_stop)]
+    seconds = environment.propagation_seconds
+    look = WaitDrained(at.host, at.app, seconds, heeds_stop, is_out=True)
+    return [look] if at.may_have_served else []
 
 
 def drained(
@@ -237,12 +247,11 @@ def drained(
     """
     seconds = drain_seconds(at, environment)
     if environment.rollout.drain == "quiet" and not quiet_drain.refusal(at):
-        floor_seconds, quiet_seconds = environment.propagation_seconds, environment.quiet_seconds
-        return WaitQuiet(at.host, at.app, floor_seconds, quiet_seconds, seconds, heeds_stop)
+        least = environment.propagation_seconds, environment.quiet_seconds
+        return WaitQuiet(at.host, at.app, *least, seconds, heeds_stop)
     return WaitDrained(at.host, at.app, seconds, heeds_stop)
 
 
 def drain_seconds(at: SlotOnHost, environment: Environment) -> float:
     """How long a slot's targets drain."""
-    delay_seconds = max((group.delay_seconds for group in at.groups), default=0.0)
-    return max(delay_seconds, environment.propagation_seconds)
+    return max([environment.propagation_seconds, *(each.delay_seconds for each in at.groups)])

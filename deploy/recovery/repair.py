@@ -226,9 +226,13 @@ def _without_switch(on: AppOnHost, environment: Environment) -> tuple[Step, ...]
 
 
 def _taken_out(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
-    """What is registered and sick may still be sent requests: it leaves before it is stopped."""
+    """What is registered and sick may still be sent requests: it leaves before it is stopped.
+
+    What is out already, and runs, may get some by another way.
+    """
     if not on.may_receive:
-        return ()
+        is_up = on.slot.unit_state.is_running and not on.drains_by_address
+        return tuple(host_steps.emptied(on, environment)) if is_up else ()
     return (
         DeregisterTarget(on.host, on.app, was_healthy=False),
         WaitDrained(on.host, on.app, host_steps.drain_seconds(on, environment)),

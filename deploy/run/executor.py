@@ -76,12 +76,16 @@ class Execution:
         """Do the plan; every failure is in the report, none is raised."""
         began = self.fleet.clock.monotonic()
         self.fleet.tell = lambda host, text: self.listen(Told(host, text))
+        self.fleet.remark = self._remark
         self._guarded(self._prepare_and_roll, "going from batch to batch")
         self._guarded(self._call_off, "ending what was started early")
         self._guarded(self.fleet.crew.finish, "waiting for the old slots")
         seconds = self.fleet.clock.monotonic() - began
-        report = self._progress.report(seconds, self._signal, lost=self.is_lost)
-        return replace(report, notices=tuple(self.fleet.notices))
+        return self._progress.report(seconds, self._signal, lost=self.is_lost)
+
+    def _remark(self, host: str, text: str) -> None:
+        self.listen(Told(host, text, lasts=True))
+        self._progress.remark(host, text)
 
     def _guarded(self, act: Callable[[], None], what: str) -> None:
         """One part of the run; an unexpected error ends it, and is in the report."""

@@ -25,7 +25,7 @@ class Progress:
 
     outcomes: by host name; executed: the plan's steps that were done, as its dry run prints them;
     deployed: hosts and apps, by name, that the release is proven and in service of; defects:
-    errors of Changeover itself that belong to no host.
+    errors of Changeover itself that belong to no host; remarks: what steps said for the report.
     """
 
     plan: Plan
@@ -34,6 +34,7 @@ class Progress:
     executed: list[str] = field(default_factory=list)
     deployed: set[tuple[str, str]] = field(default_factory=set)
     defects: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -75,6 +76,13 @@ class Progress:
         with self._lock:
             if text not in self.defects:
                 self.defects.append(text)
+
+    def remark(self, host: str, text: str) -> None:
+        """What a step says for the report; each is kept once."""
+        said = f"{host}: {text}"
+        with self._lock:
+            if said not in self.remarks:
+                self.remarks.append(said)
 
     def did(self, step: Step, *, planned: bool) -> None:
         """A step did what it says; planned: whether it is the plan's, not of a recovery."""
@@ -130,4 +138,5 @@ class Progress:
                 lost=lost,
                 mixed=self.plan.mixed,
                 defects=tuple(self.defects),
+                remarks=tuple(self.remarks),
             )

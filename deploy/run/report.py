@@ -95,10 +95,14 @@ class StepEnded:
 
 @dataclass(frozen=True)
 class Told:
-    """What a host is doing within its step."""
+    """What a host is doing within its step.
+
+    lasts: whether it is a remark, which no log may leave out.
+    """
 
     host: str
     text: str
+    lasts: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,8 @@ class Report:
     took the environment over meanwhile; mixed: whether more than one release runs, as far as a
     look at the fleet showed: afterwards, or before where no look was possible; defects: errors of
     Changeover itself that belong to no host; appeared: targets that are no hosts and were not there
-    when this was planned, in words; notices: what happened that is no failure, one sentence each.
+    when this was planned, in words; remarks: what a step could not see, or had to give up, though
+    it did what it says.
     """
 
     plan: Plan
@@ -157,7 +162,7 @@ class Report:
     mixed: bool = False
     defects: tuple[str, ...] = ()
     appeared: tuple[str, ...] = ()
-    notices: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def stopped_short(self) -> bool:

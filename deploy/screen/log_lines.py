@@ -49,7 +49,7 @@ class LogLines:
             case Told():
                 now = time.monotonic()
                 due = now - self._said.get(event.host, 0) >= QUIET_SECONDS
-                if due or event.text.startswith("|"):
+                if due or event.lasts or event.text.startswith("|"):
                     self._said[event.host] = now
                     self._line(f"{visible(event.host)}: {visible(event.text)}")
             case HostEnded():

@@ -107,7 +107,7 @@ def render_report(report: Report, next_command: str) -> RenderableType:
     """How it ended, once: each failure whole, each host's outcome, and what to type next."""
     parts: list[RenderableType] = [_failure(failure) for failure in report.failures]
     parts += [cell(f"{host}: {end}", COLOURS[end]) for host, end in report.outcomes.items()]
-    parts += [words(line(each), "yellow") for each in report.notices]
+    parts += [words(line(each), "yellow") for each in report.remarks]
     parts += [cell(defect, "bold red") for defect in report.defects]
     parts += [cell(target, "yellow") for target in sorted(report.plan.foreign)]
     parts += [cell(f"{target} (since this command began)", "yellow") for target in report.appeared]

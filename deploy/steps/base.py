@@ -79,6 +79,11 @@ class OnHost:
     host: Host
     app: AppInSlot
 
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports by which requests reach the app: behind a proxy, its own one too."""
+        return tuple(dict.fromkeys((self.app.target_port, self.app.port)))
+
     def estimated_seconds(self, groups: Sequence[TargetGroup]) -> float:
         """Return how long the settings have it wait: nothing, unless a step says otherwise."""
         del groups

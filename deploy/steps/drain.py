@@ -24,14 +24,13 @@ STALE_SECONDS = 10.0
 """How long the API may show a drained target as receiving before that is held to be true."""
 SAMPLE_SECONDS = 0.5
 ASK_SECONDS = 5.0
-LAST_LOOKS, LOOK_SECONDS = 2, 2.5
+LAST_LOOKS, LOOK_SECONDS = 2, 5.0
 """How often, and how long each time, a port is watched for requests right before a delay ends."""
+UNSEEN = "its connections cannot be seen, nor whether requests still arrive"
 LEAST_LOOKS = 5
 """How often a port that never gets quiet is looked at after its floor: three looks show who sends,
 and the last two are too short to show what has ended.
 """
-CLEAN_SECONDS = 3.0
-"""How long nothing may send, where something was seen to."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +38,16 @@ class WaitDrained(Timed):
     """Let requests in flight finish: the whole deregistration delay, by our own clock.
 
     heeds_stop: whether it ends when the operator wants an end, so that the host goes back in;
-    stops_service: whether a service that works is stopped afterwards, and so must get no requests.
+    stops_service: whether a service that works is stopped afterwards, and so must get no requests;
+    is_out: whether no group knew the target when this was planned: then it counts from its own
+    beginning, and but shows whether requests reach the service by another way.
     """
 
     phase = Phase.DRAIN
 
     heeds_stop: bool = field(default=True, repr=False)
     stops_service: bool = field(default=True, repr=False, compare=False)
+    is_out: bool = field(default=False, repr=False)
 
     def run(self, fleet: Fleet) -> None:
         """Wait, then see that nothing sends any more, and read the state once.
@@ -54,9 +56,13 @@ class WaitDrained(Timed):
         not show when it is over (ALB guide, deregistration delay). Raises Stopped when the
         operator wants an end.
         """
-        began = fleet.marked(self.host, self.app, Moment.DEREGISTERED)
-        first = began + fleet.propagation_seconds
-        end = max(began + self.seconds, first + 2 * SAMPLE_SECONDS)
+        if self.is_out:
+            began = first = fleet.clock.monotonic()
+        else:
+            began = fleet.marked(self.host, self.app, Moment.DEREGISTERED)
+            first = began + fleet.propagation_seconds
+        least = max(2 * SAMPLE_SECONDS, min(LOOK_SECONDS, fleet.propagation_seconds))
+        end = max(began + self.seconds, first + least)
         senders = Senders(fleet.ignore_peers)
         self._wait(fleet, began, first)
         _see(fleet, self, senders)
@@ -76,9 +82,12 @@ class WaitDrained(Timed):
 
     def _tell(self, fleet: Fleet, began: float) -> None:
         gone = fleet.clock.monotonic() - began
-        fleet.tell(self.host.name, f"draining, {gone:.0f} of {self.seconds:g} s")
+        what = "watching for requests" if self.is_out else "draining"
+        fleet.tell(self.host.name, f"{what}, {gone:.0f} of {self.seconds:g} s")
 
     def __str__(self) -> str:
+        if self.is_out:
+            return f"see for {self.seconds:g} s that no requests reach {self.app.unit_name}"
         return f"drain {self.app.slot_mark}{self.seconds:g} s"
 
 
@@ -122,32 +131,40 @@ class WaitQuiet(OnHost):
         """
         began = fleet.marked(self.host, self.app, Moment.DEREGISTERED)
         floor = began + self.floor_seconds
-        limit = max(began + self.seconds, floor + LEAST_LOOKS * SAMPLE_SECONDS)
+        # Behind another app's drain its own time may be over before it begins.
+        least = max(floor, fleet.clock.monotonic()) + LEAST_LOOKS * SAMPLE_SECONDS
+        limit = max(began + self.seconds, least)
         while (now := fleet.clock.monotonic()) < floor - self.quiet_seconds:
             fleet.tell(self.host.name, self._gone(fleet, began))
             until = min(now + SAMPLE_SECONDS, floor - self.quiet_seconds)
             _pause(fleet, self, until - fleet.clock.monotonic())
         before: tuple[Connection, ...] | None = None
-        quiet_since, senders = math.inf, Senders(fleet.ignore_peers)
+        quiet_since, senders, blind = math.inf, Senders(fleet.ignore_peers), ""
         while (now := fleet.clock.monotonic()) < limit:
             is_last = limit - now < 2 * SAMPLE_SECONDS
             try:
-                seen = look(fleet, self, 0 if is_last else SAMPLE_SECONDS, limit - now)
+                seconds = 0 if is_last else SAMPLE_SECONDS
+                seen = look(fleet, self, self.ports, seconds, limit - now)
             except (RemoteError, Unreachable) as error:
                 before, quiet_since = None, math.inf
-                state = f"its connections cannot be seen: {error}"
+                blind, state = str(error), f"its connections cannot be seen: {error}"
+                senders.miss(fleet.clock.monotonic())
             else:
+                blind = ""
                 work = [each for each in seen if not each.has_ended or senders.counts(each)]
                 count = connections.busy(work, before)
                 before = seen
                 if now >= floor and not is_last:  # it would not show what has ended
-                    senders.see(seen)
+                    senders.see(seen, fleet.clock.monotonic())
                 quiet_since = math.inf if count else min(quiet_since, now)
-                if now >= max(floor, quiet_since + self.quiet_seconds):
+                clean_at = senders.clean_at(fleet.propagation_seconds)
+                if now >= max(floor, quiet_since + self.quiet_seconds, clean_at):
                     break
                 state = self._state(count, max(0.0, now - quiet_since))
             fleet.tell(self.host.name, f"{state}; {self._gone(fleet, began)}")
             _pause(fleet, self, min(now + SAMPLE_SECONDS, limit) - fleet.clock.monotonic())
+        if blind:
+            fleet.remark(self.host.name, f"{self.app.unit_name}: {UNSEEN}: {blind}")
         refuse_senders(fleet, self, senders)
         refuse_returned(fleet, self, fleet.clock.monotonic())
 
@@ -169,10 +186,14 @@ Drain = WaitDrained | WaitQuiet
 
 
 def look(
-    fleet: Fleet, step: OnHost, seconds: float, most_seconds: float = math.inf
+    fleet: Fleet,
+    step: OnHost,
+    ports: Sequence[int],
+    seconds: float,
+    most_seconds: float = math.inf,
 ) -> tuple[Connection, ...]:
     """Ask the kernel, for so long; an error where it cannot be asked, or does not say."""
-    script = connections.established(step.app.target_port, seconds)
+    script = connections.established(ports, seconds)
     return fleet.remote(step.host).ask(script, min(seconds + ASK_SECONDS, most_seconds))
 
 
@@ -180,10 +201,12 @@ def _see(fleet: Fleet, drain: Drain, senders: Senders, seconds: float = 0.0) -> 
     """Have senders looked for, for so long; where nothing can be seen, say so and go on."""
     end = fleet.clock.monotonic() + seconds
     try:
-        senders.see(look(fleet, drain, seconds))
+        seen = look(fleet, drain, drain.ports, seconds)
     except (RemoteError, Unreachable) as error:
-        text = f"its connections cannot be seen, nor whether requests still arrive: {error}"
-        fleet.tell(drain.host.name, text)
+        if senders.miss(fleet.clock.monotonic()):
+            fleet.remark(drain.host.name, f"{drain.app.unit_name}: {UNSEEN}: {error}")
+    else:
+        senders.see(seen, fleet.clock.monotonic())
     _pause(fleet, drain, end - fleet.clock.monotonic())
 
 
@@ -198,31 +221,25 @@ def _pause(fleet: Fleet, drain: Drain, seconds: float) -> None:
 def refuse_senders(fleet: Fleet, drain: Drain, senders: Senders) -> None:
     """See that nothing sends requests any more; BalancerError where something goes on to.
 
-    It is looked at for as long again as load balancers may need to hear of a deregistration: so
-    late they may cut the connections that outlive their delay.
+    What a sample has shown is looked into until nothing has sent for long enough, or until the next
+    evidence after as long again as load balancers may need to hear of a deregistration: so late
+    they may cut the connections that outlive their delay, and end the health checks, if they ask
+    a target that drains.
     """
-    now = fleet.clock.monotonic()
-    limit, clean_at = now + fleet.propagation_seconds, now
+    now, clean_seconds = fleet.clock.monotonic(), fleet.propagation_seconds
+    limit = now + clean_seconds
     senders.is_over = True
-    while senders.found or now < clean_at:
-        if senders.found and now >= limit:
-            refuse_returned(fleet, drain, now)
-            port = drain.app.target_port
-            raise BalancerError(
-                f"{drain.host}: requests still reach port {port} after its drain, from "
-                f"{senders}, so it was not stopped: something besides its target groups sends "
-                "them. Name that group under `target_groups:`, end what sends, or list peers that "
-                "are no users' under `ignore_peers:`"
-            )
-        if senders.found:
-            clean_at = now + CLEAN_SECONDS
-            fleet.tell(drain.host.name, f"requests still arrive from {senders}; it is not stopped")
+    while now < senders.clean_at(clean_seconds):
+        fleet.tell(drain.host.name, f"requests still arrive from {senders}; it is not stopped")
         _see(fleet, drain, senders, SAMPLE_SECONDS)
         now = fleet.clock.monotonic()
+        if now >= limit and (senders.is_fresh or now >= limit + clean_seconds):
+            refuse_returned(fleet, drain, now)
+            raise BalancerError(f"{drain.host}: {senders.proof}")
     if senders.busy:
         noun = "connection is" if senders.busy == 1 else "connections are"
-        text = f"{senders.busy} {noun} still busy at the end of the delay, and will be cut"
-        fleet.tell(drain.host.name, text)
+        text = f"{senders.busy} {noun} still busy at the end of its drain, and will be cut"
+        fleet.remark(drain.host.name, f"{drain.app.unit_name}: {text}")
 
 
 def refuse_returned(fleet: Fleet, drain: Drain, end: float) -> None:

@@ -66,13 +66,12 @@ class Fleet:
     credentials_end: when AWS's credentials end, by the clock, where nothing renews them; ended:
     asked for the state of a host's instance, which is empty unless it never comes back; withheld:
     asked before a registration for the state in which a host's Auto Scaling group keeps it out of
-    service, which is empty for none; tell:
-    called with what a host is doing right now, for the screen; moments: what one step found out
-    that a later step of the same host and unit needs (monotonic seconds); stop: set when the
-    operator wants an end; clock: by which steps wait; crew: the threads of the run; started: each
-    unit's state right after its start, by host and unit, to recognize restarts by; arrivals: what
-    brought requests to a target that is observed; observations: what was measured of it; notices:
-    what the report names although nothing failed by it.
+    service, which is empty for none; tell: called with what a host is doing right now, for the
+    screen; remark: the same, for what no log and no report may leave out; moments: what one step
+    found out that a later step of the same host and unit needs (monotonic seconds); stop: set when
+    the operator wants an end; clock: by which steps wait; crew: the threads of the run; started:
+    each unit's state right after its start, by host and unit, to recognize restarts by; arrivals:
+    what brought requests to a target that is observed; observations: what was measured of it.
     """
 
     remotes: Mapping[str, Remote]
@@ -88,6 +87,7 @@ class Fleet:
     author: str = ""
     run: str = ""
     tell: Callable[[str, str], None] = _silent
+    remark: Callable[[str, str], None] = _silent
     stop: threading.Event = field(default_factory=threading.Event)
     clock: Clock = CLOCK
     crew: Crew = field(default_factory=Crew)
@@ -95,12 +95,6 @@ class Fleet:
     started: dict[tuple[str, str], UnitState] = field(default_factory=dict)
     arrivals: dict[tuple[str, str], Arrivals] = field(default_factory=dict)
     observations: list[Observation] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
-
-    def notice(self, host: Host, text: str) -> None:
-        """Show at once, and in the report, what is no failure and the operator has to know."""
-        self.notices.append(f"{host}: {text}")
-        self.tell(host.name, f"| {text}")
 
     def remote(self, host: Host) -> Remote:
         """The host's connection."""

@@ -79,8 +79,8 @@ class Arrivals:
         if self.watched_since is None:
             self.watched_since = max(self.since, now - watched_seconds)
         seen, senders = tuple(sample), Senders(self.ignored)
-        for each in (*self.samples, seen):
-            senders.see(each)
+        for compared in (*self.samples, seen):
+            senders.see(compared, now)
         before = {each.ends: each.received for each in self.samples[-1]} if self.samples else {}
         self.samples = (*self.samples, seen)[1 - COMPARED_SAMPLES :]
         self.count += sum(senders.found.values())

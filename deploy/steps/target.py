@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 VERIFY_OUT_SECONDS = 60.0
 SETTLE_SECONDS = 5.0
-"""How long after a registration `healthy` may be of the time before (ELBv2 is eventually
-consistent; 1 s was seen).
+"""How long after a change of a target's state a reading may be of the time before (ELBv2 is
+eventually consistent; 1 s was seen).
 """
 
 
@@ -238,18 +238,28 @@ class Soak(Timed):
     is_entry = True
 
     def run(self, fleet: Fleet) -> None:
-        """Fail as soon as it is not; a slow start counts as part of the soak."""
+        """Fail as soon as it is not; a slow start counts as part of the soak.
+
+        A reading may be of the time before the target became healthy, and another state than
+        `unhealthy` is no verdict of its health checks: both count once they have lasted for a
+        settling time, which the soak waits for.
+        """
         began = fleet.marked(self.host, self.app, Moment.HEALTHY)
-        while (gone := fleet.clock.monotonic() - began) < self.seconds:
-            fleet.tell(self.host.name, f"soaking, {gone:.0f} of {self.seconds:g} s")
-            moment = fleet.clock.monotonic()
-            seen = fleet.look(self.host, self.app, moment, SILENT_API_SECONDS, at_once=False)
-            states = [each.health for each in seen]
+        doubted: float | None = None
+        while (now := fleet.clock.monotonic()) - began < self.seconds or doubted is not None:
+            fleet.tell(self.host.name, f"soaking, {now - began:.0f} of {self.seconds:g} s")
+            seen = fleet.look(self.host, self.app, now, SILENT_API_SECONDS, at_once=False)
+            states, now = [each.health for each in seen], fleet.clock.monotonic()
             sick = [each for each in states if blame.of_target(each, was_healthy=True)]
             health = weakest(sick or states)
-            if health.state is not State.HEALTHY:
-                text = f"{self.host}: target became {health} while soaking"
-                raise _failed(text, health, was_healthy=True)
+            if health.state is State.HEALTHY:
+                doubted = None
+            else:
+                doubted = now if doubted is None else doubted
+                is_verdict = health.state is State.UNHEALTHY
+                if now - (began if is_verdict else doubted) >= SETTLE_SECONDS:
+                    text = f"{self.host}: target became {health} while soaking"
+                    raise _failed(text, health, was_healthy=True)
             if fleet.clock.wait(fleet.stop, 0.1):
                 return
 

@@ -47,8 +47,8 @@ def _stop(
     result = fleet.remote(step.host).change(step.app.name, unit_state.killed(script), seconds)
     if result:
         gone = fleet.clock.monotonic() - began
-        fleet.notice(
-            step.host,
+        fleet.remark(
+            step.host.name,
             f"{name} was killed after {gone:.0f} s (result: {result}): what it had under way, "
             "requests or work, was cut. Look at its journal and its `stop_timeout_seconds:`",
         )

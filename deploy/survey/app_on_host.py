@@ -61,6 +61,12 @@ class SlotOnHost:
         return self.slot.unit_state.active == "active" or self.slot.replaces.is_running
 
     @property
+    def may_have_served(self) -> bool:
+        """Whether what runs may have got requests: all but what a first deploy left unproven."""
+        is_known = bool(self.slot.deployed or self.slot.out)
+        return self.slot.replaces.is_running or (self.slot.unit_state.is_running and is_known)
+
+    @property
     def groups(self) -> tuple[TargetGroup, ...]:
         """The app's target groups."""
         return tuple(each.group for each in self.memberships)

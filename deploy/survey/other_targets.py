@@ -50,8 +50,9 @@ class OtherTarget:
             the only way by which requests reach the app here. None where it does, and for other
             groups.
         is_accepted: Whether the settings accept such a target, beside one that serves.
-        proxy: The process that listens there and has connections to one of these ports, or why
-            that is not known; empty where no such process was seen.
+        proxy: The process that listens there and has connections to one of these ports, or may
+            have had some, or why that is not known; empty where no such process was seen.
+        is_unwatched: Whether the host cannot show connections that have ended.
     """
 
     host: Host
@@ -64,6 +65,7 @@ class OtherTarget:
     missing: Target | None = None
     is_accepted: bool = False
     proxy: str = ""
+    is_unwatched: bool = False
 
     @property
     def problem(self) -> str:
@@ -118,6 +120,8 @@ def notes(found: Iterable[OtherTarget]) -> tuple[str, ...]:
     for each in found:
         if not each.problem:
             reason = f"nothing that listens there was seen to connect to {_listed(each.ports)}"
+            if each.is_unwatched:
+                reason += " (`ss -E` does not work there: short connections were not seen)"
             if each.is_accepted:
                 reason = "that is not drained, and `other_ports:` accepts it"
             names = hosts.setdefault((each.group, each.target.port, reason), [])
@@ -199,19 +203,31 @@ def _asked(found: OtherTarget, remotes: Mapping[str, Remote]) -> OtherTarget:
         return found
     script = read.find_proxy(found.target.port, found.ports).read_by(_proxy)
     try:
-        proxy, doubt = remotes[found.host.name].ask(script, PATIENCE_SECONDS)
+        proxy, doubt, is_unwatched = remotes[found.host.name].ask(script, PATIENCE_SECONDS)
     except DeployError as error:
-        proxy, doubt = "", f"whether a proxy listens there is not known ({error})"
+        doubt = f"whether a proxy listens there is not known ({error})"
+        proxy, is_unwatched = "", False
     # In the own group a doubt decides nothing: the host is refused without it.
-    return replace(found, proxy=proxy or ("" if own else doubt))
+    return replace(found, proxy=proxy or ("" if own else doubt), is_unwatched=is_unwatched)
 
 
-def _proxy(result: CommandResult) -> tuple[str, str]:
-    """The listener that is a client too, in words, and why it is not known; empty for none."""
+def _proxy(result: CommandResult) -> tuple[str, str, bool]:
+    """The listener that is a client too, in words, and why it is not known; empty for none.
+
+    Third: whether connections that last only for a request could not be seen. What has ended shows
+    no process. It may be the listener's where no connection of it was seen: a proxy opens one for
+    each request where it keeps none.
+    """
     reader = Reader(result.facts)
     listeners = reader.every("port.listener", listener)
     clients = set(reader.every("client", values.pid))
+    is_unwatched = bool(reader.text("unwatched"))
     if "port.listener" in reader.unknown:
-        return "", "who listens there cannot be read"
+        return "", "who listens there cannot be read", is_unwatched
     proxy = next((each for each in listeners if each.pid in clients), None)
-    return (f"{proxy} listens there and has connections to the app", "") if proxy else ("", "")
+    if proxy:
+        return f"{proxy} listens there and has connections to the app", "", is_unwatched
+    if listeners and reader.first("ended", values.number):
+        text = f"{listeners[0]} listens there, and connections from the host to the app, which"
+        return f"{text} last only for a request, may be its own", "", is_unwatched
+    return "", "", is_unwatched

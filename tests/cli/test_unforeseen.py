@@ -227,7 +227,6 @@ def builders_fleet() -> Any:
     group = {"web": (builders.group(),)}
     return SimpleNamespace(
         stop=SimpleNamespace(is_set=lambda: False),
-        notices=list[str](),
         clock=CLOCK,
         crew=Crew(),
         groups=group,

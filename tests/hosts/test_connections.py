@@ -155,7 +155,7 @@ def test_what_ended_while_the_port_was_watched_is_work_unless_it_was_there_befor
 
 def test_where_ss_cannot_watch_that_is_an_error() -> None:
     """An old iproute2, or no `stdbuf`: nobody could see connections that have ended."""
-    script = connections.established(5000, 2.5)
+    script = connections.established([5000], 2.5)
     with pytest.raises(RemoteError, match=r"cannot show .* \(exit code 255\)"):
         script.parse(CommandResult("ss", 0, "UNWATCHED 255\n", ""))
 

@@ -119,18 +119,42 @@ def test_p1_what_still_gets_requests_at_the_end_of_its_drain_is_not_stopped(
         until("all healthy", healthy_in(lab, "web-lab"))
 
 
+@pytest.mark.hosts(2)
+def test_p1_what_a_killed_deploy_left_out_and_gets_requests_elsewhere_is_not_stopped(
+    project: Project, lab: Lab
+) -> None:
+    """The delay of the killed drain is over: no group of the settings knows the target."""
+    in_both(project, lab)
+    project.environment["other_groups"] = "ignore"
+    project.shorten_lock()
+    project.build("2.0.0")
+    running = project.hooked().start("deploy", "--env", "lab", "--app", "web", "--yes")
+    running.until(f"@ {short_name(lab.hosts[0].name)}: drain")
+    running.send(signal.SIGKILL)
+    running.wait()
+    until("its delay is over", lambda: lab.hosts[0].name not in lab.health("web-lab"), 60)
+    with Load(lab.url("internal"), rate=80) as internal:
+        ran = project.deploy("2.0.0", "--wait-lock", "60s")
+    flat = " ".join(ran.output.split())
+    assert "that no requests reach web@5000.service" in flat
+    assert "requests still reach port 5000 after its drain, from 10." in flat
+    assert internal.result.failed == 0, internal.result.failures
+    assert ran.code == 5, ran.output
+    assert project.releases()[short_name(lab.hosts[0].name)] == "1.0.0"
+
+
 class Caller(threading.Thread):
     """A client that has a host's own address: a request each 25 ms, each by its own connection."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, pause_seconds: float = 0.025) -> None:
         super().__init__(daemon=True)
-        self._address = address
+        self._address, self._pause_seconds = address, pause_seconds
         self._is_over = threading.Event()
         self.answered = self.failed = 0
 
     def run(self) -> None:
         """Ask until that is over."""
-        while not self._is_over.wait(0.025):
+        while not self._is_over.wait(self._pause_seconds):
             try:
                 connection = HTTPConnection(self._address, 5000, timeout=5)
                 connection.request("GET", "/")
@@ -149,13 +173,16 @@ class Caller(threading.Thread):
 
 
 @pytest.mark.hosts(2)
+@pytest.mark.parametrize(
+    ("pause_seconds", "delay_seconds"), [(0.025, 3), (2.0, 14)], ids=["often", "each 2 s"]
+)
 def test_p1_connections_that_are_over_before_a_look_are_seen_too(
-    project: Project, lab: Lab
+    project: Project, lab: Lab, pause_seconds: float, delay_seconds: int
 ) -> None:
     project.install("1.0.0")
-    set_delay(lab, "web-lab", 3)
+    set_delay(lab, "web-lab", delay_seconds)
     project.build("2.0.0")
-    with Caller(lab.hosts[0].address) as caller:
+    with Caller(lab.hosts[0].address, pause_seconds) as caller:
         ran = project.deploy("2.0.0")
     assert ran.code == 1, ran.output
     flat = " ".join(ran.output.split())
@@ -445,3 +472,81 @@ def test_p1_a_fleet_behind_proxies_is_told_their_port_and_loses_no_request(
 def healthy(lab: Lab) -> set[str]:
     """The targets of web's group that are healthy."""
     return {name for name, state in lab.health("web-lab").items() if state == "healthy"}
+
+
+@pytest.mark.hosts(2)
+def test_p1_behind_a_proxy_a_client_that_goes_past_it_loses_no_request(
+    project: Project, lab: Lab
+) -> None:
+    deregister(lab, "web-lab", *lab.hosts)
+    for host in lab.hosts:
+        lab.shell(host, f"systemd-run --unit=beside --collect python3 -c '{FRONT}'")
+    project.web["target_port"] = OTHER_PORT
+    project.configure()
+    project.build("1.0.0")
+    project.build("2.0.0")
+    try:
+        ran = project.deploy("1.0.0", "--batch", "100%")
+        assert ran.code == 0, ran.output
+        set_delay(lab, "web-lab", 3)
+        with Caller(lab.hosts[0].address) as caller:
+            ran = project.deploy("2.0.0")
+        assert ran.code == 1, ran.output
+        flat = " ".join(ran.output.split())
+        assert "requests still reach port 5000 after its drain, from 10." in flat
+        assert (caller.answered > 0, caller.failed) == (True, 0)
+    finally:
+        for host in lab.hosts:
+            lab.shell(host, "systemctl stop beside.service")
+
+
+@pytest.mark.hosts(2)
+def test_control_behind_a_proxy_that_the_settings_do_not_name_requests_are_lost(
+    project: Project, lab: Lab
+) -> None:
+    """The proxy is the target of another group: no drain stops what it passes on.
+
+    Its own connections come from the host itself, so that the end of the drain does not show them.
+    """
+    project.install("1.0.0")
+    for host in lab.hosts:
+        lab.shell(host, f"systemd-run --unit=beside --collect python3 -c '{FRONT}'")
+    try:
+        register(lab, "internal-lab", *lab.hosts, port=OTHER_PORT)
+        until("healthy behind the proxy", healthy_in(lab, "internal-lab"))
+        project.environment["other_groups"] = "ignore"
+        project.configure()
+        project.build("2.0.0")
+        with Load(lab.url("internal"), rate=80) as load:
+            ran = project.deploy("2.0.0")
+        assert ran.code == 0, ran.output
+        assert load.result.failed > 0
+    finally:
+        for host in lab.hosts:
+            lab.shell(host, "systemctl stop beside.service")
+
+
+@pytest.mark.hosts(2)
+@pytest.mark.parametrize("sidecar", [False, True], ids=["alone", "beside another client"])
+def test_p10_a_proxy_with_a_connection_for_each_request_is_refused_by_name(
+    project: Project, lab: Lab, sidecar: bool
+) -> None:
+    project.install("1.0.0")
+    project.build("2.0.0")
+    before = project.releases()
+    for host in lab.hosts:
+        lab.shell(host, f"systemd-run --unit=beside --collect python3 -c '{FRONT}'")
+        if sidecar:
+            text = PROXY.replace(str(OTHER_PORT), "0").replace("{to}", "5000")
+            lab.shell(host, f"systemd-run --unit=sidecar --collect python3 -c '{text}'")
+    try:
+        register(lab, "internal-lab", *lab.hosts, port=OTHER_PORT)
+        until("healthy behind the proxy", healthy_in(lab, "internal-lab"))
+        with Load(lab.url("internal"), rate=80):
+            ran = project.deploy("2.0.0")
+        assert ran.code == 2, ran.output
+        assert "listens there" in " ".join(ran.output.split())
+        assert project.releases() == before
+    finally:
+        for host in lab.hosts:
+            lab.shell(host, "systemctl stop beside.service sidecar.service 2>/dev/null || true")

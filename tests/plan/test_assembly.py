@@ -15,6 +15,7 @@ from deploy.errors import BadInput
 from deploy.hosts.records import Record
 from deploy.plan import advice, assembly
 from deploy.plan import staging as stock
+from deploy.recovery import failed_host
 from deploy.steps.drain import WaitDrained
 from deploy.steps.staging import RemoveReleases, UploadRelease
 from deploy.steps.target import DeregisterTarget, Soak
@@ -107,6 +108,44 @@ def test_a_fresh_host_has_nothing_to_stop_and_one_that_is_out_nothing_to_drain()
     )
     missing = {"DeregisterTarget", "WaitDrained", "StopUnit"}
     assert names(first.steps) == [name for name in ROLLED if name not in missing]
+
+
+RUNNING = UnitState("loaded", "active", "running", "enabled")
+OUT: dict[str, tuple[Slot, bool]] = {
+    "a drain was cut off, and its delay is over": (builders.slot(out="{}"), True),
+    "taken out by hand, and joined": (builders.slot(), True),
+    "a failed first install": (Slot(unit_state=RUNNING, out="{}"), True),
+    "one that is about to start again": (
+        builders.slot(unit_state=UnitState("loaded", "activating", "auto-restart", "enabled")),
+        True,
+    ),
+    "the unit that it replaces": (Slot(replaces=RUNNING), True),
+    "a first install that was never proven": (Slot(unit_state=RUNNING), False),
+    "deployed, and stopped": (builders.slot(unit_state=UnitState("loaded")), False),
+    "nothing": (Slot(), False),
+}
+
+
+@pytest.mark.parametrize(("slot", "looks"), OUT.values(), ids=OUT)
+def test_p1_what_runs_and_is_out_is_looked_at_before_it_is_stopped(slot: Slot, looks: bool) -> None:
+    """Another way may lead to it: no group of its own sends requests, and it has no delay."""
+    app = builders.app(replaces="legacy.service")
+    found = made([builders.facts(1, {"web": slot}), *old(2)], {"host-1": GONE}, apps=(app,))
+    steps = [step for step in found.steps if step.host.name == "host-1"]
+    kinds = names(steps)
+    assert ("WaitDrained" in kinds) is looks
+    assert "DeregisterTarget" not in kinds
+    if looks:
+        at = kinds.index("WaitDrained")
+        assert kinds[at + 1] in {"StopUnit", "RetireUnit"}
+        assert str(steps[at]) == "see for 15 s that no requests reach web@5000.service"
+
+
+def test_p1_what_still_gets_requests_though_it_is_out_is_left_running() -> None:
+    found = made([builders.facts(1, {"web": builders.slot()}), *old(2)], {"host-1": GONE})
+    host_plan = next(p for batch in found.batches for p in batch if p.host.name == "host-1")
+    way = failed_host.recovery_of(host_plan, host_plan.steps[0])
+    assert (way.steps, way.serves) == ((), False), "it runs as before, and is reported as out"
 
 
 def test_a_drain_lasts_the_groups_delay_and_never_less_than_propagation() -> None:

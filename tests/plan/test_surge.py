@@ -144,6 +144,26 @@ def test_the_unit_of_before_serves_until_the_app_does() -> None:
     assert "legacy.service, which the app replaces" in str(host_plan.after[2])
 
 
+def test_p1_an_old_slot_that_is_out_and_runs_is_looked_at_before_it_is_ended() -> None:
+    host_plan = lane_of(host(), {(1, 5000): GONE})
+    assert names(host_plan.after) == ["WaitDrained 5000", "RetireUnit 5000", "ForgetOut 5000"]
+    assert str(host_plan.after[0]) == "see for 15 s that no requests reach web@5000.service"
+
+
+def test_p1_the_unit_of_before_that_runs_beside_a_slot_is_looked_at_too() -> None:
+    app = builders.app("web", 5000, 5001, replaces="legacy.service")
+    used, first = builders.slot(), Slot(replaces=LEGACY)
+    facts = builders.facts(1, {"web": used}, spares={"web": first})
+    environment = builders.environment(app, rollout=SURGE)
+    on = builders.survey([facts], {"host-1": HEALTHY}, apps=[app]).on(facts.host, app)
+    assert on.spare
+    at = replace(
+        on, spare=replace(on.spare, slot=replace(first, history=used.history), app=app.at(5000))
+    )
+    steps = host_steps.left_over(replace(at, app=app.at(5001)), environment)
+    assert names(steps) == ["WaitDrained 5000", "RetireUnit 5000", "ForgetOut 5000"]
+
+
 WITHDRAWN = {
     "SwitchRelease": ["RetireUnit 5001", "ForgetOut 5001"],
     "StartUnit": ["MarkBad 5001", "RetireUnit 5001", "ForgetOut 5001"],

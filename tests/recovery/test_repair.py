@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import builders
@@ -91,7 +92,7 @@ LEFT: dict[str, tuple[Slot, Health, list[str]]] = {
         GONE,
         ["StopUnit", *SWITCHED],
     ),
-    "started, not proven": (switched_to_new(), GONE, ["StopUnit", *SWITCHED]),
+    "started, not proven": (switched_to_new(), GONE, ["WaitDrained", "StopUnit", *SWITCHED]),
     "enrolled, so it was proven": (
         switched_to_new(),
         INITIAL,
@@ -195,6 +196,27 @@ def test_a_sick_release_leaves_the_group_before_the_unit_of_before_takes_its_pla
     plan = made(sick, UNHEALTHY, replaces="legacy.service")
     revived = ["ReviveUnit", "ProveRevived", "RegisterTarget", "WaitHealthy", "ForgetOut"]
     assert names(plan) == ["DeregisterTarget", "WaitDrained", *revived]
+
+
+@pytest.mark.parametrize(
+    ("sick", "health", "first"),
+    [
+        (switched_to_new(history=()), GONE, ["see for 15 s that no requests reach"]),
+        (switched_to_new(history=()), DRAINING, ["drain 15 s"]),
+        (Slot(out=NOTE), GONE, []),
+    ],
+    ids=["out", "draining", "nothing runs"],
+)
+def test_p1_what_runs_is_looked_at_before_the_unit_of_before_takes_its_place(
+    sick: Slot, health: Health, first: list[str]
+) -> None:
+    legacy = UnitState("loaded", "inactive", "dead", "disabled")
+    plan = made(replace(sick, replaces=legacy), health, replaces="legacy.service")
+    steps = plan.batches[0][0].steps
+    revived = next(n for n, step in enumerate(steps) if type(step).__name__ == "ReviveUnit")
+    assert len(first) == revived
+    for step, text in zip(steps, first, strict=False):
+        assert str(step).startswith(text)
 
 
 def test_a_unit_of_before_that_serves_is_proven_and_its_note_falls() -> None:

@@ -63,15 +63,11 @@ class PaperFleet:
             for name, port in (("web", 5000), ("admin", 5100))
         }
         self.credentials_end: float | None = None
-        self.notices = list[str]()
         self.gone = gone
         self.stop, self.clock, self.crew = threading.Event(), CLOCK, Crew()
         self.tell: Callable[[str, str], None] = lambda _host, _text: None
         self.execution: Execution | None = None
         self._lock = threading.Lock()
-
-    def notice(self, host: Host, text: str) -> None:
-        self.notices.append(f"{host}: {text}")
 
     def do(self, step: Step) -> None:
         line = f"{step.host.name}: {step}"

@@ -12,7 +12,7 @@ from deploy.recovery import failed_host
 from deploy.run import capacity_gate
 from deploy.run.executor import Execution
 from deploy.run.host_runner import HostRunner
-from deploy.run.report import Event, ExitCode, Outcome
+from deploy.run.report import Event, ExitCode, Outcome, Told
 from run.paper_fleet import PATIENCE_SECONDS, PaperFleet, Run, fail, made, old, on, surged
 
 if TYPE_CHECKING:
@@ -65,6 +65,17 @@ def test_a_screen_that_raises_ends_nothing_and_is_reported_once(run: Run) -> Non
     assert len(heard) > 10
     assert len(report.defects) == 1
     assert "showing the progress: a defect in Changeover: OSError" in report.defects[0]
+
+
+def test_a_remark_of_a_step_is_heard_each_time_and_reported_once(run: Run) -> None:
+    def remark(execution: Execution) -> None:
+        execution.fleet.remark("host-1", "2 connections are still busy")
+
+    ran = run(made(old(2)), {"host-1: drain": remark, "host-1: stop": remark})
+    assert ran.report.remarks == ("host-1: 2 connections are still busy",)
+    told = [event for event in ran.events if isinstance(event, Told) and event.lasts]
+    assert [event.host for event in told] == ["host-1", "host-1"]
+    assert ran.report.exit_code is ExitCode.DONE
 
 
 def test_a_defect_between_batches_ends_with_the_report_of_what_was_done(

@@ -62,12 +62,12 @@ def test_a_host_that_somebody_took_back_by_hand_is_told_as_back(run: Run) -> Non
 
 def test_p10_what_was_killed_on_the_way_there_or_back_is_in_the_report(run: Run) -> None:
     def kill(execution: Any) -> None:
-        execution.fleet.notice(builders.host(), "jobs@0.service was killed")
+        execution.fleet.remark("host-1", "jobs@0.service was killed")
 
     first = run(made(old(1)), {"host-1: stop": kill}).report
-    assert first.notices == ("host-1: jobs@0.service was killed",)
+    assert first.remarks == ("host-1: jobs@0.service was killed",)
     assert first.exit_code is ExitCode.DONE
-    assert rollout.merged(first, first).notices == first.notices * 2
+    assert rollout.merged(first, first).remarks == first.remarks * 2
 
 
 class Seams:
@@ -123,9 +123,9 @@ def running(*releases: str, stored: tuple[str, ...] = (OLD, NEW)) -> list[Any]:
     ]
 
 
-def rolled_out(now: Any, on_failure: str = "rollback") -> tuple[Any, Seams]:
+def rolled_out(now: Any, on_failure: str = "rollback", **acts: Any) -> tuple[Any, Seams]:
     """A rollout over three hosts of which the last fails, and what became of the others."""
-    seams = Seams({f"host-3: prove {NEW}": fail}, on_failure, now)
+    seams = Seams({f"host-3: prove {NEW}": fail, **acts}, on_failure, now)
     me = cast("Any", seams)
     return Rollout(me, me, me, me).run_or_take_back(made(old(3), batch=1)), seams
 
@@ -139,6 +139,18 @@ def test_after_a_failure_the_finished_hosts_go_back_where_the_policy_says_so() -
     assert seams.said[1].startswith("Roll back web 1.0.0-"), "the plan is printed first"
     moved = [line for line in seams.on_paper.done if f"its unit to {OLD}" in line]
     assert [line.partition(":")[0] for line in moved] == ["host-3", "host-1", "host-2"]
+
+
+@pytest.mark.usefixtures("steps_on_paper")
+def test_remarks_of_the_way_there_and_of_the_way_back_are_in_one_report() -> None:
+    said: list[str] = []
+
+    def remark(execution: Any) -> None:
+        said.append(f"remark {len(said) + 1}")
+        execution.fleet.remark("host-1", said[-1])
+
+    report, _ = rolled_out(running(NEW, NEW, OLD), **{"host-1: drain": remark})
+    assert report.remarks == ("host-1: remark 1", "host-1: remark 2")
 
 
 @pytest.mark.usefixtures("steps_on_paper")

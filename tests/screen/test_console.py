@@ -22,6 +22,7 @@ from deploy.recovery import failed_host
 from deploy.run import failed_step
 from deploy.run.report import (
     BatchBegan,
+    ExitCode,
     Failure,
     HostEnded,
     Outcome,
@@ -97,13 +98,15 @@ def test_a_log_gets_one_line_for_each_steps_end() -> None:
     ]
 
 
-def test_a_log_hears_of_a_long_wait_only_now_and_then_but_of_every_journal_line(
+def test_a_log_hears_of_a_long_wait_only_now_and_then_but_of_every_journal_line_and_remark(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     step = made().batches[0][0].steps[0]
     waits = [Told("host-1", f"draining, {second} s") for second in range(100)]
     lines = [Told("host-1", "| started"), Told("host-1", "| listening")]
     assert heard(StepBegan(step), *waits, *lines) == ["host-1: | started", "host-1: | listening"]
+    remark = Told("host-1", "2 connections are still busy", lasts=True)
+    assert heard(StepBegan(step), waits[1], remark, waits[2]) == [f"host-1: {remark.text}"]
     monkeypatch.setattr(log_lines, "QUIET_SECONDS", 0.0)
     assert heard(StepBegan(step), waits[7]) == ["host-1: draining, 7 s"]
 
@@ -163,6 +166,14 @@ def test_the_live_table_shows_active_hosts_first_and_counts_the_rest() -> None:
     assert "… and 6 more hosts" in text
 
 
+def test_a_remark_of_a_step_that_did_what_it_says_stays_on_the_screen() -> None:
+    remark = "host-1: web@5000.service: 2 connections are still busy"
+    ended = Report(made(), {"host-1": Outcome.DONE}, remarks=(remark,))
+    text = printed(tables.render_report(ended, "inv deploy -e x"))
+    assert text.count(remark) == 1
+    assert ended.exit_code is ExitCode.DONE
+
+
 def test_a_failure_is_told_once_and_whole() -> None:
     found = made()
     failure = Failure(
@@ -194,7 +205,7 @@ def test_a_failure_is_told_once_and_whole() -> None:
 
 
 def test_a_notice_is_in_the_report_of_a_deploy_that_went_well() -> None:
-    done = Report(made(), {"host-1": Outcome.DONE}, notices=("host-1: jobs was killed",))
+    done = Report(made(), {"host-1": Outcome.DONE}, remarks=("host-1: jobs was killed",))
     assert done.exit_code == 0
     assert "host-1: jobs was killed" in printed(tables.render_report(done, ""))
 

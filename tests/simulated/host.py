@@ -116,9 +116,10 @@ class Remote:
         facts = self._shown(self._home(unit.partition("@")[0]).of_unit(unit))
         return CommandResult("", 0, "", "", facts=facts)
 
-    def _connections(self, port: str, watch_seconds: str) -> CommandResult:
+    def _connections(self, watch_seconds: str, *ports: str) -> CommandResult:
         CLOCK.sleep(float(watch_seconds))
-        return CommandResult("", 0, surveys.connections(self._on_port(int(port))), "")
+        shown = [surveys.connections(self._on_port(int(port))) for port in ports]
+        return CommandResult("", 0, "\n".join(shown), "")
 
     def _runtime(self, app: str, port: str) -> CommandResult:
         place = self._on_port(int(port))

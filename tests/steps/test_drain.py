@@ -23,12 +23,12 @@ from deploy.errors import (
 )
 from deploy.plan import advice, host_steps
 from deploy.recovery import failed_host
-from deploy.steps.drain import WaitDrained, WaitQuiet
+from deploy.steps.drain import LEAST_LOOKS, LOOK_SECONDS, SAMPLE_SECONDS, WaitDrained, WaitQuiet
 from deploy.steps.fleet import Moment, Stopped
 from deploy.survey.slot import Listener, Slot, UnitState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from deploy.hosts.scripts.script import Script
     from deploy.steps.fleet import Fleet
@@ -67,6 +67,8 @@ class PaperFleet:
     at: float = 0.0
     looks: list[float] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    ports: set[tuple[object, ...]] = field(default_factory=set)
     limits: list[float] = field(default_factory=list)
     read_at: float | None = None
     propagation_seconds: float = 15.0
@@ -105,7 +107,8 @@ class PaperFleet:
         self.looks.append(self.at)
         self.limits.append(timeout_seconds)
         (program,) = script.programs
-        watched_seconds = float(program.arguments[1])
+        watched_seconds = float(program.arguments[0])
+        self.ports.add(program.arguments[1:])
         said = self.says(self.at)
         if not watched_seconds:  # a look does not show what has ended
             kept = (
@@ -120,6 +123,10 @@ class PaperFleet:
     def tell(self, host: str, text: str) -> None:
         del host
         self.told.append(text)
+
+    def remark(self, host: str, text: str) -> None:
+        assert host == "host-1"
+        self.remarks.append(text)
 
     def until_out(
         self, host: object, app: object, moment: float, timeout: float
@@ -199,7 +206,10 @@ def test_begun_again_late_it_still_looks_for_the_quiet_seconds(drain: Drain) -> 
     """After a broken connection, or behind another app's drain: nothing was seen before."""
     fleet = drain(lambda _: kernel(0), at=30.0)
     assert 35.0 <= fleet.at < 35.6
-    assert drain(lambda _: kernel(0), at=61.0).looks == []
+    late = drain(lambda _: kernel(0), at=61.0)
+    assert len(late.looks) == LEAST_LOOKS, "its own time was over, and nobody had looked"
+    with pytest.raises(BalancerError, match="still reach port 5000"):
+        drain(ended, at=61.0)
 
 
 def test_the_display_says_what_it_sees(drain: Drain) -> None:
@@ -426,13 +436,12 @@ def test_p1_a_delay_as_short_as_the_floor_still_shows_who_sends(drain: Drain) ->
         lambda at: used(at, peer="10.9.1.1:41000"),
         lambda _: line(100),
         lambda at: line(0) if at > 30 else "",
-        lambda at: used(min(at, 40.0)),
         lambda at: line(100) if at < 55 else f"UNCONN {line(101)}",
         lambda at: ended(at, "127.0.0.1"),
     ],
     ids=[
         *("loopback", "the host itself", "IPv6 loopback", "the host in a socket for both"),
-        *("ignored", "old and idle", "opened and silent", "ended before"),
+        *("ignored", "old and idle", "opened and silent"),
         *("closed at last", "questions of the host's own"),
     ],
 )
@@ -451,26 +460,186 @@ def test_what_the_load_balancer_cuts_late_is_waited_for(drain: Drain) -> None:
     assert any("requests still arrive from 10.0.0.9 (1 connection)" in each for each in fleet.told)
 
 
+def at_times(*times: float, peers: Sequence[str] = ("10.0.0.9",)) -> Callable[[float], str]:
+    """A connection for each request, of one peer after the other, over in a moment.
+
+    A look sees those that end in its seconds: of `LOOK_SECONDS` before the delay ends, and of
+    `SAMPLE_SECONDS` after it.
+    """
+
+    def says(at: float) -> str:
+        seconds = LOOK_SECONDS if at < 60.0 else SAMPLE_SECONDS
+        return "".join(
+            "UNCONN " + line(100, peer=f"{peers[number % len(peers)]}:{40000 + number}")
+            for number, moment in enumerate(times)
+            if at <= moment < at + seconds
+        )
+
+    return says
+
+
+def test_what_one_sample_showed_is_looked_into_though_the_next_shows_nothing(drain: Drain) -> None:
+    """An old connection that was used after every load balancer knew, and is idle since.
+
+    A web socket of a load balancer's own ends so, too: nothing is accused without new evidence.
+    """
+    fleet = drain(lambda at: used(min(at, 40.0)), WAIT)
+    assert 69.5 <= fleet.at < 71.0
+    cut = drain(lambda at: used(min(at, 40.0)) if at < 59 else "", WAIT)
+    assert cut.at < 61.0, "it was cut with the delay, and opened again by nobody"
+
+
+def used_at(*times: float) -> Callable[[float], str]:
+    """An old connection, idle but for a request at each of these times."""
+    return lambda at: line(100 + 100 * sum(at > moment for moment in times))
+
+
+@pytest.mark.parametrize(
+    ("step", "times"),
+    [(WAIT, (30.0, 62.0, 72.0, 84.0)), (STEP, (14.0, 18.0, *range(27, 99, 9)))],
+    ids=["wait: between two samples and after the delay", "quiet: idle for longer than it asks"],
+)
+def test_p1_an_idle_connection_that_is_used_now_and_then_is_seen(
+    drain: Drain, step: WaitQuiet | WaitDrained, times: Sequence[float]
+) -> None:
+    with pytest.raises(BalancerError, match=r"still reach port 5000 .* from 10\.0\.0\.9 \(1 conn"):
+        drain(used_at(*times), step)
+
+
+def test_a_web_socket_in_use_lengthens_a_quiet_drain_and_accuses_nobody(drain: Drain) -> None:
+    """The load balancer's own node may send by it until the delay is over, and cuts it then."""
+    typed = used_at(14.0, 18.0, 30.0, 42.0, 54.0)
+    assert 60.0 <= drain(lambda at: typed(at) if at < 60 else "").at < 61.5
+    assert 18.0 + 15.0 <= drain(used_at(14.0, 18.0)).at < 18.0 + 17.0
+
+
+def test_p1_nodes_that_take_turns_are_seen_though_none_sends_twice(drain: Drain) -> None:
+    """Two nodes of a load balancer that nobody named, each with a connection for each request."""
+    nodes = [f"10.0.0.{number}" for number in range(20, 60)]
+    turns = at_times(*(50.5 + 2 * number for number in range(40)), peers=nodes)
+    with pytest.raises(BalancerError, match=r"from 10\.0\.0\.20 \(1 connection\), .* more, so"):
+        drain(turns, WAIT)
+
+
+@pytest.mark.parametrize("start", [50.1, 51.0, 52.0, 52.9])
+@pytest.mark.parametrize("pause", [3.0, 7.0])
+def test_p1_a_request_every_few_seconds_is_seen(drain: Drain, start: float, pause: float) -> None:
+    with pytest.raises(BalancerError, match="still reach port 5000"):
+        drain(at_times(*(start + pause * number for number in range(40))), WAIT)
+
+
+@pytest.mark.parametrize("moment", [51.0, 57.0])
+def test_one_request_that_came_late_is_waited_for_and_nobody_is_accused(
+    drain: Drain, moment: float
+) -> None:
+    """A node that heard of the deregistration later than any should."""
+    fleet = drain(at_times(moment), WAIT)
+    assert fleet.propagation_seconds <= fleet.at - moment < fleet.propagation_seconds + 5.0
+    assert any("requests still arrive from 10.0.0.9" in each for each in fleet.told)
+
+
+def test_control_what_was_seen_to_send_is_not_stopped_unseen(drain: Drain) -> None:
+    """`ss` fails from then on: that nothing sends any more was not seen."""
+    says = at_times(51.0, 57.0)
+    with pytest.raises(BalancerError, match="still reach port 5000"):
+        drain(lambda at: says(at) if at < 60 else "no ss", WAIT)
+
+
+OUT = replace(WAIT, seconds=15.0, is_out=True)
+
+
+def test_what_is_out_already_is_looked_at_for_a_moment_that_counts_from_its_own_beginning(
+    drain: Drain,
+) -> None:
+    fleet = drain(lambda _: kernel(0), OUT, at=500.0)
+    assert 515.0 <= fleet.at < 515.2
+    assert fleet.looks == pytest.approx([500.0, 505.0, 510.0], abs=0.1), "watched for 10 s"
+    assert "watching for requests, 0 of 15 s" in fleet.told
+
+
+@pytest.mark.parametrize("says", [used, ended, short], ids=["used again", "ended", "short"])
+def test_p1_what_is_out_and_gets_requests_by_another_way_is_not_stopped(
+    drain: Drain, says: Callable[[float], str]
+) -> None:
+    with pytest.raises(BalancerError, match="still reach port 5000"):
+        drain(says, OUT, at=500.0)
+
+
+def test_an_end_is_heeded_while_what_is_out_is_looked_at(drain: Drain) -> None:
+    with pytest.raises(Stopped):
+        drain(lambda _: kernel(0), OUT, at=500.0, stop_at=505.0)
+
+
+def test_p1_behind_a_proxy_what_comes_to_the_apps_own_port_is_seen(drain: Drain) -> None:
+    """The proxy's own connections are the host's; a client that goes past it is not."""
+    step = replace(WAIT, app=builders.app(target_port=80).at(5000))
+
+    def proxied(at: float) -> str:
+        return used(at, peer="127.0.0.1:50000", local="127.0.0.1:5000")
+
+    def past_it(at: float) -> str:
+        return proxied(at) + used(at, peer="10.0.0.7:41000")
+
+    fleet = drain(proxied, step)
+    assert fleet.at < 60.2
+    assert fleet.ports == {("80", "5000")}
+    with pytest.raises(BalancerError, match=r"still reach port 5000 .* from 10\.0\.0\.7"):
+        drain(past_it, step)
+    with pytest.raises(BalancerError, match=r"still reach ports 80 and 5000 after"):
+        drain(lambda at: past_it(at) + used(at, local="10.0.0.1:80"), step)
+
+
 def test_requests_that_are_still_under_way_are_counted_and_said(drain: Drain) -> None:
     fleet = drain(lambda _: kernel(2), WAIT)
-    assert fleet.told[-1] == "2 connections are still busy at the end of the delay, and will be cut"
+    assert fleet.remarks == [
+        "web@5000.service: 2 connections are still busy at the end of its drain, and will be cut"
+    ]
     assert fleet.at < 60.2
 
 
-def test_a_host_whose_connections_cannot_be_seen_is_drained_with_a_warning(drain: Drain) -> None:
-    fleet = drain(lambda _: "no ss", WAIT)
-    assert fleet.at < 60.2
-    assert any("nor whether requests still arrive" in each for each in fleet.told)
+@pytest.mark.parametrize("step", [WAIT, STEP], ids=["wait", "quiet"])
+def test_a_host_whose_connections_cannot_be_seen_is_drained_with_a_remark(
+    drain: Drain, step: WaitQuiet | WaitDrained
+) -> None:
+    fleet = drain(lambda _: "no ss", step)
+    assert fleet.at < 60.6
+    (remark,) = fleet.remarks
+    assert remark.startswith(
+        "web@5000.service: its connections cannot be seen, nor whether requests still arrive: "
+    )
 
 
-@pytest.mark.parametrize("propagation_seconds", [60.0, 120.0])
+def test_a_look_that_fails_once_and_is_made_up_for_is_no_remark(drain: Drain) -> None:
+    assert drain(lambda at: "no ss" if 13 < at < 14 else kernel(0)).remarks == []
+
+
+@pytest.mark.parametrize("propagation_seconds", [0.0, 2.0, 60.0, 120.0])
 def test_a_drain_as_short_as_the_propagation_is_looked_at_a_moment_longer(
     drain: Drain, propagation_seconds: float
 ) -> None:
     step = replace(WAIT, seconds=propagation_seconds)
     fleet = drain(lambda _: "", step, propagation_seconds=propagation_seconds)
-    assert propagation_seconds + 1.0 <= fleet.at < propagation_seconds + 1.2
+    longer = min(5.0, max(propagation_seconds, 1.0))
+    assert propagation_seconds + longer <= fleet.at < propagation_seconds + longer + 0.2
     assert len(fleet.looks) == 3
+
+
+@pytest.mark.parametrize("start", [15.1, 16.0, 17.0, 17.9])
+def test_p1_a_delay_as_short_as_the_floor_shows_a_request_every_few_seconds(
+    drain: Drain, start: float
+) -> None:
+    requests = [start + 3.0 * number for number in range(40)]
+
+    def says(at: float) -> str:
+        seconds = 2.5 if at < 20.0 else SAMPLE_SECONDS
+        return "".join(
+            "UNCONN " + line(100, peer=f"10.0.0.9:{40000 + number}")
+            for number, moment in enumerate(requests)
+            if at <= moment < at + seconds
+        )
+
+    with pytest.raises(BalancerError, match="still reach port 5000"):
+        drain(says, replace(WAIT, seconds=15.0))
 
 
 def test_an_end_is_heeded_while_requests_still_arrive(drain: Drain) -> None:

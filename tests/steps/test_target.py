@@ -187,6 +187,15 @@ def test_the_end_of_a_drain_is_read_again_before_anybody_is_accused() -> None:
         drain.WaitDrained(HOST, WEB, 10.0).run(made)
 
 
+def test_a_look_at_what_is_out_already_makes_no_address_wait_for_a_delay() -> None:
+    """It was no target for longer than that: it may come back at once (ALB guide)."""
+    made, _ = fleet(lambda _: GONE, target_type="ip", delay_seconds=300.0)
+    drain.WaitDrained(HOST, WEB, 15.0, is_out=True).run(made)
+    began = made.clock.monotonic()
+    RegisterTarget(HOST, WEB).run(made)
+    assert made.clock.monotonic() - began < 1.0
+
+
 BOTH = ("web-public", "web-internal")
 
 
@@ -338,3 +347,70 @@ def test_a_scaling_api_that_fails_keeps_no_proven_host_out() -> None:
     RegisterTarget(HOST, WEB).run(made)
     assert registrar.calls == [("register", "web-lab")]
     assert told == ["throttled; its lifecycle state was not looked at"]
+BEFORE = [
+    INITIAL,
+    DRAINING,
+    GONE,
+    Health(State.UNHEALTHY, "Target.Timeout"),
+    Health(State.UNUSED, "Target.NotInUse"),
+]
+
+
+@pytest.mark.parametrize("seconds", [3.0, 30.0])
+@pytest.mark.parametrize("before", BEFORE, ids=[f"{each}" for each in BEFORE])
+def test_one_old_reading_right_after_healthy_fails_no_soak(before: Health, seconds: float) -> None:
+    """AWS's nodes do not agree at once: one shows what was before the target became healthy."""
+    made, poller = fleet(lambda now: before if now < 2.5 else HEALTHY)
+    made.mark(HOST, WEB, Moment.HEALTHY)
+    target.Soak(HOST, WEB, seconds).run(made)
+    assert len(poller.reads) >= 2
+    assert made.clock.monotonic() >= seconds
+
+
+def test_an_old_reading_in_the_middle_of_a_soak_fails_none() -> None:
+    made, _ = fleet(lambda now: GONE if 10.0 < now < 13.0 else HEALTHY)
+    made.mark(HOST, WEB, Moment.HEALTHY)
+    target.Soak(HOST, WEB, 30.0).run(made)
+
+
+@pytest.mark.parametrize("seconds", [3.0, 30.0])
+@pytest.mark.parametrize("state", BEFORE, ids=[f"{each}" for each in BEFORE])
+def test_control_a_state_that_lasts_fails_the_soak_however_short(
+    state: Health, seconds: float
+) -> None:
+    made, _ = fleet(lagging(HEALTHY, state, 1.0))
+    made.mark(HOST, WEB, Moment.HEALTHY)
+    with pytest.raises(BalancerError, match="while soaking") as caught:
+        target.Soak(HOST, WEB, seconds).run(made)
+    assert made.clock.monotonic() <= 1.0 + target.SETTLE_SECONDS + 2 * TICK_SECONDS
+    # What was deregistered, or registered anew, by something else is no release's fault.
+    assert caught.value.blames_release is (state.state is State.UNHEALTHY)
+
+
+def test_control_an_unhealthy_target_ends_a_soak_at_once() -> None:
+    made, _ = fleet(lagging(HEALTHY, Health(State.UNHEALTHY), 8.0))
+    made.mark(HOST, WEB, Moment.HEALTHY)
+    with pytest.raises(BalancerError, match="became unhealthy while soaking"):
+        target.Soak(HOST, WEB, 30.0).run(made)
+    assert made.clock.monotonic() <= 8.0 + 2 * TICK_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("state", "blames"),
+    [
+        (Health(State.UNUSED, "Target.NotInUse", "no listener"), False),
+        (GONE, False),
+        (DRAINING, False),
+        (INITIAL, True),
+        (Health(State.UNHEALTHY, "Target.ResponseCodeMismatch"), True),
+    ],
+    ids=str,
+)
+def test_a_release_is_blamed_for_what_its_health_checks_say_alone(
+    state: Health, blames: bool
+) -> None:
+    made, _ = fleet(lambda _: state)
+    made.mark(HOST, WEB, Moment.REGISTERED)
+    with pytest.raises(BalancerError) as caught:
+        WaitHealthy(HOST, WEB).run(made)
+    assert caught.value.blames_release is blames

@@ -197,6 +197,11 @@ def test_p10_a_target_that_leaves_the_own_group_is_none() -> None:
         (("client=7",), ""),
         (("port.listener=7", "client=x"), "who listens there cannot be read"),
         ((f"port.listener={NGINX}", "client=x"), ""),
+        ((f"port.listener={NGINX}", "ended=3"), "nginx.service (pid 7, nginx) listens there, and"),
+        ((f"port.listener={NGINX}", "client=8", "ended=3"), "nginx.service (pid 7, nginx) listens"),
+        ((f"port.listener={NGINX}", "client=8", "ended=0"), ""),
+        ((f"port.listener={NGINX}", "ended=x"), ""),
+        (("ended=3",), ""),
         ((), ""),
     ],
 )
@@ -208,6 +213,17 @@ def test_p10_a_proxy_is_who_listens_there_and_connects_to_the_app(
     assert bool(other.problem) is bool(said)
     if said:
         assert "requests would come by that way while the app is stopped" in other.problem
+
+
+def test_p10_a_host_that_cannot_show_what_has_ended_is_said_to() -> None:
+    others = other_targets.seen(
+        found(*(Target(id_, 80) for id_ in (FIRST, SECOND))),
+        on() | {"host-2": on("unwatched=yes", "unwatched=yes")["host-2"]},
+    )
+    known, blind = other_targets.notes(others)
+    assert (known[:7], blind[:7]) == ("host-1:", "host-2:")
+    assert "`ss -E` does not work there" in blind
+    assert "`ss -E`" not in known
 
 
 def test_p10_a_host_that_does_not_say_is_no_host_without_a_proxy() -> None:

@@ -65,13 +65,14 @@ class Connection:
         return not self.is_told or bool(self.unread or self.unsent) or waits or has_moved
 
 
-def established(port: int, watch_seconds: float = 0) -> Script[tuple[Connection, ...]]:
-    """Ask the kernel for the established connections to a port, with its figures on each.
+def established(ports: Iterable[int], watch_seconds: float = 0) -> Script[tuple[Connection, ...]]:
+    """Ask the kernel for the established connections to ports, with its figures on each.
 
     Watched before that for so many seconds, also for those that end meanwhile: a connection for
     each request is over before a look can find it.
     """
-    ask = program("connections", int(port), f"{watch_seconds:.2f}" if watch_seconds else 0)
+    seconds = f"{watch_seconds:.2f}" if watch_seconds else 0
+    ask = program("connections", seconds, *map(int, ports))
     name = "looking at its connections"
     return Script(name, (ask,), _parsed, must_succeed=True)
 

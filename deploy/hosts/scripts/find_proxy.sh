@@ -1,20 +1,37 @@
 # shellcheck shell=sh
-# Who listens on a port and has connections to others: a proxy. $1: the port; then the others.
-# A connection may be short, so that many looks are needed. It follows `processes`.
-port=$1 filter=''
-shift
+# Who listens on a port and has connections to others: a proxy. $1: the port; $2: how many looks;
+# then the others. It follows `processes`.
+#
+# A connection may last only for a request, so that many looks are needed, of which only one that
+# shows a listener is enough: others may have connections too. Between them the ends of connections
+# are watched. Those show no process, so the looks are what can name one.
+port=$1 looks=$2 filter=''
+shift 2
 for each in "$@"; do
   filter="$filter${filter:+ or }dport = :$each"
 done
 listeners "$port" port
 [ -n "$(ss -ltnH "sport = :$port")" ] || exit 0
-look=0
-while [ "$look" -lt 20 ]; do
-  pids=$(ss -tnpH state established "( $filter )" | grep -o ',pid=[0-9]*,fd=' | tr -cd '0-9\n' | sort -u)
-  for pid in $pids; do
-    fact client "$pid"
+process_ids() { grep -o ',pid=[0-9]*,fd=' | tr -cd '0-9\n' | sort -u; }
+own=" $(ss -ltnpH "sport = :$port" | process_ids | tr '\n' ' ')"
+known=' ' look=0 ended=0
+while [ "$look" -lt "$looks" ]; do
+  for pid in $(ss -tnpH state connected "( $filter )" | process_ids); do
+    case $known in *" $pid "*) ;; *) known="$known$pid " && fact client "$pid" ;; esac
+    case $own in *" $pid "*) exit 0 ;; esac
   done
-  [ -z "$pids" ] || break
-  sleep 0.1
+  seen=$(
+    {
+      timeout 0.25 stdbuf -oL ss -tnHE "( $filter )" 2>/dev/null
+      code=$?
+      # 124: the time is up; 141: head has seen enough.
+      case $code in 124 | 141) ;; *) echo unwatched ;; esac
+    } | head -n 100
+  )
+  case $seen in
+    *unwatched*) fact unwatched yes && sleep 0.1 ;;
+    *UNCONN*) ended=$((ended + 1)) ;;
+  esac
   look=$((look + 1))
 done
+fact ended "$ended"

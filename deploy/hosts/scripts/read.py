@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from deploy.errors import CommandResult
 
+PROXY_LOOKS = 20
+"""How often a host looks for a proxy's connections: a look and what ends after it take 0.3 s."""
+
 MOST_FOUND_BYTES = 64 * 1024 * 1024
 """How much a host prints of what lies there of a release: beyond it, files are sent anew."""
 
@@ -81,7 +84,8 @@ def find_contents(
 def find_proxy(port: int, others: Iterable[int]) -> Script[CommandResult]:
     """Who listens on a port, and which processes have connections to other ports.
 
-    Facts with the keys `port.listener` and `client`.
+    Facts with the keys `port.listener` and `client`; `ended`, after how many looks connections from
+    the host to those ports had ended; `unwatched`, where it cannot see such.
     """
-    look = program("find_proxy", int(port), *map(int, others))
+    look = program("find_proxy", int(port), PROXY_LOOKS, *map(int, others))
     return Script("looking for a proxy", (*processes(), look), as_it_is, must_succeed=True)

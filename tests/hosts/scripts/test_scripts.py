@@ -42,7 +42,7 @@ SCRIPTS: dict[str, str | Script[Any]] = {
     "survey_slots": text_of(read.survey_slots([("web", 5000, "web@5000.service")])),
     "survey_app, all": read.survey_app("web", "web", "old.service", "/etc/web env").text,
     "runtime": service.runtime("web", "web@5000.service", 5000),
-    "connections": connections.established(5000),
+    "connections": connections.established([80, 5000]),
     "prepare": upload.prepare("web", "web"),
     "find_contents": read.find_contents("web", "1.0.0-aaaaaaaaaaaa"),
     "receive_release": upload.receive_release("web", "1.0.0-aaaaaaaaaaaa", "web", 0, "0" * 64),
