@@ -115,7 +115,7 @@ def _watch(
         seconds = min(SAMPLE_SECONDS, left)
         after = fleet.clock.monotonic() + seconds
         try:
-            sample = look(fleet, step, (step.app.target_port,), seconds)
+            sample = look(fleet, step.host, (step.app.target_port,), seconds)
         except (RemoteError, Unreachable) as error:
             arrivals.is_blind = True
             fleet.tell(step.host.name, f"its connections cannot be seen: {error}")

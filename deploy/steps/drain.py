@@ -15,6 +15,7 @@ from deploy.steps.senders import Senders
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from deploy.aws.inventory import Host
     from deploy.aws.targets import TargetGroup
     from deploy.hosts.scripts.connections import Connection
     from deploy.steps.fleet import Fleet
@@ -24,8 +25,12 @@ STALE_SECONDS = 10.0
 """How long the API may show a drained target as receiving before that is held to be true."""
 SAMPLE_SECONDS = 0.5
 ASK_SECONDS = 5.0
-LAST_LOOKS, LOOK_SECONDS = 2, 5.0
-"""How often, and how long each time, a port is watched for requests right before a delay ends."""
+WATCHED_SECONDS, LOOK_SECONDS = 10.0, 2.5
+"""How long a port is watched for requests right before a delay ends, and how long at a time: an
+operator's wish for an end is heeded between two looks.
+"""
+LEAST_WATCHED_SECONDS = 5.0
+"""How long at least, unless load balancers need less to hear of a deregistration."""
 UNSEEN = "its connections cannot be seen, nor whether requests still arrive"
 LEAST_LOOKS = 5
 """How often a port that never gets quiet is looked at after its floor: three looks show who sends,
@@ -56,18 +61,17 @@ class WaitDrained(Timed):
         not show when it is over (ALB guide, deregistration delay). Raises Stopped when the
         operator wants an end.
         """
-        if self.is_out:
-            began = first = fleet.clock.monotonic()
-        else:
-            began = fleet.marked(self.host, self.app, Moment.DEREGISTERED)
-            first = began + fleet.propagation_seconds
-        least = max(2 * SAMPLE_SECONDS, min(LOOK_SECONDS, fleet.propagation_seconds))
+        now, moment = fleet.clock.monotonic(), Moment.DEREGISTERED
+        began = now if self.is_out else fleet.marked(self.host, self.app, moment)
+        first = began + (0 if self.is_out else fleet.propagation_seconds)
+        least = max(2 * SAMPLE_SECONDS, min(LEAST_WATCHED_SECONDS, fleet.propagation_seconds))
         end = max(began + self.seconds, first + least)
         senders = Senders(fleet.ignore_peers)
         self._wait(fleet, began, first)
         _see(fleet, self, senders)
-        self._wait(fleet, began, end - LAST_LOOKS * LOOK_SECONDS)
-        for left in range(LAST_LOOKS, 0, -1):
+        self._wait(fleet, began, end - WATCHED_SECONDS)
+        looks = max(2, math.ceil((end - fleet.clock.monotonic()) / LOOK_SECONDS - 0.1))
+        for left in range(looks, 0, -1):
             self._tell(fleet, began)
             seconds = max(SAMPLE_SECONDS, (end - fleet.clock.monotonic()) / left)
             _see(fleet, self, senders, seconds)
@@ -144,7 +148,7 @@ class WaitQuiet(OnHost):
             is_last = limit - now < 2 * SAMPLE_SECONDS
             try:
                 seconds = 0 if is_last else SAMPLE_SECONDS
-                seen = look(fleet, self, self.ports, seconds, limit - now)
+                seen = look(fleet, self.host, self.ports, seconds, limit - now)
             except (RemoteError, Unreachable) as error:
                 before, quiet_since = None, math.inf
                 blind, state = str(error), f"its connections cannot be seen: {error}"
@@ -186,22 +190,18 @@ Drain = WaitDrained | WaitQuiet
 
 
 def look(
-    fleet: Fleet,
-    step: OnHost,
-    ports: Sequence[int],
-    seconds: float,
-    most_seconds: float = math.inf,
+    fleet: Fleet, host: Host, ports: Sequence[int], seconds: float, most_seconds: float = math.inf
 ) -> tuple[Connection, ...]:
     """Ask the kernel, for so long; an error where it cannot be asked, or does not say."""
     script = connections.established(ports, seconds)
-    return fleet.remote(step.host).ask(script, min(seconds + ASK_SECONDS, most_seconds))
+    return fleet.remote(host).ask(script, min(seconds + ASK_SECONDS, most_seconds))
 
 
 def _see(fleet: Fleet, drain: Drain, senders: Senders, seconds: float = 0.0) -> None:
     """Have senders looked for, for so long; where nothing can be seen, say so and go on."""
     end = fleet.clock.monotonic() + seconds
     try:
-        seen = look(fleet, drain, drain.ports, seconds)
+        seen = look(fleet, drain.host, drain.ports, seconds)
     except (RemoteError, Unreachable) as error:
         if senders.miss(fleet.clock.monotonic()):
             fleet.remark(drain.host.name, f"{drain.app.unit_name}: {UNSEEN}: {error}")

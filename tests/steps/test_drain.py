@@ -23,7 +23,7 @@ from deploy.errors import (
 )
 from deploy.plan import advice, host_steps
 from deploy.recovery import failed_host
-from deploy.steps.drain import LEAST_LOOKS, LOOK_SECONDS, SAMPLE_SECONDS, WaitDrained, WaitQuiet
+from deploy.steps.drain import LEAST_LOOKS, WaitDrained, WaitQuiet
 from deploy.steps.fleet import Moment, Stopped
 from deploy.survey.slot import Listener, Slot, UnitState
 
@@ -109,6 +109,8 @@ class PaperFleet:
         (program,) = script.programs
         watched_seconds = float(program.arguments[0])
         self.ports.add(program.arguments[1:])
+        if isinstance(self.says, Requests):
+            self.says.seconds = watched_seconds
         said = self.says(self.at)
         if not watched_seconds:  # a look does not show what has ended
             kept = (
@@ -450,7 +452,7 @@ def test_what_is_no_evidence_ends_a_drain_in_its_time(
 ) -> None:
     fleet = drain(says, WAIT, ignore_peers=(ip_network("10.9.0.0/16"),))
     assert 60.0 <= fleet.at < 60.2
-    assert len(fleet.looks) == 3
+    assert len(fleet.looks) == 5
 
 
 def test_what_the_load_balancer_cuts_late_is_waited_for(drain: Drain) -> None:
@@ -460,22 +462,28 @@ def test_what_the_load_balancer_cuts_late_is_waited_for(drain: Drain) -> None:
     assert any("requests still arrive from 10.0.0.9 (1 connection)" in each for each in fleet.told)
 
 
-def at_times(*times: float, peers: Sequence[str] = ("10.0.0.9",)) -> Callable[[float], str]:
+@dataclass
+class Requests:
     """A connection for each request, of one peer after the other, over in a moment.
 
-    A look sees those that end in its seconds: of `LOOK_SECONDS` before the delay ends, and of
-    `SAMPLE_SECONDS` after it.
+    A look sees those that end while it watches; seconds: for how long it does.
     """
 
-    def says(at: float) -> str:
-        seconds = LOOK_SECONDS if at < 60.0 else SAMPLE_SECONDS
+    times: Sequence[float]
+    peers: Sequence[str] = ("10.0.0.9",)
+    seconds: float = 0.0
+
+    def __call__(self, at: float) -> str:
         return "".join(
-            "UNCONN " + line(100, peer=f"{peers[number % len(peers)]}:{40000 + number}")
-            for number, moment in enumerate(times)
-            if at <= moment < at + seconds
+            "UNCONN " + line(100, peer=f"{self.peers[number % len(self.peers)]}:{40000 + number}")
+            for number, moment in enumerate(self.times)
+            if at <= moment < at + self.seconds
         )
 
-    return says
+
+def at_times(*times: float, peers: Sequence[str] = ("10.0.0.9",)) -> Requests:
+    """Requests at these times."""
+    return Requests(times, peers)
 
 
 def test_what_one_sample_showed_is_looked_into_though_the_next_shows_nothing(drain: Drain) -> None:
@@ -484,7 +492,7 @@ def test_what_one_sample_showed_is_looked_into_though_the_next_shows_nothing(dra
     A web socket of a load balancer's own ends so, too: nothing is accused without new evidence.
     """
     fleet = drain(lambda at: used(min(at, 40.0)), WAIT)
-    assert 69.5 <= fleet.at < 71.0
+    assert 67.0 <= fleet.at < 68.5
     cut = drain(lambda at: used(min(at, 40.0)) if at < 59 else "", WAIT)
     assert cut.at < 61.0, "it was cut with the delay, and opened again by nobody"
 
@@ -540,9 +548,8 @@ def test_one_request_that_came_late_is_waited_for_and_nobody_is_accused(
 
 def test_control_what_was_seen_to_send_is_not_stopped_unseen(drain: Drain) -> None:
     """`ss` fails from then on: that nothing sends any more was not seen."""
-    says = at_times(51.0, 57.0)
     with pytest.raises(BalancerError, match="still reach port 5000"):
-        drain(lambda at: says(at) if at < 60 else "no ss", WAIT)
+        drain(lambda at: used(at) if at < 60 else "no ss", WAIT)
 
 
 OUT = replace(WAIT, seconds=15.0, is_out=True)
@@ -553,7 +560,9 @@ def test_what_is_out_already_is_looked_at_for_a_moment_that_counts_from_its_own_
 ) -> None:
     fleet = drain(lambda _: kernel(0), OUT, at=500.0)
     assert 515.0 <= fleet.at < 515.2
-    assert fleet.looks == pytest.approx([500.0, 505.0, 510.0], abs=0.1), "watched for 10 s"
+    assert fleet.looks == pytest.approx([500.0, 505.0, 507.5, 510.0, 512.5], abs=0.1), (
+        "watched for 10 s"
+    )
     assert "watching for requests, 0 of 15 s" in fleet.told
 
 
@@ -628,18 +637,8 @@ def test_a_drain_as_short_as_the_propagation_is_looked_at_a_moment_longer(
 def test_p1_a_delay_as_short_as_the_floor_shows_a_request_every_few_seconds(
     drain: Drain, start: float
 ) -> None:
-    requests = [start + 3.0 * number for number in range(40)]
-
-    def says(at: float) -> str:
-        seconds = 2.5 if at < 20.0 else SAMPLE_SECONDS
-        return "".join(
-            "UNCONN " + line(100, peer=f"10.0.0.9:{40000 + number}")
-            for number, moment in enumerate(requests)
-            if at <= moment < at + seconds
-        )
-
     with pytest.raises(BalancerError, match="still reach port 5000"):
-        drain(says, replace(WAIT, seconds=15.0))
+        drain(at_times(*(start + 3.0 * n for n in range(40))), replace(WAIT, seconds=15.0))
 
 
 def test_an_end_is_heeded_while_requests_still_arrive(drain: Drain) -> None:
