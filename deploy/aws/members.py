@@ -93,7 +93,9 @@ class Members:
         self._states, self._error = {}, None
         self._read_at = self._clock.monotonic()
         try:
-            self._states = scaling_groups.lifecycles(self._account, self._ids)
+            self._states = scaling_groups.lifecycles(
+                self._account, self._ids, self._clock, patience_seconds=0.0
+            )
         except DeployError as error:
             self._error, self._failed_at = error, self._clock.monotonic()
 

@@ -70,14 +70,19 @@ def is_ending(lifecycle_state: str) -> bool:
     return lifecycle_state.removeprefix("Warmed:").startswith(LEAVING)
 
 
-def lifecycles(account: Account, ids: Collection[str], clock: Clock = CLOCK) -> dict[str, str]:
+def lifecycles(
+    account: Account,
+    ids: Collection[str],
+    clock: Clock = CLOCK,
+    patience_seconds: float = ADVICE_PATIENCE_SECONDS,
+) -> dict[str, str]:
     """Return the lifecycle state of those of these instances that belong to a group, by id."""
     found: dict[str, str] = {}
     for chunk in chunks(sorted(ids), MOST_IDS):
         listed = _items(
             account,
             clock,
-            ADVICE_PATIENCE_SECONDS,
+            patience_seconds,
             "autoscaling",
             "describe_auto_scaling_instances",
             "AutoScalingInstances",

@@ -109,10 +109,8 @@ class Session:
         for host in found:
             self.everyone[host.name] = remote.Remote(host, environment)
         self.remotes = {host.name: self.everyone[host.name] for host in self.hosts}
-        workspace = self._stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="changeover-", ignore_cleanup_errors=True)
-        )
-        self.workspace = Path(workspace)
+        made = tempfile.TemporaryDirectory(prefix="changeover-", ignore_cleanup_errors=True)
+        self.workspace = Path(self._stack.enter_context(made))
         return self
 
     def __exit__(self, *_: object) -> None:

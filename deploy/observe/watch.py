@@ -50,7 +50,9 @@ class WatchDraining(Timed):
         """Watch; Stopped when the operator wants an end."""
         began = fleet.marked(self.host, self.app, Moment.DEREGISTERED)
         before = fleet.arrivals.get((self.host.name, self.app.unit_name))
-        arrivals = Arrivals(began, fleet.ignore_peers, before.samples if before else ())
+        arrivals = Arrivals(began, fleet.ignore_peers)
+        if before:
+            arrivals.samples, arrivals.openers = before.samples, before.openers
         end = began + self.seconds
         acts = (
             partial(see_out, fleet, self, began),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy.errors import BadInput
 from deploy.foreign_text import visible, word
 from deploy.plan import exclusion, host_steps, staging
 from deploy.survey.app_on_host import is_outside
@@ -81,25 +80,6 @@ def misplaced(survey: Survey, app: App, host: Host) -> str:
         f"{host}: {app.name} is in {where}, and not on its own port there: name a proxy's port "
         "under `target_port:`, or have its own target registered and healthy first"
     )
-
-
-def refuse_other_vpcs(survey: Survey) -> None:
-    """Raise BadInput for hosts that a group of instances cannot take: those of another VPC.
-
-    RegisterTargets would refuse them as invalid (API reference, InvalidTarget), after their
-    release was proven. Groups by address take hosts of other VPCs.
-    """
-    groups = {group.arn: group for each in survey.groups.values() for group in each}
-    problems = [
-        f"{host} ({host.instance_id}) is in {host.vpc}, and target group {group.name} takes "
-        f"instances of {group.vpc} alone; check `hosts:`, or leave it out with "
-        f"--skip-host {word(host.typed)}"
-        for host in survey.everyone
-        for group in groups.values()
-        if group.target_type == "instance" and is_outside(group, host)
-    ]
-    if problems:
-        raise BadInput(*problems)
 
 
 def without_zone(apps: tuple[App, ...], survey: Survey) -> Problems:

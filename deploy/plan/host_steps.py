@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from deploy.hosts.records import Record
     from deploy.settings.environment import Environment
     from deploy.steps.base import Step
+    from deploy.steps.drain import Drain
     from deploy.survey.app_on_host import AppOnHost, SlotOnHost
     from deploy.survey.slot import Slot
 
@@ -68,7 +69,7 @@ def laid(goals: Sequence[Goal], environment: Environment) -> HostPlan:
             _surge(parts, goal, environment)
         else:
             _roll(parts, goal, environment)
-        drains[name] = drain_seconds(on, environment)
+        drains[name] = quiet_drain.full_seconds(on, environment)
         is_other = last and (last.release, last.unit_digest) != (goal.release, goal.unit_digest)
         if last and is_other and on.slot.can_run(last):
             good[name] = last
@@ -161,7 +162,7 @@ def _surge(parts: _Parts, goal: Goal, environment: Environment) -> None:
         raise ValueError(f"{old.app.name} has no other slot")
     if new.drains_by_address:
         # Its address may not come back before the delay of its last time is over (ALB guide).
-        seconds = drain_seconds(new, environment)
+        seconds = quiet_drain.full_seconds(new, environment)
         parts.waits.append(WaitDrained(new.host, new.app, seconds, stops_service=False))
     _enter(parts, goal, new, environment)
     if old.may_receive:
@@ -224,9 +225,7 @@ def left_over(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
     return (*found, ForgetOut(host, app))
 
 
-def emptied(
-    at: SlotOnHost, environment: Environment, *, heeds_stop: bool = True
-) -> list[WaitDrained | WaitQuiet]:
+def emptied(at: SlotOnHost, environment: Environment, *, heeds_stop: bool = True) -> list[Drain]:
     """What comes before a unit is stopped: its drain, or a look where only another way leads to it.
 
     Nothing where none runs, or where what runs never served.
@@ -238,20 +237,13 @@ def emptied(
     return [look] if at.may_have_served else []
 
 
-def drained(
-    at: SlotOnHost, environment: Environment, *, heeds_stop: bool = True
-) -> WaitDrained | WaitQuiet:
+def drained(at: SlotOnHost, environment: Environment, *, heeds_stop: bool = True) -> Drain:
     """How the target of an app's slot drains: until it is quiet, where that is wanted and can be.
 
     heeds_stop: whether it ends when the operator wants an end.
     """
-    seconds = drain_seconds(at, environment)
+    seconds = quiet_drain.full_seconds(at, environment)
     if environment.rollout.drain == "quiet" and not quiet_drain.refusal(at):
         least = environment.propagation_seconds, environment.quiet_seconds
         return WaitQuiet(at.host, at.app, *least, seconds, heeds_stop)
     return WaitDrained(at.host, at.app, seconds, heeds_stop)
-
-
-def drain_seconds(at: SlotOnHost, environment: Environment) -> float:
-    """How long a slot's targets drain."""
-    return max([environment.propagation_seconds, *(each.delay_seconds for each in at.groups)])

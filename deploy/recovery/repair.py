@@ -12,6 +12,7 @@ from deploy.plan import assembly, exclusion, fitness, host_steps
 from deploy.plan.host_plan import Goal, HostPlan
 from deploy.recovery import shared_target
 from deploy.settings.scope import Scope
+from deploy.steps import quiet_drain
 from deploy.steps.answers import ProveProxy, ProveRevived
 from deploy.steps.base import Phase
 from deploy.steps.drain import WaitDrained
@@ -226,16 +227,13 @@ def _without_switch(on: AppOnHost, environment: Environment) -> tuple[Step, ...]
 
 
 def _taken_out(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
-    """What is registered and sick may still be sent requests: it leaves before it is stopped.
-
-    What is out already, and runs, may get some by another way.
-    """
+    """What is registered and sick leaves before it is stopped; what is out and runs gets a look."""
     if not on.may_receive:
         is_up = on.slot.unit_state.is_running and not on.drains_by_address
         return tuple(host_steps.emptied(on, environment)) if is_up else ()
     return (
         DeregisterTarget(on.host, on.app, was_healthy=False),
-        WaitDrained(on.host, on.app, host_steps.drain_seconds(on, environment)),
+        WaitDrained(on.host, on.app, quiet_drain.full_seconds(on, environment)),
     )
 
 
@@ -243,7 +241,7 @@ def _address_drained(on: AppOnHost, environment: Environment) -> tuple[Step, ...
     """An address that still drains cannot be registered before its delay is over (ALB guide)."""
     if not on.drains_by_address:
         return ()
-    seconds = host_steps.drain_seconds(on, environment)
+    seconds = quiet_drain.full_seconds(on, environment)
     return (WaitDrained(on.host, on.app, seconds, stops_service=False),)
 
 

@@ -1,14 +1,12 @@
 """Walks a plan: staging at once, then batch by batch, a thread for each host; events, report.
 
 The first batch begins while others are still staged, where traffic is not affected: new releases
-start and are proven beside what serves. They are registered in their batch's turn, when every host
-is staged.
+start and are proven beside what serves. They are registered in their turn, when all is staged.
 """
 
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -28,10 +26,10 @@ if TYPE_CHECKING:
     from deploy.plan.plan import Plan
     from deploy.steps.fleet import Fleet
 
-# Who begins early is staged first, alone where that is quick: on a slow line others lose but this.
-HEAD_START_SECONDS = 2.0
-# A batch mostly waits, so all of it goes at once; uploads share the workstation and its line.
-MOST_AT_A_TIME, STAGED_AT_A_TIME = 1000, 64
+    Work = list[tuple[HostPlan, Callable[[HostPlan], None]]]
+
+HEAD_START_SECONDS = 2.0  # who begins early is staged first, alone where that is quick
+MOST_AT_A_TIME, STAGED_AT_A_TIME = 1000, 64  # a batch mostly waits; uploads share one line
 
 
 class Execution:
@@ -66,7 +64,7 @@ class Execution:
         return self._runner.lost.is_set()
 
     def listen(self, event: Event) -> None:
-        """Pass an event to the screen, whose errors are reported and end nothing."""
+        """Pass an event to the screen, whose errors end nothing."""
         try:
             self._listener(event)
         except Exception as error:  # noqa: BLE001 - a defect of the screen may stop no host
@@ -109,7 +107,7 @@ class Execution:
         self._roll()
 
     def _call_off(self) -> None:
-        self._together([(host_plan, self._runner.call_off) for host_plan in self._runner.waiting])
+        self._together([(waiting, self._runner.call_off) for waiting in self._runner.waiting])
 
     def _prepare(self) -> None:
         """Stage all hosts; those that may begin unseen do so as soon as they are staged."""
@@ -245,11 +243,7 @@ class Execution:
         host = host_plan.host.name
         self._runner.ended(host, Outcome.LEFT if self.is_lost else self._progress.whole(host))
 
-    def _together(
-        self,
-        work: list[tuple[HostPlan, Callable[[HostPlan], None]]],
-        at_a_time: int = MOST_AT_A_TIME,
-    ) -> None:
+    def _together(self, work: Work, at_a_time: int = MOST_AT_A_TIME) -> None:
         """Run host plans in threads until all have ended."""
         acts = [partial(self._for_host, host_plan, run) for host_plan, run in work]
         self.fleet.crew.together(acts, at_a_time)

@@ -26,15 +26,13 @@ STALE_SECONDS = 10.0
 SAMPLE_SECONDS = 0.5
 ASK_SECONDS = 5.0
 WATCHED_SECONDS, LOOK_SECONDS = 10.0, 2.5
-"""How long a port is watched for requests right before a delay ends, and how long at a time: an
-operator's wish for an end is heeded between two looks.
-"""
+"""How long a port is watched right before a delay ends, and at a time: a stop waits for a look."""
 LEAST_WATCHED_SECONDS = 5.0
 """How long at least, unless load balancers need less to hear of a deregistration."""
 UNSEEN = "its connections cannot be seen, nor whether requests still arrive"
 LEAST_LOOKS = 5
-"""How often a port that never gets quiet is looked at after its floor: three looks show who sends,
-and the last two are too short to show what has ended.
+"""How often a port that never gets quiet is looked at after its floor; the last two looks are too
+short to show what has ended.
 """
 
 
@@ -130,8 +128,7 @@ class WaitQuiet(OnHost):
     def run(self, fleet: Fleet) -> None:
         """Wait out the floor, look until it is quiet, then read the target's state once.
 
-        A look that fails shows nothing, so it counts as a busy one. Raises Stopped when the
-        operator wants an end.
+        A look that fails counts as a busy one. Raises Stopped when the operator wants an end.
         """
         began = fleet.marked(self.host, self.app, Moment.DEREGISTERED)
         floor = began + self.floor_seconds
@@ -223,8 +220,7 @@ def refuse_senders(fleet: Fleet, drain: Drain, senders: Senders) -> None:
 
     What a sample has shown is looked into until nothing has sent for long enough, or until the next
     evidence after as long again as load balancers may need to hear of a deregistration: so late
-    they may cut the connections that outlive their delay, and end the health checks, if they ask
-    a target that drains.
+    they may cut connections that outlive their delay.
     """
     now, clean_seconds = fleet.clock.monotonic(), fleet.propagation_seconds
     limit = now + clean_seconds
@@ -243,10 +239,7 @@ def refuse_senders(fleet: Fleet, drain: Drain, senders: Senders) -> None:
 
 
 def refuse_returned(fleet: Fleet, drain: Drain, end: float) -> None:
-    """Read the state at a drain's end; BalancerError where it may be sent requests again.
-
-    Read again for a while, since a reading may be of the time before the drain.
-    """
+    """Read the state at a drain's end, for a while; BalancerError where requests may come again."""
     still = fleet.until_out(drain.host, drain.app, end, STALE_SECONDS)
     if still:
         raise BalancerError(

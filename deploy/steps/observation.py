@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from deploy.hosts.scripts.connections import Connection
     from deploy.settings.environment import Network
 
-COMPARED_SAMPLES = 3
-"""What was opened since the first of them, and had a like in the second, brings requests."""
+COMPARED_SAMPLES = 2
+"""What was opened since the first of them, or was idle in it and is used again, brings requests."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,16 @@ class Arrivals:
     """When a request last came in, and how many connections brought some, by samples of a port.
 
     What brings requests is decided as at the end of a drain, by `Senders`: neither the frames of a
-    web socket nor a long upload do, nor a health check now and then. Each sample is compared with
-    the two before it, so that a connection counts once for what was opened, and then where it was
-    idle and is used again.
+    web socket nor a long upload do. Each sample is compared with the one before it, so that a
+    connection counts once for what was opened, and then where it was idle and is used again. What
+    was opened counts where its peer had opened one in the sample before too: health checks have
+    one now and then.
 
     Attributes:
         since: What came before that moment is none.
         ignored: Networks whose connections never count.
-        samples: The last two samples, which may be of another watch before this one.
+        samples: The last sample, which may be of another watch before this one.
+        openers: The peers that had opened connections in it.
         count: Connections that brought requests, summed over samples.
         peers: The addresses that anything came from.
         last: When a request last came in, by the clock; None for never.
@@ -64,6 +66,7 @@ class Arrivals:
     since: float
     ignored: tuple[Network, ...] = ()
     samples: tuple[tuple[Connection, ...], ...] = ()
+    openers: set[Address | None] = field(default_factory=set)
     count: int = 0
     peers: set[Address | None] = field(default_factory=set)
     last: float | None = None
@@ -81,14 +84,23 @@ class Arrivals:
         seen, senders = tuple(sample), Senders(self.ignored)
         for compared in (*self.samples, seen):
             senders.see(compared, now)
+        had_before = bool(self.samples)
         before = {each.ends: each.received for each in self.samples[-1]} if self.samples else {}
         self.samples = (*self.samples, seen)[1 - COMPARED_SAMPLES :]
-        self.count += sum(senders.found.values())
-        for each in seen:
-            if not senders.counts(each) or each.received <= before.get(each.ends, 0):
+        users = {each for each in seen if senders.counts(each)}
+        opened = {
+            each for each in users if had_before and each.ends not in before and each.received
+        }
+        # A health check now and then opens one too: its peer has none in the sample before.
+        often, self.openers = self.openers, {address_of(each.peer) for each in opened}
+        for each in users:
+            if each.received <= before.get(each.ends, 0):
                 continue
             peer = address_of(each.peer)
             self.peers.add(peer)
+            if str(peer) not in senders.found or (each in opened and peer not in often):
+                continue
+            self.count += 1
             at = now if each.has_ended else now - each.received_ms / 1000
-            if str(peer) in senders.found and at > self.since:
+            if at > self.since:
                 self.last = at if self.last is None else max(self.last, at)

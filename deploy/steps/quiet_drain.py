@@ -8,8 +8,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from deploy.settings.app import App
+    from deploy.settings.environment import Environment
     from deploy.survey.app_on_host import SlotOnHost
     from deploy.survey.facts import Survey
+
+
+def full_seconds(at: SlotOnHost, environment: Environment) -> float:
+    """How long a slot's targets drain where that does not end earlier."""
+    return max([environment.propagation_seconds, *(each.delay_seconds for each in at.groups)])
 
 
 def refusal(at: SlotOnHost) -> str:

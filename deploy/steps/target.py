@@ -19,13 +19,8 @@ if TYPE_CHECKING:
     from deploy.aws.targets import Health, TargetGroup
     from deploy.settings.app import AppInSlot
     from deploy.steps.fleet import Fleet
-    from deploy.survey.app_on_host import Membership
 
 VERIFY_OUT_SECONDS = 60.0
-SETTLE_SECONDS = 5.0
-"""How long after a change of a target's state a reading may be of the time before (ELBv2 is
-eventually consistent; 1 s was seen).
-"""
 
 
 def named(app: AppInSlot) -> str:
@@ -140,35 +135,6 @@ class RegisterTarget(OnHost):
         return f"register {self.app.slot_mark}in {named(self.app)}"
 
 
-@dataclass
-class _SeenYet:
-    """What was read of a target since its registration; groups by their ARNs.
-
-    fresh: groups in which `healthy` counts by now; entered: those that have let it in; sick: the
-    last state for which its release is to blame.
-    """
-
-    fresh: set[str] = field(default_factory=set)
-    entered: set[str] = field(default_factory=set)
-    sick: Health | None = None
-
-    def add(self, seen: Sequence[Membership], gone: float, settled: float) -> None:
-        """Take readings; gone: seconds since the registration; settled: since it was out."""
-        for group, _, health in seen:
-            is_settled = gone >= min(SETTLE_SECONDS, group.interval_seconds)
-            if health.state is not State.HEALTHY or is_settled or settled >= SETTLE_SECONDS:
-                self.fresh.add(group.arn)
-            if health.state is State.INITIAL or (is_settled and health.may_receive):
-                self.entered.add(group.arn)
-            if group.arn in self.entered and blame.of_target(health, was_healthy=False):
-                self.sick = health
-
-    def has_left(self, member: Membership, gone: float) -> bool:
-        """Whether it was let in and is out again; before it settles that may be our own drain."""
-        is_settled = gone >= SETTLE_SECONDS
-        return is_settled and member.health.has_left and member.group.arn in self.entered
-
-
 @dataclass(frozen=True)
 class WaitHealthy(OnHost):
     """See the target become healthy in all the app's groups."""
@@ -197,7 +163,7 @@ class WaitHealthy(OnHost):
         """
         began = moment = fleet.marked(self.host, self.app, Moment.REGISTERED)
         out = fleet.moments.get((self.host.name, self.app.unit_name, Moment.SEEN_OUT), began)
-        limit, seen_yet = self.app.settings.healthy_timeout_seconds, _SeenYet()
+        limit, seen_yet = self.app.settings.healthy_timeout_seconds, blame.SeenYet()
         while True:
             seen = fleet.look(
                 self.host, self.app, moment, SILENT_API_SECONDS, at_once=moment == began
@@ -257,7 +223,7 @@ class Soak(Timed):
             else:
                 doubted = now if doubted is None else doubted
                 is_verdict = health.state is State.UNHEALTHY
-                if now - (began if is_verdict else doubted) >= SETTLE_SECONDS:
+                if now - (began if is_verdict else doubted) >= blame.SETTLE_SECONDS:
                     text = f"{self.host}: target became {health} while soaking"
                     raise _failed(text, health, was_healthy=True)
             if fleet.clock.wait(fleet.stop, 0.1):

@@ -5,13 +5,22 @@ A fault of the host, the network, AWS or a setting marks no release.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.aws.targets import State
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from deploy.aws.targets import Health
+    from deploy.survey.app_on_host import Membership
     from deploy.survey.slot import UnitState
+
+SETTLE_SECONDS = 5.0
+"""How long after a change of a target's state a reading may be of the time before (ELBv2 is
+eventually consistent; 1 s was seen).
+"""
 
 ANSWERS = frozenset({"", "Target.ResponseCodeMismatch", "Target.FailedHealthChecks"})
 """The reasons of an unhealthy target that are about its answers (ELB API, TargetHealth)."""
@@ -53,3 +62,32 @@ def of_start(state: UnitState) -> bool:
     """The same of a start that systemd refused: where nothing was started, nothing is to blame."""
     is_untried = state.active == "inactive" and state.result in {"", "success"}
     return not is_untried and of_unit(state)
+
+
+@dataclass
+class SeenYet:
+    """What was read of a target since its registration; groups by their ARNs.
+
+    fresh: groups in which `healthy` counts by now; entered: those that have let it in; sick: the
+    last state for which its release is to blame.
+    """
+
+    fresh: set[str] = field(default_factory=set)
+    entered: set[str] = field(default_factory=set)
+    sick: Health | None = None
+
+    def add(self, seen: Sequence[Membership], gone: float, settled: float) -> None:
+        """Take readings; gone: seconds since the registration; settled: since it was out."""
+        for group, _, health in seen:
+            is_settled = gone >= min(SETTLE_SECONDS, group.interval_seconds)
+            if health.state is not State.HEALTHY or is_settled or settled >= SETTLE_SECONDS:
+                self.fresh.add(group.arn)
+            if health.state is State.INITIAL or (is_settled and health.may_receive):
+                self.entered.add(group.arn)
+            if group.arn in self.entered and of_target(health, was_healthy=False):
+                self.sick = health
+
+    def has_left(self, member: Membership, gone: float) -> bool:
+        """Whether it was let in and is out again; before it settles that may be our own drain."""
+        is_settled = gone >= SETTLE_SECONDS
+        return is_settled and member.health.has_left and member.group.arn in self.entered

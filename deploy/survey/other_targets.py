@@ -227,7 +227,8 @@ def _proxy(result: CommandResult) -> tuple[str, str, bool]:
     proxy = next((each for each in listeners if each.pid in clients), None)
     if proxy:
         return f"{proxy} listens there and has connections to the app", "", is_unwatched
-    if listeners and reader.first("ended", values.number):
+    ended = reader.first("ended", values.number)
+    if listeners and ended:
         text = f"{listeners[0]} listens there, and connections from the host to the app, which"
         return f"{text} last only for a request, may be its own", "", is_unwatched
     return "", "", is_unwatched

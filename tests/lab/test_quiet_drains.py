@@ -147,7 +147,7 @@ def test_p1_an_app_behind_a_wrapper_drains_for_the_whole_delay(quiet: Project, l
 
     By what the kernel shows while a stream pauses, the drain would be over after its floor.
     """
-    quiet.web |= {"command": "sh -c './web --port {port}; :'", "executables": ["web"]}
+    quiet.web.update({"command": "sh -c './web --port {port}; :'", "executables": ["web"]})
     quiet.configure()
     set_delay(lab, "web-lab", 12)
     quiet.install("1.0.0")
@@ -167,7 +167,7 @@ def test_control_a_wrapper_that_is_stopped_too_early_loses_what_is_under_way(
     quiet: Project, lab: Lab
 ) -> None:
     """SIGTERM does not reach the app: the request is cut, however well the app would end it."""
-    quiet.web |= {"command": "sh -c './web --port {port}; :'", "executables": ["web"]}
+    quiet.web.update({"command": "sh -c './web --port {port}; :'", "executables": ["web"]})
     quiet.configure()
     quiet.install("1.0.0")
     with held_on(lab, lab.hosts[0]) as held:

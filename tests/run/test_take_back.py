@@ -123,9 +123,11 @@ def running(*releases: str, stored: tuple[str, ...] = (OLD, NEW)) -> list[Any]:
     ]
 
 
-def rolled_out(now: Any, on_failure: str = "rollback", **acts: Any) -> tuple[Any, Seams]:
+def rolled_out(
+    now: Any, on_failure: str = "rollback", acts: Acts | None = None
+) -> tuple[Any, Seams]:
     """A rollout over three hosts of which the last fails, and what became of the others."""
-    seams = Seams({f"host-3: prove {NEW}": fail, **acts}, on_failure, now)
+    seams = Seams({f"host-3: prove {NEW}": fail} | (acts or {}), on_failure, now)
     me = cast("Any", seams)
     return Rollout(me, me, me, me).run_or_take_back(made(old(3), batch=1)), seams
 
@@ -149,7 +151,7 @@ def test_remarks_of_the_way_there_and_of_the_way_back_are_in_one_report() -> Non
         said.append(f"remark {len(said) + 1}")
         execution.fleet.remark("host-1", said[-1])
 
-    report, _ = rolled_out(running(NEW, NEW, OLD), **{"host-1: drain": remark})
+    report, _ = rolled_out(running(NEW, NEW, OLD), acts={"host-1: drain": remark})
     assert report.remarks == ("host-1: remark 1", "host-1: remark 2")
 
 

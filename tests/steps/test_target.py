@@ -16,6 +16,7 @@ from deploy.errors import ApiError, BalancerError, TakenOut
 from deploy.steps import drain, target
 from deploy.steps.fleet import Fleet, Moment
 from deploy.steps.target import DeregisterTarget, RegisterTarget, WaitHealthy
+from deploy.survey import blame
 from deploy.survey.app_on_host import target_of
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def test_one_that_is_healthy_all_along_counts_after_a_settling_time() -> None:
     made.mark(HOST, WEB, Moment.REGISTERED)
     WaitHealthy(HOST, WEB).run(made)
     healthy = made.moments[HOST.name, WEB.unit_name, Moment.HEALTHY]
-    assert target.SETTLE_SECONDS <= healthy <= target.SETTLE_SECONDS + TICK_SECONDS
+    assert blame.SETTLE_SECONDS <= healthy <= blame.SETTLE_SECONDS + TICK_SECONDS
 
 
 def test_one_that_was_seen_elsewhere_counts_at_once() -> None:
@@ -153,7 +154,7 @@ def test_one_that_was_no_target_for_as_long_as_readings_may_be_old_counts_at_onc
     """Surge: the new slot is healthy at the first reading after its registration."""
     made, poller = fleet(lambda _: HEALTHY)
     poller.oldest = Reading(0.0, {})
-    made.clock.sleep(target.SETTLE_SECONDS)
+    made.clock.sleep(blame.SETTLE_SECONDS)
     RegisterTarget(HOST, WEB).run(made)
     WaitHealthy(HOST, WEB).run(made)
     assert len(poller.reads) == 1
@@ -162,9 +163,9 @@ def test_one_that_was_no_target_for_as_long_as_readings_may_be_old_counts_at_onc
 @pytest.mark.parametrize(
     ("seconds", "oldest"),
     [
-        (target.SETTLE_SECONDS - 3, Reading(0.0, {})),
-        (target.SETTLE_SECONDS, Reading(0.0, {target_of(builders.group(), HOST, WEB): HEALTHY})),
-        (target.SETTLE_SECONDS, None),
+        (blame.SETTLE_SECONDS - 3, Reading(0.0, {})),
+        (blame.SETTLE_SECONDS, Reading(0.0, {target_of(builders.group(), HOST, WEB): HEALTHY})),
+        (blame.SETTLE_SECONDS, None),
     ],
     ids=["not long enough", "it was a target", "nothing was read"],
 )
@@ -347,6 +348,8 @@ def test_a_scaling_api_that_fails_keeps_no_proven_host_out() -> None:
     RegisterTarget(HOST, WEB).run(made)
     assert registrar.calls == [("register", "web-lab")]
     assert told == ["throttled; its lifecycle state was not looked at"]
+
+
 BEFORE = [
     INITIAL,
     DRAINING,
@@ -382,7 +385,7 @@ def test_control_a_state_that_lasts_fails_the_soak_however_short(
     made.mark(HOST, WEB, Moment.HEALTHY)
     with pytest.raises(BalancerError, match="while soaking") as caught:
         target.Soak(HOST, WEB, seconds).run(made)
-    assert made.clock.monotonic() <= 1.0 + target.SETTLE_SECONDS + 2 * TICK_SECONDS
+    assert made.clock.monotonic() <= 1.0 + blame.SETTLE_SECONDS + 2 * TICK_SECONDS
     # What was deregistered, or registered anew, by something else is no release's fault.
     assert caught.value.blames_release is (state.state is State.UNHEALTHY)
 
@@ -401,7 +404,7 @@ def test_control_an_unhealthy_target_ends_a_soak_at_once() -> None:
         (Health(State.UNUSED, "Target.NotInUse", "no listener"), False),
         (GONE, False),
         (DRAINING, False),
-        (INITIAL, True),
+        (INITIAL, False),
         (Health(State.UNHEALTHY, "Target.ResponseCodeMismatch"), True),
     ],
     ids=str,
