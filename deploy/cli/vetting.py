@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from deploy.aws import other_groups
 from deploy.cli import scaling
 from deploy.errors import BadInput
-from deploy.plan import exclusion, fitness, preflight
+from deploy.plan import exclusion, fitness
 from deploy.plan.description import MARGIN_SECONDS
 from deploy.recovery import longest_path
 from deploy.survey import foreign_targets, other_targets, serving
@@ -42,7 +42,7 @@ def vetted(
     reach a host that is out. join: whether hosts that were taken out by hand go back in. Raises
     BadInput for targets that are no hosts, and for hosts that can be no targets.
     """
-    preflight.refuse_other_vpcs(seen)
+    foreign_targets.refuse_other_vpcs(seen)
     foreign_targets.refuse(environment, seen)
     scaling_notes = scaling.vetted(environment, account, seen.everyone)
     workers = serving.failing_workers(seen, environment.apps, remotes)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
-from deploy.foreign_text import word
 from deploy.plan import exclusion, fitness, host_steps
-from deploy.survey.app_on_host import is_outside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -137,22 +135,3 @@ def _has(slot: Slot, release: str) -> bool:
     """Whether a release lies on a host, was deployed there, or failed there."""
     recorded = {record.release for record in slot.history}
     return release in {*slot.releases, *slot.bad, *recorded}
-
-
-def refuse_other_vpcs(survey: Survey) -> None:
-    """Raise BadInput for hosts that a group of instances cannot take: those of another VPC.
-
-    RegisterTargets would refuse them as invalid (API reference, InvalidTarget), after their
-    release was proven. Groups by address take hosts of other VPCs.
-    """
-    groups = {group.arn: group for each in survey.groups.values() for group in each}
-    problems = [
-        f"{host} ({host.instance_id}) is in {host.vpc}, and target group {group.name} takes "
-        f"instances of {group.vpc} alone; check `hosts:`, or leave it out with "
-        f"--skip-host {word(host.typed)}"
-        for host in survey.everyone
-        for group in groups.values()
-        if group.target_type == "instance" and is_outside(group, host)
-    ]
-    if problems:
-        raise BadInput(*problems)

@@ -1,4 +1,4 @@
-"""Targets of an app's groups that are no hosts of the environment. Pure.
+"""Targets of an app's groups that are no hosts here, and hosts that can be none. Pure.
 
 They would go on with the release that they have, under the same name and the same load balancer.
 """
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from deploy.aws.targets import State
 from deploy.errors import BadInput
-from deploy.foreign_text import visible
+from deploy.foreign_text import visible, word
+from deploy.survey.app_on_host import is_outside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,3 +93,22 @@ def refuse(environment: Environment, survey: Survey) -> None:
             ),
             "`foreign_targets: warn` accepts such targets, and names them.",
         )
+
+
+def refuse_other_vpcs(survey: Survey) -> None:
+    """Raise BadInput for hosts that a group of instances cannot take: those of another VPC.
+
+    RegisterTargets would refuse them as invalid (API reference, InvalidTarget), after their
+    release was proven. Groups by address take hosts of other VPCs.
+    """
+    groups = {group.arn: group for each in survey.groups.values() for group in each}
+    problems = [
+        f"{host} ({host.instance_id}) is in {host.vpc}, and target group {group.name} takes "
+        f"instances of {group.vpc} alone; check `hosts:`, or leave it out with "
+        f"--skip-host {word(host.typed)}"
+        for host in survey.everyone
+        for group in groups.values()
+        if group.target_type == "instance" and is_outside(group, host)
+    ]
+    if problems:
+        raise BadInput(*problems)

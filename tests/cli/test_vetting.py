@@ -15,9 +15,10 @@ from deploy.aws.targets import GONE, ProtocolVersion, Target
 from deploy.cli import vetting
 from deploy.errors import BadInput, Unreachable
 from deploy.hosts.probe.request import Reply, Request
-from deploy.plan import assembly, description, preflight
+from deploy.plan import assembly, description
 from deploy.plan.plan import Plan
 from deploy.recovery import longest_path
+from deploy.survey import foreign_targets
 from deploy.survey.facts import HostFacts
 
 
@@ -96,13 +97,13 @@ def test_p10_a_host_of_another_vpc_is_refused_by_name_for_a_group_of_instances(k
     ],
 )
 def test_hosts_that_a_group_takes_are_not_refused(host: str, group: dict[str, Any]) -> None:
-    preflight.refuse_other_vpcs(builders.survey([of_vpc(1, host)], **group))
+    foreign_targets.refuse_other_vpcs(builders.survey([of_vpc(1, host)], **group))
 
 
 def test_p10_a_host_that_the_command_is_not_about_may_be_of_another_vpc() -> None:
     seen = builders.survey([of_vpc(1, "vpc-ours")], vpc="vpc-ours")
     others = (of_vpc(2, "vpc-other").host,)
-    preflight.refuse_other_vpcs(replace(seen, other_hosts=others))
+    foreign_targets.refuse_other_vpcs(replace(seen, other_hosts=others))
 
 
 @pytest.mark.parametrize(("accepted", "is_refused"), [((), True), ((9000,), False)])
