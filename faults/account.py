@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from faults.ground import RATE
 from lab.api import REGION
 from lab.load import Load
-from lab.project import called, group_arn, set_check, set_delay, until
+from lab.project import called, group_arn, listed, set_check, set_delay, until
 from lab.zones import ZONES
 
 if TYPE_CHECKING:
@@ -160,19 +160,15 @@ def _refused(ground: Ground, trial: Trial, version: str, words: str) -> None:
 
 def _registered(ground: Ground, group: str, ids: list[str], port: int = 5000) -> None:
     targets: list[dict[str, Any]] = [{"Id": each, "Port": port} for each in ids]
-    elb, arn = ground.lab.client("elbv2"), group_arn(ground.lab, group)
-    elb.register_targets(TargetGroupArn=arn, Targets=targets)
-    until("in the group", lambda: _known(elb, arn) >= {(each, port) for each in ids})
+    ground.lab.client("elbv2").register_targets(
+        TargetGroupArn=group_arn(ground.lab, group), Targets=targets
+    )
+    until("in the group", lambda: listed(ground.lab, group) >= {(each, port) for each in ids})
 
 
 def _deregistered(ground: Ground, group: str, ids: list[str], port: int = 5000) -> None:
-    elb, arn = ground.lab.client("elbv2"), group_arn(ground.lab, group)
     targets = [{"Id": each, "Port": port} for each in ids]
-    elb.deregister_targets(TargetGroupArn=arn, Targets=targets)
-    until("out of the group", lambda: not _known(elb, arn) & {(each, port) for each in ids})
-
-
-def _known(elb: Any, arn: str) -> set[tuple[str, int]]:
-    """The targets that the API shows, by id and port: a second after what was done to them."""
-    found = elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
-    return {(each["Target"]["Id"], each["Target"]["Port"]) for each in found}
+    ground.lab.client("elbv2").deregister_targets(
+        TargetGroupArn=group_arn(ground.lab, group), Targets=targets
+    )
+    until("out of the group", lambda: not listed(ground.lab, group) & {(i, port) for i in ids})

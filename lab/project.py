@@ -42,6 +42,13 @@ def group_arn(lab: Lab, group: str) -> str:
     return str(found["TargetGroups"][0]["TargetGroupArn"])
 
 
+def listed(lab: Lab, group: str) -> set[tuple[str, int]]:
+    """The targets that the API shows in a group, by id and port: a second after the last change."""
+    found = lab.client("elbv2").describe_target_health(TargetGroupArn=group_arn(lab, group))
+    targets = (each["Target"] for each in found["TargetHealthDescriptions"])
+    return {(target["Id"], target["Port"]) for target in targets}
+
+
 def set_delay(lab: Lab, group: str, seconds: int) -> None:
     """Set a group's deregistration delay."""
     attribute = {"Key": "deregistration_delay.timeout_seconds", "Value": str(seconds)}

@@ -12,7 +12,7 @@ import pytest
 
 from lab.aws import short_name
 from lab.load import Load
-from lab.project import group_arn, set_delay, until
+from lab.project import group_arn, listed, set_delay, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,10 +34,12 @@ while True:
 
 
 def register(lab: Lab, group: str, *hosts: LabHost, port: int = 5000) -> None:
-    """Put hosts into a group, and see the load balancer send them requests."""
+    """Put hosts into a group, and see the API show them there."""
     set_delay(lab, group, 3)
     targets = [{"Id": host.instance_id, "Port": port} for host in hosts]
     lab.client("elbv2").register_targets(TargetGroupArn=group_arn(lab, group), Targets=targets)
+    wanted = {(host.instance_id, port) for host in hosts}
+    until("shown in the group", lambda: wanted <= listed(lab, group))
 
 
 def deregister(lab: Lab, group: str, *hosts: LabHost) -> None:
