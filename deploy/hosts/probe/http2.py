@@ -75,8 +75,9 @@ def ask(
             raise call.failed(f"frames of more than {MOST_BYTES // 1024} KiB without an answer")
         chunk = (deadline if call.has_begun else first).receive(stream)
         if chunk:
+            # No more than counts: what is over it would break the rules of flow control first.
+            call.take(chunk[: MOST_BYTES - size])
             size += len(chunk)
-            call.take(chunk)
             with suppress(OSError):  # its end is seen by reading on, after what it sent before
                 deadline.send(stream, call.to_send())
         elif size == 0:
