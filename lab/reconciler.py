@@ -70,6 +70,23 @@ class World(Protocol):
 
 
 @dataclass(frozen=True)
+class View:
+    """The AWS side at one moment; zones: of each machine, by its id and by its address."""
+
+    groups: Mapping[str, Group]
+    machines: Mapping[str, Machine]
+    zones: Mapping[str, str]
+
+    @classmethod
+    def of(cls, world: World) -> View:
+        """Read it once, for all nodes: that is done at every tick."""
+        machines = world.machines()
+        zones = {machine.address: machine.zone for machine in machines.values()}
+        zones |= {id_: machine.zone for id_, machine in machines.items()}
+        return cls(world.groups(), machines, zones)
+
+
+@dataclass(frozen=True)
 class Check:
     """A health check that is due."""
 
@@ -124,8 +141,10 @@ class Reconciler:
         """Let targets drain; ones that are not registered are passed over, as AWS does."""
         now = time.time() if now is None else now
         with self.lock:
-            groups = self._world.groups()
-            serving = frozenset[Key]().union(*(self._serving(zone, now) for zone in self._nodes))
+            view = View.of(self._world)
+            serving = frozenset[Key]().union(
+                *(self._serving(zone, now, view) for zone in self._nodes)
+            )
             for key in keys:
                 target = self._targets.get(key)
                 if target is None:
@@ -133,7 +152,7 @@ class Reconciler:
                 left = targets.deregister(
                     target,
                     now,
-                    delay_seconds=groups[key.group].delay_seconds / self._knobs.delay_divisor,
+                    delay_seconds=view.groups[key.group].delay_seconds / self._knobs.delay_divisor,
                     serving=key in serving,
                 )
                 self._store(key, left, now)
@@ -167,13 +186,7 @@ class Reconciler:
     def is_shifted(self, key: Key) -> bool:
         """Whether traffic is shifted away from the target's zone."""
         shifted = self._knobs.shifted_zone
-        return bool(shifted) and self._zones().get(key.id) == shifted
-
-    def _zones(self) -> dict[str, str]:
-        """The zone of each machine, by its id and by its address: a target may have either."""
-        machines = self._world.machines()
-        by_address = {machine.address: machine.zone for machine in machines.values()}
-        return by_address | {id_: machine.zone for id_, machine in machines.items()}
+        return bool(shifted) and View.of(self._world).zones.get(key.id) == shifted
 
     def advance(self, now: float) -> None:
         """Let time pass: delays end, groups come into use, the data plane follows."""
@@ -257,22 +270,21 @@ class Reconciler:
         # The time limit stays: a tenth of it is less than a busy machine takes to start a process.
         return replace(checks, interval_seconds=checks.interval_seconds / self._knobs.time_divisor)
 
-    def _serving(self, zone: str, now: float) -> set[Key]:
+    def _serving(self, zone: str, now: float, view: View) -> set[Key]:
         """The targets that the zone's node sends new requests to."""
-        groups, zones = self._world.groups(), self._zones()
         lag_seconds = self._knobs.propagation_lag_seconds
         lag_seconds += self._knobs.node_lag_seconds.get(zone, 0.0)
         by_group: dict[str, list[Target]] = {}
         for key, target in self._targets.items():
-            group = groups.get(key.group)
+            group = view.groups.get(key.group)
             is_near = group is None or group.is_cross_zone
-            if is_near or zones.get(key.id) == zone:
+            if is_near or view.zones.get(key.id) == zone:
                 by_group.setdefault(key.group, []).append(target)
         found = {
             key for group in by_group.values() for key in targets.serving(group, now, lag_seconds)
         }
         shifted = self._knobs.shifted_zone
-        return {key for key in found if not shifted or zones.get(key.id) != shifted}
+        return {key for key in found if not shifted or view.zones.get(key.id) != shifted}
 
     def _publish(self, after: Mapping[Key, Target | None], now: float) -> None:
         # New states are kept only when the data plane has followed; no reader gets in between.
@@ -291,18 +303,18 @@ class Reconciler:
             self._log(key, before.get(key), target, now)
 
     def _follow(self, now: float) -> None:
+        view = View.of(self._world)
         for zone, node in self._nodes.items():
-            for name, servers in self._wanted(zone, now).items():
+            for name, servers in self._wanted(zone, now, view).items():
                 node.apply(name, servers)
 
-    def _wanted(self, zone: str, now: float) -> dict[str, dict[str, Server]]:
+    def _wanted(self, zone: str, now: float, view: View) -> dict[str, dict[str, Server]]:
         """The servers that the zone's node should have, by group and name."""
-        groups, machines = self._world.groups(), self._world.machines()
-        serving = self._serving(zone, now)
-        wanted: dict[str, dict[str, Server]] = {name: {} for name in groups}
+        serving = self._serving(zone, now, view)
+        wanted: dict[str, dict[str, Server]] = {name: {} for name in view.groups}
         for key, target in self._targets.items():
             if target.state is not State.UNUSED:
-                machine, group = machines.get(key.id), groups.get(key.group)
+                machine, group = view.machines.get(key.id), view.groups.get(key.group)
                 wanted.setdefault(key.group, {})[f"{key.id}_{key.port}"] = Server(
                     machine.address if machine is not None else key.id,
                     key.port,

@@ -75,7 +75,7 @@ class Account:
             core = self._bare()
             try:
                 sessions.use(cache, self._factor, core)
-            except ConfigParseError:  # somebody is writing it: the next refusal reads it again
+            except ConfigParseError:  # it is being written: the next refusal reads it again
                 return
             self._clients.clear()
             self._cache, self._session_core, self._lifetime = cache, core, None
