@@ -15,6 +15,7 @@ from statistics import quantiles
 
 ANSWER_LIMIT_SECONDS = 30.0
 MOST_AT_ONCE = 2500
+SLOW_SECONDS = 1.5
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Schedule:
     path: str = "/"
     rate: float = 150.0
     slow_share: float = 0.02
-    slow_seconds: float = 2.0
+    slow_seconds: float = SLOW_SECONDS
     seconds_limit: float = 600.0
 
 

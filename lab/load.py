@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from deploy.errors import BadInput, DeployError
-from lab.generator import ANSWER_LIMIT_SECONDS, Failure, Generator, Schedule, Tally
+from lab.generator import (
+    ANSWER_LIMIT_SECONDS,
+    SLOW_SECONDS,
+    Failure,
+    Generator,
+    Schedule,
+    Tally,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -81,7 +88,7 @@ def schedule(
     *,
     rate: float = 150.0,
     slow_share: float = 0.02,
-    slow_seconds: float = 2.0,
+    slow_seconds: float = SLOW_SECONDS,
     seconds_limit: float = 600.0,
 ) -> Schedule:
     """Check what is asked for; raises BadInput for other than loopback hosts or wild figures."""
@@ -120,7 +127,7 @@ class Load:
         url: str,
         rate: float = 150.0,
         slow_share: float = 0.02,
-        slow_seconds: float = 2.0,
+        slow_seconds: float = SLOW_SECONDS,
         seconds_limit: float = 600.0,
     ) -> None:
         """`rate` per second; raises BadInput, see `schedule`."""

@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING
 
 from deploy.plan import order
+from deploy.steps import observation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,23 +19,23 @@ if TYPE_CHECKING:
     from deploy.steps.observation import Observation
 
 MARGIN, LEAST_MARGIN_SECONDS = 1.5, 1.0
-FEWEST_ARRIVALS = 6
-"""Of fewer requests than that in the seconds before, none may come while it matters."""
 SLOW_CHECK_SECONDS = 10.0
 """An interval between health checks above which they are most of what a host waits for."""
 
 
 def most_checks(groups: Sequence[TargetGroup], each: Observation) -> int:
-    """How many connections may be health checks: one of each peer and group in each interval.
-
-    Any of the peers may be a node of the load balancer, of which each asks by itself.
-    """
-    asked = (math.floor(each.watched_seconds / group.interval_seconds) + 1 for group in groups)
-    return each.peers * sum(asked)
+    """How many of the connections before the deregistration may be health checks."""
+    return observation.most_checks(each.peers, each.watched_seconds, _intervals(groups))
 
 
 def _shows_requests(groups: Sequence[TargetGroup], each: Observation) -> bool:
-    return each.arrivals >= FEWEST_ARRIVALS and each.arrivals > most_checks(groups, each)
+    return observation.shows_requests(
+        each.arrivals, each.peers, each.watched_seconds, _intervals(groups)
+    )
+
+
+def _intervals(groups: Sequence[TargetGroup]) -> tuple[float, ...]:
+    return tuple(group.interval_seconds for group in groups)
 
 
 def propagation_seconds(groups: Sequence[TargetGroup], seen: Sequence[Observation]) -> int | None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ROUNDS = 2
 SERVING_SECONDS = 3.0
-"""How long requests are counted before a target is taken out."""
+"""How long requests are counted at least before a target is taken out."""
 
 
 def refuse_several(hosts: Sequence[Host]) -> None:
@@ -88,17 +88,18 @@ def _round(on: AppOnHost, environment: Environment) -> HostPlan:
     proof: Step = ProveRelease(host, app, on.slot.running_release, asked)
     if previous:
         proof = ProvePrevious(host, app, previous, asked)
+    intervals = tuple(each.interval_seconds for each in on.groups)
     return HostPlan(
         host,
         (
-            WatchServing(host, app, SERVING_SECONDS),
+            WatchServing(host, app, SERVING_SECONDS, intervals),
             DeregisterTarget(host, app, was_healthy=True, sees_out=False),
             WatchDraining(host, app, drain_seconds),
             proof,
             RegisterTarget(host, app),
             WaitHealthy(host, app),
             ForgetOut(host, app),
-            NoteObservation(host, app, SERVING_SECONDS, drain_seconds),
+            NoteObservation(host, app, drain_seconds),
         ),
         drains={app.name: drain_seconds},
     )

@@ -16,22 +16,35 @@ from deploy.steps.target import see_out
 if TYPE_CHECKING:
     from deploy.steps.fleet import Fleet
 
+LONGEST_SERVING_SECONDS = 15.0
+
 
 @dataclass(frozen=True)
 class WatchServing(Timed):
-    """Count what brings requests while the target serves: without any, nothing can be measured."""
+    """Count what brings requests while the target serves: without any, nothing can be measured.
+
+    seconds: for how long at first, and again until enough came, up to LONGEST_SERVING_SECONDS;
+    intervals_seconds: of the health check of each group, whose connections are not enough.
+    """
 
     phase = Phase.DRAIN
+
+    intervals_seconds: tuple[float, ...]
 
     def run(self, fleet: Fleet) -> None:
         """Watch; Stopped when the operator wants an end."""
         now = fleet.clock.monotonic()
         arrivals = Arrivals(now, fleet.ignore_peers)
         fleet.arrivals[self.host.name, self.app.unit_name] = arrivals
-        _watch(fleet, self, arrivals, now + self.seconds)
+        while not arrivals.shows_requests(self.intervals_seconds):
+            if arrivals.watched_seconds + self.seconds > LONGEST_SERVING_SECONDS:
+                break
+            arrivals.watched_seconds += self.seconds
+            _watch(fleet, self, arrivals, now + arrivals.watched_seconds)
 
     def __str__(self) -> str:
-        return f"watch {self.app.slot_mark}serving for {self.seconds:g} s"
+        most = f"{LONGEST_SERVING_SECONDS:g} s while few requests come"
+        return f"watch {self.app.slot_mark}serving for {self.seconds:g} s, up to {most}"
 
 
 @dataclass(frozen=True)
@@ -79,7 +92,6 @@ class NoteObservation(OnHost):
 
     phase = Phase.RECORD
 
-    watched_seconds: float
     drain_seconds: float
 
     def run(self, fleet: Fleet) -> None:
@@ -94,7 +106,7 @@ class NoteObservation(OnHost):
             Observation(
                 arrivals=before.count,
                 peers=len(before.peers),
-                watched_seconds=self.watched_seconds,
+                watched_seconds=before.watched_seconds,
                 draining_seconds=between(Moment.DEREGISTERED, Moment.SEEN_OUT),
                 last_request_seconds=between(Moment.DEREGISTERED, Moment.LAST_REQUEST),
                 drain_seconds=self.drain_seconds,

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.steps.senders import Address, Senders, address_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from deploy.hosts.scripts.connections import Connection
     from deploy.settings.environment import Network
 
 COMPARED_SAMPLES = 2
 """What was opened since the first of them, or was idle in it and is used again, brings requests."""
+FEWEST_ARRIVALS = 6
+"""Of fewer requests than that in the seconds before, none may come while it matters."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Arrivals:
         last: When a request last came in, by the clock; None for never.
         watched_since: When the port was first looked at; None for never.
         is_blind: Whether it could not be looked at for a while.
+        watched_seconds: For how long arrivals were counted while the target served.
     """
 
     since: float
@@ -72,6 +76,11 @@ class Arrivals:
     last: float | None = None
     watched_since: float | None = None
     is_blind: bool = False
+    watched_seconds: float = 0.0
+
+    def shows_requests(self, intervals_seconds: Sequence[float]) -> bool:
+        """Whether enough came so far, where health checks come as often as that."""
+        return shows_requests(self.count, len(self.peers), self.watched_seconds, intervals_seconds)
 
     def see(self, sample: Iterable[Connection], now: float, watched_seconds: float) -> None:
         """Look at a sample that was taken at a time, by the clock, over so many seconds.
@@ -104,3 +113,23 @@ class Arrivals:
             at = now if each.has_ended else now - each.received_ms / 1000
             if at > self.since:
                 self.last = at if self.last is None else max(self.last, at)
+
+
+def most_checks(peers: int, seconds: float, intervals_seconds: Sequence[float]) -> int:
+    """How many connections may be health checks: one of each peer and group in each interval.
+
+    Any of the peers may be a node of the load balancer, of which each asks by itself.
+
+    Args:
+        peers: From how many addresses anything came.
+        seconds: For how long that was watched.
+        intervals_seconds: Of each group's health check.
+    """
+    return peers * sum(math.floor(seconds / each) + 1 for each in intervals_seconds)
+
+
+def shows_requests(
+    arrivals: int, peers: int, seconds: float, intervals_seconds: Sequence[float]
+) -> bool:
+    """Whether so many arrivals are users' requests too; the others as in `most_checks`."""
+    return arrivals >= FEWEST_ARRIVALS and arrivals > most_checks(peers, seconds, intervals_seconds)

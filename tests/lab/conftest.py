@@ -17,6 +17,7 @@ from lab.zones import ZONES
 
 SUITES = ("bookworm", "trixie")
 DELAY_SECONDS = 3
+"""Longer than the load's slow requests and the lag before them: what is cut is a fault."""
 SCALING_GROUP = "fleet"
 
 

@@ -12,7 +12,7 @@ from steps.test_drain import PaperFleet, ended, line
 
 from deploy.crew import Crew
 from deploy.errors import BalancerError, RemoteError
-from deploy.observe.watch import WatchDraining, WatchServing
+from deploy.observe.watch import LONGEST_SERVING_SECONDS, WatchDraining, WatchServing
 from deploy.steps.fleet import Moment, Stopped
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DRAIN = WatchDraining(builders.host(), builders.app().at(5000), 20.0)
-SERVING = WatchServing(DRAIN.host, DRAIN.app, 3.0)
+SERVING = WatchServing(DRAIN.host, DRAIN.app, 3.0, (5.0,))
 FIGURES = (
     "0 0 10.0.0.1:5000 10.0.0.9:41000 cubic lastsnd:{sent_ago} lastrcv:{ago} bytes_sent:{sent} "
     "bytes_received:{received} segs_in:4\n"
@@ -79,7 +79,7 @@ class Observed(PaperFleet):
 
 def observed(says: Callable[[float], str]) -> Observed:
     """A target that served for a while is taken out at 0."""
-    fleet = Observed(says, at=-3.2)
+    fleet = Observed(says, at=-LONGEST_SERVING_SECONDS - 0.2)
     SERVING.run(cast("Fleet", fleet))
     fleet.at = 0.0
     DRAIN.run(cast("Fleet", fleet))
@@ -197,15 +197,24 @@ def test_what_could_not_be_seen_is_no_measurement() -> None:
         DRAIN.run(cast("Fleet", Observed(lambda at: "no ss" if 3 < at < 5 else "")))
 
 
-def test_what_brings_requests_before_is_counted() -> None:
+SERVED: dict[str, tuple[Callable[[float], str], float, int, int]] = {
+    "a connection for each request": (once(99.0), 6.0, 10, 1),
+    "a connection that is kept": (kept(99.0), 6.0, 11, 1),
+    "enough at once": (lambda at: once(99.0)(at) + kept(99.0)(at), 3.0, 9, 1),
+    "nothing": (lambda _: "", 15.0, 0, 0),
+    "health checks": (checks, 15.0, 0, 2),
+}
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_what_brings_requests_before_is_counted_until_there_is_enough(name: str) -> None:
     """A connection of its own counts once its peer had one in the sample before, too."""
-    fleet = Observed(once(99.0))
+    says, seconds, count, peers = SERVED[name]
+    fleet = Observed(says)
     SERVING.run(cast("Fleet", fleet))
-    assert (fleet.seen.count, len(fleet.seen.peers)) == (4, 1)
-    assert 3.0 <= fleet.at < 3.6
-    fleet = Observed(kept(99.0))
-    SERVING.run(cast("Fleet", fleet))
-    assert (fleet.seen.count, len(fleet.seen.peers)) == (5, 1)
+    seen = fleet.seen
+    assert (seen.watched_seconds, seen.count, len(seen.peers)) == (seconds, count, peers)
+    assert seconds <= fleet.at < seconds + 0.6
 
 
 def test_an_end_is_heeded() -> None:
