@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from deploy.settings.app import App, AppInSlot
     from deploy.settings.environment import Environment
     from deploy.survey.app_on_host import SlotOnHost
-    from deploy.survey.facts import Survey
+    from deploy.survey.facts import HostFacts, Survey
     from deploy.unit.rendering import RenderedUnit
 
 MEBIBYTE = 1024 * 1024
@@ -132,14 +132,15 @@ def offer(environment: Environment, opened: Opened, survey: Survey) -> Offer:
     """The offer for every surveyed host: the units as its own systemd understands them."""
     app, staged = opened.app, f"/srv/{opened.app.name}/releases/{opened.package.release.id}"
     template = environment.path(app.template) if app.template else None
-    made: dict[tuple[str, int, int], RenderedUnit] = {}
+    made: dict[tuple[str, int, bool, int], RenderedUnit] = {}
     offered = Offer(app, opened.package, {})
     for facts in survey.hosts:
         group = facts.slots[app.name].group or app.service_user
         for port in (each.port for each in app.slots):
-            kind, key = (group, facts.systemd, port), (facts.host.name, port)
+            kind = (group, facts.systemd, facts.has_ipv6, port)
+            key = (facts.host.name, port)
             if kind not in made:
-                specs = {each.port: _spec(each, opened, group) for each in app.slots}
+                specs = {each.port: _spec(each, opened, group, facts) for each in app.slots}
                 every = tuple(specs.values())
                 made[kind] = rendering.render(template, specs[port], facts.systemd, every)
             offered.units[key] = unit = made[kind]
@@ -147,7 +148,7 @@ def offer(environment: Environment, opened: Opened, survey: Survey) -> Offer:
             checks = app.rehearse != "sandbox"
             offered.trials[key] = rendering.for_rehearsal(unit, staged, checks_program=checks)
         if app.rehearse == "start":
-            offered.starts[facts.host.name] = _starts(opened, group, template, facts.systemd)
+            offered.starts[facts.host.name] = _starts(opened, group, template, facts)
     found = [
         f"{app.template}: {text}"
         for unit in made.values()
@@ -158,7 +159,7 @@ def offer(environment: Environment, opened: Opened, survey: Survey) -> Offer:
 
 
 def _starts(
-    opened: Opened, group: str, template: Path | None, systemd: int
+    opened: Opened, group: str, template: Path | None, facts: HostFacts
 ) -> tuple[tuple[int, str], ...]:
     """The units that start the release on ports that are likely to be free."""
     app, release = opened.app, opened.package.release
@@ -167,13 +168,13 @@ def _starts(
     first = LOWEST_PORT + int(release.digest[:8], 16) % PORTS
     found: list[tuple[int, str]] = []
     for port in (first, first + 1, first + 2):
-        own = _spec(app.at(port), opened, group)
-        unit = rendering.render(template, own, systemd, (own,))
+        own = _spec(app.at(port), opened, group, facts)
+        unit = rendering.render(template, own, facts.systemd, (own,))
         found.append((port, start_trial.started(unit, staged, seconds)))
     return tuple(found)
 
 
-def _spec(slot: AppInSlot, opened: Opened, group: str) -> spec.UnitSpec:
+def _spec(slot: AppInSlot, opened: Opened, group: str, facts: HostFacts) -> spec.UnitSpec:
     """What the unit of one of the app's slots says; group: the service user's on its host."""
     app, port = slot.settings, str(slot.port)
     words = tuple(word.replace("{port}", port) for word in opened.words)
@@ -196,6 +197,7 @@ def _spec(slot: AppInSlot, opened: Opened, group: str) -> spec.UnitSpec:
         start_timeout_seconds=app.start_timeout_seconds,
         restart_seconds=2.0,
         removed=app.sandbox_removed,
+        has_ipv6=facts.has_ipv6,
     )
 
 

@@ -37,6 +37,7 @@ def parse_host(host: Host, lines: Iterable[str], apps: Iterable[App]) -> HostFac
         lock=reader.text("lock").strip("\n"),
         spares={app.name: _parse_slot(spare, reader) for app in served for spare in app.slots[1:]},
         free_memory_kb=reader.first("free_memory_kb", values.number) or 0,
+        has_ipv6=bool(reader.first("ipv6", values.name)),
         machine=reader.first("machine", values.name) or "",
         unknown=tuple(dict.fromkeys(reader.unknown)),
     )

@@ -83,7 +83,9 @@ def _command(spec: UnitSpec) -> str:
 def _environment(spec: UnitSpec) -> tuple[str, ...]:
     variables = {"HOME": f"/var/lib/{spec.app}"}
     if spec.port:
-        variables |= {"PORT": str(spec.port), "ASPNETCORE_URLS": f"http://*:{spec.port}"}
+        # `*` is no host of a URI, and a service that reads the variable as one ends at once.
+        every = "[::]" if spec.has_ipv6 else "0.0.0.0"  # noqa: S104 - as `*` would, for its users
+        variables |= {"PORT": str(spec.port), "ASPNETCORE_URLS": f"http://{every}:{spec.port}"}
     for name, value in spec.environment:
         if not _VARIABLE.fullmatch(name):
             raise BadInput(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -164,6 +165,20 @@ def test_every_host_is_offered_a_unit_for_each_slot_with_its_own_group_and_port(
     assert one.digest != other.digest, "another group is another unit"
     assert one == offered.unit(seen.on(hosts[2].host, app))
     assert offered.units["host-1", 5001].digest == one.digest, "slots of one unit share a digest"
+
+
+def test_a_host_without_ipv6_is_offered_a_unit_that_listens_on_ipv4(tmp_path: Path) -> None:
+    app = builders.app()
+    (tmp_path / "workspace").mkdir()
+    settings = environment(tmp_path, app)
+    opened = candidate.prepare(settings, app, package(tmp_path), tmp_path / "workspace")
+    hosts = [builders.facts(number, {"web": builders.slot()}) for number in (1, 2)]
+    hosts[1] = replace(hosts[1], has_ipv6=False)
+    seen = builders.survey(hosts)
+    offered = candidate.offer(settings, opened, seen)
+    texts = [offered.unit(seen.on(each.host, app)).text for each in hosts]
+    assert ["http://[::]:5000" in text for text in texts] == [True, False]
+    assert ["http://0.0.0.0:5000" in text for text in texts] == [False, True]
 
 
 def test_a_template_of_the_teams_own_is_used_and_what_is_dangerous_in_it_is_a_warning(

@@ -77,6 +77,7 @@ def host_facts() -> list[str]:
         "systemd=252",
         "selinux=Enforcing",
         "free_kb=123456",
+        "ipv6=yes",
         fact("lock", HOLDER.as_line() + "\n"),
         "tool=ss",
         "tool=tar",
@@ -111,6 +112,7 @@ def test_a_hosts_lines_become_facts() -> None:
         123456,
     )
     assert facts.tools == {"ss", "tar"}
+    assert facts.has_ipv6
     assert Holder.parse(facts.lock) == HOLDER
     slot = facts.slots["web"]
     assert slot.link == slot.running_release == NEWER
@@ -148,7 +150,7 @@ def test_a_hosts_lines_become_facts() -> None:
 def test_a_bare_host_has_an_empty_slot() -> None:
     facts = parse_host(builders.host(), ["init=systemd", "noise"], [builders.app()])
     assert facts.slots == {"web": Slot()}
-    assert (facts.systemd, facts.free_kb) == (0, 0)
+    assert (facts.systemd, facts.free_kb, facts.has_ipv6) == (0, 0, False)
     assert not facts.slots["web"].unit_state.is_loaded
 
 

@@ -61,7 +61,7 @@ def test_the_unit_is_what_a_host_should_run() -> None:
         "ExecStart=/srv/web/current/web --port 5000",
         "Environment=HOME=/var/lib/web",
         "Environment=PORT=5000",
-        "Environment=ASPNETCORE_URLS=http://*:5000",
+        'Environment="ASPNETCORE_URLS=http://[::]:5000"',
         "Environment=CHANGEOVER_RELEASE=1.2.3-0123456789ab",
         f"Environment=CHANGEOVER_UNIT={unit().digest}",
         "StateDirectory=web",
@@ -160,6 +160,12 @@ def test_only_a_low_port_gets_the_capability_to_bind_it(port: int, may_bind: boo
 def test_commands(command: tuple[str, ...], in_package: bool, line: str) -> None:
     found = lines(command=command, executable_in_package=in_package)
     assert f"ExecStart={line}" in found
+
+
+def test_every_address_is_written_as_a_uri_that_the_host_can_listen_on() -> None:
+    """`http://*` is none: a service that reads the variable as a URI ends without a word."""
+    assert 'Environment="ASPNETCORE_URLS=http://[::]:5000"' in lines()
+    assert "Environment=ASPNETCORE_URLS=http://0.0.0.0:5000" in lines(has_ipv6=False)
 
 
 def test_settings_win_over_what_the_slot_sets() -> None:

@@ -7,6 +7,8 @@ version=$(systemctl --version 2>/dev/null)
 version=${version#* }
 fact systemd "${version%%[[:space:]]*}"
 fact machine "$(uname -m)"
+# A kernel without IPv6 has no such file; where IPv6 is only switched off, `[::]` takes IPv4.
+if [ -e /proc/net/if_inet6 ]; then fact ipv6 yes; fi
 fact selinux "$(getenforce 2>/dev/null || true)"
 folder=/srv
 [ -d "$folder" ] || folder=/
