@@ -20,6 +20,7 @@ from faults import (
     crash,
     hosts,
     locks,
+    programs,
     releases,
     signals,
 )
@@ -36,6 +37,7 @@ PARTS: dict[str, tuple[Callable[[Ground], None], ...]] = {
     "crash": (crash.sweep,),
     "surge": (crash.surge,),
     "signals": (signals.signals,),
+    "programs": (programs.programs,),
     "hosts": (hosts.hosts,),
     "releases": (releases.early, releases.late),
     "locks": (locks.races, locks.suspended),
@@ -44,6 +46,8 @@ PARTS: dict[str, tuple[Callable[[Ground], None], ...]] = {
     "account": (account.account, account.others),
     "back": (back.rollbacks,),
 }
+SUITES = {"programs": programs.SUITE}
+"""Of the hosts of a part, where it is not the usual one."""
 LABS = min(3, os.cpu_count() or 1)
 """So many side by side: each keeps one processor busy, and starved hosts fail for no fault."""
 
@@ -84,7 +88,7 @@ def _on(root: Path, parts: list[str]) -> Tally:
     """Run parts on the lab of this folder."""
     lines: list[Line] = []
     for name in parts:
-        with Ground.made(root) as ground:
+        with Ground.made(root, SUITES.get(name, "bookworm")) as ground:
             print(f"-- {name}", flush=True)
             for act in PARTS[name]:
                 act(ground)

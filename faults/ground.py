@@ -104,10 +104,10 @@ class Ground:
 
     @classmethod
     @contextmanager
-    def made(cls, root: Path = ROOT) -> Iterator[Self]:
+    def made(cls, root: Path = ROOT, suite: str = "bookworm") -> Iterator[Self]:
         """A ground on the lab of this folder, which is started where it does not run."""
         with (
-            Lab.borrowed(root, HOSTS, ("bookworm",), _to_stderr) as lab,
+            Lab.borrowed(root, HOSTS, (suite,), _to_stderr) as lab,
             tempfile.TemporaryDirectory(prefix="changeover-faults-") as folder,
         ):
             yield cls(lab, Path(folder))
@@ -142,17 +142,16 @@ class Ground:
         return min(self.lab.hosts, key=lambda host: host.name)
 
     @contextmanager
-    def trial(self, name: str, *, on: str | None = "", load: bool = True) -> Iterator[Trial]:
+    def trial(self, name: str, *, on: str | None = "", load: bool | Load = True) -> Iterator[Trial]:
         """Load while the block runs, then the fleet must be whole on the version `on`.
 
-        on: by default the good version of before; None where the block itself looks.
+        on: by default the good version of before; None where the block itself looks. load: one of
+        the caller's own, or whether there is any.
         """
         trial, result = Trial(), None
         try:
             if load:
-                with Load(
-                    self.lab.url("web"), rate=RATE, slow_share=0.01, slow_seconds=SLOW_SECONDS
-                ) as sent:
+                with load if isinstance(load, Load) else self._usual_load() as sent:
                     yield trial
                 result = sent.result
             else:
@@ -172,6 +171,9 @@ class Ground:
         self.lines.append(line)
         print(line, flush=True)
         self._mend(on)
+
+    def _usual_load(self) -> Load:
+        return Load(self.lab.url("web"), rate=RATE, slow_share=0.01, slow_seconds=SLOW_SECONDS)
 
     def _mend(self, on: str | None) -> None:
         """The next trial begins on a whole fleet, whatever this one left."""

@@ -29,7 +29,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Schedule:
-    """What to send where; `rate` in requests a second, all of them to a loopback address."""
+    """What to send where; `rate` in requests a second, all of them to a loopback address.
+
+    answer: the status of a good answer; 0 for any from 200 to 399.
+    """
 
     host: str
     port: int
@@ -38,6 +41,7 @@ class Schedule:
     slow_share: float = 0.02
     slow_seconds: float = SLOW_SECONDS
     seconds_limit: float = 600.0
+    answer: int = 0
 
 
 @dataclass
@@ -115,7 +119,7 @@ class Connection(asyncio.Protocol):
             return
         if headers.get("connection", "").lower() == "close" or self._left <= 0:
             self._closing = True
-        why = "" if 200 <= status < 400 else f"status {status}"
+        why = "" if self._generator.is_good(status) else f"status {status}"
         self._settle(why, headers.get("x-version", ""))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -188,6 +192,10 @@ class Generator:
             await self._all_settled.wait()
         for connection in list(self._idle):
             connection.close()
+
+    def is_good(self, status: int) -> bool:
+        """Whether an answer with this status is a good one."""
+        return status == self._schedule.answer if self._schedule.answer else 200 <= status < 400
 
     def text(self, request: Request) -> bytes:
         """Give the request's bytes."""

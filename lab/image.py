@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 SUITES = {"bullseye": 247, "bookworm": 252, "trixie": 257}
 """Debian's suites, and the systemd version of each."""
 
+VARIANTS = {"bookworm-java": ("bookworm", ("openjdk-17-jre-headless", "tomcat10-user"))}
+"""A suite with more packages on its hosts, by the name that is asked for."""
+
 PACKAGES = (
     "ca-certificates,curl,dbus,iproute2,openssh-server,procps,python3,sudo,systemd,systemd-sysv,"
     "unzip"
@@ -38,16 +41,19 @@ class SuiteUnavailable(DeployError):
 
 def known_suite(name: str) -> str:
     """Return the name; raise BadInput naming the nearest when it is no suite of ours."""
-    if name in SUITES:
+    known = [*SUITES, *VARIANTS]
+    if name in known:
         return name
-    near = difflib.get_close_matches(name, SUITES, n=1)
+    near = difflib.get_close_matches(name, known, n=1)
     guess = f"did you mean {near[0]!r}? " if near else ""
-    raise BadInput(f"suite {name!r} is unknown: {guess}The lab knows {', '.join(SUITES)}")
+    raise BadInput(f"suite {name!r} is unknown: {guess}The lab knows {', '.join(known)}")
 
 
 def recipe(suite: str) -> list[str]:
     """What makes an image: mmdebstrap's words, without where they are put."""
-    return ["--mode=root", "--variant=minbase", f"--include={PACKAGES}", suite]
+    debian, more = VARIANTS.get(suite, (suite, ()))
+    include = ",".join([PACKAGES, *more])
+    return ["--mode=root", "--variant=minbase", f"--include={include}", debian]
 
 
 def tag(suite: str) -> str:

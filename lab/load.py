@@ -90,6 +90,7 @@ def schedule(
     slow_share: float = 0.02,
     slow_seconds: float = SLOW_SECONDS,
     seconds_limit: float = 600.0,
+    answer: int = 0,
 ) -> Schedule:
     """Check what is asked for; raises BadInput for other than loopback hosts or wild figures."""
     parts = urlsplit(url)
@@ -113,7 +114,7 @@ def schedule(
             f"than {ANSWER_LIMIT_SECONDS:g} seconds"
         )
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Schedule(host, port, path, rate, slow_share, slow_seconds, seconds_limit)
+    return Schedule(host, port, path, rate, slow_share, slow_seconds, seconds_limit, answer)
 
 
 class Load:
@@ -129,14 +130,16 @@ class Load:
         slow_share: float = 0.02,
         slow_seconds: float = SLOW_SECONDS,
         seconds_limit: float = 600.0,
+        answer: int = 0,
     ) -> None:
-        """`rate` per second; raises BadInput, see `schedule`."""
+        """`rate` per second, `answer` as in `Schedule`; raises BadInput, see `schedule`."""
         self._schedule = schedule(
             url,
             rate=rate,
             slow_share=slow_share,
             slow_seconds=slow_seconds,
             seconds_limit=seconds_limit,
+            answer=answer,
         )
         self._process: subprocess.Popen[str] | None = None
         self._result: LoadResult | None = None

@@ -57,7 +57,7 @@ def set_delay(lab: Lab, group: str, seconds: int) -> None:
     )
 
 
-def set_check(lab: Lab, group: str, **settings: str | int) -> None:
+def set_check(lab: Lab, group: str, **settings: str | int | dict[str, str]) -> None:
     """Change a group's health check, by the API's own names: `HealthCheckPath="/health"`."""
     lab.client("elbv2").modify_target_group(TargetGroupArn=group_arn(lab, group), **settings)
 

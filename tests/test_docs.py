@@ -20,6 +20,7 @@ from deploy.cli import tasks as commands
 from deploy.settings import load
 from deploy.settings.base import GIVEN, Strict
 from deploy.settings.environment import Environment
+from lab import guides
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -87,14 +88,27 @@ def test_every_setting_stands_in_fabric_yaml(reference: Environment) -> None:
     assert "or several: target_groups: [" in page("fabric.yaml"), "in place of target_group"
 
 
-@pytest.mark.parametrize("name", ["docs/quickstart.md", "docs/aspnetcore.md"])
+SHOWN = ["quickstart", "aspnetcore", *guides.GUIDES]
+
+
+@pytest.mark.parametrize("name", SHOWN)
 def test_the_settings_shown_on_a_page_load(name: str, tmp_path: Path) -> None:
-    shown = re.search(r"^```yaml\n(.*?)^```$", page(name), re.MULTILINE | re.DOTALL)
+    text = page(f"docs/{name}.md")
+    shown = re.search(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert shown
     least = "" if "environments:" in shown[1] else "  environments:\n    prod: {hosts: [web-1]}\n"
     file = tmp_path / "fabric.yaml"
     file.write_text(shown[1] + least)
     assert [app.name for app in load.load(file, "prod").apps] == ["web"]
+
+
+@pytest.mark.parametrize("name", guides.GUIDES)
+def test_the_example_of_a_guide_is_what_the_lab_deploys(name: str, tmp_path: Path) -> None:
+    guide = guides.Guide.read(name)
+    guide.write(tmp_path)
+    assert guide.app["ports"]
+    for file in guide.files:
+        assert (tmp_path / file).stat().st_size, file
 
 
 REFERENCE = runpy.run_path(str(ROOT / "scripts" / "reference.py"))
