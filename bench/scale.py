@@ -28,6 +28,8 @@ from deploy.aws.registrar import Registrar
 from deploy.aws.target_groups import Balancer
 from deploy.aws.targets import Health, State, Target
 from deploy.errors import DeployError
+from deploy.events import file
+from deploy.events.stream import Stream
 from deploy.hosts.records import Record
 from deploy.package.opening import Package
 from deploy.plan import assembly
@@ -204,14 +206,19 @@ def _unit(digit: str) -> RenderedUnit:
 
 
 def _runner(made: Plan, balancer: Balancer, hosts: list[Host]) -> None:
-    """Execute it; the progress goes to standard output as plain lines, as in CI."""
+    """Execute it; it is kept in a file, and goes to standard output as plain lines, as in CI."""
     remotes = cast("Mapping[str, Remote]", {host.name: PaperHost() for host in hosts})
-    watch = console.Screen().progress(made)
+    watch = console.Screen().progress()
+    events = Stream({"showing the progress": watch})
     with HealthPoller(balancer, [GROUP], TICK_SECONDS) as poller:
         groups = {"web": (GROUP,)}
         fleet = Fleet(remotes, groups, Registrar(balancer), poller, propagation_seconds=0.5)
-        with watch:
-            report = Execution(made, fleet, watch).run()
+        with (
+            watch,
+            tempfile.TemporaryDirectory() as runs,
+            file.recorded(events, Path(runs), "0" * 32),
+        ):
+            report = Execution(made, fleet, events.emit).run()
     if report.exit_code is not ExitCode.DONE:
         errors = Counter(failure.error for failure in report.failures)
         raise DeployError(f"the rollout on paper failed: {errors.most_common(3)}")

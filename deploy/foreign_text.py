@@ -117,9 +117,12 @@ def _summary(line: str) -> str:
     return ".#" if re.search(r"#[^\x00-\x7f]*\Z", line) else "."
 
 
-def json_text(body: Any) -> str:
-    """JSON for scripts: ASCII alone, no `#`, each text at most 4,096 characters."""
-    text = json.dumps(_bounded(body), indent=2)
+def json_text(body: Any, indent: int | None = 2) -> str:
+    """JSON for scripts: ASCII alone, no `#`, each text at most 4,096 characters.
+
+    indent: None for one line.
+    """
+    text = json.dumps(_bounded(body), indent=indent)
     return text.replace("#", "\\u0023").replace("\x7f", "\\u007f")
 
 

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 from invoke.main import program
 
 from deploy.cli import session
+from deploy.events.event import BatchBegan, StepBegan
 from deploy.hosts import records
 from deploy.hosts.lock import lease
-from deploy.run.report import BatchBegan, StepBegan
 from deploy.screen import log_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deploy.run.report import Event
+    from deploy.events.event import Entry
 
 
 def main(hooks: dict[str, Any], words: list[str]) -> None:
@@ -47,13 +47,13 @@ def main(hooks: dict[str, Any], words: list[str]) -> None:
 
     heard = log_lines.LogLines.__call__
 
-    def hear(line: log_lines.LogLines, event: Event) -> None:
-        heard(line, event)
-        match event:
-            case StepBegan():
-                moment(f"{event.step.host.name}: {event.step}")
-            case BatchBegan():
-                moment(f"batch {event.number}")
+    def hear(line: log_lines.LogLines, entry: Entry) -> None:
+        heard(line, entry)
+        match entry.event:
+            case StepBegan(host=host, step=step):
+                moment(f"{host}: {step}")
+            case BatchBegan(number=number):
+                moment(f"batch {number}")
 
     setattr(log_lines.LogLines, "__call__", hear)  # noqa: B010 - mypy lets nobody assign a method
     _around(lease.Lease, "take", moment, "lock", "locked")

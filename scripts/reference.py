@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ import settings_schema  # noqa: E402 - the clone is on the path only now
 
 from deploy.cli.options import EXAMPLES, OPTIONS  # noqa: E402
 from deploy.cli.tasks import namespace  # noqa: E402
+from deploy.events import text as text_of_events  # noqa: E402
 from deploy.settings import app, environment, health, rollout, verify  # noqa: E402
 from deploy.settings.base import GIVEN, Strict  # noqa: E402
 
@@ -168,6 +170,7 @@ def written() -> dict[str, str]:
         "docs/commands.md": commands((ROOT / "docs/commands.md").read_text()),
         "docs/configuration.md": configuration(),
         "deploy/settings/schema.json": settings_schema.schema(meanings),
+        "docs/events.schema.json": json.dumps(text_of_events.schema(), indent=2) + "\n",
     }
 
 

@@ -10,6 +10,7 @@ import json
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import builders
 import paramiko
+import run_entries
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from deploy import foreign_text
@@ -24,20 +26,12 @@ from deploy.aws.api.account import Account
 from deploy.aws.targets import Health, State
 from deploy.clock import CLOCK
 from deploy.errors import CommandFailed, CommandResult, DeployError, Locked
+from deploy.events.event import BatchBegan, HostEnded, HostSaid
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.ssh import known_hosts, login
 from deploy.package import entries
 from deploy.plan import assembly, exclusion, fitness, plan
-from deploy.run.report import (
-    BatchBegan,
-    Failure,
-    HostEnded,
-    Outcome,
-    Report,
-    StepBegan,
-    StepEnded,
-    Told,
-)
+from deploy.run.report import Failure, Outcome, Report
 from deploy.screen import console, status, tables
 from deploy.settings import load
 from deploy.settings.scope import Scope
@@ -48,8 +42,9 @@ from deploy.survey.question import Question, Questions
 from deploy.survey.slot import Listener, UnitState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from deploy.events.event import Event
     from deploy.screen.console import Screen
     from deploy.steps.base import OnHost
 
@@ -96,6 +91,14 @@ TEXTS = (
 SOME = (0, 19, 29)
 
 
+@contextmanager
+def _progress(screen: Screen, made: plan.Plan | None = None) -> Iterator[Callable[[Event], None]]:
+    """What a run of the plan says, as the screen hears it."""
+    with screen.progress() as watch:
+        watch(run_entries.plan_made(made or _plan()))
+        yield run_entries.telling(watch)
+
+
 def _shown(screen: Screen, body: Callable[[], object]) -> None:
     """Run it; show its error as tasks.py and Invoke do, and in a step's end."""
     try:
@@ -104,9 +107,9 @@ def _shown(screen: Screen, body: Callable[[], object]) -> None:
         screen.complain(str(error))
         print(str(error), file=sys.stderr)
         step = _plan().batches[0][0].steps[0]
-        with screen.progress(_plan()) as watch:
-            watch(StepBegan(step))
-            watch(StepEnded(step, 1.0, "", str(error)))
+        with _progress(screen) as tell:
+            tell(run_entries.began(step))
+            tell(run_entries.ended(step, 1.0, "", str(error)))
     else:
         raise AssertionError("no error")
 
@@ -146,11 +149,11 @@ def _prove() -> verify.ProveRelease:
 
 def journal(screen: Screen, text: str) -> None:
     """A journal line while a release is proven, and in a failure report."""
-    with screen.progress(_plan()) as watch:
+    with _progress(screen) as tell:
         fleet = _fleet(text)
-        fleet.tell = lambda host, said: watch(Told(host, said))
+        fleet.tell = lambda host, said: tell(HostSaid(host, said))
         _prove()._show_journal(fleet)
-        watch(Told("host-1", f"| {text}"))
+        tell(HostSaid("host-1", f"| {text}"))
 
 
 def unit_state(screen: Screen, text: str) -> None:
@@ -280,12 +283,12 @@ def host_name(screen: Screen, text: str) -> None:
     host = replace(builders.host(), name=text)
     made = _plan(hosts=(host,))
     step: Any = replace(cast("OnHost", made.batches[0][0].steps[0]), host=host)
-    with screen.progress(made) as watch:
-        watch(BatchBegan(1, 1, (text,)))
-        watch(StepBegan(step))
-        watch(Told(text, text))
-        watch(StepEnded(step, 1.0, text, text[:200]))
-        watch(HostEnded(text, Outcome.DONE))
+    with _progress(screen, made) as tell:
+        tell(BatchBegan(1, 1, (text,)))
+        tell(run_entries.began(step))
+        tell(HostSaid(text, text))
+        tell(run_entries.ended(step, 1.0, text, text[:200]))
+        tell(HostEnded(text, Outcome.DONE))
 
 
 def failure(screen: Screen, text: str) -> None:
@@ -303,8 +306,8 @@ def failure(screen: Screen, text: str) -> None:
     )
     made = _plan(releases={"web": text})
     outcomes = {text: Outcome.OUT}
-    screen.show(tables.render_report(Report(made, outcomes, (found,)), "inv repair --env lab"))
-    screen.show(tables.render_report(Report(made, {text: Outcome.DONE}), "inv status"))
+    for report in (Report(made, outcomes, (found,)), Report(made, {text: Outcome.DONE})):
+        screen.show(tables.render_report(run_entries.story(report, "inv repair --env lab")))
 
 
 def plan_text(screen: Screen, text: str) -> None:
@@ -331,7 +334,7 @@ def stray(screen: Screen, text: str) -> None:
         print(f"ValueError: {text}", file=stream)
         for piece in (text[:2], text[2:4], text[4:], "\n"):
             stream.write(piece)
-    with screen.progress(_plan()):
+    with _progress(screen):
         print(text)
         print(text, file=sys.stderr)
 

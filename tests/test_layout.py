@@ -17,6 +17,7 @@ DEPLOY = ROOT / "deploy"
 # A package imports only what stands above it, annotations included.
 PACKAGES = (
     "",
+    "events",
     "unit",
     "settings",
     "package.signatures",
@@ -67,6 +68,7 @@ HOMES = {
         "hosts.ssh.transport",
     },
     "pydantic": {
+        "events.text",
         "settings.app",
         "settings.base",
         "settings.environment",
@@ -171,8 +173,8 @@ def test_deploy_never_imports_the_lab_and_the_lab_only_its_errors() -> None:
 # What waits for a socket, a screen or a terminal reads the machine's own time, and what compares it
 # with that of AWS.
 TIMED = {"clock", "aws.api.transport", "hosts.probe.stream", "hosts.ssh.exchange"}
-TIMED |= {"hosts.ssh.remote", "screen.console", "screen.live", "screen.question", "screen.streams"}
-TIMED |= {"aws.api.skew", "screen.log_lines"}
+TIMED |= {"hosts.ssh.remote", "screen.console", "screen.question", "screen.streams"}
+TIMED |= {"aws.api.skew", "events.stream", "screen.log_lines"}
 
 
 def test_the_engine_knows_no_time_but_its_clocks() -> None:

@@ -142,7 +142,7 @@ def test_a_host_that_is_left_out_is_a_failure_from_the_start() -> None:
     environment = builders.environment(rollout={"max_failures": 1})
     fit = exclusion.leave_out(environment, seen(2), {}, Scope("lab"))
     made = assembly.make(environment, (builders.offer(builders.app(), fit.hosts),), fit)
-    progress = Progress(made)
+    progress = Progress(made, lambda _: None)
     assert not progress.is_spent()
     for host in HONEST:
         progress.ended(host, Outcome.DONE)
@@ -174,7 +174,7 @@ def test_repair_waits_for_no_host_that_cannot_be_read() -> None:
     made = repair.make(builders.environment(), survey)
     assert {step.host.name for step in made.steps} == {"host-1"}
     assert sorted(host.name for host in made.left_out) == ["host-2", "host-3"]
-    progress = Progress(made)
+    progress = Progress(made, lambda _: None)
     assert not progress.is_spent(), "neither keeps host-1 from its turn"
     progress.ended("host-1", Outcome.DONE)
     assert progress.report(1.0, 0, lost=False).exit_code is ExitCode.MIXED
@@ -196,7 +196,7 @@ def test_a_way_back_waits_for_no_host_that_cannot_be_read() -> None:
     made = rollback.take_back(builders.environment(), survey, wanted)
     assert {step.host.name for step in made.steps} == {"host-1", "host-2"}
     assert [host.name for host in made.left_out] == ["host-3"]
-    assert not Progress(made).is_spent()
+    assert not Progress(made, lambda _: None).is_spent()
 
 
 def test_a_host_that_serves_and_wants_a_switch_does_not_keep_others_from_their_repair() -> None:

@@ -36,6 +36,7 @@ class Asked:
         allow_downtime: Whether a batch may leave less in service than the policy requires.
         join: Whether hosts that were taken out by hand go back in.
         wait_lock: How long to wait for another deploy to end: `90s`, `15m`, `2h`.
+        json: Whether scripts read the output.
         program: What was typed: `inv`, or `changeover`.
     """
 
@@ -50,6 +51,7 @@ class Asked:
     allow_downtime: bool = False
     join: bool = False
     wait_lock: str = "0"
+    json: bool = False
     program: str = "inv"
 
     @property

@@ -1,4 +1,8 @@
-"""What each command does, as a pipeline; tasks has their options."""
+"""What each command does, as a pipeline; tasks has their options.
+
+Settings → lock → survey → plan → question → run → report. What happens is one stream of events,
+kept in a file, from which the screen and the report are drawn.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy.cli import conclusion, session, vetting
+from deploy.cli import conclusion, observation, session, vetting
 from deploy.cli.arguments import as_typed, read_settings, seconds_of, split
 from deploy.cli.rollout import Rollout, Signals
 from deploy.errors import BadInput, as_deploy_error
-from deploy.observe import findings, rounds
-from deploy.observe import trace as trace_of
+from deploy.events import file
+from deploy.events.stream import Stream
+from deploy.observe import rounds
 from deploy.plan import exclusion, fitness, preflight
 from deploy.recovery import repair as repairs
 from deploy.recovery import rollback
+from deploy.run import as_events
 from deploy.run.report import ExitCode
 from deploy.screen import tables
 from deploy.screen.console import Screen
 from deploy.screen.question import wording
 from deploy.screen.status import overview
+from deploy.screen.story import Story
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from deploy.cli.arguments import Asked
     from deploy.cli.session import Session
@@ -30,7 +37,6 @@ if TYPE_CHECKING:
     from deploy.run.report import Report
     from deploy.screen.status import Overview
     from deploy.settings.scope import Scope
-    from deploy.steps.observation import Observation
 
 
 def deploy(asked: Asked, package: str | None) -> ExitCode:
@@ -83,8 +89,8 @@ def repair(asked: Asked) -> ExitCode:
 def observe(asked: Asked, host: str, trace: str | None) -> ExitCode:
     """Take one host out and back in, and say what that took."""
     scope = asked.scope("observe", "--host", host, *as_typed("--trace", trace))
-    file = Path(trace or f"observed-{asked.environment}.json")
-    _refuse_file(file)
+    trace_file = Path(trace or f"observed-{asked.environment}.json")
+    observation.refuse_file(trace_file)
 
     def plan(opened: Session) -> Plan:
         seen = opened.survey(settled=not asked.dry_run)
@@ -98,7 +104,7 @@ def observe(asked: Asked, host: str, trace: str | None) -> ExitCode:
         report = rollout.run(made, fleet)
         if fleet.observations:
             try:
-                _show_observations(rollout, fleet.observations, file)
+                observation.show(rollout, fleet.observations, trace_file)
             except Exception as error:  # noqa: BLE001 - the report must come, whatever goes wrong
                 said = as_deploy_error(error, "showing what was measured")
                 rollout.screen.complain(str(said))
@@ -108,31 +114,18 @@ def observe(asked: Asked, host: str, trace: str | None) -> ExitCode:
     return _pipeline(replace(asked, hosts=host), scope, plan, execute)
 
 
-def _refuse_file(file: Path) -> None:
-    """Raise BadInput where a trace cannot be written, or would replace something else."""
-    if file.exists() and not trace_of.is_one(file):
-        raise BadInput(f"--trace {file}: is there, and is no trace; give another name")
-    if not file.parent.is_dir():
-        raise BadInput(f"--trace {file}: there is no folder {file.parent}; make it first")
-
-
-def _show_observations(rollout: Rollout, seen: Sequence[Observation], file: Path) -> None:
-    """What was measured, what follows from it, and the file that it is written to."""
-    opened, (app, *_) = rollout.opened, rollout.opened.environment.asked_apps
-    groups = opened.groups[app.name]
-    found = [*findings.suggestions(opened.environment, groups, seen)]
-    count = len(opened.everyone)
-    seconds = findings.deploy_seconds(opened.environment, count, groups, seen)
-    found.append(
-        f"A deploy to all {count} hosts waits about {seconds:.0f} s; uploads and the app's own "
-        "start come on top."
-    )
-    try:
-        file.write_text(trace_of.as_json(groups, seen), encoding="utf-8")
-        found.append(f"The figures, without any name: {file}")
-    except OSError as error:
-        found.append(f"{file} could not be written: {error.strerror}")
-    rollout.screen.show(tables.render_observations(seen, found))
+def status(asked: Asked) -> ExitCode:
+    """Settings → survey → overview."""
+    screen = Screen()
+    loaded = read_settings(asked, screen)
+    with session.Session(loaded, scope=asked.scope("status")) as opened:
+        seen = opened.survey()
+        fleet = overview(loaded, seen)
+    if asked.json:
+        screen.say(fleet.as_json())
+    else:
+        screen.show(tables.render_overview(fleet))
+    return fleet.exit_code
 
 
 def _pipeline(
@@ -141,84 +134,97 @@ def _pipeline(
     make: Callable[[Session], Plan],
     execute: Callable[[Rollout, Plan], Report],
 ) -> ExitCode:
-    """Run a command that changes the fleet; once it has begun, no error hides how it ended."""
-    screen, ending = Screen(), _Ending()
+    """Run a command that changes the fleet; once it has begun, no error hides how it ended.
+
+    Args:
+        asked: The options that all such commands have.
+        scope: What the command is about.
+        make: Its plan, by a session that holds the lock, unless this is a dry run.
+        execute: Does the plan; gives the report.
+    """
+    command = _Command(asked, scope, Screen(is_json=asked.json))
     try:
-        return _run(asked, scope, make, execute, screen, ending)
+        command.run(make, execute)
     except Exception as error:
-        if not ending.began:
+        if not command.began:
             raise
         text = str(as_deploy_error(error, "ending the command"))
-        screen.complain(f"{text}\n{asked.command('status')} shows what runs where.")
-        return ending.code
+        command.screen.complain(f"{text}\n{asked.command('status')} shows what runs where.")
+    return command.code
 
 
 @dataclass
-class _Ending:
-    """How a command ends, as far as is known: out of service until a report says otherwise."""
+class _Command:
+    """A command, and how it ends: out of service, once it began, until a report says otherwise."""
 
+    asked: Asked
+    scope: Scope
+    screen: Screen
     began: bool = False
-    code: ExitCode = ExitCode.OUT_OF_SERVICE
+    code: ExitCode = ExitCode.DONE
 
+    def run(
+        self, make: Callable[[Session], Plan], execute: Callable[[Rollout, Plan], Report]
+    ) -> None:
+        """Look, plan, ask and do; a dry run looks without the lock, and does nothing."""
+        asked, screen = self.asked, self.screen
+        patience_seconds = seconds_of(asked.wait_lock, "--wait-lock")
+        loaded = read_settings(asked, screen)
+        only, skip = split(asked.hosts, "--hosts"), split(asked.skip_host, "--skip-host")
+        with session.Session(loaded, only=only, skip=skip, scope=self.scope) as opened:
+            if self.scope.verb == "observe":
+                rounds.refuse_several(opened.hosts)
+            if asked.dry_run:
+                planned = as_events.plan_made(self._plan(opened, make), opened.groups)
+                Stream({"": screen.write}).emit(planned)
+                screen.say("Dry run: nothing was changed.")
+                return
+            with (
+                Signals(screen, asked.command("repair")) as signals,
+                opened.lease(self.scope.verb, patience_seconds, screen.say) as lease,
+            ):
+                plan = self._plan(opened, make)
+                if self._is_agreed(opened, plan):
+                    self._do(Rollout(opened, lease, screen, signals), plan, execute)
+                else:
+                    screen.say("Nothing was changed.")
+                    self.code = ExitCode.DECLINED
 
-def _run(
-    asked: Asked,
-    scope: Scope,
-    make: Callable[[Session], Plan],
-    execute: Callable[[Rollout, Plan], Report],
-    screen: Screen,
-    ending: _Ending,
-) -> ExitCode:
-    """Settings → lock → survey → plan → execute → report; a dry run looks without the lock."""
-    verb = scope.verb
-    patience_seconds = seconds_of(asked.wait_lock, "--wait-lock")
-    loaded = read_settings(asked, screen)
-    only, skip = split(asked.hosts, "--hosts"), split(asked.skip_host, "--skip-host")
-    with session.Session(loaded, only=only, skip=skip, scope=scope) as opened:
-        if verb == "observe":
-            rounds.refuse_several(opened.hosts)
+    def _plan(self, opened: Session, make: Callable[[Session], Plan]) -> Plan:
+        """Look at the fleet, and show what will be done."""
         count = len(opened.hosts)
-        looking = f"looking at {count} host{'s' * (count != 1)} of {asked.environment}"
-        if asked.dry_run:
-            with screen.busy(looking):
-                plan = vetting.noted(make(opened), opened.credentials)
-            screen.say(str(plan))
-            screen.say("Dry run: nothing was changed.")
-            return ExitCode.DONE
+        looking = f"looking at {count} host{'s' * (count != 1)} of {self.asked.environment}"
+        with self.screen.busy(looking):
+            plan = vetting.noted(make(opened), opened.credentials)
+        self.screen.say(str(plan))
+        return plan
+
+    def _is_agreed(self, opened: Session, plan: Plan) -> bool:
+        """Whether the operator wants it, who is asked where a person is there."""
+        if self.asked.yes:
+            return True
+        vetting.refuse_late(plan, opened.groups, opened.seconds_left)
+        return plan.changes_nothing or self.screen.confirm(wording(plan))
+
+    def _do(self, rollout: Rollout, plan: Plan, execute: Callable[[Rollout, Plan], Report]) -> None:
+        """Do the plan, look at the fleet, and report; all of it is kept in the run's file."""
+        self.began, self.code = True, ExitCode.OUT_OF_SERVICE
+        opened, events, story = rollout.opened, rollout.events, Story()
+        runs = opened.environment.path(opened.environment.runs)
         with (
-            Signals(screen, asked.command("repair")) as signals,
-            opened.lease(verb, patience_seconds, screen.say) as lease,
+            file.recorded(events, runs, opened.run) as recorder,
+            events.heard("noting what happens", story),
+            events.heard("writing the events", self.screen.write),
         ):
-            with screen.busy(looking):
-                plan = vetting.noted(make(opened), opened.credentials)
-            screen.say(str(plan))
-            if not asked.yes:
-                vetting.refuse_late(plan, opened.groups, opened.seconds_left)
-            is_agreed = asked.yes or plan.changes_nothing or screen.confirm(wording(plan))
-            if not is_agreed:
-                screen.say("Nothing was changed.")
-                return ExitCode.DECLINED
-            ending.began = True
-            report = execute(Rollout(opened, lease, screen, signals), plan)
-            ending.code = report.exit_code
-            report = conclusion.as_seen(report, _show_fleet(opened, screen))
-            ending.code = report.exit_code
-            _show_report(scope, screen, report)
-    return ending.code
-
-
-def status(asked: Asked, *, as_json: bool) -> ExitCode:
-    """Settings → survey → overview."""
-    screen = Screen()
-    loaded = read_settings(asked, screen)
-    with session.Session(loaded, scope=asked.scope("status")) as opened:
-        seen = opened.survey()
-        fleet = overview(loaded, seen)
-    if as_json:
-        screen.say(fleet.as_json())
-    else:
-        screen.show(tables.render_overview(fleet))
-    return fleet.exit_code
+            events.emit(as_events.run_began(self.scope, opened.run))
+            report = execute(rollout, plan)
+            self.code = report.exit_code
+            report = conclusion.as_seen(report, _show_fleet(opened, self.screen))
+            self.code = report.exit_code
+            then = conclusion.next_steps(self.scope, report)
+            events.emit(as_events.run_ended(report, then))
+        _show_report(self.scope, self.screen, report, story)
+        self.screen.say(str(recorder), "yellow" if recorder.error else "")
 
 
 def _show_fleet(opened: Session, screen: Screen) -> Overview | None:
@@ -233,14 +239,10 @@ def _show_fleet(opened: Session, screen: Screen) -> Overview | None:
     return fleet
 
 
-def _show_report(scope: Scope, screen: Screen, report: Report) -> None:
+def _show_report(scope: Scope, screen: Screen, report: Report, story: Story) -> None:
     """The report; as plain lines where it cannot be rendered."""
     try:
-        screen.show(tables.render_report(report, conclusion.next_steps(scope, report)))
+        screen.show(tables.render_report(story))
     except Exception as error:  # noqa: BLE001 - what happened is shown, whatever goes wrong here
-        lines = [str(as_deploy_error(error, "showing the report"))]
-        lines += [f"{each.host}: {each.step} failed: {each.error}" for each in report.failures]
-        lines += [f"{host}: {outcome}" for host, outcome in report.outcomes.items()]
-        lines += [*report.remarks, *report.defects, f"exit code {int(report.exit_code)}"]
-        lines += [f"next: {scope.command('status')}"]
-        screen.complain("\n".join(lines))
+        why = str(as_deploy_error(error, "showing the report"))
+        screen.complain(f"{why}\n{conclusion.in_lines(scope, report)}")

@@ -72,3 +72,11 @@ def next_steps(scope: Scope, report: Report) -> str:
     only_late = all(failure.is_stop for failure in report.failures)
     first = "renew the AWS credentials" if only_late else "fix what failed"
     return f"{first} and continue: {again}" + (back if is_back else "")
+
+
+def in_lines(scope: Scope, report: Report) -> str:
+    """The report without its looks, for where these cannot be had."""
+    lines = [f"{each.host}: {each.step} failed: {each.error}" for each in report.failures]
+    lines += [f"{host}: {outcome}" for host, outcome in report.outcomes.items()]
+    lines += [*report.remarks, *report.defects, f"exit code {int(report.exit_code)}"]
+    return "\n".join([*lines, f"next: {scope.command('status')}"])

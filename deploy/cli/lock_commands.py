@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from deploy.cli import lock_report
 from deploy.cli.arguments import read_settings
 from deploy.cli.session import Session
 from deploy.errors import BadInput, Locked, Unreachable
@@ -13,6 +12,7 @@ from deploy.hosts import records
 from deploy.hosts.lock import watch as other_holders
 from deploy.hosts.lock.view import faulty
 from deploy.run.report import ExitCode
+from deploy.screen import lock as lock_view
 from deploy.screen.console import Screen
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from deploy.hosts.lock.watch import Watched
 
 
-def status(asked: Asked, *, as_json: bool) -> ExitCode:
+def status(asked: Asked) -> ExitCode:
     """Show who holds the environment's lock, and whether that deploy lives.
 
     LOCKED if a deploy holds it. Raises Unreachable where too few hosts answer to know.
@@ -29,10 +29,10 @@ def status(asked: Asked, *, as_json: bool) -> ExitCode:
     scope = asked.scope("lock.status")
     loaded = read_settings(asked, screen)
     with Session(loaded, scope=scope) as opened:
-        seen = _watched(opened, screen, quiet=as_json)
-    lock_report.refuse_unknown(loaded.name, seen.view)
-    screen.say(lock_report.as_json(loaded.name, seen) if as_json else lock_report.text(scope, seen))
-    return ExitCode.LOCKED if lock_report.is_locked(seen) else ExitCode.DONE
+        seen = _watched(opened, screen, quiet=asked.json)
+    lock_view.refuse_unknown(loaded.name, seen.view)
+    screen.say(lock_view.as_json(loaded.name, seen) if asked.json else lock_view.text(scope, seen))
+    return ExitCode.LOCKED if lock_view.is_locked(seen) else ExitCode.DONE
 
 
 def destroy(asked: Asked, *, reason: str, force: bool) -> ExitCode:
@@ -49,7 +49,7 @@ def destroy(asked: Asked, *, reason: str, force: bool) -> ExitCode:
     with Session(loaded, scope=asked.scope("lock.break")) as opened:
         remotes = opened.everyone
         seen = other_holders.look(environment, remotes) if force else _watched(opened, screen)
-        lock_report.refuse_unknown(environment, seen.view)
+        lock_view.refuse_unknown(environment, seen.view)
         alive = seen.alive()
         if alive and not force:
             raise Locked(

@@ -72,7 +72,7 @@ OPTIONS = {
 }
 
 SELECTING = ("env", "app", "settings")
-CHANGING = (*SELECTING, "hosts", "skip_host", "batch", "dry_run", "yes", "wait_lock")
+CHANGING = (*SELECTING, "hosts", "skip_host", "batch", "dry_run", "yes", "wait_lock", "json")
 """The options of every command that changes the fleet."""
 
 

@@ -6,21 +6,24 @@ import os
 import signal
 import threading
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
 from deploy.errors import DeployError, as_deploy_error
+from deploy.events.event import StopAsked
+from deploy.events.stream import Stream
 from deploy.recovery import rollback
 from deploy.run.executor import Execution
 from deploy.run.report import ExitCode, Failure, Outcome
 from deploy.screen import streams
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import FrameType
 
     from deploy.cli.session import Session
+    from deploy.events.event import Event
     from deploy.hosts.lock.lease import Lease
     from deploy.hosts.records import Record
     from deploy.plan.plan import Plan
@@ -33,6 +36,7 @@ STOPPING = (
     "Stopping. No further hosts will start. Draining hosts return to service; hosts past that "
     "point will finish."
 )
+SHOWING = "showing the progress"
 AGAIN = "Press Ctrl-C again to abort at once (hosts may stay out of service)."
 
 
@@ -50,12 +54,13 @@ class Signals:
         """`repair`: what to type where hosts stay out of service."""
         self._screen, self._repair = screen, repair
         self._execution: Execution | None = None
+        self._emit: Callable[[Event], None] = lambda _: None
         self._first = 0
         self._interrupts = 0
         self._before: dict[int, Any] = {}
         # A handler may have interrupted a thread that holds a lock of the screen, so another
         # thread speaks; `put` of this queue is reentrant.
-        self._notices: SimpleQueue[str | None] = SimpleQueue()
+        self._notices: SimpleQueue[tuple[str, int] | None] = SimpleQueue()
         self._speaker = threading.Thread(target=self._speak, daemon=True)
 
     def __enter__(self) -> Self:
@@ -71,13 +76,17 @@ class Signals:
 
     def guide(self, execution: Execution) -> None:
         """From now on it is this run that signals end; one that was heard already ends it."""
-        self._execution = execution
+        self._execution, self._emit = execution, execution.listen
         if self._first:
             execution.stop(self._first)
+            self._emit(StopAsked(self._first))
 
     def _speak(self) -> None:
-        while (text := self._notices.get()) is not None:
+        while (notice := self._notices.get()) is not None:
+            text, number = notice
             self._screen.complain(text)
+            if number:
+                self._emit(StopAsked(number))
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         del frame
@@ -86,7 +95,7 @@ class Signals:
         if self._execution is None:
             if is_first:
                 after_question = "\n" if self._screen.is_asking else ""
-                self._notices.put(f"{after_question}Ended; nothing was changed.")
+                self._notices.put((f"{after_question}Ended; nothing was changed.", 0))
             raise SystemExit(128 + number)
         self._interrupts += number == signal.SIGINT
         if self._interrupts > 1:
@@ -94,7 +103,8 @@ class Signals:
             os._exit(int(ExitCode.INTERRUPTED))
         self._execution.stop(number)
         stopping = STOPPING if is_first else "Already stopping."
-        self._notices.put(f"{stopping} {AGAIN}" if self._interrupts else stopping)
+        said = f"{stopping} {AGAIN}" if self._interrupts else stopping
+        self._notices.put((said, number))
         again = " Press Ctrl-C again to abort at once." if self._interrupts else ""
         self._screen.banner(f"Stopping: waiting for hosts that have begun.{again}")
 
@@ -107,15 +117,17 @@ class Rollout:
     lease: Lease
     screen: Screen
     signals: Signals
+    events: Stream = field(default_factory=Stream)
 
     def run(self, plan: Plan, fleet: Fleet | None = None) -> Report:
         """Execute a plan: a signal asks for an end, and so does the loss of the lock."""
-        watch = self.screen.progress(plan)
-        execution = Execution(plan, fleet or self.opened.fleet(), watch)
+        watch = self.screen.progress()
+        execution = Execution(plan, fleet or self.opened.fleet(), self.events.emit)
         self.lease.when_lost(execution.lose)
         self.signals.guide(execution)
-        with _harmless(watch) as defects:
+        with _harmless(watch) as defects, self.events.heard(SHOWING, watch):
             report = execution.run()
+        defects = list(dict.fromkeys([*defects, *self.events.defects]))
         return replace(report, defects=(*report.defects, *defects))
 
     def run_or_take_back(self, plan: Plan) -> Report:
@@ -152,13 +164,13 @@ def _harmless(watch: AbstractContextManager[object]) -> Iterator[list[str]]:
         try:
             stack.enter_context(watch)
         except Exception as error:  # noqa: BLE001 - a run without a screen is a run
-            defects.append(str(as_deploy_error(error, "showing the progress")))
+            defects.append(str(as_deploy_error(error, SHOWING)))
         shown = stack.pop_all()
     yield defects
     try:
         shown.close()
     except Exception as error:  # noqa: BLE001 - the report must come
-        defects.append(str(as_deploy_error(error, "showing the progress")))
+        defects.append(str(as_deploy_error(error, SHOWING)))
 
 
 def good_before(report: Report) -> Mapping[str, Mapping[str, Record]]:

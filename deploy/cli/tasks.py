@@ -57,7 +57,9 @@ def repair(asked: Any) -> Any:
     return loaded("commands").repair(asked)
 
 
-@command("observe", *SELECTING, "host", "dry_run", "yes", "wait_lock", "allow_downtime", "trace")
+@command(
+    "observe", *SELECTING, "host", "dry_run", "yes", "wait_lock", "allow_downtime", "trace", "json"
+)
 def observe(asked: Any, host: str, trace: str | None) -> Any:
     """Measure your account: one host out and in, twice.
 
@@ -72,23 +74,23 @@ def observe(asked: Any, host: str, trace: str | None) -> Any:
 
 
 @command("status", *SELECTING, "json")
-def status(asked: Any, json: bool) -> Any:
+def status(asked: Any) -> Any:
     """Show what runs where, and the health of every target.
 
     Exit codes: 0 all is well; 1 all serve, but not what was deployed last; 2 bad input, or the
     AWS API failed; 4 more than one release runs; 5 hosts are out of service, or cannot be read.
     """
-    return loaded("commands").status(asked, as_json=json)
+    return loaded("commands").status(asked)
 
 
 @command("lock.status", "env", "settings", "json")
-def lock_status(asked: Any, json: bool) -> Any:
+def lock_status(asked: Any) -> Any:
     """Show which deploy holds the lock, and if it is alive.
 
     Exit codes: 0 not locked; 2 bad input, the AWS API failed, or too few hosts answer to know;
     3 locked.
     """
-    return loaded("lock_commands").status(asked, as_json=json)
+    return loaded("lock_commands").status(asked)
 
 
 @command("lock.break", "env", "settings", "reason", "force")

@@ -11,12 +11,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy.errors import DeployError, as_deploy_error
+from deploy.events.event import BatchBegan, Event, HostSaid
 from deploy.plan.description import MARGIN_SECONDS
 from deploy.recovery import longest_path
+from deploy.run import as_events
 from deploy.run.capacity_gate import CapacityGate
 from deploy.run.host_runner import HostRunner
 from deploy.run.progress import Progress
-from deploy.run.report import BatchBegan, Event, Failure, Outcome, Report, Told
+from deploy.run.report import Failure, Outcome, Report
 from deploy.steps.fleet import Stopped
 
 if TYPE_CHECKING:
@@ -36,12 +38,12 @@ class Execution:
     """One run of one plan."""
 
     def __init__(self, plan: Plan, fleet: Fleet, listen: Callable[[Event], None]) -> None:
-        """Begin nothing yet; `listen` hears every event, from many threads."""
+        """Begin nothing yet; `listen` hears every event, from many threads, and raises nothing."""
         self.plan, self.fleet = plan, fleet
         self._signal = 0
-        self._progress = Progress(plan)
-        self._listener = listen
-        self._runner = HostRunner(fleet, self._progress, self.listen)
+        self._progress = Progress(plan, listen)
+        self.listen = listen
+        self._runner = HostRunner(fleet, self._progress)
         self._gate = CapacityGate(plan, fleet, self._progress)
         self._last = {each.host.name: each for batch in plan.batches for each in batch}
         self._early = plan.early
@@ -63,17 +65,13 @@ class Execution:
         """Whether another deploy is known to have taken over."""
         return self._runner.lost.is_set()
 
-    def listen(self, event: Event) -> None:
-        """Pass an event to the screen, whose errors end nothing."""
-        try:
-            self._listener(event)
-        except Exception as error:  # noqa: BLE001 - a defect of the screen may stop no host
-            self._progress.defect(error, "showing the progress")
-
     def run(self) -> Report:
         """Do the plan; every failure is in the report, none is raised."""
         began = self.fleet.clock.monotonic()
-        self.fleet.tell = lambda host, text: self.listen(Told(host, text))
+        self.listen(as_events.plan_made(self.plan, self.fleet.groups))
+        for failure in self._progress.failures:
+            self.listen(as_events.failed(failure))
+        self.fleet.tell = lambda host, text: self.listen(HostSaid(host, text))
         self.fleet.remark = self._remark
         self._guarded(self._prepare_and_roll, "going from batch to batch")
         self._guarded(self._call_off, "ending what was started early")
@@ -82,7 +80,7 @@ class Execution:
         return self._progress.report(seconds, self._signal, lost=self.is_lost)
 
     def _remark(self, host: str, text: str) -> None:
-        self.listen(Told(host, text, lasts=True))
+        self.listen(HostSaid(host, text, is_remark=True))
         self._progress.remark(host, text)
 
     def _guarded(self, act: Callable[[], None], what: str) -> None:

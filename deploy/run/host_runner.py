@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from deploy import retry
 from deploy.errors import DeployError, LockLost, as_deploy_error
+from deploy.events.event import HostEnded, LockTaken
 from deploy.recovery import failed_host, failed_recovery, shared_target
-from deploy.run import failed_step
+from deploy.run import as_events, failed_step
 from deploy.run.failed_step import Recovered
-from deploy.run.report import Event, HostEnded, Outcome, StepBegan, StepEnded
+from deploy.run.report import Outcome
 from deploy.steps.fleet import Stopped
 from deploy.steps.verify import ProveRelease
 
@@ -35,14 +36,15 @@ class HostRunner:
 
     fleet: Fleet
     progress: Progress
-    listen: Callable[[Event], None]
     lost: threading.Event = field(default_factory=threading.Event)
     _waiting: dict[str, HostPlan] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def lose(self) -> None:
         """Another deploy took over: begin nothing more; no step that has begun changes anything."""
-        self.lost.set()
+        if not self.lost.is_set():
+            self.lost.set()
+            self.progress.listen(LockTaken())
         self.fleet.stop.set()
 
     def stage(self, host_plan: HostPlan) -> bool:
@@ -112,7 +114,7 @@ class HostRunner:
     def ended(self, host: str, outcome: Outcome) -> None:
         """A host's part is over."""
         self.progress.ended(host, outcome)
-        self.listen(HostEnded(host, outcome))
+        self.progress.listen(HostEnded(host, str(outcome)))
 
     def _go(self, host_plan: HostPlan, start: int, end: int) -> bool:
         """Do these of a host plan's steps; whether all of them were done."""
@@ -216,7 +218,7 @@ class HostRunner:
         """One step, its events and its place in the progress; raises what it failed with."""
         if self.lost.is_set():
             raise LockLost(f"{step.host}: {step}: not begun: another deploy took over")
-        self.listen(StepBegan(step))
+        self.progress.listen(as_events.step_began(step, planned=planned))
         began = self.fleet.clock.monotonic()
         error: DeployError | None = None
         try:
@@ -229,9 +231,7 @@ class HostRunner:
             error = as_deploy_error(raised, f"{step.host}: {step}")
         health = self.fleet.health(step.host, step.app)
         seconds = self.fleet.clock.monotonic() - began
-        stopped = isinstance(error, Stopped)
-        said = str(error) if error and not stopped else None
-        self.listen(StepEnded(step, seconds, str(health or ""), said, stopped))
+        self.progress.listen(as_events.step_ended(step, seconds, health, error, planned=planned))
         if error:
             raise error
         self.progress.did(step, planned=planned)

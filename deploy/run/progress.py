@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 from deploy.errors import as_deploy_error
 from deploy.observe.watch import NoteObservation
 from deploy.recovery import failed_host
+from deploy.run import as_events
 from deploy.run.report import Failure, Outcome, Report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Set as AbstractSet
 
     from deploy.aws.inventory import Host
+    from deploy.events.event import Event
     from deploy.plan.plan import Plan
     from deploy.steps.base import Step
 
@@ -23,12 +26,14 @@ if TYPE_CHECKING:
 class Progress:
     """The account of one run of one plan.
 
+    listen: hears of each failure.
     outcomes: by host name; executed: the plan's steps that were done, as its dry run prints them;
     deployed: hosts and apps, by name, that the release is proven and in service of; defects:
     errors of Changeover itself that belong to no host; remarks: what steps said for the report.
     """
 
     plan: Plan
+    listen: Callable[[Event], None]
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     executed: list[str] = field(default_factory=list)
@@ -69,6 +74,7 @@ class Progress:
         """Something failed on a host."""
         with self._lock:
             self.failures.append(failure)
+        self.listen(as_events.failed(failure))
 
     def defect(self, error: Exception, what: str) -> None:
         """An unexpected error, of no host; each is kept once."""

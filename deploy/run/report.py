@@ -1,4 +1,4 @@
-"""What happened: events while it happens, outcomes and the exit code when it is over. Pure."""
+"""How a run ended: failures, each host's outcome, and the exit code. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from deploy.aws.inventory import Host
     from deploy.plan.plan import Plan
-    from deploy.steps.base import Step
 
 
 class ExitCode(enum.IntEnum):
@@ -61,59 +60,6 @@ class Outcome(enum.StrEnum):
     LEFT = "left unchanged: another deploy holds the lock"
     UNKNOWN = "not known: a defect in Changeover ended its part"
     CUT_SHORT = "in service; a defect in Changeover ended its part"
-
-
-@dataclass(frozen=True)
-class BatchBegan:
-    """A batch starts; number from 1."""
-
-    number: int
-    total: int
-    hosts: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class StepBegan:
-    """A step starts on its host."""
-
-    step: Step
-
-
-@dataclass(frozen=True)
-class StepEnded:
-    """A step ended; seconds of wall time; error: None when it did what it says.
-
-    stopped: the operator asked for an end while it waited, which is no error.
-    """
-
-    step: Step
-    seconds: float
-    health: str
-    error: str | None = None
-    stopped: bool = False
-
-
-@dataclass(frozen=True)
-class Told:
-    """What a host is doing within its step.
-
-    lasts: whether it is a remark, which no log may leave out.
-    """
-
-    host: str
-    text: str
-    lasts: bool = False
-
-
-@dataclass(frozen=True)
-class HostEnded:
-    """A host's part is over."""
-
-    host: str
-    outcome: Outcome
-
-
-Event = BatchBegan | StepBegan | StepEnded | Told | HostEnded
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.segment import Segment
 from rich.spinner import Spinner
 
+from deploy.events.text import as_line
 from deploy.foreign_text import lines
 from deploy.screen import question, streams
 from deploy.screen.live import LiveTable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from rich.console import ConsoleOptions, RenderableType
 
-    from deploy.plan.plan import Plan
+    from deploy.events.event import Entry
     from deploy.screen.streams import Guarded
 
 
@@ -62,9 +63,13 @@ class _Console(Console):
 
 
 class Screen:
-    """Where everything is said. A dead terminal (EIO, EPIPE) never raises: work goes on unseen."""
+    """Where everything is said. A dead terminal (EIO, EPIPE) never raises: work goes on unseen.
 
-    def __init__(self) -> None:
+    is_json: whether a run's events alone go to standard output, for scripts.
+    """
+
+    def __init__(self, *, is_json: bool = False) -> None:
+        self._is_json = is_json
         out, err = streams.guard()
         self._console, self._errors = _Console(out), _Console(err)
         self.is_terminal = out.is_terminal and not self._console.is_dumb_terminal
@@ -74,7 +79,8 @@ class Screen:
 
     def say(self, text: str, style: str = "") -> None:
         """One or more lines on standard output."""
-        self._console.print(words(text, style))
+        if not self._is_json:
+            self._console.print(words(text, style))
 
     def note(self, text: str) -> None:
         """What belongs beside the result and not into it, on standard error."""
@@ -96,7 +102,13 @@ class Screen:
 
     def show(self, thing: RenderableType) -> None:
         """A table or group."""
-        self._console.print(thing)
+        if not self._is_json:
+            self._console.print(thing)
+
+    def write(self, entry: Entry) -> None:
+        """An event of a run as a line of JSON, where a script reads them."""
+        if self._is_json:
+            self._console.print(words(as_line(entry)))
 
     def confirm(self, text: str) -> bool:
         """Ask the person at the terminal; without one, the command itself is the decision.
@@ -116,7 +128,7 @@ class Screen:
     @contextmanager
     def busy(self, text: str) -> Iterator[None]:
         """Something that takes more than a moment."""
-        if not self.is_terminal:
+        if self._is_json or not self.is_terminal:
             self.say(f"{clock()} {text}")
             yield
             return
@@ -125,9 +137,9 @@ class Screen:
         with self._region:
             yield
 
-    def progress(self, plan: Plan) -> LogLines | LiveTable:
+    def progress(self) -> LogLines | LiveTable:
         """What listens to a run's events: a live table here, plain lines elsewhere."""
-        if not self.is_terminal:
+        if self._is_json or not self.is_terminal:
             return LogLines(self.say)
-        self._region = LiveTable(plan, self._console)
+        self._region = LiveTable(self._console)
         return self._region

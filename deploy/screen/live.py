@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from deploy.run.report import BatchBegan, Event, HostEnded, StepBegan, StepEnded, Told
+from deploy.events.event import (
+    BatchBegan,
+    HostEnded,
+    HostSaid,
+    StepBegan,
+    StepEnded,
+)
+from deploy.events.planned import PlanMade
 from deploy.screen.region import Region
 from deploy.screen.tables import cell, health_in_colour, words
 
 if TYPE_CHECKING:
-    from deploy.plan.plan import Plan
+    from deploy.events.event import Entry, Event
 
 ROWS_ON_SCREEN = 24
 ROWS_FOR_OTHERS = 9  # bar, header, banner, and what was said above: it must not scroll away
@@ -27,14 +33,11 @@ class LiveTable:
     banner: what the operator must know meanwhile, above it; empty for nothing.
     """
 
-    def __init__(self, plan: Plan, console: Console) -> None:
-        self._plan = plan
+    def __init__(self, console: Console) -> None:
         self._lock = threading.RLock()
         self.banner = ""
-        self._rows: dict[str, tuple[str, str, str]] = {
-            host.name: ("waiting", "", "") for host in plan.hosts
-        }
-        self._active: dict[str, float] = {}
+        self._rows: dict[str, tuple[str, str, str]] = {}
+        self._active: set[str] = set()
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
@@ -43,9 +46,8 @@ class LiveTable:
             TimeElapsedColumn(),
             console=console,
         )
-        self._planned = {id(step) for step in plan.steps}
-        self._total = len(plan.steps)
-        self._task = self._progress.add_task(plan.verb.lower(), total=self._total)
+        self._total = 0
+        self._task = self._progress.add_task("", total=None)
         self._console = console
         self._region = Region(self._render, console)
 
@@ -61,36 +63,44 @@ class LiveTable:
         """Whether the table is on the screen."""
         return self._region.is_drawn
 
-    def __call__(self, event: Event) -> None:
-        """Hear one event; called from every host's thread."""
+    def __call__(self, entry: Entry) -> None:
+        """Hear one entry."""
         with self._lock:
-            self._hear(event)
+            self._hear(entry.event)
+        if isinstance(entry.event, PlanMade):
+            self._region.refresh()  # not under our lock, which drawing takes while it holds its own
 
     def _hear(self, event: Event) -> None:
         match event:
-            case BatchBegan():
-                text = f"batch {event.number} of {event.total}"
-                self._progress.update(self._task, description=text)
-            case StepBegan():
-                host = event.step.host.name
-                if id(event.step) not in self._planned:  # a way back: more to do than was planned
+            case PlanMade():
+                self._begin(event)
+            case BatchBegan(number, total):
+                self._progress.update(self._task, description=f"batch {number} of {total}")
+            case StepBegan(host, _, step):
+                if not event.is_planned:  # a way back: more to do than was planned
                     self._total += 1
                     self._progress.update(self._task, total=self._total)
-                self._active[host] = time.monotonic()
-                self._rows[host] = (str(event.step), "", self._rows[host][2])
-            case StepEnded():
-                host = event.step.host.name
-                detail = "stopped" if event.stopped else "done"
+                self._active.add(host)
+                self._rows[host] = (step, "", self._rows[host][2])
+            case StepEnded(host, _, step):
+                detail = "stopped" if event.is_stopped else "done"
                 detail = f"failed: {event.error}" if event.error else detail
-                self._rows[host] = (str(event.step), detail, event.health)
+                self._rows[host] = (step, detail, event.health)
                 self._progress.advance(self._task)
-            case Told():
-                step, _, health = self._rows[event.host]
-                self._rows[event.host] = (step, event.text, health)
-            case HostEnded():
-                self._active.pop(event.host, None)
-                health = self._rows[event.host][2]
-                self._rows[event.host] = (str(event.outcome), "", health)
+            case HostSaid(host, text):
+                step, _, health = self._rows[host]
+                self._rows[host] = (step, text, health)
+            case HostEnded(host, outcome):
+                self._active.discard(host)
+                self._rows[host] = (outcome, "", self._rows[host][2])
+
+    def _begin(self, plan: PlanMade) -> None:
+        """A row for each host, and a bar for all steps."""
+        self._rows = dict.fromkeys(plan.hosts, ("waiting", "", ""))
+        self._active.clear()
+        parts = [*plan.staging, *(host for batch in plan.batches for host in batch.hosts)]
+        self._total = sum(len(part.steps) + len(part.after) for part in parts)
+        self._progress.reset(self._task, total=self._total, description=plan.verb.lower())
 
     def _render(self) -> RenderableType:
         table = Table(box=None, padding=(0, 1), expand=True, show_header=True, header_style="dim")

@@ -5,19 +5,21 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Self
 
+from deploy.events.event import BatchBegan, HostEnded, HostSaid, StepBegan, StepEnded
 from deploy.foreign_text import line, visible
-from deploy.run.report import BatchBegan, Event, HostEnded, StepBegan, StepEnded, Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from deploy.events.event import Entry
 
 
 QUIET_SECONDS = 5.0
 
 
-def clock() -> str:
-    """The time of day, to begin a line with."""
-    return time.strftime("%H:%M:%S")
+def clock(at: float | None = None) -> str:
+    """The time of day, to begin a line with; at: unix seconds, now where it is left out."""
+    return time.strftime("%H:%M:%S", time.localtime(at))
 
 
 class LogLines:
@@ -33,27 +35,27 @@ class LogLines:
     def __exit__(self, *_: object) -> None:
         return
 
-    def __call__(self, event: Event) -> None:
-        """Hear one event; called from every host's thread."""
-        match event:
-            case BatchBegan():
-                hosts = ", ".join(visible(host) for host in event.hosts)
-                self._line(f"batch {event.number} of {event.total}: {hosts}")
-            case StepBegan():
-                self._said[event.step.host.name] = time.monotonic()
-            case StepEnded():
-                end = "stopped" if event.stopped else f"{event.seconds:.1f} s"
-                end = f"FAILED: {event.error}" if event.error else end
-                health = f" [{visible(event.health)}]" if event.health else ""
-                self._line(f"{visible(event.step.host)}: {event.step}: {end}{health}")
-            case Told():
-                now = time.monotonic()
-                due = now - self._said.get(event.host, 0) >= QUIET_SECONDS
-                if due or event.lasts or event.text.startswith("|"):
-                    self._said[event.host] = now
-                    self._line(f"{visible(event.host)}: {visible(event.text)}")
-            case HostEnded():
-                self._line(f"{visible(event.host)}: {event.outcome}")
+    def __call__(self, entry: Entry) -> None:
+        """Hear one entry; a stream passes them one after the other."""
+        at = entry.at
+        match entry.event:
+            case BatchBegan(number, total, hosts):
+                names = ", ".join(map(visible, hosts))
+                self._line(at, f"batch {number} of {total}: {names}")
+            case StepBegan(host=host):
+                self._said[host] = at
+            case StepEnded() as step:
+                end = "stopped" if step.is_stopped else f"{step.seconds:.1f} s"
+                end = f"FAILED: {step.error}" if step.error else end
+                health = f" [{visible(step.health)}]" if step.health else ""
+                self._line(at, f"{visible(step.host)}: {step.step}: {end}{health}")
+            case HostSaid(host, text, is_remark):
+                due = at - self._said.get(host, 0) >= QUIET_SECONDS
+                if due or is_remark or text.startswith("|"):
+                    self._said[host] = at
+                    self._line(at, f"{visible(host)}: {visible(text)}")
+            case HostEnded(host, outcome):
+                self._line(at, f"{visible(host)}: {outcome}")
 
-    def _line(self, text: str) -> None:
-        self._say(f"{clock()} {line(text)}")
+    def _line(self, at: float, text: str) -> None:
+        self._say(f"{clock(at)} {line(text)}")

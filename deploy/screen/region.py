@@ -38,6 +38,11 @@ class Region:
         """Whether it is on the screen."""
         return self._live.is_started
 
+    def refresh(self) -> None:
+        """Draw it now, where it is drawn at all."""
+        if self.is_drawn:
+            self._live.refresh()
+
     def __enter__(self) -> Self:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, Guarded) and stream.is_terminal:

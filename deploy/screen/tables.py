@@ -8,20 +8,20 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from deploy import __version__
 from deploy.aws.targets import State
 from deploy.foreign_text import line, lines, visible
-from deploy.run.report import MEANINGS, STATUS_MEANINGS, ExitCode, Outcome
+from deploy.run.report import STATUS_MEANINGS, ExitCode, Outcome
 from deploy.survey.slot import WorkerState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from deploy.run.report import Failure, Report
+    from deploy.events.event import HostFailed
     from deploy.screen.status import Overview, Row
+    from deploy.screen.story import Story
     from deploy.steps.observation import Observation
 
-COLOURS = {
+COLOURS: dict[str, str] = {
     Outcome.DONE: "green",
     Outcome.OBSERVED: "green",
     Outcome.CURRENT: "green",
@@ -103,33 +103,34 @@ def _since(text: str) -> str:
     return f"{found[1].partition('-')[2]} {found[2]}"
 
 
-def render_report(report: Report, next_command: str) -> RenderableType:
-    """How it ended, once: each failure whole, each host's outcome, and what to type next."""
-    parts: list[RenderableType] = [_failure(failure) for failure in report.failures]
-    parts += [cell(f"{host}: {end}", COLOURS[end]) for host, end in report.outcomes.items()]
-    parts += [words(line(each), "yellow") for each in report.remarks]
-    parts += [cell(defect, "bold red") for defect in report.defects]
-    parts += [cell(target, "yellow") for target in sorted(report.plan.foreign)]
-    parts += [cell(f"{target} (since this command began)", "yellow") for target in report.appeared]
-    code, tool = report.exit_code, f"Changeover {__version__}"
-    releases = ", ".join(
-        visible(f"{app} {release}") for app, release in report.plan.releases.items()
-    )
-    if code is ExitCode.DONE:
-        said = "is everywhere already" if report.plan.changes_nothing else "is everywhere"
+def render_report(story: Story) -> RenderableType:
+    """How a run ended, once: each failure whole, each host's outcome, and what to type next."""
+    began, ended = story.began, story.ended
+    parts: list[RenderableType] = [_failure(failure) for failure in story.failures]
+    if began is None or ended is None:
+        return Group(*parts, words("it was cut off: how it ended is not in its events", "bold red"))
+    parts += [cell(f"{host}: {end}", COLOURS.get(end, "")) for host, end in ended.outcomes.items()]
+    parts += [words(line(each), "yellow") for each in ended.remarks]
+    parts += [cell(defect, "bold red") for defect in ended.defects]
+    parts += [cell(target, "yellow") for target in ended.foreign]
+    parts += [cell(f"{target} (since this command began)", "yellow") for target in ended.appeared]
+    code, tool = ended.exit_code, f"Changeover {visible(began.tool)}"
+    releases = ", ".join(visible(f"{app} {release}") for app, release in story.releases.items())
+    if code == ExitCode.DONE:
+        said = "is everywhere already" if story.changed_nothing else "is everywhere"
         text = f"{releases} {said}"
-        if report.plan.verb == "Repair":
-            text = f"{report.plan.environment} is as it was last deployed"
-        elif report.plan.verb == "Observe":
+        if began.verb == "repair":
+            text = f"{visible(began.environment)} is as it was last deployed"
+        elif began.verb == "observe":
             text = f"{releases} serves as before"
-        parts.append(words(f"{text}, {report.seconds:.1f} s ({tool})", "bold green"))
+        parts.append(words(f"{text}, {ended.seconds:.1f} s ({tool})", "bold green"))
     else:
-        parts.append(words(f"{MEANINGS[code]} (exit code {int(code)}; {tool})", "bold red"))
-        parts.append(words(f"next: {next_command}"))
+        parts.append(words(f"{line(ended.meaning)} (exit code {code}; {tool})", "bold red"))
+        parts.append(words(f"next: {line(ended.next)}"))
     return Group(*parts)
 
 
-def _failure(failure: Failure) -> RenderableType:
+def _failure(failure: HostFailed) -> RenderableType:
     parts = [
         cell(
             f"{failure.step}: not done"

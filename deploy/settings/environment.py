@@ -123,6 +123,10 @@ class Environment(Strict):
     report. Those that get no requests now, or that their Auto Scaling group keeps out of service,
     are always named, and never refused.
     """
+    runs: Annotated[str, Field(min_length=1)] = ".changeover/runs"
+    """A folder on the workstation, made where it is missing, where each command that changes the
+    fleet keeps what happened: `<time>-<id>/events.jsonl`.
+    """
     poll_seconds: Annotated[float, Field(ge=0.05, le=60)] = 2.0
     """The time between two reads of the targets' health."""
     lock_ttl_seconds: Annotated[float, Field(ge=2, le=3600)] = 30.0

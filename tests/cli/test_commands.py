@@ -11,10 +11,13 @@ import builders
 import pytest
 from observe.test_findings import SEEN
 
-from deploy.cli import commands
+from deploy.cli import commands, observation
 from deploy.cli.arguments import Asked, read_settings
 from deploy.cli.session import Session
 from deploy.errors import BadInput, Locked
+from deploy.events import file, text
+from deploy.events.event import HostFailed, RunBegan, RunEnded
+from deploy.events.planned import PlanMade
 from deploy.run.report import ExitCode
 from deploy.screen import question
 from deploy.screen.console import Screen
@@ -108,6 +111,32 @@ def test_what_fails_on_the_hosts_is_reported_with_its_exit_code_and_the_lock_is_
     assert untouched(project)
 
 
+def test_for_a_script_there_are_events_alone_the_same_as_in_the_runs_file(
+    project: Project, capsys: Shown
+) -> None:
+    runs = project.settings.parent / ".changeover" / "runs"
+    assert commands.deploy(project.asked(yes=True, json=True), "1.0.0") is ExitCode.FAILED
+    lines = capsys.readouterr().out.splitlines()
+    (kept,) = runs.glob("*/events.jsonl")
+    assert kept.read_text().splitlines() == lines
+    events = [entry.event for entry in file.load(kept)]
+    assert [type(each) for each in events[:2]] == [RunBegan, PlanMade]
+    assert isinstance(events[-1], RunEnded)
+    assert events[-1].exit_code == ExitCode.FAILED
+    failed = [each for each in events if isinstance(each, HostFailed)]
+    assert {each.host for each in failed} == {*project.hosts}
+    assert all("useradd: cannot lock /etc/passwd" in each.error for each in failed)
+
+
+def test_a_dry_run_for_a_script_is_the_plan_alone(project: Project, capsys: Shown) -> None:
+    assert commands.deploy(project.asked(dry_run=True, json=True), "1.0.0") is ExitCode.DONE
+    (line,) = capsys.readouterr().out.splitlines()
+    plan = text.parse(line, "standard output").event
+    assert isinstance(plan, PlanMade)
+    assert plan.hosts == (*project.hosts,)
+    assert not (project.settings.parent / ".changeover").exists()
+
+
 def test_a_second_deploy_is_refused_while_the_first_lives(project: Project) -> None:
     project.outlast_pauses()
     asked = project.asked(yes=True)
@@ -141,7 +170,7 @@ def test_a_repair_of_a_fleet_that_no_deploy_touched_asks_nothing_and_changes_not
 
 def test_status_is_what_is_seen_for_people_and_for_scripts(project: Project, capsys: Shown) -> None:
     project.leave_lock()
-    assert commands.status(project.asked(), as_json=True) is ExitCode.FAILED
+    assert commands.status(project.asked(json=True)) is ExitCode.FAILED
     seen = json.loads(capsys.readouterr().out)
     assert [(row["host"], row["state"], row["release"]) for row in seen["hosts"]] == [
         (name, "healthy", "") for name in project.hosts
@@ -149,7 +178,7 @@ def test_status_is_what_is_seen_for_people_and_for_scripts(project: Project, cap
     assert (seen["well"], seen["exit_code"]) == (False, 1)
     assert "deploy by eve@ci" in seen["lock"]
     project.hosts["host-2"].sshd.stop()
-    assert commands.status(project.asked(), as_json=False) is ExitCode.OUT_OF_SERVICE
+    assert commands.status(project.asked()) is ExitCode.OUT_OF_SERVICE
     assert "no SSH connection" in capsys.readouterr().out
 
 
@@ -219,5 +248,5 @@ def test_a_trace_that_cannot_be_written_is_said(tmp_path: Path, capsys: Shown) -
         everyone={"host-1": None},
     )
     rollout = SimpleNamespace(opened=opened, screen=Screen())
-    commands._show_observations(cast("Rollout", rollout), [SEEN], tmp_path)
+    observation.show(cast("Rollout", rollout), [SEEN], tmp_path)
     assert "could not be written: Is a directory" in " ".join(capsys.readouterr().out.split())

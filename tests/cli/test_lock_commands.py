@@ -40,7 +40,7 @@ def living(project: Project) -> Iterator[Lease]:
 def test_an_environment_that_nobody_deploys_to_is_not_locked(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert lock_commands.status(project.asked(), as_json=False) is ExitCode.DONE
+    assert lock_commands.status(project.asked()) is ExitCode.DONE
     assert "lab is not locked." in capsys.readouterr().out
     assert lock_commands.destroy(project.asked(), reason="to try", force=False) is ExitCode.DONE
     assert "lab is not locked." in capsys.readouterr().out
@@ -49,7 +49,7 @@ def test_an_environment_that_nobody_deploys_to_is_not_locked(
 def test_a_lock_whose_deploy_lives_is_shown_and_kept(
     project: Project, living: Lease, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert lock_commands.status(project.asked(), as_json=True) is ExitCode.LOCKED
+    assert lock_commands.status(project.asked(json=True)) is ExitCode.LOCKED
     shown = json.loads(capsys.readouterr().out)
     (holder,) = shown["holders"]
     assert shown["locked"]
@@ -79,7 +79,7 @@ def test_the_lock_of_a_dead_deploy_is_broken_and_the_reason_is_written_on_each_h
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
     holder = project.leave_lock()
-    assert lock_commands.status(project.asked(), as_json=False) is ExitCode.LOCKED
+    assert lock_commands.status(project.asked()) is ExitCode.LOCKED
     assert f"lab is locked: {holder}; on 3 of 3 hosts, heartbeat 0, dead" in capsys.readouterr().out
     asked = project.asked(program="changeover")
     assert (
@@ -98,7 +98,7 @@ def test_what_is_no_lock_is_removed_where_it_is(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project.hosts["host-2"].lock.write_text("who knows\n")
-    assert lock_commands.status(project.asked(), as_json=False) is ExitCode.DONE
+    assert lock_commands.status(project.asked()) is ExitCode.DONE
     said = capsys.readouterr().out
     assert "host-2: /var/lib/changeover/lab.lock is not a lock that Changeover wrote" in said
     assert "lab is not locked." in said
@@ -125,7 +125,7 @@ def test_where_most_hosts_are_down_nothing_is_known_and_nothing_broken(project: 
     for name in ("host-2", "host-3"):
         project.hosts[name].sshd.stop()
     with pytest.raises(Unreachable, match="its lock cannot be read: 1 of 3 hosts answered"):
-        lock_commands.status(project.asked(), as_json=True)
+        lock_commands.status(project.asked(json=True))
     with pytest.raises(Unreachable, match="its lock cannot be read"):
         lock_commands.destroy(project.asked(), reason="it died", force=True)
     assert set(project.locks()) == set(project.hosts)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from deploy.cli.rollout import AGAIN, STOPPING, Signals
+from deploy.events.event import Event, StopAsked
 from deploy.screen import streams
 from lab.project import until
 
@@ -50,8 +51,8 @@ def screen() -> PaperScreen:
 
 @pytest.fixture
 def execution() -> Any:
-    stops: list[int] = []
-    return SimpleNamespace(stop=stops.append, stops=stops)
+    stops, events = list[int](), list[Event]()
+    return SimpleNamespace(stop=stops.append, stops=stops, listen=events.append, events=events)
 
 
 def signals(screen: PaperScreen) -> Signals:
@@ -94,6 +95,7 @@ def test_once_hosts_change_a_signal_asks_for_an_end_and_says_what_happens(
         raised(signal.SIGTERM)
         screen.until(3)
     assert execution.stops == [signal.SIGTERM, signal.SIGINT, signal.SIGTERM]
+    assert execution.events == [StopAsked(number) for number in execution.stops]
     assert screen.banners == [
         "Stopping: waiting for hosts that have begun.",
         *["Stopping: waiting for hosts that have begun. Press Ctrl-C again to abort at once."] * 2,
@@ -116,13 +118,14 @@ def test_a_signal_that_came_first_also_ends_the_run_that_begins_after_it(
     screen: PaperScreen, execution: Any
 ) -> None:
     """Such as the rollback of the finished hosts, after the rollout that it interrupted."""
-    stops: list[int] = []
-    rollback: Any = SimpleNamespace(stop=stops.append)
+    stops, events = list[int](), list[Event]()
+    rollback: Any = SimpleNamespace(stop=stops.append, listen=events.append)
     with signals(screen) as heard:
         heard.guide(cast("Execution", execution))
         raised(signal.SIGHUP)
         heard.guide(rollback)
     assert execution.stops == stops == [signal.SIGHUP]
+    assert {*execution.events, *events} == {StopAsked(signal.SIGHUP)}, "one stream has both"
 
 
 def test_only_a_second_interrupt_aborts_at_once_and_says_what_to_type(

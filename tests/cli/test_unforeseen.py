@@ -27,7 +27,7 @@ from deploy.screen import status, tables
 
 if TYPE_CHECKING:
     from deploy.cli.session import Session
-    from deploy.run.report import Event
+    from deploy.events.event import Event
 
 ROOT = Path(__file__).parents[2]
 ASKED = arguments.Asked("lab", str(ROOT / "fabric.yaml"), yes=True)
@@ -49,7 +49,8 @@ class Held:
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error, self.hosts = error, ()
-        self.environment = builders.environment()
+        self.environment = builders.environment(runs=os.devnull)
+        self.run = "0" * 32
         self.credentials = lifetime.RENEWED
 
     def __enter__(self) -> Self:
@@ -211,7 +212,7 @@ def test_a_screen_that_breaks_ends_no_run(broken: tuple[str, ...]) -> None:
     made = report(Outcome.DONE).plan
     empty = plan.Plan(**{**vars(made), "batches": (), "staging": (), "minimums": ()})
     seams = SimpleNamespace(
-        progress=lambda _: BrokenWatch(*broken),
+        progress=lambda: BrokenWatch(*broken),
         when_lost=lambda _: None,
         guide=lambda _: None,
         fleet=builders_fleet,

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from deploy.events.event import Event
+from deploy.events.planned import PlanMade
 from deploy.run.executor import Execution
-from deploy.run.report import Event
 from deploy.steps import verify
 from run.paper_fleet import KINDS, Acts, PaperFleet, Ran
 
@@ -35,6 +36,8 @@ def run(steps_on_paper: None) -> Callable[..., Ran]:
         events: list[Event] = []
         fleet = PaperFleet(acts or {}, **more)
         fleet.execution = Execution(plan, cast("Fleet", fleet), events.append)
-        return Ran(fleet.execution.run(), events, fleet.done)
+        report = fleet.execution.run()
+        assert isinstance(events[0], PlanMade)
+        return Ran(report, events, fleet.done)
 
     return execute

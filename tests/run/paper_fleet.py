@@ -14,9 +14,10 @@ from deploy.aws.targets import Health, Target
 from deploy.clock import CLOCK
 from deploy.crew import Crew
 from deploy.errors import CommandResult, DeployError
+from deploy.events.event import Event
 from deploy.plan import assembly
 from deploy.run.executor import Execution
-from deploy.run.report import Event, Report
+from deploy.run.report import Report
 from deploy.steps import base, drain, records, staging, verify
 from deploy.steps import target as enrolment
 from deploy.steps import unit as switching

@@ -10,11 +10,12 @@ import pytest
 from builders import NEW
 
 from deploy.clock import CLOCK
+from deploy.events.event import BatchBegan, HostEnded
 from deploy.plan import description
 from deploy.recovery import longest_path
 from deploy.run.capacity_gate import CapacityGate
 from deploy.run.executor import Execution
-from deploy.run.report import BatchBegan, ExitCode, HostEnded, Outcome, Report
+from deploy.run.report import ExitCode, Outcome, Report
 from deploy.steps.verify import ProveCurrent
 from run.paper_fleet import KINDS, PATIENCE_SECONDS, Acts, PaperFleet, Run, fail, made, old, on
 

@@ -9,10 +9,11 @@ import builders
 import pytest
 
 from deploy.aws.targets import Target
+from deploy.events.event import Event
 from deploy.plan import assembly
 from deploy.run import capacity_gate
 from deploy.run.executor import Execution
-from deploy.run.report import Event, ExitCode, Outcome
+from deploy.run.report import ExitCode, Outcome
 from deploy.steps import target as enrolment
 from deploy.survey.slot import Slot
 from run.paper_fleet import KINDS, PATIENCE_SECONDS, PaperFleet, Ran, Run, old

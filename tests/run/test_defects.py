@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from builders import NEW
 
+from deploy.events.event import Entry, HostSaid
+from deploy.events.stream import Stream
 from deploy.recovery import failed_host
 from deploy.run import capacity_gate
 from deploy.run.executor import Execution
 from deploy.run.host_runner import HostRunner
-from deploy.run.report import Event, ExitCode, Outcome, Told
+from deploy.run.report import ExitCode, Outcome
 from run.paper_fleet import PATIENCE_SECONDS, PaperFleet, Run, fail, made, old, on, surged
 
 if TYPE_CHECKING:
@@ -52,19 +54,20 @@ def test_a_defect_in_staging_leaves_no_started_slot_behind(
 
 def test_a_screen_that_raises_ends_nothing_and_is_reported_once(run: Run) -> None:
     del run  # its steps are those on paper
-    fleet, heard = PaperFleet({}), list[Event]()
+    fleet, heard = PaperFleet({}), list[Entry]()
 
-    def listen(event: Event) -> None:
-        heard.append(event)
+    def listen(entry: Entry) -> None:
+        heard.append(entry)
         raise OSError(5, "no terminal")
 
-    fleet.execution = Execution(made(old(2)), cast("Fleet", fleet), listen)
+    stream = Stream({"showing the progress": listen})
+    fleet.execution = Execution(made(old(2)), cast("Fleet", fleet), stream.emit)
     report = fleet.execution.run()
     assert set(report.outcomes.values()) == {Outcome.DONE}
     assert report.exit_code is ExitCode.DONE
     assert len(heard) > 10
-    assert len(report.defects) == 1
-    assert "showing the progress: a defect in Changeover: OSError" in report.defects[0]
+    (defect,) = stream.defects
+    assert "showing the progress: a defect in Changeover: OSError" in defect
 
 
 def test_a_remark_of_a_step_is_heard_each_time_and_reported_once(run: Run) -> None:
@@ -73,7 +76,7 @@ def test_a_remark_of_a_step_is_heard_each_time_and_reported_once(run: Run) -> No
 
     ran = run(made(old(2)), {"host-1: drain": remark, "host-1: stop": remark})
     assert ran.report.remarks == ("host-1: 2 connections are still busy",)
-    told = [event for event in ran.events if isinstance(event, Told) and event.lasts]
+    told = [event for event in ran.events if isinstance(event, HostSaid) and event.is_remark]
     assert [event.host for event in told] == ["host-1", "host-1"]
     assert ran.report.exit_code is ExitCode.DONE
 

@@ -12,11 +12,11 @@ from builders import NEW
 
 from deploy.aws.targets import GONE
 from deploy.errors import DeployError
+from deploy.events.event import BatchBegan, StepBegan, StepEnded
 from deploy.run import executor
 from deploy.run.executor import Execution
-from deploy.run.report import BatchBegan, ExitCode, Outcome, StepBegan, StepEnded
-from deploy.steps import staging, verify
-from deploy.steps import unit as switching
+from deploy.run.report import ExitCode, Outcome
+from deploy.steps import verify
 from run.paper_fleet import (
     PATIENCE_SECONDS,
     Acts,
@@ -100,7 +100,7 @@ def test_a_rolling_canary_touches_nothing_before_all_hosts_are_staged(run: Run) 
     staged = [
         n
         for n, event in enumerate(ran.events)
-        if isinstance(event, StepEnded) and isinstance(event.step, staging.StageUnits)
+        if isinstance(event, StepEnded) and event.phase == "stage"
     ]
     assert max(staged) < began
 
@@ -152,7 +152,7 @@ def test_an_early_batch_is_told_before_its_steps_and_without_hosts_that_failed(r
     first = next(
         number
         for number, event in enumerate(ran.events)
-        if isinstance(event, StepBegan) and isinstance(event.step, switching.SwitchRelease)
+        if isinstance(event, StepBegan) and event.step.startswith("switch")
     )
     assert told[0] < first
 

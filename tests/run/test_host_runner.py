@@ -7,7 +7,8 @@ import pytest
 from builders import NEW
 
 from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, LockLost
-from deploy.run.report import ExitCode, Outcome, StepEnded, Told
+from deploy.events.event import HostSaid, StepEnded
+from deploy.run.report import ExitCode, Outcome
 from deploy.steps.records import MarkBad
 from deploy.steps.verify import NotProven
 from deploy.survey.slot import Slot
@@ -124,7 +125,7 @@ def test_a_broken_connection_is_tried_again_and_the_step_goes_on(run: Run) -> No
     ran = run(made(old(2)), {"host-1: stop": flicker})
     assert ran.report.exit_code is ExitCode.DONE
     assert len(broken) == 2
-    told = [event.text for event in ran.events if isinstance(event, Told)]
+    told = [event.text for event in ran.events if isinstance(event, HostSaid)]
     assert told == ["tried again: host-1: the connection broke"] * 2
 
 

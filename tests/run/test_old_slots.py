@@ -13,8 +13,9 @@ from builders import NEW
 
 from deploy.aws.targets import Health, State
 from deploy.cli import rollout
+from deploy.events.event import HostEnded
 from deploy.plan import assembly
-from deploy.run.report import ExitCode, HostEnded, Outcome
+from deploy.run.report import ExitCode, Outcome
 from deploy.survey.slot import Slot
 from run.paper_fleet import PATIENCE_SECONDS, Run, fail, on, surging
 

@@ -96,8 +96,7 @@ class Seams:
     def when_lost(self, act: Any) -> None:
         del act
 
-    def progress(self, plan: Any) -> Any:
-        del plan
+    def progress(self) -> Any:
         return Listener()
 
     def say(self, text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import errno
 import io
 import threading
@@ -12,24 +11,21 @@ from typing import TYPE_CHECKING
 
 import builders
 import pytest
+import run_entries
 from builders import NEW
 from rich.console import Console
 
 from deploy import __version__
 from deploy.cli import conclusion
+from deploy.events.event import BatchBegan, HostEnded, HostSaid
 from deploy.plan import assembly
 from deploy.recovery import failed_host
 from deploy.run import failed_step
 from deploy.run.report import (
-    BatchBegan,
     ExitCode,
     Failure,
-    HostEnded,
     Outcome,
     Report,
-    StepBegan,
-    StepEnded,
-    Told,
 )
 from deploy.screen import console, log_lines, status, tables
 from deploy.screen import live as watch
@@ -39,8 +35,8 @@ from deploy.steps.verify import NotProven, ProveRelease
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from deploy.events.event import Event
     from deploy.plan.plan import Plan
-    from deploy.run.report import Event
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -78,7 +74,7 @@ def heard(*events: Event) -> list[str]:
     lines: list[str] = []
     with log_lines.LogLines(lambda line: lines.append(line.partition(" ")[2])) as listen:
         for event in events:
-            listen(event)
+            listen(run_entries.now(event))
     return lines
 
 
@@ -86,9 +82,9 @@ def test_a_log_gets_one_line_for_each_steps_end() -> None:
     step = made().batches[0][0].steps[0]
     assert heard(
         BatchBegan(1, 2, ("host-1",)),
-        StepBegan(step),
-        StepEnded(step, 1.25, "draining"),
-        StepEnded(step, 0.5, "", "host-1: no"),
+        run_entries.began(step),
+        run_entries.ended(step, 1.25, "draining"),
+        run_entries.ended(step, 0.5, "", "host-1: no"),
         HostEnded("host-1", Outcome.DONE),
     ) == [
         "batch 1 of 2: host-1",
@@ -102,13 +98,16 @@ def test_a_log_hears_of_a_long_wait_only_now_and_then_but_of_every_journal_line_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     step = made().batches[0][0].steps[0]
-    waits = [Told("host-1", f"draining, {second} s") for second in range(100)]
-    lines = [Told("host-1", "| started"), Told("host-1", "| listening")]
-    assert heard(StepBegan(step), *waits, *lines) == ["host-1: | started", "host-1: | listening"]
-    remark = Told("host-1", "2 connections are still busy", lasts=True)
-    assert heard(StepBegan(step), waits[1], remark, waits[2]) == [f"host-1: {remark.text}"]
+    waits = [HostSaid("host-1", f"draining, {second} s") for second in range(100)]
+    lines = [HostSaid("host-1", "| started"), HostSaid("host-1", "| listening")]
+    assert heard(run_entries.began(step), *waits, *lines) == [
+        "host-1: | started",
+        "host-1: | listening",
+    ]
+    remark = HostSaid("host-1", "2 connections are still busy", is_remark=True)
+    assert heard(run_entries.began(step), waits[1], remark, waits[2]) == [f"host-1: {remark.text}"]
     monkeypatch.setattr(log_lines, "QUIET_SECONDS", 0.0)
-    assert heard(StepBegan(step), waits[7]) == ["host-1: draining, 7 s"]
+    assert heard(run_entries.began(step), waits[7]) == ["host-1: draining, 7 s"]
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.EPIPE])
@@ -128,9 +127,14 @@ def test_a_dead_terminal_never_raises(
         screen.say("a")
     for _ in range(2):
         screen.complain("b")
-    with screen.progress(found) as listen:
-        for event in (BatchBegan(1, 2, ("host-1",)), StepBegan(step), StepEnded(step, 1.0, "")):
-            listen(event)
+    with screen.progress() as listen:
+        listen(run_entries.plan_made(found))
+        for event in (
+            BatchBegan(1, 2, ("host-1",)),
+            run_entries.began(step),
+            run_entries.ended(step, 1.0, ""),
+        ):
+            listen(run_entries.now(event))
         screen.say("c")
     screen.show("d")
     assert out.tried.is_set()
@@ -147,17 +151,18 @@ def test_a_stream_that_knows_few_letters_gets_what_it_can(monkeypatch: pytest.Mo
 def test_the_live_table_shows_active_hosts_first_and_counts_the_rest() -> None:
     found = made(30)
     file = io.StringIO()
-    live = watch.LiveTable(found, Console(file=file, width=120, height=40, force_terminal=True))
+    live = watch.LiveTable(Console(file=file, width=120, height=40, force_terminal=True))
+    live(run_entries.plan_made(found))
     step = found.batches[0][0].steps[1]
     last = found.staging[-1].steps[0]
     for event in (
         BatchBegan(1, 30, ("host-1",)),
-        StepBegan(step),
-        StepBegan(last),
-        Told("host-1", "draining, 3 of 15 s"),
-        StepEnded(last, 1.0, "healthy"),
+        run_entries.began(step),
+        run_entries.began(last),
+        HostSaid("host-1", "draining, 3 of 15 s"),
+        run_entries.ended(last, 1.0, "healthy"),
     ):
-        live(event)
+        live(run_entries.now(event))
     text = printed(live._render(), 120)
     assert "draining, 3 of 15 s" in text
     assert "batch 1 of 30" in text
@@ -169,7 +174,7 @@ def test_the_live_table_shows_active_hosts_first_and_counts_the_rest() -> None:
 def test_a_remark_of_a_step_that_did_what_it_says_stays_on_the_screen() -> None:
     remark = "host-1: web@5000.service: 2 connections are still busy"
     ended = Report(made(), {"host-1": Outcome.DONE}, remarks=(remark,))
-    text = printed(tables.render_report(ended, "inv deploy -e x"))
+    text = printed(tables.render_report(run_entries.story(ended, "inv deploy -e x")))
     assert text.count(remark) == 1
     assert ended.exit_code is ExitCode.DONE
 
@@ -187,7 +192,8 @@ def test_a_failure_is_told_once_and_whole() -> None:
         undone=("register in web-lab",),
     )
     outcomes = {"host-1": Outcome.OUT, "host-2": Outcome.WAITING}
-    text = printed(tables.render_report(Report(found, outcomes, (failure,)), "inv deploy -e x"))
+    report = Report(found, outcomes, (failure,))
+    text = printed(tables.render_report(run_entries.story(report, "inv deploy -e x")))
     for part in (
         "host-1: start web@5000.service failed",
         "ended with exit code 1: [no] such thing",
@@ -207,7 +213,7 @@ def test_a_failure_is_told_once_and_whole() -> None:
 def test_a_notice_is_in_the_report_of_a_deploy_that_went_well() -> None:
     done = Report(made(), {"host-1": Outcome.DONE}, remarks=("host-1: jobs was killed",))
     assert done.exit_code == 0
-    assert "host-1: jobs was killed" in printed(tables.render_report(done, ""))
+    assert "host-1: jobs was killed" in printed(tables.render_report(run_entries.story(done)))
 
 
 SAMPLE_JOURNAL = (
@@ -231,7 +237,8 @@ def test_the_report_in_the_docs_is_as_it_is_printed() -> None:
     outcomes = {f"host-{number}": Outcome.WAITING for number in range(1, 5)}
     report = Report(found, outcomes | {"host-1": Outcome.BACK}, (failure,))
     scope = Scope("prod", "deploy", ("--package", "2.0.0"))
-    text = printed(tables.render_report(report, conclusion.next_steps(scope, report)), 200)
+    story = run_entries.story(report, conclusion.next_steps(scope, report), scope)
+    text = printed(tables.render_report(story), 200)
     shown = [line[:80] for line in text.splitlines()]
     sample = (ROOT / "docs/failures.md").read_text().split("```\n")[1]
     assert sample.splitlines() == shown
@@ -239,7 +246,8 @@ def test_the_report_in_the_docs_is_as_it_is_printed() -> None:
 
 def test_success_is_one_line() -> None:
     outcomes = {"host-1": Outcome.DONE, "host-2": Outcome.DONE}
-    text = printed(tables.render_report(Report(made(), outcomes, seconds=61.04), "inv deploy"))
+    report = Report(made(), outcomes, seconds=61.04)
+    text = printed(tables.render_report(run_entries.story(report, "inv deploy")))
     assert text.splitlines()[-1] == f"web {NEW} is everywhere, 61.0 s (Changeover {__version__})"
     assert "next:" not in text
 
@@ -271,9 +279,10 @@ def test_without_a_terminal_the_command_is_the_decision() -> None:
 def test_steps_of_a_way_back_count_on_top_of_the_plans() -> None:
     found = made()
     file = io.StringIO()
-    live = watch.LiveTable(found, Console(file=file, width=120, force_terminal=True))
+    live = watch.LiveTable(Console(file=file, width=120, force_terminal=True))
+    live(run_entries.plan_made(found))
     step = found.batches[0][0].steps[0]
-    for each in (step, copy.copy(step)):
-        live(StepBegan(each))
-        live(StepEnded(each, 1.0, "healthy"))
+    for planned in (True, False):
+        live(run_entries.now(run_entries.began(step, planned=planned)))
+        live(run_entries.now(run_entries.ended(step, 1.0, "healthy")))
     assert f"2/{len(found.steps) + 1}" in printed(live._render(), 120)

@@ -18,7 +18,8 @@ from deploy.screen import streams
 from deploy.screen.console import Screen
 from deploy.plan import plan
 from deploy.plan import assembly
-from deploy.run.report import BatchBegan, StepBegan, Told
+from deploy.events.event import BatchBegan, HostSaid
+import run_entries
 
 streams.guard_program()
 invoke_patch.restore_on_signals()
@@ -32,24 +33,28 @@ class Execution:
         self.stopped = threading.Event()
     def stop(self, number):
         self.stopped.set()
+    def listen(self, event):
+        pass
 
 def rounds(count, seconds, own_interrupt):
     for number in range(count):
         screen = Screen()
         BEFORE(screen)
         with rollout.Signals(screen, "inv repair --env lab") as signals:
-            watch = screen.progress(made)
+            watch = screen.progress()
+            tell = run_entries.telling(watch)
             execution = Execution()
             signals.guide(execution)
             with watch:
-                watch(BatchBegan(1, 15, ("host-1",)))
-                watch(StepBegan(step))
-                watch(Told("host-1", "draining, 3 of 15 s"))
+                watch(run_entries.plan_made(made))
+                tell(BatchBegan(1, 15, ("host-1",)))
+                tell(run_entries.began(step))
+                tell(HostSaid("host-1", "draining, 3 of 15 s"))
                 time.sleep(seconds)
                 if own_interrupt:
                     os.kill(os.getpid(), signal.SIGINT)
                 execution.stopped.wait(10)
-                watch(Told("host-1", "returns to service"))
+                tell(HostSaid("host-1", "returns to service"))
                 time.sleep(seconds)
         screen.say(f"round {number} is over")
 BEFORE = lambda screen: None
@@ -141,8 +146,9 @@ def test_a_signal_before_any_change_ends_it_with_the_terminal_restored(number: i
 def test_an_error_while_the_table_is_shown_leaves_its_traceback_and_the_cursor() -> None:
     program = f"""{RUN}
 screen = Screen()
-with screen.progress(made) as watch:
-    watch(StepBegan(step))
+with screen.progress() as watch:
+    watch(run_entries.plan_made(made))
+    watch(run_entries.now(run_entries.began(step)))
     threading.Thread(target=lambda: 1 / 0).start()
     time.sleep(0.5)
     raise ValueError("a\\x1b[1AEVIL")

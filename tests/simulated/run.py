@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from deploy.run.report import BatchBegan, StepBegan, StepEnded
+from deploy.events.event import BatchBegan
 from deploy.steps.fleet import Fleet
 from simulated import surveys
 from simulated.api import Api
@@ -18,10 +18,10 @@ from simulated.host import Remote
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deploy.plan.plan import Plan
+    from deploy.events.event import Entry
     from deploy.run.executor import Execution
-    from deploy.run.report import Event
     from deploy.settings.environment import Environment
+    from deploy.steps.base import Step
     from deploy.survey.facts import Survey
     from simulated.faults import Command
     from simulated.world import World
@@ -94,6 +94,18 @@ class Run:
 
     def guide(self, execution: Execution) -> None:
         self.fate.execution = execution
+        self._floors.follow(execution.plan)
+        runner = execution._runner
+        act = runner._do
+
+        def do(step: Step, **more: Any) -> None:
+            self.fate.begin(step)
+            try:
+                act(step, **more)
+            finally:
+                self.fate.end(step)
+
+        setattr(runner, "_do", do)  # noqa: B010 - mypy lets nobody assign a method
         if self.fate.first_signal:
             execution.stop(self.fate.first_signal)
 
@@ -101,8 +113,7 @@ class Run:
         if self.fate.taken:
             act()
 
-    def progress(self, plan: Plan) -> Run:
-        self._floors.follow(plan)
+    def progress(self) -> Run:
         return self
 
     def say(self, text: str) -> None:
@@ -116,10 +127,6 @@ class Run:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, StepBegan):
-            self.fate.begin(event.step)
-        elif isinstance(event, StepEnded):
-            self.fate.end(event.step)
-        elif isinstance(event, BatchBegan):
-            self._floors.begin(event.number)
+    def __call__(self, entry: Entry) -> None:
+        if isinstance(entry.event, BatchBegan):
+            self._floors.begin(entry.event.number)

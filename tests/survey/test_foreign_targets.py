@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import builders
 import pytest
+import run_entries
 from builders import HEALTHY, UNHEALTHY
 from rich.console import Console
 
@@ -101,7 +102,7 @@ def report_of(plan: Plan) -> str:
     """What the report of a plan that succeeded shows."""
     shown = io.StringIO()
     report = Report(plan, dict.fromkeys(("host-1", "host-2"), Outcome.DONE))
-    Console(file=shown, width=400).print(render_report(report, ""))
+    Console(file=shown, width=400).print(render_report(run_entries.story(report)))
     return shown.getvalue()
 
 

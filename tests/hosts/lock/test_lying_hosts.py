@@ -16,13 +16,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from lockhosts import EVERY_LIE, TTL_SECONDS, FolderHost, LyingHost, MemoryHost, forged
 
-from deploy.cli import lock_report
 from deploy.errors import DeployError, LockDisputed, Locked, LockLost, Unreachable
 from deploy.hosts.lock import claim, many_hosts, view, watch
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.lease import Lease
 from deploy.hosts.scripts import lock
 from deploy.hosts.scripts.script import as_it_is
+from deploy.screen import lock as lock_view
 from deploy.settings.scope import Scope
 
 if TYPE_CHECKING:
@@ -96,9 +96,9 @@ def is_seen_and_broken(hosts: Hosts) -> None:
             second.take(0, silent)
         seen = watch.watch("lab", remotes, TTL_SECONDS)
         assert str(seen.alive()).startswith("deploy by ana@one")
-        assert lock_report.is_locked(seen)
-        assert "ana@one" in lock_report.text(Scope("lab"), seen)
-        assert "ana@one" in lock_report.as_json("lab", seen)
+        assert lock_view.is_locked(seen)
+        assert "ana@one" in lock_view.text(Scope("lab"), seen)
+        assert "ana@one" in lock_view.as_json("lab", seen)
         mine.confirm()
         kill(mine)
         seen = watch.watch("lab", remotes, TTL_SECONDS)
@@ -106,7 +106,7 @@ def is_seen_and_broken(hosts: Hosts) -> None:
         for holder, _ in seen.view.each():
             watch.destroy("lab", remotes, seen.view, holder.token, "it is dead")
         assert not any(host.line for host in honest(hosts))
-        assert not lock_report.is_locked(watch.watch("lab", remotes, TTL_SECONDS))
+        assert not lock_view.is_locked(watch.watch("lab", remotes, TTL_SECONDS))
 
 
 def is_taken_over(hosts: Hosts) -> None:

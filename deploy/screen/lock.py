@@ -9,7 +9,7 @@ from deploy.foreign_text import json_text
 from deploy.hosts.lock.holder import why_unreadable
 from deploy.hosts.lock.view import faulty
 from deploy.hosts.lock.watch import Life
-from deploy.hosts.scripts import lock
+from deploy.hosts.scripts import lock as lock_script
 
 if TYPE_CHECKING:
     from deploy.hosts.lock.view import View
@@ -40,7 +40,7 @@ def refuse_unknown(environment: str, view: View) -> None:
 def text(scope: Scope, seen: Watched) -> str:
     """Describe each holder and each host that shows something else, a line each."""
     environment, view = scope.environment, seen.view
-    file, remove = lock.lock_file(environment), scope.command("lock.break", "--reason", "…")
+    file, remove = lock_script.lock_file(environment), scope.command("lock.break", "--reason", "…")
     lines = []
     for holder, hosts in view.each():
         life = seen.life(holder.token)

@@ -1,0 +1,140 @@
+"""Plans, failures and reports as events: what views and files get of them. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy import __version__
+from deploy.events.event import (
+    VERSION,
+    HostFailed,
+    RunBegan,
+    RunEnded,
+    StepBegan,
+    StepEnded,
+)
+from deploy.events.planned import PlanMade, PlannedBatch, PlannedHost, PlannedStep
+from deploy.hosts import records
+from deploy.run.report import MEANINGS
+from deploy.steps.fleet import Stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from deploy.aws.targets import Health, TargetGroup
+    from deploy.errors import DeployError
+    from deploy.plan.host_plan import HostPlan
+    from deploy.plan.plan import Plan
+    from deploy.run.report import Failure, Report
+    from deploy.settings.scope import Scope
+    from deploy.steps.base import Step
+
+    Groups = Mapping[str, Sequence[TargetGroup]]
+
+
+def run_began(scope: Scope, run: str) -> RunBegan:
+    """A command that begins now; run: its id."""
+    return RunBegan(
+        version=VERSION,
+        run=run,
+        tool=__version__,
+        verb=scope.verb,
+        environment=scope.environment,
+        by=records.author(),
+        command=scope.again(),
+    )
+
+
+def plan_made(plan: Plan, groups: Groups) -> PlanMade:
+    """A plan; groups: the target groups of each app, which say how long steps wait."""
+    return PlanMade(
+        verb=plan.verb,
+        title=plan.title,
+        releases=dict(plan.releases),
+        hosts=tuple(host.name for host in plan.hosts),
+        staging=tuple(_host(each, groups) for each in plan.staging),
+        batches=tuple(
+            PlannedBatch(
+                tuple(_host(each, groups) for each in batch),
+                dict(plan.minimums[number - 1]) if plan.minimums else {},
+                plan.at_a_time(number),
+            )
+            for number, batch in enumerate(plan.batches, start=1)
+        ),
+        in_service={name: len(each.healthy) for name, each in plan.in_service.items()},
+        warnings=plan.warnings,
+        left_out={host.name: why for host, why in plan.left_out.items()},
+        seconds=plan.seconds,
+    )
+
+
+def step_began(step: Step, *, planned: bool) -> StepBegan:
+    """A step that begins; planned: whether it is the plan's, not of a recovery."""
+    at = (step.host.name, step.app.name, str(step), step.phase.value)
+    return StepBegan(*at, is_planned=planned)
+
+
+def step_ended(
+    step: Step,
+    seconds: float,
+    health: Health | str | None,
+    error: DeployError | None,
+    *,
+    planned: bool,
+) -> StepEnded:
+    """A step that ended; an error because the operator wanted an end is none."""
+    at = (step.host.name, step.app.name, str(step), step.phase.value)
+    is_stopped = isinstance(error, Stopped)
+    said = str(error) if error and not is_stopped else ""
+    return StepEnded(*at, seconds, str(health or ""), said, is_stopped, planned)
+
+
+def failed(failure: Failure) -> HostFailed:
+    """What failed on a host."""
+    return HostFailed(
+        host=failure.host.name,
+        step=failure.step,
+        error=failure.error,
+        command=failure.command,
+        exit_code=failure.exit_code,
+        journal=failure.journal,
+        health=failure.health,
+        undone=failure.undone,
+        is_stop=failure.is_stop,
+    )
+
+
+def run_ended(report: Report, next_command: str) -> RunEnded:
+    """A report that was corrected by a look at the fleet; next_command: what to type."""
+    code = report.exit_code
+    return RunEnded(
+        exit_code=int(code),
+        meaning=MEANINGS[code],
+        seconds=report.seconds,
+        outcomes={host: str(outcome) for host, outcome in report.outcomes.items()},
+        remarks=report.remarks,
+        foreign=tuple(sorted(report.plan.foreign)),
+        appeared=report.appeared,
+        defects=report.defects,
+        next="" if code == 0 else next_command,
+    )
+
+
+def _host(host_plan: HostPlan, groups: Groups) -> PlannedHost:
+    return PlannedHost(
+        host_plan.host.name,
+        _steps(host_plan.steps, groups),
+        _steps(host_plan.after, groups),
+    )
+
+
+def _steps(steps: Iterable[Step], groups: Groups) -> tuple[PlannedStep, ...]:
+    return tuple(
+        PlannedStep(
+            step.app.name,
+            str(step),
+            step.phase.value,
+            step.estimated_seconds(groups[step.app.name]),
+        )
+        for step in steps
+    )

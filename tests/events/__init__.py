@@ -1,0 +1,1 @@
+"""Events: as values, as lines, as a file."""
