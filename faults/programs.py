@@ -60,7 +60,7 @@ class Program:
 def programs(ground: Ground) -> None:
     """Each by both strategies, with drains that end when the host is quiet: no request is lost."""
     set_delay(ground.lab, "web-lab", DELAY_SECONDS)
-    for program in (_node(), _python(), _java(), _kestrel()):
+    for program in (_java(), _kestrel()):
         common = {"command": "", "environment": None, "start_timeout_seconds": 90}
         ours = {"ports": PORTS, "target_group": "web-lab", "package": "packages/web.*"}
         timed = {key: APP[key] for key in ("longest_request_seconds", "prove_seconds")}

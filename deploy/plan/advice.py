@@ -33,8 +33,9 @@ def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) ->
     enforcing = [f.host.name for f in survey.hosts if f.selinux.lower() == "enforcing"]
     if enforcing:
         found.append(
-            f"SELinux is enforcing on {', '.join(enforcing)}: a service under /srv may be refused "
-            "what its policy does not allow; watch the audit log"
+            f"SELinux is enforcing on {', '.join(enforcing)}: executables of a release get the type "
+            "bin_t, or what a rule of the host's own says (semanage fcontext); whatever else a "
+            "service may not do is in the audit log"
         )
     found += [text for app in apps if app.is_worker for text in _shells(app, survey)]
     found += _drift(apps, survey)

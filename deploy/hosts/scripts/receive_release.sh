@@ -6,7 +6,7 @@
 # Nothing appears under the release's name before all of it is there, right and on disk. An upload
 # that is cut off leaves its part, for the next one to go on from. Exit code 78 (CONTENT_DIFFERS)
 # where a file is not as in the package: a copy, as a rule; 82 (OTHER_RELEASE) where another release
-# has this name.
+# has this name. `label_files` comes before it.
 set -eu
 umask 077
 user=$3 links=$4 digest=$5 bits=$6
@@ -42,6 +42,7 @@ if [ "$lies" != "$(grep -c -v '^#' ../manifest) files, $links links" ]; then
 fi
 find . -type d -exec chmod 0750 {} + -o -type f -exec chmod 0640 {} +
 xargs -0 -r chmod 0750 < ../executables
+label_files "$final" ../executables
 chown -R -h "root:$(id -gn "$user")" .
 find . \( -type d -o -type f \) -exec sync {} +
 install -d -m 0700 "$manifests"

@@ -46,7 +46,7 @@ def receive_release(app: str, release: str, user: str, links: int, manifest: str
         values.checked(values.digest, manifest),
         DIGEST_BITS,
     )
-    return Script("upload", (receive,), nothing)
+    return Script("upload", (program("label_files"), receive), nothing)
 
 
 def discard_part(app: str, release: str) -> Script[None]:

@@ -24,7 +24,7 @@ from deploy.hosts.marks import Mark
 from deploy.hosts.probe.request import Request
 from deploy.hosts.records import Record
 from deploy.hosts.scripts import base, connections, history, probe, read, service, upload
-from deploy.hosts.scripts.script import text_of
+from deploy.hosts.scripts.script import source, text_of
 from deploy.hosts.ssh import framing
 from deploy.survey import unit_state
 from deploy.survey.parse import parse_host
@@ -89,6 +89,36 @@ def test_every_script_is_good_shell_alone_under_the_lock_and_in_its_frame(
         for text in (built.encode(), sent):
             checked = subprocess.run([shell, "-n"], input=text, check=False, capture_output=True)
             assert (checked.returncode, checked.stderr) == (0, b"")
+
+
+TOOLS = {
+    "selinuxenabled": "exit $ENABLED",
+    "matchpathcon": 'echo "$RULE"',
+    "chcon": 'echo chcon "$@"; exit $FAILS',
+}
+LABELLED: dict[str, tuple[dict[str, str], str]] = {
+    "no SELinux": ({"ENABLED": "1"}, ""),
+    "the usual policy": ({"RULE": "system_u:object_r:var_t:s0"}, "chcon -t bin_t ./web ./bin/a b"),
+    "no policy for it": ({"RULE": "<<none>>"}, "chcon -t bin_t ./web ./bin/a b"),
+    "a rule of the host's own": ({"RULE": "system_u:object_r:app_t:s0"}, "chcon -R -t app_t ."),
+    "a file system without labels": ({"FAILS": "1"}, "chcon -t bin_t ./web ./bin/a b"),
+}
+
+
+@pytest.mark.parametrize("name", LABELLED)
+def test_executables_are_labelled_where_selinux_is_on(name: str, tmp_path: Path) -> None:
+    """The tools stand in: no host of the lab has SELinux. A label that fails ends no upload."""
+    given, expected = LABELLED[name]
+    for tool, body in TOOLS.items():
+        (tmp_path / tool).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / tool).chmod(0o755)
+    (tmp_path / "list").write_bytes(b"./web\0./bin/a b\0")
+    environ = {"ENABLED": "0", "RULE": "", "FAILS": "0"} | given
+    environ["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
+    script = f"set -eu\n{source('label_files')}\nlabel_files /srv/web/releases/1 {tmp_path}/list"
+    ran = run(script, environ=environ)
+    assert (ran.exit_code, ran.stdout.strip()) == (0, expected)
+    assert ("could not be set" in ran.stderr) is ("FAILS" in given)
 
 
 LOCKED = """
