@@ -11,7 +11,15 @@ PROHIBITED = 1
 
 
 class TurnedAway(paramiko.SSHException):
-    """A machine closed or reset a connection before its banner, as sshd does past MaxStartups."""
+    """A machine closed or reset a connection before its banner, as sshd does past MaxStartups.
+
+    said: the last line that it sent in place of a banner, such as `Exceeded MaxStartups`.
+    """
+
+    def __init__(self, said: str = "") -> None:
+        self.said = said.strip()
+        words = f": {self.said}" if self.said else ", as sshd does past MaxStartups"
+        super().__init__(f"the connection was closed before the SSH banner{words}")
 
 
 class LoginFailed(Exception):

@@ -88,7 +88,10 @@ class Proxy:
                 raise BrokenPipeError("the ProxyCommand takes no more bytes")
             raise TimeoutError
         self._stuck_since = None
-        taken = self._input.write(data)
+        try:
+            taken = self._input.write(data)
+        except BrokenPipeError:
+            return len(data)  # it has ended: what it printed before is read first, and says why
         if not taken:
             raise TimeoutError
         return taken

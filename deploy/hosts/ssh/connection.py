@@ -14,6 +14,7 @@ from deploy.errors import BadInput
 from deploy.hosts.route.failures import LoginFailed, TurnedAway
 from deploy.hosts.route.flight import Flight
 from deploy.hosts.route.proxy import Proxy
+from deploy.hosts.route.tunnels import Tunnel
 from deploy.hosts.ssh import ssh_config
 from deploy.hosts.ssh.transport import Transport, watch
 
@@ -29,9 +30,10 @@ LIMITS = ("banner_timeout", "auth_timeout", "channel_timeout")
 """Arguments of a connection that its jump hosts get as well."""
 
 _TURNED_AWAY = re.compile(
-    r"exchange_identification|connection (reset|closed)|MaxStartups", re.IGNORECASE
+    r"exchange_identification|connection (reset|closed)|MaxStartups|Throttling|^Starting session",
+    re.IGNORECASE,
 )
-"""What ssh says, as a ProxyCommand, where a machine turned it away before its banner."""
+"""What ssh or AWS's program prints, as a ProxyCommand, where it may work a moment later."""
 
 
 class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no types
@@ -78,7 +80,8 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
                     f"{self._way[0]}: ProxyJump leads from {' to '.join((*self._way, name))}: a "
                     "loop, or too many jumps; correct it in ~/.ssh/config"
                 )
-            given = {"config": self.config.clone(), "connect_kwargs": dict(self._limits)}
+            # A clone of the configuration would read Fabric's files of the user's home.
+            given = {"config": self.config, "connect_kwargs": dict(self._limits)}
             if last is not None:
                 given["gateway"] = last
             last = Connection(hop.strip(), way=self._way, **given)
@@ -105,12 +108,14 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
     def _machine(self) -> Hashable:
         """Where a login takes its turn: an address, one behind a jump host, or a proxy's server."""
         if isinstance(self.gateway, Connection):
-            return (id(self.gateway), self.host.lower())
+            return (id(self.gateway), str(self.host).lower())
+        if isinstance(self.gateway, Tunnel):
+            return self.gateway.via
         if isinstance(self.gateway, str):
             names = (self.host, self.original_host)
             words = self.gateway.split()
             return tuple(word for word in words if not any(name in word for name in names))
-        return self.host.lower()
+        return str(self.host).lower()
 
     def _try(self) -> None:
         """Log in once; what a login that failed left open is closed."""
@@ -134,8 +139,11 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
     def _is_turned_away(self, failed: BaseException) -> bool:
         if not isinstance(failed, LoginFailed) or failed.connection is not self:
             return False
-        is_plain = not failed.proxy_said or _TURNED_AWAY.search(failed.proxy_said) is not None
-        return isinstance(failed.error, TurnedAway | ConnectionResetError) and is_plain
+        error, said = failed.error, failed.proxy_said
+        if isinstance(error, TurnedAway) and isinstance(self.gateway, str):
+            said = said or error.said  # a proxy's own words, where it prints them there
+        is_plain = not said or _TURNED_AWAY.search(said) is not None
+        return isinstance(error, TurnedAway | ConnectionResetError) and is_plain
 
     def close(self) -> None:
         """End it, and its proxy; the jump hosts' connections stay, since others may use them."""
@@ -164,6 +172,9 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
         """
         if isinstance(self.gateway, Connection):
             return self._channel()
+        if isinstance(self.gateway, Tunnel):
+            self.proxy = Proxy(self.gateway)
+            return self.proxy
         for host in (self.host, self.original_host):
             if not ssh_config.is_plain_host(host):
                 raise BadInput(

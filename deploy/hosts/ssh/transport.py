@@ -58,7 +58,7 @@ class Transport(paramiko.Transport):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._heard_at, self._unanswered = CLOCK.monotonic(), 0
+        self._heard_at, self._unanswered = (born := CLOCK.monotonic()), 0
         read = self.packetizer.read_message
 
         def heard() -> Any:
@@ -67,6 +67,16 @@ class Transport(paramiko.Transport):
             return message
 
         self.packetizer.read_message = heard  # type: ignore[method-assign]
+        self._last_line, line = "", self.packetizer.readline
+
+        def patient(timeout: float) -> str:
+            # Paramiko waits 2 s for each line after the first, and AWS's Session Manager plugin
+            # prints two before it connects (session.go: Execute): one limit is for all of them.
+            left = born + self.banner_timeout - CLOCK.monotonic()
+            self._last_line = line(max(timeout, left))
+            return self._last_line
+
+        self.packetizer.readline = patient  # type: ignore[method-assign]
         self.refusal: paramiko.AuthenticationException | None = None
         self._opening: dict[int, int] = {}  # by thread, the channel that it opens
         self._refused: dict[int, paramiko.ChannelException] = {}  # by channel
@@ -82,9 +92,7 @@ class Transport(paramiko.Transport):
             is_gone = any(isinstance(each, ConnectionError | EOFError) for each in reasons)
             if self.remote_version or not is_gone:
                 raise
-            raise TurnedAway(
-                "the connection was closed before the SSH banner, as sshd does past MaxStartups"
-            ) from error
+            raise TurnedAway(self._last_line) from error
 
     def auth_publickey(
         self, username: str, key: paramiko.PKey, event: threading.Event | None = None

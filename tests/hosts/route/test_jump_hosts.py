@@ -84,13 +84,13 @@ def network(tmp_path: Path) -> Iterator[Network]:
         Sshd(tmp_path / name, address)
         for name, address in (("h", "0.0.0.0"), ("a", "127.0.0.2"), ("b", "127.0.0.3"))  # noqa: S104 - loopback's addresses
     ]
-    hosts, *_ = servers
+    hosts, jump, second = servers
     for server in servers:
         server.max_startups = MAX_STARTUPS
     paramiko.ECDSAKey.generate().write_private_key_file(str(tmp_path / "key"))
     known = hosts.known_hosts().replace(hosts.address, "127.1.0.*")
     (tmp_path / "known_hosts").write_text(known + "".join(s.known_hosts() for s in servers[1:]))
-    made = Network(tmp_path, *servers)
+    made = Network(tmp_path, hosts, jump, second)
     yield made
     for remote in made.remotes:
         remote.close()
@@ -133,6 +133,15 @@ def test_control_each_with_a_connection_of_its_own_meets_the_limit(network: Netw
 def test_the_hops_of_a_chain_are_shared_too(network: Network) -> None:
     assert ask_all(network.reach(5, BEHIND_TWO)) == ["here"] * 5
     assert (network.jump.connections, network.second.connections) == (1, 1)
+
+
+@pytest.mark.parametrize("text", ["[", "user: other\ngateway: nc %h %p\nport: 1\n"])
+def test_fabrics_files_of_the_home_are_not_read_for_a_jump_host(
+    network: Network, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(network.folder))
+    (network.folder / ".fabric.yaml").write_text(text)
+    assert ask_all(network.reach(1, BEHIND)) == ["here"]
 
 
 def test_one_jump_host_with_two_keys_is_two(network: Network) -> None:

@@ -72,6 +72,16 @@ def test_it_is_read_and_written_and_its_end_is_seen(started: Callable[[str], Pro
     assert proxy.recv(100) == b""
 
 
+def test_what_it_printed_before_its_end_is_read_also_if_it_takes_nothing(
+    started: Callable[[str], Proxy],
+) -> None:
+    proxy = started("printf reason")
+    assert until(lambda: proxy._group.process.poll() is not None)
+    assert proxy.send(b"SSH-2.0-x") == 9
+    assert proxy.recv(100) == b"reason"
+    assert proxy.recv(100) == b""
+
+
 def test_nothing_in_time_is_a_timeout(started: Callable[[str], Proxy]) -> None:
     proxy = started("sleep 100")
     proxy.settimeout(0.05)
