@@ -33,13 +33,18 @@ class Logins:
         """Log in when it is our turn at a machine; again where that failed and `may_pass`.
 
         Pauses are random and grow, so that those who were turned away together do not return
-        together. What fails later than `patience_seconds` after the first failure is raised.
+        together. What fails later than `patience_seconds` after the first failure is raised. A turn
+        is waited for no longer than that, so that hosts which are down hold up no others.
         """
         with self._lock:
             turn = self._turns.setdefault(machine, threading.Semaphore(MOST_AT_ONCE))
 
         def in_turn() -> None:
-            with turn:
+            is_ours = turn.acquire(timeout=patience_seconds)
+            try:
                 attempt()
+            finally:
+                if is_ours:
+                    turn.release()
 
         retry.patiently(in_turn, lambda _: None, patience_seconds, self._clock, may_pass)
