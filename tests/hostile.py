@@ -28,6 +28,7 @@ from deploy.clock import CLOCK
 from deploy.errors import CommandFailed, CommandResult, DeployError, Locked
 from deploy.events.event import BatchBegan, HostEnded, HostSaid
 from deploy.hosts.lock.holder import Holder
+from deploy.hosts.route.failures import LoginFailed
 from deploy.hosts.ssh import known_hosts, login
 from deploy.package import entries
 from deploy.plan import assembly, exclusion, fitness, plan
@@ -205,16 +206,23 @@ def ssh_peer(screen: Screen, text: str) -> None:
         paramiko.AuthenticationException(text),
         known_hosts.UnknownHostKey(text, text),
         OSError(5, text),
+        paramiko.ChannelException(1, text),
+        paramiko.ChannelException(2, text),
     ):
+        own = SimpleNamespace(host="10.0.0.1", port=22, user="u")
+        jump = SimpleNamespace(host="10.0.0.2", original_host="jump", port=22, user="u")
+        for failed in (
+            LoginFailed(own, foreign, was_active=True),
+            LoginFailed(own, foreign, proxy_said=text),
+            LoginFailed(jump, foreign, was_active=True),
+            LoginFailed(own, foreign, jump=jump),
+        ):
 
-        def fail(foreign: Exception = foreign) -> None:
-            raise foreign
+            def fail(failed: LoginFailed = failed) -> None:
+                raise failed
 
-        client = SimpleNamespace(get_transport=lambda: None)
-        connection: Any = SimpleNamespace(
-            host="10.0.0.1", port=22, user="u", open=fail, client=client, gateway=None
-        )
-        _shown(screen, lambda connection=connection: login.open_to(builders.host(), connection))  # type: ignore[misc]
+            own.open = fail
+            _shown(screen, lambda own=own: login.open_to(builders.host(), own))  # type: ignore[misc]
 
 
 def aws_error(screen: Screen, text: str) -> None:

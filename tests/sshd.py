@@ -25,11 +25,22 @@ class Server(paramiko.ServerInterface):
 
     def __init__(self, sshd: Sshd) -> None:
         self.sshd = sshd
-        self.commands: dict[int, bytes] = {}
+        self.is_startup = True
+        self.forwarded: dict[int, socket.socket] = {}
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         del username, key
+        threading.Event().wait(self.sshd.login_seconds)
+        if not self.sshd.lets_in:
+            return paramiko.common.AUTH_FAILED
+        self.leave_startups()
         return paramiko.common.AUTH_SUCCESSFUL
+
+    def leave_startups(self) -> None:
+        """Be no connection that is not logged in any more."""
+        with self.sshd.counting:
+            self.sshd.startups -= self.is_startup
+            self.is_startup = False
 
     def get_allowed_auths(self, username: str) -> str:
         del username
@@ -49,20 +60,37 @@ class Server(paramiko.ServerInterface):
         del origin
         if not self.sshd.forwards:
             return paramiko.common.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
-        self.sshd.forwarded[chanid] = destination
+        try:
+            self.forwarded[chanid] = socket.create_connection(destination, 5)
+        except OSError:
+            return paramiko.common.OPEN_FAILED_CONNECT_FAILED
         return paramiko.common.OPEN_SUCCEEDED
 
 
 class Sshd:
-    """The server. shell: what a login shell does with a command; forwards: whether it forwards."""
+    """The server.
+
+    Attributes:
+        shell: What a login shell does with a command.
+        forwards: Whether it forwards connections.
+        lets_in: Whether it accepts keys.
+        login_seconds: How long it takes to judge one.
+        max_startups: At how many connections that are not logged in others are turned away.
+        turns_away: How many of the next ones are turned away whatever their number.
+        most_startups: The most that there were at once.
+        turned_away: How many were turned away.
+    """
 
     def __init__(self, folder: Path, address: str = "127.0.0.1", port: int = 0) -> None:
         """address: an address of this machine's alone; port: 0 for any that is free."""
         self.folder, self.address = folder, address
         self.key = paramiko.ECDSAKey.generate()
         self.shell: tuple[str, ...] = ("/bin/sh", "-c")
-        self.forwards = True
-        self.forwarded: dict[int, tuple[str, int]] = {}
+        self.forwards = self.lets_in = True
+        self.login_seconds = 0.0
+        self.max_startups, self.turns_away = 1000, 0
+        self.most_startups = self.turned_away = self.startups = 0
+        self.counting = threading.Lock()
         self.connections = 0
         self._channels: list[paramiko.Channel | None] = []
         self._transports: list[paramiko.Transport] = []
@@ -88,22 +116,38 @@ class Sshd:
         with suppress(OSError):
             while True:
                 peer, _ = self._listener.accept()
+                if self._is_past_startups():
+                    # What was not read makes a reset of it, as of sshd's.
+                    peer.close()
+                    continue
                 transport = paramiko.Transport(peer)
                 transport.add_server_key(self.key)
                 self._transports.append(transport)
                 self.connections += 1
+                server = Server(self)
                 with suppress(paramiko.SSHException, EOFError):
-                    transport.start_server(event=threading.Event(), server=Server(self))
-                threading.Thread(target=self._accept, args=(transport,), daemon=True).start()
+                    transport.start_server(event=threading.Event(), server=server)
+                threading.Thread(target=self._accept, args=(transport, server), daemon=True).start()
 
-    def _accept(self, transport: paramiko.Transport) -> None:
+    def _is_past_startups(self) -> bool:
+        """Count a connection; whether it is turned away, as sshd does past MaxStartups."""
+        with self.counting:
+            if self.startups >= self.max_startups or self.turned_away < self.turns_away:
+                self.turned_away += 1
+                return True
+            self.startups += 1
+            self.most_startups = max(self.most_startups, self.startups)
+            return False
+
+    def _accept(self, transport: paramiko.Transport, server: Server) -> None:
         """Take channels; those that forward are connected to where they lead."""
         while transport.is_active():
             channel = transport.accept(0.2)
             self._channels.append(channel)  # paramiko closes a channel that is not referred to
-            if channel is not None and channel.chanid in self.forwarded:
-                place = self.forwarded.pop(channel.chanid)
-                threading.Thread(target=_forward, args=(channel, place), daemon=True).start()
+            if channel is not None and channel.chanid in server.forwarded:
+                peer = server.forwarded.pop(channel.chanid)
+                threading.Thread(target=_forward, args=(channel, peer), daemon=True).start()
+        server.leave_startups()
 
     def run(self, channel: paramiko.Channel, command: bytes) -> None:
         """Run a command with the channel as its input and output."""
@@ -170,11 +214,11 @@ def _copy(stream: Any, send: Any) -> None:
             send(data)
 
 
-def _forward(channel: paramiko.Channel, place: tuple[str, int]) -> None:
-    with suppress(OSError), socket.create_connection(place, 5) as peer:
+def _forward(channel: paramiko.Channel, peer: socket.socket) -> None:
+    with suppress(OSError, EOFError, paramiko.SSHException), peer:
 
         def there() -> None:
-            with suppress(OSError):
+            with suppress(OSError, EOFError, paramiko.SSHException):
                 while data := channel.recv(CHUNK):
                     peer.sendall(data)
             with suppress(OSError):
@@ -183,4 +227,5 @@ def _forward(channel: paramiko.Channel, place: tuple[str, int]) -> None:
         threading.Thread(target=there, daemon=True).start()
         while data := peer.recv(CHUNK):
             channel.sendall(data)
-    channel.close()
+    with suppress(EOFError, OSError, paramiko.SSHException):
+        channel.close()

@@ -26,6 +26,7 @@ PACKAGES = (
     "aws",
     "hosts.probe",
     "hosts.scripts",
+    "hosts.route",
     "hosts.ssh",
     "hosts",
     "hosts.lock",
@@ -57,6 +58,7 @@ HOMES = {
         "unit.template_sandbox",
     },
     "paramiko": {
+        "hosts.route.failures",
         "hosts.ssh.connect",
         "hosts.ssh.connection",
         "hosts.ssh.exchange",

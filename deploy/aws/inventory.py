@@ -1,4 +1,4 @@
-"""Which hosts an environment has: from a list or from EC2 tags, each with its instance id."""
+"""Which hosts an environment has: listed or by EC2 tags, each with its instance id."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deploy import values
 from deploy.aws import instances
 from deploy.aws.typed_names import TypedNames
 from deploy.errors import BadInput, nearest
@@ -110,14 +111,10 @@ def _tagged(environment: Environment, tags: dict[str, str], account: Account) ->
             f"{environment.name}: no running EC2 instance in region {account.region} carries the "
             f"tags {wanted}; check `hosts: tags:` and the region under `aws:`"
         )
-    which = environment.ssh.address
-    hosts: list[Host] = []
-    for each, name in zip(found, _names(found), strict=True):
-        address = each.public_address if which == "public" else each.private_address
-        if not address:
-            raise BadInput(f"{name} ({each.id}) has no {which} address to connect to")
-        hosts.append(_host(each, name, address))
-    return tuple(sorted(hosts))
+    named = zip(found, _names(found), strict=True)
+    return tuple(
+        sorted(_host(each, name, _connected(environment, each, name)) for each, name in named)
+    )
 
 
 def _names(found: Sequence[Instance]) -> list[str]:
@@ -148,6 +145,43 @@ def _listed(
     for name in names:
         if names.count(name) > 1:
             raise BadInput(f"{environment.name}: hosts: {name!r} is listed twice")
+    ids = [name for name in names if values.instance_id(name)]
+    found = _by_id(environment, ids, account) | _by_address(
+        environment, [name for name in names if name not in ids], account, resolve, vpcs
+    )
+    hosts: dict[str, Host] = {}
+    for name in names:
+        instance, address = found[name]
+        if instance.id in hosts:
+            raise BadInput(
+                f"{environment.name}: hosts: {hosts[instance.id]!s} and {name} are one instance, "
+                f"{instance.id}; list it once"
+            )
+        hosts[instance.id] = _host(instance, name, address)
+    return tuple(hosts.values())
+
+
+def _by_id(
+    environment: Environment, ids: Sequence[str], account: Account
+) -> dict[str, tuple[Instance, str]]:
+    """The instances that the settings list by their ids, each with the address to connect to."""
+    found = instances.running(account, ids)
+    if missing := [each for each in ids if each not in found]:
+        raise BadInput(
+            f"{environment.name}: hosts: no running EC2 instance in region {account.region} has "
+            f"the id {', '.join(missing)}; check the id, the region and the account"
+        )
+    return {each: (found[each], _connected(environment, found[each], each)) for each in ids}
+
+
+def _by_address(
+    environment: Environment,
+    names: Sequence[str],
+    account: Account,
+    resolve: Callable[[str], str],
+    vpcs: Callable[[], Collection[str]],
+) -> dict[str, tuple[Instance, str]]:
+    """The instances at the addresses of listed names, each with that address."""
     addresses = {name: resolve(name) for name in names}
     by_address = instances.at(account, addresses.values())
     missing = [name for name in names if not by_address[addresses[name]]]
@@ -157,16 +191,19 @@ def _listed(
             f"{environment.name}: no EC2 instance in region {account.region} has the address of "
             f"{listed}; check the name, the region and the account"
         )
-    hosts: dict[str, Host] = {}
-    for name in names:
-        instance = _the_one(environment, name, by_address[addresses[name]], vpcs)
-        if instance.id in hosts:
-            raise BadInput(
-                f"{environment.name}: hosts: {hosts[instance.id]!s} and {name} are one instance, "
-                f"{instance.id}; list it once"
-            )
-        hosts[instance.id] = _host(instance, name, addresses[name])
-    return tuple(hosts.values())
+    return {
+        name: (_the_one(environment, name, by_address[address], vpcs), address)
+        for name, address in addresses.items()
+    }
+
+
+def _connected(environment: Environment, instance: Instance, name: str) -> str:
+    """Which of an instance's addresses is connected to; BadInput where it has none of the kind."""
+    which = environment.ssh.address
+    address = instance.public_address if which == "public" else instance.private_address
+    if not address:
+        raise BadInput(f"{name} ({instance.id}) has no {which} address to connect to")
+    return address
 
 
 def _the_one(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from deploy.errors import DeployError, as_deploy_error
 from deploy.events.event import StopAsked
 from deploy.events.stream import Stream
+from deploy.hosts.route import proxy
 from deploy.recovery import rollback
 from deploy.run.executor import Execution
 from deploy.run.report import ExitCode, Failure, Outcome
@@ -100,6 +101,7 @@ class Signals:
         self._interrupts += number == signal.SIGINT
         if self._interrupts > 1:
             streams.end(f"Aborted at once; hosts may be out of service. Next: {self._repair}")
+            proxy.end_all()
             os._exit(int(ExitCode.INTERRUPTED))
         self._execution.stop(number)
         stopping = STOPPING if is_first else "Already stopping."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -23,6 +23,7 @@ from deploy.errors import BadInput, Unreachable
 from deploy.hosts import records
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.lease import Lease
+from deploy.hosts.route.routes import Routes
 from deploy.hosts.ssh import connect, fabric_keys, remote
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
 from deploy.plan import assembly, candidate, preflight
@@ -105,9 +106,9 @@ class Session:
         if not self.hosts:
             raise BadInput(f"{environment.name}: none of these hosts is in service", *self._notes)
         found = tuple(host for host in found if host not in self._resting)
+        routes = self._stack.enter_context(closing(Routes()))
         self._stack.callback(self._disconnect)
-        for host in found:
-            self.everyone[host.name] = remote.Remote(host, environment)
+        self.everyone = {host.name: remote.Remote(host, environment, routes) for host in found}
         self.remotes = {host.name: self.everyone[host.name] for host in self.hosts}
         made = tempfile.TemporaryDirectory(prefix="changeover-", ignore_cleanup_errors=True)
         self.workspace = Path(self._stack.enter_context(made))
@@ -140,10 +141,9 @@ class Session:
             try:
                 held.take(wait_seconds, tell)
             except Unreachable:
-                unread = self.survey().unreachable
-                if unread:  # which says of each host what is wrong with it
+                if unread := self.survey().unreachable:  # what is wrong with each host
                     lines = [line for why in unread.values() for line in why.split("\n")]
-                    raise BadInput(*lines) from None
+                    raise BadInput(*lines) from None  # what is wrong with each host
                 raise
             for each in self.remotes.values():
                 each.guard = held
@@ -224,9 +224,8 @@ class Session:
     def fleet(self) -> Fleet:
         """The seams for an execution; its poller polls until the session ends."""
         if self._poller is None:
-            tick_seconds = self.environment.poll_seconds
             groups = {group.arn: group for each in self.groups.values() for group in each}
-            poller = HealthPoller(self.balancer, groups.values(), tick_seconds)
+            poller = HealthPoller(self.balancer, groups.values(), self.environment.poll_seconds)
             self._poller = self._stack.enter_context(poller)
         left, members = self.seconds_left, Members(self._account, self.hosts)
         return Fleet(

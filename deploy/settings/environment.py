@@ -55,6 +55,11 @@ class Ssh(Strict):
     """How long a connection may take."""
     address: Literal["private", "public"] = "private"
     """Which of an instance's addresses is connected to."""
+    via: Literal["ssm", "instance-connect"] | None = None
+    """By which of AWS's own programs hosts are reached, with `aws: profile:` and `aws: region:`:
+    `ssm` is Session Manager (`aws ssm start-session`), `instance-connect` an EC2 Instance Connect
+    endpoint (`aws ec2-instance-connect open-tunnel`). Default: the way of your ssh configuration.
+    """
 
 
 class Hosts(Strict):
@@ -72,7 +77,7 @@ class Hosts(Strict):
 
 
 BY_TAGS, BY_NAME = "<by tags>", "<by name>"
-_HOSTS_REMEDY = "must be a list of host names, or `tags:` that EC2 instances carry"
+_HOSTS_REMEDY = "must be a list of host names or instance ids, or `tags:` that EC2 instances carry"
 
 
 def _hosts_kind(given: object) -> str | None:
@@ -96,7 +101,7 @@ class Environment(Strict):
         Annotated[Hosts, Tag(BY_TAGS)] | Annotated[Names, Tag(BY_NAME)],
         Discriminator(_hosts_kind, custom_error_type="hosts", custom_error_message=_HOSTS_REMEDY),
     ]
-    """A list of host names, or `tags:` that EC2 instances carry."""
+    """A list of host names and of instance ids (`i-…`), or `tags:` that EC2 instances carry."""
     aws: Aws = Aws()
     """Whose account."""
     ssh: Ssh = Ssh()

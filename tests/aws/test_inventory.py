@@ -57,6 +57,7 @@ class PaperAccount:
         tags = {f"tag:{tag['Key']}": tag["Value"] for tag in one["Tags"]}
         own = {
             "instance-state-name": one["State"]["Name"],
+            "instance-id": one["InstanceId"],
             "private-ip-address": one["PrivateIpAddress"],
             "ip-address": one.get("PublicIpAddress", ""),
         }
@@ -228,6 +229,35 @@ def test_of_two_vpcs_with_one_address_that_of_the_target_group_is_meant(
     for unclear in ((), ("vpc-a", "vpc-b"), ("vpc-z",)):
         with pytest.raises(BadInput, match="several EC2 instances have its address"):
             of(*unclear)
+
+
+def test_instances_are_listed_by_id_beside_names(account: PaperAccount) -> None:
+    one, two = account.launch("a"), account.launch("b")
+    listed = [two["InstanceId"], "web-1"]
+    hosts = found(account, listed, {"web-1": one["PrivateIpAddress"]})
+    assert [(host.name, host.address, host.instance_id) for host in hosts] == [
+        (two["InstanceId"], two["PrivateIpAddress"], two["InstanceId"]),
+        ("web-1", one["PrivateIpAddress"], one["InstanceId"]),
+    ]
+    (host,) = found(account, [two["InstanceId"]], {}, ssh={"address": "public"})
+    assert host.address == two["PublicIpAddress"]
+
+
+def test_ids_without_a_running_instance_are_all_named(account: PaperAccount) -> None:
+    one, stopped = account.launch("a"), account.launch("b", "stopped")
+    absent = f"i-{9:017x}"
+    with pytest.raises(BadInput) as refused:
+        found(account, [absent, one["InstanceId"], stopped["InstanceId"]], {})
+    said = (
+        f"no running EC2 instance in region eu-west-1 has the id {absent}, {stopped['InstanceId']};"
+    )
+    assert said in str(refused.value)
+
+
+def test_an_instance_listed_by_id_and_by_name_is_refused(account: PaperAccount) -> None:
+    one = account.launch("a")
+    with pytest.raises(BadInput, match=r"i-0*1 and web are one instance, i-0*1; list it once"):
+        found(account, [one["InstanceId"], "web"], {"web": one["PrivateIpAddress"]})
 
 
 def test_one_instance_under_two_listed_names_is_refused(account: PaperAccount) -> None:

@@ -254,7 +254,8 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
     "an empty list of hosts": (("[one, two]", "[]"), "10: lab: hosts: is empty"),
     "hosts as a word": (
         ("[one, two]", "one"),
-        "10: lab: hosts: must be a list of host names, or `tags:` that EC2 instances carry",
+        "10: lab: hosts: must be a list of host names or instance ids, or `tags:` that EC2 "
+        "instances carry",
     ),
     "a host that is a number": (
         ("[one, two]", "[one, 2]"),

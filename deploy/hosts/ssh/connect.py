@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fabric import Config
 
 from deploy.errors import BadInput
+from deploy.hosts.route import tunnels
 from deploy.hosts.ssh import ssh_config
 from deploy.hosts.ssh.connection import Connection
 from deploy.hosts.ssh.known_hosts import trust_known_hosts
@@ -16,11 +17,13 @@ from deploy.hosts.ssh.transport import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import paramiko
 
     from deploy.aws.inventory import Host
+    from deploy.hosts.ssh.ssh_config import Block
     from deploy.settings.environment import Environment
 
 
@@ -45,7 +48,8 @@ def resolve(environment: Environment, name: str) -> str:
 
 
 def read_key_files(environment: Environment) -> None:
-    """Refuse key files that are not there, before any connection is tried."""
+    """Refuse key files and programs that are not there, before any connection is tried."""
+    tunnels.check(environment)
     for name in environment.ssh.key_files:
         file: Path = environment.path(name)
         if not file.is_file():
@@ -69,12 +73,7 @@ def connection_to(host: Host, environment: Environment) -> Connection:
     connect.setdefault("channel_timeout", ssh.connect_timeout_seconds)
     connect["transport_factory"] = Transport
     blocks = ssh_config.read(environment.fabric)
-    if environment.is_by_tags:
-        # A Name tag is chosen by whoever may tag instances: it never decides where SSH goes.
-        own, place = ssh_config.of_instance(blocks, host.name, host.address), host.address
-    else:
-        # A listed name is connected to as the user would: ssh config and known_hosts go by it.
-        own, place = ssh_config.of_listed(blocks), host.name
+    own, place = _configured(blocks, host, environment)
     connection = Connection(
         place,
         user=ssh.user,
@@ -83,8 +82,27 @@ def connection_to(host: Host, environment: Environment) -> Connection:
         connect_timeout=ssh.connect_timeout_seconds,
         connect_kwargs=connect,
     )
+    if tunnel := tunnels.command(environment, host.instance_id, connection.port):
+        connection.gateway = tunnel
     trust_known_hosts(connection, environment)
     return connection
+
+
+def _configured(
+    blocks: Sequence[Block], host: Host, environment: Environment
+) -> tuple[paramiko.SSHConfig, str]:
+    """What ssh's configuration says of a host, and the name or address that is connected to."""
+    listed = ssh_config.of_listed(blocks)
+    is_listed_id = not environment.is_by_tags and host.name == host.instance_id
+    if not environment.is_by_tags and not is_listed_id:
+        # A listed name is connected to as the user would: ssh config and known_hosts go by it.
+        return listed, host.name
+    # A Name tag is chosen by whoever may tag instances: it never decides where SSH goes.
+    own = ssh_config.of_instance(blocks, host.name, host.address)
+    if is_listed_id and (environment.ssh.via or "proxycommand" in listed.lookup(host.name)):
+        # An id has no address of its own, and a program leads there, as for `ssh i-…`.
+        return listed, host.name
+    return own, host.address
 
 
 def _config(environment: Environment, configured: paramiko.SSHConfig) -> Config:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import shlex
-import subprocess
-from typing import Any
+import re
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import fabric
 import paramiko
 
 from deploy.errors import BadInput
+from deploy.hosts.route.failures import LoginFailed, TurnedAway
+from deploy.hosts.route.flight import Flight
+from deploy.hosts.route.proxy import Proxy
+from deploy.hosts.route.tunnels import Tunnel
 from deploy.hosts.ssh import ssh_config
-from deploy.hosts.ssh.transport import Transport
+from deploy.hosts.ssh.transport import Transport, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from deploy.hosts.route.routes import Routes
 
 MOST_JUMPS = 8
 
@@ -19,34 +29,23 @@ MOST_JUMPS = 8
 LIMITS = ("banner_timeout", "auth_timeout", "channel_timeout")
 """Arguments of a connection that its jump hosts get as well."""
 
-
-class Proxy(paramiko.ProxyCommand):
-    """A ProxyCommand in a session of its own: Ctrl-C in the terminal does not cut a recovery."""
-
-    def __init__(self, command: str) -> None:
-        """Start it as paramiko does, but away from the terminal's process group.
-
-        Raises BadInput for a command that cannot be split into words.
-        """
-        try:
-            self.cmd = shlex.split(command)
-        except ValueError as error:
-            raise BadInput(
-                f"ProxyCommand cannot be read: {error}: {command}; correct it in ~/.ssh/config"
-            ) from error
-        self.process = subprocess.Popen(
-            self.cmd,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-        )
-        self.timeout = None
+_TURNED_AWAY = re.compile(
+    r"exchange_identification|connection (reset|closed)|MaxStartups|Throttling|^Starting session",
+    re.IGNORECASE,
+)
+"""What ssh or AWS's program prints, as a ProxyCommand, where it may work a moment later."""
 
 
 class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no types
-    """Fabric's own, but for agent, jump hosts and proxies."""
+    """Fabric's own, but for agent, jump hosts and proxies.
+
+    Attributes:
+        routes: What it has in common with others, if anything; see `Routes.share`.
+        proxy: The ProxyCommand that runs for it, if any.
+    """
+
+    routes: Routes | None = None
+    proxy: Proxy | None = None
 
     def __init__(self, host: str, *, way: tuple[str, ...] = (), **arguments: Any) -> None:
         """Take Fabric's arguments; way: the hosts for which this one is a jump host.
@@ -58,7 +57,7 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
         # Fabric looks for the gateway before it looks at these.
         given = arguments.get("connect_kwargs") or {}
         limits = {key: given[key] for key in LIMITS if key in given}
-        self._set(_limits={"transport_factory": Transport} | limits)
+        self._set(_limits={"transport_factory": Transport} | limits, _flight=Flight())
         super().__init__(host, **arguments | {"forward_agent": False})
 
     def get_gateway(self) -> Any:
@@ -81,19 +80,101 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
                     f"{self._way[0]}: ProxyJump leads from {' to '.join((*self._way, name))}: a "
                     "loop, or too many jumps; correct it in ~/.ssh/config"
                 )
-            given = {"config": self.config.clone(), "connect_kwargs": dict(self._limits)}
+            # A clone of the configuration would read Fabric's files of the user's home.
+            given = {"config": self.config, "connect_kwargs": dict(self._limits)}
             if last is not None:
                 given["gateway"] = last
             last = Connection(hop.strip(), way=self._way, **given)
         return last
 
+    def open(self) -> None:
+        """Open it, by way of its jump hosts.
+
+        Threads that want it at the same time share one login, and what comes of it. A machine that
+        turned it away before its banner is asked again, for as long as a connection may take.
+        Raises LoginFailed, with the machine that could not be logged in to.
+        """
+        self._flight.join(self._log_in)
+
+    def _log_in(self) -> None:
+        if self.is_connected:
+            return
+        if self.routes is None:
+            self._try()
+            return
+        patience = float(self.connect_timeout or 0)
+        self.routes.logins.take(self._machine(), self._try, self._is_turned_away, patience)
+
+    def _machine(self) -> Hashable:
+        """Where a login takes its turn: an address, one behind a jump host, or a proxy's server."""
+        if isinstance(self.gateway, Connection):
+            return (id(self.gateway), str(self.host).lower())
+        if isinstance(self.gateway, Tunnel):
+            return self.gateway.via
+        if isinstance(self.gateway, str):
+            names = (self.host, self.original_host)
+            words = self.gateway.split()
+            return tuple(word for word in words if not any(name in word for name in names))
+        return str(self.host).lower()
+
+    def _try(self) -> None:
+        """Log in once; what a login that failed left open is closed."""
+        try:
+            super().open()
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            transport = self.client.get_transport()
+            was_active = transport is not None and transport.is_active()
+            refusal = getattr(transport, "refusal", None) if was_active else None
+            if refusal and not isinstance(error, paramiko.AuthenticationException):
+                # Paramiko reports that a key of the file that was refused is of no other type.
+                raise LoginFailed(self, refusal, was_active=True) from error
+            said = self.proxy.last_words() if self.proxy and not was_active else ""
+            raise LoginFailed(self, error, was_active=was_active, proxy_said=said) from error
+        else:
+            watch(self.client.get_transport())
+        finally:
+            if not self.is_connected:
+                self.close()
+
+    def _is_turned_away(self, failed: BaseException) -> bool:
+        if not isinstance(failed, LoginFailed) or failed.connection is not self:
+            return False
+        error, said = failed.error, failed.proxy_said
+        if isinstance(error, TurnedAway) and isinstance(self.gateway, str):
+            said = said or error.said  # a proxy's own words, where it prints them there
+        is_plain = not said or _TURNED_AWAY.search(said) is not None
+        return isinstance(error, TurnedAway | ConnectionResetError) and is_plain
+
+    def close(self) -> None:
+        """End it, and its proxy; the jump hosts' connections stay, since others may use them."""
+        transport: paramiko.Transport | None = self.client.get_transport()
+        if transport is not None and isinstance(transport.sock, socket.socket):
+            # Wakes paramiko's reader, which looks every 0.1 s whether it shall end.
+            with suppress(OSError):
+                transport.sock.shutdown(socket.SHUT_RDWR)
+        super().close()
+        self.client.close()
+        if self.proxy:
+            self.proxy.close()
+
+    def why_broken(self) -> str:
+        """What on its way is known to be at an end: a jump host's connection, or a proxy."""
+        if isinstance(self.gateway, Connection) and not self.gateway.is_connected:
+            return self.gateway.why_broken() or f"jump host {self.gateway.host} is gone"
+        said = self.proxy.last_words() if self.proxy else ""
+        return f"its ProxyCommand reports: {said}" if said else ""
+
     def open_gateway(self) -> Any:
         """A channel through a jump host, or a proxy whose %h, %p and %r are filled in.
 
-        Raises BadInput for a host or a user that a shell or ssh could take for more than a name.
+        Raises LoginFailed of a jump host, and BadInput for a host or a user that a shell or ssh
+        could take for more than a name.
         """
-        if not isinstance(self.gateway, str):
-            return super().open_gateway()
+        if isinstance(self.gateway, Connection):
+            return self._channel()
+        if isinstance(self.gateway, Tunnel):
+            self.proxy = Proxy(self.gateway)
+            return self.proxy
         for host in (self.host, self.original_host):
             if not ssh_config.is_plain_host(host):
                 raise BadInput(
@@ -108,4 +189,18 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
         text = f"Host *\n    Port {int(self.port)}\n    User {self.user}\n"
         command = " ".join(self.gateway.splitlines())
         config = paramiko.SSHConfig.from_text(f"{text}    ProxyCommand {command}\n")
-        return Proxy(config.lookup(self.host)["proxycommand"])
+        self.proxy = Proxy(config.lookup(self.host)["proxycommand"])
+        return self.proxy
+
+    def _channel(self) -> paramiko.Channel:
+        """A channel to the host; the jump host's connection is opened again where it broke."""
+        jump = self.gateway
+        for is_last in (False, True):
+            jump.open()
+            transport: paramiko.Transport = jump.transport
+            try:
+                return transport.open_channel("direct-tcpip", (self.host, int(self.port)), ("", 0))
+            except (paramiko.SSHException, OSError, EOFError) as error:
+                if is_last or transport.is_active():
+                    raise LoginFailed(self, error, jump=jump) from error
+        raise AssertionError  # the loop returns or raises

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 import paramiko
 
 from deploy.hosts.probe import asking
+from deploy.hosts.route.failures import PROHIBITED
 
 if TYPE_CHECKING:
     from deploy.hosts.probe.request import Reply, Request
-
-_PROHIBITED = 1
-"""RFC 4254, 5.1: `administratively prohibited`, which sshd answers where it forbids forwarding."""
 
 
 class ForwardingRefused(Exception):
@@ -52,7 +50,7 @@ def _channel(
     try:
         return transport.open_channel("direct-tcpip", place, ("127.0.0.1", 0), timeout=seconds)
     except paramiko.ChannelException as error:
-        if error.code == _PROHIBITED:
+        if error.code == PROHIBITED:
             raise ForwardingRefused from error
         return None
     except (paramiko.SSHException, OSError, EOFError):

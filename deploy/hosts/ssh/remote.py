@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 import time
 from contextlib import suppress
@@ -13,6 +12,7 @@ import paramiko
 
 from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, RemoteError
 from deploy.foreign_text import visible
+from deploy.hosts.route.routes import Routes
 from deploy.hosts.scripts import base, probe
 from deploy.hosts.ssh import connect, exchange, forwarding, framing, login
 from deploy.hosts.ssh.guard import Guard, checked, not_run
@@ -38,13 +38,15 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 class Remote:
     """A host's one connection; its methods are called from one thread at a time.
 
-    guard: the lock under which changes are made, or None for a look that changes nothing.
+    guard: the lock under which changes are made, or None for a look that changes nothing;
+    routes: what its connection has in common with those of other hosts.
     """
 
-    def __init__(self, host: Host, environment: Environment) -> None:
+    def __init__(self, host: Host, environment: Environment, routes: Routes | None = None) -> None:
         self.host = host
         self.guard: Guard | None = None
         self._connection = connect.connection_to(host, environment)
+        (routes or Routes()).share(self._connection)
         self._lock = threading.Lock()
         self._forwards = True
 
@@ -60,11 +62,6 @@ class Remote:
 
     def close(self) -> None:
         """End the connection."""
-        transport: paramiko.Transport | None = self._connection.transport
-        if transport is not None and isinstance(transport.sock, socket.socket):
-            # Wakes paramiko's reader, which looks every 0.1 s whether it shall end.
-            with suppress(OSError):
-                transport.sock.shutdown(socket.SHUT_RDWR)
         self._connection.close()
 
     def ask(
@@ -181,7 +178,7 @@ class Remote:
         if not is_shared:
             transport: paramiko.Transport | None = self._connection.transport
             ended = transport.get_exception() if transport else None
-            why = str(ended or why)
+            why = self._connection.why_broken() or str(ended or why)
             self._connection.close()
         return ConnectionLost(f"{self.host}: {what}: the connection broke: {visible(why)}")
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import socket
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
+from deploy.clock import CLOCK
+from deploy.hosts.route.failures import TurnedAway
 from deploy.hosts.ssh import algorithms
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 GLOBAL_REQUEST = bytes([80])  # RFC 4254, 4
 KEEPALIVE_SECONDS = 10
 UNANSWERED_MOST = 3
+_OFTEN_SECONDS = 0.001  # as often as Paramiko's reader wakes, which is each 0.1 s
+UNACKNOWLEDGED_MS = (UNANSWERED_MOST + 1) * KEEPALIVE_SECONDS * 1000
 NO_KEX = ("ext-info-", "kex-strict-")
 """Names that stand among a server's key exchanges and are none (RFC 8308; OpenSSH's PROTOCOL)."""
 
@@ -50,7 +55,81 @@ class Transport(paramiko.Transport):
     _preferred_pubkeys = _offered("pubkeys")
     _preferred_ciphers = _offered("ciphers")
     _preferred_macs = _offered("macs")
-    _unanswered = 0
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._heard_at, self._unanswered = (born := CLOCK.monotonic()), 0
+        read = self.packetizer.read_message
+
+        def heard() -> Any:
+            message = read()
+            self._heard_at, self._unanswered = CLOCK.monotonic(), 0
+            return message
+
+        self.packetizer.read_message = heard  # type: ignore[method-assign]
+        self._last_line, line = "", self.packetizer.readline
+
+        def patient(timeout: float) -> str:
+            # Paramiko waits 2 s for each line after the first, and AWS's Session Manager plugin
+            # prints two before it connects (session.go: Execute): one limit is for all of them.
+            left = born + self.banner_timeout - CLOCK.monotonic()
+            self._last_line = line(max(timeout, left))
+            return self._last_line
+
+        self.packetizer.readline = patient  # type: ignore[method-assign]
+        self.refusal: paramiko.AuthenticationException | None = None
+        self._opening: dict[int, int] = {}  # by thread, the channel that it opens
+        self._refused: dict[int, paramiko.ChannelException] = {}  # by channel
+
+    def start_client(
+        self, event: threading.Event | None = None, timeout: float | None = None
+    ) -> None:
+        """Begin as a client; TurnedAway where the machine goes away before its banner."""
+        try:
+            super().start_client(event, timeout)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            reasons = (error, error.__context__)
+            is_gone = any(isinstance(each, ConnectionError | EOFError) for each in reasons)
+            if self.remote_version or not is_gone:
+                raise
+            raise TurnedAway(self._last_line) from error
+
+    def auth_publickey(
+        self, username: str, key: paramiko.PKey, event: threading.Event | None = None
+    ) -> list[str]:
+        """Offer a key; that it is refused is kept: Paramiko then reads the file as other types."""
+        try:
+            return super().auth_publickey(username, key, event)
+        except paramiko.AuthenticationException as error:
+            self.refusal = error
+            raise
+
+    def open_channel(self, *arguments: Any, **named: Any) -> paramiko.Channel:
+        """Open a channel; a ChannelException is of this one, with the words of the server.
+
+        Paramiko keeps one exception for all threads, which may be another channel's.
+        """
+        try:
+            return super().open_channel(*arguments, **named)
+        finally:
+            self._refused.pop(self._opening.pop(threading.get_ident(), -1), None)
+
+    def _next_channel(self) -> int:
+        number: int = super()._next_channel()  # type: ignore[misc] # left out of its types
+        self._opening[threading.get_ident()] = number
+        return number
+
+    def _parse_channel_open_failure(self, m: paramiko.Message) -> None:
+        answer = paramiko.Message(m.asbytes())
+        number, code, said = answer.get_int(), answer.get_int(), answer.get_text()
+        self._refused[number] = paramiko.ChannelException(code, said)
+        super()._parse_channel_open_failure(m)  # type: ignore[misc] # left out of its types
+        self.saved_exception = None
+
+    def get_exception(self) -> Exception | None:
+        """What ended the connection, or refused the channel that this thread opens."""
+        own = self._refused.get(self._opening.get(threading.get_ident(), -1))
+        return own or super().get_exception()
 
     def use_compression(self, compress: bool = True) -> None:
         """Offer compression after the login alone, as OpenSSH does, and never before it."""
@@ -87,14 +166,15 @@ class Transport(paramiko.Transport):
         """After each so many seconds of silence ask the host; end once it left three unanswered.
 
         Paramiko's own wants no answer, so that a host which froze or lost its power would be
-        waited for until the command's own time is up. OpenSSH's ServerAliveInterval does the same.
+        waited for until the command's own time is up; and it asks nothing while we send, as all
+        hosts behind a jump host do. OpenSSH's ServerAliveInterval is of the host's silence, too.
         """
-        self.packetizer.set_keepalive(interval, self._ask)
+        self.packetizer.set_keepalive(_OFTEN_SECONDS, partial(self._ask, interval))
 
-    def _ask(self) -> None:
+    def _ask(self, interval: float) -> None:
         """Called by the reading thread, where an exception ends the connection."""
-        if self.completion_event is None or self.completion_event.is_set():
-            self._unanswered = 0
+        if CLOCK.monotonic() - self._heard_at <= (self._unanswered + 1) * interval:
+            return
         if self._unanswered == UNANSWERED_MOST:
             raise paramiko.SSHException(f"{UNANSWERED_MOST} keep-alives were not answered")
         self._unanswered += 1
@@ -128,10 +208,21 @@ def _is_of(algorithm: str, kind: str) -> bool:
     return algorithm == kind or (kind == "ssh-rsa" and algorithm.startswith("rsa-sha2-"))
 
 
+def watch(transport: paramiko.Transport | None) -> None:
+    """Have a connection noticed that does not answer any more, and send without a delay."""
+    if transport:
+        transport.set_keepalive(KEEPALIVE_SECONDS)
+        answer_at_once(transport)
+
+
 def answer_at_once(transport: paramiko.Transport) -> None:
     """Switch Nagle's algorithm off, as OpenSSH does: each command would wait 40 ms for an ACK.
 
-    A proxy's pipe has no such option, and needs none.
+    What was sent and is not acknowledged ends the connection as keep-alives do (tcp(7)): a thread
+    that waits to send more keeps the one that would ask from asking. A proxy's pipe has no such
+    options, and needs none.
     """
     if isinstance(transport.sock, socket.socket):
         transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if limit := getattr(socket, "TCP_USER_TIMEOUT", None):  # Linux
+            transport.sock.setsockopt(socket.IPPROTO_TCP, limit, UNACKNOWLEDGED_MS)

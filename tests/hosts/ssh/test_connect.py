@@ -14,6 +14,7 @@ from shell import typed
 
 from deploy.errors import BadInput, ConnectionLost, DeployError, Unreachable
 from deploy.hosts.probe.request import Request
+from deploy.hosts.route.failures import LoginFailed
 from deploy.hosts.ssh import connect, fabric_keys, login
 from deploy.hosts.ssh.algorithms import Mismatch
 from deploy.hosts.ssh.known_hosts import UnknownHostKey
@@ -58,7 +59,8 @@ class Door:
         threading.Event().wait(OPENING_SECONDS)
         self._opening.release()
         if self._error:
-            raise self._error
+            is_active = self._transport.is_active()
+            raise LoginFailed(self.gateway or self, self._error, was_active=is_active)
         self.opened += 1
         self.transport = self._transport
 
@@ -119,11 +121,8 @@ def test_a_host_without_a_common_algorithm_is_not_called_down() -> None:
     said = str(raised.value)
     assert said.startswith("host-1 (10.0.0.1): no Ciphers in common: the server allows 3des-cbc;")
     assert "check that the host runs" not in said
-    door.gateway = SimpleNamespace(host="jump.example.com", gateway=None, is_connected=False)
-    with pytest.raises(BadInput, match=r"\(10.0.0.1\), jump host jump.example.com: no Ciphers in"):
-        login.open_to(builders.host(1), cast("Connection", door))
-    door.gateway.is_connected = True
-    with pytest.raises(BadInput, match=r"\(10.0.0.1\): no Ciphers in"):
+    door.gateway = SimpleNamespace(host="jump.example.com", port=22, gateway=None)
+    with pytest.raises(BadInput, match=r"host-1: jump host jump.example.com: no Ciphers in"):
         login.open_to(builders.host(1), cast("Connection", door))
 
 

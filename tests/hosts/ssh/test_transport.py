@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import fabric
@@ -13,8 +15,9 @@ import pytest
 
 from audit import ssh as wall
 from deploy.errors import BadInput
+from deploy.hosts.route.failures import TurnedAway
 from deploy.hosts.ssh.algorithms import OPENSSH
-from deploy.hosts.ssh.connection import Connection, Proxy
+from deploy.hosts.ssh.connection import Connection
 from deploy.hosts.ssh.transport import UNANSWERED_MOST, NoCommonAlgorithm, Transport
 
 if TYPE_CHECKING:
@@ -41,6 +44,12 @@ class Sshd(paramiko.ServerInterface):
         self.asked += 1
         self.thaws.wait(LONGEST_SECONDS)
         return False
+
+    def check_channel_direct_tcpip_request(
+        self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
+    ) -> int:
+        del chanid, origin
+        return destination[1]  # refused, with this code
 
 
 @pytest.fixture
@@ -82,10 +91,67 @@ def test_a_host_that_answers_is_kept_however_silent_it_is(sshd: Sshd, connected:
     assert connected.is_active()
 
 
-def test_a_proxy_command_with_an_open_quote_is_named() -> None:
-    said = "ProxyCommand cannot be read: No closing quotation: ssh 'jump -W one:22; correct it in"
-    with pytest.raises(BadInput, match=said):
-        Proxy("ssh 'jump -W one:22")
+def test_a_host_that_answers_nothing_is_given_up_also_while_we_send(
+    sshd: Sshd, connected: Transport
+) -> None:
+    """As all hosts behind a frozen jump host go on to do."""
+    sshd.thaws.clear()
+    connected.set_keepalive(INTERVAL_SECONDS)
+    end = time.monotonic() + LONGEST_SECONDS
+    while connected.is_active() and time.monotonic() < end:
+        connected.send_ignore(8)
+        threading.Event().wait(INTERVAL_SECONDS / 4)
+    assert not connected.is_active()
+    assert str(connected.get_exception()) == "3 keep-alives were not answered"
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_turned_away"),
+    [
+        (b"", True),
+        (b"Exceeded MaxStartups\r\n", True),  # since OpenSSH 9.8
+        (b"SSH-2.0-x\r\n", False),
+    ],
+)
+def test_a_server_that_goes_away_before_its_banner_turned_us_away(
+    sent: bytes, is_turned_away: bool
+) -> None:
+    ours, theirs = socket.socketpair()
+    theirs.sendall(sent)
+    theirs.shutdown(socket.SHUT_WR)
+    client = Transport(ours)
+    with pytest.raises((paramiko.SSHException, EOFError)) as raised:
+        client.start_client(timeout=LONGEST_SECONDS)
+    assert isinstance(raised.value, TurnedAway) is is_turned_away
+    client.close()
+    theirs.close()
+
+
+def test_a_server_that_is_silent_did_not_turn_us_away() -> None:
+    ours, theirs = socket.socketpair()
+    client = Transport(ours)
+    client.banner_timeout = INTERVAL_SECONDS
+    with pytest.raises(paramiko.SSHException) as raised:
+        client.start_client(timeout=LONGEST_SECONDS)
+    assert not isinstance(raised.value, TurnedAway)
+    client.close()
+    theirs.close()
+
+
+def test_each_channel_has_its_own_refusal(connected: Transport) -> None:
+    """Many hosts open theirs at one jump host; Paramiko keeps one exception for all."""
+    codes = [1 + number % 4 for number in range(200)]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(partial(refusal, connected), codes)) == codes
+    assert connected.get_exception() is None
+
+
+def refusal(transport: Transport, code: int) -> int:
+    try:
+        transport.open_channel("direct-tcpip", ("x", code), ("", 0), timeout=LONGEST_SECONDS)
+    except paramiko.ChannelException as error:
+        return error.code
+    return 0
 
 
 def test_p7_no_algorithm_beyond_openssh_is_offered_or_agreed_upon() -> None:
@@ -193,5 +259,6 @@ def test_a_proxy_gets_host_port_and_user_as_single_words(tmp_path: Any) -> None:
     line = f'sh -c \'printf "%s|" "$@" > {tmp_path}/said\' sh %h %p %r'
     made = connection("Host *\n", user="ec2-user", port=2222, overrides={"gateway": line})
     proxy = made.open_gateway()
-    proxy.process.communicate(timeout=LONGEST_SECONDS)
+    proxy.settimeout(LONGEST_SECONDS)
+    assert proxy.recv(1) == b""  # its end
     assert (tmp_path / "said").read_text() == "web|2222|ec2-user|"
