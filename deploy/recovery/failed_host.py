@@ -155,19 +155,18 @@ def restored(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> Reco
     app, host = mine[0].app, host_plan.host
     kinds = {type(step) for step in mine}
     found: list[Step] = []
-    retired = next((step for step in mine if isinstance(step, RetireUnit)), None)
-    good = host_plan.good.get(app.name)
     if RegisterTarget in kinds:
         found.append(DeregisterTarget(host, app, was_healthy=False))
-        if retired or good:
-            # The whole delay: a bad release is not trusted to finish on SIGTERM.
-            seconds = host_plan.drains[app.name]
-            found.append(WaitDrained(host, app, seconds, heeds_stop=False, stops_service=False))
+        # The whole delay: a bad release is not trusted to finish on SIGTERM.
+        seconds = host_plan.drains[app.name]
+        found.append(WaitDrained(host, app, seconds, heeds_stop=False, stops_service=False))
     back = _put_back(host_plan, mine, is_bad=is_bad)
     if back is None:
         found += _marked(host_plan, mine, is_bad=is_bad)
-        if app.settings.is_worker:  # no load balancer keeps work from it
-            found += [RetireUnit(host, app, app.unit_name), ForgetOut(host, app)]
+        # It never served, and systemd would start it again for ever, also after a boot.
+        found.append(RetireUnit(host, app, app.unit_name))
+        if app.settings.is_worker:  # of a target that was in, the note says that it is out
+            found.append(ForgetOut(host, app))
         return Recovery((), tuple(found), serves=False)
     return Recovery((), (*found, *back, *shared_target.back_in(host, app)), serves=True)
 
