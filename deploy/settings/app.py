@@ -98,7 +98,7 @@ class App(Strict):
         Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_@.:-]*\.service$")]
         | None
     ) = None
-    """The unit that served before Changeover did: the first deploy takes its place."""
+    """The unit that served before: the first deploy takes its place, a rollback returns to it."""
     health: Health = Health()
     """How a started release is asked on its own host before it is registered."""
     longest_request_seconds: Seconds = 30.0

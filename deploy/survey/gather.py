@@ -100,7 +100,7 @@ def _rank(at: SlotOnHost) -> tuple[bool, ...]:
         at.is_healthy,
         at.may_receive,
         slot.unit_state.is_running or slot.replaces.is_running,
-        last is not None and last.release == slot.running_release,
+        last is not None and last.release == at.running_name,
         last is not None and last.unit_digest == slot.running_unit_digest,
         last is not None and last.release == slot.link,
         slot.unit_state.enabled == "enabled",

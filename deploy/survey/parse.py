@@ -73,6 +73,7 @@ def _parse_slot(app: AppInSlot, reader: Reader) -> Slot:
         group=reader.first(f"{name}.group", values.name) or "",
         listeners=tuple(reader.every(f"{slot}.listener", listener)),
         replaces=read_unit(reader, f"{name}.replaces."),
+        previous_name=app.settings.replaces or "",
         has_rehearsal=bool(reader.text(f"{name}.rehearsal")),
         has_environment_file=bool(reader.text(f"{name}.environment_file")),
     )

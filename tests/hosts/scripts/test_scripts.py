@@ -350,6 +350,10 @@ def test_the_note_that_a_target_is_out_falls_with_the_record(tmp_path: Path) -> 
     assert Record.parse(lines[-1]) == Record(
         "1.0.0-aaaaaaaaaaaa", "d" * 12, str(history.HISTORY + 1)
     )
+    back = Record("old-web.service", "")
+    script = history.record_deployed("web", 5000, back.as_line(), back.release)
+    assert run(moved(script, tmp_path)).exit_code == 0
+    assert Record.parse((records / "history").read_text().splitlines()[-1]) == back
     for _ in range(2):
         assert run(moved(history.forget_out("web", 5000), tmp_path)).exit_code == 0
 
