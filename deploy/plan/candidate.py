@@ -196,6 +196,7 @@ def _spec(slot: AppInSlot, opened: Opened, group: str) -> spec.UnitSpec:
         start_timeout_seconds=app.start_timeout_seconds,
         restart_seconds=2.0,
         removed=app.sandbox_removed,
+        limits=tuple(sorted(app.limits.items())),
     )
 
 

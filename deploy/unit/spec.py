@@ -14,7 +14,7 @@ class UnitSpec:
     the host's PATH.
     environment: names and values, which win over PORT, ASPNETCORE_URLS and HOME as set here.
     environment_file: an absolute path on the host. All durations in seconds. removed: directives
-    of the sandbox that the settings leave out.
+    of the sandbox that the settings leave out. limits: directives and values.
     """
 
     app: str
@@ -32,3 +32,4 @@ class UnitSpec:
     start_timeout_seconds: int
     restart_seconds: float
     removed: tuple[str, ...] = ()
+    limits: tuple[tuple[str, str], ...] = ()
