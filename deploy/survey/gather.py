@@ -126,6 +126,7 @@ def _programs(environment: Environment, *, settled: bool) -> tuple[Program, ...]
     for app in environment.apps:
         name, user, file = app.name, app.service_user, app.environment_file
         programs.append(read.survey_app(name, user, app.replaces, file))
+        programs += [read.survey_previous(name, app.replaces)] if app.replaces else []
         programs += ownership.look(name, user, file)
     slots = [slot for app in environment.apps for slot in app.slots]
     programs += read.survey_slots([(slot.name, slot.port, slot.unit_name) for slot in slots])

@@ -113,6 +113,7 @@ class Slot:
         has_rehearsal: Whether a deploy that was cut off left a rehearsal of the app.
         previous_name: The unit that the app replaces, as the settings name it; empty for none.
         replaces: That unit's state.
+        previous_settings: What it sets: directives and values, as `survey_previous.sh` prints them.
     """
 
     unit_state: UnitState = UnitState()
@@ -135,6 +136,7 @@ class Slot:
     listeners: tuple[Listener, ...] = ()
     replaces: UnitState = UnitState()
     previous_name: str = ""
+    previous_settings: tuple[tuple[str, str], ...] = ()
     has_environment_file: bool = False
     has_rehearsal: bool = False
 

@@ -158,3 +158,26 @@ def test_a_first_install_that_fails_leaves_nothing_running_and_says_what_helps(
     assert shown.split()[0] in {"inactive", "failed"}
     assert shown.split()[1] == "disabled"
     assert "deploy again: inv deploy --env lab" in " ".join(ran.output.split())
+
+
+def test_the_plan_of_an_adoption_names_what_the_old_unit_sets_and_ours_does_not(
+    legacy: Project, lab: Lab
+) -> None:
+    drop_in = "[Service]\\nLimitNOFILE=65536\\nEnvironment=TOKEN=s3cret\\n"
+    folder = "/etc/systemd/system/legacy.service.d"
+    for host in lab.hosts:
+        lab.shell(host, f"mkdir -p {folder}; printf '{drop_in}' > {folder}/own.conf")
+        lab.shell(host, "systemctl daemon-reload")
+    legacy.build("1.0.0")
+    planned = legacy.deploy("1.0.0", "--dry-run")
+    assert planned.code == 0, planned.output
+    assert "legacy.service sets what the new unit does not" in planned.output
+    for words in ("LimitNOFILE=65536", "variables TOKEN", f"drop-ins {folder}/own.conf"):
+        assert words in planned.output
+    assert "s3cret" not in planned.output
+    legacy.web["limits"] = {"LimitNOFILE": 65536}
+    legacy.configure()
+    ran = legacy.deploy("1.0.0")
+    assert ran.code == 0, ran.output
+    shown = lab.shell(lab.hosts[0], "systemctl show web@5000.service -p LimitNOFILE --value")
+    assert shown.strip() == "65536"
