@@ -130,6 +130,11 @@ def unit_name(text: str) -> str | None:
     return None if ".." in text else _matched(_UNIT_NAME, text)
 
 
+def service_name(text: str) -> str | None:
+    """A service unit's name: in a record, that of a previous unit in place of a release."""
+    return unit_name(text) if text.endswith(".service") else None
+
+
 def path(text: str) -> str | None:
     """An absolute path without `..` and in plain characters."""
     return None if {"..", "."} & set(text.split("/")) else _matched(_PATH, text)

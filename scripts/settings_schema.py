@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from deploy.settings import app, environment, health, rollout, verify
 from deploy.settings.base import FREE_TEXT, GIVEN, Strict
-from deploy.unit import sandbox
+from deploy.unit import limits, sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,6 +167,15 @@ def _refine(defs: Schema) -> None:
         ]
     }
     keys["App"]["sandbox"]["propertyNames"] = {"enum": sorted(sandbox.REMOVABLE)}
+    keys["App"]["limits"] |= {
+        "propertyNames": {"enum": sorted(limits.NAMES)},
+        "additionalProperties": {
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {"type": "string", "pattern": limits.PATTERN},
+            ]
+        },
+    }
     _text(keys["App"]["environment_file"])["not"] = {"pattern": rf"(^|/)\.\.?(/|$)|[{CONTROLS}]"}
     apps = {
         "type": "object",

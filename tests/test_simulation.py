@@ -43,6 +43,7 @@ STEPS = (
     "RetireUnit",
     "ReviveUnit",
     "ProveRevived",
+    "ProveStillPrevious",
     "MarkBad",
     "UploadRelease",
     "StageUnits",

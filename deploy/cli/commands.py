@@ -120,7 +120,7 @@ def status(asked: Asked) -> ExitCode:
     loaded = read_settings(asked, screen)
     with session.Session(loaded, scope=asked.scope("status")) as opened:
         seen = opened.survey()
-        fleet = overview(loaded, seen)
+        fleet = overview(loaded, seen, opened.scope)
     if asked.json:
         screen.say(fleet.as_json())
     else:
@@ -231,7 +231,8 @@ def _show_fleet(opened: Session, screen: Screen) -> Overview | None:
     """What runs where, asked anew."""
     fleet = None
     try:
-        fleet = replace(overview(opened.environment, opened.survey()), lock="")  # it is ours
+        seen = overview(opened.environment, opened.survey(), opened.scope)
+        fleet = replace(seen, lock="")  # it is ours
         screen.show(tables.render_overview(fleet))
     except Exception as error:  # noqa: BLE001 - the report must come, whatever goes wrong here
         said = as_deploy_error(error, "reading what runs where")

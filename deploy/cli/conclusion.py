@@ -53,8 +53,7 @@ def next_steps(scope: Scope, report: Report) -> str:
     if code is ExitCode.LOCKED:
         return scope.command("lock.status")
     if code is ExitCode.OUT_OF_SERVICE:
-        look, fix = scope.command("status"), scope.command("repair")
-        return f"{look} shows what is out of service; {fix} repairs it"
+        return _out_of_service(scope, report)
     if report.appeared and not report.failures:
         return f"{scope.command('status')} names the targets that are no hosts"
     if not report.failures:
@@ -80,3 +79,31 @@ def in_lines(scope: Scope, report: Report) -> str:
     lines += [f"{host}: {outcome}" for host, outcome in report.outcomes.items()]
     lines += [*report.remarks, *report.defects, f"exit code {int(report.exit_code)}"]
     return "\n".join([*lines, f"next: {scope.command('status')}"])
+
+
+def _never_served(report: Report) -> set[str]:
+    """The hosts, by name, on which a first install failed: no app that failed was there before."""
+    return {
+        host_plan.host.name
+        for batch in report.plan.batches
+        for host_plan in batch
+        if host_plan.new >= {step.app.name for step in host_plan.steps}
+    }
+
+
+def _out_of_service(scope: Scope, report: Report) -> str:
+    """What to type where hosts are out of service: a repair, where that can return them."""
+    look, fix = scope.command("status"), scope.command("repair")
+    again = scope.command("deploy")
+    out = {host for host, end in report.outcomes.items() if end is Outcome.OUT}
+    if out and out <= _never_served(report):
+        return (
+            "nothing was deployed there before, so there is nothing to go back to: fix what "
+            f"failed and deploy again: {again}"
+        )
+    if scope.verb == "repair" and not report.failures:
+        return (
+            f"{look} shows what is out of service; where there is nothing to go back to, deploy "
+            f"a package that starts: {again}"
+        )
+    return f"{look} shows what is out of service; {fix} repairs it"

@@ -14,7 +14,7 @@ from deploy.errors import DeployError, as_deploy_error
 from deploy.events.event import StopAsked
 from deploy.events.stream import Stream
 from deploy.hosts.route import proxy
-from deploy.recovery import rollback
+from deploy.recovery import previous_unit, rollback
 from deploy.run.executor import Execution
 from deploy.run.report import ExitCode, Failure, Outcome
 from deploy.screen import streams
@@ -146,11 +146,16 @@ class Rollout:
         wanted = good_before(report)
         environment = self.opened.environment
         policy = environment.rollout.on_failure
-        if policy != "rollback" or not report.stopped_short or not any(wanted.values()):
+        is_due = any(wanted.values()) or previous_unit.is_adoption(report.plan)
+        if policy != "rollback" or not report.stopped_short or not is_due:
             return report
-        self.screen.say("on_failure: rollback: the hosts that were finished go back too.")
         try:
-            back = rollback.take_back(environment, self.opened.survey(settled=True), wanted)
+            seen = self.opened.survey(settled=True)
+            wanted = previous_unit.with_earlier(environment, seen, report.plan, wanted)
+            if not any(wanted.values()):
+                return report
+            self.screen.say("on_failure: rollback: the hosts that were finished go back too.")
+            back = rollback.take_back(environment, seen, wanted)
         except DeployError as error:
             self.screen.complain(f"They cannot go back: {error}")
             return report
@@ -196,7 +201,7 @@ def merged(first: Report, back: Report) -> Report:
     went &= {name for name, outcome in back.outcomes.items() if outcome not in not_begun}
     outcomes = dict(first.outcomes)
     for host in went:
-        if first.outcomes.get(host) in {Outcome.DONE, Outcome.PARTLY}:
+        if first.outcomes.get(host) in {Outcome.DONE, Outcome.PARTLY, Outcome.CURRENT}:
             outcomes[host] = moved.get(back.outcomes[host], back.outcomes[host])
     all_failures: list[Failure] = [*first.failures, *back.failures]
     return replace(

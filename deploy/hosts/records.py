@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from deploy import __version__, values
-from deploy.hosts.file_format import FORMAT, refuse_newer
+from deploy.hosts.file_format import FORMAT, WITH_PREVIOUS, refuse_newer
 
 
 class Kind(enum.StrEnum):
@@ -30,8 +30,8 @@ class Record:
     """A release that was deployed on a slot: proven, and found healthy by the load balancer.
 
     Attributes:
-        release: The release's id.
-        unit_digest: The digest of the unit it ran under.
+        release: The release's id, or the name of the previous unit where that was returned to.
+        unit_digest: The digest of the unit it ran under; empty for a previous unit.
         at: ISO time, by the clock of the workstation.
         by: Who deployed it, from where.
         run: The id of the command that did it, 32 hex digits; empty in lines of format 0.
@@ -47,6 +47,16 @@ class Record:
     kind: Kind = Kind.DEPLOY
     tool_version: str = __version__
 
+    @classmethod
+    def of_previous(cls, unit_name: str) -> Record:
+        """The record of a previous unit, which no deploy of ours has started."""
+        return cls(unit_name, "", kind=Kind.ROLLBACK)
+
+    @property
+    def is_previous(self) -> bool:
+        """Whether it names a previous unit in place of a release."""
+        return is_previous(self.release)
+
     @property
     def version(self) -> str:
         """The release's version, without its digest."""
@@ -60,7 +70,7 @@ class Record:
     def as_line(self) -> str:
         """One line of JSON."""
         body = {
-            "format": FORMAT,
+            "format": WITH_PREVIOUS if self.is_previous else FORMAT,
             "release": self.release,
             "unit": self.unit_digest,
             "at": self.at,
@@ -81,15 +91,14 @@ class Record:
         given = values.json_object(line)
         if given is None:
             return None
-        refuse_newer(given, "a record of its deploys")
+        refuse_newer(given, "a record of its deploys", WITH_PREVIOUS)
         names = ("release", "unit", "at", "by", "run", "kind", "tool_version")
         texts = {key: given.get(key, "") for key in names}
         if not all(isinstance(text, str) for text in texts.values()):
             return None
         found = {key: str(text) for key, text in texts.items()}
         is_known = (
-            values.release_id(found["release"])
-            and values.unit_digest(found["unit"])
+            _is_release(found["release"], found["unit"])
             and values.printable(found["at"]) is not None
             and values.printable(found["by"]) is not None
             and values.printable(found["tool_version"]) is not None
@@ -100,6 +109,18 @@ class Record:
             return None
         kind = Kind(found.pop("kind") or Kind.DEPLOY)
         return cls(unit_digest=found.pop("unit"), **found, kind=kind)
+
+
+def is_previous(release: str) -> bool:
+    """Whether this names a previous unit in place of a release."""
+    return values.service_name(release) is not None
+
+
+def _is_release(release: str, unit_digest: str) -> bool:
+    """Whether a record's values match their grammar."""
+    if is_previous(release):
+        return not unit_digest
+    return None not in {values.release_id(release), values.unit_digest(unit_digest)}
 
 
 def new_run() -> str:

@@ -74,9 +74,10 @@ def make(environment: Environment, survey: Survey, *, allow_downtime: bool = Fal
 
 
 def _previous(on: AppOnHost) -> str:
-    """The unit that the app replaces, where that serves still and nothing was deployed yet."""
+    """The unit that the app replaces, where that serves: before any deploy, or again since."""
     slot = on.slot
-    is_untouched = not (slot.deployed or slot.out or slot.unit_state.is_running)
+    is_its_turn = slot.deployed is None or slot.runs_deployed
+    is_untouched = is_its_turn and not (slot.out or slot.unit_state.is_running)
     return on.previous_unit if is_untouched and on.serves else ""
 
 

@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 from deploy.aws.targets import GONE, State
 from deploy.foreign_text import visible
+from deploy.hosts import replaced_unit
 from deploy.steps import quiet_drain
 from deploy.survey import foreign_targets
 from deploy.survey.app_on_host import target_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from deploy.aws.targets import TargetGroup
+    from deploy.plan.candidate import Offer
     from deploy.settings.app import App
     from deploy.settings.environment import Environment
     from deploy.survey.facts import Survey
@@ -40,6 +44,25 @@ def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) ->
     found += [text for app in apps if app.is_worker for text in _shells(app, survey)]
     found += _drift(apps, survey)
     return tuple(found)
+
+
+def replaced(offers: Iterable[Offer], survey: Survey) -> list[str]:
+    """For each previous unit that serves, a line with what it sets and the new unit does not."""
+    lines: list[str] = []
+    for offer in offers:
+        hosts: dict[tuple[str, ...], list[str]] = {}
+        for on in survey.everywhere(offer.app):
+            if on.previous_unit and on.running_name == on.previous_unit:
+                found = replaced_unit.differences(on.slot.previous_settings, offer.unit(on).text)
+                hosts.setdefault(found, []).append(on.host.name)
+        for found, names in hosts.items():
+            where = "" if len(names) == len(survey.hosts) else f" on {', '.join(names)}"
+            lines += [
+                f"{offer.app.name}: {offer.app.replaces} sets what the new unit does not{where}: "
+                f"{'; '.join(found)}. What the service needs goes into `user:`, `environment:`, "
+                "`environment_file:`, `limits:` or `template:`"
+            ] * bool(found)
+    return lines
 
 
 def _of_group(app: App, group: TargetGroup, survey: Survey) -> list[str]:

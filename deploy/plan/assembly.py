@@ -51,6 +51,7 @@ def make(
             staging.append(HostPlan(facts.host, tuple(prepared)))
     releases = {offer.app.name: offer.package.release.id for offer in offers}
     warned = [text for offer in offers for text in offer.warnings]
+    warned += advice.replaced(offers, survey)
     for app in (offer.app for offer in offers):
         new = [on.host.name for on in survey.everywhere(app) if on.is_new]
         if new:

@@ -198,6 +198,7 @@ def _spec(slot: AppInSlot, opened: Opened, group: str, facts: HostFacts) -> spec
         restart_seconds=2.0,
         removed=app.sandbox_removed,
         has_ipv6=facts.has_ipv6,
+        limits=tuple(sorted(app.limits.items())),
     )
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy.hosts.records import Kind
+from deploy.hosts.records import Kind, Record, is_previous
+from deploy.steps.records import MarkBad
 from deploy.steps.target import DeregisterTarget, RegisterTarget
-from deploy.steps.unit import SwitchRelease
+from deploy.steps.unit import ReviveUnit, SwitchRelease
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from deploy.aws.inventory import Host
-    from deploy.hosts.records import Record
     from deploy.settings.app import App
     from deploy.steps.base import Step
     from deploy.survey.app_on_host import AppOnHost
@@ -29,7 +29,8 @@ def out_at_once(batch: Sequence[HostPlan], app: App, at_a_time: int) -> int:
 class Goal:
     """What an app shall run on one host: a release, under the unit with this digest.
 
-    failed_release: the release that is left because it is bad, to be marked so; empty for none;
+    release: its id, or the name of the previous unit; failed_release: the release that is left
+    because it is bad, to be marked so; empty for none;
     kind: what its record says of the switch; is_new: whether it was built for this, and does not
     return.
     """
@@ -40,6 +41,36 @@ class Goal:
     failed_release: str = ""
     kind: Kind = Kind.DEPLOY
     is_new: bool = True
+
+    @property
+    def is_previous(self) -> bool:
+        """Whether the app gives its place back to the unit that it replaced."""
+        return is_previous(self.release)
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether the previous unit, which has the first port, starts beside what serves."""
+        return self.is_previous and not self.on.is_first
+
+    @property
+    def mark(self) -> MarkBad:
+        """The mark of the release that is left."""
+        on, left = self.on, self.failed_release
+        units = [each.unit_digest for each in on.slot.history if each.release == left]
+        why = f"left by a rollback to {self.release}"
+        return MarkBad(on.host, on.app, left, "".join(units[-1:]), why)
+
+    @property
+    def before(self) -> Record | None:
+        """What the host can go back to where this fails.
+
+        That is what was deployed last or, before any deploy, the previous unit that runs.
+        """
+        last = self.on.slot.deployed
+        if last is None and self.on.previous_unit:
+            last = Record.of_previous(self.on.previous_unit)
+        is_other = last and (last.release, last.unit_digest) != (self.release, self.unit_digest)
+        return last if last and is_other and self.on.slot.can_run(last) else None
 
 
 @dataclass(frozen=True)
@@ -75,7 +106,7 @@ class HostPlan:
         return app.name not in self.surged and any(
             (step.app.name == app.name or step.app.settings.shares_target_with(app))
             and (
-                isinstance(step, SwitchRelease)
+                isinstance(step, SwitchRelease | ReviveUnit)
                 or (isinstance(step, DeregisterTarget) and step.was_healthy)
             )
             for step in self.steps

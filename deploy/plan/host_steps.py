@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from deploy.plan.host_plan import Goal, HostPlan
 from deploy.steps import quiet_drain
-from deploy.steps.answers import ProveProxy
+from deploy.steps.answers import ProveProxy, ProveRevived
 from deploy.steps.drain import WaitDrained, WaitQuiet
-from deploy.steps.records import ForgetOut, MarkBad, NoteOut, RecordDeployed
+from deploy.steps.records import ForgetOut, NoteOut, RecordDeployed
 from deploy.steps.target import DeregisterTarget, RegisterTarget, Soak, WaitHealthy
-from deploy.steps.unit import RetireUnit, StartUnit, StopUnit, SwitchRelease
+from deploy.steps.unit import RetireUnit, ReviveUnit, StartUnit, StopUnit, SwitchRelease
 from deploy.steps.verify import ProveRelease, WatchWorker
 from deploy.survey import check
 from deploy.survey.question import Questions
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from deploy.steps.base import Step
     from deploy.steps.drain import Drain
     from deploy.survey.app_on_host import AppOnHost, SlotOnHost
+    from deploy.survey.check import Check
     from deploy.survey.slot import Slot
 
 
@@ -58,21 +59,20 @@ def laid(goals: Sequence[Goal], environment: Environment) -> HostPlan:
     drains: dict[str, float] = {}
     surged: list[AppOnHost] = []
     for goal in goals:
-        on, name, last = goal.on, goal.on.app.name, goal.on.slot.deployed
+        on, name = goal.on, goal.on.app.name
         if goal.failed_release and not on.is_worker:
-            parts.out.append(_mark(goal))
+            parts.out.append(goal.mark)
         if on.is_worker:
             has_begun = any(not each.on.is_worker for each in goals[: goals.index(goal)])
             (parts.behind if has_begun else parts.before).extend(_work(goal, environment))
-        elif surges(on, environment):
+        elif goal.is_beside or (surges(on, environment) and not goal.is_previous):
             surged.append(on)
             _surge(parts, goal, environment)
         else:
             _roll(parts, goal, environment)
         drains[name] = quiet_drain.full_seconds(on, environment)
-        is_other = last and (last.release, last.unit_digest) != (goal.release, goal.unit_digest)
-        if last and is_other and on.slot.can_run(last):
-            good[name] = last
+        if before := goal.before:
+            good[name] = before
     return HostPlan(
         host,
         (
@@ -92,13 +92,6 @@ def laid(goals: Sequence[Goal], environment: Environment) -> HostPlan:
             if goal.on.slot.deployed is None and not goal.on.is_up
         ),
     )
-
-
-def _mark(goal: Goal) -> MarkBad:
-    on, left = goal.on, goal.failed_release
-    units = [each.unit_digest for each in on.slot.history if each.release == left]
-    why = f"left by a rollback to {goal.release}"
-    return MarkBad(on.host, on.app, left, "".join(units[-1:]), why)
 
 
 def serving(apps: Iterable[AppOnHost]) -> frozenset[str]:
@@ -129,7 +122,7 @@ def _roll(parts: _Parts, goal: Goal, environment: Environment) -> None:
     if on.may_receive:
         parts.out.append(DeregisterTarget(on.host, on.app, was_healthy=on.is_healthy))
     parts.waits += emptied(on, environment)
-    parts.switch += _retired(on)
+    parts.switch += [] if goal.is_previous else _retired(on)
     if on.slot.unit_state.is_loaded:
         parts.switch.append(StopUnit(on.host, on.app))
     _enter(parts, goal, on, environment)
@@ -138,19 +131,17 @@ def _roll(parts: _Parts, goal: Goal, environment: Environment) -> None:
 def _work(goal: Goal, environment: Environment) -> list[Step]:
     """A worker is stopped, switched, started and proven; the note comes before all of it."""
     on, host, app = goal.on, goal.on.host, goal.on.app
-    bad = [_mark(goal)] if goal.failed_release else []
+    bad = [goal.mark] if goal.failed_release else []
     stop = [StopUnit(host, app)] if on.slot.unit_state.is_loaded else []
     asked = check.of(on) if goal.is_new else check.of(on).of_old()
     soak = environment.rollout.soak_seconds
     return [
         *bad,
         NoteOut(host, app),
-        *_retired(on),
+        *([] if goal.is_previous else _retired(on)),
         *stop,
-        SwitchRelease(host, app, goal.release, goal.unit_digest),
-        StartUnit(host, app),
-        ProveRelease(host, app, goal.release, asked),
-        *([WatchWorker(host, app, soak)] if soak else []),
+        *_started(goal, on, asked),
+        *([WatchWorker(host, app, soak)] if soak and not goal.is_previous else []),
         RecordDeployed(host, app, goal.release, goal.unit_digest, goal.kind),
     ]
 
@@ -168,7 +159,7 @@ def _surge(parts: _Parts, goal: Goal, environment: Environment) -> None:
     if old.may_receive:
         parts.leave.append(DeregisterTarget(old.host, old.app, was_healthy=old.is_healthy))
     parts.empty += emptied(old, environment, heeds_stop=False)
-    parts.end += _retired(old)
+    parts.end += [] if goal.is_previous else _retired(old)
     if old.slot.unit_state.is_loaded:
         parts.end.append(RetireUnit(old.host, old.app, old.unit_name))
     parts.end.append(ForgetOut(old.host, old.app))
@@ -177,11 +168,7 @@ def _surge(parts: _Parts, goal: Goal, environment: Environment) -> None:
 def _enter(parts: _Parts, goal: Goal, at: SlotOnHost, environment: Environment) -> None:
     """The release enters a slot: switched, started, proven, registered, healthy, recorded."""
     host, app = at.host, at.app
-    parts.switch += (
-        SwitchRelease(host, app, goal.release, goal.unit_digest),
-        StartUnit(host, app),
-        ProveRelease(host, app, goal.release, check.alone(at, environment)),
-    )
+    parts.switch += _started(goal, at, check.alone(at, environment))
     through = Questions.of_proxy(at)
     if through.each and environment.partners(app.settings):
         parts.through.append(ProveProxy(host, app, through))
@@ -191,6 +178,18 @@ def _enter(parts: _Parts, goal: Goal, at: SlotOnHost, environment: Environment) 
     if soak := max(environment.rollout.soak_seconds, slow_start_seconds):
         parts.see.append(Soak(host, app, soak))
     parts.see.append(RecordDeployed(host, app, goal.release, goal.unit_digest, goal.kind))
+
+
+def _started(goal: Goal, at: SlotOnHost, asked: Check) -> tuple[Step, ...]:
+    """The goal's release, or the previous unit, is started in a slot and proven there."""
+    host, app, release = at.host, at.app, goal.release
+    if goal.is_previous:
+        return (ReviveUnit(host, app, release), ProveRevived(host, app, release, asked))
+    return (
+        SwitchRelease(host, app, release, goal.unit_digest),
+        StartUnit(host, app),
+        ProveRelease(host, app, release, asked),
+    )
 
 
 def _retired(at: SlotOnHost) -> list[Step]:

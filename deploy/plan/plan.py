@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from deploy import foreign_text
 from deploy.plan.host_plan import out_at_once
+from deploy.steps.answers import ProveStillPrevious
 from deploy.steps.verify import ProveCurrent
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from deploy.settings.app import App, AppInSlot
     from deploy.settings.rollout import Rollout
     from deploy.steps.base import Step
+
+PROOFS = (ProveCurrent, ProveStillPrevious)
+"""The steps that only look at what serves."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class Plan:
     @property
     def changes_nothing(self) -> bool:
         """Whether every host is current: such a plan only proves."""
-        return not self.batches and all(isinstance(step, ProveCurrent) for step in self.steps)
+        return not self.batches and all(isinstance(step, PROOFS) for step in self.steps)
 
     @property
     def _is_of_workers(self) -> bool:

@@ -80,7 +80,8 @@ def superfluous(slot: Slot, coming: str, keep: int, beside: str = "") -> tuple[s
     or before that. Beyond these the longest unused go first, and before them those that were
     never deployed.
     """
-    used = list(dict.fromkeys(record.release for record in reversed(slot.history)))
+    deployed = [record for record in reversed(slot.history) if not record.is_previous]
+    used = list(dict.fromkeys(record.release for record in deployed))
     safe = {coming, slot.link, beside, slot.running_release, *used[:2]}
     rank = {release: place for place, release in enumerate(used)}
     others = sorted(

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from deploy.settings.app import App
     from deploy.steps.base import Step
 
+PROOFS = (ProveRelease, ProveRevived)
+"""The steps that prove what was started: a release, or the previous unit."""
+SWITCHES = (SwitchRelease, ReviveUnit)
+
 
 def recovery_of(
     host_plan: HostPlan,
@@ -93,20 +97,21 @@ def of_app(
     is_well = not is_failed or isinstance(mine[-1], ForgetOut)
     if host_plan.apart and is_well and not still_runs:
         return Recovery((), tuple(steps_of(host_plan, name)[len(mine) :]), serves=True)
-    if name in host_plan.surged and (has_failed or still_runs or not _has(mine, ProveRelease)):
+    if name in host_plan.surged and (has_failed or still_runs or not _has(mine, PROOFS)):
         serves = still_runs or not is_failed or name in host_plan.served
         found = withdrawn(host_plan, mine, is_bad=is_bad and has_failed)
-        is_left_over = has_failed and not _has(steps_of(host_plan, name), SwitchRelease)
+        is_left_over = has_failed and not _has(steps_of(host_plan, name), SWITCHES)
         return Recovery((), found, serves=serves, leaves=is_left_over)
     whole = steps_of(host_plan, name)
-    is_ended = whole[0].app.settings.is_worker and not _has(whole, ProveRelease)
-    if _has(mine, ReviveUnit) or is_ended:
+    is_ended = whole[0].app.settings.is_worker and not _has(whole, PROOFS)
+    is_last_resort = _has(mine, ReviveUnit) and name not in host_plan.good
+    if is_last_resort or is_ended:
         # A repair that could not bring the previous unit back, or end a worker that was never
         # proven: nothing else is left to try.
         return Recovery((), (), serves=not has_failed)
-    if not {type(step) for step in mine} & {StopUnit, RetireUnit, SwitchRelease}:
+    if not shared_target.is_touched(mine):
         return _untouched(host_plan, name, mine, is_failed=is_failed)
-    if not has_failed and _has(mine, ProveRelease):
+    if not has_failed and _has(mine, PROOFS):
         onward = (*steps_of(host_plan, name)[len(mine) :], *_after(host_plan, name))
         return Recovery((), onward, serves=True)
     return restored(host_plan, mine, is_bad=is_bad)
@@ -126,8 +131,8 @@ def _after(host_plan: HostPlan, app: str) -> list[Step]:
     return [step for step in host_plan.after if step.app.name == app]
 
 
-def _has(steps: Sequence[Step], kind: type) -> bool:
-    return any(isinstance(step, kind) for step in steps)
+def _has(steps: Sequence[Step], kinds: type | tuple[type, ...]) -> bool:
+    return any(isinstance(step, kinds) for step in steps)
 
 
 def _untouched(
@@ -155,19 +160,18 @@ def restored(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> Reco
     app, host = mine[0].app, host_plan.host
     kinds = {type(step) for step in mine}
     found: list[Step] = []
-    retired = next((step for step in mine if isinstance(step, RetireUnit)), None)
-    good = host_plan.good.get(app.name)
     if RegisterTarget in kinds:
         found.append(DeregisterTarget(host, app, was_healthy=False))
-        if retired or good:
-            # The whole delay: a bad release is not trusted to finish on SIGTERM.
-            seconds = host_plan.drains[app.name]
-            found.append(WaitDrained(host, app, seconds, heeds_stop=False, stops_service=False))
+        # The whole delay: a bad release is not trusted to finish on SIGTERM.
+        seconds = host_plan.drains[app.name]
+        found.append(WaitDrained(host, app, seconds, heeds_stop=False, stops_service=False))
     back = _put_back(host_plan, mine, is_bad=is_bad)
     if back is None:
         found += _marked(host_plan, mine, is_bad=is_bad)
-        if app.settings.is_worker:  # no load balancer keeps work from it
-            found += [RetireUnit(host, app, app.unit_name), ForgetOut(host, app)]
+        # It never served, and systemd would start it again for ever, also after a boot.
+        found.append(RetireUnit(host, app, app.unit_name))
+        if app.settings.is_worker:  # of a target that was in, the note says that it is out
+            found.append(ForgetOut(host, app))
         return Recovery((), tuple(found), serves=False)
     return Recovery((), (*found, *back, *shared_target.back_in(host, app)), serves=True)
 
@@ -181,10 +185,11 @@ def withdrawn(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> tup
         drain = WaitDrained(host, app, seconds, heeds_stop=False, stops_service=False)
         found += [DeregisterTarget(host, app, was_healthy=False), drain]
     found += _marked(host_plan, mine, is_bad=is_bad)
-    switched = next((step for step in mine if isinstance(step, SwitchRelease)), None)
+    switched = next((step for step in mine if isinstance(step, SWITCHES)), None)
     if switched:
         app = switched.app
-        found.append(RetireUnit(host_plan.host, app, app.unit_name))
+        unit = switched.unit_name if isinstance(switched, ReviveUnit) else app.unit_name
+        found.append(RetireUnit(host_plan.host, app, unit))
         found.append(ForgetOut(host_plan.host, app))
     return tuple(found)
 
@@ -212,16 +217,19 @@ def _put_back(
     """The mark, and the steps to what an app ran before; None where there is nothing."""
     app, host = mine[0].app, host_plan.host
     marked = _marked(host_plan, mine, is_bad=is_bad)
-    proof = next(step for step in steps_of(host_plan, app.name) if isinstance(step, ProveRelease))
+    proof = next(step for step in steps_of(host_plan, app.name) if isinstance(step, PROOFS))
     retired = next((step for step in mine if isinstance(step, RetireUnit)), None)
-    if retired:
-        unit, asked = retired.unit_name, proof.questions
-        return (*marked, ReviveUnit(host, app, unit), ProveRevived(host, app, unit, asked))
     good = host_plan.good.get(app.name)
-    if good is None:
+    if good is None and retired is None:
         return None
+    if good is None or good.is_previous:
+        unit = good.release if good else retired.unit_name if retired else ""
+        asked = proof.questions
+        return (*marked, ReviveUnit(host, app, unit), ProveRevived(host, app, unit, asked))
+    revived = [step for step in mine if isinstance(step, ReviveUnit)]
     return (
         *marked,
+        *(RetireUnit(host, app, step.unit_name) for step in revived),
         StopUnit(host, app),
         SwitchRelease(host, app, good.release, good.unit_digest),
         StartUnit(host, app),

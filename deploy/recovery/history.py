@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
 from deploy.hosts import release_stack
+from deploy.hosts.records import Record, is_previous
 from deploy.plan import host_steps
 from deploy.recovery import chronology
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from deploy.hosts.records import Record
     from deploy.plan.exclusion import Problems
     from deploy.recovery.chronology import Chronology
     from deploy.settings.app import App
@@ -53,12 +53,28 @@ class Past:
         return tuple(self.landing)
 
     @cached_property
+    def histories(self) -> dict[str, tuple[Record, ...]]:
+        """By host name, what was deployed, oldest first; before all of it the previous unit.
+
+        That unit is on a host if systemd knows it there. A record that names another unit than the
+        settings do is none of this app.
+        """
+        most, previous = chronology.MOST_RECORDS, self.app.replaces or ""
+        first = (Record.of_previous(previous),)
+        return {
+            host: (
+                *(first if previous and slot.replaces.is_loaded else ()),
+                *(r for r in slot.history[-most:] if r.release == previous or not r.is_previous),
+            )
+            for host, slot in self.landing.items()
+        }
+
+    @cached_property
     def stacks(self) -> dict[str, tuple[Record, ...]]:
         """By host name, the deploys that were not taken back, oldest first."""
-        most = chronology.MOST_RECORDS
         return {
-            host: release_stack.standing_releases(slot.history[-most:])
-            for host, slot in self.landing.items()
+            host: release_stack.standing_releases(history)
+            for host, history in self.histories.items()
         }
 
     @cached_property
@@ -80,7 +96,8 @@ class Past:
         """The newest releases: one, or those of different hosts that no host had both of.
 
         What a host's records put last counts where some host really runs it, so that a record alone
-        moves no host.
+        moves no host. The previous unit is older than all of them, and the newest where nothing
+        was deployed, or all of it was taken back.
         """
         tops = {record.release for record in self.tops.values()}
         run = {
@@ -88,7 +105,13 @@ class Past:
             for host, record in self.tops.items()
             if record.release in {self.running[host].link, self.running[host].running_release}
         }
-        return self._chronology.newest(run or tops)
+        deployed = {each for each in run or tops if not is_previous(each)}
+        return self._chronology.newest(deployed or tops)
+
+    @property
+    def has_newest(self) -> bool:
+        """Whether something is deployed that a rollback could take back."""
+        return any(not is_previous(each) for each in self.newest)
 
     def holders(self, release: str) -> tuple[str, ...]:
         """The hosts whose records put this release last, by name."""
@@ -145,18 +168,18 @@ class Past:
         return None
 
     def named(self, to: str) -> str:
-        """The release with this id, or this version, that most hosts know.
+        """The release with this id, or this version, that most hosts know; or the previous unit.
 
         Raises:
             BadInput: There is none, or more than one that as many hosts know.
         """
-        histories = [slot.history for slot in self.landing.values()]
+        histories = list(self.histories.values())
         order = chronology.of(histories).order[::-1]
         known = {
             release: sum(release in {r.release for r in history} for history in histories)
             for release in order
         }
-        found = [release for release in order if to in {release, release.rpartition("-")[0]}]
+        found = [release for release in order if to in {release, _version(release)}]
         # What one host alone tells is not confused with what more of them know.
         most = max((known[release] for release in found), default=0)
         found = [release for release in found if known[release] > 1 or most == 1]
@@ -164,6 +187,8 @@ class Past:
             return found[0]
         listed = ", ".join(found or order) or "nothing was deployed"
         problem = "is more than one release" if found else "was not deployed here"
+        if is_previous(to):
+            problem = "is not the unit under `replaces:`, or no host has it,"
         raise BadInput(f"--to {to}: {problem} of {self.app.name}; known: {listed}")
 
     def records(
@@ -176,8 +201,8 @@ class Past:
         found: dict[str, Record] = {}
         problems: Problems = {}
         for host in hosts:
-            slot, version = self.landing[host], release.rpartition("-")[0]
-            mine = [record for record in slot.history if record.release == release]
+            slot, instead = self.landing[host], f"--package {_version(release)}"
+            mine = [record for record in self.histories[host] if record.release == release]
             if release in slot.bad and not is_named:
                 mark = slot.marks.get(release)
                 why = f" ({mark})" if mark else ""
@@ -187,20 +212,36 @@ class Past:
                 )
             elif mine and slot.can_run(mine[-1]):
                 found[host] = mine[-1]
+            elif is_previous(release):
+                problems[host] = (
+                    f"{host}: {self.app.name}: {release} is not on {host} any more, or never was; "
+                    f"put the unit's file back, or leave the host out: --skip-host {host}",
+                )
             else:
                 problems[host] = (
                     f"{host}: {self.app.name}: {release} is not on {host} any more, or never was; "
-                    f"deploy its package instead (--package {version})",
+                    f"deploy its package instead ({instead})",
                 )
         return found, problems
 
     def nothing(self) -> str:
         """Why there is no release to go back to."""
-        order = self._chronology.order
+        order = [each for each in self._chronology.order if not is_previous(each)]
         reason = f"{order[-1]} is all that was deployed" if order else "nothing was deployed"
+        if not order and self._chronology.order:
+            return (
+                f"{self.app.name}: there is nothing to take back: nothing was deployed in place of "
+                f"{self.app.replaces}, or it was taken back already; with --to "
+                f"{self.app.replaces} every host goes to it"
+            )
         bad = sorted(self.blocked)
         marked = f"; failed before: {', '.join(bad)}" if bad else ""
         return (
             f"{self.app.name}: there is no good release to go back to: {reason}{marked}; name one "
             "with --to, or deploy a package"
         )
+
+
+def _version(release: str) -> str:
+    """A release's version, without its digest; a previous unit has none."""
+    return "" if is_previous(release) else release.rpartition("-")[0]

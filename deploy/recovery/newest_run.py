@@ -21,7 +21,7 @@ def newest_run(pasts: Mapping[str, Past], scope: Scope) -> dict[str, str]:
         BadInput: There is nothing to go back to, or more than one run is the newest: then each
             is listed with the command that undoes it.
     """
-    known = {app: past for app, past in pasts.items() if past.newest}
+    known = {app: past for app, past in pasts.items() if past.has_newest}
     if not known:
         raise BadInput(*(past.nothing() for past in pasts.values()))
     newest = {

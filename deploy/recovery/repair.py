@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from deploy.aws.targets import State
 from deploy.errors import BadInput
-from deploy.hosts.notes import Note
 from deploy.plan import assembly, exclusion, fitness, host_steps
 from deploy.plan.host_plan import Goal, HostPlan
-from deploy.recovery import shared_target
+from deploy.recovery import half_adopted, previous_unit, shared_target
 from deploy.settings.scope import Scope
 from deploy.steps import quiet_drain
-from deploy.steps.answers import ProveProxy, ProveRevived
+from deploy.steps.answers import ProveProxy
 from deploy.steps.base import Phase
 from deploy.steps.drain import WaitDrained
 from deploy.steps.records import ForgetOut, RecordDeployed
 from deploy.steps.rehearsal import EndRehearsal
 from deploy.steps.staging import RemoveReleases
 from deploy.steps.target import DeregisterTarget, RegisterTarget, WaitHealthy
-from deploy.steps.unit import RetireUnit, ReviveUnit
+from deploy.steps.unit import RetireUnit
 from deploy.steps.verify import ProveRelease
 from deploy.survey import check
 from deploy.survey.question import Questions
@@ -47,13 +46,13 @@ def make(given: Environment, survey: Survey, scope: Scope | None = None) -> Plan
     asked = scope or Scope(given.name, "repair")
     seen = exclusion.leave_out(given, survey, {}, asked, any_number=True)
     try:
-        return _made(given, seen)
+        return _made(given, seen, asked)
     except BadInput as error:
         rest = tuple(facts for facts in seen.hosts if not _serves(facts.host, given, seen))
         waits = {f.host: f"it serves, and waits: {error}" for f in seen.hosts if f not in rest}
         if not rest:
             raise
-        made = _made(given, replace(seen, hosts=rest, left_out=seen.left_out | waits))
+        made = _made(given, replace(seen, hosts=rest, left_out=seen.left_out | waits), asked)
         if not made.steps:
             raise
         return made
@@ -65,7 +64,7 @@ def _serves(host: Host, environment: Environment, survey: Survey) -> bool:
     return any(on.is_healthy and not on.is_worker and not on.slot.is_as_deployed for on in apps)
 
 
-def _made(given: Environment, survey: Survey) -> Plan:
+def _made(given: Environment, survey: Survey, scope: Scope) -> Plan:
     """Hosts that were left out go back in, on a release that is proven first.
 
     That is the one that runs, where it is what was deployed last or was registered since (which
@@ -113,7 +112,7 @@ def _made(given: Environment, survey: Survey) -> Plan:
         goals,
         tuple(staging),
         survey,
-        warned=tuple(lost),
+        warned=(*lost, *half_adopted.notes(environment, survey, scope)),
         first=tuple(first),
     )
     return replace(made, tolerated=made.tolerated + len(made.left_out))
@@ -181,6 +180,8 @@ def _unproven(on: AppOnHost, *, has_partners: bool) -> tuple[Step, ...]:
 
 
 def _why_lost(slot: Slot, app: str) -> str:
+    if slot.runs_previous and slot.is_as_deployed:
+        return f"{slot.previous_name} runs and is not healthy; see its journal"
     if slot.deployed is None:
         return f"{app} was never deployed here, so there is nothing to go back to; deploy it"
     if slot.is_as_deployed:
@@ -191,13 +192,12 @@ def _why_lost(slot: Slot, app: str) -> str:
 def _without_switch(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
     """The steps for what needs no switch; none where it does, or nothing can be done."""
     host, app, slot, last = on.host, on.app, on.slot, on.slot.deployed
-    previous = app.settings.replaces
     questions = check.alone(on, environment).of_old()
     asked = Questions.of_proxy(on)
     is_shared = bool(asked.each and environment.partners(app.settings))
     through = (ProveProxy(host, app, asked),) if is_shared else ()
     if last and slot.runs_deployed:
-        proven = ProveRelease(host, app, last.release, questions)
+        proven = previous_unit.proof(on, last, questions)
         if on.is_in_every_group:
             see = () if on.is_worker else (WaitHealthy(host, app),)
             return (proven, *see, ForgetOut(host, app)) if slot.out else ()
@@ -211,19 +211,9 @@ def _without_switch(on: AppOnHost, environment: Environment) -> tuple[Step, ...]
             WaitHealthy(host, app),
             RecordDeployed(host, app, release, unit_digest),
         )
-    if previous and slot.replaces.is_loaded and last is None and _was_out(slot):
-        revived = ProveRevived(host, app, previous, questions)
-        if slot.replaces.is_running and not slot.unit_state.is_running and on.may_receive:
-            return (revived, WaitHealthy(host, app), ForgetOut(host, app))
-        return (
-            *_taken_out(on, environment),
-            *_address_drained(on, environment),
-            ReviveUnit(host, app, previous),
-            revived,
-            *through,
-            *shared_target.back_in(host, app),
-        )
-    return ()
+    out = (*_taken_out(on, environment), *_address_drained(on, environment))
+    taken_over = previous_unit.taken_over(on, questions)
+    return taken_over or previous_unit.restored(on, questions, out, through)
 
 
 def _taken_out(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
@@ -243,8 +233,3 @@ def _address_drained(on: AppOnHost, environment: Environment) -> tuple[Step, ...
         return ()
     seconds = quiet_drain.full_seconds(on, environment)
     return (WaitDrained(on.host, on.app, seconds, stops_service=False),)
-
-
-def _was_out(slot: Slot) -> bool:
-    """Whether a readable note says that we took the target out."""
-    return Note.parse(slot.out) is not None

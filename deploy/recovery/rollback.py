@@ -12,6 +12,7 @@ from deploy.plan.host_plan import Goal, HostPlan
 from deploy.recovery import newest_run
 from deploy.recovery.history import Past
 from deploy.settings.scope import Scope
+from deploy.steps.answers import ProveStillPrevious
 from deploy.steps.verify import ProveCurrent
 from deploy.survey import check
 
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from deploy.plan.exclusion import Problems
     from deploy.plan.plan import Plan
     from deploy.settings.environment import Environment
+    from deploy.steps.base import Step
+    from deploy.survey.app_on_host import AppOnHost
     from deploy.survey.facts import Survey
+    from deploy.survey.slot import Slot
 
 
 def make(
@@ -80,7 +84,7 @@ def _few(survey: Survey, wanted: Mapping[str, Mapping[str, Record]], scope: Scop
         own = [
             facts.host
             for facts in survey.hosts
-            if (record := records.get(facts.host.name)) and facts.slots[app].link != record.release
+            if (record := records.get(facts.host.name)) and _moves(facts.slots[app], record)
         ]
         if own and 2 * len(own) < len(survey.hosts):
             yield (
@@ -88,6 +92,13 @@ def _few(survey: Survey, wanted: Mapping[str, Mapping[str, Record]], scope: Scop
                 f"these go back: {', '.join(map(str, own))}. To take the others back: "
                 f"{scope.of_app(app).without(host.typed for host in own).again()}"
             )
+
+
+def _moves(slot: Slot, record: Record) -> bool:
+    """Whether the host is to run something else than now."""
+    if record.is_previous:
+        return not slot.runs(record.release, record.unit_digest)
+    return slot.runs_previous or slot.link != record.release
 
 
 def decide(
@@ -109,6 +120,10 @@ def decide(
 
 
 def _named(pasts: Mapping[str, Past], to: str) -> dict[str, str]:
+    """By app, what `to` names; a previous unit is that of the apps that replace it alone."""
+    owners = {app: past for app, past in pasts.items() if past.app.replaces == to}
+    if owners:
+        return {app: past.named(to) for app, past in owners.items()}
     return {app: past.named(to) for app, past in pasts.items()}
 
 
@@ -128,7 +143,7 @@ def back(
     staging: list[HostPlan] = []
     for facts in survey.hosts:
         due: list[Goal] = []
-        proofs: list[ProveCurrent] = []
+        proofs: list[Step] = []
         for app in environment.asked_apps:
             record = wanted[app.name].get(facts.host.name)
             if record is None:
@@ -136,9 +151,9 @@ def back(
             on = survey.on(facts.host, app)
             slot = on.slot
             if slot.runs(record.release, record.unit_digest) and on.is_healthy and not slot.out:
-                proofs.append(ProveCurrent(on.host, on.app, record.release, check.of(on).of_old()))
+                proofs.append(_proof(on, record))
                 continue
-            left = slot.running_release or slot.link
+            left = "" if slot.runs_previous else slot.running_release or slot.link
             failed_release = left if left != record.release else ""
             wanted_now = (record.release, record.unit_digest)
             due.append(Goal(on, *wanted_now, failed_release, Kind.ROLLBACK, is_new=False))
@@ -160,6 +175,14 @@ def back(
         allow_downtime=allow_downtime,
         warned=warned,
     )
+
+
+def _proof(on: AppOnHost, record: Record) -> Step:
+    """What sees that a host runs its record already."""
+    asked = check.of(on).of_old()
+    if record.is_previous:
+        return ProveStillPrevious(on.host, on.app, record.release, asked)
+    return ProveCurrent(on.host, on.app, record.release, asked)
 
 
 def take_back(

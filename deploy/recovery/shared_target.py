@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.recovery.recovery import Recovery
+from deploy.steps.base import Phase
 from deploy.steps.drain import WaitDrained
 from deploy.steps.records import ForgetOut, RecordDeployed
 from deploy.steps.target import DeregisterTarget, RegisterTarget, WaitHealthy
-from deploy.steps.unit import RetireUnit, StopUnit, SwitchRelease
-from deploy.steps.verify import ProveRelease
+from deploy.steps.unit import RetireUnit, ReviveUnit, StopUnit, SwitchRelease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from deploy.plan.host_plan import HostPlan
     from deploy.settings.app import App, AppInSlot
     from deploy.steps.base import Step
+
+TOUCHING = (StopUnit, RetireUnit, ReviveUnit, SwitchRelease)
 
 
 def back_in(host: Host, app: AppInSlot) -> tuple[Step, ...]:
@@ -50,7 +52,7 @@ def is_shared(host_plan: HostPlan, bundle: Sequence[App]) -> bool:
 
 def is_touched(steps: Iterable[Step]) -> bool:
     """Whether one of these steps changes what runs."""
-    return any(isinstance(step, StopUnit | RetireUnit | SwitchRelease) for step in steps)
+    return any(isinstance(step, TOUCHING) for step in steps)
 
 
 def recovery(
@@ -77,7 +79,8 @@ def recovery(
     host, names = host_plan.host, [app.name for app in bundle]
     mine = [step for step in began if step.app.name in names]
     touched = {s.app.name for s in mine if is_touched([s])}
-    proven = {s.app.name for s in mine if isinstance(s, ProveRelease) and s is not failed}
+    proofs = [s for s in mine if s.phase is Phase.PROVE and not s.asks_proxy]
+    proven = {s.app.name for s in proofs if s is not failed}
     is_of_target = failed.is_entry and not isinstance(failed, RecordDeployed | ForgetOut)
     is_of_target = is_of_target and failed.app.name in names
     back = touched if is_of_target else touched - proven

@@ -9,7 +9,9 @@ from deploy.aws.targets import State
 from deploy.foreign_text import json_text
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.view import View
+from deploy.recovery import half_adopted
 from deploy.run.report import ExitCode
+from deploy.settings.scope import Scope
 from deploy.survey import foreign_targets
 from deploy.survey.app_on_host import is_mixed
 from deploy.survey.slot import WorkerState
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from deploy.settings.environment import Environment
     from deploy.survey.app_on_host import AppOnHost
     from deploy.survey.facts import Survey
+    from deploy.survey.slot import Slot
 
 UNREAD = "unknown"
 IN_SERVICE = frozenset({str(State.HEALTHY), str(WorkerState.RUNNING)})
@@ -93,7 +96,8 @@ class Overview:
         found: dict[str, list[str]] = {}
         for row in self.rows:
             if row.release:
-                found.setdefault(row.app, []).append(row.release.rpartition("-")[0])
+                version = row.release.rpartition("-")[0] or row.release
+                found.setdefault(row.app, []).append(version)
         return {app: max(versions, key=versions.count) for app, versions in found.items()}
 
     def as_json(self) -> str:
@@ -111,8 +115,11 @@ class Overview:
         return json_text(body)
 
 
-def overview(environment: Environment, survey: Survey) -> Overview:
-    """A survey, host by host; hosts that could not be read are rows too."""
+def overview(environment: Environment, survey: Survey, scope: Scope | None = None) -> Overview:
+    """A survey, host by host; hosts that could not be read are rows too.
+
+    scope: what the command was asked for, for the commands that a note suggests.
+    """
     rows = [
         _row(survey.on(facts.host, app), facts.unknown)
         for facts in survey.hosts
@@ -129,7 +136,8 @@ def overview(environment: Environment, survey: Survey) -> Overview:
     foreign = tuple(str(each) for each in others if each.is_unknown)
     is_refused = bool(foreign) and environment.foreign_targets == "refuse"
     known = (str(each) for each in others if not each.is_unknown)
-    lock, notes = _lock(survey), (*survey.notes, *known)
+    half = half_adopted.notes(environment, survey, scope or Scope(environment.name))
+    lock, notes = _lock(survey), (*survey.notes, *known, *half)
     return Overview(environment.name, ordered, mixed, lock, foreign, is_refused, notes)
 
 
@@ -151,6 +159,13 @@ def _as_json(row: Row) -> dict[str, object]:
     return {"unit" if key == "unit_state" else key: value for key, value in asdict(row).items()}
 
 
+def _unit_state(slot: Slot) -> str:
+    """The state of the slot's own unit, or of the previous one where that was returned to."""
+    if slot.runs_deployed and slot.runs_previous:
+        return slot.replaces.active
+    return slot.unit_state.active if slot.unit_state.is_loaded else "absent"
+
+
 def _row(on: AppOnHost, unknown: tuple[str, ...]) -> Row:
     slot, previous, spare = on.slot, on.previous_unit, on.spare
     notes = [f"{previous} runs"] if previous else []
@@ -170,6 +185,7 @@ def _row(on: AppOnHost, unknown: tuple[str, ...]) -> Row:
             for each in on.memberships
             if each.health.state is not State.HEALTHY
         ]
+    is_returned = slot.runs_deployed and slot.runs_previous
     state = str(WorkerState.of(is_up=on.is_up) if on.is_worker else on.health.state)
     beside, is_left = previous, False
     if spare:
@@ -187,8 +203,8 @@ def _row(on: AppOnHost, unknown: tuple[str, ...]) -> Row:
         target=", ".join(dict.fromkeys(map(str, on.targets))),
         state=state,
         reason="" if on.is_worker else on.health.reason,
-        unit_state=slot.unit_state.active if slot.unit_state.is_loaded else "absent",
-        release=slot.running_release,
+        unit_state=_unit_state(slot),
+        release=previous if is_returned else slot.running_release,
         since=slot.unit_state.since,
         restarts=slot.unit_state.restarts,
         current=slot.runs_deployed and not is_left,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     StringConstraints,
     ValidationInfo,
@@ -16,16 +17,13 @@ from pydantic import (
 from deploy.settings.base import Command, Name, Port, Seconds, Strict, Words
 from deploy.settings.health import Health
 from deploy.settings.verify import Verify  # noqa: TC001 - pydantic reads it
-from deploy.unit import sandbox
+from deploy.unit import limits, sandbox
+
+Directive = Annotated[str, AfterValidator(sandbox.checked)]
+Limit = Annotated[str, AfterValidator(limits.checked)]
+Value = Annotated[str, BeforeValidator(limits.value)]
 
 
-def _removable(name: str) -> str:
-    if problem := sandbox.refusal(name):
-        raise ValueError(problem)
-    return name
-
-
-Directive = Annotated[str, AfterValidator(_removable)]
 NO_GROUP = "none"
 """What `target_group` says of a worker, which no load balancer sends requests to."""
 WORKER_SLOT = 0
@@ -86,6 +84,8 @@ class App(Strict):
     """
     sandbox: dict[Directive, bool] = Field(default_factory=dict)
     """Directives of the unit's sandbox to leave out, such as `{PrivateUsers: false}`."""
+    limits: dict[Limit, Value] = Field(default_factory=dict)
+    """systemd's resource limits for the unit, such as `{LimitNOFILE: 65536}`."""
     rehearse: Literal["exec", "sandbox", "start"] = "exec"
     """What each host tries before the first drain, in the unit's own sandbox: `exec` checks that
     the command can be executed (its libraries, its interpreter, its mode), without running a line
@@ -98,7 +98,7 @@ class App(Strict):
         Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_@.:-]*\.service$")]
         | None
     ) = None
-    """The unit that served before Changeover did: the first deploy takes its place."""
+    """The unit that served before: the first deploy takes its place, a rollback returns to it."""
     health: Health = Health()
     """How a started release is asked on its own host before it is registered."""
     longest_request_seconds: Seconds = 30.0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ProveRevived(OnHost):
-    """The previous unit answers again on the app's port."""
+    """The previous unit, started again, answers on the app's port and stays up."""
 
     phase = Phase.PROVE
 
@@ -34,14 +34,13 @@ class ProveRevived(OnHost):
         return self.app.settings.start_timeout_seconds + self.app.settings.prove_seconds
 
     def run(self, fleet: Fleet) -> None:
-        """Any answer that the load balancer would take."""
+        """Any answer that the load balancer would take, of a unit that is not restarted since."""
         asked = self.questions.of_previous(self.unit_name)
         _wait_for_answer(fleet, self, asked, f"{self.unit_name} was started again and")
-        if self.app.settings.is_worker:
-            self._see_it_stay(fleet)
+        self._see_it_stay(fleet)
 
     def _see_it_stay(self, fleet: Fleet) -> None:
-        """A worker answers nothing: what it was started as must still run after a while."""
+        """What was started must still run after a while."""
         script = unit_state.shown(self.unit_name)
         first = fleet.remote(self.host).ask(script, LOOK_SECONDS)
         fleet.clock.sleep(self.app.settings.prove_seconds)
@@ -49,8 +48,16 @@ class ProveRevived(OnHost):
         if last.active != "active" or last.invocation != first.invocation:
             raise NotProven(f"{self.host}: {self.unit_name} was started again and does not stay up")
 
+    def estimated_seconds(self, groups: Sequence[TargetGroup]) -> float:
+        """Return how long the settings have it wait."""
+        del groups
+        return self.app.settings.prove_seconds
+
     def __str__(self) -> str:
-        return f"prove {self.unit_name} again: {self.questions.shown(self.app.port)}"
+        return (
+            f"prove {self.unit_name} again: {self.questions.shown(self.app.port)}, "
+            f"then up {self.app.settings.prove_seconds:g} s"
+        )
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,14 @@ class ProvePrevious(OnHost):
 
     def __str__(self) -> str:
         return f"prove {self.unit_name}: {self.questions.shown(self.app.port)}"
+
+
+@dataclass(frozen=True)
+class ProveStillPrevious(ProvePrevious):
+    """A host that runs the previous unit already proves it and is left alone."""
+
+    def __str__(self) -> str:
+        return f"already current: {super().__str__()}"
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,17 @@ class SlotOnHost:
     @property
     def is_first(self) -> bool:
         """Whether it has the app's first port, which is that of the unit that the app replaces."""
-        return self.app.port == self.app.settings.ports[0]
+        return self.app == self.app.settings.slots[0]
+
+    @property
+    def running_name(self) -> str:
+        """The release that runs in the slot, or the previous unit, which has the first one's port.
+
+        Empty where neither is known to run.
+        """
+        slot = self.slot
+        is_previous = self.is_first and slot.replaces.is_running and not slot.unit_state.is_running
+        return str(self.app.settings.replaces or "") if is_previous else slot.running_release
 
     @property
     def is_worker(self) -> bool:

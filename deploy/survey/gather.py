@@ -100,7 +100,7 @@ def _rank(at: SlotOnHost) -> tuple[bool, ...]:
         at.is_healthy,
         at.may_receive,
         slot.unit_state.is_running or slot.replaces.is_running,
-        last is not None and last.release == slot.running_release,
+        last is not None and last.release == at.running_name,
         last is not None and last.unit_digest == slot.running_unit_digest,
         last is not None and last.release == slot.link,
         slot.unit_state.enabled == "enabled",
@@ -126,6 +126,7 @@ def _programs(environment: Environment, *, settled: bool) -> tuple[Program, ...]
     for app in environment.apps:
         name, user, file = app.name, app.service_user, app.environment_file
         programs.append(read.survey_app(name, user, app.replaces, file))
+        programs += [read.survey_previous(name, app.replaces)] if app.replaces else []
         programs += ownership.look(name, user, file)
     slots = [slot for app in environment.apps for slot in app.slots]
     programs += read.survey_slots([(slot.name, slot.port, slot.unit_name) for slot in slots])

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from deploy.settings.app import App, AppInSlot
 
 
+MOST_SETTINGS = 500
+"""As many lines of a previous unit are read; what it sets decides nothing."""
 UNREADABLE = "?"
 """Stands for a note that is there and is not one of ours."""
 
@@ -74,9 +76,24 @@ def _parse_slot(app: AppInSlot, reader: Reader) -> Slot:
         group=reader.first(f"{name}.group", values.name) or "",
         listeners=tuple(reader.every(f"{slot}.listener", listener)),
         replaces=read_unit(reader, f"{name}.replaces."),
+        previous_name=app.settings.replaces or "",
+        previous_settings=_previous(reader, f"{name}.previous"),
         has_rehearsal=bool(reader.text(f"{name}.rehearsal")),
         has_environment_file=bool(reader.text(f"{name}.environment_file")),
     )
+
+
+def _previous(reader: Reader, key: str) -> tuple[tuple[str, str], ...]:
+    """What the unit that the app replaces sets: a directive a line, and after a space its value."""
+    found: list[tuple[str, str]] = []
+    for line in reader.text(key).split("\n")[:MOST_SETTINGS]:
+        name, _, rest = line.partition(" ")
+        value = rest[: values.MOST_TEXT].replace("\t", " ")
+        if values.word(name) and values.printable(value) is not None:
+            found.append((name, value))
+        elif line:
+            reader.unknown.append(key)
+    return tuple(found)
 
 
 def _linked(text: str) -> str | None:

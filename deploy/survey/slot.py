@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from deploy import values
 from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
@@ -110,6 +111,9 @@ class Slot:
         partial: Releases whose upload never ended, with the KiB that lie here.
         group: The service user's group; empty if there is no such user.
         has_rehearsal: Whether a deploy that was cut off left a rehearsal of the app.
+        previous_name: The unit that the app replaces, as the settings name it; empty for none.
+        replaces: That unit's state.
+        previous_settings: What it sets: directives and values, as `survey_previous.sh` prints them.
     """
 
     unit_state: UnitState = UnitState()
@@ -131,6 +135,8 @@ class Slot:
     group: str = ""
     listeners: tuple[Listener, ...] = ()
     replaces: UnitState = UnitState()
+    previous_name: str = ""
+    previous_settings: tuple[tuple[str, str], ...] = ()
     has_environment_file: bool = False
     has_rehearsal: bool = False
 
@@ -140,13 +146,24 @@ class Slot:
         return self.history[-1] if self.history else None
 
     def runs(self, release: str, unit_digest: str) -> bool:
-        """Whether link, unit file and process are this release under this unit, also at boot."""
+        """Whether link, unit file and process are this release under this unit, also at boot.
+
+        The same of the previous unit, which is named in place of a release.
+        """
+        if values.service_name(release):
+            return release == self.previous_name and self.runs_previous
         return (
             self.unit_state.active == "active"
             and self.unit_state.enabled == "enabled"
             and self.link == release == self.running_release
             and self.running_unit_digest == unit_digest == self.unit_digest
         )
+
+    @property
+    def runs_previous(self) -> bool:
+        """Whether the previous unit runs, and the slot's own does not, also at boot."""
+        is_ours = self.unit_state.is_running or self.unit_state.enabled == "enabled"
+        return self.replaces.is_running and self.replaces.enabled != "disabled" and not is_ours
 
     @property
     def runs_deployed(self) -> bool:
@@ -158,11 +175,14 @@ class Slot:
     def is_as_deployed(self) -> bool:
         """Whether a deploy left nothing unfinished: no note, and it runs what was deployed last.
 
-        Where nothing was ever deployed, no unit is there either.
+        Where nothing was ever deployed, no unit is there either, or the previous one runs in place
+        of one that failed.
         """
         if self.out:
             return False
-        return self.runs_deployed if self.deployed else not self.unit_state.is_loaded
+        if self.deployed:
+            return self.runs_deployed
+        return self.runs_previous or not self.unit_state.is_loaded
 
     def runs_exactly(self, release: str, unit: RenderedUnit) -> bool:
         """Whether it runs this release under this unit, by the text of the unit file on disk.
@@ -186,4 +206,6 @@ class Slot:
 
     def can_run(self, record: Record) -> bool:
         """Whether all that a record names is still here: its release and its unit."""
+        if record.is_previous:
+            return record.release == self.previous_name and self.replaces.is_loaded
         return record.release in self.releases and record.kept in self.kept

@@ -3,5 +3,5 @@
 spec (what it says) -> variables (as systemd wants it) -> rendering (the text)
 template -> template_sandbox -> template_budget, template_files: how Jinja2 is kept in bounds
 command: what the settings may start
-sandbox (the directives that shut the service in), lint (warnings), syntax
+sandbox (the directives that shut the service in), limits, lint (warnings), syntax
 """

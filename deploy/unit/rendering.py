@@ -64,6 +64,13 @@ def render(
             f"template {path}: its [Service] section lacks what proves the release that a process "
             f"runs; add {'these lines' if len(lacks) > 1 else 'this line'}: {', '.join(lacks)}",
         )
+    for name, value in spec.limits:
+        if f"{name}={value}" not in service:
+            raise BadInput(
+                f"template {path}: its [Service] section leaves out {name}={value}, which the "
+                "setting `limits:` wants; add these lines: {% for limit in limits %}, {{ limit }}, "
+                "{% endfor %}"
+            )
     return RenderedUnit(f"{spec.app}@{spec.port}.service", text, digest)
 
 

@@ -83,6 +83,17 @@ def refusal(name: str) -> str:
     return f"{name!r} is no directive of the sandbox{nearest(name, REMOVABLE)}"
 
 
+def checked(name: str) -> str:
+    """Return the directive's name.
+
+    Raises:
+        ValueError: The setting `sandbox:` cannot leave it out.
+    """
+    if problem := refusal(name):
+        raise ValueError(problem)
+    return name
+
+
 def missing(text: str, slot: str, current: str) -> tuple[str, ...]:
     """Give the lines, as a template has them, that a rendered unit needs and lacks.
 

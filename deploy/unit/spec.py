@@ -15,6 +15,7 @@ class UnitSpec:
     environment: names and values, which win over PORT, ASPNETCORE_URLS and HOME as set here.
     environment_file: an absolute path on the host. All durations in seconds. removed: directives
     of the sandbox that the settings leave out. has_ipv6: whether the host's kernel knows IPv6.
+    limits: directives and values.
     """
 
     app: str
@@ -33,3 +34,4 @@ class UnitSpec:
     restart_seconds: float
     removed: tuple[str, ...] = ()
     has_ipv6: bool = True
+    limits: tuple[tuple[str, str], ...] = ()

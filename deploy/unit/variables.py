@@ -40,6 +40,7 @@ def template_variables(spec: UnitSpec, systemd_version: int) -> dict[str, object
         "type": spec.type,
         "environment": _environment(spec),
         "environment_file": _environment_file(spec.environment_file),
+        "limits": tuple(f"{name}={value}" for name, value in spec.limits),
         "stop_timeout_seconds": spec.stop_timeout_seconds,
         "start_timeout_seconds": spec.start_timeout_seconds,
         "restart_seconds": f"{spec.restart_seconds:g}",

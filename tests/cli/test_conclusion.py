@@ -9,11 +9,13 @@ import builders
 import pytest
 from builders import NEW, OLD, UNHEALTHY
 
+from deploy.aws.targets import GONE
 from deploy.cli import arguments, conclusion
 from deploy.errors import BadInput
 from deploy.plan import assembly, candidate
 from deploy.run.report import ExitCode, Failure, Outcome, Report
 from deploy.screen import status
+from deploy.survey.slot import Slot
 
 
 def test_names_are_split_at_commas() -> None:
@@ -138,3 +140,27 @@ def test_after_a_stop_for_the_credentials_it_is_said_to_renew_them() -> None:
     both = (late, Failure(builders.host(2), "upload", "no way to it"))
     shown = conclusion.next_steps(asked.scope("deploy"), Report(made, waiting, both))
     assert shown.startswith("fix what failed and continue")
+
+
+def first_install(verb: str = "deploy") -> str:
+    """What is said to type where the first install on a new host failed."""
+    hosts = [builders.facts(1, {"web": Slot()})]
+    environment, seen = builders.environment(), builders.survey(hosts, {"host-1": GONE})
+    offers = (builders.offer(builders.app(), hosts),)
+    made = assembly.make(environment, offers, seen)
+    failures = (Failure(builders.host(1), "prove", "no answer"),) if verb == "deploy" else ()
+    plan = made if verb == "deploy" else replace(made, batches=())
+    report = Report(plan, {"host-1": Outcome.OUT}, failures)
+    return conclusion.next_steps(arguments.Asked("lab").scope(verb), report)
+
+
+def test_a_first_install_that_failed_is_not_said_to_be_repaired() -> None:
+    shown = first_install()
+    assert shown.endswith("fix what failed and deploy again: inv deploy --env lab")
+    assert "repair" not in shown
+
+
+def test_a_repair_that_cannot_return_a_host_does_not_name_itself() -> None:
+    shown = first_install("repair")
+    assert "inv repair" not in shown
+    assert shown.endswith("deploy a package that starts: inv deploy --env lab")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from deploy import __version__
 from deploy.errors import BadInput
-from deploy.hosts import records, release_stack
+from deploy.hosts import file_format, records, release_stack
 from deploy.hosts.notes import Note
 from deploy.hosts.records import Kind, Record
 
@@ -126,11 +126,12 @@ def test_a_line_without_a_format_is_read_as_format_0() -> None:
     assert Note.parse('{"target": "i-1:5000"}') == Note("", "i-1:5000")
 
 
-@pytest.mark.parametrize("parse", [Record.parse, Note.parse])
-def test_a_later_format_is_refused(parse: object) -> None:
-    line = '{"format": 2, "release": "1", "unit": "u", "at": "", "by": "", "target": "i-1"}'
+@pytest.mark.parametrize(("parse", "newest"), [(Record.parse, 2), (Note.parse, 1)])
+def test_a_later_format_is_refused(parse: object, newest: int) -> None:
+    words = '"release": "1", "unit": "u", "at": "", "by": "", "target": "i-1"'
+    line = f'{{"format": {newest + 1}, {words}}}'
     assert callable(parse)
-    with pytest.raises(BadInput, match=r"a later format than this version knows \(1\): upgrade"):
+    with pytest.raises(BadInput, match=rf"format than this version knows \({newest}\): upgrade"):
         parse(line)
 
 
@@ -158,3 +159,31 @@ def test_runs_have_ids_of_their_own() -> None:
     assert len({records.new_run() for _ in range(100)}) == 100
     assert set(records.new_run()) <= set("0123456789abcdef")
     assert len(records.new_run()) == 32
+
+
+def test_a_record_of_a_previous_unit_has_a_later_format_and_no_unit_digest() -> None:
+    """A version that does not know it refuses the host: it would take the one before as current."""
+    back = Record("old-web.service", "", "2026-11-29T10:00:00+00:00", "me", RUN, Kind.ROLLBACK)
+    line = back.as_line()
+    assert json.loads(line)["format"] == file_format.WITH_PREVIOUS
+    assert Record.parse(line) == back
+    assert back.is_previous
+    ours = Record("1.0.0-aaaaaaaaaaaa", "d" * 12)
+    assert json.loads(ours.as_line())["format"] == file_format.FORMAT
+    assert not ours.is_previous
+    with pytest.raises(BadInput, match="upgrade Changeover"):
+        file_format.refuse_newer(json.loads(line), "a record")
+
+
+@pytest.mark.parametrize(
+    ("release", "unit"),
+    [
+        ("old-web.service", "d" * 12),
+        ("../web.service", ""),
+        ("web.socket", ""),
+        ("web", ""),
+        ("1.0.0-aaaaaaaaaaaa", ""),
+    ],
+)
+def test_what_names_neither_a_release_nor_a_unit_is_no_record(release: str, unit: str) -> None:
+    assert Record.parse(json.dumps({"release": release, "unit": unit})) is None

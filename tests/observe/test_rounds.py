@@ -14,6 +14,7 @@ from plan.test_assembly import old
 from deploy.clock import CLOCK
 from deploy.errors import BadInput
 from deploy.hosts.probe.request import Reply
+from deploy.hosts.records import Record
 from deploy.observe import rounds, trace
 from deploy.observe.watch import WatchDraining
 from deploy.recovery import failed_host
@@ -144,6 +145,13 @@ class PaperHost:
     def ask(self, script: object, seconds: float) -> UnitState:
         del script, seconds
         return replace(RUNNING, active=self.active)
+
+
+def test_what_was_returned_to_is_observed_as_the_previous_unit_too() -> None:
+    past = (*builders.slot().history, Record.of_previous("old-web.service"))
+    back = Slot(replaces=RUNNING, previous_name="old-web.service", history=past)
+    (host_plan,) = first_of_all(back).batches[0]
+    assert str(host_plan.steps[3]) == "prove old-web.service: GET :5000/health gives 200"
 
 
 @pytest.mark.parametrize(

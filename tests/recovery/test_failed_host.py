@@ -105,16 +105,19 @@ NOTHING_GOOD = {
 
 
 @pytest.mark.parametrize("slot", NOTHING_GOOD.values(), ids=NOTHING_GOOD)
-def test_without_anything_to_go_back_to_the_host_stays_out(slot: Slot) -> None:
+def test_without_anything_to_go_back_to_what_never_served_is_ended_and_the_host_stays_out(
+    slot: Slot,
+) -> None:
     if slot.history and slot.history[-1].release == NEW:
         same = RenderedUnit("web@5000.service", "", "d" * 12)
         slot = builders.slot(NEW, same)
     host_plan = lane_of(web=slot)
     way = failed_host.recovery_of(host_plan, step_of(host_plan, "ProveRelease"))
-    assert names(way.steps) == ["MarkBad"]
+    assert names(way.steps) == ["MarkBad", "RetireUnit"]
+    assert str(way.steps[1]) == "stop and disable web@5000.service"
     assert not way.serves
     way = failed_host.recovery_of(host_plan, step_of(host_plan, "WaitHealthy"))
-    assert names(way.steps) == ["DeregisterTarget", "MarkBad"]
+    assert names(way.steps) == [*OUT_FIRST, "MarkBad", "RetireUnit"]
     assert not way.serves
 
 

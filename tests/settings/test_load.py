@@ -368,6 +368,31 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
         with_key("sandbox: {ProtectSystem: strict}"),
         "5: lab: apps.web.sandbox.ProtectSystem: must be true or false, not 'strict'",
     ),
+    "an unknown limit": (
+        with_key("limits: {LimitNOFILES: 65536}"),
+        "5: lab: apps.web.limits.LimitNOFILES: 'LimitNOFILES' is no limit that can be set; did "
+        "you mean 'LimitNOFILE'?",
+    ),
+    "a limit without its prefix": (
+        with_key("limits: {NOFILE: 65536}"),
+        "5: lab: apps.web.limits.NOFILE: 'NOFILE' is no limit that can be set",
+    ),
+    "a limit of the sandbox": (
+        with_key("limits: {LimitCORE: infinity}"),
+        "5: lab: apps.web.limits.LimitCORE: LimitCORE is part of the sandbox; write",
+    ),
+    "a limit below none": (
+        with_key("limits: {LimitNOFILE: -1}"),
+        "5: lab: apps.web.limits.LimitNOFILE: must be a number such as 65536 or 64K, a soft",
+    ),
+    "a limit a truth": (
+        with_key("limits: {LimitNOFILE: true}"),
+        "5: lab: apps.web.limits.LimitNOFILE: must be a number such as 65536 or 64K, a soft",
+    ),
+    "a limit that is another line": (
+        with_key('limits: {LimitNOFILE: "1\\nUser=root"}'),
+        "5: lab: apps.web.limits.LimitNOFILE: must be a number such as 65536 or 64K, a soft",
+    ),
     "the sandbox a truth": (
         with_key("sandbox: false"),
         "5: lab: apps.web.sandbox: must be a mapping of keys to values, not False",
@@ -612,6 +637,16 @@ def test_a_surrogate_pair_is_the_character_that_it_stands_for(tmp_path: Path) ->
     old, new = with_key(r'environment: {UNI: "\ud83d\ude80", "\ud83d\ude80": a}')
     app = loaded(tmp_path, FILE.replace(old, new, 1)).apps[0]
     assert app.environment == {"UNI": "\N{ROCKET}", "\N{ROCKET}": "a"}
+
+
+def test_limits_are_merged_one_by_one_and_numbers_are_text(tmp_path: Path) -> None:
+    old, new = with_key('limits: {LimitNOFILE: 1024, LimitNPROC: "512:infinity"}')
+    text = FILE.replace(old, new, 1).replace(
+        "      hosts:", "      apps: {web: {limits: {LimitNOFILE: 65536}}}\n      hosts:"
+    )
+    merged = {"LimitNOFILE": "65536", "LimitNPROC": "512:infinity"}
+    assert loaded(tmp_path, text).apps[0].limits == merged
+    assert loaded(tmp_path, FILE).apps[0].limits == {}
 
 
 def test_the_sandbox_is_merged_directive_by_directive(tmp_path: Path) -> None:

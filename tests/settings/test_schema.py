@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from deploy.cli.tasks import SCHEMA
 from deploy.errors import BadInput
 from deploy.settings import load
-from deploy.unit import sandbox
+from deploy.unit import limits, sandbox
 from settings.test_load import BAD, FILE, in_environment, with_key
 
 ROOT = Path(__file__).parent.parent.parent
@@ -146,6 +146,27 @@ CASES: dict[str, tuple[tuple[str, str], bool]] = {
         f"sandbox {name}": (with_key(f"sandbox: {{{name}: false}}"), True)
         for name in sorted(sandbox.REMOVABLE)
     },
+    **{
+        f"limits {name}": (with_key(f"limits: {{{name}: 65536}}"), True)
+        for name in sorted(limits.NAMES)
+    },
+    **{
+        f"a limit of {value}": (with_key(f"limits: {{LimitNOFILE: {value}}}"), is_good)
+        for value, is_good in {
+            "0": True,
+            '"1024:65536"': True,
+            "infinity": True,
+            "64K": True,
+            "-1": False,
+            "1.5": False,
+            "true": False,
+            '""': False,
+            "many": False,
+            "[1]": False,
+        }.items()
+    },
+    "a limit of the sandbox": (with_key("limits: {LimitCORE: 0}"), False),
+    "no limits": (with_key("limits:"), False),
     "a directive that must stay": (with_key("sandbox: {RestrictNamespaces: true}"), False),
     "an unknown directive": (with_key("sandbox: {PrivateMount: false}"), False),
     "an empty sandbox": (with_key("sandbox: {}"), True),

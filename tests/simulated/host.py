@@ -113,7 +113,11 @@ class Remote:
         return CommandResult("", 0, "", "")
 
     def _show_unit(self, unit: str, *_: str) -> CommandResult:
-        facts = self._shown(self._home(unit.partition("@")[0]).of_unit(unit))
+        home = self._home(unit.partition("@")[0].removeprefix("legacy-").removesuffix(".service"))
+        facts = self._shown(home.of_unit(unit))
+        if unit == home.app.replaces:
+            lines = surveys.previous_state(home.places[0]).splitlines()
+            facts = tuple(f"show.{line}" for line in lines)
         return CommandResult("", 0, "", "", facts=facts)
 
     def _connections(self, watch_seconds: str, *ports: str) -> CommandResult:

@@ -45,6 +45,17 @@ def unit_state(world: World, place: Place) -> str:
     return "\n".join(f"{key}={value}" for key, value in shown.items())
 
 
+def previous_state(place: Place) -> str:
+    """What `systemctl show` prints of the unit that the app replaces."""
+    process = place.process if place.process and place.process.is_legacy else None
+    shown = {
+        "LoadState": "loaded",
+        "ActiveState": "active" if process else "inactive",
+        "InvocationID": f"{hash(process.began) % 16**32:032x}" if process else "",
+    }
+    return "\n".join(f"{key}={value}" for key, value in shown.items())
+
+
 def connections(place: Place) -> str:
     """What `ss` prints of the load balancer's one connection: a request waits, or none does."""
     is_busy = any(begin <= CLOCK.now < end for begin, end in place.flights)
@@ -90,6 +101,7 @@ def slot(world: World, place: Place) -> Slot:
         group=place.app.settings.service_user,
         listeners=(Listener(process.pid, place.listener, "web"),) if process else (),
         replaces=legacy if home.legacy else UnitState(),
+        previous_name=home.app.replaces or "",
     )
 
 

@@ -141,6 +141,7 @@ def test_a_hosts_lines_become_facts() -> None:
     assert slot.bad == {"1.1.0-bbbbbbbbbbbb"}
     assert slot.partial == {"2.0.0-dddddddddddd": 12}
     assert slot.replaces.is_running
+    assert slot.previous_name == "", "the settings name none"
     assert slot.has_environment_file
     assert (slot.running_unit_digest, slot.unit_digest) == (DIGEST, DIGEST)
     assert slot.out == '{"target": "i-1:5000"}'

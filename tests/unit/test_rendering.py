@@ -16,7 +16,13 @@ from hypothesis import strategies as st
 from deploy.errors import BadInput
 from deploy.unit import sandbox, syntax
 from deploy.unit.lint import lint
-from deploy.unit.rendering import RenderedUnit, for_rehearsal, for_verification, render
+from deploy.unit.rendering import (
+    DEFAULT_TEMPLATE,
+    RenderedUnit,
+    for_rehearsal,
+    for_verification,
+    render,
+)
 from deploy.unit.spec import UnitSpec
 from deploy.unit.syntax import quote
 
@@ -114,6 +120,26 @@ def test_other_processes_are_hidden_where_use_systemd_still_works(
 @pytest.mark.parametrize(("user", "removes"), [("web", True), ("www-data", False)])
 def test_only_an_own_users_ipc_is_removed(user: str, removes: bool) -> None:
     assert ("RemoveIPC=yes" in lines(user=user)) is removes
+
+
+def test_limits_are_lines_of_the_service_and_without_them_nothing_changes(tmp_path: Path) -> None:
+    plain, raised = unit(), unit(limits=(("LimitNOFILE", "65536"), ("LimitNPROC", "512")))
+    added = ["LimitNOFILE=65536", "LimitNPROC=512"]
+    assert [line for line in plain.text.splitlines() if line.startswith("Limit")] == ["LimitCORE=0"]
+    assert raised.digest != plain.digest
+    assert [
+        line.replace(raised.digest, plain.digest)
+        for line in raised.text.splitlines()
+        if line not in added
+    ] == plain.text.splitlines()
+    service = dict(syntax.assignments(raised.text, "Service"))
+    assert (service["LimitNOFILE"], service["LimitNPROC"]) == ("65536", "512")
+    own = tmp_path / "own.j2"
+    text = DEFAULT_TEMPLATE.read_text()
+    own.write_text(text.replace("{{ limit }}", ""))
+    assert render(own, WEB, 252).text
+    with pytest.raises(BadInput, match="leaves out LimitNOFILE=65536, which the setting `limits:`"):
+        render(own, replace(WEB, limits=(("LimitNOFILE", "65536"),)), 252)
 
 
 @pytest.mark.parametrize("name", sorted(sandbox.REMOVABLE))

@@ -20,10 +20,12 @@ def record_out(app: str, port: int, note: str) -> Script[None]:
 def record_deployed(app: str, port: int, record: str, release: str) -> Script[None]:
     """Write down what was deployed; the note that the target is out falls, and a bad mark too.
 
-    The history's new text replaces the old one by rename; its last lines are kept.
+    The history's new text replaces the old one by rename; its last lines are kept. release: its
+    id, or the name of a previous unit, which has no mark.
     """
-    name, release_id = values.checked(values.name, app), values.checked(values.release_id, release)
-    act = program("record_deployed", name, int(port), record, release_id, HISTORY - 1)
+    parse = values.service_name if values.service_name(release) else values.release_id
+    name, marked = values.checked(values.name, app), values.checked(parse, release)
+    act = program("record_deployed", name, int(port), record, marked, HISTORY - 1)
     return Script("recording the deploy", (act,), nothing)
 
 

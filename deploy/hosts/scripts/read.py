@@ -48,6 +48,12 @@ def survey_app(app: str, user: str, replaces: str | None, environment_file: str 
     )
 
 
+def survey_previous(app: str, unit_name: str) -> Program:
+    """What the unit that an app replaces sets: a text with the key `<app>.previous`."""
+    name, unit = values.checked(values.name, app), values.checked(values.unit_name, unit_name)
+    return program("survey_previous", name, unit)
+
+
 def survey_slots(slots: Iterable[tuple[str, int, str]]) -> tuple[Program, ...]:
     """Facts about slots (app, port and unit of each), with keys `<app>.<port>.…`."""
     words = [

@@ -41,6 +41,7 @@ SCRIPTS: dict[str, str | Script[Any]] = {
     "survey_app": read.survey_app("web", "web", None, None).text,
     "survey_slots": text_of(read.survey_slots([("web", 5000, "web@5000.service")])),
     "survey_app, all": read.survey_app("web", "web", "old.service", "/etc/web env").text,
+    "survey_previous": read.survey_previous("web", "old.service").text,
     "runtime": service.runtime("web", "web@5000.service", 5000),
     "connections": connections.established([80, 5000]),
     "prepare": upload.prepare("web", "web"),
@@ -229,6 +230,7 @@ BAD_NAMES = (
         lambda bad: read.find_contents("web", bad),
         lambda bad: service.runtime(bad, "web@5000.service", 5000),
         lambda bad: read.survey_app(bad, "web", None, None),
+        lambda bad: read.survey_previous("web", bad),
         lambda bad: read.survey_slots([("web", 5000, bad)]),
         lambda bad: service.journal(bad, 5),
     ],
@@ -380,6 +382,10 @@ def test_the_note_that_a_target_is_out_falls_with_the_record(tmp_path: Path) -> 
     assert Record.parse(lines[-1]) == Record(
         "1.0.0-aaaaaaaaaaaa", "d" * 12, str(history.HISTORY + 1)
     )
+    back = Record("old-web.service", "")
+    script = history.record_deployed("web", 5000, back.as_line(), back.release)
+    assert run(moved(script, tmp_path)).exit_code == 0
+    assert Record.parse((records / "history").read_text().splitlines()[-1]) == back
     for _ in range(2):
         assert run(moved(history.forget_out("web", 5000), tmp_path)).exit_code == 0
 
