@@ -36,8 +36,11 @@ if [ $# -gt 0 ]; then
 fi
 fact "$app.group" "$(id -gn "$user" 2>/dev/null || true)"
 if [ "$replaces" ]; then
-  systemctl show "$replaces" -p LoadState,ActiveState,UnitFileState |
+  systemctl show "$replaces" -p LoadState,ActiveState |
     while IFS='=' read -r k v; do fact "$app.replaces.$k" "$v"; done
+  # systemd keeps the property UnitFileState until it is reloaded; this looks at the disk.
+  enabled=$(systemctl is-enabled "$replaces" 2>/dev/null || true)
+  fact "$app.replaces.UnitFileState" "${enabled%%[!a-z-]*}"
 fi
 if [ -e "/run/systemd/system/changeover-start.$app.service" ]; then fact "$app.rehearsal" there; fi
 if [ -e "$environment_file" ]; then fact "$app.environment_file" there; fi
