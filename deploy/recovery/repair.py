@@ -106,15 +106,15 @@ def _made(given: Environment, survey: Survey) -> Plan:
             staging.append(HostPlan(facts.host, tuple(partial)))
         if repaired:
             first.append(HostPlan(facts.host, tuple(repaired), apart=True))
-    names = {app.name: "as last deployed" for app in environment.apps}
     made = assembly.assemble(
         environment,
-        ("Repair", names),
+        ("Repair", {app.name: "as last deployed" for app in environment.apps}),
         goals,
         tuple(staging),
         survey,
         warned=tuple(lost),
         first=tuple(first),
+        returns=True,
     )
     return replace(made, tolerated=made.tolerated + len(made.left_out))
 
