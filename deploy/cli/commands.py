@@ -189,6 +189,7 @@ def _run(
             Signals(screen, asked.command("repair")) as signals,
             opened.lease(verb, patience_seconds, screen.say) as lease,
         ):
+            signals.abandon = lease.abandon
             with screen.busy(looking):
                 plan = vetting.noted(make(opened), opened.credentials)
             screen.say(str(plan))

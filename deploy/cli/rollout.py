@@ -17,7 +17,7 @@ from deploy.run.report import ExitCode, Failure, Outcome
 from deploy.screen import streams
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import FrameType
 
     from deploy.cli.session import Session
@@ -33,6 +33,8 @@ STOPPING = (
     "Stopping. No further hosts will start. Draining hosts return to service; hosts past that "
     "point will finish."
 )
+RELEASE_SECONDS = 3.0
+"""How long a command that is aborted waits for its hosts to give up the lock."""
 AGAIN = "Press Ctrl-C again to abort at once (hosts may stay out of service)."
 
 
@@ -47,9 +49,13 @@ class Signals:
     NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def __init__(self, screen: Screen, repair: str) -> None:
-        """`repair`: what to type where hosts stay out of service."""
+        """`repair`: what to type where hosts stay out of service.
+
+        The attribute `abandon` is what releases the lock of a command that ends at once.
+        """
         self._screen, self._repair = screen, repair
         self._execution: Execution | None = None
+        self.abandon: Callable[[], object] = lambda: None
         self._first = 0
         self._interrupts = 0
         self._before: dict[int, Any] = {}
@@ -90,7 +96,12 @@ class Signals:
             raise SystemExit(128 + number)
         self._interrupts += number == signal.SIGINT
         if self._interrupts > 1:
-            streams.end(f"Aborted at once; hosts may be out of service. Next: {self._repair}")
+            if self._interrupts == 2:  # noqa: PLR2004 - a third one ends it without a word
+                streams.end(f"Aborted at once; hosts may be out of service. Next: {self._repair}")
+                # In a thread of its own: the one that was interrupted may hold what it needs.
+                release = threading.Thread(target=self.abandon, daemon=True)
+                release.start()
+                release.join(RELEASE_SECONDS)
             os._exit(int(ExitCode.INTERRUPTED))
         self._execution.stop(number)
         stopping = STOPPING if is_first else "Already stopping."
