@@ -225,13 +225,14 @@ def left_over(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
     return (*found, ForgetOut(host, app))
 
 
-def emptied(at: SlotOnHost, environment: Environment, *, heeds_stop: bool = True) -> list[Drain]:
+def emptied(at: SlotOnHost, environment: Environment, *, heeds_stop: bool = True) -> list[Step]:
     """What comes before a unit is stopped: its drain, or a look where only another way leads to it.
 
     Nothing where none runs, or where what runs never served.
     """
     if at.is_registered:
-        return [drained(at, environment, heeds_stop=heeds_stop)]
+        drain = drained(at, environment, heeds_stop=heeds_stop)
+        return [quiet_drain.unless_idle(at, drain)]
     seconds = environment.propagation_seconds
     look = WaitDrained(at.host, at.app, seconds, heeds_stop, is_out=True)
     return [look] if at.may_have_served else []

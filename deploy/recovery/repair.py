@@ -231,10 +231,9 @@ def _taken_out(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
     if not on.may_receive:
         is_up = on.slot.unit_state.is_running and not on.drains_by_address
         return tuple(host_steps.emptied(on, environment)) if is_up else ()
-    return (
-        DeregisterTarget(on.host, on.app, was_healthy=False),
-        WaitDrained(on.host, on.app, quiet_drain.full_seconds(on, environment)),
-    )
+    drain = WaitDrained(on.host, on.app, quiet_drain.full_seconds(on, environment))
+    out = DeregisterTarget(on.host, on.app, was_healthy=False)
+    return (out, quiet_drain.unless_idle(on, drain))
 
 
 def _address_drained(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:

@@ -85,7 +85,7 @@ LEFT: dict[str, tuple[Slot, Health, list[str]]] = {
     "stopped while it drains": (
         slot(out=NOTE, unit_state=STOPPED, running_release="", running_unit_digest=""),
         DRAINING,
-        ["WaitDrained", "StopUnit", *SWITCHED],
+        ["DrainIfBusy", "StopUnit", *SWITCHED],
     ),
     "the link switched, not started": (
         slot(out=NOTE, unit_state=STOPPED, running_release="", running_unit_digest="", link=NEW),
