@@ -175,15 +175,27 @@ def _starts(
 
 def _spec(slot: AppInSlot, opened: Opened, group: str) -> spec.UnitSpec:
     """What the unit of one of the app's slots says; group: the service user's on its host."""
+    in_package = opened.words[0] in opened.package.files
+    return unit_spec(slot, opened.package.release.id, opened.words, group, in_package=in_package)
+
+
+def unit_spec(
+    slot: AppInSlot, release: str, command: tuple[str, ...], group: str, *, in_package: bool
+) -> spec.UnitSpec:
+    """What the unit of a release says, by the app's settings of today.
+
+    command: its words, `{port}` still in them; in_package: whether the first is a file of the
+    package.
+    """
     app, port = slot.settings, str(slot.port)
-    words = tuple(word.replace("{port}", port) for word in opened.words)
+    words = tuple(word.replace("{port}", port) for word in command)
     return spec.UnitSpec(
         app=app.name,
         port=slot.port,
-        release=opened.package.release.id,
+        release=release,
         description=f"{app.name}, a worker" if app.is_worker else f"{app.name} on port {port}",
         command=words,
-        executable_in_package=words[0] in opened.package.files,
+        executable_in_package=in_package,
         user=app.service_user,
         group=group,
         type=app.type,

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from deploy.steps.base import Step
     from deploy.steps.drain import Drain
     from deploy.survey.app_on_host import AppOnHost, SlotOnHost
-    from deploy.survey.slot import Slot
 
 
 @dataclass
@@ -118,9 +117,9 @@ def surges(on: AppOnHost, environment: Environment) -> bool:
     )
 
 
-def landing(on: AppOnHost, environment: Environment) -> Slot:
+def landing(on: AppOnHost, environment: Environment) -> SlotOnHost:
     """The slot that the app's next release takes."""
-    return on.spare.slot if on.spare and surges(on, environment) else on.slot
+    return on.spare if on.spare and surges(on, environment) else on
 
 
 def _roll(parts: _Parts, goal: Goal, environment: Environment) -> None:
