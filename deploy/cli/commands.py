@@ -183,6 +183,7 @@ class _Command:
                 Signals(screen, asked.command("repair")) as signals,
                 opened.lease(self.scope.verb, patience_seconds, screen.say) as lease,
             ):
+                signals.abandon = lease.abandon
                 plan = self._plan(opened, make)
                 if self._is_agreed(opened, plan):
                     self._do(Rollout(opened, lease, screen, signals), plan, execute)

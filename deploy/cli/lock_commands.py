@@ -11,6 +11,7 @@ from deploy.errors import BadInput, Locked, Unreachable
 from deploy.hosts import records
 from deploy.hosts.lock import watch as other_holders
 from deploy.hosts.lock.view import faulty
+from deploy.hosts.lock.witness import Witness
 from deploy.run.report import ExitCode
 from deploy.screen import lock as lock_view
 from deploy.screen.console import Screen
@@ -88,7 +89,11 @@ def _watched(opened: Session, screen: Screen, *, quiet: bool = False) -> Watched
     """Watch the environment's lock for its time to live at most."""
     environment = opened.environment
     watch = partial(
-        other_holders.watch, environment.name, opened.everyone, environment.lock_ttl_seconds
+        other_holders.watch,
+        environment.name,
+        opened.everyone,
+        environment.lock_ttl_seconds,
+        has_ended=Witness().has_ended,
     )
     if quiet:
         return watch()

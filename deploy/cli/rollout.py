@@ -38,6 +38,8 @@ STOPPING = (
     "point will finish."
 )
 SHOWING = "showing the progress"
+RELEASE_SECONDS = 3.0
+"""How long a command that is aborted waits for its hosts to give up the lock."""
 AGAIN = "Press Ctrl-C again to abort at once (hosts may stay out of service)."
 
 
@@ -52,10 +54,14 @@ class Signals:
     NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def __init__(self, screen: Screen, repair: str) -> None:
-        """`repair`: what to type where hosts stay out of service."""
+        """`repair`: what to type where hosts stay out of service.
+
+        The attribute `abandon` is what releases the lock of a command that ends at once.
+        """
         self._screen, self._repair = screen, repair
         self._execution: Execution | None = None
         self._emit: Callable[[Event], None] = lambda _: None
+        self.abandon: Callable[[], object] = lambda: None
         self._first = 0
         self._interrupts = 0
         self._before: dict[int, Any] = {}
@@ -100,7 +106,12 @@ class Signals:
             raise SystemExit(128 + number)
         self._interrupts += number == signal.SIGINT
         if self._interrupts > 1:
-            streams.end(f"Aborted at once; hosts may be out of service. Next: {self._repair}")
+            if self._interrupts == 2:  # noqa: PLR2004 - a third one ends it without a word
+                streams.end(f"Aborted at once; hosts may be out of service. Next: {self._repair}")
+                # In a thread of its own: the one that was interrupted may hold what it needs.
+                release = threading.Thread(target=self.abandon, daemon=True)
+                release.start()
+                release.join(RELEASE_SECONDS)
             proxy.end_all()
             os._exit(int(ExitCode.INTERRUPTED))
         self._execution.stop(number)

@@ -23,9 +23,9 @@ from deploy.errors import BadInput, Unreachable
 from deploy.hosts import records
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.lease import Lease
+from deploy.hosts.lock.witness import Witness
 from deploy.hosts.route.routes import Routes
 from deploy.hosts.ssh import connect, fabric_keys, remote
-from deploy.hosts.ssh.remote import MOST_AT_ONCE
 from deploy.plan import assembly, candidate, preflight
 from deploy.steps.fleet import Fleet
 from deploy.survey import gather
@@ -119,13 +119,13 @@ class Session:
 
     def _greet(self) -> None:
         """Begin to connect to all hosts; a host's first command waits for that host alone."""
-        pool = self._stack.enter_context(ThreadPoolExecutor(max_workers=MOST_AT_ONCE))
+        pool = self._stack.enter_context(ThreadPoolExecutor(max_workers=remote.MOST_AT_ONCE))
         for connection in self.everyone.values():
             pool.submit(connection.greet)
 
     def _disconnect(self) -> None:
         """All at once: behind a proxy, the end of one takes paramiko a tenth of a second."""
-        with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
+        with ThreadPoolExecutor(max_workers=remote.MOST_AT_ONCE) as pool:
             for connection in self.everyone.values():
                 pool.submit(connection.close)
 
@@ -137,7 +137,7 @@ class Session:
         """
         self._greet()  # the lock asks one host first, and then all others
         holder = Holder.of_this_process(records.author(), what, self.environment.lock_ttl_seconds)
-        with Lease(self.scope, self.everyone, holder, has_ended=self._has_ended) as held:
+        with Lease(self.scope, self.everyone, holder, CLOCK, self._has_ended, Witness()) as held:
             try:
                 held.take(wait_seconds, tell)
             except Unreachable:

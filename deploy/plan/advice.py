@@ -37,7 +37,7 @@ def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) ->
     enforcing = [f.host.name for f in survey.hosts if f.selinux.lower() == "enforcing"]
     if enforcing:
         found.append(
-            f"SELinux is enforcing on {', '.join(enforcing)}: executables of a release get the type "
+            f"SELinux is enforcing on {', '.join(enforcing)}: a release's executables get the type "
             "bin_t, or what a rule of the host's own says (semanage fcontext); whatever else a "
             "service may not do is in the audit log"
         )

@@ -113,14 +113,21 @@ def assemble(
     warned: tuple[str, ...] = (),
     first: tuple[HostPlan, ...] = (),
     only: tuple[tuple[HostPlan, ...], ...] = (),
+    returns: bool = False,
 ) -> Plan:
     """The plan that takes hosts to their goals (by host name), batch by batch.
 
     purpose: the verb for the title, and the release of each app; first: host plans that go before
     all others, together, since they take nothing out; only: batches in place of those to the
-    goals. Raises BadInput for a plan that would leave less in service than the policy wants.
+    goals; returns: whether hosts that are out, and go where they were, go together before the
+    others. Raises BadInput for a plan that would leave less in service than the policy wants.
     """
     rollout = environment.rollout
+    out, goals = order.out_apart(goals) if returns else ({}, goals)
+    back = [host_steps.laid(goals_there, environment) for goals_there in out.values()]
+    busy = {host_plan.host for host_plan in first}
+    first = (*first, *(host_plan for host_plan in back if host_plan.host not in busy))
+    then = tuple(host_plan for host_plan in back if host_plan.host in busy)
     apps = tuple(app for app in environment.apps if app.name in purpose[1])
     sick, goals = order.sick_apart(goals)
     due = [facts for facts in survey.hosts if goals.get(facts.host.name)]
@@ -144,8 +151,10 @@ def assemble(
         for facts in survey.hosts
         if (host_plan := _ended(facts.host, environment, survey))
     )
-    batches = only or tuple(batch for batch in (first, ended, early, *cut) if batch)
-    together = [*batches[:-1], *order.windows(batches[-1], rollout.window)] if batches else []
+    batches = only or tuple(batch for batch in (first, then, ended, early, *cut) if batch)
+    # A window is for hosts that leave the load balancer: what goes before them takes nothing out.
+    window = rollout.window if only or cut else None
+    together = [*batches[:-1], *order.windows(batches[-1], window)] if batches else []
     switched = [
         (
             app,
@@ -171,17 +180,17 @@ def assemble(
             *advice.warnings(environment, apps, survey),
             *warned,
         ),
-        seconds=description.seconds(batches, survey.groups, rollout.window),
+        seconds=description.seconds(batches, survey.groups, window),
         minimums=tuple(
             {}
             if allow_downtime
-            else _minimums(environment, batch, in_service, last=batch is batches[-1])
+            else _minimums(environment, batch, in_service, window if batch is batches[-1] else 0)
             for batch in batches
         ),
         rollout=rollout,
         in_service={now.group.name: now for each in in_service.values() for now in each},
         tolerated=rollout.max_failures.hosts(len(survey.everyone)),
-        window=rollout.window or 0,
+        window=window or 0,
         mixed=any(is_mixed(survey.everywhere(app)) for app in apps),
         out=frozenset(
             facts.host.name
@@ -211,19 +220,17 @@ def _minimums(
     environment: Environment,
     batch: tuple[HostPlan, ...],
     in_service: Mapping[str, Sequence[InService]],
-    *,
-    last: bool,
+    window: int | None,
 ) -> dict[str, int]:
     """What must stay in service in each group, by its name, of the apps that the batch switches.
 
     Nothing of a group in which no target is healthy.
 
-    last: whether it is the batch that a window slides over.
+    window: how many hosts of it work at a time; 0 or None for all of them.
     """
     found: dict[str, int] = {}
-    window = environment.rollout.window
     for app in environment.apps:
-        size = out_at_once(batch, app, window if window and last else 0)
+        size = out_at_once(batch, app, window or 0)
         for now in in_service[app.name]:
             if size and now.healthy:
                 found[now.group.name] = now.minimum(environment.rollout, size)

@@ -176,15 +176,34 @@ def _starts(
 
 def _spec(slot: AppInSlot, opened: Opened, group: str, facts: HostFacts) -> spec.UnitSpec:
     """What the unit of one of the app's slots says; group: the service user's on its host."""
+    words, release = opened.words, opened.package.release.id
+    in_package = words[0] in opened.package.files
+    return unit_spec(slot, release, words, group, facts, in_package=in_package)
+
+
+def unit_spec(
+    slot: AppInSlot,
+    release: str,
+    command: tuple[str, ...],
+    group: str,
+    facts: HostFacts,
+    *,
+    in_package: bool,
+) -> spec.UnitSpec:
+    """What the unit of a release says, by the app's settings of today.
+
+    command: its words, `{port}` still in them; group: the service user's on the host; in_package: whether the first is a file of the
+    package.
+    """
     app, port = slot.settings, str(slot.port)
-    words = tuple(word.replace("{port}", port) for word in opened.words)
+    words = tuple(word.replace("{port}", port) for word in command)
     return spec.UnitSpec(
         app=app.name,
         port=slot.port,
-        release=opened.package.release.id,
+        release=release,
         description=f"{app.name}, a worker" if app.is_worker else f"{app.name} on port {port}",
         command=words,
-        executable_in_package=words[0] in opened.package.files,
+        executable_in_package=in_package,
         user=app.service_user,
         group=group,
         type=app.type,

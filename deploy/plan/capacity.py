@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deploy.aws.targets import ALL_ZONES
+from deploy.aws.targets import ALL_ZONES, State
 from deploy.errors import BadInput
 from deploy.survey import foreign_targets
 from deploy.survey.app_on_host import target_of
@@ -27,14 +27,14 @@ class InService:
 
     Attributes:
         group: The target group.
-        size: How many targets the group has, or shall have: shares are reckoned from all of them.
-            Those in a zone that traffic is shifted away from are none.
+        size: How many targets the group has, or shall have: shares are reckoned from all of them,
+            one for each host. Those in a zone that traffic is shifted away from are none.
         registered: How many targets AWS counts, when a group sends to unhealthy ones.
         healthy: Those in service.
         shifted: Those in a zone that traffic is shifted away from.
         targets: By host, the target of the slot in use.
-        zones: The availability zones of targets: those that AWS has them registered with, or
-            else those of their hosts. A target of all zones has none.
+        zones: The availability zones of registered targets: those that AWS has them registered
+            with, or else those of their hosts. A target of all zones has none.
     """
 
     group: TargetGroup
@@ -49,33 +49,45 @@ class InService:
     def of(cls, app: App, group: TargetGroup, survey: Survey) -> InService:
         """From a survey, in one of the app's groups.
 
-        A host that is left out has one target, whatever the load balancer says of it, and may
-        have it in whichever slot.
+        Each host counts once, in its slot in use. A slot beside that is ended before a batch goes
+        out, and a target that drains was deregistered: neither is capacity, nor counted as such.
+        A host that is left out has one target, whatever the load balancer says of it.
         """
         health = survey.health[group.arn]
         targets = {on.host: survey.target(group, on.host, on.app) for on in survey.everywhere(app)}
-        left_out = {
-            host: [target_of(group, host, slot) for slot in app.slots] for host in survey.left_out
+        own = set(targets.values())
+        others = {
+            host: [target_of(group, host, slot) for slot in app.slots]
+            for host in (*survey.left_out, *survey.other_hosts)
         }
-        zones = {target: host.zone for host, target in targets.items()}
-        others = (*survey.left_out, *survey.other_hosts)
-        zones |= {target_of(group, each, s): each.zone for each in others for s in app.slots}
-        zones |= {each: each.zone for each in (*targets.values(), *health) if each.zone}
-        known = health.keys() | set(targets.values())
+        spares = {target_of(group, host, slot) for host in targets for slot in app.slots} - own
+        listed = {its for its, state in health.items() if state.state is not State.DRAINING}
+        registered = (listed - spares) | own
+        for host, its in others.items():
+            # One that only drains is out for a while, and comes back in one of its slots.
+            is_member = host in survey.left_out or bool(health.keys() & set(its))
+            if is_member and not registered & set(its):
+                registered.add(its[0])
         shifted = {target for target, its in health.items() if its.is_shifted}
-        unlisted = [its for its in left_out.values() if not health.keys() & set(its)]
-        healthy = {target for target, its in health.items() if its.serves}
+        healthy = {target for target, its in health.items() if its.serves} - spares
         # One that is no host and does not serve is nothing that a policy could keep in service.
         strangers = {each.target for each in foreign_targets.find(survey, [app])} - healthy
-        registered = len(known - shifted) + len(unlisted)
+        second = {target for its in others.values() for target in _second(its, listed, healthy)}
+        zones = {target: host.zone for host, target in targets.items()}
+        zones |= {target: host.zone for host, its in others.items() for target in its}
+        zones |= {each: each.zone for each in (*targets.values(), *health) if each.zone}
         return cls(
             group,
-            registered - len(strangers - shifted),
-            registered,
+            len(registered - shifted - strangers - second),
+            len(registered - shifted),
             frozenset(healthy),
             frozenset(shifted),
             targets,
-            {target: zone for target, zone in zones.items() if zone != ALL_ZONES},
+            {
+                target: zone
+                for target, zone in zones.items()
+                if zone != ALL_ZONES and target in registered
+            },
         )
 
     @property
@@ -94,6 +106,14 @@ class InService:
         targets, and its zones in DNS.
         """
         return max(minimum(rollout, self.size, size), self.group.fewest(self.registered - size))
+
+
+def _second(
+    its: Sequence[Target], listed: AbstractSet[Target], healthy: AbstractSet[Target]
+) -> tuple[Target, ...]:
+    """A host's registered targets beside the one that counts, which is one that serves if any."""
+    mine = sorted((each for each in its if each in listed), key=lambda each: each not in healthy)
+    return tuple(mine[1:])
 
 
 def minimum(rollout: Rollout, fleet: int, size: int) -> int:

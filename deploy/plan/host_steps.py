@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from deploy.steps.drain import Drain
     from deploy.survey.app_on_host import AppOnHost, SlotOnHost
     from deploy.survey.check import Check
-    from deploy.survey.slot import Slot
 
 
 @dataclass
@@ -111,9 +110,9 @@ def surges(on: AppOnHost, environment: Environment) -> bool:
     )
 
 
-def landing(on: AppOnHost, environment: Environment) -> Slot:
+def landing(on: AppOnHost, environment: Environment) -> SlotOnHost:
     """The slot that the app's next release takes."""
-    return on.spare.slot if on.spare and surges(on, environment) else on.slot
+    return on.spare if on.spare and surges(on, environment) else on
 
 
 def _roll(parts: _Parts, goal: Goal, environment: Environment) -> None:
@@ -224,13 +223,14 @@ def left_over(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
     return (*found, ForgetOut(host, app))
 
 
-def emptied(at: SlotOnHost, environment: Environment, *, heeds_stop: bool = True) -> list[Drain]:
+def emptied(at: SlotOnHost, environment: Environment, *, heeds_stop: bool = True) -> list[Step]:
     """What comes before a unit is stopped: its drain, or a look where only another way leads to it.
 
     Nothing where none runs, or where what runs never served.
     """
     if at.is_registered:
-        return [drained(at, environment, heeds_stop=heeds_stop)]
+        drain = drained(at, environment, heeds_stop=heeds_stop)
+        return [quiet_drain.unless_idle(at, drain)]
     seconds = environment.propagation_seconds
     look = WaitDrained(at.host, at.app, seconds, heeds_stop, is_out=True)
     return [look] if at.may_have_served else []

@@ -93,6 +93,26 @@ def sick_apart(
     return sick, rest
 
 
+def out_apart(
+    goals: Mapping[str, tuple[Goal, ...]],
+) -> tuple[dict[str, tuple[Goal, ...]], dict[str, tuple[Goal, ...]]]:
+    """Goals of hosts whose apps get no requests, and all the rest.
+
+    The former take no capacity, however many go at once. An unhealthy target is not among them: a
+    group without a healthy one sends to all that are registered (ALB guide, target group health).
+    """
+    out = {host: mine for host, mine in goals.items() if mine and all(map(_is_idle, mine))}
+    return out, {host: mine for host, mine in goals.items() if host not in out}
+
+
+def _is_idle(goal: Goal) -> bool:
+    """Whether an app is in no group, nor in its other slot; of a worker, whether it is down."""
+    on = goal.on
+    if on.is_worker:
+        return not on.is_up
+    return not (on.may_receive or (on.spare and on.spare.may_receive))
+
+
 def _is_out(goal: Goal) -> bool:
     """Whether an app is out of service now. A worker is no capacity, and goes with its batch."""
     return not goal.on.is_worker and not goal.on.is_healthy_somewhere

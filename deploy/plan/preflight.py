@@ -70,7 +70,14 @@ def _surge(environment: Environment, survey: Survey) -> Iterator[str]:
                 "slot would vouch for the other; set its health check port to `traffic-port`, or "
                 "`strategy: rolling`"
             )
-        due = [on for on in survey.everywhere(app) if host_steps.surges(on, environment)]
+        # A target that still drains from its last time is listed, and comes back as the same one.
+        due = [
+            on
+            for on in survey.everywhere(app)
+            if host_steps.surges(on, environment)
+            and on.spare
+            and survey.target(group, on.host, on.spare.app) not in survey.health[group.arn]
+        ]
         added[group.arn] = added.get(group.arn, 0) + len(due)
     yield from _over_quota(survey, added)
 

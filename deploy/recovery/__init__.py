@@ -3,4 +3,5 @@
 failed_host: the steps that leave a host whole, as a recovery   repair: the plan for a killed deploy
 failed_recovery: the same where one of these fails too          shared_target: apps behind one proxy
 rollback -> newest_run -> history -> chronology
+stored_units: a unit for a slot that the app did not have when a release was deployed
 """

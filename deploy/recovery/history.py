@@ -43,7 +43,7 @@ class Past:
         fleet = survey.everywhere(app)
         return cls(
             app,
-            {on.host.name: host_steps.landing(on, environment) for on in fleet},
+            {on.host.name: host_steps.landing(on, environment).slot for on in fleet},
             {on.host.name: on.slot for on in fleet},
         )
 
@@ -210,18 +210,20 @@ class Past:
                     f"{host}: {self.app.name} {release} failed there before{why}; name it to go "
                     f"back to it: --app {self.app.name} --to {release}",
                 )
-            elif mine and slot.can_run(mine[-1]):
+            elif mine and slot.can_be_given(mine[-1]):
                 found[host] = mine[-1]
-            elif is_previous(release):
+            elif mine and release in slot.releases and mine[-1].kept in slot.stored:
                 problems[host] = (
-                    f"{host}: {self.app.name}: {release} is not on {host} any more, or never was; "
-                    f"put the unit's file back, or leave the host out: --skip-host {host}",
+                    f"{host}: {self.app.name}: {release} was deployed for other `ports:`, and its "
+                    "unit cannot be made for these, since settings changed; deploy its package "
+                    f"instead ({instead})",
                 )
             else:
-                problems[host] = (
-                    f"{host}: {self.app.name}: {release} is not on {host} any more, or never was; "
-                    f"deploy its package instead ({instead})",
-                )
+                then = f"deploy its package instead ({instead})"
+                if is_previous(release):
+                    then = f"put the unit's file back, or leave the host out: --skip-host {host}"
+                gone = f"{release} is not on {host} any more, or never was"
+                problems[host] = (f"{host}: {self.app.name}: {gone}; {then}",)
         return found, problems
 
     def nothing(self) -> str:

@@ -105,15 +105,15 @@ def _made(given: Environment, survey: Survey, scope: Scope) -> Plan:
             staging.append(HostPlan(facts.host, tuple(partial)))
         if repaired:
             first.append(HostPlan(facts.host, tuple(repaired), apart=True))
-    names = {app.name: "as last deployed" for app in environment.apps}
     made = assembly.assemble(
         environment,
-        ("Repair", names),
+        ("Repair", {app.name: "as last deployed" for app in environment.apps}),
         goals,
         tuple(staging),
         survey,
         warned=(*lost, *half_adopted.notes(environment, survey, scope)),
         first=tuple(first),
+        returns=True,
     )
     return replace(made, tolerated=made.tolerated + len(made.left_out))
 
@@ -221,10 +221,9 @@ def _taken_out(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
     if not on.may_receive:
         is_up = on.slot.unit_state.is_running and not on.drains_by_address
         return tuple(host_steps.emptied(on, environment)) if is_up else ()
-    return (
-        DeregisterTarget(on.host, on.app, was_healthy=False),
-        WaitDrained(on.host, on.app, quiet_drain.full_seconds(on, environment)),
-    )
+    drain = WaitDrained(on.host, on.app, quiet_drain.full_seconds(on, environment))
+    out = DeregisterTarget(on.host, on.app, was_healthy=False)
+    return (out, quiet_drain.unless_idle(on, drain))
 
 
 def _address_drained(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:

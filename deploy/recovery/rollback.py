@@ -9,7 +9,7 @@ from deploy.errors import BadInput
 from deploy.hosts.records import Kind
 from deploy.plan import assembly, exclusion, fitness, host_steps
 from deploy.plan.host_plan import Goal, HostPlan
-from deploy.recovery import newest_run
+from deploy.recovery import newest_run, stored_units
 from deploy.recovery.history import Past
 from deploy.settings.scope import Scope
 from deploy.steps.answers import ProveStillPrevious
@@ -55,6 +55,7 @@ def make(
         BadInput: There is no such release, several runs are the newest, or more hosts cannot go
             back than may fail.
     """
+    survey = stored_units.rendered(environment, survey)
     asked = scope or Scope(environment.name, "rollback", ("--to", to) if to else ())
     found = exclusion.joined(problems or {})
     try:
@@ -143,7 +144,7 @@ def back(
     staging: list[HostPlan] = []
     for facts in survey.hosts:
         due: list[Goal] = []
-        proofs: list[Step] = []
+        steps: list[Step] = []
         for app in environment.asked_apps:
             record = wanted[app.name].get(facts.host.name)
             if record is None:
@@ -151,15 +152,19 @@ def back(
             on = survey.on(facts.host, app)
             slot = on.slot
             if slot.runs(record.release, record.unit_digest) and on.is_healthy and not slot.out:
-                proofs.append(_proof(on, record))
+                steps.append(_proof(on, record))
                 continue
             left = "" if slot.runs_previous else slot.running_release or slot.link
             failed_release = left if left != record.release else ""
-            wanted_now = (record.release, record.unit_digest)
+            at = host_steps.landing(on, environment)
+            stage = stored_units.staged(at, record, facts.systemd)
+            steps += [stage] if stage else []
+            digest = stage.units[0].digest if stage else record.unit_digest
+            wanted_now = (record.release, digest)
             due.append(Goal(on, *wanted_now, failed_release, Kind.ROLLBACK, is_new=False))
         goals[facts.host.name] = tuple(due)
-        if proofs:
-            staging.append(HostPlan(facts.host, tuple(proofs)))
+        if steps:
+            staging.append(HostPlan(facts.host, tuple(steps)))
     releases = {
         app: ", ".join(sorted({record.release for record in records.values()}))
         for app, records in wanted.items()
@@ -192,6 +197,7 @@ def take_back(
 
     Each host that cannot is left where it is: it counts as a failure, and stops no other.
     """
+    survey = stored_units.rendered(environment, survey)
     everyone = {host.name: host for host in survey.everyone}
     due = {host for records in wanted.values() for host in records}
     unread = {host: (why,) for host, why in survey.unreachable.items()}
@@ -200,7 +206,9 @@ def take_back(
         for facts in survey.hosts
         for app in environment.asked_apps
         if (record := wanted[app.name].get(facts.host.name))
-        and not host_steps.landing(survey.on(facts.host, app), environment).can_run(record)
+        and not host_steps.landing(survey.on(facts.host, app), environment).slot.can_be_given(
+            record
+        )
     }
     down = _partners_down(environment, survey, wanted)
     all_ = exclusion.joined(unread, gone, down)

@@ -1,16 +1,71 @@
-"""Whether a drain may end when the host is quiet: what speaks against it, and why."""
+"""Whether a drain may end when the host is quiet, or need not begin: what speaks against it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+from deploy.errors import RemoteError, Unreachable
+from deploy.steps.base import OnHost, Phase
+from deploy.survey import unit_state
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from deploy.aws.targets import TargetGroup
     from deploy.settings.app import App
     from deploy.settings.environment import Environment
+    from deploy.steps.base import Step
+    from deploy.steps.fleet import Fleet
     from deploy.survey.app_on_host import SlotOnHost
     from deploy.survey.facts import Survey
+
+
+def is_idle(at: SlotOnHost) -> bool:
+    """Whether no request can be under way in a slot: nothing runs there, and AWS agrees.
+
+    A target that is healthy in a group has something that answers, whatever the host shows: in a
+    container, or behind a rule of its packet filter. An address that drains is waited for anyway.
+    """
+    units = {at.slot.unit_state.active, at.slot.replaces.active}
+    has_process = not units <= unit_state.ENDED or bool(at.slot.listeners)
+    return not (has_process or at.is_healthy_somewhere or at.drains_by_address)
+
+
+def unless_idle(at: SlotOnHost, drain: Step) -> Step:
+    """A slot's drain, which need not begin where nothing runs there."""
+    return DrainIfBusy(at.host, at.app, drain) if is_idle(at) else drain
+
+
+@dataclass(frozen=True)
+class DrainIfBusy(OnHost):
+    """Let a slot drain in which nothing ran when this was planned, if something runs there now.
+
+    A host that was starting up may have begun to serve since.
+
+    drain: what is done then.
+    """
+
+    phase = Phase.DRAIN
+
+    drain: Step = field(compare=False)
+
+    def longest_seconds(self, groups: Sequence[TargetGroup]) -> float:
+        """Return how long it may take at most."""
+        return self.drain.longest_seconds(groups)
+
+    def run(self, fleet: Fleet) -> None:
+        """Ask the host what runs; a host that does not say counts as busy."""
+        script = unit_state.has_ended(self.app.name, self.app.unit_name, self.app.port)
+        try:
+            has_ended = fleet.remote(self.host).ask(script)
+        except (RemoteError, Unreachable):
+            has_ended = False
+        if not has_ended:
+            self.drain.run(fleet)
+
+    def __str__(self) -> str:
+        return f"see that nothing runs in {self.app.unit_name}; otherwise {self.drain}"
 
 
 def full_seconds(at: SlotOnHost, environment: Environment) -> float:

@@ -125,7 +125,8 @@ def _programs(environment: Environment, *, settled: bool) -> tuple[Program, ...]
     programs += [*read.survey_host(environment.name), *instance_identity.question()]
     for app in environment.apps:
         name, user, file = app.name, app.service_user, app.environment_file
-        programs.append(read.survey_app(name, user, app.replaces, file))
+        units = [slot.unit_name for slot in app.slots]
+        programs.append(read.survey_app(name, user, app.replaces, file, units))
         programs += [read.survey_previous(name, app.replaces)] if app.replaces else []
         programs += ownership.look(name, user, file)
     slots = [slot for app in environment.apps for slot in app.slots]

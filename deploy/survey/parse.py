@@ -72,6 +72,7 @@ def _parse_slot(app: AppInSlot, reader: Reader) -> Slot:
             for file in reader.every(f"{name}.kept", _kept)
             if file.endswith(f".{app.unit_name}")
         ),
+        stored=_stored(reader, name),
         partial=dict(reader.every(f"{name}.partial", _partial)),
         group=reader.first(f"{name}.group", values.name) or "",
         listeners=tuple(reader.every(f"{slot}.listener", listener)),
@@ -120,6 +121,19 @@ def _kept(text: str) -> str | None:
         values.name(unit.split("@")[0]),
     )
     return None if None in names or values.unit_name(f"{unit}.service") is None else text
+
+
+def _stored(reader: Reader, app: str) -> dict[str, dict[str, str]]:
+    """The texts of stored units, by Record.kept and the unit's name."""
+    found: dict[str, dict[str, str]] = {}
+    for text in reader.every(f"{app}.stored", str):
+        file, _, unit_text = text.partition("\n")
+        kept, at, rest = file.rpartition(f".{app}@")
+        if _kept(file) is None or not at:
+            reader.unknown.append(f"{app}.stored")
+        else:
+            found.setdefault(kept, {})[f"{app}@{rest}"] = unit_text
+    return found
 
 
 def _partial(text: str) -> tuple[str, int] | None:

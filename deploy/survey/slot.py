@@ -108,6 +108,9 @@ class Slot:
         bad: Releases that failed here.
         marks: What is written down of those that lie here, where it can be read.
         kept: This slot's units that lie here, as Record.kept names them.
+        stored: The texts of units that lie here of a release of which another slot has none, by
+            Record.kept and the unit's name.
+        rendered: Units that can be made of these for all slots, by Record.kept.
         partial: Releases whose upload never ended, with the KiB that lie here.
         group: The service user's group; empty if there is no such user.
         has_rehearsal: Whether a deploy that was cut off left a rehearsal of the app.
@@ -131,6 +134,8 @@ class Slot:
     bad: frozenset[str] = frozenset()
     marks: Mapping[str, Mark] = field(default_factory=dict)
     kept: frozenset[str] = frozenset()
+    stored: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    rendered: Mapping[str, tuple[RenderedUnit, ...]] = field(default_factory=dict)
     partial: dict[str, int] = field(default_factory=dict)
     group: str = ""
     listeners: tuple[Listener, ...] = ()
@@ -209,3 +214,8 @@ class Slot:
         if record.is_previous:
             return record.release == self.previous_name and self.replaces.is_loaded
         return record.release in self.releases and record.kept in self.kept
+
+    def can_be_given(self, record: Record) -> bool:
+        """Whether it can run a record, where need be with a unit that is made for it first."""
+        is_made = record.release in self.releases and record.kept in self.rendered
+        return is_made or self.can_run(record)

@@ -74,6 +74,11 @@ def render(
     return RenderedUnit(f"{spec.app}@{spec.port}.service", text, digest)
 
 
+def filled(own_template: Path | None, spec: UnitSpec, systemd_version: int, digest: str) -> str:
+    """Give the text of a unit with this digest in it, whatever its own would be."""
+    return _fill(own_template or DEFAULT_TEMPLATE, spec, systemd_version, digest)
+
+
 def _fill(path: Path, spec: UnitSpec, systemd_version: int, digest: str) -> str:
     text = template.fill(path, template_variables(spec, systemd_version) | {"digest": digest})
     return syntax.without(text, "Service", spec.removed)

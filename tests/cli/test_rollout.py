@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from deploy.cli import rollout
 from deploy.cli.rollout import AGAIN, STOPPING, Signals
 from deploy.events.event import Event, StopAsked
 from deploy.screen import streams
@@ -150,3 +151,33 @@ def test_only_a_second_interrupt_aborts_at_once_and_says_what_to_type(
         "Aborted at once; hosts may be out of service. Next: inv repair --env lab",
         128 + signal.SIGINT,
     ]
+
+
+def test_p9_an_aborted_command_releases_its_lock_where_that_is_quick(
+    screen: PaperScreen, execution: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a thread of its own, for a while; a third Ctrl-C does not wait for it."""
+    done: list[str] = []
+    waits = threading.Event()
+
+    def leave(code: int) -> None:
+        done.append(f"exit {code}")
+        raise SystemExit(code)
+
+    def abandon() -> None:
+        assert threading.current_thread() is not threading.main_thread()
+        done.append("released")
+        waits.wait(PATIENCE_SECONDS)
+
+    monkeypatch.setattr(streams, "end", lambda _: done.append("said"))
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(rollout, "RELEASE_SECONDS", 0.2)
+    with signals(screen) as heard:
+        heard.abandon = abandon
+        heard.guide(cast("Execution", execution))
+        raised(signal.SIGINT)
+        for _ in range(2):
+            with pytest.raises(SystemExit):
+                raised(signal.SIGINT)
+    waits.set()
+    assert done == ["said", "released", "exit 130", "exit 130"]

@@ -63,6 +63,9 @@ class Held:
     def lease(self, *_: object) -> Held:
         return Held()
 
+    def abandon(self) -> None:
+        pass
+
 
 @pytest.fixture
 def pipeline(monkeypatch: pytest.MonkeyPatch) -> Any:

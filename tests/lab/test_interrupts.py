@@ -72,6 +72,7 @@ def test_p9_a_cis_cancel_is_one_interrupt_and_a_second_one_ends_at_once(
         ran = running.wait()
         assert ran.code == 130, ran.output
         assert "Aborted at once" in ran.output
+        assert project.status()["lock"] == "", "it was released in order"
         mended = project.inv("repair", "--env", "lab")
         assert mended.code == 0, mended.output
     assert load.result.failed == 0, load.result.failures

@@ -185,3 +185,56 @@ def test_rolling_works_in_the_slot_that_a_surge_left_in_use(surging: Project, la
     assert count.least == len(lab.hosts) - 2
     at_rest(lab, 5001)
     assert set(surging.releases().values()) == {"3.0.0"}
+
+
+def test_p1_a_release_of_before_the_second_port_is_gone_back_to_in_the_new_slot(
+    project: Project, lab: Lab
+) -> None:
+    """Its unit is made there for the slot that it never had."""
+    project.install("1.0.0")
+    project.build("2.0.0")
+    assert project.deploy("2.0.0").code == 0
+    project.web["ports"] = [5000, 5001]
+    project.environment["rollout"] = {"strategy": "surge"}
+    project.configure()
+    with Load(lab.url("web"), rate=MODEST_RATE) as load, Count(lab) as count:
+        ran = project.inv("rollback", "--env", "lab", "--yes")
+    assert ran.code == 0, ran.output
+    assert load.result.failed == 0, load.result.failures
+    assert count.least == len(lab.hosts)
+    at_rest(lab, 5001)
+    assert set(project.releases().values()) == {"1.0.0"}
+
+
+def test_p1_a_rolling_deploy_right_after_a_surge_counts_each_host_once(
+    surging: Project, lab: Lab
+) -> None:
+    """The old slots' targets drain for longer than it takes to type the next command."""
+    set_delay(lab, "web-lab", 60)
+    surging.environment["rollout"] = {"strategy": "surge", "drain": "quiet"}
+    surging.configure()
+    surging.build("2.0.0")
+    assert surging.deploy("2.0.0").code == 0
+    assert "draining" in lab.health("web-lab").values()
+    surging.environment["rollout"] = {"batch": 2, "drain": "quiet"}
+    surging.configure()
+    surging.build("3.0.0")
+    with Load(lab.url("web"), rate=MODEST_RATE) as load, Count(lab) as count:
+        ran = surging.deploy("3.0.0")
+    assert ran.code == 0, ran.output
+    assert load.result.failed == 0, load.result.failures
+    assert count.least == len(lab.hosts) - 2
+    assert set(surging.releases().values()) == {"3.0.0"}
+
+
+def test_a_slot_that_was_disabled_without_a_reload_is_no_work(surging: Project, lab: Lab) -> None:
+    """The property stays `enabled`, and systemd 253 and newer report every unit as changed."""
+    surging.build("2.0.0")
+    assert surging.deploy("2.0.0").code == 0
+    for host in lab.hosts:
+        lab.shell(host, "systemctl enable --no-reload web@5000.service")
+        lab.shell(host, "systemctl daemon-reload; systemctl show web@5000.service >/dev/null")
+        lab.shell(host, "systemctl disable --no-reload web@5000.service")
+    ran = surging.deploy("2.0.0", "--dry-run")
+    assert ran.code == 0, ran.output
+    assert "Every host is current: nothing is changed." in ran.output

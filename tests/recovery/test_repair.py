@@ -85,7 +85,7 @@ LEFT: dict[str, tuple[Slot, Health, list[str]]] = {
     "stopped while it drains": (
         slot(out=NOTE, unit_state=STOPPED, running_release="", running_unit_digest=""),
         DRAINING,
-        ["WaitDrained", "StopUnit", *SWITCHED],
+        ["DrainIfBusy", "StopUnit", *SWITCHED],
     ),
     "the link switched, not started": (
         slot(out=NOTE, unit_state=STOPPED, running_release="", running_unit_digest="", link=NEW),
@@ -181,13 +181,64 @@ def test_what_cannot_be_mended_is_said_and_left_alone(
     assert any(text.startswith("host-1: web ") and words in text for text in plan.warnings)
 
 
-def test_hosts_that_need_no_switch_go_in_together_before_the_others() -> None:
+def test_hosts_that_are_out_go_in_together_before_those_that_leave_first() -> None:
     out = [builders.facts(n, {"web": slot(out=NOTE)}) for n in (1, 2)]
-    broken = builders.facts(3, {"web": switched_to_new()})
-    seen = builders.survey([*out, broken], dict.fromkeys(("host-1", "host-2", "host-3"), GONE))
-    plan = repair.make(builders.environment(), seen)
+    broken = [builders.facts(n, {"web": switched_to_new()}) for n in (3, 4)]
+    serving = [builders.facts(n, {"web": switched_to_new(unit_digest="")}) for n in (5, 6)]
+    states = dict.fromkeys(("host-1", "host-2", "host-3"), GONE) | {"host-4": DRAINING}
+    seen = builders.survey([*out, *broken, *serving], states)
+    policy = {"min_in_service": 1}
+    plan = repair.make(builders.environment(rollout=policy), seen)
     hosts = [[host_plan.host.name for host_plan in batch] for batch in plan.batches]
-    assert hosts == [["host-1", "host-2"], ["host-3"]]
+    assert hosts == [["host-1", "host-2", "host-3", "host-4"], ["host-5"], ["host-6"]]
+    windowed = repair.make(builders.environment(batch=None, rollout=policy | {"window": 1}), seen)
+    assert [windowed.at_a_time(number) for number in (1, 2)] == [0, 1]
+
+
+def test_a_window_does_not_make_hosts_that_are_out_return_in_turn() -> None:
+    hosts = [builders.facts(n, {"web": slot(out=NOTE)}) for n in (1, 2, 3)]
+    seen = builders.survey(hosts, dict.fromkeys(("host-1", "host-2", "host-3"), GONE))
+    plan = repair.make(builders.environment(batch=None, rollout={"window": 1}), seen)
+    assert (len(plan.batches), plan.at_a_time(1), plan.window) == (1, 0, 0)
+    assert plan.seconds == 10.0, "their proofs and health checks, at once"
+
+
+def test_p2_hosts_of_a_group_without_a_healthy_target_are_repaired_in_turn() -> None:
+    """It sends requests to all of them: together they would leave it empty."""
+    hosts = [builders.facts(n, {"web": switched_to_new(unit_digest="")}) for n in (1, 2, 3)]
+    seen = builders.survey(hosts, dict.fromkeys(("host-1", "host-2", "host-3"), UNHEALTHY))
+    plan = repair.make(builders.environment(), seen)
+    assert [len(batch) for batch in plan.batches] == [1, 1, 1]
+
+
+def test_a_host_returns_in_turn_where_another_app_of_it_serves_and_is_switched() -> None:
+    apps = (builders.app(), builders.app("api", 6000))
+    broken = {
+        "web": switched_to_new(),
+        "api": builders.slot(rendered=builders.unit("api@6000.service")),
+    }
+    wrong = replace(broken["api"], link=NEW, unit_digest="", out=NOTE)
+    hosts = [builders.facts(1, broken), builders.facts(2, broken | {"api": wrong})]
+    hosts.append(builders.facts(3, {"web": slot(), "api": broken["api"]}))
+    seen = builders.survey(hosts, apps=apps)
+    for number in (1, 2):
+        builders.see(seen, apps[0].at(5000), number, GONE)
+    plan = repair.make(builders.environment(*apps, rollout={"min_in_service": 1}), seen)
+    first, *rest = [[each.host.name for each in batch] for batch in plan.batches]
+    assert first == ["host-1"], "on which nothing else is touched"
+    assert rest == [["host-2"], ["host-2"]], "the sick app apart"
+
+
+@pytest.mark.parametrize(("active", "batches"), [("inactive", [3]), ("active", [1, 1, 1])])
+def test_workers_that_are_down_start_together_and_those_that_run_in_turn(
+    active: str, batches: list[int]
+) -> None:
+    worker = builders.worker()
+    state = UnitState("loaded", active, "x", "enabled", 0)
+    left = slot(unit_state=state, link=NEW, out=NOTE)
+    seen = builders.survey([builders.facts(n, {"jobs": left}) for n in (1, 2, 3)], apps=[worker])
+    plan = repair.make(builders.environment(worker), seen)
+    assert [len(batch) for batch in plan.batches] == batches
 
 
 def test_a_sick_release_leaves_the_group_before_the_unit_of_before_takes_its_place() -> None:

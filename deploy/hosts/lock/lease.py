@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Self
 
 from deploy.clock import CLOCK, Clock
 from deploy.errors import ConnectionLost, DeployError, LockDisputed, Locked, LockLost, Unreachable
-from deploy.hosts.lock import view, watch
+from deploy.hosts.lock import watch
 from deploy.hosts.lock.claim import DROP_SECONDS, Claim
 from deploy.hosts.lock.heartbeat import Heartbeat
 from deploy.hosts.lock.watch import BEATS_IN_TTL
+from deploy.hosts.lock.witness import NOWHERE, Witness
 from deploy.hosts.scripts import lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from deploy.hosts.lock.holder import Holder
     from deploy.hosts.ssh.remote import Remote
@@ -27,8 +28,8 @@ FRESH_SECONDS = 1.0
 Shorter than any time to live, which is how long another watches first."""
 MOST_TRIES = 5
 """How often the lock is tried while others come and go, and the time to wait is over."""
-NAMED = 5
-"""How many hosts of a holder a message names."""
+LATE_SECONDS = 2.0
+"""How long what a killed process had sent to AWS may take to show there: 1 s was seen."""
 
 
 class Lease:
@@ -47,13 +48,14 @@ class Lease:
         holder: Holder,
         clock: Clock = CLOCK,
         has_ended: Callable[[str], bool] = lambda _: False,
+        witness: Witness | None = None,
     ) -> None:
         """Take nothing yet.
 
-        scope: what the command was asked for; its environment is locked. remotes: those of all
-        the environment's hosts. has_ended: whether a host, by name, never comes back.
+        scope: what the command was asked for, which names the environment. remotes: those of all
+        its hosts. has_ended: whether a host, by name, never comes back. witness: of this machine.
         """
-        self._has_ended = has_ended
+        self._has_ended, self._witness = has_ended, witness or Witness(NOWHERE)
         self._scope = scope
         self._look = scope.command("lock.status")
         environment = self._environment = scope.environment
@@ -79,6 +81,16 @@ class Lease:
         if self._beating.acquire(timeout=DROP_SECONDS):
             self._beating.release()
         self._claim.withdraw()
+        self._witness.end()
+
+    def abandon(self) -> None:
+        """Release the lock of a process that ends at once, whatever its threads do meanwhile.
+
+        Hosts refuse what those still send, and `confirm` what they would ask of AWS.
+        """
+        self._closed.set()
+        self._heartbeat.lost.set()
+        self._claim.withdraw()
 
     def when_lost(self, act: Callable[[], object]) -> None:
         """Have `act` called once the lock is known to be lost."""
@@ -91,6 +103,7 @@ class Lease:
         a majority; Unreachable where too few hosts answer.
         """
         self._tell = tell
+        self._witness.begin(self._holder.token)
         end, tries = self._clock.monotonic() + wait_seconds, 0
         left: Mapping[str, str] = {}
         files: Mapping[str, bytes] = {}
@@ -108,6 +121,7 @@ class Lease:
                 ignored=aside,
                 to_the_end=yields,
                 clock=self._clock,
+                has_ended=self._witness.has_ended,
             )
             alive = seen.alive()
             if self._clock.monotonic() >= end and (alive or tries >= MOST_TRIES):
@@ -116,10 +130,13 @@ class Lease:
                 known.add(alive.token)
             stubborn = refused & claim.others.keys() if tries > 1 and not alive else ()
             left, files = seen.left(), seen.view.files
-            aside = self._set_aside(seen, stubborn, aside)
+            aside = seen.aside(stubborn, aside, self._file)
             refused = frozenset(claim.others)
             if other.token in left.values():
-                tell(f"{other} shows no life for {other.ttl_seconds:g} s: taking over")
+                has_ended = self._witness.has_ended(other.token)
+                silent = f"shows no life for {other.ttl_seconds:g} s"
+                tell(f"{other} {'has ended here' if has_ended else silent}: taking over")
+                self._clock.sleep(LATE_SECONDS * has_ended)
             elif not alive:
                 self._clock.sleep(random.uniform(0, min(tries, 4) / 4))  # noqa: S311
         if problems := self._claim.problems():
@@ -153,27 +170,10 @@ class Lease:
             )
         raise Unreachable(f"{needs}: {claim.problems()}")
 
-    def _set_aside(
-        self, seen: watch.Watched, stubborn: Iterable[str], before: Mapping[str, str]
-    ) -> Mapping[str, str]:
-        """Return the hosts to do without: fewer than half, which show what the others do not.
-
-        stubborn: hosts that refused twice for a holder of whom nothing was seen between.
-        """
-        astray = {
-            name: f"{name}: {self._file} names a holder that the majority does not know"
-            for name in seen.astray() | set(stubborn)
-        }
-        found = {**before, **astray}
-        return found if len(found) <= view.faulty(len(self._remotes)) else before
-
     def _refusal(self, seen: watch.Watched, holder: Holder) -> str:
-        hosts = seen.view.hosts_of(holder.token)
-        named = ", ".join(hosts[:NAMED]) + (" …" if len(hosts) > NAMED else "")
-        return (
-            f"{self._environment} is locked: {holder}, alive ({self._file} on {named}); wait for "
-            f"it with --wait-lock 15m, or look: {self._look}"
-        )
+        where = f"alive ({self._file} on {seen.where(holder.token)})"
+        wait = f"wait for it with --wait-lock 15m, or look: {self._look}"
+        return f"{self._environment} is locked: {holder}, {where}; {wait}"
 
     def widen(self) -> None:
         """Keep the lock on hosts, too, that did not answer when it was taken."""

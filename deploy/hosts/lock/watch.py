@@ -13,13 +13,15 @@ from deploy.hosts.scripts import lock
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from deploy.hosts.lock.holder import Holder
     from deploy.hosts.scripts.script import Script
     from deploy.hosts.ssh.remote import Remote
 
 BEATS_IN_TTL = 4
+NAMED = 5
+"""How many hosts of a holder a message names."""
 
 
 class Life(enum.Enum):
@@ -81,6 +83,26 @@ class Watched:
             if name not in astray and self.life(holder.token) is Life.DEAD
         }
 
+    def aside(
+        self, stubborn: Iterable[str], before: Mapping[str, str], file: str
+    ) -> Mapping[str, str]:
+        """Return the hosts to do without: fewer than half, which show what the others do not.
+
+        stubborn: hosts that refused twice for a holder of whom nothing was seen between; before:
+        those that were done without so far; file: the lock's path.
+        """
+        astray = {
+            name: f"{name}: {file} names a holder that the majority does not know"
+            for name in self.astray() | set(stubborn)
+        }
+        found = {**before, **astray}
+        return found if len(found) <= faulty(self.view.size) else before
+
+    def where(self, token: str) -> str:
+        """Return the hosts that show a token, in words; of many, the first ones."""
+        hosts = self.view.hosts_of(token)
+        return ", ".join(hosts[:NAMED]) + (" …" if len(hosts) > NAMED else "")
+
 
 def look(environment: str, remotes: Mapping[str, Remote]) -> Watched:
     """Look once: no holder is seen to live, nor proven dead."""
@@ -95,12 +117,15 @@ def watch(
     ignored: Mapping[str, str] | None = None,
     to_the_end: bool = False,
     clock: Clock = CLOCK,
+    has_ended: Callable[[str], bool] = lambda _: False,
 ) -> Watched:
     """Look at the lock again and again until it is known which of its holders live.
 
     ttl_seconds: how long to watch holders that no majority shows; one that is on more hosts than
     may lie is watched for its own time to live. ignored: hosts not to look at, and why.
     to_the_end: watch on where no host shows a holder any more, and fewer than half did before.
+    has_ended: whether the holder with a token is known to have ended; all of them: one look is
+    enough.
 
     Never by clocks or process ids, which two machines do not share. What counts is a change
     after the first look, on each host: a holder that was killed in the middle of a beat left two
@@ -133,6 +158,7 @@ def watch(
             frozenset(name for name, shown_there in tokens.items() if len(shown_there) > 1),
         )
         proven = any(len(hosts) > faulty(view.size) for hosts in grown.values())
+        proven |= bool(view.holders) and all(has_ended(h.token) for h in view.holders.values())
         if proven or began >= end or not (view.holders or (to_the_end and not times)):
             return seen
         pause = min([ttl_seconds, *times.values()]) / BEATS_IN_TTL / 2

@@ -35,8 +35,14 @@ def survey_host(environment: str) -> tuple[Program, ...]:
     return lock.survey_lock(environment), program("survey_host", *TOOLS.split())
 
 
-def survey_app(app: str, user: str, replaces: str | None, environment_file: str | None) -> Program:
-    """Facts about an app on the host, with keys `<app>.…`."""
+def survey_app(
+    app: str,
+    user: str,
+    replaces: str | None,
+    environment_file: str | None,
+    units: Iterable[str] = (),
+) -> Program:
+    """Facts about an app on the host, with keys `<app>.…`; units: those of its slots."""
     return program(
         "survey_app",
         values.checked(values.name, app),
@@ -45,6 +51,7 @@ def survey_app(app: str, user: str, replaces: str | None, environment_file: str 
         DIGEST_BITS,
         values.checked(values.unit_name, replaces) if replaces else "",
         environment_file or "",
+        *(values.checked(values.unit_name, unit) for unit in units),
     )
 
 

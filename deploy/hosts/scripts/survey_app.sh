@@ -1,9 +1,11 @@
 # shellcheck shell=sh
 # Facts about an app on the host, with keys `<app>.…`.
 # $1: app; $2: user; $3: how many lines of the history; $4: the digests' bits; $5: the unit that it
-# replaces, or nothing; $6: its environment file, or nothing.
+# replaces, or nothing; $6: its environment file, or nothing; then the units of its slots.
 app=$1 user=$2 lines=$3 bits=$4 replaces=$5 environment_file=$6
-base=/srv/$1 records=/srv/$1/records
+shift 6
+slots=$*
+base=/srv/$app records=/srv/$app/records
 is_plain() { [ -f "$1" ] && [ ! -L "$1" ]; }
 for d in "$base"/releases/*/; do
   d=${d%/}
@@ -23,7 +25,19 @@ for f in "$records"/bad/*; do
   fi
 done
 for f in "$records"/units/*.service; do
-  if is_plain "$f"; then fact "$app.kept" "${f##*/}"; fi
+  if is_plain "$f"; then
+    fact "$app.kept" "${f##*/}"
+    # Of a release that was deployed before a port was added, the new slot's unit is made of this.
+    named=${f%."$app"@*} release=${f##*/}
+    release=${release%."$app"@*}
+    if [ -d "$base/releases/${release%.*}" ]; then
+      for unit in $slots; do
+        [ ! -f "$named.$unit" ] || continue
+        { printf '%s\n' "${f##*/}" && head -c 60000 "$f"; } | text "$app.stored"
+        break
+      done
+    fi
+  fi
 done
 set --
 for f in "$records"/manifests/*; do
@@ -36,8 +50,11 @@ if [ $# -gt 0 ]; then
 fi
 fact "$app.group" "$(id -gn "$user" 2>/dev/null || true)"
 if [ "$replaces" ]; then
-  systemctl show "$replaces" -p LoadState,ActiveState,UnitFileState |
+  systemctl show "$replaces" -p LoadState,ActiveState |
     while IFS='=' read -r k v; do fact "$app.replaces.$k" "$v"; done
+  # systemd keeps the property UnitFileState until it is reloaded; this looks at the disk.
+  enabled=$(systemctl is-enabled "$replaces" 2>/dev/null || true)
+  fact "$app.replaces.UnitFileState" "${enabled%%[!a-z-]*}"
 fi
 if [ -e "/run/systemd/system/changeover-start.$app.service" ]; then fact "$app.rehearsal" there; fi
 if [ -e "$environment_file" ]; then fact "$app.environment_file" there; fi

@@ -1,9 +1,14 @@
 # shellcheck shell=sh
 # Facts about slots, with keys `<app>.<port>.…`; all units and all ports are asked for at once.
 # $1: the properties of units; then app, port and unit of each slot. It follows `processes`.
+#
+# Two of systemd's properties come from a cache, so the disk decides what they are:
+# UnitFileState is read once and stays until the next reload (unit_get_unit_file_state), while
+# `is-enabled` looks at the links; from version 253 NeedDaemonReload is `yes` for every unit once
+# any unit was enabled or disabled without a reload (unit_file_state_outdated in core/unit.c).
 properties=$1
 shift
-units='' keys='' pids='' left=$#
+units='' keys='' pids='' cached=' ' outdated=' ' every='' left=$#
 newline='
 '
 while [ "$left" -gt 0 ]; do
@@ -16,6 +21,13 @@ done
 while IFS='=' read -r k v; do
   case $k in
     '') keys=${keys#* } ;;
+    UnitFileState) [ -z "$v" ] || cached="$cached${keys%% *} " ;;
+    NeedDaemonReload)
+      case $v in
+        yes) outdated="$outdated${keys%% *} " ;;
+        *) fact "${keys%% *}.show.$k" "$v" ;;
+      esac
+      ;;
     *) fact "${keys%% *}.show.$k" "$v" ;;
   esac
   [ "$k" != MainPID ] || pids="$pids ${keys%% *}=${v%%[!0-9]*}"
@@ -25,6 +37,24 @@ $(
   TZ=UTC systemctl show $units -p "$properties"
 )
 END_OF_UNITS
+# init.scope has no file: where it is outdated, systemd says so of all units, whatever changed.
+is_outdated_for_all() {
+  [ "$every" ] || every=$(systemctl show init.scope -p NeedDaemonReload --value 2>/dev/null)
+  [ "$every" = yes ]
+}
+# $1: unit; $2: the digest that its file states. Whether systemd has loaded that very file.
+is_loaded_as_it_is() {
+  for d in /etc/systemd/system /etc/systemd/system.control /run/systemd/system \
+    /run/systemd/system.control /usr/local/lib/systemd/system /usr/lib/systemd/system \
+    /lib/systemd/system; do
+    for f in "$d/$1.d"/*.conf "$d/${1%%@*}@.service.d"/*.conf; do
+      if [ -e "$f" ]; then return 1; fi
+    done
+  done
+  in_memory=$(systemctl show "$1" -p Environment --value 2>/dev/null | tr ' ' '\n' |
+    sed -n 's/^"\{0,1\}CHANGEOVER_UNIT=\([0-9a-f]*\).*/\1/p')
+  [ "$2" ] && [ "${in_memory##*"$newline"}" = "$2" ]
+}
 left=$# ports=''
 while [ "$left" -gt 0 ]; do
   app=$1 port=$2 unit=$3 slot=$1.$2
@@ -33,14 +63,28 @@ while [ "$left" -gt 0 ]; do
   shift 3
   left=$((left - 3))
   fact "$slot.link" "$(readlink "/srv/$app/slots/$port" || true)"
+  case $cached in
+    *" $slot "*)
+      fact "$slot.show.UnitFileState" "$(systemctl is-enabled "$unit" 2>/dev/null || true)"
+      ;;
+  esac
+  stated=''
   file=/etc/systemd/system/$unit
   if [ -f "$file" ]; then
     sum=$(sha256sum < "$file")
     fact "$slot.unit_sha256" "${sum%% *}"
     stated=$(sed -n 's/^Environment="\{0,1\}CHANGEOVER_UNIT=\([0-9a-f]*\).*/\1/p' "$file")
-    fact "$slot.unit_digest" "${stated##*"$newline"}"
+    stated=${stated##*"$newline"}
+    fact "$slot.unit_digest" "$stated"
     fact "$slot.unit_written" "$(stat -L -c %Y "$file")"
   fi
+  case $outdated in
+    *" $slot "*)
+      needs=yes
+      if is_outdated_for_all && is_loaded_as_it_is "$unit" "$stated"; then needs=no; fi
+      fact "$slot.show.NeedDaemonReload" "$needs"
+      ;;
+  esac
   pid=${pids##* "$slot"=}
   pid=${pid%% *}
   if [ "${pid:-0}" -gt 0 ]; then
