@@ -192,8 +192,8 @@ def unit_spec(
 ) -> spec.UnitSpec:
     """What the unit of a release says, by the app's settings of today.
 
-    command: its words, `{port}` still in them; group: the service user's on the host; in_package: whether the first is a file of the
-    package.
+    command: its words, `{port}` still in them; group: the service user's on the host; in_package:
+    whether the first is a file of the package.
     """
     app, port = slot.settings, str(slot.port)
     words = tuple(word.replace("{port}", port) for word in command)
