@@ -99,7 +99,7 @@ def _configured(
         return listed, host.name
     # A Name tag is chosen by whoever may tag instances: it never decides where SSH goes.
     own = ssh_config.of_instance(blocks, host.name, host.address)
-    if is_listed_id and (environment.ssh.via or "proxycommand" in listed.lookup(host.name)):
+    if is_listed_id and (environment.ssh.via or listed.lookup(host.name).get("proxycommand")):
         # An id has no address of its own, and a program leads there, as for `ssh i-…`.
         return listed, host.name
     return own, host.address
