@@ -25,6 +25,7 @@ from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.lease import Lease
 from deploy.hosts.ssh import connect, fabric_keys, remote
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
+from deploy.package.cache.cached_opening import Folders
 from deploy.plan import assembly, candidate, preflight
 from deploy.steps.fleet import Fleet
 from deploy.survey import gather
@@ -181,11 +182,9 @@ class Session:
         if wanted is not None and len(apps) > 1:
             names = ", ".join(app.name for app in apps)
             raise BadInput(f"--package is for one app: say which with --app ({names})")
-        found: list[Opened] = []
-        for app in apps:
-            path = candidate.choose(self.environment, app, wanted)
-            found.append(candidate.prepare(self.environment, app, path, self.workspace))
-        return tuple(found)
+        chosen = [(app, candidate.choose(self.environment, app, wanted)) for app in apps]
+        place, cache = self.workspace, Folders.of_user()
+        return tuple(candidate.prepare(self.environment, *each, place, cache) for each in chosen)
 
     def plan(
         self,

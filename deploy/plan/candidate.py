@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
 from deploy.package import opening, verification
+from deploy.package.cache import cached_opening
+from deploy.package.cache.cached_opening import NOWHERE
 from deploy.package.release import parse_name
 from deploy.unit import lint, rendering, spec, start_trial
 
 if TYPE_CHECKING:
+    from deploy.package.cache.cached_opening import Folders
     from deploy.package.opening import Package
     from deploy.settings.app import App, AppInSlot
     from deploy.settings.environment import Environment
@@ -94,8 +97,12 @@ def _refuse_anothers(environment: Environment, app: App, path: Path, wanted: str
     )
 
 
-def prepare(environment: Environment, app: App, path: Path, workspace: Path) -> Opened:
+def prepare(
+    environment: Environment, app: App, path: Path, workspace: Path, folders: Folders = NOWHERE
+) -> Opened:
     """Verify and open the package at `path` for the app, its archive written into `workspace`.
+
+    folders: where an earlier command may have kept what it made of the same bytes.
 
     Raises BadInput for a package that is not what `verify:` asks for, or for one or a command
     that cannot be run.
@@ -110,11 +117,12 @@ def prepare(environment: Environment, app: App, path: Path, workspace: Path) -> 
 
     rules = environment.verification(app)
     with verification.verified(path, rules, environment.path, workspace) as safe:
-        opened = opening.open_package(
+        opened = cached_opening.open_package(
             safe,
             executables=executables,
             max_unpacked_bytes=app.max_unpacked_mb * MEBIBYTE,
             workspace=workspace,
+            folders=folders,
         )
     opened = replace(opened, path=path)
     words = _words(app, path, opened.files)
