@@ -200,6 +200,7 @@ class Session:
         is_default: whether the packages were chosen by default; join: see `vetted`.
         """
         seen, problems = self.vetted(seen, join=join)
+        problems = vetting.with_programs(problems, opened, self.remotes, seen)
         fit = preflight.check(
             self.environment, seen, opened, self.scope, problems, is_default=is_default
         )

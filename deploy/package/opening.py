@@ -35,7 +35,8 @@ class Package:
     files: relative paths of files and links; manifest: every regular file; links: how many.
     spans: by path, from which to which byte of the archive a file goes; before skeleton_bytes are
     folders and links. What is taken out of it by these is a tar.gz too, but for its end.
-    machines: the machines that its ELF programs are for, as `uname -m` calls them, by path.
+    machines: the machines that its ELF programs are for, as `uname -m` calls them, by path;
+    interpreters: what its programs need to be started, by path.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class Package:
     spans: dict[str, tuple[int, int]] = field(repr=False)
     skeleton_bytes: int
     machines: dict[str, frozenset[str]] = field(default_factory=dict)
+    interpreters: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def choose(pattern: str, base: Path, name: str | None = None) -> Path:
@@ -139,6 +141,7 @@ def open_package(
         spans=bundle.spans,
         skeleton_bytes=bundle.skeleton,
         machines=bundle.machines,
+        interpreters=bundle.interpreters,
     )
 
 

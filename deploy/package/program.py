@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import struct
+
 from deploy.errors import BadInput
 from deploy.foreign_text import visible
 
-HEAD_BYTES = 256
-"""As much as the kernel reads of a script's first line (BINPRM_BUF_SIZE), and of ELF's header."""
+HEAD_BYTES = 4096
+"""A page: the kernel reads 256 bytes of a script's first line (BINPRM_BUF_SIZE), and linkers write
+ELF's headers and the name of the loader before all else.
+"""
 
 _ELF, _SCRIPT = b"\x7fELF", b"#!"
 _BYTE_ORDER_AT, _MACHINE = 5, slice(18, 20)
 _BIG_ENDIAN = 2
+_PT_INTERP, _MOST_HEADERS = 3, 64
 # e_machine (elf.h) as `uname -m` calls the machines on which such a program runs.
 _MACHINES = {
     3: frozenset({"i386", "i486", "i586", "i686", "x86_64"}),
@@ -37,6 +42,50 @@ def machines(start: bytes) -> frozenset[str]:
     return _MACHINES.get(
         int.from_bytes(start[_MACHINE], "big" if is_big else "little"), frozenset()
     )
+
+
+def interpreters(start: bytes) -> tuple[str, ...]:
+    """The programs that a file needs to be started: absolute paths, or names that `env` looks for.
+
+    Of a script its first line's, and what that has `env` start; of an ELF file its loader. None
+    where it is not known.
+    """
+    if start.startswith(_ELF):
+        loader = _loader(start)
+        return (loader,) if loader.startswith("/") else ()
+    line = start.partition(b"\n")[0]
+    if not line.startswith(_SCRIPT):
+        return ()
+    words = line.removeprefix(_SCRIPT).decode(errors="replace").split()
+    if not words or "\ufffd" in "".join(words):
+        return ()
+    program, rest = words[0], words[1:]
+    if program.rpartition("/")[2] == "env":
+        rest = [word for word in rest if word not in {"-S", "--split-string"} and "=" not in word]
+        if rest and not rest[0].startswith("-"):
+            return program, rest[0]
+    return (program,)
+
+
+def _loader(start: bytes) -> str:
+    """The path in the ELF program header PT_INTERP (elf(5)); empty where there is none."""
+    order = ">" if start[_BYTE_ORDER_AT : _BYTE_ORDER_AT + 1] == bytes([_BIG_ENDIAN]) else "<"
+    is_64 = start[4:5] == b"\x02"
+    try:
+        (table,) = struct.unpack_from(
+            f"{order}Q" if is_64 else f"{order}I", start, 32 if is_64 else 28
+        )
+        size, count = struct.unpack_from(f"{order}HH", start, 54 if is_64 else 42)
+        for at in range(table, table + size * min(count, _MOST_HEADERS), size or 1):
+            (kind,) = struct.unpack_from(f"{order}I", start, at)
+            if kind == _PT_INTERP:
+                form = f"{order}Q16xQ" if is_64 else f"{order}I8xI"
+                place, length = struct.unpack_from(form, start, at + (8 if is_64 else 4))
+                name = start[place : place + length]
+                return name.partition(b"\0")[0].decode() if len(name) == length else ""
+    except (struct.error, UnicodeDecodeError):
+        pass
+    return ""
 
 
 def refuse_carriage_return(start: bytes, path: str, package: str) -> None:

@@ -114,6 +114,61 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
         with_key('command: "web --port {Port}"'),
         "5: lab: apps.web.command: holds {Port}, which nothing replaces; only {port} is known",
     ),
+    "a variable of a shell in small letters": (
+        with_key('command: "web --listen :$port"'),
+        "5: lab: apps.web.command: holds $port, which no shell replaces: the program would be",
+    ),
+    "a variable of Windows": (
+        with_key('command: "web --port %PORT%"'),
+        "5: lab: apps.web.command: holds %PORT%, which no shell replaces",
+    ),
+    "two commands": (
+        with_key("command: './migrate && ./web'"),
+        "5: lab: apps.web.command: holds &&, which only a shell understands",
+    ),
+    "a pipe": (
+        with_key("command: './web | logger'"),
+        "5: lab: apps.web.command: holds |, which only a shell understands",
+    ),
+    "a file to write to": (
+        with_key("command: './web > /var/log/web.log'"),
+        "5: lab: apps.web.command: holds >, which only a shell understands",
+    ),
+    "an error stream": (
+        with_key("command: 'sh run.sh 2>&1'"),
+        "5: lab: apps.web.command: holds 2>&1, which only a shell understands",
+    ),
+    "a command in the background": (
+        with_key("command: './web &'"),
+        "5: lab: apps.web.command: holds &, which only a shell understands",
+    ),
+    "two commands by a semicolon": (
+        with_key("command: './migrate --all; ./web'"),
+        "5: lab: apps.web.command: holds ;, which only a shell understands",
+    ),
+    "a command's output": (
+        with_key("command: './web --name $(hostname)'"),
+        "5: lab: apps.web.command: holds $(, which only a shell understands",
+    ),
+    "a variable before a command": (
+        with_key("command: 'A=b ./web'"),
+        "5: lab: apps.web.command: begins with A=, which only a shell understands; write",
+    ),
+    "a home folder": (
+        with_key("command: '~/app/web --port {port}'"),
+        "5: lab: apps.web.command: holds ~/app/web, which no shell replaces",
+    ),
+    "a placeholder of templates": (
+        with_key("command: 'web --port {{ port }}'"),
+        "5: lab: apps.web.command: holds {{ port }}, which nothing replaces; write {port}",
+    ),
+    "a variable in a check command": (
+        (
+            "ports: [5000]\n      target_group: web-lab",
+            "ports: []\n      target_group: none\n      health: {command: check $QUEUE}",
+        ),
+        "7: lab: apps.web.health.command: holds $QUEUE, which no shell replaces",
+    ),
     "a worker that is asked over HTTP": (
         (
             "ports: [5000]\n      target_group: web-lab",

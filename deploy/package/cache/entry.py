@@ -53,6 +53,7 @@ class Known(TypedDict):
     spans: list[tuple[str, int, int]]
     skeleton_bytes: int
     machines: dict[str, list[str]]
+    interpreters: dict[str, list[str]]
 
 
 def sealing_key(state: int) -> bytes:
@@ -125,6 +126,7 @@ def package(known: Known, path: Path, found: Release, archive: Path) -> Package:
         spans={name: (first, last) for name, first, last in known["spans"]},
         skeleton_bytes=known["skeleton_bytes"],
         machines={name: frozenset(each) for name, each in known["machines"].items()},
+        interpreters={name: tuple(each) for name, each in known["interpreters"].items()},
     )
 
 
@@ -164,6 +166,7 @@ def _known(opened: Package, archive_digest: str, key: str, programs: list[str]) 
         spans=[(name, first, last) for name, (first, last) in opened.spans.items()],
         skeleton_bytes=opened.skeleton_bytes,
         machines={name: sorted(each) for name, each in opened.machines.items()},
+        interpreters={name: list(each) for name, each in opened.interpreters.items()},
     )
 
 
