@@ -156,15 +156,13 @@ class Session:
         return instances.has_ended(self._account, self.everyone[name].host.instance_id)
 
     def survey(self, *, settled: bool = False) -> Survey:
-        """Look at every host and group; settled: once no command of a deploy runs there.
-
-        Hosts that cannot be read are named in it.
-        """
+        """Look at every host and group; settled: once no command of a deploy runs there."""
         found = gather.gather(
             self.environment, self.remotes, self.balancer, self.groups, settled=settled
         )
         others = (each.host for name, each in self.everyone.items() if name not in self.remotes)
-        found = replace(found, other_hosts=tuple(others), resting=self._resting, notes=self._notes)
+        notes = (*found.notes, *self._notes)
+        found = replace(found, other_hosts=tuple(others), resting=self._resting, notes=notes)
         self._zones |= found.zones
         if self._held and settled:
             self._held.widen()  # who answers now may not have when the lock was taken

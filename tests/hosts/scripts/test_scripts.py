@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -561,3 +562,15 @@ def test_all_slots_are_looked_at_with_one_question_to_systemd_and_one_a_port_to_
     assert bytes.fromhex(listener.split()[1]) == Path(f"/proc/{pid}/comm").read_bytes()
     assert facts.every("api.5100.listener") == []
     assert (tmp_path / "asked").read_text().count("\n") == 1 + len(slots)
+
+
+@pytest.mark.parametrize(
+    "login_shell", ["sh", "bash", "dash", "mksh", "zsh", "tcsh", "csh", "fish"]
+)
+def test_any_login_shell_takes_the_command_as_it_is(login_shell: str) -> None:
+    if not shutil.which(login_shell):
+        pytest.skip(f"no {login_shell} here")
+    text = "printf out; fact key 'a b'; printf \"own ! \\$x 'q'\" >&2; cat; exit 3"
+    ran = run(text, stdin=b"payload", shell=login_shell)
+    assert (ran.exit_code, ran.stdout.split(), ran.facts) == (3, ["out", "payload"], ("key=a b",))
+    assert ran.stderr.strip() == "own ! $x 'q'"
