@@ -50,7 +50,7 @@ def test_a_host_names_what_it_lacks(tmp_path: Path) -> None:
 
 
 def test_each_problem_names_host_program_file_and_app() -> None:
-    hosts = {"host-1": Here(), "host-2": Broken(), "host-3": Liar()}
+    hosts: dict[str, programs.Host] = {"host-1": Here(), "host-2": Broken(), "host-3": Liar()}
     wanted = {"web": {"no-such-runtime": "the command", "sh": "start"}, "api": {"/no/such": "run"}}
     assert programs.lacking(hosts, wanted) == {
         "host-1": (

@@ -13,6 +13,7 @@ import pytest
 from deploy.errors import BadInput
 from deploy.plan import candidate
 from deploy.settings.app import App
+from deploy.settings.health import Health
 from deploy.survey.slot import Slot
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def test_a_path_of_its_own_and_a_template_leave_open_where_a_program_is(tmp_path
 
 
 def test_a_workers_check_needs_its_program_too(tmp_path: Path) -> None:
-    health = {"command": "redis-cli ping"}
+    health = Health(command="redis-cli ping")
     app = App(name="web", package="*", target_group="none", ports=(), health=health)
     (tmp_path / "workspace").mkdir()
     opened = candidate.prepare(
