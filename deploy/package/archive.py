@@ -102,7 +102,7 @@ class Bundle:
             program.is_program(contents.start) if entry.mode is None else bool(entry.mode & 0o111)
         )
         if is_marked:
-            program.refuse_carriage_return(contents.start, entry.path, self._package)
+            program.refuse_unstartable(contents.start, entry.path, self._package)
             if machines := program.machines(contents.start):
                 self.machines[entry.path] = machines
             if interpreters := program.interpreters(contents.start):

@@ -13,6 +13,15 @@ ELF's headers and the name of the loader before all else.
 """
 
 _ELF, _SCRIPT = b"\x7fELF", b"#!"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# PE (with the DOS header that has 0x40 bytes at least) and Mach-O in either order, 32 and 64 bits.
+_OTHERS = {
+    "Windows": (b"MZ\x90\x00", b"MZ\x50\x00", b"MZ\x78\x00"),
+    "macOS": (
+        *(b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf"),
+        *(b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe"),
+    ),
+}
 _BYTE_ORDER_AT, _MACHINE = 5, slice(18, 20)
 _BIG_ENDIAN = 2
 _PT_INTERP, _MOST_HEADERS = 3, 64
@@ -88,13 +97,28 @@ def _loader(start: bytes) -> str:
     return ""
 
 
-def refuse_carriage_return(start: bytes, path: str, package: str) -> None:
-    """Refuse a script whose first line ends as Windows writes it: no kernel finds that program."""
-    line = start.partition(b"\n")[0]
+def refuse_unstartable(start: bytes, path: str, package: str) -> None:
+    """Refuse a program that no Linux host can start, by what stands at its beginning.
+
+    A script's first line as Windows writes it, with a carriage return or behind a byte-order mark:
+    no kernel finds that program. A program for Windows or macOS.
+    """
+    line = start.removeprefix(_BYTE_ORDER_MARK).partition(b"\n")[0]
+    trouble = ""
     if line.startswith(_SCRIPT) and line.endswith(b"\r"):
-        found = visible(line[:-1].decode(errors="replace"))
+        trouble = "and a carriage return"
+    elif line.startswith(_SCRIPT) and start.startswith(_BYTE_ORDER_MARK):
+        trouble = "behind a byte-order mark"
+    if trouble:
+        found = visible(line.rstrip(b"\r").decode(errors="replace"))
         raise BadInput(
-            f"package {package}: {path!r} begins with {found!r} and a carriage return, so no host "
-            "can start it; write the file with Unix line ends (in .gitattributes: "
-            f"{path.rpartition('/')[2]} text eol=lf)"
+            f"package {package}: {path!r} begins with {found!r} {trouble}, so no host can start "
+            "it; write the file as UTF-8 without a mark and with Unix line ends (in "
+            f".gitattributes: {path.rpartition('/')[2]} text eol=lf)"
+        )
+    system = next((name for name, marks in _OTHERS.items() if start.startswith(marks)), "")
+    if system:
+        raise BadInput(
+            f"package {package}: {path!r} is a program for {system}, and hosts run Linux; build it "
+            "for them, for example with dotnet publish -r linux-x64"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -739,3 +740,23 @@ def test_apps_behind_one_proxy_have_its_port_and_its_groups(tmp_path: Path) -> N
     only = arguments.environment_of(tmp_path / "fabric.yaml", "lab", "api", None)
     assert [app.name for app in only.asked_apps] == ["api"]
     assert (only.beside, only.other_apps) == (("web",), ())
+
+
+@pytest.mark.parametrize("indent", [None, 2, "\t"])
+@pytest.mark.parametrize("is_ascii", [True, False])
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_settings_written_by_a_json_library_mean_what_they_meant_there(
+    indent: int | str | None, is_ascii: bool, ends: str, tmp_path: Path
+) -> None:
+    """Case 28: what JSON escapes, and what it leaves as it is where YAML would not."""
+    values = {
+        "ROCKET": "\U0001f680",
+        "LINES": "a\u2028b\u2029c\u0085d",
+        "PATH": "C:\\x",
+        "E": "1e3",
+    }
+    app = {"package": "web.*.zip", "ports": [5000], "target_group": "x", "environment": values}
+    document = {"deploy": {"apps": {"web": app}, "environments": {"lab": {"hosts": ["one"]}}}}
+    text = json.dumps(document, indent=indent, ensure_ascii=is_ascii).replace("/", "\\/")
+    (tmp_path / "fabric.yaml").write_bytes(text.replace("\n", ends).encode())
+    assert load.load(tmp_path / "fabric.yaml", "lab").apps[0].environment == values
