@@ -38,7 +38,8 @@ class Bundle:
     files: each regular file; spans: by path, from which to which byte of the archive its members
     go; skeleton: where the folders and links end; links: how many; packed: the archive's bytes;
     machines: which machines each program that was asked for is for, where it is an ELF file;
-    interpreters: what each of these needs to be started.
+    interpreters: what each of these needs to be started; windows_scripts: those that no shell here
+    can read.
     """
 
     def __init__(self, file: BinaryIO, package: str, limit: int) -> None:
@@ -47,6 +48,7 @@ class Bundle:
         self.spans: dict[str, tuple[int, int]] = {}
         self.machines: dict[str, frozenset[str]] = {}
         self.interpreters: dict[str, tuple[str, ...]] = {}
+        self.windows_scripts: set[str] = set()
         self.skeleton = self.links = self.unpacked = 0
         self._packed = Packed(file)
         self._sharing: list[str] = []
@@ -107,6 +109,8 @@ class Bundle:
                 self.machines[entry.path] = machines
             if interpreters := program.interpreters(contents.start):
                 self.interpreters[entry.path] = interpreters
+        if program.is_for_windows_shells(contents.start, entry.path):
+            self.windows_scripts.add(entry.path)
         self.unpacked += entry.size
         if self.unpacked > self._limit:
             raise too_big(self._package, entry.path, self._limit)

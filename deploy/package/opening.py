@@ -42,7 +42,8 @@ class Package:
     spans: by path, from which to which byte of the archive a file goes; before skeleton_bytes are
     folders and links. What is taken out of it by these is a tar.gz too, but for its end.
     machines: the machines that its ELF programs are for, as `uname -m` calls them, by path;
-    interpreters: what its programs need to be started, by path.
+    interpreters: what its programs need to be started, by path; windows_scripts: whose lines end
+    as Windows writes them.
     """
 
     path: Path
@@ -56,6 +57,7 @@ class Package:
     skeleton_bytes: int
     machines: dict[str, frozenset[str]] = field(default_factory=dict)
     interpreters: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    windows_scripts: frozenset[str] = frozenset()
 
 
 def choose(pattern: str, base: Path, name: str | None = None) -> Path:
@@ -149,6 +151,7 @@ def open_package(
         skeleton_bytes=bundle.skeleton,
         machines=bundle.machines,
         interpreters=bundle.interpreters | on_host,
+        windows_scripts=frozenset(bundle.windows_scripts),
     )
 
 

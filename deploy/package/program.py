@@ -53,6 +53,12 @@ def machines(start: bytes) -> frozenset[str]:
     )
 
 
+def is_for_windows_shells(start: bytes, path: str) -> bool:
+    """Whether a script's lines end as Windows writes them, which a shell takes for its words."""
+    line = start.partition(b"\n")[0]
+    return line.endswith(b"\r") and (line.startswith(_SCRIPT) or path.endswith(".sh"))
+
+
 def interpreters(start: bytes) -> tuple[str, ...]:
     """The programs that a file needs to be started: absolute paths, or names that `env` looks for.
 

@@ -43,6 +43,10 @@ class Files(Protocol):
     def interpreters(self) -> dict[str, tuple[str, ...]]:
         """What its programs need to be started, by path."""
 
+    @property
+    def windows_scripts(self) -> frozenset[str]:
+        """Scripts whose lines end as Windows writes them."""
+
 
 def host_programs(
     contents: dict[str, Entry], marked: set[str], package: str
@@ -116,6 +120,13 @@ def refuse_missing(app: str, words: tuple[str, ...], opened: Files) -> None:
         raise BadInput(
             f"{app}: command: {visible(starter)} is to run {visible(script)}, which is not in "
             f"{package}; {hint}Correct `command` in the settings, or the build"
+        )
+    local = posixpath.normpath(script.removeprefix(f"/srv/{app}/current/"))
+    if local in opened.windows_scripts and command.is_shell(starter):
+        raise BadInput(
+            f"package {package}: the lines of {visible(local)!r} end as Windows writes them, which "
+            "no shell on a host can read; write the file with Unix line ends (in .gitattributes: "
+            f"{visible(local.rpartition('/')[2])} text eol=lf)"
         )
     for path, needed in opened.interpreters.items():
         paths = (each for each in needed if "/" in each)

@@ -56,7 +56,7 @@ def checked(command: str) -> str:
     if found := _MARKUP.search(command):
         raise ValueError(f"holds {found[0]}, which nothing replaces; write {{port}}")
     _refuse_syntax(command)
-    if words and PurePosixPath(words[0]).name in _SHELLS:
+    if words and is_shell(words[0]):
         return command
     for word in words:
         if found := _VARIABLE.search(word):
@@ -135,6 +135,11 @@ def program_and_script(words: tuple[str, ...]) -> tuple[str, str]:
         if not is_known:
             break
     return first, ""
+
+
+def is_shell(program: str) -> bool:
+    """Whether a program is a shell, by its name."""
+    return PurePosixPath(program).name in _SHELLS
 
 
 def _kind(name: str) -> str | None:

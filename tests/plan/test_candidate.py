@@ -144,6 +144,12 @@ def test_a_package_of_another_app_is_refused_unless_the_settings_match_it(tmp_pa
         ("java -Xmx1g -jar /srv/web/current/app.jar", ("web",), "run /srv/web/current/app.jar"),
         ("dotnet Web.dll", ("web.dll",), "run Web.dll, .*did you mean 'web.dll'"),
         ("sh start.sh", ("web",), "run start.sh, which is not in web.1.0.0.zip"),
+        (
+            "sh start.sh",
+            ("start.sh=set -e\r\n",),
+            "'start.sh' end as Windows writes them, .*eol=lf",
+        ),
+        ("bash -e ./run", ("run=#!/bin/sh\r\n",), "the lines of 'run' end as Windows writes them"),
         ("cd app", ("web",), "'cd' is a word of the shell"),
         ("./web", ("web=#!/srv/web/current/venv/bin/python3\n",), "venv/bin/python3, which is not"),
         ("./web", ("web=#!bin/run\n",), "bin/run, which is not in the package"),
@@ -160,6 +166,7 @@ def test_a_command_whose_script_is_not_in_the_package_is_refused(
     ("command", "files", "needs"),
     [
         ("node server", ("server.js",), {"node"}),
+        ("node app.js", ("app.js=#!/usr/bin/env node\r\n", "other.sh=a\r\n"), {"node"}),
         ("node dist", ("dist/index.js",), {"node"}),
         ("python3 -m http.server", ("web",), {"python3"}),
         ("python3 -W ignore app.py", ("web",), {"python3"}),

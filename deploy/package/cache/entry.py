@@ -54,6 +54,7 @@ class Known(TypedDict):
     skeleton_bytes: int
     machines: dict[str, list[str]]
     interpreters: dict[str, list[str]]
+    windows_scripts: list[str]
 
 
 def sealing_key(state: int) -> bytes:
@@ -127,6 +128,7 @@ def package(known: Known, path: Path, found: Release, archive: Path) -> Package:
         skeleton_bytes=known["skeleton_bytes"],
         machines={name: frozenset(each) for name, each in known["machines"].items()},
         interpreters={name: tuple(each) for name, each in known["interpreters"].items()},
+        windows_scripts=frozenset(known["windows_scripts"]),
     )
 
 
@@ -167,6 +169,7 @@ def _known(opened: Package, archive_digest: str, key: str, programs: list[str]) 
         skeleton_bytes=opened.skeleton_bytes,
         machines={name: sorted(each) for name, each in opened.machines.items()},
         interpreters={name: list(each) for name, each in opened.interpreters.items()},
+        windows_scripts=sorted(opened.windows_scripts),
     )
 
 
