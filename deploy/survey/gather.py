@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 ASK_SECONDS = 30.0
 PATIENCE_SECONDS = 15.0
 MOST_WORDS = 200
+NOT_FOUND = 127
 SLOW_START_SECONDS = 3.0
 """From how long on it is reported that commands are slow to begin; a name that does not resolve
 takes sudo 5 s and more (resolv.conf(5), timeout).
@@ -161,8 +162,10 @@ def _read(host: Host, environment: Environment, result: CommandResult) -> HostFa
         )
     if result.exit_code:
         said = (result.stderr.strip() or result.stdout.strip()).splitlines()
-        why = said[-1].strip() if said else f"exit code {result.exit_code}"
-        if why.endswith("not found"):
+        own = [line for line in said if "sudo" in line] or said
+        why = own[-1].strip() if own else f"exit code {result.exit_code}"
+        # 127 is the shells' own code for it, but for csh's.
+        if result.exit_code == NOT_FOUND or "command not found" in why.lower():
             raise BadInput(
                 f"{host}: sudo does not run there: {why}; install it, or log in as root with "
                 "`ssh: user: root`"

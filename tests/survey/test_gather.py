@@ -129,9 +129,18 @@ def test_hosts_that_are_slow_to_begin_are_named_once_with_sudos_own_words() -> N
     assert gather(Telling(1, slow(0.1, "sudo: unable to resolve host host-1"))).notes == ()
 
 
-def test_a_host_without_sudo_is_told_apart_from_one_that_asks_for_a_password() -> None:
-    seen = gather(Telling(1, answered("", 127, "bash: sudo: command not found")))
-    assert (
-        "host-1: sudo does not run there: bash: sudo: command not found; install it, or log"
-        in (seen.unreachable["host-1"])
-    )
+@pytest.mark.parametrize(
+    ("code", "printed", "shown"),
+    [
+        (127, "bash: sudo: command not found", "bash: sudo: command not found"),
+        (127, "sh: 1: sudo: not found", "sh: 1: sudo: not found"),
+        (127, "fish: Unknown command: sudo\nfish: \nx\n^~~~^", "fish: Unknown command: sudo"),
+        (1, "sudo: Command not found.\nlogout", "sudo: Command not found."),
+    ],
+)
+def test_a_host_without_sudo_is_told_apart_from_one_that_asks_for_a_password(
+    code: int, printed: str, shown: str
+) -> None:
+    seen = gather(Telling(1, answered("", code, printed)))
+    said = f"host-1: sudo does not run there: {shown}; install it, or log in as root"
+    assert said in seen.unreachable["host-1"]
