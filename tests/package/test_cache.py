@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import threading
@@ -13,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from audit import packages
 from deploy.errors import BadInput
 from deploy.package import opening
 from deploy.package.cache import cached_opening, content, entry, private_folder
 from deploy.package.cache.cached_opening import NOWHERE, Folders
+from deploy.plan import candidate
+from deploy.settings.verify import Verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -416,3 +420,26 @@ def test_what_cannot_be_read_is_refused_as_without_a_cache(
         assert len(said) == 1
     assert content.of_package(tmp_path / "web.2.0.0.zip") is None, "and it is not waited for"
     assert entries(folders) == []
+
+
+def test_a_kept_package_is_verified_again_by_its_own_rules(
+    tmp_path: Path, folders: Folders, packed: list[str]
+) -> None:
+    (tmp_path / packages.NAME).write_bytes(packages.package())
+    sums = tmp_path / packages.SUMS
+    digest = hashlib.sha256(packages.package()).hexdigest()
+    sums.write_text(f"{digest}  {packages.NAME}\n")
+    settings = packages.environment(tmp_path, Verify(sha256sums=packages.SUMS))
+
+    def prepared() -> Package:
+        place = tmp_path / "workspace"
+        app, path = settings.apps[0], tmp_path / packages.NAME
+        return candidate.prepare(settings, app, path, place, folders).package
+
+    first = taken(prepared())
+    assert taken(prepared()) == first
+    assert first[0].path == tmp_path / packages.NAME, "as it was named, not its copy"
+    assert len(packed) == 1
+    sums.write_text(f"{'0' * 64}  {packages.NAME}\n")
+    with pytest.raises(BadInput, match="Do not deploy it"):
+        prepared()
