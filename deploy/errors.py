@@ -155,6 +155,8 @@ class CommandResult:
         stderr: What it printed there.
         seconds: Wall time.
         facts: Each `key=value`, as `framing.Facts` reads them.
+        start_seconds: Until the host ran its first line: sudo, PAM and the login shell come before.
+        around: What these printed as errors, before and after the script's own.
     """
 
     command: str
@@ -163,6 +165,8 @@ class CommandResult:
     stderr: str
     seconds: float = 0.0
     facts: tuple[str, ...] = ()
+    start_seconds: float = 0.0
+    around: str = ""
 
 
 class CommandFailed(RemoteError):

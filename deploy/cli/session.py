@@ -26,6 +26,7 @@ from deploy.hosts.lock.lease import Lease
 from deploy.hosts.lock.witness import Witness
 from deploy.hosts.route.routes import Routes
 from deploy.hosts.ssh import connect, fabric_keys, remote
+from deploy.package.cache.cached_opening import Folders
 from deploy.plan import assembly, candidate, preflight
 from deploy.steps.fleet import Fleet
 from deploy.survey import gather
@@ -155,15 +156,13 @@ class Session:
         return instances.has_ended(self._account, self.everyone[name].host.instance_id)
 
     def survey(self, *, settled: bool = False) -> Survey:
-        """Look at every host and group; settled: once no command of a deploy runs there.
-
-        Hosts that cannot be read are named in it.
-        """
+        """Look at every host and group; settled: once no command of a deploy runs there."""
         found = gather.gather(
             self.environment, self.remotes, self.balancer, self.groups, settled=settled
         )
         others = (each.host for name, each in self.everyone.items() if name not in self.remotes)
-        found = replace(found, other_hosts=tuple(others), resting=self._resting, notes=self._notes)
+        notes = (*found.notes, *self._notes)
+        found = replace(found, other_hosts=tuple(others), resting=self._resting, notes=notes)
         self._zones |= found.zones
         if self._held and settled:
             self._held.widen()  # who answers now may not have when the lock was taken
@@ -181,11 +180,9 @@ class Session:
         if wanted is not None and len(apps) > 1:
             names = ", ".join(app.name for app in apps)
             raise BadInput(f"--package is for one app: say which with --app ({names})")
-        found: list[Opened] = []
-        for app in apps:
-            path = candidate.choose(self.environment, app, wanted)
-            found.append(candidate.prepare(self.environment, app, path, self.workspace))
-        return tuple(found)
+        chosen = [(app, candidate.choose(self.environment, app, wanted)) for app in apps]
+        place, cache = self.workspace, Folders.of_user()
+        return tuple(candidate.prepare(self.environment, *each, place, cache) for each in chosen)
 
     def plan(
         self,
@@ -201,6 +198,7 @@ class Session:
         is_default: whether the packages were chosen by default; join: see `vetted`.
         """
         seen, problems = self.vetted(seen, join=join)
+        problems = vetting.with_programs(problems, opened, self.remotes, seen)
         fit = preflight.check(
             self.environment, seen, opened, self.scope, problems, is_default=is_default
         )

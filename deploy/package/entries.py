@@ -35,6 +35,7 @@ MOST_NAME_BYTES = 32 * 1024 * 1024
 
 _LONGEST_PART_BYTES = 255
 _SHOWN = 60
+_HOST_PROGRAM = re.compile(r"/usr/(?:[A-Za-z0-9._+-]+/)+[A-Za-z0-9._+-]+")
 _LONGEST_PATH_BYTES = 3_800  # Linux takes 4,096, of which a release's folder is a part
 
 
@@ -192,9 +193,18 @@ def check_link(entry: Entry, package: str) -> None:
     if not parts or parts[0] == "/" or up > entry.path.count("/") or ".." in parts[up:]:
         raise BadInput(
             f"package {package}: the link {entry.path!r} points to {entry.target!r}, outside of "
-            "the package's folder; pack the file itself, or link to a path below the folder",
+            "the package's folder; pack the file itself, or link to a path below the folder (to a "
+            "program under /usr only the command's own file may)",
         )
     normalise("/".join(parts[up:]), package)
+
+
+def is_host_program(target: str) -> bool:
+    """Whether a link's target is a program of the host's under /usr, as in a Python venv.
+
+    Such a link is kept only where the command is started by it; `check_link` refuses others.
+    """
+    return _HOST_PROGRAM.fullmatch(target) is not None and not {".", ".."} & set(target.split("/"))
 
 
 def too_big(package: str, path: str, limit: int) -> BadInput:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import difflib
 import glob
 import os
 import stat
 import tempfile
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from deploy.errors import BadInput
-from deploy.package import readers, release
+from deploy.package import readers, release, runnable
 from deploy.package.archive import Bundle
-from deploy.package.entries import MOST_ENTRIES, Entry, Meter, Source, check_link, refusing, too_big
+from deploy.package.entries import (
+    MOST_ENTRIES,
+    Entry,
+    Meter,
+    Source,
+    check_link,
+    is_host_program,
+    refusing,
+    too_big,
+)
 from deploy.package.release import Release
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from deploy.package.manifest import File
-
-_MOST_LINKS = 40
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,9 @@ class Package:
     files: relative paths of files and links; manifest: every regular file; links: how many.
     spans: by path, from which to which byte of the archive a file goes; before skeleton_bytes are
     folders and links. What is taken out of it by these is a tar.gz too, but for its end.
-    machines: the machines that its ELF programs are for, as `uname -m` calls them, by path.
+    machines: the machines that its ELF programs are for, as `uname -m` calls them, by path;
+    interpreters: what its programs need to be started, by path; windows_scripts: whose lines end
+    as Windows writes them.
     """
 
     path: Path
@@ -48,6 +56,8 @@ class Package:
     spans: dict[str, tuple[int, int]] = field(repr=False)
     skeleton_bytes: int
     machines: dict[str, frozenset[str]] = field(default_factory=dict)
+    interpreters: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    windows_scripts: frozenset[str] = frozenset()
 
 
 def choose(pattern: str, base: Path, name: str | None = None) -> Path:
@@ -116,7 +126,8 @@ def open_package(
     with readers.reading(path, max_unpacked_bytes, workspace) as entries:
         contents = _checked(entries, path.name, max_unpacked_bytes)
         found = frozenset(entry.path for entry in contents.values() if entry.kind != stat.S_IFDIR)
-        marked = {_executable(wanted, contents, path.name) for wanted in executables(found)}
+        marked = {runnable.executable(wanted, contents, path.name) for wanted in executables(found)}
+        on_host = runnable.host_programs(contents, marked, path.name)
         part, partial = tempfile.mkstemp(dir=workspace, suffix=".part")
         try:
             with open(part, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
@@ -139,6 +150,8 @@ def open_package(
         spans=bundle.spans,
         skeleton_bytes=bundle.skeleton,
         machines=bundle.machines,
+        interpreters=bundle.interpreters | on_host,
+        windows_scripts=frozenset(bundle.windows_scripts),
     )
 
 
@@ -174,7 +187,7 @@ def _checked(entries: Iterable[Entry], package: str, limit: int) -> dict[str, En
             raise BadInput(
                 f"package {package}: {entry.path!r} is in it twice; build it again with one",
             )
-        if entry.kind == stat.S_IFLNK:
+        if entry.kind == stat.S_IFLNK and not is_host_program(entry.target):
             check_link(entry, package)
         meter.entry(entry.path, entry.target)
         contents[entry.path] = entry
@@ -219,25 +232,3 @@ def _imply_folders(contents: dict[str, Entry], package: str, meter: Meter) -> No
 
 def _implied_folder(path: str) -> Entry:
     return Entry(path, stat.S_IFDIR, None, 0, "", lambda: cast("Source", None))
-
-
-def _executable(wanted: str, contents: dict[str, Entry], package: str) -> str:
-    """Find the file that `wanted` names, through links; BadInput gives the nearest name."""
-    path = str(PurePosixPath(wanted))
-    for _ in range(_MOST_LINKS):
-        entry = contents.get(path)
-        if entry is None or entry.kind == stat.S_IFDIR:
-            break
-        if entry.kind == stat.S_IFREG:
-            return path
-        path = os.path.normpath(PurePosixPath(path).parent / entry.target)
-    files = [entry.path for entry in contents.values() if entry.kind == stat.S_IFREG]
-    folded = {file.lower(): file for file in files}
-    near = difflib.get_close_matches(wanted.lower(), folded, n=1, cutoff=0.5)
-    below = [file for file in files if PurePosixPath(file).name == PurePosixPath(wanted).name]
-    guess = (below or [folded[match] for match in near] or [""])[0]
-    hint = f"did you mean {guess!r}?" if guess else f"it holds {', '.join(sorted(files)[:3])}, …"
-    raise BadInput(
-        f"package {package}: the command's file {wanted!r} is not in it; {hint} "
-        "Correct `command` in the settings, or the build",
-    )

@@ -6,6 +6,8 @@ FABRIC_* variables into ours, and drop a duplicate key without a word.
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 Location = tuple[str | int, ...]
 
+_UNLIKE_JSON = re.compile("[\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 MOST_VALUES, MOST_LEVELS = 50_000, 50
 
 
@@ -82,7 +85,7 @@ def read(path: Path) -> Document:
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} cannot be read: {error}") from error
     try:
-        loaded = YAML(typ="rt").load(text)
+        loaded = YAML(typ="rt").load(_as_yaml(text))
     except (RecursionError, ValueError) as error:
         problem = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise BadInput(f"{path.name}: no valid YAML: {problem}") from error
@@ -100,6 +103,21 @@ def read(path: Path) -> Document:
     places: dict[Location, str] = {(): f"{path.name}:1"}
     values = _plain(loaded, (), path.name, places)
     return Document(values, places)
+
+
+def _as_yaml(text: str) -> str:
+    """The text; of JSON, with those characters escaped that are no part of a line in YAML.
+
+    JSON has them in strings as they are, and is no part of YAML there (RFC 8259, 7; YAML 1.2.2,
+    5.4 and 5.7): they would be refused, or silently become a space.
+    """
+    if not _UNLIKE_JSON.search(text):
+        return text
+    try:
+        json.loads(text)
+    except ValueError:
+        return text
+    return _UNLIKE_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _mark(path: Path, error: MarkedYAMLError) -> str:

@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 
 ASK_SECONDS = 30.0
 PATIENCE_SECONDS = 15.0
+MOST_WORDS = 200
+NOT_FOUND = 127
+SLOW_START_SECONDS = 3.0
+"""From how long on it is reported that commands are slow to begin; a name that does not resolve
+takes sudo 5 s and more (resolv.conf(5), timeout).
+"""
 
 
 def gather(
@@ -74,7 +80,22 @@ def gather(
         for app in environment.apps
     }
     seen = Survey(tuple(facts), groups, found, refused, most, asked, partners=partners)
+    seen = replace(seen, notes=slow_starts(facts))
     return replace(seen, hosts=tuple(settle(each, environment.apps, seen) for each in facts))
+
+
+def slow_starts(facts: Iterable[HostFacts]) -> tuple[str, ...]:
+    """What to say of hosts on which each command is slow to begin: one line for all of them."""
+    slow = [each for each in facts if each.start_seconds >= SLOW_START_SECONDS]
+    if not slow:
+        return ()
+    longest = max(each.start_seconds for each in slow)
+    said = next((f"{each.host} says: {each.start_words}" for each in slow if each.start_words), "")
+    return (
+        f"{', '.join(each.host.name for each in slow)}: each command takes up to {longest:.0f} s "
+        "to begin, so this takes long; "
+        f"{said or 'look there at sudo, PAM and the start-up files of the login shell'}",
+    )
 
 
 def settle(facts: HostFacts, apps: Iterable[App], seen: Survey) -> HostFacts:
@@ -143,7 +164,14 @@ def _read(host: Host, environment: Environment, result: CommandResult) -> HostFa
         )
     if result.exit_code:
         said = (result.stderr.strip() or result.stdout.strip()).splitlines()
-        why = said[-1].strip() if said else f"exit code {result.exit_code}"
+        own = [line for line in said if "sudo" in line] or said
+        why = own[-1].strip() if own else f"exit code {result.exit_code}"
+        # 127 is the shells' own code for it, but for csh's.
+        if result.exit_code == NOT_FOUND or "command not found" in why.lower():
+            raise BadInput(
+                f"{host}: sudo does not run there: {why}; install it, or log in as root with "
+                "`ssh: user: root`"
+            )
         raise BadInput(
             f"{host}: sudo without a password does not work for the SSH user: {why}; "
             "allow it in /etc/sudoers.d, for example `ec2-user ALL=(ALL) NOPASSWD: ALL`"
@@ -156,4 +184,11 @@ def _read(host: Host, environment: Environment, result: CommandResult) -> HostFa
             notes.Note.parse(slot.out)
     except BadInput as error:
         raise BadInput(f"{host}: {str(error).removeprefix(f'{host}: ')}") from error
-    return facts
+    return replace(facts, start_seconds=result.start_seconds, start_words=_sudos(result.around))
+
+
+def _sudos(printed: str) -> str:
+    """The first line that sudo printed, or else the first one at all."""
+    lines = [" ".join(line.split()) for line in printed.splitlines() if line.strip()]
+    own = next((line for line in lines if line.startswith("sudo:")), next(iter(lines), ""))
+    return visible(own[:MOST_WORDS])

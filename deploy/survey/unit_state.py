@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from deploy import values
 from deploy.hosts.scripts import service
+from deploy.hosts.scripts.script import Script, program
 from deploy.survey.reader import Reader
 from deploy.survey.slot import Listener, UnitState
 
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from deploy.errors import CommandResult
-    from deploy.hosts.scripts.script import Script
 
 
 _SERVICE_PARTS = 3
@@ -102,6 +103,26 @@ def _has_ended(result: CommandResult, app: str) -> bool:
     state = Reader(result.facts).first("show.ActiveState", values.word)
     has_none = parse_listeners(result.facts, app) == ()
     return result.exit_code == 0 and state in ENDED and has_none
+
+
+def loopback_alone(port: int) -> Script[tuple[str, ...]]:
+    """Ask where a port is listened on: the addresses, where only the host itself reaches them."""
+    return Script("looking where it listens", (program("bound_to", port),), _loopback_alone)
+
+
+def _loopback_alone(result: CommandResult) -> tuple[str, ...]:
+    reader = Reader(result.facts)
+    found: list[IPv4Address | IPv6Address] = reader.every("address", _address)
+    return tuple(map(str, found)) if found and all(each.is_loopback for each in found) else ()
+
+
+def _address(text: str) -> IPv4Address | IPv6Address:
+    """An address without its interface; all of them for what is none, as `-` is."""
+    try:
+        found = ip_address(text.partition("%")[0])
+    except ValueError:
+        return IPv4Address(0)
+    return getattr(found, "ipv4_mapped", None) or found
 
 
 def is_started_from(state: UnitState, name: str, written: int | None) -> bool:

@@ -27,6 +27,21 @@ ARGUMENTS: dict[str, type] = {
 """What `connect_kwargs:` may hold, each with its type; the rest of Paramiko's is decided here."""
 
 
+UNUSED: dict[str, str] = {
+    "run.pty": "no command gets a terminal; where sudo wants one, write `Defaults !requiretty`",
+    "run.shell": "hosts run programs for sh, whatever the login shell is",
+    "run.env": "variables of the service go under `environment:` of its app",
+    "inline_ssh_env": "variables of the service go under `environment:` of its app",
+    "sudo.user": "hosts are changed as root",
+    "sudo.password": "sudo must not ask: allow NOPASSWD in /etc/sudoers.d",
+    "timeouts.connect": "write it as `ssh: connect_timeout_seconds:` of the environment",
+    "authentication": "write `ssh: user:` and `ssh: key_files:` of the environment",
+}
+"""Keys of Fabric's that have no effect here, each with what has; others of their sections too."""
+_REMOVE = "remove it; for tasks of your own it may stand in ~/.fabric.yaml"
+_SECTIONS = frozenset({"run", "sudo", "runners", "timeouts", "authentication", "inline_ssh_env"})
+
+
 _NO_FORWARDING = (
     "the agent is never forwarded: root on a host could use its keys; remove the key, and give a "
     "jump host with ProxyJump in ~/.ssh/config"
@@ -44,9 +59,26 @@ def check(environment: Environment) -> None:
         if None not in (value, defaults[key]) and not isinstance(value, kind):
             wanted = "a mapping" if kind is dict else f"of type {kind.__name__}"
             raise BadInput(f"{environment.name}: top level: {key}: must be {wanted}, not {value!r}")
+        if key in _SECTIONS:
+            _refuse_unused(environment, key, value, defaults[key])
     if environment.fabric.get("forward_agent"):
         raise BadInput(f"{environment.name}: top level: forward_agent: {_NO_FORWARDING}")
     _refuse_arguments(environment)
+
+
+def _refuse_unused(environment: Environment, key: str, value: object, default: object) -> None:
+    """Refuse a key that would change what Fabric does, and nothing that Changeover does."""
+    where = f"{environment.name}: top level: "
+    given = value if isinstance(value, dict) else {"": value}
+    known = default if isinstance(default, dict) else {"": default}
+    for inner, wanted in given.items():
+        name = f"{key}.{inner}" if inner else key
+        if inner not in known:
+            hint = nearest(str(inner), known)
+            raise BadInput(f"{where}{name} is no key of Fabric's{hint}")
+        if wanted is not None and wanted != known[inner]:
+            why = UNUSED.get(name) or UNUSED.get(key, _REMOVE)
+            raise BadInput(f"{where}{name} has no effect on hosts here: {why}")
 
 
 def _refuse_arguments(environment: Environment) -> None:
