@@ -87,24 +87,6 @@ def running(app: str, unit_name: str, port: int) -> Script[Running]:
     )
 
 
-ENDED = frozenset({"inactive", "failed"})
-"""The states of a unit without a process (org.freedesktop.systemd1(5), ActiveState)."""
-
-
-def has_ended(app: str, unit_name: str, port: int) -> Script[bool]:
-    """Ask whether nothing runs in a slot: no process of its unit, and no listener on its port.
-
-    A host that does not say so has something that runs.
-    """
-    return service.runtime(app, unit_name, port).read_by(lambda result: _has_ended(result, app))
-
-
-def _has_ended(result: CommandResult, app: str) -> bool:
-    state = Reader(result.facts).first("show.ActiveState", values.word)
-    has_none = parse_listeners(result.facts, app) == ()
-    return result.exit_code == 0 and state in ENDED and has_none
-
-
 def loopback_alone(port: int) -> Script[tuple[str, ...]]:
     """Ask where a port is listened on: the addresses, where only the host itself reaches them."""
     return Script("looking where it listens", (program("bound_to", port),), _loopback_alone)
