@@ -224,7 +224,7 @@ class Execution:
         if self._last[host_plan.host.name] is not host_plan:
             self._runner.empty(host_plan)
             outcome = Outcome.LEFT if self.is_lost else self._progress.reached(host_plan.host)
-            if outcome is not Outcome.BACK:
+            if outcome is not Outcome.BACK or host_plan.moves:
                 self._runner.ended(host_plan.host.name, outcome)
         elif host_plan.after:
             self._progress.ended(host_plan.host.name, Outcome.DONE)
