@@ -367,7 +367,7 @@ TAKEN_BACK: dict[str, tuple[Slot, Health, list[str]]] = {
     "a boot did not bring it back": (
         returned(replaces=RETIRED),
         UNHEALTHY,
-        ["DeregisterTarget", "WaitDrained", "ReviveUnit", "ProveRevived", *IN_AGAIN],
+        ["DeregisterTarget", "DrainIfBusy", "ReviveUnit", "ProveRevived", *IN_AGAIN],
     ),
     "it is sick": (returned(), UNHEALTHY, []),
 }
