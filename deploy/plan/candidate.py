@@ -5,15 +5,18 @@ from __future__ import annotations
 import fnmatch
 import shlex
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
 from deploy.package import opening, verification
 from deploy.package.release import parse_name
+from deploy.settings.base import expanded
 from deploy.unit import lint, rendering, spec, start_trial
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from deploy.package.opening import Package
     from deploy.settings.app import App, AppInSlot
     from deploy.settings.environment import Environment
@@ -66,7 +69,7 @@ def choose(environment: Environment, app: App, wanted: str | None) -> Path:
     """
     if wanted is None:
         return opening.choose(app.package, environment.root)
-    for path in (Path(wanted).expanduser(), environment.path(wanted)):
+    for path in (expanded(wanted), environment.path(wanted)):
         if path.exists():
             _refuse_anothers(environment, app, path, wanted)
             return path.resolve()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,7 +100,9 @@ class Factor:
                 "AWS takes the role's session no more, and a new one needs an MFA code, which is "
                 "asked for only when a command begins: run the same command again"
             )
-        code = getpass.getpass(prompt).strip()
+        with warnings.catch_warnings():  # without a terminal, a line of getpass's own source
+            warnings.simplefilter("ignore", getpass.GetPassWarning)
+            code = getpass.getpass(prompt).strip()
         if len(code) != FACTOR_DIGITS or not (code.isascii() and code.isdigit()):
             raise BadInput(f"an MFA code has {FACTOR_DIGITS} digits: run the same command again")
         return code

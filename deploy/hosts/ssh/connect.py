@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import TYPE_CHECKING
 
 from fabric import Config
 
-from deploy.errors import BadInput
+from deploy.errors import BadInput, reading
 from deploy.hosts.ssh import ssh_config
 from deploy.hosts.ssh.connection import Connection
 from deploy.hosts.ssh.known_hosts import trust_known_hosts
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from deploy.settings.environment import Environment
 
 
+CONFIGURATION = "the SSH configuration (~/.ssh/config, known_hosts files, Fabric's keys)"
+REPAIR = "look for an unusual line, or do without your own: `load_ssh_configs: false`"
+
+
+@reading(CONFIGURATION, REPAIR)
 def resolve(environment: Environment, name: str) -> str:
     """A listed host's address, through the user's ssh config and the resolver."""
     if not ssh_config.is_plain_host(name):
@@ -52,6 +58,7 @@ def read_key_files(environment: Environment) -> None:
             raise BadInput(f"{environment.name}: ssh: key_files: {file} does not exist")
 
 
+@reading(CONFIGURATION, REPAIR)
 def connection_to(host: Host, environment: Environment) -> Connection:
     """The connection, not yet open.
 
@@ -83,6 +90,13 @@ def connection_to(host: Host, environment: Environment) -> Connection:
         connect_timeout=ssh.connect_timeout_seconds,
         connect_kwargs=connect,
     )
+    files = connection.connect_kwargs.get("key_filename") or []
+    # Paramiko would wait for a pipe that an IdentityFile names.
+    connection.connect_kwargs["key_filename"] = [
+        file
+        for file in ([files] if isinstance(files, str) else files)
+        if os.path.isfile(file) or not os.path.exists(file)  # noqa: PTH110, PTH113 - as Paramiko
+    ]
     trust_known_hosts(connection, environment)
     return connection
 
