@@ -125,18 +125,19 @@ def gather(
 @contextmanager
 def world(patch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let commands meet all this, and nothing outside of this process."""
-    from deploy.aws import inventory  # noqa: PLC0415 - only where a command runs
+    from deploy.aws import instances as ec2  # noqa: PLC0415 - only where a command runs
     from deploy.cli import session, vetting  # noqa: PLC0415 - as above
+    from deploy.survey import gather as surveys  # noqa: PLC0415 - as above
 
     # `Match exec` would run what the examples make of a command.
     ran = SimpleNamespace(ok=True)
-    patch.setattr(paramiko.config.invoke, "run", lambda *_, **__: ran)
+    patch.setattr("paramiko.config.invoke.run", lambda *_, **__: ran)
     patch.setattr(session, "Account", Account)
     patch.setattr(session, "Balancer", Balancer)
-    patch.setattr(session.gather, "gather", gather)
+    patch.setattr(surveys, "gather", gather)
     patch.setattr(vetting, "vetted", lambda seen, *_, **__: (seen, {}))
-    patch.setattr(inventory.instances, "at", instances)
-    patch.setattr(inventory.instances, "tagged", tagged)
+    patch.setattr(ec2, "at", instances)
+    patch.setattr(ec2, "tagged", tagged)
     with _listening() as place:
         patch.setattr(socket, "getaddrinfo", _Resolver(place))
         _log_in_on_paper(patch, place)
