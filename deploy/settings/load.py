@@ -48,7 +48,12 @@ def find(typed: str | None) -> Path:
     """
     if typed is not None:
         return expanded(typed)
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError as error:
+        raise BadInput(
+            f"this folder is gone ({error.strerror}); change to your project's folder"
+        ) from error
     for depth, folder in enumerate((here, *here.parents)):
         if (folder / NAME).is_file():
             relative = Path(*[".."] * depth, NAME)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from typing import TYPE_CHECKING
 
 import pytest
@@ -148,3 +149,47 @@ def test_a_broken_line_of_the_aws_tools_files_is_named(
         (ground.home / ".aws/config").write_text(text)
         ended = check(run("status", "--env", "lab"))
         assert f".aws/config:{line} cannot be read: " in ended.err, ended.err
+
+
+@pytest.fixture
+def nobody(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A user that /etc/passwd does not have, as in containers: without a name, and a home."""
+
+    def unknown(number: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    projects.lay_out(ground, projects.LEAST)
+    for name in ("HOME", "USER", "LOGNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    return monkeypatch
+
+
+def test_a_user_without_a_name_is_told_to_give_one(nobody: pytest.MonkeyPatch) -> None:
+    del nobody
+    ended = check(run("status", "--env", "lab"))
+    assert ended.code == 2
+    assert "has no name on this machine" in ended.err
+
+
+def test_a_user_without_a_home_has_no_files_there(nobody: pytest.MonkeyPatch) -> None:
+    from deploy.aws.api.account import Account  # noqa: PLC0415 - in place of that on paper
+    from deploy.cli import session  # noqa: PLC0415 - as above
+
+    nobody.setenv("USER", "deploy")
+    assert "unknown host key" in check(run("status", "--env", "lab")).err
+    nobody.setattr(session, "Account", Account)
+    assert "no AWS credentials" in check(run("status", "--env", "lab")).err
+
+
+def test_a_folder_that_is_gone_is_no_defect(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    projects.lay_out(ground, projects.LEAST)
+    gone = ground.root / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    ended = check(run("status", "--env", "lab"))
+    assert ended.code == 2
+    assert "this folder is gone" in ended.err

@@ -40,7 +40,7 @@ class SharedCache(JSONFileCache):  # type: ignore[misc] # botocore has no types
     """
 
     def __init__(self, refused: Iterable[str] = ()) -> None:
-        super().__init__(Path(FOLDER).expanduser())
+        super().__init__(_at_home(FOLDER))
         self.refused = frozenset(refused)
         self.given: dict[str, datetime] = {}
 
@@ -147,11 +147,19 @@ def log_in(session: botocore.session.Session, cache: SharedCache) -> Lifetime:
     return Profiles(profiles, cache.given.values(), _login, os.environ).lifetime(name)
 
 
+def _at_home(folder: str) -> Path:
+    """A folder at home; one that is not there for a user without a home, as in some containers."""
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError:
+        return Path("/nonexistent")
+
+
 def _login(name: str) -> Mapping[str, Any] | None:
     """The token of a single sign-on, by its session's name or its start URL."""
     key = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()
     try:
-        found = JSONFileCache(Path(LOGINS).expanduser())[key]
+        found = JSONFileCache(_at_home(LOGINS))[key]
     except KeyError:
         return None
     return found if isinstance(found, dict) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -51,7 +52,17 @@ def resolve(environment: Environment, name: str) -> str:
 
 
 def read_key_files(environment: Environment) -> None:
-    """Refuse key files that are not there, before any connection is tried."""
+    """Refuse what no login comes about with, before any connection is tried.
+
+    That is a key file that is not there, and a user without a name (ssh refuses that too).
+    """
+    try:
+        getpass.getuser()
+    except (KeyError, OSError) as error:  # OSError from Python 3.13 on
+        raise BadInput(
+            f"this user, number {os.geteuid()}, has no name on this machine, and SSH needs one: "
+            "set USER, for example `export USER=deploy`"
+        ) from error
     for name in environment.ssh.key_files:
         file: Path = environment.path(name)
         if not file.is_file():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import paramiko
@@ -14,7 +16,6 @@ from deploy.settings.base import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
 FILES = ("~/.ssh/config", "/etc/ssh/ssh_config")
 KEPT = frozenset({"user", "port", "proxyjump", "proxycommand", "identityfile"})
@@ -102,7 +103,7 @@ def read(own: Mapping[str, Any]) -> tuple[Block, ...]:
     chosen = own.get("ssh_config_path")
     blocks: list[Block] = []
     for name in [chosen] if chosen else FILES:
-        path = expanded(name)
+        path = Path(os.path.expanduser(name)) if not chosen else expanded(name)  # noqa: PTH111 - without a home, `~` stays
         if not chosen and not path.is_file():
             continue
         try:
