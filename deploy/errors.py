@@ -19,13 +19,19 @@ DeployError                 exit code 1: a step failed
 from __future__ import annotations
 
 import difflib
+import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy.foreign_text import line, visible
+from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+
+MOST_IN_A_LINE = 16_384
+"""Characters of one line of a message, whatever it repeats."""
 
 
 class DeployError(Exception):
@@ -42,7 +48,7 @@ class DeployError(Exception):
     """Whether the same may work a moment later: a network or an API that is down, or too busy."""
 
     def __init__(self, *lines: str) -> None:
-        super().__init__(*(line(each) for each in lines))
+        super().__init__(*(visible(each, MOST_IN_A_LINE) for each in lines))
 
     def __str__(self) -> str:
         return "\n".join(self.args)
@@ -197,6 +203,27 @@ def as_deploy_error(error: Exception, what: str) -> DeployError:
     )
     defect.__cause__ = error
     return defect
+
+
+@contextmanager
+def reading(what: str, remedy: str) -> Iterator[None]:
+    """The last guard around users' files: turn an unexpected exception into BadInput.
+
+    Their readers are libraries with exceptions of every kind. It also decorates a function that
+    reads. With CHANGEOVER_DEBUG the exception itself goes on, and shows where it comes from.
+
+    what: the files that are read, as the message begins; remedy: what to do, as it ends.
+    """
+    try:
+        yield
+    except DeployError:
+        raise
+    except Exception as error:
+        if os.environ.get("CHANGEOVER_DEBUG"):
+            raise
+        raise BadInput(
+            f"{what} cannot be read: {type(error).__name__}: {visible(error, 400)}; {remedy}"
+        ) from error
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

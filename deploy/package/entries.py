@@ -17,7 +17,7 @@ from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
-from deploy.errors import BadInput
+from deploy.errors import BadInput, reading
 from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
@@ -100,6 +100,13 @@ class Meter:
 @contextmanager
 def refusing(path: Path) -> Iterator[None]:
     """Turn whatever a broken or unreadable package makes the readers raise into BadInput."""
+    with reading(f"package {visible(path.name)}", "build or copy it again"), _foreseen(path):
+        yield
+
+
+@contextmanager
+def _foreseen(path: Path) -> Iterator[None]:
+    """Turn what the readers are known to raise into BadInput, with what to do about each."""
     try:
         yield
     except FileNotFoundError as error:

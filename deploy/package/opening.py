@@ -24,6 +24,7 @@ from deploy.package.entries import (
     too_big,
 )
 from deploy.package.release import Release
+from deploy.settings.base import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -68,11 +69,15 @@ def choose(pattern: str, base: Path, name: str | None = None) -> Path:
     """
     matches = _matching(base, pattern)
     if not matches:
-        there = _what_is_there((base / Path(pattern).expanduser()).parent)
+        there = _what_is_there((base / expanded(pattern)).parent)
         raise BadInput(f"package {pattern!r}: nothing in {base} matches; {there}")
     named = [(path, *parsed) for path in matches if (parsed := _parsed(path))]
     if not named:
         release.parse_name(matches[0].name)
+        raise BadInput(
+            f"package {pattern!r}: {matches[0].name} in {base} is no package; it must be a .zip, "
+            ".nupkg, .tar.gz, .tgz or a folder"
+        )
     wanted = [found for found in named if name is None or found[1] == name]
     names = sorted({found[1] for found in named})
     if not wanted:
@@ -103,7 +108,7 @@ def of_version(pattern: str, base: Path, version: str) -> list[Path]:
 
 def _matching(base: Path, pattern: str) -> list[Path]:
     """What a glob matches below `base`, whose own name is no pattern: it may hold brackets."""
-    wanted = Path(pattern).expanduser()
+    wanted = expanded(pattern)
     if (base / wanted).exists():
         return [base / wanted]
     return [base / found for found in sorted(glob.glob(str(wanted), root_dir=base))]  # noqa: PTH207 - it may be absolute

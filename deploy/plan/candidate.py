@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import shlex
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
@@ -13,9 +13,12 @@ from deploy.package import opening, runnable, verification
 from deploy.package.cache import cached_opening
 from deploy.package.cache.cached_opening import NOWHERE
 from deploy.package.release import parse_name
+from deploy.settings.base import expanded
 from deploy.unit import lint, rendering, spec, start_trial
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from deploy.package.cache.cached_opening import Folders
     from deploy.package.opening import Package
     from deploy.settings.app import App, AppInSlot
@@ -86,7 +89,7 @@ def choose(environment: Environment, app: App, wanted: str | None) -> Path:
 def _chosen(environment: Environment, app: App, wanted: str | None) -> Path:
     if wanted is None:
         return opening.choose(app.package, environment.root)
-    for path in (Path(wanted).expanduser(), environment.path(wanted)):
+    for path in (expanded(wanted), environment.path(wanted)):
         if path.exists():
             return path
     if "/" not in wanted and wanted[:1].isdigit():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import socket
 from typing import TYPE_CHECKING
 
 from fabric import Config
 
-from deploy.errors import BadInput
+from deploy.errors import BadInput, reading
 from deploy.hosts.route import tunnels
 from deploy.hosts.ssh import ssh_config
 from deploy.hosts.ssh.connection import Connection
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
     from deploy.settings.environment import Environment
 
 
+CONFIGURATION = "the SSH configuration (~/.ssh/config, known_hosts files, Fabric's keys)"
+REPAIR = "look for an unusual line, or do without your own: `load_ssh_configs: false`"
+
+
+@reading(CONFIGURATION, REPAIR)
 def resolve(environment: Environment, name: str) -> str:
     """A listed host's address, through the user's ssh config and the resolver."""
     if not ssh_config.is_plain_host(name):
@@ -48,7 +55,17 @@ def resolve(environment: Environment, name: str) -> str:
 
 
 def read_key_files(environment: Environment) -> None:
-    """Refuse key files and programs that are not there, before any connection is tried."""
+    """Refuse what no login comes about with, before any connection is tried.
+
+    That is a key file or a program that is not there, and a user without a name (ssh refuses that too).
+    """
+    try:
+        getpass.getuser()
+    except (KeyError, OSError) as error:  # OSError from Python 3.13 on
+        raise BadInput(
+            f"this user, number {os.geteuid()}, has no name on this machine, and SSH needs one: "
+            "set USER, for example `export USER=deploy`"
+        ) from error
     tunnels.check(environment)
     for name in environment.ssh.key_files:
         file: Path = environment.path(name)
@@ -56,6 +73,7 @@ def read_key_files(environment: Environment) -> None:
             raise BadInput(f"{environment.name}: ssh: key_files: {file} does not exist")
 
 
+@reading(CONFIGURATION, REPAIR)
 def connection_to(host: Host, environment: Environment) -> Connection:
     """The connection, not yet open.
 
@@ -84,6 +102,13 @@ def connection_to(host: Host, environment: Environment) -> Connection:
     )
     if tunnel := tunnels.command(environment, host.instance_id, connection.port):
         connection.gateway = tunnel
+    files = connection.connect_kwargs.get("key_filename") or []
+    # Paramiko would wait for a pipe that an IdentityFile names.
+    connection.connect_kwargs["key_filename"] = [
+        file
+        for file in ([files] if isinstance(files, str) else files)
+        if os.path.isfile(file) or not os.path.exists(file)  # noqa: PTH110, PTH113 - as Paramiko
+    ]
     trust_known_hosts(connection, environment)
     return connection
 

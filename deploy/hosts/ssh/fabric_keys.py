@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fabric import Config
 
-from deploy.errors import BadInput, nearest
+from deploy.errors import BadInput, nearest, reading
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from deploy.settings.environment import Environment
 
+
+HIGHEST_PORT = 65_535
 
 ARGUMENTS: dict[str, type] = {
     "allow_agent": bool,
@@ -48,21 +52,26 @@ _NO_FORWARDING = (
 )
 
 
+OPTIONAL: dict[str, type] = {"gateway": str, "ssh_config_path": str, "connect": float}
+"""The types of keys whose default is None, where a value of another one would break Fabric."""
+
+
+@reading("Fabric's keys, at the top level of the settings,", "leave out the unusual one")
 def check(environment: Environment) -> None:
     """Refuse top-level keys that Fabric would pass over, or break on, once for all connections."""
-    defaults = Config.global_defaults()
-    for key, value in environment.fabric.items():
+    where, defaults = f"{environment.name}: top level", Config.global_defaults()
+    for key in environment.fabric:
         if key not in defaults:
             hint = nearest(key, defaults) or "; Changeover's own stand under `deploy:`"
-            raise BadInput(f"{environment.name}: top level: {key!r} is no key of Fabric's{hint}")
-        kind = type(defaults[key])
-        if None not in (value, defaults[key]) and not isinstance(value, kind):
-            wanted = "a mapping" if kind is dict else f"of type {kind.__name__}"
-            raise BadInput(f"{environment.name}: top level: {key}: must be {wanted}, not {value!r}")
-        if key in _SECTIONS:
-            _refuse_unused(environment, key, value, defaults[key])
+            raise BadInput(f"{where}: {key!r} is no key of Fabric's{hint}")
+    _refuse_kinds(where, environment.fabric, defaults)
+    for key in environment.fabric.keys() & {*_SECTIONS}:
+        _refuse_unused(environment, key, environment.fabric[key], defaults[key])
     if environment.fabric.get("forward_agent"):
-        raise BadInput(f"{environment.name}: top level: forward_agent: {_NO_FORWARDING}")
+        raise BadInput(f"{where}: forward_agent: {_NO_FORWARDING}")
+    port = environment.fabric.get("port", 1)
+    if not 1 <= port <= HIGHEST_PORT:
+        raise BadInput(f"{where}: port: must be from 1 to {HIGHEST_PORT}, not {port}")
     _refuse_arguments(environment)
 
 
@@ -81,6 +90,27 @@ def _refuse_unused(environment: Environment, key: str, value: object, default: o
             raise BadInput(f"{where}{name} has no effect on hosts here: {why}")
 
 
+def _refuse_kinds(where: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Refuse values of another type than Fabric's own, also within its mappings."""
+    for key, value in given.items():
+        default = defaults.get(key)
+        kind = OPTIONAL.get(key) or type(default)
+        if value is None and kind is not dict:
+            continue
+        if kind is dict and isinstance(value, dict):
+            _refuse_kinds(f"{where}: {key}", value, default or {})
+        elif kind not in {type(None), type} and not _is_a(value, kind):
+            wanted = "a mapping" if kind is dict else f"of type {kind.__name__}"
+            raise BadInput(f"{where}: {key}: must be {wanted}, not {value!r}")
+
+
+def _is_a(value: object, kind: type) -> bool:
+    """Whether a value can stand where one of this type is expected; a bool is no number."""
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
+
+
 def _refuse_arguments(environment: Environment) -> None:
     """Refuse what Paramiko's connect does not take, or what only Changeover may set."""
     where = f"{environment.name}: top level: connect_kwargs"
@@ -91,8 +121,14 @@ def _refuse_arguments(environment: Environment) -> None:
             hint = nearest(str(key), ARGUMENTS) or f"; known are {', '.join(ARGUMENTS)}"
             raise BadInput(f"{where}: {key!r} cannot be set here{hint}")
         kind = ARGUMENTS[key]
-        allowed = (int, float) if kind is float else kind
-        if value is not None and not isinstance(value, allowed):
+        if value is not None and kind is not object and not _is_a(value, kind):
             raise BadInput(f"{where}: {key}: must be of type {kind.__name__}, not {value!r}")
+        names = [value] if isinstance(value, str) else value
+        if (
+            key == "key_filename"
+            and value is not None
+            and not (isinstance(names, list) and all(isinstance(name, str) for name in names))
+        ):
+            raise BadInput(f"{where}: {key}: must be a path, or a list of paths, not {value!r}")
         if isinstance(value, dict) and not all(isinstance(each, list) for each in value.values()):
             raise BadInput(f"{where}: {key}: must map kinds to lists of names, not {value!r}")
