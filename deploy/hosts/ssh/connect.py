@@ -57,7 +57,8 @@ def resolve(environment: Environment, name: str) -> str:
 def read_key_files(environment: Environment) -> None:
     """Refuse what no login comes about with, before any connection is tried.
 
-    That is a key file or a program that is not there, and a user without a name (ssh refuses that too).
+    That is a key file or a program that is not there, and a user without a name, which ssh refuses
+    too.
     """
     try:
         getpass.getuser()
