@@ -25,6 +25,7 @@ from deploy.aws.targets import Health, State
 from deploy.clock import CLOCK
 from deploy.errors import CommandFailed, CommandResult, DeployError, Locked
 from deploy.hosts.lock.holder import Holder
+from deploy.hosts.refusals.unknown_key import ShownKey
 from deploy.hosts.ssh import known_hosts, login
 from deploy.package import entries
 from deploy.plan import assembly, exclusion, fitness, plan
@@ -200,7 +201,7 @@ def ssh_peer(screen: Screen, text: str) -> None:
     for foreign in (
         paramiko.SSHException(f"Incompatible version ({text} instead of 2.0)"),
         paramiko.AuthenticationException(text),
-        known_hosts.UnknownHostKey(text, text),
+        known_hosts.UnknownHostKey(ShownKey(text, text, text, text, text, text)),
         OSError(5, text),
     ):
 

@@ -29,11 +29,12 @@ class Server(paramiko.ServerInterface):
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         del username, key
-        return paramiko.common.AUTH_SUCCESSFUL
+        is_let_in = not self.sshd.refuses
+        return paramiko.common.AUTH_SUCCESSFUL if is_let_in else paramiko.common.AUTH_FAILED
 
     def get_allowed_auths(self, username: str) -> str:
         del username
-        return "publickey"
+        return self.sshd.refuses or "publickey"
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         del kind, chanid
@@ -54,7 +55,11 @@ class Server(paramiko.ServerInterface):
 
 
 class Sshd:
-    """The server. shell: what a login shell does with a command; forwards: whether it forwards."""
+    """The server.
+
+    shell: what a login shell does with a command; forwards: whether it forwards; refuses: how it
+    would let users in that it refuses, empty where it lets anybody in.
+    """
 
     def __init__(self, folder: Path, address: str = "127.0.0.1", port: int = 0) -> None:
         """address: an address of this machine's alone; port: 0 for any that is free."""
@@ -62,6 +67,7 @@ class Sshd:
         self.key = paramiko.ECDSAKey.generate()
         self.shell: tuple[str, ...] = ("/bin/sh", "-c")
         self.forwards = True
+        self.refuses = ""
         self.forwarded: dict[int, tuple[str, int]] = {}
         self.connections = 0
         self._channels: list[paramiko.Channel | None] = []

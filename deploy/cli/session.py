@@ -78,7 +78,7 @@ class Session:
     def __enter__(self) -> Self:
         environment = self.environment
         fabric_keys.check(environment)
-        connect.read_key_files(environment)
+        connect.read_own_files(environment)
         account = self._account = Account(environment)
         self.balancer = Balancer(account)
         account.log_in()  # a code is asked for here, while nothing else runs

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import paramiko
 
 from deploy.errors import BadInput, Unreachable
-from deploy.foreign_text import visible, word
+from deploy.foreign_text import visible
+from deploy.hosts.refusals import key_files, unknown_key
+from deploy.hosts.refusals import login as refused
+from deploy.hosts.refusals.key_files import Kind
 from deploy.hosts.ssh.known_hosts import RevokedHostKey, UnknownHostKey
 from deploy.hosts.ssh.transport import (
     KEEPALIVE_SECONDS,
@@ -24,13 +30,14 @@ def open_to(host: Host, connection: Connection) -> None:
     """Open it; BadInput, or Unreachable, says why a host cannot be reached or trusted."""
     who = f"{host.name} ({connection.host})"
     port = connection.port
+    _pass_over_unusable(connection)
     try:
         connection.open()
     except UnknownHostKey as error:
-        raise BadInput(
-            f"{who}: unknown host key: {visible(error)}; compare it with the machine's own, "
-            f"then add it: {_scan(error.place)} >> ~/.ssh/known_hosts"
-        ) from error
+        hop = _failed(connection)
+        machine = f"{host.name} {host.instance_id}".strip() if hop is connection else hop.host
+        own = f"{who}{_by_way_of(connection)}"
+        raise BadInput(*unknown_key.refusal(own, machine, error.shown)) from error
     except RevokedHostKey as error:
         raise BadInput(
             f"{who}: {visible(error)}; give the machine a new key, or remove that line if it is "
@@ -43,20 +50,15 @@ def open_to(host: Host, connection: Connection) -> None:
             f"rebuilt, remove the old key: ssh-keygen -R {_place(connection, error.hostname)}, "
             "with -f for a known_hosts file of the project"
         ) from error
-    except paramiko.AuthenticationException as error:
-        check = "check `ssh: user:` and `ssh: key_files:`, or your agent (ssh-add -l)"
-        if _broke(connection, error):
-            raise Unreachable(
-                f"{who}: the connection broke while user {connection.user!r} logged in: "
-                f"{visible(error)}; if that lasts, {check}"
-            ) from error
-        raise BadInput(
-            f"{who}: refuses user {connection.user!r} with the keys offered; {check}"
-        ) from error
     except NoCommonAlgorithm as error:
         raise BadInput(f"{who}{_by_way_of(connection)}: {error}") from error
+    except paramiko.ChannelException as error:
+        # The jump host is connected, and refuses to connect further (RFC 4254, 5.1).
+        hop = _failed(connection)
+        jump, place = getattr(hop.gateway, "host", "?"), f"{hop.host}:{hop.port}"
+        raise Unreachable(refused.not_passed_on(who, jump, place, error.text)) from error
     except (paramiko.SSHException, OSError, EOFError) as error:
-        raise Unreachable(
+        raise _of_login(who, connection, error) or Unreachable(
             f"{who}: no SSH connection on port {port}{_by_way_of(connection)}: "
             f"{visible(error) or type(error).__name__}; "
             "check that the host runs and that your network reaches it"
@@ -67,18 +69,100 @@ def open_to(host: Host, connection: Connection) -> None:
         answer_at_once(transport)
 
 
-def _scan(place: str) -> str:
-    """What shows the keys of a machine that known_hosts calls `name`, or `[name]:port`."""
-    name, _, port = place.removeprefix("[").partition("]:")
-    return f"ssh-keyscan -p {port or 22} {word(name)}"
+def _of_login(who: str, connection: Any, error: Exception) -> BadInput | None:
+    """The error of a login; None where the connection did not get so far.
+
+    Paramiko reports the last key that it tried, which may be one that it could not read: what was
+    offered is found here.
+    """
+    hop = _failed(connection)
+    is_refusal = isinstance(error, paramiko.AuthenticationException)
+    transport = hop.client.get_transport()
+    is_open = transport is not None and transport.is_active()
+    if not is_refusal and not (is_open and getattr(transport, "initial_kex_done", False)):
+        return None
+    if not is_open or "timeout" in str(error):
+        # Paramiko reports a peer that goes away or is silent by this too.
+        return Unreachable(
+            f"{who}{_by_way_of(connection)}: the connection broke while user {hop.user!r} logged "
+            f"in: {visible(error)}; if that lasts, check `ssh: user:` and `ssh: key_files:`, or "
+            "your agent (ssh-add -l)"
+        )
+    types = _allowed(transport, hop.user)
+    allowed = ", ".join(types) if types and "publickey" not in types else ""
+    is_own_name = hop.user == getpass.getuser()
+    return BadInput(
+        *refused.refusal(
+            f"{who}{_by_way_of(connection)}",
+            hop.user,
+            _keys(hop),
+            is_own_name=is_own_name,
+            allowed=allowed,
+        )
+    )
+
+
+def _allowed(transport: Any, user: str) -> list[str]:
+    """How a machine lets a user in (RFC 4252, 5.2); nothing where it does not say.
+
+    Paramiko's error of the login may be that of a later key, which it could not read.
+    """
+    try:
+        transport.auth_none(user)
+    except paramiko.BadAuthenticationType as error:
+        return sorted(error.allowed_types)
+    except Exception:  # noqa: BLE001 - it is for the message alone
+        return []
+    return []
+
+
+def _keys(hop: Any) -> refused.Keys:
+    """The keys that there were for a login to a machine."""
+    given = getattr(hop, "connect_kwargs", {})
+    paths = [*getattr(hop, "own_key_files", ())]
+    if given.get("look_for_keys", True):
+        paths += [path for path in key_files.DEFAULTS if Path(path).expanduser().is_file()]
+    password = given.get("password")
+    asks = given.get("allow_agent", True)
+    held = len(paramiko.Agent().get_keys()) if asks and os.environ.get("SSH_AUTH_SOCK") else None
+    return refused.Keys(
+        key_files.read(paths, has_passphrase=bool(given.get("passphrase") or password)),
+        held,
+        asks_agent=asks,
+        has_password=bool(password),
+    )
+
+
+def _pass_over_unusable(connection: Any) -> None:
+    """Have ssh's IdentityFile and `key_files:` offer those that can be read, as ssh does.
+
+    Paramiko would give the login up at the first that is not there.
+    """
+    on_way = connection
+    while hasattr(on_way, "connect_kwargs"):
+        given = on_way.connect_kwargs
+        named = given.get("key_filename") or ()
+        paths = (named,) if isinstance(named, str) else tuple(named)
+        has_passphrase = bool(given.get("passphrase") or given.get("password"))
+        on_way._set(own_key_files=getattr(on_way, "own_key_files", paths))  # noqa: SLF001 - Invoke's way
+        read = key_files.read(paths, has_passphrase=has_passphrase)
+        usable = [each.path for each in read if each.kind is Kind.USABLE]
+        on_way.connect_kwargs = given | {"key_filename": usable}
+        on_way = on_way.gateway
+
+
+def _failed(connection: Any) -> Any:
+    """The machine on a connection's way that could not be logged in to: itself, or a jump host."""
+    on_way = connection
+    while hasattr(on_way.gateway, "host") and not on_way.gateway.is_connected:
+        on_way = on_way.gateway
+    return on_way
 
 
 def _by_way_of(connection: Any) -> str:
     """Name the jump host that could not be connected to, if it was one."""
-    on_way = connection
-    while hasattr(on_way.gateway, "host") and not on_way.gateway.is_connected:
-        on_way = on_way.gateway
-    return "" if on_way is connection else f", jump host {on_way.host}"
+    hop = _failed(connection)
+    return "" if hop is connection else f", jump host {hop.host}"
 
 
 def _place(connection: Any, name: str) -> str:
@@ -87,9 +171,3 @@ def _place(connection: Any, name: str) -> str:
     while on_way.host != name and hasattr(on_way.gateway, "host"):
         on_way = on_way.gateway
     return name if on_way.port in {None, 22} else f"'[{name}]:{on_way.port}'"
-
-
-def _broke(connection: Connection, error: paramiko.AuthenticationException) -> bool:
-    """Whether no peer refused: Paramiko reports a peer that goes away or is silent by this too."""
-    transport = connection.client.get_transport()
-    return transport is None or not transport.is_active() or "timeout" in str(error)

@@ -14,6 +14,7 @@ from shell import typed
 
 from deploy.errors import BadInput, ConnectionLost, DeployError, Unreachable
 from deploy.hosts.probe.request import Request
+from deploy.hosts.refusals.unknown_key import ShownKey
 from deploy.hosts.ssh import connect, fabric_keys, login
 from deploy.hosts.ssh.algorithms import Mismatch
 from deploy.hosts.ssh.known_hosts import UnknownHostKey
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from deploy.hosts.ssh.connection import Connection
 
 OPENING_SECONDS = 0.2
+USER = "(refuses|no key to log in with as) user 'deploy'"
+"""Whichever it is where the tests run: an agent there may hold keys."""
 
 
 class Door:
@@ -88,16 +91,16 @@ def test_the_heartbeat_and_a_probe_open_a_connection_that_broke_once() -> None:
 @pytest.mark.parametrize(
     ("error", "is_active", "kind", "said"),
     [
-        (paramiko.AuthenticationException("Authentication failed."), True, BadInput, "refuses"),
+        (paramiko.AuthenticationException("Authentication failed."), True, BadInput, USER),
         (paramiko.AuthenticationException("Authentication timeout."), True, Unreachable, "broke"),
         (paramiko.AuthenticationException("saw EOF"), False, Unreachable, "if that lasts, check"),
         (paramiko.SSHException("no banner"), False, Unreachable, "no SSH connection on port 22"),
         (EOFError(), False, Unreachable, "EOFError; check that the host runs"),
         (
-            UnknownHostKey("10.0.0.1", "ssh-ed25519 SHA256:x"),
+            UnknownHostKey(ShownKey("10.0.0.1", "ssh-ed25519", "SHA256:x", "AAAA", "f")),
             True,
             BadInput,
-            "ssh-keyscan -p 22 10.0.0.1",
+            r"add this to f:\n  # host-1 i-0+1: ssh-ed25519 SHA256:x\n  10.0.0.1 ssh-ed25519 AAAA",
         ),
     ],
 )
@@ -128,12 +131,36 @@ def test_a_host_without_a_common_algorithm_is_not_called_down() -> None:
 
 
 def test_an_unknown_key_of_a_jump_host_is_told_as_its_own() -> None:
-    error = UnknownHostKey("[jump.example.com]:2222", "ssh-ed25519 SHA256:x")
+    shown = ShownKey("[jump.example.com]:2222", "ssh-ed25519", "SHA256:x", "AAAA", "known_hosts")
+    door = Door(UnknownHostKey(shown))
+    door.gateway = SimpleNamespace(host="jump.example.com", gateway=None, is_connected=False)
     with pytest.raises(BadInput) as raised:
-        login.open_to(builders.host(1), cast("Connection", Door(error)))
-    said = str(raised.value)
-    assert "[jump.example.com]:2222 shows a key that is unknown here: ssh-ed25519 SHA256:x" in said
-    assert "ssh-keyscan -p 2222 jump.example.com >> " in said
+        login.open_to(builders.host(1), cast("Connection", door))
+    lines = str(raised.value).split("\n")
+    assert lines[0] == "host-1 (10.0.0.1), jump host jump.example.com: unknown host key"
+    assert lines[-2:] == [
+        "  # jump.example.com: ssh-ed25519 SHA256:x",
+        "  [jump.example.com]:2222 ssh-ed25519 AAAA",
+    ]
+
+
+def test_a_jump_host_that_refuses_the_login_is_named_with_its_own_user() -> None:
+    door = Door(paramiko.AuthenticationException("Authentication failed."))
+    door.gateway = Door()
+    door.gateway.host, door.gateway.user = "jump.example.com", "bastion"
+    said = r"host-1 \(10.0.0.1\), jump host jump.example.com: (refuses|no key .*) user 'bastion'"
+    with pytest.raises(BadInput, match=said):
+        login.open_to(builders.host(1), cast("Connection", door))
+
+
+def test_a_jump_host_that_connects_no_further_is_not_taken_for_the_host() -> None:
+    door = Door(paramiko.ChannelException(1, "Administratively prohibited"))
+    door.gateway = Door()
+    door.gateway.host = "jump.example.com"
+    door.gateway.open()
+    said = "jump host jump.example.com makes no connection to 10.0.0.1:22: Administratively"
+    with pytest.raises(Unreachable, match=said):
+        login.open_to(builders.host(1), cast("Connection", door))
 
 
 def test_a_changed_key_of_a_jump_host_is_removed_by_the_name_it_stands_under() -> None:
