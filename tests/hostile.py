@@ -208,7 +208,7 @@ def ssh_peer(screen: Screen, text: str) -> None:
         def fail(foreign: Exception = foreign) -> None:
             raise foreign
 
-        client = SimpleNamespace(get_transport=lambda: None)
+        client = SimpleNamespace(get_transport=lambda: None, close=lambda: None)
         connection: Any = SimpleNamespace(
             host="10.0.0.1", port=22, user="u", open=fail, client=client, gateway=None
         )

@@ -34,6 +34,7 @@ PACKAGES = (
     "plan",
     "recovery",
     "observe",
+    "checkup",
     "run",
     "screen",
     "cli",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy.checkup import packages
 from deploy.cli import conclusion, session, vetting
 from deploy.cli.arguments import as_typed, read_settings, seconds_of, split
 from deploy.cli.rollout import Rollout, Signals
@@ -47,7 +48,7 @@ def deploy(asked: Asked, package: str | None) -> ExitCode:
         )
 
     scope = asked.scope("deploy", *as_typed("--package", package), *asked.flags)
-    return _pipeline(asked, scope, plan, Rollout.run_or_take_back)
+    return _pipeline(asked, scope, plan, Rollout.run_or_take_back, packages.beside(package))
 
 
 def roll_back(asked: Asked, to: str | None) -> ExitCode:
@@ -140,11 +141,12 @@ def _pipeline(
     scope: Scope,
     make: Callable[[Session], Plan],
     execute: Callable[[Rollout, Plan], Report],
+    beside: Callable[[Session], object] = lambda _: None,
 ) -> ExitCode:
     """Run a command that changes the fleet; once it has begun, no error hides how it ended."""
     screen, ending = Screen(), _Ending()
     try:
-        return _run(asked, scope, make, execute, screen, ending)
+        return _run(asked, scope, make, execute, beside, screen, ending)
     except Exception as error:
         if not ending.began:
             raise
@@ -166,6 +168,7 @@ def _run(
     scope: Scope,
     make: Callable[[Session], Plan],
     execute: Callable[[Rollout, Plan], Report],
+    beside: Callable[[Session], object],
     screen: Screen,
     ending: _Ending,
 ) -> ExitCode:
@@ -174,7 +177,7 @@ def _run(
     patience_seconds = seconds_of(asked.wait_lock, "--wait-lock")
     loaded = read_settings(asked, screen)
     only, skip = split(asked.hosts, "--hosts"), split(asked.skip_host, "--skip-host")
-    with session.Session(loaded, only=only, skip=skip, scope=scope) as opened:
+    with session.Session(loaded, only=only, skip=skip, scope=scope, beside=beside) as opened:
         if verb == "observe":
             rounds.refuse_several(opened.hosts)
         count = len(opened.hosts)
@@ -211,7 +214,7 @@ def status(asked: Asked, *, as_json: bool) -> ExitCode:
     """Settings → survey → overview."""
     screen = Screen()
     loaded = read_settings(asked, screen)
-    with session.Session(loaded, scope=asked.scope("status")) as opened:
+    with session.Session(loaded, scope=asked.scope("status"), is_partial=True) as opened:
         seen = opened.survey()
         fleet = overview(loaded, seen)
     if as_json:

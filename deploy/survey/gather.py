@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy import retry
-from deploy.errors import BadInput, ConnectionLost, DeployError
+from deploy.aws.instances import RUNNING
+from deploy.errors import BadInput, ConnectionLost, DeployError, Unreachable
 from deploy.foreign_text import visible
 from deploy.hosts import instance_identity, notes, ownership
 from deploy.hosts.scripts import base, read
@@ -19,6 +20,7 @@ from deploy.survey.parse import parse_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from concurrent.futures import Future
 
     from deploy.aws.inventory import Host
     from deploy.aws.target_groups import Balancer
@@ -57,24 +59,39 @@ def gather(
         looks = {
             name: pool.submit(look, remotes[name], environment, settled=settled) for name in remotes
         }
-        facts: list[HostFacts] = []
-        refused: dict[str, str] = {}
-        for name, future in looks.items():
-            try:
-                facts.append(future.result())
-            except DeployError as error:
-                refused[name] = str(error)
-            except Exception as error:  # noqa: BLE001 - whatever a host answers is its own failure
-                why = f"{type(error).__name__}: {visible(error)}"
-                refused[name] = f"{name}: its answer cannot be read: {why}"
+        facts, refused = _read_all(looks)
         found = {arn: future.result() for arn, future in health.items()}
     most, asked = limit.result() if limit else 0, tuple(each.host for each in remotes.values())
     partners = {
         app.name: tuple(other.name for other in environment.partners(app))
         for app in environment.apps
     }
-    seen = Survey(tuple(facts), groups, found, refused, most, asked, partners=partners)
+    seen = Survey(facts, groups, found, refused, most, asked, partners=partners)
     return replace(seen, hosts=tuple(settle(each, environment.apps, seen) for each in facts))
+
+
+def read_hosts(
+    environment: Environment, remotes: Mapping[str, Remote]
+) -> tuple[tuple[HostFacts, ...], dict[str, str]]:
+    """The facts of hosts alone, and by name why others cannot be read."""
+    with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
+        return _read_all({name: pool.submit(look, remotes[name], environment) for name in remotes})
+
+
+def _read_all(
+    looks: Mapping[str, Future[HostFacts]],
+) -> tuple[tuple[HostFacts, ...], dict[str, str]]:
+    facts: list[HostFacts] = []
+    refused: dict[str, str] = {}
+    for name, future in looks.items():
+        try:
+            facts.append(future.result())
+        except DeployError as error:
+            refused[name] = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever a host answers is its own failure
+            why = f"{type(error).__name__}: {visible(error)}"
+            refused[name] = f"{name}: its answer cannot be read: {why}"
+    return tuple(facts), refused
 
 
 def settle(facts: HostFacts, apps: Iterable[App], seen: Survey) -> HostFacts:
@@ -117,6 +134,13 @@ def look(remote: Remote, environment: Environment, *, settled: bool = False) -> 
     except ConnectionLost:
         # A host that was there a moment ago; one that never answered is refused at once.
         return retry.patiently(lambda: remote.ask(script, limit), lambda _: None, PATIENCE_SECONDS)
+    except Unreachable as error:
+        if remote.host.state in {RUNNING, ""}:
+            raise
+        raise Unreachable(
+            f"{remote.host}: its instance {remote.host.instance_id} is "
+            f"{visible(remote.host.state)}; start it, or take it out of `hosts:`"
+        ) from error
 
 
 def _programs(environment: Environment, *, settled: bool) -> tuple[Program, ...]:

@@ -57,7 +57,7 @@ class PaperAccount:
         tags = {f"tag:{tag['Key']}": tag["Value"] for tag in one["Tags"]}
         own = {
             "instance-state-name": one["State"]["Name"],
-            "private-ip-address": one["PrivateIpAddress"],
+            "private-ip-address": one.get("PrivateIpAddress", ""),
             "ip-address": one.get("PublicIpAddress", ""),
         }
         return str((own | tags).get(name, ""))
@@ -271,7 +271,56 @@ def test_names_without_an_instance_are_all_told(account: PaperAccount) -> None:
     addresses = {"x": "10.9.9.9", "web": one["PrivateIpAddress"], "y": "10.9.9.8"}
     with pytest.raises(BadInput) as refused:
         found(account, ["x", "web", "y"], addresses)
-    assert "the address of x (10.9.9.9), y (10.9.9.8); check the name" in str(refused.value)
+    assert str(refused.value).split("\n") == [
+        "2 hosts (x, y): no EC2 instance in region eu-west-1 has its address; check the name, the "
+        "region and the account",
+        "  x has the address 10.9.9.9",
+        "  y has the address 10.9.9.8",
+    ]
+
+
+def test_a_name_whose_instance_is_elsewhere_is_told_where_it_is(account: PaperAccount) -> None:
+    """A terminated instance has no address any more; a replaced one has another."""
+    gone, moved = account.launch("web-1", "terminated"), account.launch("web-1", "stopped")
+    del gone["PrivateIpAddress"], gone["PublicIpAddress"]
+    moved["VpcId"] = "vpc-b"
+    with pytest.raises(BadInput) as refused:
+        found(account, ["web-1"], {"web-1": "10.9.9.9"})
+    _, *there = str(refused.value).split("\n")
+    assert there == [
+        "  web-1 has the address 10.9.9.9",
+        f"  an instance named web-1 is {gone['InstanceId']} (terminated, no address in no VPC)",
+        f"  an instance named web-1 is {moved['InstanceId']} (stopped, "
+        f"{moved['PrivateIpAddress']} in vpc-b)",
+    ]
+
+
+def test_hosts_that_are_found_are_known_whatever_is_wrong_with_others(
+    account: PaperAccount,
+) -> None:
+    one = account.launch("web-1", "stopped")
+    addresses = {
+        "web-1": one["PrivateIpAddress"],
+        "x": "10.9.9.9",
+        "again": one["PrivateIpAddress"],
+    }
+
+    def resolve(name: str) -> str:
+        if name == "nowhere":
+            raise BadInput(f"host {name!r} has no address")
+        return addresses[name]
+
+    own = builders.environment(hosts=["web-1", "x", "nowhere", "again"])
+    seen = inventory.look(own, cast("Account", account), resolve)
+    assert [(host.name, host.state) for host in seen.hosts] == [("web-1", "stopped")]
+    assert seen.problems.keys() == {"x", "nowhere", "again"}
+    assert seen.places == {"x": "10.9.9.9", "again": one["PrivateIpAddress"]}
+
+
+def test_tags_that_only_instances_carry_that_do_not_run_name_them(account: PaperAccount) -> None:
+    one = account.launch("one", "stopped", Environment="lab", Role="web")
+    with pytest.raises(BadInput, match=rf"\n  {one['InstanceId']} \(stopped, .*\) carries them"):
+        found(account, TAGGED)
 
 
 def test_a_name_listed_twice_is_refused(account: PaperAccount) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import paramiko
+from paramiko.ssh_exception import NoValidConnectionsError
 
-from deploy.errors import BadInput, Unreachable
+from deploy.errors import BadInput, DeployError, Unreachable
 from deploy.foreign_text import visible
 from deploy.hosts.refusals import key_files, unknown_key
 from deploy.hosts.refusals import login as refused
@@ -28,6 +29,15 @@ if TYPE_CHECKING:
 
 def open_to(host: Host, connection: Connection) -> None:
     """Open it; BadInput, or Unreachable, says why a host cannot be reached or trusted."""
+    try:
+        _open(host, connection)
+    except DeployError:
+        # Paramiko leaves what it connected to open, and its thread with it.
+        _failed(connection).client.close()
+        raise
+
+
+def _open(host: Host, connection: Connection) -> None:
     who = f"{host.name} ({connection.host})"
     port = connection.port
     _pass_over_unusable(connection)
@@ -60,13 +70,20 @@ def open_to(host: Host, connection: Connection) -> None:
     except (paramiko.SSHException, OSError, EOFError) as error:
         raise _of_login(who, connection, error) or Unreachable(
             f"{who}: no SSH connection on port {port}{_by_way_of(connection)}: "
-            f"{visible(error) or type(error).__name__}; "
+            f"{_why(error)}; "
             "check that the host runs and that your network reaches it"
         ) from error
     transport = connection.client.get_transport()
     if transport:
         transport.set_keepalive(KEEPALIVE_SECONDS)
         answer_at_once(transport)
+
+
+def _why(error: Exception) -> str:
+    """An error in its own words, without the address that the message has already."""
+    if isinstance(error, NoValidConnectionsError):
+        error = next(iter(error.errors.values()))
+    return visible(getattr(error, "strerror", None) or error) or type(error).__name__
 
 
 def _of_login(who: str, connection: Any, error: Exception) -> BadInput | None:

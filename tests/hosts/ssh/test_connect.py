@@ -46,7 +46,7 @@ class Door:
             open_session=self._no_channel,
         )
         self.transport: Any = None
-        self.client = SimpleNamespace(get_transport=lambda: self._transport)
+        self.client = SimpleNamespace(get_transport=lambda: self._transport, close=lambda: None)
         self.opened = self.met = 0
         self.gateway: Any = None
 
@@ -70,6 +70,14 @@ class Door:
 
     def _no_channel(self, *_: Any, **__: Any) -> Any:
         raise paramiko.SSHException("no channel")
+
+
+class JumpHost(SimpleNamespace):
+    """A jump host that is not connected."""
+
+    def __init__(self, host: str, port: int = 22) -> None:
+        client = SimpleNamespace(close=lambda: None)
+        super().__init__(host=host, port=port, gateway=None, is_connected=False, client=client)
 
 
 def test_the_heartbeat_and_a_probe_open_a_connection_that_broke_once() -> None:
@@ -122,7 +130,7 @@ def test_a_host_without_a_common_algorithm_is_not_called_down() -> None:
     said = str(raised.value)
     assert said.startswith("host-1 (10.0.0.1): no Ciphers in common: the server allows 3des-cbc;")
     assert "check that the host runs" not in said
-    door.gateway = SimpleNamespace(host="jump.example.com", gateway=None, is_connected=False)
+    door.gateway = JumpHost("jump.example.com")
     with pytest.raises(BadInput, match=r"\(10.0.0.1\), jump host jump.example.com: no Ciphers in"):
         login.open_to(builders.host(1), cast("Connection", door))
     door.gateway.is_connected = True
@@ -133,7 +141,7 @@ def test_a_host_without_a_common_algorithm_is_not_called_down() -> None:
 def test_an_unknown_key_of_a_jump_host_is_told_as_its_own() -> None:
     shown = ShownKey("[jump.example.com]:2222", "ssh-ed25519", "SHA256:x", "AAAA", "known_hosts")
     door = Door(UnknownHostKey(shown))
-    door.gateway = SimpleNamespace(host="jump.example.com", gateway=None, is_connected=False)
+    door.gateway = JumpHost("jump.example.com")
     with pytest.raises(BadInput) as raised:
         login.open_to(builders.host(1), cast("Connection", door))
     lines = str(raised.value).split("\n")
@@ -166,7 +174,7 @@ def test_a_jump_host_that_connects_no_further_is_not_taken_for_the_host() -> Non
 def test_a_changed_key_of_a_jump_host_is_removed_by_the_name_it_stands_under() -> None:
     shown, known = paramiko.ECDSAKey.generate(), paramiko.ECDSAKey.generate()
     door = Door(paramiko.BadHostKeyException("jump.example.com", shown, known))
-    door.gateway = SimpleNamespace(host="jump.example.com", port=2222, gateway=None)
+    door.gateway = JumpHost("jump.example.com", port=2222)
     with pytest.raises(BadInput, match=r"ssh-keygen -R '\[jump.example.com\]:2222'"):
         login.open_to(builders.host(1), cast("Connection", door))
 
