@@ -11,7 +11,8 @@ from rich.text import Text
 from deploy import __version__
 from deploy.aws.targets import State
 from deploy.foreign_text import line, lines, visible
-from deploy.run.report import MEANINGS, STATUS_MEANINGS, ExitCode, Outcome
+from deploy.run.report import MEANINGS, ExitCode, Outcome
+from deploy.screen import verdict
 from deploy.survey.slot import WorkerState
 
 if TYPE_CHECKING:
@@ -72,24 +73,31 @@ def render_overview(overview: Overview) -> RenderableType:
             cell(row.host),
             cell(row.app),
             health_in_colour(row.state),
-            cell(row.release or "-"),
+            cell(row.release or row.beside or "-"),
             cell(_since(row.since)),
             cell(*_verdict(row)),
         )
         restarts = f"{row.restarts} restarts" if row.restarts else ""
-        said = "; ".join(visible(text) for text in (row.reason, restarts, row.note) if text)
+        # Why hosts cannot be read stands below, once for all.
+        note = row.note if row.is_readable else ""
+        said = "; ".join(visible(text) for text in (row.reason, restarts, note) if text)
         if said:
             notes.append(words(f"{visible(row.host)} {visible(row.app)}: {said}"))
+    notes += [words(line(each), "red") for each in overview.unread]
     notes += [words(line(each), "yellow") for each in (*overview.foreign, *overview.notes)]
     if overview.lock:
         notes.append(words(f"locked: {line(overview.lock)}", "yellow"))
     code = overview.exit_code
     style = "green" if code is ExitCode.DONE else "red"
-    verdict = f"{overview.environment}: {STATUS_MEANINGS[code]}"
-    return Group(table, *notes, cell(verdict, style))
+    said = f"{overview.environment}: {verdict.of(overview)}"
+    return Group(table, *notes, cell(said, style))
 
 
 def _verdict(row: Row) -> tuple[str, str]:
+    if not row.is_readable:
+        return ("not readable", "red")
+    if row.is_before_first:
+        return ("not deployed yet", "yellow")
     if row.unit_state != "active":
         return (row.unit_state, "red")
     return ("current", "green") if row.current else ("not current", "yellow")

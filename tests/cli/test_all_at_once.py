@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from deploy.checkup.refusals import Refusals
 from deploy.cli import commands
 from deploy.cli.arguments import read_settings
 from deploy.errors import BadInput, CredentialsRefused, DeployError
+from deploy.run.report import ExitCode
 from deploy.screen.console import Screen
 
 if TYPE_CHECKING:
@@ -123,3 +125,21 @@ def test_fabric_keys_that_cannot_be_honoured_hide_no_target_group(project: Proje
     project.rewrite("target_group: web-lab", "target_group: nowhere")
     has(refusal(project), "is no key of Fabric's", "'nowhere' does not exist")
     assert [host.sshd.connections for host in project.hosts.values()] == [0, 0, 0]
+
+
+def test_the_status_shows_the_fleet_beside_a_listed_host_that_is_no_instance(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`inv deploy` is refused; the status keeps what it knows of the others."""
+    project.rewrite(LISTED, "hosts: [127.0.0.11, 127.0.0.12, 127.0.0.99]")
+    project.hosts["host-1"].program("sudo", NO_SUDO)
+    has(refusal(project), "no EC2 instance in region eu-west-1 has its address", "127.0.0.99")
+    capsys.readouterr()
+    assert commands.status(project.asked(), as_json=True) is ExitCode.OUT_OF_SERVICE
+    one, two, other = json.loads(capsys.readouterr().out)["hosts"]
+    assert (one["state"], one["readable"], one["unit"]) == ("healthy", False, "unknown")
+    assert "sudo: a password is required" in one["note"]
+    assert (two["state"], two["readable"]) == ("healthy", True)
+    assert (other["host"], other["state"], other["target"]) == ("127.0.0.99", "unknown", "")
+    assert "no EC2 instance in region eu-west-1 has its address" in other["note"]
+    assert "; there: no SSH connection on port" in other["note"]
