@@ -174,7 +174,8 @@ class Session:
             self.environment, self.remotes, self.balancer, self.groups, settled=settled
         )
         others = (each.host for name, each in self.everyone.items() if name not in self.remotes)
-        found = replace(found, other_hosts=tuple(others), resting=self._resting, notes=self._notes)
+        notes = (*self._notes, *found.notes)
+        found = replace(found, other_hosts=tuple(others), resting=self._resting, notes=notes)
         if self._found.problems:
             wrong = machines.misplaced(self.environment, self._found)
             found = replace(found, unreachable=found.unreachable | wrong)

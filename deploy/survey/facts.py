@@ -34,7 +34,7 @@ class HostFacts:
     each app's slot in use, by the app's name; spares: the other one, of an app with two; ports:
     the port of the slot in use, where it is not the app's first; lock: who holds the environment;
     unknown: the keys of its answer whose values do not match their grammar; machine: as `uname -m`
-    calls it, empty where the host did not say.
+    calls it, empty where the host did not say; slow: what to say where its commands begin late.
     """
 
     host: Host
@@ -50,6 +50,7 @@ class HostFacts:
     free_memory_kb: int = 0
     unknown: tuple[str, ...] = ()
     machine: str = ""
+    slow: str = ""
 
     def at(self, app: App) -> AppInSlot:
         """The app in the slot that is in use here."""

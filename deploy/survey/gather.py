@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from deploy import retry
 from deploy.aws.instances import RUNNING
 from deploy.errors import BadInput, ConnectionLost, DeployError, Unreachable
+from deploy.folding import folded
 from deploy.foreign_text import visible
 from deploy.hosts import instance_identity, notes, ownership
+from deploy.hosts.refusals import not_run
 from deploy.hosts.scripts import base, read
 from deploy.hosts.scripts.script import Script, program
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 
 ASK_SECONDS = 30.0
 PATIENCE_SECONDS = 15.0
+SLOW_SECONDS = 4.0
+"""From when on it is worth a line that a command waits: a login shell or sudo asks a name server
+that does not answer, for example."""
 
 
 def gather(
@@ -66,7 +71,8 @@ def gather(
         app.name: tuple(other.name for other in environment.partners(app))
         for app in environment.apps
     }
-    seen = Survey(facts, groups, found, refused, most, asked, partners=partners)
+    slow = folded({each.host.name: (f"{each.host}: {each.slow}",) for each in facts if each.slow})
+    seen = Survey(facts, groups, found, refused, most, asked, partners=partners, notes=slow)
     return replace(seen, hosts=tuple(settle(each, environment.apps, seen) for each in facts))
 
 
@@ -156,6 +162,15 @@ def _programs(environment: Environment, *, settled: bool) -> tuple[Program, ...]
     return (*programs, program("end_with_zero"))
 
 
+def _slow(result: CommandResult) -> str:
+    """What is to be said of a host on which each command waits before it begins."""
+    if result.start_seconds < SLOW_SECONDS:
+        return ""
+    said = [line for line in result.stderr.split("\n") if line.startswith("sudo:")]
+    why = f"; {visible(said[-1].strip(), 200)}" if said else ", in sudo or in its login shell"
+    return f"each command waits {result.start_seconds:.0f} s before it begins{why}"
+
+
 def _read(host: Host, environment: Environment, result: CommandResult) -> HostFacts:
     """What a host answered; BadInput where it is not fit to be asked."""
     if result.exit_code == base.LOCK_BUSY:
@@ -163,17 +178,18 @@ def _read(host: Host, environment: Environment, result: CommandResult) -> HostFa
             f"{host}: a command of a deploy that was cut off still runs there after "
             f"{base.IDLE_SECONDS} s: {' '.join(result.stderr.split())}; wait for it, or end it"
         )
+    if not result.has_begun:
+        user = environment.ssh.user or ""
+        printed = result.stdout, result.stderr
+        raise BadInput(*not_run.refusal(str(host), user, result.exit_code, *printed))
     if result.exit_code:
         said = (result.stderr.strip() or result.stdout.strip()).splitlines()
-        why = said[-1].strip() if said else f"exit code {result.exit_code}"
-        raise BadInput(
-            f"{host}: sudo without a password does not work for the SSH user: {why}; "
-            "allow it in /etc/sudoers.d, for example `ec2-user ALL=(ALL) NOPASSWD: ALL`"
-        )
+        why = f": {visible(said[-1].strip())}" if said else ""
+        raise BadInput(f"{host}: looking at it ended with exit code {result.exit_code}{why}")
     instance_identity.refuse_other(host, result.stdout, environment.aws.endpoint_url)
     ownership.refuse_wrong(host, environment.apps, result.stdout)
     try:
-        facts = parse_host(host, result.facts, environment.apps)
+        facts = replace(parse_host(host, result.facts, environment.apps), slow=_slow(result))
         for slot in (*facts.slots.values(), *facts.spares.values()):
             notes.Note.parse(slot.out)
     except BadInput as error:

@@ -187,6 +187,18 @@ def test_a_changed_key_of_a_jump_host_is_removed_by_the_name_it_stands_under() -
         ({"port": "abc"}, "port: must be of type int, not 'abc'"),
         ({"connect_kwargs": ["a"]}, "connect_kwargs: must be a mapping, not"),
         ({"timeouts": 5}, "timeouts: must be a mapping, not 5"),
+        (
+            {"run": {"pty": True}},
+            "top level: run.pty: Changeover does not use it: commands are sent",
+        ),
+        (
+            {"run": {"asynchronous": True, "hide": True}},
+            r"run.asynchronous: .*\n.* run.hide: Chang",
+        ),
+        ({"run": {"ptty": False}}, "run.ptty: Changeover does not use it"),
+        ({"sudo": {"password": "x"}}, "sudo.password: Changeover does not use it: sudo is called"),
+        ({"timeouts": {"connect": 5}}, "timeouts.connect: .* set `ssh: connect_timeout_seconds:`"),
+        ({"inline_ssh_env": False}, "inline_ssh_env: Changeover does not use it"),
         ({"forward_agent": True}, "forward_agent: the agent is never forwarded: root on a host"),
         ({"connect_kwargs": {"forward_agent": True}}, "forward_agent: the agent is never"),
         ({"connect_kwargs": {"sock": "x"}}, "connect_kwargs: 'sock' cannot be set here"),
@@ -201,6 +213,11 @@ def test_p8_a_misspelt_key_of_fabrics_is_refused(fabric: dict[str, Any], said: s
     own = builders.environment().model_copy(update={"fabric": fabric})
     with pytest.raises(BadInput, match=said):
         fabric_keys.check(own)
+
+
+def test_keys_of_fabrics_own_commands_may_stand_there_as_they_are_by_default() -> None:
+    quiet = {"run": {"pty": False, "hide": None}, "sudo": {}, "timeouts": None, "tasks": {}}
+    fabric_keys.check(builders.environment().model_copy(update={"fabric": quiet}))
 
 
 @pytest.mark.parametrize(
