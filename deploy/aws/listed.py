@@ -8,6 +8,7 @@ from deploy.aws import instances
 from deploy.errors import BadInput
 from deploy.folding import DETAIL
 from deploy.foreign_text import visible
+from deploy.settings.environment import Hosts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -38,7 +39,7 @@ def addresses(
 
     Raises BadInput for a list that is empty or has a name twice.
     """
-    names = tuple(environment.hosts)
+    names = () if isinstance(environment.hosts, Hosts) else environment.hosts
     if not names:
         raise BadInput(f"{environment.name}: hosts: is empty; list names, or give `tags:`")
     for name in names:

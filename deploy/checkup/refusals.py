@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput, DeployError
@@ -10,10 +9,31 @@ from deploy.folding import folded
 from deploy.plan import exclusion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
+    from types import TracebackType
 
     from deploy.plan.exclusion import Problems
     from deploy.survey.facts import Survey
+
+
+class Noted:
+    """A block whose error of ours is kept in a list, and is not raised."""
+
+    def __init__(self, errors: list[DeployError]) -> None:
+        self._errors = errors
+
+    def __enter__(self) -> None:
+        """Begin the block."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> bool:
+        """Whether the block ended with an error of ours."""
+        if not isinstance(error, DeployError):
+            return False
+        if error.args not in [each.args for each in self._errors]:
+            self._errors.append(error)
+        return True
 
 
 class Refusals:
@@ -27,14 +47,9 @@ class Refusals:
         """Whether something is wrong."""
         return bool(self._errors or self._of_hosts)
 
-    @contextmanager
-    def noted(self) -> Iterator[None]:
-        """Keep an error of ours that ends this block, once if it comes twice, and go on."""
-        try:
-            yield
-        except DeployError as error:
-            if error.args not in [each.args for each in self._errors]:
-                self._errors.append(error)
+    def noted(self) -> Noted:
+        """Keep an error of ours that ends the block, once if it comes twice, and go on."""
+        return Noted(self._errors)
 
     def of_hosts(self, *problems: Mapping[str, Iterable[str]]) -> None:
         """Keep problems of hosts, by name; each begins with the host's name."""

@@ -299,11 +299,8 @@ def test_hosts_that_are_found_are_known_whatever_is_wrong_with_others(
     account: PaperAccount,
 ) -> None:
     one = account.launch("web-1", "stopped")
-    addresses = {
-        "web-1": one["PrivateIpAddress"],
-        "x": "10.9.9.9",
-        "again": one["PrivateIpAddress"],
-    }
+    own_address = str(one["PrivateIpAddress"])
+    addresses = {"web-1": own_address, "x": "10.9.9.9", "again": own_address}
 
     def resolve(name: str) -> str:
         if name == "nowhere":
@@ -314,7 +311,7 @@ def test_hosts_that_are_found_are_known_whatever_is_wrong_with_others(
     seen = inventory.look(own, cast("Account", account), resolve)
     assert [(host.name, host.state) for host in seen.hosts] == [("web-1", "stopped")]
     assert seen.problems.keys() == {"x", "nowhere", "again"}
-    assert seen.places == {"x": "10.9.9.9", "again": one["PrivateIpAddress"]}
+    assert seen.places == {"x": "10.9.9.9", "again": own_address}
 
 
 def test_tags_that_only_instances_carry_that_do_not_run_name_them(account: PaperAccount) -> None:

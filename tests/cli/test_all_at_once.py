@@ -15,6 +15,7 @@ from deploy.cli.arguments import read_settings
 from deploy.errors import BadInput, CredentialsRefused, DeployError
 from deploy.run.report import ExitCode
 from deploy.screen.console import Screen
+from lab.targets import Outcome
 
 if TYPE_CHECKING:
     from cli.loopback import Project
@@ -93,6 +94,28 @@ def test_one_host_that_cannot_be_read_is_named_with_a_package_that_is_not_there(
     """The lock can be held without it, so that the packages are opened later."""
     project.hosts["host-2"].sshd.stop()
     has(refusal(project, "9.9.9"), "9.9.9", "host-2 (127.0.0.12): no SSH connection on port")
+
+
+def test_what_aws_knows_against_a_plan_hides_no_host_that_cannot_be_read(project: Project) -> None:
+    elb = project.account.client("elbv2")
+    (group,) = elb.describe_target_groups(Names=["web-lab"])["TargetGroups"]
+    targets = [{"Id": project.account.instances["changeover-test-host-1"], "Port": 9000}]
+    elb.register_targets(TargetGroupArn=group["TargetGroupArn"], Targets=targets)
+    project.account.check(Outcome(status=200))
+    project.account.calls.clear()
+    project.rewrite(LISTED, "hosts: [127.0.0.12, 127.0.0.13]")
+    project.hosts["host-2"].program("sudo", NO_SUDO)
+    with pytest.raises(BadInput) as refused:
+        commands.deploy(project.asked(dry_run=True), None)
+    said = "is no host of this environment", "127.0.0.12: sudo without a password"
+    has(list(refused.value.args), *said)
+
+
+def test_a_host_that_nobody_knows_is_named_with_what_else_is_wrong(project: Project) -> None:
+    project.hosts["host-2"].program("sudo", NO_SUDO)
+    with pytest.raises(BadInput) as refused:
+        commands.deploy(project.asked(yes=True, hosts="hots-1"), "9.9.9")
+    has(list(refused.value.args), "no host 'hots-1'", "9.9.9", "host-2: sudo without a password")
 
 
 def test_listed_hosts_are_asked_where_aws_does_not_take_the_credentials(project: Project) -> None:
