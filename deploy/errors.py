@@ -155,6 +155,8 @@ class CommandResult:
         stderr: What it printed there.
         seconds: Wall time.
         facts: Each `key=value`, as `framing.Facts` reads them.
+        start_seconds: How much of it passed until the script began; negative where it did not: then
+            sudo or the login shell printed what there is.
     """
 
     command: str
@@ -163,6 +165,12 @@ class CommandResult:
     stderr: str
     seconds: float = 0.0
     facts: tuple[str, ...] = ()
+    start_seconds: float = 0.0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the script began."""
+        return self.start_seconds >= 0
 
 
 class CommandFailed(RemoteError):

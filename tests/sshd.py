@@ -31,7 +31,7 @@ class Server(paramiko.ServerInterface):
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         del username, key
         threading.Event().wait(self.sshd.login_seconds)
-        if not self.sshd.lets_in:
+        if self.sshd.refuses:
             return paramiko.common.AUTH_FAILED
         self.leave_startups()
         return paramiko.common.AUTH_SUCCESSFUL
@@ -44,7 +44,7 @@ class Server(paramiko.ServerInterface):
 
     def get_allowed_auths(self, username: str) -> str:
         del username
-        return "publickey"
+        return self.sshd.refuses or "publickey"
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         del kind, chanid
@@ -73,7 +73,7 @@ class Sshd:
     Attributes:
         shell: What a login shell does with a command.
         forwards: Whether it forwards connections.
-        lets_in: Whether it accepts keys.
+        refuses: How it would let users in that it refuses; empty where it lets anybody in.
         login_seconds: How long it takes to judge one.
         max_startups: At how many connections that are not logged in others are turned away.
         turns_away: How many of the next ones are turned away whatever their number.
@@ -86,7 +86,8 @@ class Sshd:
         self.folder, self.address = folder, address
         self.key = paramiko.ECDSAKey.generate()
         self.shell: tuple[str, ...] = ("/bin/sh", "-c")
-        self.forwards = self.lets_in = True
+        self.forwards = True
+        self.refuses = ""
         self.login_seconds = 0.0
         self.max_startups, self.turns_away = 1000, 0
         self.most_startups = self.turned_away = self.startups = 0

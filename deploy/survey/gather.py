@@ -8,9 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy import retry
-from deploy.errors import BadInput, ConnectionLost, DeployError
+from deploy.aws.instances import RUNNING
+from deploy.errors import BadInput, ConnectionLost, DeployError, Unreachable
+from deploy.folding import folded
 from deploy.foreign_text import visible
 from deploy.hosts import instance_identity, notes, ownership
+from deploy.hosts.refusals import not_run
 from deploy.hosts.scripts import base, read
 from deploy.hosts.scripts.script import Script, program
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
@@ -19,6 +22,7 @@ from deploy.survey.parse import parse_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from concurrent.futures import Future
 
     from deploy.aws.inventory import Host
     from deploy.aws.target_groups import Balancer
@@ -32,6 +36,9 @@ if TYPE_CHECKING:
 
 ASK_SECONDS = 30.0
 PATIENCE_SECONDS = 15.0
+SLOW_SECONDS = 4.0
+"""From when on it is worth a line that a command waits: a login shell or sudo asks a name server
+that does not answer, for example."""
 
 
 def gather(
@@ -57,24 +64,40 @@ def gather(
         looks = {
             name: pool.submit(look, remotes[name], environment, settled=settled) for name in remotes
         }
-        facts: list[HostFacts] = []
-        refused: dict[str, str] = {}
-        for name, future in looks.items():
-            try:
-                facts.append(future.result())
-            except DeployError as error:
-                refused[name] = str(error)
-            except Exception as error:  # noqa: BLE001 - whatever a host answers is its own failure
-                why = f"{type(error).__name__}: {visible(error)}"
-                refused[name] = f"{name}: its answer cannot be read: {why}"
+        facts, refused = _read_all(looks)
         found = {arn: future.result() for arn, future in health.items()}
     most, asked = limit.result() if limit else 0, tuple(each.host for each in remotes.values())
     partners = {
         app.name: tuple(other.name for other in environment.partners(app))
         for app in environment.apps
     }
-    seen = Survey(tuple(facts), groups, found, refused, most, asked, partners=partners)
+    slow = folded({each.host.name: (f"{each.host}: {each.slow}",) for each in facts if each.slow})
+    seen = Survey(facts, groups, found, refused, most, asked, partners=partners, notes=slow)
     return replace(seen, hosts=tuple(settle(each, environment.apps, seen) for each in facts))
+
+
+def read_hosts(
+    environment: Environment, remotes: Mapping[str, Remote]
+) -> tuple[tuple[HostFacts, ...], dict[str, str]]:
+    """The facts of hosts alone, and by name why others cannot be read."""
+    with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
+        return _read_all({name: pool.submit(look, remotes[name], environment) for name in remotes})
+
+
+def _read_all(
+    looks: Mapping[str, Future[HostFacts]],
+) -> tuple[tuple[HostFacts, ...], dict[str, str]]:
+    facts: list[HostFacts] = []
+    refused: dict[str, str] = {}
+    for name, future in looks.items():
+        try:
+            facts.append(future.result())
+        except DeployError as error:
+            refused[name] = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever a host answers is its own failure
+            why = f"{type(error).__name__}: {visible(error)}"
+            refused[name] = f"{name}: its answer cannot be read: {why}"
+    return tuple(facts), refused
 
 
 def settle(facts: HostFacts, apps: Iterable[App], seen: Survey) -> HostFacts:
@@ -117,6 +140,13 @@ def look(remote: Remote, environment: Environment, *, settled: bool = False) -> 
     except ConnectionLost:
         # A host that was there a moment ago; one that never answered is refused at once.
         return retry.patiently(lambda: remote.ask(script, limit), lambda _: None, PATIENCE_SECONDS)
+    except Unreachable as error:
+        if remote.host.state in {RUNNING, ""}:
+            raise
+        raise Unreachable(
+            f"{remote.host}: its instance {remote.host.instance_id} is "
+            f"{visible(remote.host.state)}; start it, or take it out of `hosts:`"
+        ) from error
 
 
 def _programs(environment: Environment, *, settled: bool) -> tuple[Program, ...]:
@@ -134,6 +164,15 @@ def _programs(environment: Environment, *, settled: bool) -> tuple[Program, ...]
     return (*programs, program("end_with_zero"))
 
 
+def _slow(result: CommandResult) -> str:
+    """What is to be said of a host on which each command waits before it begins."""
+    if result.start_seconds < SLOW_SECONDS:
+        return ""
+    said = [line for line in result.stderr.split("\n") if line.startswith("sudo:")]
+    why = f"; {visible(said[-1].strip(), 200)}" if said else ", in sudo or in its login shell"
+    return f"each command waits {result.start_seconds:.0f} s before it begins{why}"
+
+
 def _read(host: Host, environment: Environment, result: CommandResult) -> HostFacts:
     """What a host answered; BadInput where it is not fit to be asked."""
     if result.exit_code == base.LOCK_BUSY:
@@ -141,17 +180,18 @@ def _read(host: Host, environment: Environment, result: CommandResult) -> HostFa
             f"{host}: a command of a deploy that was cut off still runs there after "
             f"{base.IDLE_SECONDS} s: {' '.join(result.stderr.split())}; wait for it, or end it"
         )
+    if not result.has_begun:
+        user = environment.ssh.user or ""
+        printed = result.stdout, result.stderr
+        raise BadInput(*not_run.refusal(str(host), user, result.exit_code, *printed))
     if result.exit_code:
         said = (result.stderr.strip() or result.stdout.strip()).splitlines()
-        why = said[-1].strip() if said else f"exit code {result.exit_code}"
-        raise BadInput(
-            f"{host}: sudo without a password does not work for the SSH user: {why}; "
-            "allow it in /etc/sudoers.d, for example `ec2-user ALL=(ALL) NOPASSWD: ALL`"
-        )
+        why = f": {visible(said[-1].strip())}" if said else ""
+        raise BadInput(f"{host}: looking at it ended with exit code {result.exit_code}{why}")
     instance_identity.refuse_other(host, result.stdout, environment.aws.endpoint_url)
     ownership.refuse_wrong(host, environment.apps, result.stdout)
     try:
-        facts = parse_host(host, result.facts, environment.apps)
+        facts = replace(parse_host(host, result.facts, environment.apps), slow=_slow(result))
         for slot in (*facts.slots.values(), *facts.spares.values()):
             notes.Note.parse(slot.out)
     except BadInput as error:

@@ -24,6 +24,7 @@ from deploy.errors import ApiError, BadInput, Locked, UnexpectedAnswer, Unreacha
 from deploy.plan import assembly, plan
 from deploy.run.report import ExitCode, Outcome, Report
 from deploy.screen import status, tables
+from deploy.settings.scope import Scope
 
 if TYPE_CHECKING:
     from deploy.cli.session import Session
@@ -51,6 +52,7 @@ class Held:
         self.error, self.hosts = error, ()
         self.environment = builders.environment(runs=os.devnull)
         self.run = "0" * 32
+        self.scope = Scope("lab")
         self.credentials = lifetime.RENEWED
 
     def __enter__(self) -> Self:

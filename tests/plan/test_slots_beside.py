@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import builders
 import pytest
-from builders import GONE, HEALTHY, UNHEALTHY
+from builders import HEALTHY, UNHEALTHY
 
-from deploy.aws.targets import Health, State, Target
+from deploy.aws.targets import GONE, Health, State, Target
 from deploy.errors import BadInput
 from deploy.plan import assembly, capacity, preflight
 from deploy.plan.capacity import InService
@@ -37,7 +37,7 @@ def after_surge(number: int, zone: str = "eu-west-1a") -> HostFacts:
     )
 
 
-def fleet(beside: Health, count: int = 3, **group: object) -> Survey:
+def fleet(beside: Health, count: int = 3, **group: Any) -> Survey:
     """Hosts that surged; what the group says of their old slots."""
     hosts = [after_surge(number, f"eu-west-1{'ab'[number % 2]}") for number in range(1, count + 1)]
     seen = builders.survey(hosts, apps=[WEB], **group)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import paramiko
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PROHIBITED = 1
 """RFC 4254, 5.1: `administratively prohibited`, which sshd answers where it forbids forwarding."""
@@ -28,9 +31,10 @@ class LoginFailed(Exception):
     Attributes:
         connection: The one that failed: the host's own, or a jump host's.
         error: What Paramiko or the system raised.
-        was_active: Whether the machine was still there when it failed.
+        was_active: Whether the machine was still there, and the login under way, when it failed.
         proxy_said: The last line of a ProxyCommand's stderr, if there is one.
         jump: The jump host that opened no way to the machine, where that is the reason.
+        allowed: How the machine lets users in, where it said so (RFC 4252, 5.1).
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class LoginFailed(Exception):
         was_active: bool = False,
         proxy_said: str = "",
         jump: Any = None,
+        allowed: Iterable[str] = (),
     ) -> None:
         super().__init__(str(error))
         self.connection = connection
@@ -48,3 +53,4 @@ class LoginFailed(Exception):
         self.was_active = was_active
         self.proxy_said = proxy_said
         self.jump = jump
+        self.allowed = tuple(allowed)

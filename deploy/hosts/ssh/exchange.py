@@ -84,6 +84,7 @@ def read(channel: paramiko.Channel, frame: framing.Frame, limit: float) -> str:
         news.forget()
         if channel.recv_ready():
             frame.feed(channel.recv(CHUNK_BYTES))
+            frame.began_at = frame.began_at or time.monotonic() * frame.has_begun
         elif channel.recv_stderr_ready():
             data = channel.recv_stderr(CHUNK_BYTES)
             errors += data[: max(0, STDERR_BYTES - len(errors))]

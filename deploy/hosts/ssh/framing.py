@@ -22,9 +22,15 @@ from deploy.hosts.scripts.script import program
 _READ_AND_RUN = """sh -c 'read -r n && eval "$(head -c "$n")"'"""
 AS_ROOT = f"sudo -n {_READ_AND_RUN}"
 AS_LOGIN_USER = _READ_AND_RUN
+ROOT = "root"
 
 FACT_CHARACTERS = 4096
 TEXT_BYTES = 64 * 1024
+
+
+def command(user: str, *, as_root: bool) -> str:
+    """Return the command that runs a script; root needs no sudo, which may be absent there."""
+    return AS_ROOT if as_root and user != ROOT else AS_LOGIN_USER
 
 
 def new_mark() -> str:
@@ -54,10 +60,12 @@ class Frame:
     Attributes:
         mark: The mark that the script was given.
         most_bytes: How many bytes may arrive, those outside the frame included.
+        began_at: When the script began, in monotonic seconds, as its reader saw it.
     """
 
     mark: str
     most_bytes: int
+    began_at: float = 0.0
     _arrived: bytearray = field(default_factory=bytearray)
     _searched: int = 0
     _body: tuple[int, int] | None = None

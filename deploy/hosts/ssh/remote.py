@@ -191,9 +191,9 @@ class Remote:
         as_root: bool = True,
     ) -> CommandResult:
         with self._lock:
-            command = framing.AS_ROOT if as_root else framing.AS_LOGIN_USER
+            transport = self._transport()
             return self._answer(
-                self._transport(), script, script.text, timeout_seconds, command, most_bytes
+                transport, script, script.text, timeout_seconds, most_bytes, as_root=as_root
             )
 
     def _answer(
@@ -202,9 +202,9 @@ class Remote:
         script: Script[object],
         text: str,
         timeout_seconds: float,
-        command: str = framing.AS_ROOT,
         most_bytes: int = exchange.ANSWER_BYTES,
         *,
+        as_root: bool = True,
         source: Source | None = None,
         sent: Callable[[int], None] = lambda _: None,
         is_shared: bool = False,
@@ -221,7 +221,7 @@ class Remote:
             channel = transport.open_session(timeout=timeout_seconds if is_shared else None)
             with channel:
                 channel.settimeout(timeout_seconds)
-                channel.exec_command(command)
+                channel.exec_command(framing.command(self._connection.user, as_root=as_root))
                 size = exchange.send(channel, framing.framed(text, frame.mark), source, sent)
                 limit = began + timeout_seconds + size / exchange.LEAST_UPLOAD_RATE
                 stderr = exchange.read(channel, frame, limit)
@@ -243,5 +243,5 @@ class Remote:
             if frame.has_begun or code == exchange.NO_EXIT_CODE:
                 raise self._broken(what, "no exit code came back", is_shared=is_shared)
             raise not_run(self.host, what, stdout, stderr)
-        seconds = time.monotonic() - began
-        return CommandResult(str(script), code, stdout, stderr, seconds, facts)
+        seconds, start = time.monotonic() - began, frame.began_at - began
+        return CommandResult(str(script), code, stdout, stderr, seconds, facts, start)
