@@ -24,12 +24,15 @@ class Server(paramiko.ServerInterface):
     """One connection: anybody is let in."""
 
     def __init__(self, sshd: Sshd) -> None:
-        self.sshd = sshd
+        self.sshd, self.tries = sshd, 0
         self.commands: dict[int, bytes] = {}
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         del username, key
         is_let_in = not self.sshd.refuses
+        self.tries += 1
+        if self.tries == self.sshd.most_tries:
+            self.sshd.drop()
         return paramiko.common.AUTH_SUCCESSFUL if is_let_in else paramiko.common.AUTH_FAILED
 
     def get_allowed_auths(self, username: str) -> str:
@@ -58,7 +61,8 @@ class Sshd:
     """The server.
 
     shell: what a login shell does with a command; forwards: whether it forwards; refuses: how it
-    would let users in that it refuses, empty where it lets anybody in.
+    would let users in that it refuses, empty where it lets anybody in; most_tries: after how many
+    keys it ends a connection, 0 for never.
     """
 
     def __init__(self, folder: Path, address: str = "127.0.0.1", port: int = 0) -> None:
@@ -68,6 +72,7 @@ class Sshd:
         self.shell: tuple[str, ...] = ("/bin/sh", "-c")
         self.forwards = True
         self.refuses = ""
+        self.most_tries = 0
         self.forwarded: dict[int, tuple[str, int]] = {}
         self.connections = 0
         self._channels: list[paramiko.Channel | None] = []

@@ -12,6 +12,7 @@ from deploy.hosts.refusals.key_files import Kind
 if TYPE_CHECKING:
     from deploy.hosts.refusals.key_files import KeyFile
 
+MOST_TRIES = 6
 USERS = "ec2-user on Amazon Linux, ubuntu on Ubuntu, admin on Debian"
 """The login users of images (EC2 user guide, "Manage system users on your Linux instance")."""
 
@@ -39,6 +40,11 @@ class Keys:
         held = self.in_agent or 0
         agent = [f"{held} key{'s' * (held != 1)} of the agent"] if held else []
         return (*files, *agent, *(["a password"] if self.has_password else []))
+
+    @property
+    def count(self) -> int:
+        """How many keys were offered."""
+        return sum(each.kind is Kind.USABLE for each in self.files) + (self.in_agent or 0)
 
     @property
     def kept_back(self) -> tuple[KeyFile, ...]:
@@ -69,6 +75,24 @@ def refusal(who: str, user: str, keys: Keys, *, is_own_name: bool, allowed: str 
     if allowed:
         lines.append(f"{DETAIL}it lets users in by {visible(allowed)} alone, and not by a key")
     return [*lines, *why]
+
+
+def broken_off(who: str, user: str, keys: Keys, said: str) -> list[str]:
+    """Return the lines for a connection that ended while the user logged in.
+
+    sshd ends it as well after some refused keys: by default six (sshd_config(5), MaxAuthTries).
+    """
+    lines = [
+        f"{who}: the connection broke while user {user!r} logged in: {visible(said)}; if that "
+        "lasts, check `ssh: user:` and `ssh: key_files:`, or your agent (ssh-add -l)"
+    ]
+    if keys.count >= MOST_TRIES:
+        lines.append(
+            f"{DETAIL}{keys.count} keys were to be offered, and sshd allows {MOST_TRIES} tries by "
+            "default: name one under"
+        )
+        lines.append(f"{DETAIL}`ssh: key_files:`, and set `connect_kwargs: {{allow_agent: false}}`")
+    return lines
 
 
 def not_passed_on(who: str, jump_host: str, place: str, said: str) -> str:

@@ -95,15 +95,13 @@ def _of_login(who: str, connection: Any, error: Exception) -> BadInput | None:
     hop = _failed(connection)
     is_refusal = isinstance(error, paramiko.AuthenticationException)
     transport = hop.client.get_transport()
-    is_open = transport is not None and transport.is_active()
-    if not is_refusal and not (is_open and getattr(transport, "initial_kex_done", False)):
+    if not is_refusal and not getattr(transport, "initial_kex_done", False):
         return None
-    if not is_open or "timeout" in str(error):
-        # Paramiko reports a peer that goes away or is silent by this too.
+    if transport is None or not transport.is_active() or "timeout" in str(error):
+        # Paramiko reports a peer that goes away or is silent by an error of the login too.
+        said = str(error) if is_refusal else "the server ended it"
         return Unreachable(
-            f"{who}{_by_way_of(connection)}: the connection broke while user {hop.user!r} logged "
-            f"in: {visible(error)}; if that lasts, check `ssh: user:` and `ssh: key_files:`, or "
-            "your agent (ssh-add -l)"
+            *refused.broken_off(f"{who}{_by_way_of(connection)}", hop.user, _keys(hop), said)
         )
     types = _allowed(transport, hop.user)
     allowed = ", ".join(types) if types and "publickey" not in types else ""
