@@ -80,10 +80,15 @@ def _open(host: Host, connection: Connection) -> None:
 
 
 def _why(error: Exception) -> str:
-    """An error in its own words, without the address that the message has already."""
+    """An error in its own words, without the address that the message has already.
+
+    A file that it names is kept: a ProxyCommand's program that is not there, for instance.
+    """
     if isinstance(error, NoValidConnectionsError):
         error = next(iter(error.errors.values()))
-    return visible(getattr(error, "strerror", None) or error) or type(error).__name__
+    if isinstance(error, OSError) and error.strerror and error.filename is None:
+        return visible(error.strerror)
+    return visible(error) or type(error).__name__
 
 
 def _of_login(who: str, connection: Any, error: Exception) -> BadInput | None:
