@@ -118,9 +118,8 @@ class Session:
         chosen = inventory.select(found.hosts, self._only, self._skip)
         self.hosts = tuple(host for host in chosen if host not in self._resting)
         if not self.hosts:
-            raise BadInput(
-                f"{self.environment.name}: none of these hosts is in service", *self._notes
-            )
+            name = self.environment.name
+            raise BadInput(f"{name}: none of these hosts is in service", *self._notes)
         self._stack.callback(self._disconnect)
         for host in found.hosts:
             if host not in self._resting:
@@ -154,7 +153,8 @@ class Session:
             try:
                 held.take(wait_seconds, tell)
             except Unreachable:
-                machines.refuse_unread(self.survey(), partial(self._beside, self))
+                seen, beside = self.survey(), partial(self._beside, self)
+                together.refuse_unread(self.environment, seen, self.scope.verb, beside)
                 raise
             for each in self.remotes.values():
                 each.guard = held
