@@ -214,9 +214,9 @@ def ssh_peer(screen: Screen, text: str) -> None:
         own = SimpleNamespace(host="10.0.0.1", port=22, user="u", **keys)
         jump = SimpleNamespace(host="10.0.0.2", original_host="jump", port=22, user="u", **keys)
         for failed in (
-            LoginFailed(own, foreign, was_active=True, allowed=(text,)),
+            LoginFailed(own, foreign, was_active=True, in_login=True, allowed=(text,)),
             LoginFailed(own, foreign, proxy_said=text),
-            LoginFailed(jump, foreign, was_active=True),
+            LoginFailed(jump, foreign, was_active=True, in_login=True),
             LoginFailed(own, foreign, jump=jump),
         ):
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from deploy.aws.inventory import Found
     from deploy.plan.exclusion import Problems
     from deploy.settings.environment import Environment
-    from deploy.survey.facts import Survey
 
 
 def problems(environment: Environment, hosts: Iterable[Host]) -> Problems:
@@ -59,16 +58,6 @@ def refuse_all(
     refusals.of_hosts(problems(environment, hosts))
     with refusals.noted():
         beside()
-    refusals.raise_all()
-
-
-def refuse_unread(seen: Survey, beside: Callable[[], object]) -> None:
-    """Raise BadInput where hosts could not be read, with why, and with what is wrong beside."""
-    refusals = Refusals()
-    refusals.unread(seen)
-    if refusals:
-        with refusals.noted():
-            beside()
     refusals.raise_all()
 
 

@@ -61,15 +61,19 @@ class Refusals:
 
     def raise_all(self) -> None:
         """Raise what was kept: a single error as it is, several as one BadInput with all lines."""
+        known = {str(error) for error in self._errors}
+        # What is wrong with the settings of all connections was met at each host again.
+        own = {name: [t for t in texts if t not in known] for name, texts in self._of_hosts.items()}
+        of_hosts = folded(own)
         match self._errors:
             case []:
-                if self._of_hosts:
-                    raise BadInput(*folded(self._of_hosts))
-            case [one] if not self._of_hosts:
+                if of_hosts:
+                    raise BadInput(*of_hosts)
+            case [one] if not of_hosts:
                 raise one
             case [first, *_]:
                 lines = [line for error in self._errors for line in error.args]
-                raise BadInput(*lines, *folded(self._of_hosts)) from first
+                raise BadInput(*lines, *of_hosts) from first
 
 
 def one_each(reasons: Mapping[str, str]) -> Problems:

@@ -123,9 +123,8 @@ class Session:
             raise BadInput(f"{where}: none of these hosts is in service", *self._notes)
         routes = self._stack.enter_context(closing(Routes()))
         self._stack.callback(self._disconnect)
-        for host in found.hosts:
-            if host not in self._resting:
-                self.everyone[host.name] = remote.Remote(host, self.environment, routes)
+        awake = [host for host in found.hosts if host not in self._resting]
+        self.everyone = {host.name: remote.Remote(host, self.environment, routes) for host in awake}
         self.remotes = {host.name: self.everyone[host.name] for host in self.hosts}
 
     def __exit__(self, *_: object) -> None:
@@ -155,7 +154,8 @@ class Session:
             try:
                 held.take(wait_seconds, tell)
             except Unreachable:
-                machines.refuse_unread(self.survey(), partial(self._beside, self))
+                seen, beside = self.survey(), partial(self._beside, self)
+                together.refuse_unread(self.environment, seen, self.scope.verb, beside)
                 raise
             for each in self.remotes.values():
                 each.guard = held

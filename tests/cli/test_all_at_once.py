@@ -89,6 +89,14 @@ def test_what_is_wrong_with_a_package_does_not_wait_for_hosts_to_be_repaired(
     assert any(line.startswith("host-3: sudo without") for line in refusal(project, "9.9.9"))
 
 
+def test_what_a_host_lacks_is_named_beside_hosts_that_cannot_be_read(project: Project) -> None:
+    for name in ("host-1", "host-2"):
+        project.hosts[name].program("sudo", NO_SUDO)
+    project.hosts["host-3"].program("systemctl", "#!/bin/sh\necho systemd 219\n")
+    lines = refusal(project)
+    has(lines, "host-3: systemd 219 is too old", "2 hosts (host-1, host-2): sudo without")
+
+
 def test_one_host_that_cannot_be_read_is_named_with_a_package_that_is_not_there(
     project: Project,
 ) -> None:
@@ -106,10 +114,14 @@ def test_what_aws_knows_against_a_plan_hides_no_host_that_cannot_be_read(project
     project.account.calls.clear()
     project.rewrite(LISTED, "hosts: [127.0.0.12, 127.0.0.13]")
     project.hosts["host-2"].program("sudo", NO_SUDO)
+    said = "is no host of this environment", "127.0.0.12: sudo without a password"
     with pytest.raises(BadInput) as refused:
         commands.deploy(project.asked(dry_run=True), None)
-    said = "is no host of this environment", "127.0.0.12: sudo without a password"
     has(list(refused.value.args), *said)
+    has(refusal(project), *said)
+    with pytest.raises(BadInput) as refused:
+        commands.repair(project.asked(yes=True))
+    assert "is no host" not in str(refused.value), "a repair is not refused for it"
 
 
 def test_a_host_that_nobody_knows_is_named_with_what_else_is_wrong(project: Project) -> None:

@@ -12,6 +12,7 @@ from deploy.hosts.refusals.key_files import Kind
 if TYPE_CHECKING:
     from deploy.hosts.refusals.key_files import KeyFile
 
+MOST_TRIES = 6
 USERS = "ec2-user on Amazon Linux, ubuntu on Ubuntu, admin on Debian"
 """The login users of images (EC2 user guide, "Manage system users on your Linux instance")."""
 
@@ -39,6 +40,11 @@ class Keys:
         held = self.in_agent or 0
         agent = [f"{held} key{'s' * (held != 1)} of the agent"] if held else []
         return (*files, *agent, *(["a password"] if self.has_password else []))
+
+    @property
+    def count(self) -> int:
+        """How many keys were offered."""
+        return sum(each.kind is Kind.USABLE for each in self.files) + (self.in_agent or 0)
 
     @property
     def kept_back(self) -> tuple[KeyFile, ...]:
@@ -97,3 +103,25 @@ def refusal(login: Login, keys: Keys) -> list[str]:
         allowed = visible(login.allowed)
         lines.append(f"{DETAIL}it lets users in by {allowed} alone, and not by a key")
     return [*lines, *why]
+
+
+def broken_off(login: Login, keys: Keys, said: str) -> list[str]:
+    """Return the lines for a connection that ended while the user logged in.
+
+    sshd ends it as well after some refused keys: by default six (sshd_config(5), MaxAuthTries).
+    """
+    user_set, keys_set = where_set(login.jump)
+    lines = [
+        f"{login.who}: the connection broke while user {login.user!r} logged in: {visible(said)}; "
+        f"if that lasts, check {user_set} and {keys_set}, or your agent (ssh-add -l)"
+    ]
+    if keys.count >= MOST_TRIES:
+        by = "by" if login.jump else "under"
+        lines.append(
+            f"{DETAIL}{keys.count} keys were to be offered, and sshd allows {MOST_TRIES} tries by "
+            f"default: name one {by}"
+        )
+        # A jump host's agent cannot be left out; a key that is named is offered before it.
+        no_agent = "" if login.jump else ", and set `connect_kwargs: {allow_agent: false}`"
+        lines.append(f"{DETAIL}{keys_set}{no_agent}")
+    return lines

@@ -31,7 +31,8 @@ class LoginFailed(Exception):
     Attributes:
         connection: The one that failed: the host's own, or a jump host's.
         error: What Paramiko or the system raised.
-        was_active: Whether the machine was still there, and the login under way, when it failed.
+        was_active: Whether the machine was still there when it failed.
+        in_login: Whether its key was accepted by then, so that the login was under way.
         proxy_said: The last line of a ProxyCommand's stderr, if there is one.
         jump: The jump host that opened no way to the machine, where that is the reason.
         allowed: How the machine lets users in, where it said so (RFC 4252, 5.1).
@@ -43,6 +44,7 @@ class LoginFailed(Exception):
         error: Exception,
         *,
         was_active: bool = False,
+        in_login: bool = False,
         proxy_said: str = "",
         jump: Any = None,
         allowed: Iterable[str] = (),
@@ -51,6 +53,7 @@ class LoginFailed(Exception):
         self.connection = connection
         self.error = error
         self.was_active = was_active
+        self.in_login = in_login
         self.proxy_said = proxy_said
         self.jump = jump
         self.allowed = tuple(allowed)

@@ -131,15 +131,20 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
             transport = self.client.get_transport()
             was_active = transport is not None and transport.is_active()
             said = self.proxy.last_words() if self.proxy and not was_active else ""
-            was_active = was_active and getattr(transport, "initial_kex_done", False)
+            in_login = getattr(transport, "initial_kex_done", False)
             refusal = getattr(transport, "refusal", None) if was_active else None
             # A machine that takes no keys says so (paramiko.BadAuthenticationType).
             allowed = getattr(refusal or error, "allowed_types", ())
             if refusal and not isinstance(error, paramiko.AuthenticationException):
                 # Paramiko reports that a key of the file that was refused is of no other type.
-                raise LoginFailed(self, refusal, was_active=True, allowed=allowed) from error
+                error, said = refusal, ""
             raise LoginFailed(
-                self, error, was_active=was_active, proxy_said=said, allowed=allowed
+                self,
+                error,
+                was_active=was_active,
+                in_login=in_login,
+                proxy_said=said,
+                allowed=allowed,
             ) from error
         else:
             watch(self.client.get_transport())
@@ -159,7 +164,7 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
         self.connect_kwargs = {**given, "key_filename": usable}
 
     def _is_turned_away(self, failed: BaseException) -> bool:
-        if not isinstance(failed, LoginFailed) or failed.connection is not self:
+        if not isinstance(failed, LoginFailed) or failed.connection is not self or failed.in_login:
             return False
         error, said = failed.error, failed.proxy_said
         if isinstance(error, TurnedAway) and isinstance(self.gateway, str):

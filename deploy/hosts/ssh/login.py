@@ -48,7 +48,7 @@ def _problem(host: Host, connection: Connection, failed: LoginFailed) -> BadInpu
         return BadInput(f"{who}: {_key_problem(error, at)}")
     if isinstance(error, NoCommonAlgorithm):
         return BadInput(f"{who}: {error}")
-    if isinstance(error, paramiko.AuthenticationException) or failed.was_active:
+    if isinstance(error, paramiko.AuthenticationException) or failed.in_login:
         return _refused(who, failed, is_jump=is_jump)
     said = _why(error)
     check = f"check that {'it' if is_jump else 'the host'} runs and that your network reaches it"
@@ -59,10 +59,15 @@ def _problem(host: Host, connection: Connection, failed: LoginFailed) -> BadInpu
 
 
 def _why(error: Exception) -> str:
-    """An error in its own words, without the address that the message has already."""
+    """An error in its own words, without the address that the message has already.
+
+    A file that it names is kept: a ProxyCommand's program that is not there, for instance.
+    """
     if isinstance(error, NoValidConnectionsError):
         error = next(iter(error.errors.values()))
-    return visible(getattr(error, "strerror", None) or error) or type(error).__name__
+    if isinstance(error, OSError) and error.strerror and error.filename is None:
+        return visible(error.strerror)
+    return visible(error) or type(error).__name__
 
 
 def _key_problem(error: Exception, at: Any) -> str:
@@ -82,16 +87,16 @@ def _refused(who: str, failed: LoginFailed, *, is_jump: bool) -> BadInput:
     """Why a user was not let in; Unreachable where that may pass."""
     at, types = failed.connection, failed.allowed
     jump = at.original_host if is_jump else ""
-    # Paramiko reports a peer that goes away or is silent by the same exception.
-    if not failed.was_active or "timeout" in str(failed.error):
-        check = " and ".join(refused.where_set(jump))
-        return Unreachable(
-            f"{who}: the connection broke while user {at.user!r} logged in: "
-            f"{visible(failed.error)}; if that lasts, check {check}, or your agent (ssh-add -l)"
-        )
     allowed = ", ".join(sorted(types)) if types and "publickey" not in types else ""
     is_own_name = at.user == getpass.getuser()
     login = refused.Login(who, at.user, is_own_name=is_own_name, jump=jump, allowed=allowed)
+    # Paramiko reports a peer that goes away or is silent by an error of the login too.
+    if not failed.was_active or "timeout" in str(failed.error):
+        is_refusal = isinstance(failed.error, paramiko.AuthenticationException)
+        said = str(failed.error) if is_refusal else "the server ended it"
+        if failed.proxy_said:
+            said = f"its ProxyCommand reports: {failed.proxy_said}"
+        return Unreachable(*refused.broken_off(login, _keys(at), said))
     return BadInput(*refused.refusal(login, _keys(at)))
 
 

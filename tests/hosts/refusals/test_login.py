@@ -94,6 +94,18 @@ def test_a_user_that_is_refused_is_named_with_the_keys_that_were_offered(sshd: S
     assert "(your own name on this machine) with the keys offered: ~/.ssh/id_ecdsa" in first
 
 
+def test_a_connection_that_ends_after_many_keys_is_named_with_how_many(sshd: Sshd) -> None:
+    """An agent may hold more keys than sshd allows tries (MaxAuthTries)."""
+    sshd.refuses = "publickey"
+    sshd.most_tries = 6
+    for number in range(7):
+        key(sshd.folder / f"key-{number}")
+    first, second, third, *_ = said(sshd, *(f"key-{number}" for number in range(7)))
+    assert first.startswith(f"{WHO}the connection broke while user 'deploy' logged in: ")
+    assert second.startswith("  7 keys were to be offered, and sshd allows 6 tries by default")
+    assert third == "  `ssh: key_files:`, and set `connect_kwargs: {allow_agent: false}`"
+
+
 def test_a_machine_that_takes_no_keys_is_named_with_what_it_takes(sshd: Sshd) -> None:
     sshd.refuses = "password"
     key(sshd.folder / "mine")

@@ -109,6 +109,15 @@ def test_the_heartbeat_and_a_probe_open_a_connection_that_broke_once() -> None:
         (paramiko.SSHException("no banner"), False, Unreachable, "no SSH connection on port 22"),
         (EOFError(), False, Unreachable, "EOFError; check that the host runs"),
         (
+            paramiko.ssh_exception.NoValidConnectionsError(
+                {("10.0.0.1", 22): ConnectionRefusedError(111, "Connection refused")}
+            ),
+            False,
+            Unreachable,
+            "no SSH connection on port 22: Connection refused; check that the host runs",
+        ),
+        (FileNotFoundError(2, "No such file", "aws"), False, Unreachable, "No such file: 'aws'; c"),
+        (
             UnknownHostKey(ShownKey("10.0.0.1", "ssh-ed25519", "SHA256:x", "AAAA", "f")),
             True,
             BadInput,
