@@ -162,6 +162,7 @@ class CommandResult:
         seconds: Wall time.
         facts: Each `key=value`, as `framing.Facts` reads them.
         start_seconds: Until the host ran its first line: sudo, PAM and the login shell come before.
+            Negative where it ran none: then these printed what there is.
         around: What these printed as errors, before and after the script's own.
     """
 
@@ -173,6 +174,11 @@ class CommandResult:
     facts: tuple[str, ...] = ()
     start_seconds: float = 0.0
     around: str = ""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the script began."""
+        return self.start_seconds >= 0
 
 
 class CommandFailed(RemoteError):

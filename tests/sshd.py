@@ -24,14 +24,17 @@ class Server(paramiko.ServerInterface):
     """One connection: anybody is let in."""
 
     def __init__(self, sshd: Sshd) -> None:
-        self.sshd = sshd
+        self.sshd, self.tries = sshd, 0
         self.is_startup = True
         self.forwarded: dict[int, socket.socket] = {}
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         del username, key
         threading.Event().wait(self.sshd.login_seconds)
-        if not self.sshd.lets_in:
+        self.tries += 1
+        if self.tries == self.sshd.most_tries:
+            self.sshd.drop()
+        if self.sshd.refuses:
             return paramiko.common.AUTH_FAILED
         self.leave_startups()
         return paramiko.common.AUTH_SUCCESSFUL
@@ -44,7 +47,7 @@ class Server(paramiko.ServerInterface):
 
     def get_allowed_auths(self, username: str) -> str:
         del username
-        return "publickey"
+        return self.sshd.refuses or "publickey"
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         del kind, chanid
@@ -73,7 +76,8 @@ class Sshd:
     Attributes:
         shell: What a login shell does with a command.
         forwards: Whether it forwards connections.
-        lets_in: Whether it accepts keys.
+        refuses: How it would let users in that it refuses; empty where it lets anybody in.
+        most_tries: After how many keys it ends a connection; 0 for never.
         login_seconds: How long it takes to judge one.
         max_startups: At how many connections that are not logged in others are turned away.
         turns_away: How many of the next ones are turned away whatever their number.
@@ -86,7 +90,9 @@ class Sshd:
         self.folder, self.address = folder, address
         self.key = paramiko.ECDSAKey.generate()
         self.shell: tuple[str, ...] = ("/bin/sh", "-c")
-        self.forwards = self.lets_in = True
+        self.forwards = True
+        self.refuses = ""
+        self.most_tries = 0
         self.login_seconds = 0.0
         self.max_startups, self.turns_away = 1000, 0
         self.most_startups = self.turned_away = self.startups = 0

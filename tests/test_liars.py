@@ -157,8 +157,7 @@ def test_by_default_no_host_may_fail_and_all_are_named_at_once() -> None:
     with pytest.raises(BadInput) as refused:
         exclusion.leave_out(builders.environment(), seen(2, 3), {}, Scope("lab", app="web"))
     assert str(refused.value).splitlines() == [
-        "host-2: no answer",
-        "host-3: no answer",
+        "2 hosts (host-2, host-3): no answer",
         "2 hosts cannot take part, and max_failures tolerates 0. Repair first, or leave out with "
         "--skip-host host-2,host-3: inv deploy --env lab --app web --skip-host host-2,host-3",
     ]

@@ -21,6 +21,7 @@ SCALING_TAG = "aws:autoscaling:groupName"
 no other principal can write it (Auto Scaling user guide, "Tag Auto Scaling groups and
 instances")."""
 
+RUNNING = "running"
 ENDED = ("shutting-down", "terminated")
 """The states from which an instance never comes back (EC2 user guide, "Instance lifecycle")."""
 INSTANCES_IN_A_PAGE = 250
@@ -43,6 +44,7 @@ class Instance:
         addresses: All its addresses within the VPC: secondary ones and IPv6 ones too.
         scaling_group: The Auto Scaling group that it belongs to, if any.
         tags: All of its tags.
+        state: Its state in EC2's own words, such as `running` or `stopped`.
     """
 
     id: str
@@ -54,28 +56,55 @@ class Instance:
     addresses: frozenset[str] = frozenset()
     scaling_group: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    state: str = RUNNING
+
+    def address_for(self, ssh_address: str, name: str) -> str:
+        """Return the address that is connected to, as `ssh: address:` says.
+
+        Raises BadInput where it has none of the kind; `name` is what the instance is called.
+        """
+        address = self.public_address if ssh_address == "public" else self.private_address
+        if not address:
+            raise BadInput(f"{name} ({self.id}): has no {ssh_address} address to connect to")
+        return address
 
 
-def tagged(account: Account, tags: Mapping[str, str]) -> list[Instance]:
-    """Return the running instances that carry all of these tags, by the literal values."""
+def tagged(
+    account: Account, tags: Mapping[str, str], *, in_any_state: bool = False
+) -> list[Instance]:
+    """Return the running instances that carry all of these tags, by the literal values.
+
+    in_any_state: those too that do not run.
+    """
     filters = [
         {"Name": f"tag:{_literal(key)}", "Values": [_literal(value)]} for key, value in tags.items()
     ]
-    filters.append({"Name": "instance-state-name", "Values": ["running"]})
+    if not in_any_state:
+        filters.append({"Name": "instance-state-name", "Values": [RUNNING]})
     return [each for each in _described(account, filters) if tags.items() <= each.tags.items()]
 
 
-def running(account: Account, ids: Iterable[str]) -> dict[str, Instance]:
-    """Return the running instances of these ids, by id; one that is none is left out.
+def with_ids(account: Account, ids: Iterable[str]) -> dict[str, Instance]:
+    """Return the instances of these ids, in any state, by id; one that is none is left out.
 
     Asked with a filter: a call with ids fails as a whole where EC2 does not know one.
     """
-    state = {"Name": "instance-state-name", "Values": ["running"]}
     return {
         each.id: each
         for chunk in chunks(sorted(ids), MOST_VALUES)
-        for each in _described(account, [{"Name": "instance-id", "Values": chunk}, state])
+        for each in _described(account, [{"Name": "instance-id", "Values": chunk}])
     }
+
+
+def named(account: Account, names: Iterable[str]) -> dict[str, list[Instance]]:
+    """Return the instances of any state whose Name tag is one of these, by that name."""
+    found: dict[str, list[Instance]] = {name: [] for name in names}
+    for chunk in chunks(sorted(found), MOST_VALUES):
+        values_ = [_literal(name) for name in chunk]
+        for each in _described(account, [{"Name": "tag:Name", "Values": values_}]):
+            if each.name in found:
+                found[each.name].append(each)
+    return found
 
 
 def at(account: Account, addresses: Iterable[str]) -> dict[str, list[Instance]]:
@@ -159,6 +188,7 @@ def _instance(item: Answer) -> Instance:
         _addresses(instance_id, item),
         tags.get(SCALING_TAG, ""),
         tags,
+        item.part("State").text("Name", ""),
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from deploy import values
-from deploy.aws import instances
+from deploy.aws import instances, listed
+from deploy.aws.instances import RUNNING
 from deploy.aws.typed_names import TypedNames
 from deploy.errors import BadInput, nearest
+from deploy.folding import DETAIL, folded
 from deploy.foreign_text import visible
 from deploy.settings.environment import Hosts
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from deploy.aws.instances import Instance
     from deploy.settings.environment import Environment
 
+MOST_NAMED = 5
+"""How many instances that do not run a message names."""
 _ENDS_WITH_AN_ID = re.compile(r"(.*/)?i-[0-9a-f]+", re.DOTALL)
 
 
@@ -30,7 +33,8 @@ class Host:
 
     address: where SSH goes, which may be public; private_address: the load balancer's view;
     scaling_group: the Auto Scaling group that it belongs to, if any; vpc: the id of its VPC;
-    addresses: all that it has there, secondary ones and IPv6 ones too.
+    addresses: all that it has there, secondary ones and IPv6 ones too; state: its instance's state
+    in EC2's own words. A listed machine that no instance was found for has no instance_id.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Host:
     scaling_group: str = ""
     vpc: str = ""
     addresses: frozenset[str] = frozenset()
+    state: str = RUNNING
 
     @property
     def target_ids(self) -> frozenset[str]:
@@ -61,6 +66,20 @@ class Host:
         return self.name
 
 
+class Found(NamedTuple):
+    """The machines of an environment, and what is wrong with those that are no hosts.
+
+    Attributes:
+        hosts: The hosts, by name.
+        problems: By the name of a listed machine, why it is none; it begins with that name.
+        places: The addresses of listed machines that are no hosts, by name, where they are known.
+    """
+
+    hosts: tuple[Host, ...]
+    problems: dict[str, str]
+    places: dict[str, str]
+
+
 def find(
     environment: Environment,
     account: Account,
@@ -70,17 +89,35 @@ def find(
     """All hosts of the environment, by name.
 
     `resolve` turns a listed name into an address; `vpcs` gives the VPCs of the target groups, to
-    decide between instances of one address. Raises BadInput for a name without an instance, for
+    decide between instances of one address. Raises BadInput for names without an instance, for
     tags that no running instance carries, and for hosts of an Auto Scaling group (which may be
     replaced at any moment) unless `auto_scaling: ignore`.
     """
+    found = look(environment, account, resolve, vpcs)
+    if found.problems:
+        raise BadInput(*folded({name: (why,) for name, why in found.problems.items()}))
+    return found.hosts
+
+
+def look(
+    environment: Environment,
+    account: Account,
+    resolve: Callable[[str], str],
+    vpcs: Callable[[], Collection[str]] = tuple,
+) -> Found:
+    """The same, with what is wrong with single listed machines as data.
+
+    Raises BadInput for what is wrong with all of them, or with the settings.
+    """
     if isinstance(environment.hosts, Hosts):
-        hosts = _tagged(environment, environment.hosts.tags, account)
+        found = Found(_tagged(environment, environment.hosts.tags, account), {}, {})
     else:
-        hosts = _listed(environment, environment.hosts, account, resolve, vpcs)
+        named, problems, places = listed.find(environment, account, resolve, vpcs)
+        hosts = tuple(_host(each, name, address) for name, (each, address) in named.items())
+        found = Found(hosts, problems, places)
     if environment.auto_scaling == "refuse":
-        _refuse_auto_scaling(hosts)
-    return hosts
+        _refuse_auto_scaling(found.hosts)
+    return found
 
 
 def select(
@@ -107,14 +144,16 @@ def _tagged(environment: Environment, tags: dict[str, str], account: Account) ->
     found = instances.tagged(account, tags)
     if not found:
         wanted = ", ".join(f"{key}={value}" for key, value in tags.items())
+        others = instances.tagged(account, tags, in_any_state=True)
+        there = [f"{DETAIL}{listed.described(each)} carries them" for each in others[:MOST_NAMED]]
         raise BadInput(
             f"{environment.name}: no running EC2 instance in region {account.region} carries the "
-            f"tags {wanted}; check `hosts: tags:` and the region under `aws:`"
+            f"tags {wanted}; check `hosts: tags:` and the region under `aws:`",
+            *there,
         )
+    which = environment.ssh.address
     named = zip(found, _names(found), strict=True)
-    return tuple(
-        sorted(_host(each, name, _connected(environment, each, name)) for each, name in named)
-    )
+    return tuple(sorted(_host(each, name, each.address_for(which, name)) for each, name in named))
 
 
 def _names(found: Sequence[Instance]) -> list[str]:
@@ -133,100 +172,6 @@ def _names(found: Sequence[Instance]) -> list[str]:
     ]
 
 
-def _listed(
-    environment: Environment,
-    names: Sequence[str],
-    account: Account,
-    resolve: Callable[[str], str],
-    vpcs: Callable[[], Collection[str]],
-) -> tuple[Host, ...]:
-    if not names:
-        raise BadInput(f"{environment.name}: hosts: is empty; list names, or give `tags:`")
-    for name in names:
-        if names.count(name) > 1:
-            raise BadInput(f"{environment.name}: hosts: {name!r} is listed twice")
-    ids = [name for name in names if values.instance_id(name)]
-    found = _by_id(environment, ids, account) | _by_address(
-        environment, [name for name in names if name not in ids], account, resolve, vpcs
-    )
-    hosts: dict[str, Host] = {}
-    for name in names:
-        instance, address = found[name]
-        if instance.id in hosts:
-            raise BadInput(
-                f"{environment.name}: hosts: {hosts[instance.id]!s} and {name} are one instance, "
-                f"{instance.id}; list it once"
-            )
-        hosts[instance.id] = _host(instance, name, address)
-    return tuple(hosts.values())
-
-
-def _by_id(
-    environment: Environment, ids: Sequence[str], account: Account
-) -> dict[str, tuple[Instance, str]]:
-    """The instances that the settings list by their ids, each with the address to connect to."""
-    found = instances.running(account, ids)
-    if missing := [each for each in ids if each not in found]:
-        raise BadInput(
-            f"{environment.name}: hosts: no running EC2 instance in region {account.region} has "
-            f"the id {', '.join(missing)}; check the id, the region and the account"
-        )
-    return {each: (found[each], _connected(environment, found[each], each)) for each in ids}
-
-
-def _by_address(
-    environment: Environment,
-    names: Sequence[str],
-    account: Account,
-    resolve: Callable[[str], str],
-    vpcs: Callable[[], Collection[str]],
-) -> dict[str, tuple[Instance, str]]:
-    """The instances at the addresses of listed names, each with that address."""
-    addresses = {name: resolve(name) for name in names}
-    by_address = instances.at(account, addresses.values())
-    missing = [name for name in names if not by_address[addresses[name]]]
-    if missing:
-        listed = ", ".join(f"{name} ({addresses[name]})" for name in missing)
-        raise BadInput(
-            f"{environment.name}: no EC2 instance in region {account.region} has the address of "
-            f"{listed}; check the name, the region and the account"
-        )
-    return {
-        name: (_the_one(environment, name, by_address[address], vpcs), address)
-        for name, address in addresses.items()
-    }
-
-
-def _connected(environment: Environment, instance: Instance, name: str) -> str:
-    """Which of an instance's addresses is connected to; BadInput where it has none of the kind."""
-    which = environment.ssh.address
-    address = instance.public_address if which == "public" else instance.private_address
-    if not address:
-        raise BadInput(f"{name} ({instance.id}) has no {which} address to connect to")
-    return address
-
-
-def _the_one(
-    environment: Environment,
-    name: str,
-    found: Sequence[Instance],
-    vpcs: Callable[[], Collection[str]],
-) -> Instance:
-    """The instance that is meant, of several with one address: that in a target group's VPC."""
-    if len(found) == 1:
-        return found[0]
-    near = vpcs()
-    meant = [each for each in found if each.vpc in near]
-    if len(meant) != 1:
-        listed = ", ".join(f"{each.id} in {each.vpc or 'no VPC'}" for each in found)
-        raise BadInput(
-            f"{environment.name}: hosts: {name}: several EC2 instances have its address: {listed}; "
-            f"the target groups are in {', '.join(sorted(near)) or 'no VPC'}, which does not "
-            "decide; name hosts by tags (`hosts: tags:`)"
-        )
-    return meant[0]
-
-
 def _host(instance: Instance, name: str, address: str) -> Host:
     return Host(
         name,
@@ -237,14 +182,19 @@ def _host(instance: Instance, name: str, address: str) -> Host:
         instance.scaling_group,
         instance.vpc,
         instance.addresses,
+        instance.state,
     )
 
 
 def _refuse_auto_scaling(hosts: Sequence[Host]) -> None:
-    for host in hosts:
-        if host.scaling_group:
-            raise BadInput(
-                f"{host} belongs to the Auto Scaling group {host.scaling_group!r}, which may "
-                "replace it in the middle of a deploy; suspend its processes and set "
-                "`auto_scaling: ignore` to go on regardless"
-            )
+    problems = {
+        host.name: (
+            f"{host} belongs to the Auto Scaling group {host.scaling_group!r}, which may "
+            "replace it in the middle of a deploy; suspend its processes and set "
+            "`auto_scaling: ignore` to go on regardless",
+        )
+        for host in hosts
+        if host.scaling_group
+    }
+    if problems:
+        raise BadInput(*folded(problems))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy.checkup import packages
 from deploy.cli import conclusion, observation, session, vetting
 from deploy.cli.arguments import as_typed, read_settings, seconds_of, split
 from deploy.cli.rollout import Rollout, Signals
@@ -43,17 +44,17 @@ def deploy(asked: Asked, package: str | None) -> ExitCode:
     """Take a package through the fleet."""
 
     def plan(opened: Session) -> Plan:
-        seen, packages = opened.look(package, settled=not asked.dry_run)
+        seen, found = opened.look(package, settled=not asked.dry_run)
         return opened.plan(
             seen,
-            packages,
+            found,
             is_default=package is None,
             allow_downtime=asked.allow_downtime,
             join=asked.join,
         )
 
     scope = asked.scope("deploy", *as_typed("--package", package), *asked.flags)
-    return _pipeline(asked, scope, plan, Rollout.run_or_take_back)
+    return _pipeline(asked, scope, plan, Rollout.run_or_take_back, packages.beside(package))
 
 
 def roll_back(asked: Asked, to: str | None) -> ExitCode:
@@ -103,11 +104,7 @@ def observe(asked: Asked, host: str, trace: str | None) -> ExitCode:
         fleet = rollout.opened.fleet()
         report = rollout.run(made, fleet)
         if fleet.observations:
-            try:
-                observation.show(rollout, fleet.observations, trace_file)
-            except Exception as error:  # noqa: BLE001 - the report must come, whatever goes wrong
-                said = as_deploy_error(error, "showing what was measured")
-                rollout.screen.complain(str(said))
+            observation.show(rollout, fleet.observations, trace_file)
         return report
 
     split(host, "--host")
@@ -118,7 +115,7 @@ def status(asked: Asked) -> ExitCode:
     """Settings → survey → overview."""
     screen = Screen()
     loaded = read_settings(asked, screen)
-    with session.Session(loaded, scope=asked.scope("status")) as opened:
+    with session.Session(loaded, scope=asked.scope("status"), is_partial=True) as opened:
         seen = opened.survey()
         fleet = overview(loaded, seen, opened.scope)
     if asked.json:
@@ -133,6 +130,7 @@ def _pipeline(
     scope: Scope,
     make: Callable[[Session], Plan],
     execute: Callable[[Rollout, Plan], Report],
+    beside: Callable[[Session], object] = lambda _: None,
 ) -> ExitCode:
     """Run a command that changes the fleet; once it has begun, no error hides how it ended.
 
@@ -141,8 +139,9 @@ def _pipeline(
         scope: What the command is about.
         make: Its plan, by a session that holds the lock, unless this is a dry run.
         execute: Does the plan; gives the report.
+        beside: Looked at too, for one list, where something is wrong already.
     """
-    command = _Command(asked, scope, Screen(is_json=asked.json))
+    command = _Command(asked, scope, Screen(is_json=asked.json), beside)
     try:
         command.run(make, execute)
     except Exception as error:
@@ -160,6 +159,7 @@ class _Command:
     asked: Asked
     scope: Scope
     screen: Screen
+    beside: Callable[[Session], object]
     began: bool = False
     code: ExitCode = ExitCode.DONE
 
@@ -167,12 +167,12 @@ class _Command:
         self, make: Callable[[Session], Plan], execute: Callable[[Rollout, Plan], Report]
     ) -> None:
         """Look, plan, ask and do; a dry run looks without the lock, and does nothing."""
-        asked, screen = self.asked, self.screen
+        asked, screen, scope, beside = self.asked, self.screen, self.scope, self.beside
         patience_seconds = seconds_of(asked.wait_lock, "--wait-lock")
         loaded = read_settings(asked, screen)
         only, skip = split(asked.hosts, "--hosts"), split(asked.skip_host, "--skip-host")
-        with session.Session(loaded, only=only, skip=skip, scope=self.scope) as opened:
-            if self.scope.verb == "observe":
+        with session.Session(loaded, only=only, skip=skip, scope=scope, beside=beside) as opened:
+            if scope.verb == "observe":
                 rounds.refuse_several(opened.hosts)
             if asked.dry_run:
                 planned = as_events.plan_made(self._plan(opened, make), opened.groups)
@@ -181,7 +181,7 @@ class _Command:
                 return
             with (
                 Signals(screen, asked.command("repair")) as signals,
-                opened.lease(self.scope.verb, patience_seconds, screen.say) as lease,
+                opened.lease(scope.verb, patience_seconds, screen.say) as lease,
             ):
                 signals.abandon = lease.abandon
                 plan = self._plan(opened, make)

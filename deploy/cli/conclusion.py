@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deploy.run.report import ExitCode, Outcome
-from deploy.screen.status import UNREAD
 
 if TYPE_CHECKING:
     from deploy.run.report import Report
@@ -22,8 +21,8 @@ def as_seen(report: Report, fleet: Overview | None) -> Report:
     was when this was planned: mixed, or out where nothing was done since. A target that is no host
     and was not there before may run another release.
     """
-    rows = fleet.rows if fleet else ()
-    seen = {row.host for row in rows if row.state != UNREAD}
+    rows = tuple(row for row in fleet.rows if row.is_readable) if fleet else ()
+    seen = {row.host for row in rows}
     mixed = report.mixed
     if fleet:
         mixed = fleet.is_mixed or (report.mixed and not fleet.is_whole_look)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy.errors import BadInput
+from deploy.errors import BadInput, as_deploy_error
 from deploy.observe import findings
 from deploy.observe import trace as trace_of
 from deploy.screen import tables
@@ -26,7 +26,18 @@ def refuse_file(file: Path) -> None:
 
 
 def show(rollout: Rollout, seen: Sequence[Observation], file: Path) -> None:
-    """What was measured, what follows from it, and the file that it is written to."""
+    """What was measured, what follows from it, and the file that it is written to.
+
+    Raises nothing: the report must come, whatever goes wrong here.
+    """
+    try:
+        _show(rollout, seen, file)
+    except Exception as error:  # noqa: BLE001 - see above
+        said = as_deploy_error(error, "showing what was measured")
+        rollout.screen.complain(str(said))
+
+
+def _show(rollout: Rollout, seen: Sequence[Observation], file: Path) -> None:
     opened, (app, *_) = rollout.opened, rollout.opened.environment.asked_apps
     groups = opened.groups[app.name]
     found = [*findings.suggestions(opened.environment, groups, seen)]

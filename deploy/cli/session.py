@@ -11,12 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from deploy.aws import group_settings, instances, inventory
-from deploy.aws.api.account import Account
+from deploy.aws import instances, inventory
 from deploy.aws.health_poller import HealthPoller
 from deploy.aws.members import Members
 from deploy.aws.registrar import Registrar
 from deploy.aws.target_groups import Balancer
+from deploy.checkup import door, machines, together
+from deploy.checkup.refusals import Refusals, one_each
 from deploy.cli import scaling, vetting
 from deploy.clock import CLOCK
 from deploy.errors import BadInput, Unreachable
@@ -25,22 +26,20 @@ from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.lease import Lease
 from deploy.hosts.lock.witness import Witness
 from deploy.hosts.route.routes import Routes
-from deploy.hosts.ssh import connect, fabric_keys, remote
-from deploy.package.cache.cached_opening import Folders
+from deploy.hosts.ssh import remote
 from deploy.plan import assembly, candidate, preflight
+from deploy.plan.exclusion import Problems
 from deploy.steps.fleet import Fleet
 from deploy.survey import gather
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Callable, Iterable, Iterator
 
     from deploy.aws.api.lifetime import Lifetime
-    from deploy.aws.inventory import Host
+    from deploy.aws.inventory import Found, Host
     from deploy.aws.targets import TargetGroup
     from deploy.hosts.ssh.remote import Remote
     from deploy.plan.candidate import Opened
-    from deploy.plan.exclusion import Problems
     from deploy.plan.plan import Plan
     from deploy.settings.environment import Environment
     from deploy.settings.scope import Scope
@@ -52,8 +51,10 @@ class Session:
 
     scope: what the command was asked for; run: the command's id, for the records that it leaves;
     hosts, remotes: those that were asked for; everyone: a connection to each of the
-    environment's hosts, which its lock needs. Opening raises BadInput for whatever is wrong,
-    before anything is changed.
+    environment's hosts, which its lock needs. Opening raises BadInput for all that is wrong, in
+    one list, before anything is changed. beside: what is looked at too where something is wrong
+    already, for the same list; is_partial: whether listed machines that are no hosts are named in
+    the survey, in place of an error.
     """
 
     def __init__(
@@ -63,57 +64,68 @@ class Session:
         only: Iterable[str] = (),
         skip: Iterable[str] = (),
         scope: Scope,
+        beside: Callable[[Session], object] = lambda _: None,
+        is_partial: bool = False,
     ) -> None:
         self.environment = environment
         self.scope = scope
         self.run = records.new_run()
         self._only, self._skip = tuple(only), tuple(skip)
+        self._beside, self._is_partial = beside, is_partial
         self._stack = ExitStack()
         self.hosts: tuple[Host, ...] = ()
         self.groups: dict[str, tuple[TargetGroup, ...]] = {}
         self.remotes: dict[str, Remote] = {}
         self.everyone: dict[str, Remote] = {}
         self._zones: dict[tuple[str, str], str] = {}
+        self._resting: dict[Host, str] = {}
+        self._notes: tuple[str, ...] = ()
         self._poller: HealthPoller | None = None
         self._held: Lease | None = None
 
     def __enter__(self) -> Self:
-        environment = self.environment
-        fabric_keys.check(environment)
-        connect.read_key_files(environment)
-        account = self._account = Account(environment)
-        self.balancer = Balancer(account)
-        account.log_in()  # a code is asked for here, while nothing else runs
-        with ThreadPoolExecutor(max_workers=4) as pool:
-            caller = pool.submit(account.verify)
-            groups = {
-                app.name: [pool.submit(self.balancer.group, name) for name in app.group_names]
-                for app in environment.apps
-            }
-            resolve = partial(connect.resolve, environment)
-            vpcs = partial(_vpcs, groups)
-            find = pool.submit(inventory.find, environment, account, resolve, vpcs)
-            self.caller = caller.result()  # what is wrong with the credentials is reported first
-            found_groups = {
-                app.name: dict(zip(app.group_names, (each.result() for each in own), strict=True))
-                for app, own in zip(environment.apps, groups.values(), strict=True)
-            }
-            self.groups = group_settings.distinct(environment.apps, found_groups)
-            group_settings.refuse_expect(environment.apps, self.groups)
-            found = find.result()
-        self._resting, self._notes = scaling.resting(account, found)
-        chosen = inventory.select(found, self._only, self._skip)
-        self.hosts = tuple(host for host in chosen if host not in self._resting)
-        if not self.hosts:
-            raise BadInput(f"{environment.name}: none of these hosts is in service", *self._notes)
-        found = tuple(host for host in found if host not in self._resting)
-        routes = self._stack.enter_context(closing(Routes()))
-        self._stack.callback(self._disconnect)
-        self.everyone = {host.name: remote.Remote(host, environment, routes) for host in found}
-        self.remotes = {host.name: self.everyone[host.name] for host in self.hosts}
+        try:
+            self._open()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def _open(self) -> None:
+        """Look at everything that can be wrong before the first error is raised."""
         made = tempfile.TemporaryDirectory(prefix="changeover-", ignore_cleanup_errors=True)
         self.workspace = Path(self._stack.enter_context(made))
-        return self
+        refusals = Refusals()
+        at_the_door = door.opened(self.environment, refusals)
+        account, self.caller, self.groups, found, can_connect = at_the_door
+        if account:
+            self._account, self.balancer = account, Balancer(account)
+        self._found = found
+        if not self._is_partial:
+            refusals.of_hosts(one_each(found.problems))
+        if can_connect:
+            with refusals.noted():
+                self._choose(found)
+        if refusals:
+            known = [each.host for each in self.everyone.values()] or found.hosts
+            hosts = (*known, *machines.at(found.places)) if can_connect else ()
+            machines.refuse_all(self.environment, hosts, refusals, partial(self._beside, self))
+
+    def _choose(self, found: Found) -> None:
+        """Connect, not yet openly, to the hosts that are in service."""
+        if not found.hosts:
+            return
+        self._resting, self._notes = scaling.resting(self._account, found.hosts)
+        chosen = inventory.select(found.hosts, self._only, self._skip)
+        self.hosts = tuple(host for host in chosen if host not in self._resting)
+        if not self.hosts:
+            where = self.environment.name
+            raise BadInput(f"{where}: none of these hosts is in service", *self._notes)
+        routes = self._stack.enter_context(closing(Routes()))
+        self._stack.callback(self._disconnect)
+        awake = [host for host in found.hosts if host not in self._resting]
+        self.everyone = {host.name: remote.Remote(host, self.environment, routes) for host in awake}
+        self.remotes = {host.name: self.everyone[host.name] for host in self.hosts}
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
@@ -142,9 +154,8 @@ class Session:
             try:
                 held.take(wait_seconds, tell)
             except Unreachable:
-                if unread := self.survey().unreachable:  # what is wrong with each host
-                    lines = [line for why in unread.values() for line in why.split("\n")]
-                    raise BadInput(*lines) from None  # what is wrong with each host
+                seen, beside = self.survey(), partial(self._beside, self)
+                together.refuse_unread(self.environment, seen, self.scope.verb, beside)
                 raise
             for each in self.remotes.values():
                 each.guard = held
@@ -161,8 +172,11 @@ class Session:
             self.environment, self.remotes, self.balancer, self.groups, settled=settled
         )
         others = (each.host for name, each in self.everyone.items() if name not in self.remotes)
-        notes = (*found.notes, *self._notes)
+        notes = (*self._notes, *found.notes)
         found = replace(found, other_hosts=tuple(others), resting=self._resting, notes=notes)
+        if self._found.problems:
+            wrong = machines.misplaced(self.environment, self._found)
+            found = replace(found, unreachable=found.unreachable | wrong)
         self._zones |= found.zones
         if self._held and settled:
             self._held.widen()  # who answers now may not have when the lock was taken
@@ -170,19 +184,8 @@ class Session:
 
     def look(self, wanted: str | None, *, settled: bool) -> tuple[Survey, tuple[Opened, ...]]:
         """Hosts, groups and packages, all at once; `wanted` as `--package` gives it."""
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            reading = pool.submit(self._open_packages, wanted)
-            seen = self.survey(settled=settled)
-            return seen, reading.result()
-
-    def _open_packages(self, wanted: str | None) -> tuple[Opened, ...]:
-        apps = self.environment.asked_apps
-        if wanted is not None and len(apps) > 1:
-            names = ", ".join(app.name for app in apps)
-            raise BadInput(f"--package is for one app: say which with --app ({names})")
-        chosen = [(app, candidate.choose(self.environment, app, wanted)) for app in apps]
-        place, cache = self.workspace, Folders.of_user()
-        return tuple(candidate.prepare(self.environment, *each, place, cache) for each in chosen)
+        survey = partial(self.survey, settled=settled)
+        return together.with_survey(self.environment, wanted, self.workspace, survey)
 
     def plan(
         self,
@@ -197,8 +200,11 @@ class Session:
 
         is_default: whether the packages were chosen by default; join: see `vetted`.
         """
-        seen, problems = self.vetted(seen, join=join)
-        problems = vetting.with_programs(problems, opened, self.remotes, seen)
+        refusals, problems = Refusals(), Problems()
+        with refusals.noted():
+            seen, problems = self.vetted(seen, join=join)
+            problems = vetting.with_programs(problems, opened, self.remotes, seen)
+        together.refuse(self.environment, seen, refusals)
         fit = preflight.check(
             self.environment, seen, opened, self.scope, problems, is_default=is_default
         )
@@ -240,8 +246,3 @@ class Session:
             ended=members.ended,
             withheld=members.withheld,
         )
-
-
-def _vpcs(groups: Mapping[str, Sequence[Future[TargetGroup]]]) -> frozenset[str]:
-    """The VPCs of the target groups, once they are known."""
-    return frozenset(group.result().vpc for each in groups.values() for group in each)

@@ -11,7 +11,7 @@ from deploy.cli import scaling
 from deploy.errors import BadInput
 from deploy.hosts import programs
 from deploy.plan import exclusion, fitness
-from deploy.plan.description import MARGIN_SECONDS
+from deploy.plan.plan import MARGIN_SECONDS
 from deploy.recovery import longest_path
 from deploy.survey import foreign_targets, other_targets, serving
 
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from deploy.aws.api.lifetime import Lifetime
     from deploy.hosts.ssh.remote import Remote
     from deploy.plan.candidate import Opened
-    from deploy.plan.description import Groups
     from deploy.plan.exclusion import Problems
-    from deploy.plan.plan import Plan
+    from deploy.plan.plan import Groups, Plan
     from deploy.settings.environment import Environment
     from deploy.survey.facts import Survey
     from deploy.survey.other_targets import OtherTarget

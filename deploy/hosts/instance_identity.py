@@ -64,6 +64,8 @@ def is_aws(endpoint_url: str | None) -> bool:
 def refuse_other(host: Host, output: str, endpoint_url: str | None) -> None:
     """Raise BadInput where the host shows another instance's id than EC2 gives for its address.
 
+    A machine that EC2 gives no instance for is named by the id that it shows.
+
     output: what `question` printed, among other `key=value` lines.
     """
     printed: dict[str, list[str]] = {}
@@ -73,6 +75,11 @@ def refuse_other(host: Host, output: str, endpoint_url: str | None) -> None:
     own = shown(printed)
     if own in {None, host.instance_id} or not is_aws(endpoint_url):
         return
+    if not host.instance_id:
+        raise BadInput(
+            f"{host} ({host.address}): the machine there is instance {own}, which EC2 does not "
+            "have in this account and region; check `aws:` and `hosts:`"
+        )
     raise BadInput(
         f"{host} ({host.address}): the machine there is instance {own}, and EC2 gives "
         f"{host.instance_id} for that address; check the network that this address leads to "

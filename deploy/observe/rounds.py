@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
+from deploy.folding import folded
 from deploy.observe.watch import NoteObservation, WatchDraining, WatchServing
 from deploy.plan import assembly
 from deploy.plan.host_plan import HostPlan
@@ -48,7 +49,7 @@ def make(environment: Environment, survey: Survey, *, allow_downtime: bool = Fal
         names = ", ".join(app.name for app in environment.asked_apps)
         raise BadInput(f"one app is observed at a time: say which with --app ({names})")
     if survey.unreachable:
-        raise BadInput(*survey.unreachable.values())
+        raise BadInput(*folded({name: (why,) for name, why in survey.unreachable.items()}))
     (facts,), (app,) = survey.hosts, environment.asked_apps
     on = survey.on(facts.host, app)
     if app.is_worker:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deploy.plan import advice, capacity, description, host_steps, order
+from deploy.plan import advice, capacity, host_steps, order
 from deploy.plan.capacity import InService
 from deploy.plan.host_plan import Goal, HostPlan, out_at_once
-from deploy.plan.plan import Plan
+from deploy.plan.plan import Plan, title, waiting_seconds
 from deploy.plan.staging import is_current, staged
 from deploy.steps.rehearsal import RehearseRelease
 from deploy.survey import check, foreign_targets
@@ -172,7 +172,7 @@ def assemble(
     return Plan(
         environment=environment.name,
         verb=verb,
-        title=description.title(verb, releases, environment, len(survey.hosts)),
+        title=title(verb, releases, environment, len(survey.hosts)),
         releases=releases,
         hosts=tuple(facts.host for facts in survey.hosts),
         staging=staging,
@@ -182,7 +182,7 @@ def assemble(
             *advice.warnings(environment, apps, survey),
             *warned,
         ),
-        seconds=description.seconds(batches, survey.groups, window),
+        seconds=waiting_seconds(batches, survey.groups, window),
         minimums=tuple(
             {}
             if allow_downtime

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
+from deploy.folding import folded, short
 from deploy.foreign_text import word
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def leave_out(
     Raises:
         BadInput: More hosts than the policy lets fail, or no host would be left.
     """
-    unread = {name: tuple(why.split("\n")) for name, why in survey.unreachable.items()}
+    unread = {name: (why,) for name, why in survey.unreachable.items()}
     reasons = joined({host.name: (why,) for host, why in survey.left_out.items()}, unread, problems)
     if not reasons:
         return survey
@@ -62,16 +63,19 @@ def leave_out(
     tolerated = environment.rollout.max_failures.hosts(len(everyone))
     left_out = [everyone[name].typed for name in sorted(reasons)]
     if not kept or (len(reasons) > tolerated and not any_number):
-        raise BadInput(*_listed(reasons), _remedy(left_out, len(kept), tolerated, scope))
+        raise BadInput(*listed(reasons), _remedy(left_out, len(kept), tolerated, scope))
     left: dict[Host, str] = {
-        everyone[name]: "; ".join(line.removeprefix(f"{name}: ") for line in lines)
-        for name, lines in sorted(reasons.items())
+        everyone[name]: short("\n".join(texts))
+        .replace(f"; {name}: ", "; ")
+        .removeprefix(f"{name}: ")
+        for name, texts in sorted(reasons.items())
     }
     return replace(survey, hosts=kept, unreachable={}, left_out=left)
 
 
-def _listed(reasons: Problems) -> list[str]:
-    return [line for name in sorted(reasons) for line in reasons[name]]
+def listed(reasons: Problems) -> tuple[str, ...]:
+    """The lines of all hosts' problems; the same problem of several hosts is one."""
+    return folded(dict(sorted(reasons.items())))
 
 
 def _remedy(left_out: Sequence[str], kept: int, tolerated: int, scope: Scope) -> str:

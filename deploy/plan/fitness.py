@@ -39,12 +39,28 @@ def unfit(apps: tuple[App, ...], survey: Survey) -> Problems:
     return exclusion.joined(
         {
             facts.host.name: (
-                *_host(facts),
+                *lacking(facts),
                 *(problem for app in apps for problem in _app(survey.on(facts.host, app))),
             )
             for facts in survey.hosts
         }
     )
+
+
+def lacking(facts: HostFacts) -> Iterator[str]:
+    """What a host itself lacks, whatever is deployed there."""
+    if facts.init != "systemd":
+        yield f"{facts.host}: has no systemd (process 1 is {visible(facts.init) or 'unknown'})"
+        return
+    if facts.systemd < OLDEST_SYSTEMD:
+        yield (
+            f"{facts.host}: systemd {facts.systemd} is too old; {OLDEST_SYSTEMD} or newer is "
+            "needed (Amazon Linux 2023, Debian 11, Ubuntu 20.04)"
+        )
+    for tool in NEEDED:
+        if tool not in facts.tools:
+            package = PACKAGE_OF.get(tool, tool)
+            yield f"{facts.host}: has no `{tool}`; install the package {package}"
 
 
 def taken_out(apps: tuple[App, ...], survey: Survey) -> Problems:
@@ -201,21 +217,6 @@ def other_contents(opened: Iterable[Opened], survey: Survey) -> Problems:
         for facts in survey.hosts
     }
     return exclusion.joined(found)
-
-
-def _host(facts: HostFacts) -> Iterator[str]:
-    if facts.init != "systemd":
-        yield f"{facts.host}: has no systemd (process 1 is {visible(facts.init) or 'unknown'})"
-        return
-    if facts.systemd < OLDEST_SYSTEMD:
-        yield (
-            f"{facts.host}: systemd {facts.systemd} is too old; {OLDEST_SYSTEMD} or newer is "
-            "needed (Amazon Linux 2023, Debian 11, Ubuntu 20.04)"
-        )
-    for tool in NEEDED:
-        if tool not in facts.tools:
-            package = PACKAGE_OF.get(tool, tool)
-            yield f"{facts.host}: has no `{tool}`; install the package {package}"
 
 
 def _app(on: AppOnHost) -> Iterator[str]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
+from deploy.folding import short
 from deploy.hosts.records import Kind
 from deploy.plan import assembly, exclusion, fitness, host_steps
 from deploy.plan.host_plan import Goal, HostPlan
@@ -221,7 +222,7 @@ def take_back(
     down = _partners_down(environment, survey, wanted)
     all_ = exclusion.joined(unread, gone, down)
     reasons = {host: whys for host, whys in all_.items() if host in due}
-    left = {everyone[host]: "; ".join(whys) for host, whys in reasons.items()}
+    left = {everyone[host]: short("\n".join(whys)) for host, whys in reasons.items()}
     hosts = tuple(facts for facts in survey.hosts if facts.host.name not in reasons)
     seen = replace(survey, hosts=hosts, unreachable={}, left_out=left)
     made = back(environment, seen, wanted)

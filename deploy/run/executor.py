@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import DeployError, as_deploy_error
 from deploy.events.event import BatchBegan, Event, HostSaid
-from deploy.plan.description import MARGIN_SECONDS
+from deploy.plan.plan import MARGIN_SECONDS
 from deploy.recovery import longest_path
 from deploy.run import as_events
 from deploy.run.capacity_gate import CapacityGate

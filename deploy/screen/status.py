@@ -6,17 +6,21 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from deploy.aws.targets import State
+from deploy.folding import folded
 from deploy.foreign_text import json_text
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.view import View
 from deploy.recovery import half_adopted
 from deploy.run.report import ExitCode
+from deploy.screen import row_notes
 from deploy.settings.scope import Scope
 from deploy.survey import foreign_targets
 from deploy.survey.app_on_host import is_mixed
 from deploy.survey.slot import WorkerState
 
 if TYPE_CHECKING:
+    from deploy.aws.inventory import Host
+    from deploy.settings.app import App
     from deploy.settings.environment import Environment
     from deploy.survey.app_on_host import AppOnHost
     from deploy.survey.facts import Survey
@@ -31,7 +35,8 @@ class Row:
     """One app on one host, in the slot that is in use.
 
     current: it runs what was deployed last, also at boot, and the other slot is at rest;
-    beside: what else runs: in the other slot, where a deploy left it, or the previous unit.
+    beside: what else runs: in the other slot, where a deploy left it, or the previous unit;
+    is_readable: whether the host itself was read: of others AWS alone reports the target's state.
     """
 
     host: str
@@ -47,11 +52,17 @@ class Row:
     note: str = ""
     port: int = 0
     beside: str = ""
+    is_readable: bool = True
 
     @property
     def is_out(self) -> bool:
         """Whether its target is known not to be in service, or a worker not to run."""
         return self.state not in {*IN_SERVICE, UNREAD}
+
+    @property
+    def is_before_first(self) -> bool:
+        """Whether the previous unit alone serves, as before a first deploy."""
+        return bool(self.beside) and not self.release and self.state in IN_SERVICE
 
     @property
     def is_well(self) -> bool:
@@ -66,7 +77,7 @@ class Overview:
     is_mixed: whether an app is seen to run in more than one release; lock: who holds it; foreign:
     targets that are no hosts, in words; has_unknown: whether the settings accept none of them, so
     that it is not known what runs there; notes: what else was seen, such as hosts that rest, and
-    targets that are no hosts and get no requests now.
+    targets that are no hosts and get no requests now; unread: why hosts cannot be read, in lines.
     """
 
     environment: str
@@ -76,16 +87,25 @@ class Overview:
     foreign: tuple[str, ...] = ()
     has_unknown: bool = False
     notes: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def is_whole_look(self) -> bool:
         """Whether every host could be read."""
-        return all(row.state != UNREAD for row in self.rows)
+        return all(row.is_readable for row in self.rows)
+
+    @property
+    def serves(self) -> bool:
+        """Whether all targets are in service as far as AWS knows, and all workers run."""
+        return all(row.state in IN_SERVICE for row in self.rows)
 
     @property
     def exit_code(self) -> ExitCode:
-        """DONE only when all is well; otherwise what is worst."""
-        if any(row.state not in IN_SERVICE for row in self.rows):
+        """DONE only when all is well; otherwise what is worst.
+
+        A host that cannot be read may not serve, whatever AWS finds: what runs there is not known.
+        """
+        if not (self.serves and self.is_whole_look):
             return ExitCode.OUT_OF_SERVICE
         if self.is_mixed or self.has_unknown:
             return ExitCode.MIXED
@@ -121,12 +141,13 @@ def overview(environment: Environment, survey: Survey, scope: Scope | None = Non
     scope: what the command was asked for, for the commands that a note suggests.
     """
     rows = [
-        _row(survey.on(facts.host, app), facts.unknown)
+        _row(survey.on(facts.host, app), facts.unknown, survey)
         for facts in survey.hosts
         for app in environment.apps
     ]
+    hosts = {host.name: host for host in survey.asked}
     rows += [
-        Row(name, app.name, "", UNREAD, "", UNREAD, "", "", 0, current=False, note=why)
+        _unread_row(survey, name, hosts.get(name), app, why)
         for name, why in survey.unreachable.items()
         for app in environment.apps
     ]
@@ -138,7 +159,30 @@ def overview(environment: Environment, survey: Survey, scope: Scope | None = Non
     known = (str(each) for each in others if not each.is_unknown)
     half = half_adopted.notes(environment, survey, scope or Scope(environment.name))
     lock, notes = _lock(survey), (*survey.notes, *known, *half)
-    return Overview(environment.name, ordered, mixed, lock, foreign, is_refused, notes)
+    unread = folded({name: (why,) for name, why in sorted(survey.unreachable.items())})
+    return Overview(environment.name, ordered, mixed, lock, foreign, is_refused, notes, unread)
+
+
+def _unread_row(survey: Survey, name: str, host: Host | None, app: App, why: str) -> Row:
+    """A host that could not be read, with its target as AWS has it; why: in lines."""
+    known = row_notes.best(survey, host, app) if host else None
+    notes = [" ".join(line.split()) for line in why.split("\n")]
+    notes += row_notes.misplaced(survey, host, app) if host else []
+    return Row(
+        host=name,
+        app=app.name,
+        target=known.target if known else "",
+        state=known.state if known else UNREAD,
+        reason=known.reason if known else "",
+        unit_state=UNREAD,
+        release="",
+        since="",
+        restarts=0,
+        current=False,
+        note="; ".join(notes),
+        port=known.port if known else 0,
+        is_readable=False,
+    )
 
 
 def _lock(survey: Survey) -> str:
@@ -156,7 +200,8 @@ def _lock(survey: Survey) -> str:
 
 def _as_json(row: Row) -> dict[str, object]:
     """A row under the keys that scripts rely on."""
-    return {"unit" if key == "unit_state" else key: value for key, value in asdict(row).items()}
+    renamed = {"unit_state": "unit", "is_readable": "readable"}
+    return {renamed.get(key, key): value for key, value in asdict(row).items()}
 
 
 def _unit_state(slot: Slot) -> str:
@@ -166,25 +211,9 @@ def _unit_state(slot: Slot) -> str:
     return slot.unit_state.active if slot.unit_state.is_loaded else "absent"
 
 
-def _row(on: AppOnHost, unknown: tuple[str, ...]) -> Row:
+def _row(on: AppOnHost, unknown: tuple[str, ...], survey: Survey) -> Row:
     slot, previous, spare = on.slot, on.previous_unit, on.spare
-    notes = [f"{previous} runs"] if previous else []
-    if any(each.health.is_shifted for each in on.memberships):
-        notes.append("traffic is shifted away from its zone")
-    if any(each.health.is_anomalous for each in on.memberships):
-        notes.append("AWS sends it fewer requests: its answers are anomalous")
-    if slot.unit_state.has_drop_ins:
-        notes.append("drop-ins change its unit")
-    if slot.unit_state.is_running and not slot.running_unit_digest:
-        notes.append("its unit was changed, restart pending")
-    if unknown:
-        notes.append(f"not understood: {', '.join(unknown)}")
-    if len(on.memberships) > 1:
-        notes += [
-            f"{each.group.name}: {each.health}"
-            for each in on.memberships
-            if each.health.state is not State.HEALTHY
-        ]
+    notes = row_notes.of_host(survey, on, unknown)
     is_returned = slot.runs_deployed and slot.runs_previous
     state = str(WorkerState.of(is_up=on.is_up) if on.is_worker else on.health.state)
     beside, is_left = previous, False

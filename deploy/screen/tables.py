@@ -72,24 +72,44 @@ def render_overview(overview: Overview) -> RenderableType:
             cell(row.host),
             cell(row.app),
             health_in_colour(row.state),
-            cell(row.release or "-"),
+            cell(row.release or row.beside or "-"),
             cell(_since(row.since)),
             cell(*_verdict(row)),
         )
         restarts = f"{row.restarts} restarts" if row.restarts else ""
-        said = "; ".join(visible(text) for text in (row.reason, restarts, row.note) if text)
+        # Why hosts cannot be read stands below, once for all.
+        note = row.note if row.is_readable else ""
+        said = "; ".join(visible(text) for text in (row.reason, restarts, note) if text)
         if said:
             notes.append(words(f"{visible(row.host)} {visible(row.app)}: {said}"))
+    notes += [words(line(each), "red") for each in overview.unread]
     notes += [words(line(each), "yellow") for each in (*overview.foreign, *overview.notes)]
     if overview.lock:
         notes.append(words(f"locked: {line(overview.lock)}", "yellow"))
     code = overview.exit_code
     style = "green" if code is ExitCode.DONE else "red"
-    verdict = f"{overview.environment}: {STATUS_MEANINGS[code]}"
-    return Group(table, *notes, cell(verdict, style))
+    said = f"{overview.environment}: {_meaning(overview)}"
+    return Group(table, *notes, cell(said, style))
+
+
+def _meaning(overview: Overview) -> str:
+    """What a status comes to: the meaning of its exit code, or what is known more exactly."""
+    unread = {row.host for row in overview.rows if not row.is_readable}
+    if unread and overview.serves:
+        hosts = f"{len(unread)} host{'s' * (len(unread) > 1)}"
+        return f"all targets are in service, and {hosts} cannot be read"
+    first = [row for row in overview.rows if row.is_before_first]
+    if first and all(row.is_well or row.is_before_first for row in overview.rows):
+        units = ", ".join(dict.fromkeys(row.beside for row in first))
+        return f"{units} serves, and nothing was deployed in its place yet"
+    return STATUS_MEANINGS[overview.exit_code]
 
 
 def _verdict(row: Row) -> tuple[str, str]:
+    if not row.is_readable:
+        return ("not readable", "red")
+    if row.is_before_first:
+        return ("not deployed yet", "yellow")
     if row.unit_state != "active":
         return (row.unit_state, "red")
     return ("current", "green") if row.current else ("not current", "yellow")

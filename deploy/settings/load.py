@@ -78,8 +78,10 @@ def load(path: Path, environment: str) -> Environment:
     section = whole.below("deploy")
     if not section.values:
         raise BadInput(f"{path.name}:1: deploy: is missing; it holds `apps:` and `environments:`")
-    _known(section, {"apps", "environments"})
+    problems = _unknown(section, {"apps", "environments"})
     environments = section.below("environments")
+    if environment not in environments.values and problems:
+        raise BadInput(*problems)  # the key that is misspelt may be `environments:`
     if environment not in environments.values:
         known = f"; known: {', '.join(environments.values) or 'none'}"
         raise BadInput(
@@ -89,18 +91,23 @@ def load(path: Path, environment: str) -> Environment:
     _mapping(section, "apps", "apps")
     _mapping(environments, environment, environment)
     chosen = _included(environments.below(environment), path.parent, environment)
-    for key in sorted(GIVEN & set(chosen.values)):
-        raise BadInput(f"{chosen.place((key,))}: {environment}: {key}: unknown key")
+    problems += [
+        f"{chosen.place((key,))}: {environment}: {key}: unknown key"
+        for key in sorted(GIVEN & set(chosen.values))
+    ]
     merged = _apps(section.below("apps"), chosen, environment)
     # An empty key is one that is left out.
     fabric = {k: value for k, value in whole.values.items() if k != "deploy" and value is not None}
     values = merged.values | {"name": environment, "root": resolved(path.parent), "fabric": fabric}
     values["apps"] = [{"name": name} | app for name, app in merged.values["apps"].items()]
     try:
-        return Environment.model_validate(values)
+        loaded = Environment.model_validate(values)
     except ValidationError as error:
         names = list(merged.values["apps"])
-        raise BadInput(*_explain(error, merged, names, environment)) from error
+        raise BadInput(*problems, *_explain(error, merged, names, environment)) from error
+    if problems:
+        raise BadInput(*problems)
+    return loaded
 
 
 def _included(chosen: Document, root: Path, environment: str) -> Document:
@@ -133,19 +140,25 @@ def _apps(base: Document, chosen: Document, environment: str) -> Document:
         raise BadInput(f"{place}: {environment}: apps: must be a mapping of names to settings")
     merged = chosen
     values: dict[str, Any] = {}
+    problems: list[str] = []
     for name, mine in own.items():
         is_whole = isinstance(mine, dict) and "package" in mine
         if name not in base.values and not is_whole:
             place = chosen.place(("apps", name))
             hint = nearest(name, base.values) or f"; known: {', '.join(base.values) or 'none'}"
-            raise BadInput(f"{place}: {environment}: apps: unknown app {name!r}{hint}")
+            problems.append(f"{place}: {environment}: apps: unknown app {name!r}{hint}")
+            continue
         _mapping(base, name, f"{environment}: apps.{name}")
         _mapping(chosen.below("apps"), name, f"{environment}: apps.{name}")
         app = _without_replaced(base.below(name), mine).overlaid(chosen.below("apps", name))
-        for key in sorted(GIVEN & set(app.values)):
-            raise BadInput(f"{app.place((key,))}: {environment}: apps.{name}.{key}: unknown key")
+        problems += [
+            f"{app.place((key,))}: {environment}: apps.{name}.{key}: unknown key"
+            for key in sorted(GIVEN & set(app.values))
+        ]
         values[name] = app.values
         merged = Document(merged.values, merged.places | app.moved("apps", name).places)
+    if problems:
+        raise BadInput(*problems)
     return Document(merged.values | {"apps": values}, merged.places)
 
 
@@ -157,10 +170,12 @@ def _without_replaced(base: Document, mine: object) -> Document:
     return Document(kept, base.places)
 
 
-def _known(section: Document, known: set[str]) -> None:
-    for key in section.values:
-        if key not in known:
-            raise BadInput(f"{section.place((key,))}: deploy.{key}: unknown{nearest(key, known)}")
+def _unknown(section: Document, known: set[str]) -> list[str]:
+    return [
+        f"{section.place((key,))}: deploy.{key}: unknown{nearest(key, known)}"
+        for key in section.values
+        if key not in known
+    ]
 
 
 def _explain(

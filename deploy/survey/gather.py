@@ -8,9 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy import retry
-from deploy.errors import BadInput, ConnectionLost, DeployError
+from deploy.aws.instances import RUNNING
+from deploy.errors import BadInput, ConnectionLost, DeployError, Unreachable
 from deploy.foreign_text import visible
 from deploy.hosts import instance_identity, notes, ownership
+from deploy.hosts.refusals import not_run
 from deploy.hosts.scripts import base, read
 from deploy.hosts.scripts.script import Script, program
 from deploy.hosts.ssh.remote import MOST_AT_ONCE
@@ -19,6 +21,7 @@ from deploy.survey.parse import parse_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from concurrent.futures import Future
 
     from deploy.aws.inventory import Host
     from deploy.aws.target_groups import Balancer
@@ -33,7 +36,6 @@ if TYPE_CHECKING:
 ASK_SECONDS = 30.0
 PATIENCE_SECONDS = 15.0
 MOST_WORDS = 200
-NOT_FOUND = 127
 SLOW_START_SECONDS = 3.0
 """From how long on it is reported that commands are slow to begin; a name that does not resolve
 takes sudo 5 s and more (resolv.conf(5), timeout).
@@ -63,16 +65,7 @@ def gather(
         looks = {
             name: pool.submit(look, remotes[name], environment, settled=settled) for name in remotes
         }
-        facts: list[HostFacts] = []
-        refused: dict[str, str] = {}
-        for name, future in looks.items():
-            try:
-                facts.append(future.result())
-            except DeployError as error:
-                refused[name] = str(error)
-            except Exception as error:  # noqa: BLE001 - whatever a host answers is its own failure
-                why = f"{type(error).__name__}: {visible(error)}"
-                refused[name] = f"{name}: its answer cannot be read: {why}"
+        facts, refused = _read_all(looks)
         found = {arn: future.result() for arn, future in health.items()}
     most, asked = limit.result() if limit else 0, tuple(each.host for each in remotes.values())
     partners = {
@@ -96,6 +89,30 @@ def slow_starts(facts: Iterable[HostFacts]) -> tuple[str, ...]:
         "to begin, so this takes long; "
         f"{said or 'look there at sudo, PAM and the start-up files of the login shell'}",
     )
+
+
+def read_hosts(
+    environment: Environment, remotes: Mapping[str, Remote]
+) -> tuple[tuple[HostFacts, ...], dict[str, str]]:
+    """The facts of hosts alone, and by name why others cannot be read."""
+    with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
+        return _read_all({name: pool.submit(look, remotes[name], environment) for name in remotes})
+
+
+def _read_all(
+    looks: Mapping[str, Future[HostFacts]],
+) -> tuple[tuple[HostFacts, ...], dict[str, str]]:
+    facts: list[HostFacts] = []
+    refused: dict[str, str] = {}
+    for name, future in looks.items():
+        try:
+            facts.append(future.result())
+        except DeployError as error:
+            refused[name] = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever a host answers is its own failure
+            why = f"{type(error).__name__}: {visible(error)}"
+            refused[name] = f"{name}: its answer cannot be read: {why}"
+    return tuple(facts), refused
 
 
 def settle(facts: HostFacts, apps: Iterable[App], seen: Survey) -> HostFacts:
@@ -138,6 +155,13 @@ def look(remote: Remote, environment: Environment, *, settled: bool = False) -> 
     except ConnectionLost:
         # A host that was there a moment ago; one that never answered is refused at once.
         return retry.patiently(lambda: remote.ask(script, limit), lambda _: None, PATIENCE_SECONDS)
+    except Unreachable as error:
+        if remote.host.state in {RUNNING, ""}:
+            raise
+        raise Unreachable(
+            f"{remote.host}: its instance {remote.host.instance_id} is "
+            f"{visible(remote.host.state)}; start it, or take it out of `hosts:`"
+        ) from error
 
 
 def _programs(environment: Environment, *, settled: bool) -> tuple[Program, ...]:
@@ -162,20 +186,14 @@ def _read(host: Host, environment: Environment, result: CommandResult) -> HostFa
             f"{host}: a command of a deploy that was cut off still runs there after "
             f"{base.IDLE_SECONDS} s: {' '.join(result.stderr.split())}; wait for it, or end it"
         )
+    if not result.has_begun:
+        user = environment.ssh.user or ""
+        printed = result.stdout, result.stderr
+        raise BadInput(*not_run.refusal(str(host), user, result.exit_code, *printed))
     if result.exit_code:
         said = (result.stderr.strip() or result.stdout.strip()).splitlines()
-        own = [line for line in said if "sudo" in line] or said
-        why = own[-1].strip() if own else f"exit code {result.exit_code}"
-        # 127 is the shells' own code for it, but for csh's.
-        if result.exit_code == NOT_FOUND or "command not found" in why.lower():
-            raise BadInput(
-                f"{host}: sudo does not run there: {why}; install it, or log in as root with "
-                "`ssh: user: root`"
-            )
-        raise BadInput(
-            f"{host}: sudo without a password does not work for the SSH user: {why}; "
-            "allow it in /etc/sudoers.d, for example `ec2-user ALL=(ALL) NOPASSWD: ALL`"
-        )
+        why = f": {visible(said[-1].strip())}" if said else ""
+        raise BadInput(f"{host}: looking at it ended with exit code {result.exit_code}{why}")
     instance_identity.refuse_other(host, result.stdout, environment.aws.endpoint_url)
     ownership.refuse_wrong(host, environment.apps, result.stdout)
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import builders
 import pytest
 
-from deploy.aws import inventory
+from deploy.aws import inventory, listed
 from deploy.cli import arguments
 from deploy.errors import BadInput
 from deploy.foreign_text import word
@@ -58,7 +58,7 @@ class PaperAccount:
         own = {
             "instance-state-name": one["State"]["Name"],
             "instance-id": one["InstanceId"],
-            "private-ip-address": one["PrivateIpAddress"],
+            "private-ip-address": one.get("PrivateIpAddress", ""),
             "ip-address": one.get("PublicIpAddress", ""),
         }
         return str((own | tags).get(name, ""))
@@ -233,8 +233,8 @@ def test_of_two_vpcs_with_one_address_that_of_the_target_group_is_meant(
 
 def test_instances_are_listed_by_id_beside_names(account: PaperAccount) -> None:
     one, two = account.launch("a"), account.launch("b")
-    listed = [two["InstanceId"], "web-1"]
-    hosts = found(account, listed, {"web-1": one["PrivateIpAddress"]})
+    names = [two["InstanceId"], "web-1"]
+    hosts = found(account, names, {"web-1": one["PrivateIpAddress"]})
     assert [(host.name, host.address, host.instance_id) for host in hosts] == [
         (two["InstanceId"], two["PrivateIpAddress"], two["InstanceId"]),
         ("web-1", one["PrivateIpAddress"], one["InstanceId"]),
@@ -243,15 +243,42 @@ def test_instances_are_listed_by_id_beside_names(account: PaperAccount) -> None:
     assert host.address == two["PublicIpAddress"]
 
 
-def test_ids_without_a_running_instance_are_all_named(account: PaperAccount) -> None:
+def test_ids_without_a_running_instance_are_named_with_what_is_there(
+    account: PaperAccount,
+) -> None:
     one, stopped = account.launch("a"), account.launch("b", "stopped")
     absent = f"i-{9:017x}"
     with pytest.raises(BadInput) as refused:
         found(account, [absent, one["InstanceId"], stopped["InstanceId"]], {})
-    said = (
-        f"no running EC2 instance in region eu-west-1 has the id {absent}, {stopped['InstanceId']};"
-    )
-    assert said in str(refused.value)
+    own = stopped["InstanceId"]
+    assert str(refused.value).split("\n") == [
+        f"2 hosts ({absent}, {own}): no running EC2 instance in region eu-west-1 has this id; "
+        "check the id, the region and the account",
+        f"  there is {own} (stopped, {stopped['PrivateIpAddress']} in no VPC)",
+    ]
+
+
+def test_an_id_is_no_place_to_look_at_without_aws(account: PaperAccount) -> None:
+    one = account.launch("a", "stopped")
+    own = builders.environment(hosts=[one["InstanceId"], "web-1"])
+    addresses, problems = listed.addresses(own, lambda name: {"web-1": "10.9.9.9"}[name])
+    assert (addresses, problems) == ({"web-1": "10.9.9.9"}, {})
+    seen = inventory.look(own, cast("Account", account), lambda _: "10.9.9.9")
+    assert seen.places == {"web-1": "10.9.9.9"}
+    assert seen.problems.keys() == {one["InstanceId"], "web-1"}
+
+
+def test_an_id_without_an_address_to_connect_to_hides_no_other_problem(
+    account: PaperAccount,
+) -> None:
+    one = account.launch("a")
+    del one["PublicIpAddress"]
+    with pytest.raises(BadInput) as refused:
+        found(account, [one["InstanceId"], f"i-{9:017x}"], {}, ssh={"address": "public"})
+    first, second = str(refused.value).split("\n")
+    own = one["InstanceId"]
+    assert first.startswith(f"i-{9:017x}: no running EC2 instance") or second.startswith("i-")
+    assert f"{own} ({own}): has no public address to connect to" in {first, second}
 
 
 def test_an_instance_listed_by_id_and_by_name_is_refused(account: PaperAccount) -> None:
@@ -301,7 +328,53 @@ def test_names_without_an_instance_are_all_told(account: PaperAccount) -> None:
     addresses = {"x": "10.9.9.9", "web": one["PrivateIpAddress"], "y": "10.9.9.8"}
     with pytest.raises(BadInput) as refused:
         found(account, ["x", "web", "y"], addresses)
-    assert "the address of x (10.9.9.9), y (10.9.9.8); check the name" in str(refused.value)
+    assert str(refused.value).split("\n") == [
+        "2 hosts (x, y): no EC2 instance in region eu-west-1 has its address; check the name, the "
+        "region and the account",
+        "  x has the address 10.9.9.9",
+        "  y has the address 10.9.9.8",
+    ]
+
+
+def test_a_name_whose_instance_is_elsewhere_is_told_where_it_is(account: PaperAccount) -> None:
+    """A terminated instance has no address any more; a replaced one has another."""
+    gone, moved = account.launch("web-1", "terminated"), account.launch("web-1", "stopped")
+    del gone["PrivateIpAddress"], gone["PublicIpAddress"]
+    moved["VpcId"] = "vpc-b"
+    with pytest.raises(BadInput) as refused:
+        found(account, ["web-1"], {"web-1": "10.9.9.9"})
+    _, *there = str(refused.value).split("\n")
+    assert there == [
+        "  web-1 has the address 10.9.9.9",
+        f"  an instance named web-1 is {gone['InstanceId']} (terminated, no address in no VPC)",
+        f"  an instance named web-1 is {moved['InstanceId']} (stopped, "
+        f"{moved['PrivateIpAddress']} in vpc-b)",
+    ]
+
+
+def test_hosts_that_are_found_are_known_whatever_is_wrong_with_others(
+    account: PaperAccount,
+) -> None:
+    one = account.launch("web-1", "stopped")
+    own_address = str(one["PrivateIpAddress"])
+    addresses = {"web-1": own_address, "x": "10.9.9.9", "again": own_address}
+
+    def resolve(name: str) -> str:
+        if name == "nowhere":
+            raise BadInput(f"host {name!r} has no address")
+        return addresses[name]
+
+    own = builders.environment(hosts=["web-1", "x", "nowhere", "again"])
+    seen = inventory.look(own, cast("Account", account), resolve)
+    assert [(host.name, host.state) for host in seen.hosts] == [("web-1", "stopped")]
+    assert seen.problems.keys() == {"x", "nowhere", "again"}
+    assert seen.places == {"x": "10.9.9.9", "again": own_address}
+
+
+def test_tags_that_only_instances_carry_that_do_not_run_name_them(account: PaperAccount) -> None:
+    one = account.launch("one", "stopped", Environment="lab", Role="web")
+    with pytest.raises(BadInput, match=rf"\n  {one['InstanceId']} \(stopped, .*\) carries them"):
+        found(account, TAGGED)
 
 
 def test_a_name_listed_twice_is_refused(account: PaperAccount) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import builders
@@ -78,6 +79,14 @@ def test_another_api_than_awss_is_not_compared_with(
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     with pytest.raises(BadInput):
         instance_identity.refuse_other(HOST, output, None)
+
+
+def test_a_machine_that_ec2_gives_no_instance_for_is_named_by_the_id_that_it_shows(
+    tmp_path: Path,
+) -> None:
+    output = asked(tmp_path, {DMI: OTHER.encode()})
+    with pytest.raises(BadInput, match=rf"host-1 \(10.0.0.1\): the machine there is .* {OTHER}, w"):
+        instance_identity.refuse_other(replace(HOST, instance_id=""), output, None)
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ REFUSALS: dict[str, tuple[Change, tuple[str, ...]]] = {
     "key file absent": (environment(ssh={"key_files": ["nope"]}), ("nope does not exist",)),
     "unknown host key": (
         lambda project, _: known_hosts(project, without_first),
-        ("unknown host key", "ssh-keyscan"),
+        ("unknown host key", "aws ec2 get-console-output", " SHA256:", "known_hosts:"),
     ),
     "changed host key": (
         lambda project, _: known_hosts(project, all_as_the_last),

@@ -38,6 +38,10 @@ def test_status_tells_a_host_that_it_cannot_reach(project: Project, lab: Lab) ->
         told = project.inv("status", "--env", "lab")
         assert told.code == 5, told.output
         assert "no SSH connection on port 22" in told.output
+        assert "all targets are in service, and 1 host cannot be read" in told.output
+        rows = {row["host"]: row for row in project.status()["hosts"]}
+        row = rows[lab.hosts[0].name]
+        assert (row["state"], row["readable"], row["unit"]) == ("healthy", False, "unknown")
     finally:
         lab.shell(lab.hosts[0], "systemctl start ssh.service")
 

@@ -12,7 +12,7 @@ import builders
 import pytest
 
 from deploy.errors import BadInput
-from deploy.plan import candidate
+from deploy.plan import candidate, choice
 from deploy.settings.app import App
 from deploy.settings.health import Health
 from deploy.survey.slot import Slot
@@ -97,10 +97,10 @@ def test_a_package_is_named_by_path_from_anywhere_or_from_the_settings_folder(
     (tmp_path / "elsewhere").mkdir()
     other = package(tmp_path / "elsewhere", name="web.2.0.0.zip")
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert candidate.choose(settings, app, str(path)) == path
-    assert candidate.choose(settings, app, "web.2.0.0.zip") == other, "as a shell completes it"
-    assert candidate.choose(settings, app, "web.3.0.0.zip") == path
-    assert candidate.choose(settings, app, None) == path, "the newest"
+    assert choice.choose(settings, app, str(path)) == path
+    assert choice.choose(settings, app, "web.2.0.0.zip") == other, "as a shell completes it"
+    assert choice.choose(settings, app, "web.3.0.0.zip") == path
+    assert choice.choose(settings, app, None) == path, "the newest"
 
 
 @pytest.mark.parametrize("wanted", ["web.9.0.0.zip", "build/9.0.0"])
@@ -109,7 +109,7 @@ def test_a_package_that_is_not_there_is_refused_with_where_builds_go(
 ) -> None:
     app = builders.app(package="web.*.zip")
     with pytest.raises(BadInput, match=r"no such file or folder; web\.\*\.zip is where builds go"):
-        candidate.choose(environment(tmp_path, app), app, wanted)
+        choice.choose(environment(tmp_path, app), app, wanted)
 
 
 def test_a_package_of_another_app_is_refused_unless_the_settings_match_it(tmp_path: Path) -> None:
@@ -128,13 +128,13 @@ def test_a_package_of_another_app_is_refused_unless_the_settings_match_it(tmp_pa
         ):
             loose = builders.app("web", package=pattern)
             with pytest.raises(BadInput, match=r"named for the app api, .*--app api"):
-                candidate.choose(settings, loose, wanted)
-        assert candidate.choose(settings, api, str(path)) == path
+                choice.choose(settings, loose, wanted)
+        assert choice.choose(settings, api, str(path)) == path
         for pattern, wanted in (("packages/api.*", str(path)), ("api.*", "1.1.0"), ("api.*", None)):
             meant = builders.app("web", package=pattern)
-            assert candidate.choose(settings, meant, wanted) == path
+            assert choice.choose(settings, meant, wanted) == path
     alone = builders.environment(web, root=tmp_path)
-    assert candidate.choose(alone, web, str(path)) == path
+    assert choice.choose(alone, web, str(path)) == path
 
 
 @pytest.mark.parametrize(

@@ -537,6 +537,28 @@ def test_all_findings_are_told_at_once(tmp_path: Path) -> None:
     assert len(str(refused.value).splitlines()) == 2
 
 
+def test_keys_that_are_unknown_hide_no_wrong_value(tmp_path: Path) -> None:
+    text = FILE.replace("[5000]", "[0]").replace("deploy:", "deploy:\n  extra: 1")
+    text = text.replace("      hosts:", "      name: lab\n      hosts:")
+    with pytest.raises(BadInput) as refused:
+        loaded(tmp_path, text)
+    assert str(refused.value).splitlines() == [
+        "fabric.yaml:2: deploy.extra: unknown",
+        "fabric.yaml:11: lab: name: unknown key",
+        f"fabric.yaml:6: lab: apps.web.ports.0: {PORT} 0",
+    ]
+
+
+def test_all_unknown_apps_of_an_environment_are_named(tmp_path: Path) -> None:
+    text = f"{FILE}      apps: {{wbe: {{}}, zzz: {{}}, web: {{}}}}\n"
+    with pytest.raises(BadInput) as refused:
+        loaded(tmp_path, text)
+    assert [line.partition("apps: ")[2] for line in str(refused.value).splitlines()] == [
+        "unknown app 'wbe'; did you mean 'web'?",
+        "unknown app 'zzz'; known: web",
+    ]
+
+
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [

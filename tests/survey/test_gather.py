@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import builders
 import pytest
 
-from deploy.errors import CommandResult, ConnectionLost, RemoteError
+from deploy.errors import CommandResult, ConnectionLost, DeployError, RemoteError, Unreachable
 from deploy.survey import gather as survey
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Telling:
     """A host that answers the survey with a text, an exit code or an error."""
 
     def __init__(
-        self, number: int, answer: CommandResult | RemoteError, *first: RemoteError
+        self, number: int, answer: CommandResult | DeployError, *first: RemoteError
     ) -> None:
         """`first`: what goes wrong before the answer."""
         self.host = builders.host(number)
@@ -44,7 +44,7 @@ class Telling:
         del timeout_seconds
         if self._first:
             raise self._first.pop(0)
-        if isinstance(self._answer, RemoteError):
+        if isinstance(self._answer, DeployError):
             raise self._answer
         return script.parse(self._answer)
 
@@ -98,13 +98,41 @@ def test_p7_a_host_whose_files_others_could_change_is_refused(text: str, said: s
 
 def test_a_user_without_sudo_is_told_what_to_allow() -> None:
     refusal = answered("", 1, "sudo: a password is required\n")
-    assert (
-        gather(Telling(1, refusal))
-        .unreachable["host-1"]
-        .startswith(
-            "host-1: sudo without a password does not work for the SSH user: "
-            "sudo: a password is required; allow it in /etc/sudoers.d"
-        )
+    refusal = replace(refusal, start_seconds=-1.0)
+    first, second, _ = gather(Telling(1, refusal)).unreachable["host-1"].split("\n")
+    assert first == (
+        "host-1: sudo without a password does not work for the SSH user: "
+        "sudo: a password is required"
+    )
+    assert second.startswith("  allow it in /etc/sudoers.d: ")
+
+
+def test_a_look_that_fails_after_it_began_is_no_fault_of_sudos() -> None:
+    failed = answered("", 2, "sh: 3: Syntax error\n")
+    said = gather(Telling(1, failed)).unreachable["host-1"]
+    assert said == "host-1: looking at it ended with exit code 2: sh: 3: Syntax error"
+
+
+def test_hosts_whose_commands_wait_are_named_once_with_sudos_own_words() -> None:
+    """Case 38: sudo asks a name server that does not answer."""
+    stderr = "sudo: unable to resolve host web-1\nmotd\n"
+    slow = replace(answered(PRINTED, stderr=stderr), start_seconds=12.4)
+    other = replace(answered(PRINTED), start_seconds=12.4)
+    quick = replace(answered(PRINTED, stderr=stderr), start_seconds=0.2)
+    seen = gather(Telling(1, slow), Telling(2, slow), Telling(3, other), Telling(4, quick))
+    assert seen.notes == (
+        "2 hosts (host-1, host-2): each command waits 12 s before it begins; sudo: unable to "
+        "resolve host web-1",
+        "host-3: each command waits 12 s before it begins, in sudo or in its login shell",
+    )
+
+
+def test_a_host_whose_instance_does_not_run_is_named_with_its_state() -> None:
+    stopped = Telling(1, Unreachable("host-1: no SSH connection"))
+    stopped.host = replace(stopped.host, state="stopped")
+    assert gather(stopped).unreachable["host-1"] == (
+        f"host-1: its instance {stopped.host.instance_id} is stopped; start it, or take it out of "
+        "`hosts:`"
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import paramiko
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PROHIBITED = 1
 """RFC 4254, 5.1: `administratively prohibited`, which sshd answers where it forbids forwarding."""
@@ -29,8 +32,10 @@ class LoginFailed(Exception):
         connection: The one that failed: the host's own, or a jump host's.
         error: What Paramiko or the system raised.
         was_active: Whether the machine was still there when it failed.
+        in_login: Whether its key was accepted by then, so that the login was under way.
         proxy_said: The last line of a ProxyCommand's stderr, if there is one.
         jump: The jump host that opened no way to the machine, where that is the reason.
+        allowed: How the machine lets users in, where it said so (RFC 4252, 5.1).
     """
 
     def __init__(
@@ -39,12 +44,16 @@ class LoginFailed(Exception):
         error: Exception,
         *,
         was_active: bool = False,
+        in_login: bool = False,
         proxy_said: str = "",
         jump: Any = None,
+        allowed: Iterable[str] = (),
     ) -> None:
         super().__init__(str(error))
         self.connection = connection
         self.error = error
         self.was_active = was_active
+        self.in_login = in_login
         self.proxy_said = proxy_said
         self.jump = jump
+        self.allowed = tuple(allowed)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from fabric import Config
 
 from deploy.errors import BadInput, reading
+from deploy.hosts.refusals import key_files
+from deploy.hosts.refusals.key_files import Kind
 from deploy.hosts.route import tunnels
 from deploy.hosts.ssh import ssh_config
 from deploy.hosts.ssh.connection import Connection
@@ -20,7 +22,6 @@ from deploy.hosts.ssh.transport import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import paramiko
 
@@ -54,11 +55,12 @@ def resolve(environment: Environment, name: str) -> str:
     return str(min(found, key=lambda each: each[0] != socket.AF_INET)[4][0])
 
 
-def read_key_files(environment: Environment) -> None:
+def read_own_files(environment: Environment) -> None:
     """Refuse what no login comes about with, before any connection is tried.
 
-    That is a key file or a program that is not there, and a user without a name, which ssh refuses
-    too.
+    That is a user without a name, which ssh refuses too, a program that is not there, and key and
+    known_hosts files that cannot be used. A key with a passphrase is none of them, since an agent
+    may hold it.
     """
     try:
         getpass.getuser()
@@ -68,10 +70,18 @@ def read_key_files(environment: Environment) -> None:
             "set USER, for example `export USER=deploy`"
         ) from error
     tunnels.check(environment)
-    for name in environment.ssh.key_files:
-        file: Path = environment.path(name)
-        if not file.is_file():
-            raise BadInput(f"{environment.name}: ssh: key_files: {file} does not exist")
+    ssh, where = environment.ssh, f"{environment.name}: ssh:"
+    keys = key_files.read(str(environment.path(name)) for name in ssh.key_files)
+    usable = {Kind.USABLE, Kind.ENCRYPTED}
+    problems = [f"{where} key_files: {each}" for each in keys if each.kind not in usable]
+    absent = [name for name in ssh.known_hosts if not environment.path(name).is_file()]
+    problems += [
+        f"{where} known_hosts: {environment.path(name)} does not exist; make it, empty at first: "
+        "each host's line to add is shown where its key is unknown"
+        for name in absent
+    ]
+    if problems:
+        raise BadInput(*problems)
 
 
 @reading(CONFIGURATION, REPAIR)

@@ -11,6 +11,8 @@ import fabric
 import paramiko
 
 from deploy.errors import BadInput
+from deploy.hosts.refusals import key_files
+from deploy.hosts.refusals.key_files import Kind
 from deploy.hosts.route.failures import LoginFailed, TurnedAway
 from deploy.hosts.route.flight import Flight
 from deploy.hosts.route.proxy import Proxy
@@ -42,10 +44,13 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
     Attributes:
         routes: What it has in common with others, if anything; see `Routes.share`.
         proxy: The ProxyCommand that runs for it, if any.
+        key_files: The files that ssh's IdentityFile and the settings name, usable or not.
     """
 
     routes: Routes | None = None
     proxy: Proxy | None = None
+    key_files: tuple[str, ...] | None = None
+    connect_kwargs: dict[str, Any]
 
     def __init__(self, host: str, *, way: tuple[str, ...] = (), **arguments: Any) -> None:
         """Take Fabric's arguments; way: the hosts for which this one is a jump host.
@@ -119,25 +124,47 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
 
     def _try(self) -> None:
         """Log in once; what a login that failed left open is closed."""
+        self._leave_out_key_files()
         try:
             super().open()
         except (paramiko.SSHException, OSError, EOFError) as error:
             transport = self.client.get_transport()
             was_active = transport is not None and transport.is_active()
+            said = self.proxy.last_words() if self.proxy and not was_active else ""
+            in_login = getattr(transport, "initial_kex_done", False)
             refusal = getattr(transport, "refusal", None) if was_active else None
+            # A machine that takes no keys says so (paramiko.BadAuthenticationType).
+            allowed = getattr(refusal or error, "allowed_types", ())
             if refusal and not isinstance(error, paramiko.AuthenticationException):
                 # Paramiko reports that a key of the file that was refused is of no other type.
-                raise LoginFailed(self, refusal, was_active=True) from error
-            said = self.proxy.last_words() if self.proxy and not was_active else ""
-            raise LoginFailed(self, error, was_active=was_active, proxy_said=said) from error
+                error, said = refusal, ""
+            raise LoginFailed(
+                self,
+                error,
+                was_active=was_active,
+                in_login=in_login,
+                proxy_said=said,
+                allowed=allowed,
+            ) from error
         else:
             watch(self.client.get_transport())
         finally:
             if not self.is_connected:
                 self.close()
 
+    def _leave_out_key_files(self) -> None:
+        """Offer the key files that can be read, as ssh does; Paramiko gives up at another one."""
+        given = self.connect_kwargs
+        if self.key_files is None:
+            named = given.get("key_filename") or ()
+            self.key_files = (named,) if isinstance(named, str) else tuple(named)
+        has_passphrase = bool(given.get("passphrase") or given.get("password"))
+        read = key_files.read(self.key_files, has_passphrase=has_passphrase)
+        usable = [each.path for each in read if each.kind is Kind.USABLE]
+        self.connect_kwargs = {**given, "key_filename": usable}
+
     def _is_turned_away(self, failed: BaseException) -> bool:
-        if not isinstance(failed, LoginFailed) or failed.connection is not self:
+        if not isinstance(failed, LoginFailed) or failed.connection is not self or failed.in_login:
             return False
         error, said = failed.error, failed.proxy_said
         if isinstance(error, TurnedAway) and isinstance(self.gateway, str):

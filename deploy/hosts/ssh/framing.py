@@ -23,7 +23,7 @@ from deploy.hosts.scripts.script import program
 _READ_AND_RUN = """sh -c 'read -r n && eval "$(head -c "$n")"'"""
 AS_ROOT = f"sudo -n {_READ_AND_RUN}"
 AS_LOGIN_USER = _READ_AND_RUN
-_ROOT = "root"
+ROOT = "root"
 
 FACT_CHARACTERS = 4096
 TEXT_BYTES = 64 * 1024
@@ -36,7 +36,7 @@ def new_mark() -> str:
 
 def command(user: str, *, as_root: bool) -> str:
     """What the login shell of an SSH user is given; root needs no sudo, which may not be there."""
-    return AS_ROOT if as_root and user != _ROOT else AS_LOGIN_USER
+    return AS_ROOT if as_root and user != ROOT else AS_LOGIN_USER
 
 
 def framed(script: str, mark: str) -> bytes:
@@ -62,7 +62,8 @@ class Frame:
     Attributes:
         mark: The mark that the script was given.
         most_bytes: How many bytes may arrive, those outside the frame included.
-        start: Seconds until the script began, and what was printed around its own stderr.
+        start: Seconds until the script began, -1 before that, and what was printed around its own
+            stderr.
     """
 
     mark: str
@@ -71,7 +72,7 @@ class Frame:
     _searched: int = 0
     _body: tuple[int, int] | None = None
     exit_code: int | None = None
-    start: tuple[float, str] = (0.0, "")
+    start: tuple[float, str] = (-1.0, "")
 
     def feed(self, data: bytes) -> None:
         """Take what arrived; TooMuch where the limit is passed."""

@@ -23,6 +23,7 @@ import fabric
 import paramiko
 
 from deploy.errors import BadInput
+from deploy.hosts.refusals.unknown_key import ShownKey
 from deploy.hosts.ssh.transport import preferring
 
 if TYPE_CHECKING:
@@ -38,14 +39,14 @@ _SHA1_BYTES = 20
 
 
 class UnknownHostKey(paramiko.SSHException):
-    """A machine showed a key that no known_hosts file has.
+    """A machine, which may be a jump host, showed a key that no known_hosts file has."""
 
-    place: the machine, which may be a jump host, as known_hosts would name it.
-    """
-
-    def __init__(self, place: str, key: str, note: str = "") -> None:
-        super().__init__(f"{place} shows a key that is unknown here: {key}{note}")
-        self.place = place
+    def __init__(self, shown: ShownKey) -> None:
+        super().__init__(
+            f"{shown.place} shows a key that is unknown here: {shown.kind} {shown.fingerprint}"
+            f"{shown.note}"
+        )
+        self.shown = shown
 
 
 class RevokedHostKey(paramiko.SSHException):
@@ -90,9 +91,12 @@ class Known(paramiko.MissingHostKeyPolicy):
     since it reads fewer lines than OpenSSH.
     """
 
-    def __init__(self, lines: Iterable[Line], machine: str, host: str) -> None:
-        """Take the lines of all files, what known_hosts calls the machine, and the machine."""
-        self._machine, self._host = machine, host
+    def __init__(self, lines: Iterable[Line], machine: str, host: str, file: str = "") -> None:
+        """Take the lines of all files, what known_hosts calls the machine, and the machine.
+
+        file: where a line about it would be added.
+        """
+        self._machine, self._host, self._file = machine, host, file
         self._lines = tuple(line for line in lines if line.is_about(machine.lower()))
 
     @property
@@ -125,7 +129,10 @@ class Known(paramiko.MissingHostKeyPolicy):
             expected = _key_of(line) if line.kind == key.get_name() else None
             if expected is not None:
                 raise paramiko.BadHostKeyException(self._host, key, expected)
-        raise UnknownHostKey(self._machine, what, self._note())
+        blob, note = key.get_base64(), self._note()
+        raise UnknownHostKey(
+            ShownKey(self._machine, key.get_name(), key.fingerprint, blob, self._file, note)
+        )
 
     def _note(self) -> str:
         """Which line about the machine was of no use; it was written for a reason."""
@@ -140,14 +147,17 @@ class Known(paramiko.MissingHostKeyPolicy):
 def trust_known_hosts(connection: fabric.Connection, environment: Environment) -> None:
     """Trust the keys of the user's and the project's known_hosts alone, jump hosts' too.
 
-    Raises BadInput for a file of the project that cannot be read. The user's and the system's are
-    those that ssh would read, and one that cannot be read has no keys, as for ssh.
+    Raises BadInput for a file of the project that cannot be read; one that is not there is
+    refused by `connect.read_own_files`, once for all hosts. The user's and the system's are those
+    that ssh would read, and one that cannot be read has no keys, as for ssh.
     """
     own: list[Line] = []
     for name in environment.ssh.known_hosts:
         file = environment.path(name)
         try:
             own += _lines(str(file), file.stat().st_mtime_ns)
+        except FileNotFoundError:
+            continue
         except (OSError, ValueError) as error:
             raise BadInput(
                 f"{environment.name}: ssh: known_hosts: {file} cannot be read: {error}"
@@ -156,8 +166,8 @@ def trust_known_hosts(connection: fabric.Connection, environment: Environment) -
     while isinstance(connections[-1].gateway, fabric.Connection):
         connections.append(connections[-1].gateway)
     for each in connections:
-        found = [*own]
-        for name in _files(each.ssh_config):
+        found, files = [*own], tuple(_files(each.ssh_config))
+        for name in files:
             try:
                 found += _lines(name, Path(name).stat().st_mtime_ns)
             except (OSError, ValueError):
@@ -166,7 +176,8 @@ def trust_known_hosts(connection: fabric.Connection, environment: Environment) -
         alias = each.ssh_config.get("hostkeyalias")
         port = int(each.port or paramiko.config.SSH_PORT)
         usual = each.host if port == paramiko.config.SSH_PORT else f"[{each.host}]:{port}"
-        known = Known(found, alias or usual, alias or each.host)
+        to_add = [str(environment.path(name)) for name in environment.ssh.known_hosts] or files
+        known = Known(found, alias or usual, alias or each.host, next(iter(to_add), USER_FILES))
         each.client.set_missing_host_key_policy(known)
         each.connect_kwargs = {
             **each.connect_kwargs,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import paramiko
+from paramiko.ssh_exception import NoValidConnectionsError
 
 from deploy.errors import BadInput, Unreachable, reading
-from deploy.foreign_text import visible, word
+from deploy.foreign_text import visible
+from deploy.hosts.refusals import key_files, unknown_key
+from deploy.hosts.refusals import login as refused
 from deploy.hosts.route.failures import PROHIBITED, LoginFailed
 from deploy.hosts.ssh.known_hosts import RevokedHostKey, UnknownHostKey
 from deploy.hosts.ssh.transport import NoCommonAlgorithm
@@ -41,13 +47,16 @@ def _problem(host: Host, connection: Connection, failed: LoginFailed) -> BadInpu
     who = f"{host.name}: jump host {at.host}" if is_jump else f"{host.name} ({at.host})"
     if failed.jump:
         return _no_way(host, failed)
-    if isinstance(error, (UnknownHostKey, RevokedHostKey, paramiko.BadHostKeyException)):
+    if isinstance(error, UnknownHostKey):
+        machine = at.host if is_jump else f"{host.name} {host.instance_id}".strip()
+        return BadInput(*unknown_key.refusal(who, machine, error.shown))
+    if isinstance(error, (RevokedHostKey, paramiko.BadHostKeyException)):
         return BadInput(f"{who}: {_key_problem(error, at)}")
-    if isinstance(error, paramiko.AuthenticationException):
-        return _refused(who, failed, is_jump=is_jump)
     if isinstance(error, NoCommonAlgorithm):
         return BadInput(f"{who}: {error}")
-    said = visible(error) or type(error).__name__
+    if isinstance(error, paramiko.AuthenticationException) or failed.in_login:
+        return _refused(who, failed, is_jump=is_jump)
+    said = _why(error)
     check = f"check that {'it' if is_jump else 'the host'} runs and that your network reaches it"
     if failed.proxy_said:
         said = f"its ProxyCommand reports: {visible(failed.proxy_said)}"
@@ -55,13 +64,20 @@ def _problem(host: Host, connection: Connection, failed: LoginFailed) -> BadInpu
     return Unreachable(f"{who}: no SSH connection on port {at.port}: {said}; {check}")
 
 
+def _why(error: Exception) -> str:
+    """An error in its own words, without the address that the message has already.
+
+    A file that it names is kept: a ProxyCommand's program that is not there, for instance.
+    """
+    if isinstance(error, NoValidConnectionsError):
+        error = next(iter(error.errors.values()))
+    if isinstance(error, OSError) and error.strerror and error.filename is None:
+        return visible(error.strerror)
+    return visible(error) or type(error).__name__
+
+
 def _key_problem(error: Exception, at: Any) -> str:
-    """Why the key that a machine showed is not trusted."""
-    if isinstance(error, UnknownHostKey):
-        return (
-            f"unknown host key: {visible(error)}; compare it with the machine's own, "
-            f"then add it: {_scan(error.place)} >> ~/.ssh/known_hosts"
-        )
+    """Why the key that a machine showed is not trusted, though it is known."""
     if isinstance(error, paramiko.BadHostKeyException):
         name = error.hostname if at.port in {None, 22} else f"'[{error.hostname}]:{at.port}'"
         return (
@@ -74,18 +90,37 @@ def _key_problem(error: Exception, at: Any) -> str:
 
 
 def _refused(who: str, failed: LoginFailed, *, is_jump: bool) -> BadInput:
-    """Why a user was not let in."""
-    at, keys = failed.connection, "`ssh: user:` and `ssh: key_files:`"
-    if is_jump:  # which has its keys from ssh's own configuration alone
-        keys = f"User and IdentityFile of {at.original_host} in ~/.ssh/config"
-    check = f"check {keys}, or your agent (ssh-add -l)"
-    # Paramiko reports a peer that goes away or is silent by the same exception.
+    """Why a user was not let in; Unreachable where that may pass."""
+    at, types = failed.connection, failed.allowed
+    jump = at.original_host if is_jump else ""
+    allowed = ", ".join(sorted(types)) if types and "publickey" not in types else ""
+    is_own_name = at.user == getpass.getuser()
+    login = refused.Login(who, at.user, is_own_name=is_own_name, jump=jump, allowed=allowed)
+    # Paramiko reports a peer that goes away or is silent by an error of the login too.
     if not failed.was_active or "timeout" in str(failed.error):
-        return Unreachable(
-            f"{who}: the connection broke while user {at.user!r} logged in: "
-            f"{visible(failed.error)}; if that lasts, {check}"
-        )
-    return BadInput(f"{who}: refuses user {at.user!r} with the keys offered; {check}")
+        is_refusal = isinstance(failed.error, paramiko.AuthenticationException)
+        said = str(failed.error) if is_refusal else "the server ended it"
+        if failed.proxy_said:
+            said = f"its ProxyCommand reports: {failed.proxy_said}"
+        return Unreachable(*refused.broken_off(login, _keys(at), said))
+    return BadInput(*refused.refusal(login, _keys(at)))
+
+
+def _keys(at: Any) -> refused.Keys:
+    """The keys that there were for a login to a machine."""
+    given: dict[str, Any] = at.connect_kwargs
+    paths = [*(at.key_files or ())]
+    if given.get("look_for_keys", True):
+        paths += [path for path in key_files.DEFAULTS if Path(path).expanduser().is_file()]
+    password = given.get("password")
+    asks = given.get("allow_agent", True)
+    held = len(paramiko.Agent().get_keys()) if asks and os.environ.get("SSH_AUTH_SOCK") else None
+    return refused.Keys(
+        key_files.read(paths, has_passphrase=bool(given.get("passphrase") or password)),
+        held,
+        asks_agent=asks,
+        has_password=bool(password),
+    )
 
 
 def _no_way(host: Host, failed: LoginFailed) -> BadInput:
@@ -102,9 +137,3 @@ def _no_way(host: Host, failed: LoginFailed) -> BadInput:
         f"{who}: opens no connection to {place}: {visible(said) or type(error).__name__}; check "
         "that the host runs and that the jump host reaches it"
     )
-
-
-def _scan(place: str) -> str:
-    """What shows the keys of a machine that known_hosts calls `name`, or `[name]:port`."""
-    name, _, port = place.removeprefix("[").partition("]:")
-    return f"ssh-keyscan -p {port or 22} {word(name)}"

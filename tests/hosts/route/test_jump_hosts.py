@@ -16,6 +16,8 @@ from sshd import Sshd
 
 from deploy.aws.inventory import Host
 from deploy.errors import BadInput, ConnectionLost, DeployError, Unreachable
+from deploy.folding import folded
+from deploy.hosts.refusals.login import USERS
 from deploy.hosts.route.logins import MOST_AT_ONCE
 from deploy.hosts.route.routes import Routes
 from deploy.hosts.ssh import connect
@@ -79,7 +81,9 @@ class Network:
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> Iterator[Network]:
+def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     servers = [
         Sshd(tmp_path / name, address)
         for name, address in (("h", "0.0.0.0"), ("a", "127.0.0.2"), ("b", "127.0.0.3"))  # noqa: S104 - loopback's addresses
@@ -190,16 +194,19 @@ def test_one_that_is_always_turned_away_is_given_up_in_time(network: Network) ->
 
 
 def test_a_user_whom_the_jump_host_refuses_is_asked_for_once_and_named(network: Network) -> None:
-    network.jump.lets_in = False
+    network.jump.refuses = "publickey"
     network.jump.login_seconds = 0.5  # all hosts wait for it by then
     said = ask_all(network.reach(FLEET, BEHIND))
-    assert set(said) == {
-        f"127.1.0.{number}: jump host 127.0.0.2: refuses user 'deploy' with the keys offered; "
-        "check User and IdentityFile of 127.0.0.2 in ~/.ssh/config, or your agent (ssh-add -l)"
-        for number in range(1, FLEET + 1)
-    }
+    of_all = {f"127.1.0.{number}": (text,) for number, text in enumerate(said, 1)}
+    assert folded(of_all) == (
+        f"{FLEET} hosts (127.1.0.1, 127.1.0.2, 127.1.0.3 and {FLEET - 3} more): jump host "
+        f"127.0.0.2: refuses user 'deploy' with the keys offered: {network.folder}/key",
+        f"  check User of 127.0.0.2 in ~/.ssh/config ({USERS}), and that one of",
+        "  these keys is in that user's ~/.ssh/authorized_keys",
+        "  no agent runs: SSH_AUTH_SOCK names none",
+    )
     assert network.jump.connections == 1
-    network.jump.lets_in, network.hosts.max_startups = True, FLEET
+    network.jump.refuses, network.hosts.max_startups = "", FLEET
     assert ask_all(network.remotes) == ["here"] * FLEET
 
 
@@ -227,8 +234,12 @@ def test_an_unknown_key_of_the_jump_host_is_its_own(network: Network) -> None:
     known = network.folder / "known_hosts"
     known.write_text("".join(known.read_text().splitlines(keepends=True)[:1]))
     (remote,) = network.reach(1, BEHIND)
-    with pytest.raises(BadInput, match=r"127.1.0.1: jump host 127.0.0.2: unknown host key: \[127"):
+    with pytest.raises(BadInput) as refused:
         remote.connect()
+    first, *rest = refused.value.args
+    assert first == "127.1.0.1: jump host 127.0.0.2: unknown host key"
+    assert rest[-2].startswith("  # 127.0.0.2: ")
+    assert rest[-1].strip() == network.jump.known_hosts().strip()
 
 
 def test_a_jump_hosts_connection_that_dies_is_opened_again_for_all(network: Network) -> None:

@@ -94,9 +94,13 @@ def test_each_machine_has_its_own_turns_and_gives_them_back() -> None:
 
 def test_hosts_that_are_down_hold_up_no_others_for_long() -> None:
     logins, ends = Logins(), threading.Event()
+
+    def down() -> None:
+        ends.wait(LONGEST_SECONDS)
+
     with ThreadPoolExecutor(MOST_AT_ONCE) as pool:
         for _ in range(MOST_AT_ONCE):
-            pool.submit(logins.take, "one", ends.wait, is_fleeting, LONGEST_SECONDS)
+            pool.submit(logins.take, "one", down, is_fleeting, LONGEST_SECONDS)
         began = time.monotonic()
         logins.take("one", lambda: None, is_fleeting, 0.3)
         assert 0.2 < time.monotonic() - began < LONGEST_SECONDS

@@ -80,24 +80,24 @@ def test_programs_that_are_missing_are_all_named(
     own = builders.environment(ssh={"via": "ssm"})
     programs(tmp_path / "bin", monkeypatch)
     with pytest.raises(BadInput) as refused:
-        connect.read_key_files(own)
+        tunnels.check(own)
     first, second = str(refused.value).split("\n")
     assert first.startswith("lab: ssh: via: ssm: needs the program `aws`, which PATH does not have")
     assert "`session-manager-plugin`" in second
     assert "https://docs.aws.amazon.com/" in second
     programs(tmp_path / "bin", monkeypatch, "aws")
     with pytest.raises(BadInput, match="needs the program `session-manager-plugin`"):
-        connect.read_key_files(own)
-    connect.read_key_files(builders.environment(ssh={"via": "instance-connect"}))
+        tunnels.check(own)
+    tunnels.check(builders.environment(ssh={"via": "instance-connect"}))
     programs(tmp_path / "bin", monkeypatch, "session-manager-plugin")
-    connect.read_key_files(own)
+    tunnels.check(own)
 
 
 def test_a_gateway_beside_it_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     programs(tmp_path / "bin", monkeypatch, "aws", "session-manager-plugin")
     own = builders.environment(ssh={"via": "ssm"}, fabric={"gateway": "nc %h %p"})
     with pytest.raises(BadInput, match="via: ssm: excludes the top-level key `gateway`"):
-        connect.read_key_files(own)
+        tunnels.check(own)
 
 
 @pytest.fixture

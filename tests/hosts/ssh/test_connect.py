@@ -14,6 +14,7 @@ from shell import typed
 
 from deploy.errors import BadInput, ConnectionLost, DeployError, Unreachable
 from deploy.hosts.probe.request import Request
+from deploy.hosts.refusals.unknown_key import ShownKey
 from deploy.hosts.route.failures import LoginFailed
 from deploy.hosts.ssh import connect, fabric_keys, login
 from deploy.hosts.ssh.algorithms import Mismatch
@@ -27,12 +28,16 @@ if TYPE_CHECKING:
     from deploy.hosts.ssh.connection import Connection
 
 OPENING_SECONDS = 0.2
+USER = "(refuses|no key to log in with as) user 'deploy'"
+"""Whichever it is where the tests run: an agent there may hold keys."""
 
 
 class Door:
     """A connection that takes a moment to open, fails as told, and sees who opens it meanwhile."""
 
     host, port, user = "10.0.0.1", 22, "deploy"
+    original_host = "host-1"
+    key_files: tuple[str, ...] | None = None
 
     def __init__(self, error: Exception | None = None, *, is_active: bool = True) -> None:
         self._error, self._opening = error, threading.Lock()
@@ -46,6 +51,7 @@ class Door:
         self.transport: Any = None
         self.client = SimpleNamespace(get_transport=lambda: self._transport)
         self.opened = self.met = 0
+        self.connect_kwargs: dict[str, Any] = {}
         self.gateway: Any = None
 
     @property
@@ -71,6 +77,13 @@ class Door:
         raise paramiko.SSHException("no channel")
 
 
+def jump_host(port: int = 22, user: str = "bastion") -> Door:
+    """A jump host that ssh's configuration calls `jump`."""
+    made = Door()
+    made.host, made.original_host, made.port, made.user = "jump.example.com", "jump", port, user
+    return made
+
+
 def test_the_heartbeat_and_a_probe_open_a_connection_that_broke_once() -> None:
     remote, door = Remote(builders.host(1), builders.environment()), Door()
     cast("Any", remote)._connection = door
@@ -90,16 +103,25 @@ def test_the_heartbeat_and_a_probe_open_a_connection_that_broke_once() -> None:
 @pytest.mark.parametrize(
     ("error", "is_active", "kind", "said"),
     [
-        (paramiko.AuthenticationException("Authentication failed."), True, BadInput, "refuses"),
+        (paramiko.AuthenticationException("Authentication failed."), True, BadInput, USER),
         (paramiko.AuthenticationException("Authentication timeout."), True, Unreachable, "broke"),
         (paramiko.AuthenticationException("saw EOF"), False, Unreachable, "if that lasts, check"),
         (paramiko.SSHException("no banner"), False, Unreachable, "no SSH connection on port 22"),
         (EOFError(), False, Unreachable, "EOFError; check that the host runs"),
         (
-            UnknownHostKey("10.0.0.1", "ssh-ed25519 SHA256:x"),
+            paramiko.ssh_exception.NoValidConnectionsError(
+                {("10.0.0.1", 22): ConnectionRefusedError(111, "Connection refused")}
+            ),
+            False,
+            Unreachable,
+            "no SSH connection on port 22: Connection refused; check that the host runs",
+        ),
+        (FileNotFoundError(2, "No such file", "aws"), False, Unreachable, "No such file: 'aws'; c"),
+        (
+            UnknownHostKey(ShownKey("10.0.0.1", "ssh-ed25519", "SHA256:x", "AAAA", "f")),
             True,
             BadInput,
-            "ssh-keyscan -p 22 10.0.0.1",
+            r"add this to f:\n  # host-1 i-0+1: ssh-ed25519 SHA256:x\n  10.0.0.1 ssh-ed25519 AAAA",
         ),
     ],
 )
@@ -121,24 +143,50 @@ def test_a_host_without_a_common_algorithm_is_not_called_down() -> None:
     said = str(raised.value)
     assert said.startswith("host-1 (10.0.0.1): no Ciphers in common: the server allows 3des-cbc;")
     assert "check that the host runs" not in said
-    door.gateway = SimpleNamespace(host="jump.example.com", port=22, gateway=None)
+    door.gateway = jump_host()
     with pytest.raises(BadInput, match=r"host-1: jump host jump.example.com: no Ciphers in"):
         login.open_to(builders.host(1), cast("Connection", door))
 
 
 def test_an_unknown_key_of_a_jump_host_is_told_as_its_own() -> None:
-    error = UnknownHostKey("[jump.example.com]:2222", "ssh-ed25519 SHA256:x")
+    shown = ShownKey("[jump.example.com]:2222", "ssh-ed25519", "SHA256:x", "AAAA", "known_hosts")
+    door = Door(UnknownHostKey(shown))
+    door.gateway = jump_host()
     with pytest.raises(BadInput) as raised:
-        login.open_to(builders.host(1), cast("Connection", Door(error)))
-    said = str(raised.value)
-    assert "[jump.example.com]:2222 shows a key that is unknown here: ssh-ed25519 SHA256:x" in said
-    assert "ssh-keyscan -p 2222 jump.example.com >> " in said
+        login.open_to(builders.host(1), cast("Connection", door))
+    lines = str(raised.value).split("\n")
+    assert lines[0] == "host-1: jump host jump.example.com: unknown host key"
+    assert lines[-2:] == [
+        "  # jump.example.com: ssh-ed25519 SHA256:x",
+        "  [jump.example.com]:2222 ssh-ed25519 AAAA",
+    ]
+
+
+def test_a_jump_host_that_refuses_the_login_is_named_with_its_own_user_and_keys(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    door = Door(paramiko.AuthenticationException("Authentication failed."))
+    door.gateway = jump_host()
+    with pytest.raises(BadInput) as raised:
+        login.open_to(builders.host(1), cast("Connection", door))
+    first, *_, last = raised.value.args
+    assert first == "host-1: jump host jump.example.com: no key to log in with as user 'bastion'"
+    assert last.startswith("  name one by IdentityFile of jump in ~/.ssh/config, or add one to")
+    door.gateway.key_files = (str(tmp_path / "key"),)
+    paramiko.ECDSAKey.generate().write_private_key_file(str(tmp_path / "key"))
+    with pytest.raises(BadInput) as raised:
+        login.open_to(builders.host(1), cast("Connection", door))
+    first, second, *_ = raised.value.args
+    assert first.endswith(f": refuses user 'bastion' with the keys offered: {tmp_path}/key")
+    assert second.startswith("  check User of jump in ~/.ssh/config (ec2-user on Amazon Linux, ")
 
 
 def test_a_changed_key_of_a_jump_host_is_removed_by_the_name_it_stands_under() -> None:
     shown, known = paramiko.ECDSAKey.generate(), paramiko.ECDSAKey.generate()
     door = Door(paramiko.BadHostKeyException("jump.example.com", shown, known))
-    door.gateway = SimpleNamespace(host="jump.example.com", port=2222, gateway=None)
+    door.gateway = jump_host(port=2222)
     with pytest.raises(BadInput, match=r"ssh-keygen -R '\[jump.example.com\]:2222'"):
         login.open_to(builders.host(1), cast("Connection", door))
 
@@ -151,6 +199,18 @@ def test_a_changed_key_of_a_jump_host_is_removed_by_the_name_it_stands_under() -
         ({"port": "abc"}, "port: must be of type int, not 'abc'"),
         ({"connect_kwargs": ["a"]}, "connect_kwargs: must be a mapping, not"),
         ({"timeouts": 5}, "timeouts: must be a mapping, not 5"),
+        (
+            {"run": {"pty": True}},
+            "top level: run.pty: Changeover does not use it: commands are sent",
+        ),
+        (
+            {"run": {"asynchronous": True, "hide": True}},
+            r"run.asynchronous: .*\n.* run.hide: Chang",
+        ),
+        ({"run": {"ptty": False}}, "run.ptty: Changeover does not use it"),
+        ({"sudo": {"password": "x"}}, "sudo.password: Changeover does not use it: sudo is called"),
+        ({"timeouts": {"connect": 5}}, "timeouts.connect: .* set `ssh: connect_timeout_seconds:`"),
+        ({"inline_ssh_env": False}, "inline_ssh_env: Changeover does not use it"),
         ({"forward_agent": True}, "forward_agent: the agent is never forwarded: root on a host"),
         ({"connect_kwargs": {"forward_agent": True}}, "forward_agent: the agent is never"),
         ({"connect_kwargs": {"sock": "x"}}, "connect_kwargs: 'sock' cannot be set here"),

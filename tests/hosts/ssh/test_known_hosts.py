@@ -197,11 +197,45 @@ def test_the_files_and_the_alias_are_those_of_the_ssh_configuration(tmp_path: Pa
     assert "is unknown here" in verdict_on(host, environment(tmp_path, config=config))
 
 
+def test_a_file_of_the_project_that_is_not_there_is_refused_once_and_has_no_keys(
+    tmp_path: Path,
+) -> None:
+    """The keys that it would have to hold are shown in the same message, so hosts are asked."""
+    own = environment(tmp_path)
+    (tmp_path / "known_hosts").unlink()
+    with pytest.raises(BadInput, match=r"known_hosts: .*known_hosts does not exist; make it"):
+        connect.read_own_files(own)
+    assert "is unknown here" in verdict_on(builders.host(1), own)
+
+
 def test_a_file_of_the_project_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     own = environment(tmp_path)
     (tmp_path / "known_hosts").unlink()
-    with pytest.raises(BadInput, match=r"known_hosts: .*known_hosts cannot be read: .*No such"):
+    (tmp_path / "known_hosts").mkdir()
+    with pytest.raises(BadInput, match=r"known_hosts: .*known_hosts cannot be read"):
         connect.connection_to(builders.host(1), own)
+
+
+def test_the_line_to_add_makes_the_key_known_and_names_the_file_of_the_settings(
+    tmp_path: Path,
+) -> None:
+    own = environment(tmp_path)
+    policy = cast("Any", connect.connection_to(builders.host(1), own).client)._policy
+    with pytest.raises(UnknownHostKey) as refused:
+        policy.missing_host_key(None, "", OWN)
+    shown = refused.value.shown
+    assert shown.file == str(tmp_path / "known_hosts")
+    assert verdict_on(builders.host(1), environment(tmp_path, f"  {shown.line}")) == "known"
+    program = shutil.which("ssh-keygen")
+    if program is None:
+        pytest.skip("no ssh-keygen here")
+    told = subprocess.run(
+        [program, "-l", "-f", str(tmp_path / "known_hosts")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.split()[1] == shown.fingerprint, "as OpenSSH prints it"
 
 
 def test_a_file_is_read_anew_where_it_was_changed(tmp_path: Path) -> None:

@@ -110,6 +110,34 @@ def test_a_login_shell_that_runs_nothing_is_named(remote: Remote, sshd: Sshd) ->
         remote.ask(typed("echo out"))
 
 
+def test_root_needs_no_sudo(tmp_path: Path, sshd: Sshd) -> None:
+    """Case 35: sudo is not there, or does not let root in."""
+    (sshd.folder / "bin" / "sudo").write_text("#!/bin/sh\necho sudo: no >&2; exit 1\n")
+    paramiko.ECDSAKey.generate().write_private_key_file(str(tmp_path / "key"))
+    (tmp_path / "known_hosts").write_text(sshd.known_hosts())
+    ssh: dict[str, Any] = {
+        "port": sshd.port,
+        "key_files": ["key"],
+        "known_hosts": ["known_hosts"],
+    }
+    said: dict[str, str] = {}
+    for user in ("root", "deploy"):
+        own = builders.environment(root=tmp_path, ssh=ssh | {"user": user})
+        connected = Remote(Host("127.0.0.1", "127.0.0.1", "i-1"), own)
+        result = connected.ask(typed("echo out").read_by(lambda result: result), 5)
+        said[user] = result.stdout.strip() or f"{result.stderr.strip()}, {result.has_begun}"
+        connected.close()
+    assert said == {"root": "out", "deploy": "sudo: no, False"}
+
+
+def test_how_long_a_command_waited_before_it_began_is_known(remote: Remote, sshd: Sshd) -> None:
+    wait = '#!/bin/sh\nsleep 0.5\nshift\nexec "$@"\n'
+    (sshd.folder / "bin" / "sudo").write_text(wait)
+    result = remote.ask(typed("sleep 0.2; echo out"))
+    assert 0.5 <= result.start_seconds < result.seconds
+    assert result.has_begun
+
+
 def test_what_a_shells_start_up_files_print_is_no_answer(remote: Remote, sshd: Sshd) -> None:
     sshd.shell = ("/bin/sh", "-c", 'echo "welcome, key=evil"; exec /bin/sh -c "$1"', "sh")
     assert remote.ask(typed("echo out")).stdout.split() == ["out"]
@@ -143,29 +171,6 @@ def test_a_failure_is_told_by_the_commands_own_words(remote: Remote, sshd: Sshd)
         remote.change("web", typed("echo 'no space left'; exit 1"))
     assert "no space left" in str(failed.value)
     assert "mesg" not in str(failed.value)
-
-
-def test_root_needs_no_sudo(remote: Remote, sshd: Sshd) -> None:
-    (sshd.folder / "bin" / "sudo").write_text("#!/bin/sh\necho no sudo here >&2; exit 127\n")
-    assert remote.ask(typed("echo out")).exit_code == 127
-    root = builders.environment(
-        hosts=("127.0.0.1",),
-        root=sshd.folder,
-        ssh={
-            "user": "root",
-            "port": sshd.port,
-            "key_files": ["key"],
-            "known_hosts": ["known_hosts"],
-        },
-        fabric={"load_ssh_configs": False, "connect_kwargs": {"allow_agent": False}},
-    )
-    own = Remote(remote.host, root)
-    try:
-        assert own.ask(typed("echo out")).stdout.strip() == "out"
-        own.change("web", typed("true"))
-        assert own.aside(typed("exit 4"), 5).exit_code == 4
-    finally:
-        own.close()
 
 
 def test_how_long_a_command_took_to_begin_is_known(remote: Remote, sshd: Sshd) -> None:

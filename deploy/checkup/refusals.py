@@ -1,0 +1,81 @@
+"""Problems that do not depend on each other, as one error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy.errors import BadInput, DeployError
+from deploy.folding import folded
+from deploy.plan import exclusion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import TracebackType
+
+    from deploy.plan.exclusion import Problems
+    from deploy.survey.facts import Survey
+
+
+class Noted:
+    """A block whose error of ours is kept in a list, and is not raised."""
+
+    def __init__(self, errors: list[DeployError]) -> None:
+        self._errors = errors
+
+    def __enter__(self) -> None:
+        """Begin the block."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> bool:
+        """Whether the block ended with an error of ours."""
+        if not isinstance(error, DeployError):
+            return False
+        if error.args not in [each.args for each in self._errors]:
+            self._errors.append(error)
+        return True
+
+
+class Refusals:
+    """What was found wrong so far; true where something was."""
+
+    def __init__(self) -> None:
+        self._errors: list[DeployError] = []
+        self._of_hosts: Problems = {}
+
+    def __bool__(self) -> bool:
+        """Whether something is wrong."""
+        return bool(self._errors or self._of_hosts)
+
+    def noted(self) -> Noted:
+        """Keep an error of ours that ends the block, once if it comes twice, and go on."""
+        return Noted(self._errors)
+
+    def of_hosts(self, *problems: Mapping[str, Iterable[str]]) -> None:
+        """Keep problems of hosts, by name; each begins with the host's name."""
+        self._of_hosts = exclusion.joined(self._of_hosts, *problems)
+
+    def unread(self, seen: Survey) -> None:
+        """Keep why hosts could not be read."""
+        self.of_hosts(one_each(seen.unreachable))
+
+    def raise_all(self) -> None:
+        """Raise what was kept: a single error as it is, several as one BadInput with all lines."""
+        known = {str(error) for error in self._errors}
+        # What is wrong with the settings of all connections was met at each host again.
+        own = {name: [t for t in texts if t not in known] for name, texts in self._of_hosts.items()}
+        of_hosts = folded(own)
+        match self._errors:
+            case []:
+                if of_hosts:
+                    raise BadInput(*of_hosts)
+            case [one] if not of_hosts:
+                raise one
+            case [first, *_]:
+                lines = [line for error in self._errors for line in error.args]
+                raise BadInput(*lines, *of_hosts) from first
+
+
+def one_each(reasons: Mapping[str, str]) -> Problems:
+    """Return hosts' problems of which each has but one, by name."""
+    return {name: (why,) for name, why in reasons.items()}

@@ -1,0 +1,68 @@
+"""What is wrong with hosts that were read, beside what is wrong with all of them or a package."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from deploy.checkup import packages
+from deploy.checkup.refusals import Refusals
+from deploy.plan import fitness
+from deploy.survey import foreign_targets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from deploy.plan.candidate import Opened
+    from deploy.settings.environment import Environment
+    from deploy.survey.facts import Survey
+
+DEPLOY = "deploy"
+
+
+def refuse(environment: Environment, seen: Survey, refusals: Refusals) -> None:
+    """Raise what was noted, if anything was, together with what is wrong with hosts."""
+    if refusals:
+        refusals.unread(seen)
+        refusals.of_hosts(fitness.unfit(environment.apps, seen))
+    refusals.raise_all()
+
+
+def refuse_unread(
+    environment: Environment, seen: Survey, verb: str, beside: Callable[[], object]
+) -> None:
+    """Raise BadInput where hosts could not be read, with why, and with what is wrong beside.
+
+    verb: the command; what a plan would be refused for is listed for a deploy alone.
+    """
+    if not seen.unreachable:
+        return
+    refusals = Refusals()
+    if verb == DEPLOY:
+        with refusals.noted():
+            foreign_targets.refuse_other_vpcs(seen)
+            foreign_targets.refuse(environment, seen)
+        refusals.of_hosts(fitness.unfit(environment.apps, seen))
+    refusals.unread(seen)
+    with refusals.noted():
+        beside()
+    refusals.raise_all()
+
+
+def with_survey(
+    environment: Environment, wanted: str | None, workspace: Path, survey: Callable[[], Survey]
+) -> tuple[Survey, tuple[Opened, ...]]:
+    """The hosts and the packages, looked at together.
+
+    Raises BadInput for what is wrong with a package, and then for the hosts too.
+    """
+    refusals = Refusals()
+    found: tuple[Opened, ...] = ()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        reading = pool.submit(packages.opened, environment, wanted, workspace)
+        seen = survey()
+        with refusals.noted():
+            found = reading.result()
+    refuse(environment, seen, refusals)
+    return seen, found
