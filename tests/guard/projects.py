@@ -33,7 +33,7 @@ port: 22
 timeouts: {connect: 5, command: 60}
 connect_kwargs: {allow_agent: false, look_for_keys: false, compress: true, passphrase: x}
 load_ssh_configs: true
-run: {hide: true}
+run: {hide: null}
 deploy:
   apps:
     web:

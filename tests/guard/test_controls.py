@@ -158,10 +158,10 @@ def test_an_exception_of_the_aws_files_reader_is_one_message(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from deploy.aws.api.account import Account  # noqa: PLC0415 - in place of that on paper
-    from deploy.cli import session  # noqa: PLC0415 - as above
+    from deploy.checkup import door  # noqa: PLC0415 - as above
 
     projects.lay_out(ground, projects.LEAST)
-    monkeypatch.setattr(session, "Account", Account)
+    monkeypatch.setattr(door, "Account", Account)
     monkeypatch.setattr(botocore.configloader, "raw_config_parse", fail)
     ended = run("status", "--env", "lab")
     assert ended.code == 2

@@ -113,20 +113,6 @@ def test_a_look_that_fails_after_it_began_is_no_fault_of_sudos() -> None:
     assert said == "host-1: looking at it ended with exit code 2: sh: 3: Syntax error"
 
 
-def test_hosts_whose_commands_wait_are_named_once_with_sudos_own_words() -> None:
-    """Case 38: sudo asks a name server that does not answer."""
-    stderr = "sudo: unable to resolve host web-1\nmotd\n"
-    slow = replace(answered(PRINTED, stderr=stderr), start_seconds=12.4)
-    other = replace(answered(PRINTED), start_seconds=12.4)
-    quick = replace(answered(PRINTED, stderr=stderr), start_seconds=0.2)
-    seen = gather(Telling(1, slow), Telling(2, slow), Telling(3, other), Telling(4, quick))
-    assert seen.notes == (
-        "2 hosts (host-1, host-2): each command waits 12 s before it begins; sudo: unable to "
-        "resolve host web-1",
-        "host-3: each command waits 12 s before it begins, in sudo or in its login shell",
-    )
-
-
 def test_a_host_whose_instance_does_not_run_is_named_with_its_state() -> None:
     stopped = Telling(1, Unreachable("host-1: no SSH connection"))
     stopped.host = replace(stopped.host, state="stopped")
@@ -157,6 +143,9 @@ def test_hosts_that_are_slow_to_begin_are_named_once_with_sudos_own_words() -> N
     assert gather(Telling(1, slow(0.1, "sudo: unable to resolve host host-1"))).notes == ()
 
 
+INSTALL = "install sudo there, or set `ssh: user: root`"
+
+
 @pytest.mark.parametrize(
     ("code", "printed", "shown"),
     [
@@ -169,6 +158,6 @@ def test_hosts_that_are_slow_to_begin_are_named_once_with_sudos_own_words() -> N
 def test_a_host_without_sudo_is_told_apart_from_one_that_asks_for_a_password(
     code: int, printed: str, shown: str
 ) -> None:
-    seen = gather(Telling(1, answered("", code, printed)))
-    said = f"host-1: sudo does not run there: {shown}; install it, or log in as root"
-    assert said in seen.unreachable["host-1"]
+    refusal = replace(answered("", code, printed), start_seconds=-1.0)
+    said = gather(Telling(1, refusal)).unreachable["host-1"]
+    assert said == f"host-1: the SSH user has no sudo: {shown}; {INSTALL}"

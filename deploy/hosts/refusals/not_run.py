@@ -27,9 +27,11 @@ def refusal(who: str, user: str, code: int, stdout: str, stderr: str) -> list[st
     whose = f"user {user!r}" if user else "the SSH user"
     if other := _OTHER_USER.search(" ".join(lines)):
         return [f"{who}: {whose} may not log in: {said}; set `ssh: user: {other[1]}`"]
-    if code == NOT_FOUND and any(re.search(r"\bsudo\b", line) for line in lines):
+    sudo = next((line for line in lines if re.search(r"\bsudo\b", line)), "")
+    # csh has another code for it.
+    if sudo and (code == NOT_FOUND or "command not found" in sudo.lower()):
         remedy = "install sudo there, or set `ssh: user: root`"
-        return [f"{who}: {whose} has no sudo: {said}; {remedy}"]
+        return [f"{who}: {whose} has no sudo: {visible(sudo, MOST_CHARACTERS)}; {remedy}"]
     if ours:
         name = word(user or "USER")
         return [

@@ -58,8 +58,8 @@ def resolve(environment: Environment, name: str) -> str:
 def read_own_files(environment: Environment) -> None:
     """Refuse what no login comes about with, before any connection is tried.
 
-    That is a user without a name, which ssh refuses too, a program that is not there, and key and
-    known_hosts files that cannot be used. A key with a passphrase is none of them, since an agent
+    That is a user without a name, which ssh refuses too, and key and known_hosts files that cannot
+    be used. A key with a passphrase is none of them, since an agent
     may hold it.
     """
     try:
@@ -69,7 +69,6 @@ def read_own_files(environment: Environment) -> None:
             f"this user, number {os.geteuid()}, has no name on this machine, and SSH needs one: "
             "set USER, for example `export USER=deploy`"
         ) from error
-    tunnels.check(environment)
     ssh, where = environment.ssh, f"{environment.name}: ssh:"
     keys = key_files.read(str(environment.path(name)) for name in ssh.key_files)
     usable = {Kind.USABLE, Kind.ENCRYPTED}

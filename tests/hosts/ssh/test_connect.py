@@ -199,18 +199,6 @@ def test_a_changed_key_of_a_jump_host_is_removed_by_the_name_it_stands_under() -
         ({"port": "abc"}, "port: must be of type int, not 'abc'"),
         ({"connect_kwargs": ["a"]}, "connect_kwargs: must be a mapping, not"),
         ({"timeouts": 5}, "timeouts: must be a mapping, not 5"),
-        (
-            {"run": {"pty": True}},
-            "top level: run.pty: Changeover does not use it: commands are sent",
-        ),
-        (
-            {"run": {"asynchronous": True, "hide": True}},
-            r"run.asynchronous: .*\n.* run.hide: Chang",
-        ),
-        ({"run": {"ptty": False}}, "run.ptty: Changeover does not use it"),
-        ({"sudo": {"password": "x"}}, "sudo.password: Changeover does not use it: sudo is called"),
-        ({"timeouts": {"connect": 5}}, "timeouts.connect: .* set `ssh: connect_timeout_seconds:`"),
-        ({"inline_ssh_env": False}, "inline_ssh_env: Changeover does not use it"),
         ({"forward_agent": True}, "forward_agent: the agent is never forwarded: root on a host"),
         ({"connect_kwargs": {"forward_agent": True}}, "forward_agent: the agent is never"),
         ({"connect_kwargs": {"sock": "x"}}, "connect_kwargs: 'sock' cannot be set here"),
