@@ -1,6 +1,6 @@
 # `make demo` shows it, `make test` proves it; both install what they need first.
 .DEFAULT_GOAL := help
-.PHONY: help demo check test faults audit bench docs oldest clean debian-packages
+.PHONY: help demo check test guard faults audit bench docs oldest clean debian-packages
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -12,6 +12,7 @@ help:
 	@echo "make demo    4 hosts, a deploy under load, no failed request (about 3 minutes)"
 	@echo "make check   format, lint, types, the tests without the lab, what they cover (minutes)"
 	@echo "make test    make check, then the promises on the lab's real hosts"
+	@echo "make guard   10,000 damaged settings, SSH and AWS files, packages, command lines (an hour)"
 	@echo "make faults  what a deploy survives: kills, cuts, bad releases, races (about 75 minutes)"
 	@echo "make audit   every wall of SECURITY.md attacked, with and without it (about 4 minutes)"
 	@echo "make docs    the documentation as a site, in .lab/site"
@@ -48,6 +49,10 @@ check: $(VENV)
 # A recipe line of its own, not a prerequisite: the lab's tests come last, their summary too.
 test: debian-packages check
 	$(BIN)/pytest -m lab -n 3 --dist worksteal
+
+# The fast tests take a few examples of each kind.
+guard: $(VENV)
+	EXAMPLES=10000 $(BIN)/pytest tests/guard -n 3 --dist worksteal
 
 faults: debian-packages $(VENV)
 	@$(BIN)/python -m faults

@@ -19,13 +19,19 @@ DeployError                 exit code 1: a step failed
 from __future__ import annotations
 
 import difflib
+import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy.foreign_text import line, visible
+from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+
+MOST_IN_A_LINE = 16_384
+"""Characters of one line of a message, whatever it repeats."""
 
 
 class DeployError(Exception):
@@ -42,7 +48,7 @@ class DeployError(Exception):
     """Whether the same may work a moment later: a network or an API that is down, or too busy."""
 
     def __init__(self, *lines: str) -> None:
-        super().__init__(*(line(each) for each in lines))
+        super().__init__(*(visible(each, MOST_IN_A_LINE) for each in lines))
 
     def __str__(self) -> str:
         return "\n".join(self.args)
@@ -155,8 +161,9 @@ class CommandResult:
         stderr: What it printed there.
         seconds: Wall time.
         facts: Each `key=value`, as `framing.Facts` reads them.
-        start_seconds: How much of it passed until the script began; negative where it did not: then
-            sudo or the login shell printed what there is.
+        start_seconds: Until the host ran its first line: sudo, PAM and the login shell come before.
+            Negative where it ran none: then these printed what there is.
+        around: What these printed as errors, before and after the script's own.
     """
 
     command: str
@@ -166,6 +173,7 @@ class CommandResult:
     seconds: float = 0.0
     facts: tuple[str, ...] = ()
     start_seconds: float = 0.0
+    around: str = ""
 
     @property
     def has_begun(self) -> bool:
@@ -201,6 +209,27 @@ def as_deploy_error(error: Exception, what: str) -> DeployError:
     )
     defect.__cause__ = error
     return defect
+
+
+@contextmanager
+def reading(what: str, remedy: str) -> Iterator[None]:
+    """The last guard around users' files: turn an unexpected exception into BadInput.
+
+    Their readers are libraries with exceptions of every kind. It also decorates a function that
+    reads. With CHANGEOVER_DEBUG the exception itself goes on, and shows where it comes from.
+
+    what: the files that are read, as the message begins; remedy: what to do, as it ends.
+    """
+    try:
+        yield
+    except DeployError:
+        raise
+    except Exception as error:
+        if os.environ.get("CHANGEOVER_DEBUG"):
+            raise
+        raise BadInput(
+            f"{what} cannot be read: {type(error).__name__}: {visible(error, 400)}; {remedy}"
+        ) from error
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -7,8 +7,8 @@ The rule, in three places:
 
 1. A foreign value becomes one line when it is put into a message, a row or a journal line:
    `visible` writes each character that acts, hides or breaks a line as an escape (`\x1b`), and
-   shortens the value, never the message, to 4,096 characters. `DeployError` does so with every
-   message, so that an error has only the line breaks that its author gave it.
+   shortens the value to 4,096 characters. `DeployError` does so with every line of a message, at
+   16,384, so that an error has only the line breaks that its author gave it.
 2. Each stream is guarded as a whole: `Lines` lets through nothing but printable characters and
    line breaks, and outside a terminal no command of a CI runner. `streams` puts it between every
    `print` (Invoke's and Python's own too) and standard output and error; `screen.console`

@@ -28,6 +28,15 @@ def no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(autouse=True)
+def no_cache_of_the_users(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A command in a test neither reads nor fills the cache of whoever runs the tests."""
+    for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path_factory.getbasetemp() / name.lower()))
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each control as often as CONTROLS says: `CONTROLS=20 pytest -k test_control_`."""
     times = int(os.environ.get("CONTROLS", "1"))

@@ -47,5 +47,5 @@ def run(
     frame.feed(ended.stdout)
     assert frame.exit_code == ended.returncode
     stdout, facts = frame.text()
-    stderr = ended.stderr.decode(errors="replace")
-    return CommandResult(text, ended.returncode, stdout, stderr, 0.0, facts)
+    stderr = frame.errors(ended.stderr.decode(errors="replace"))
+    return CommandResult(text, ended.returncode, stdout, stderr, 0.0, facts, *frame.start)

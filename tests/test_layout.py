@@ -22,6 +22,7 @@ PACKAGES = (
     "settings",
     "package.signatures",
     "package",
+    "package.cache",
     "aws.api",
     "aws",
     "hosts.probe",

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from deploy.checkup.refusals import Refusals
 from deploy.errors import BadInput
-from deploy.plan import candidate
+from deploy.package.cache.cached_opening import Folders
+from deploy.plan import candidate, choice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,11 +27,11 @@ def opened(environment: Environment, wanted: str | None, workspace: Path) -> tup
         names = ", ".join(app.name for app in apps)
         raise BadInput(f"--package is for one app: say which with --app ({names})")
     found: list[Opened] = []
-    refusals = Refusals()
+    refusals, kept = Refusals(), Folders.of_user()
     for app in apps:
         with refusals.noted():
-            path = candidate.choose(environment, app, wanted)
-            found.append(candidate.prepare(environment, app, path, workspace))
+            path = choice.choose(environment, app, wanted)
+            found.append(candidate.prepare(environment, app, path, workspace, kept))
     refusals.raise_all()
     return tuple(found)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deploy.errors import BadInput, nearest
+from deploy.errors import BadInput, nearest, reading
 from deploy.settings import load
 from deploy.settings.rollout import Batch
 from deploy.settings.scope import Scope
@@ -101,7 +101,7 @@ def as_typed(option: str, value: str | None) -> tuple[str, ...]:
 
 def seconds_of(text: str, option: str) -> float:
     """`90`, `90s`, `15m` or `2h` in seconds; BadInput for anything else."""
-    found = re.fullmatch(r"(\d+)([smh]?)", text.strip())
+    found = re.fullmatch(r"([0-9]{1,9})([smh]?)", text.strip())
     if not found:
         raise BadInput(f"{option} {text}: is no duration; write 90s, 15m or 2h")
     return float(int(found[1]) * SECONDS_IN[found[2]])
@@ -122,7 +122,8 @@ def split(names: str | None, option: str) -> tuple[str, ...]:
 
 def environment_of(file: Path, environment: str, app: str | None, batch: str | None) -> Environment:
     """The settings with the command line's `--app` and `--batch` over them."""
-    loaded = load.load(file, environment)
+    with reading(f"{file}: these settings", "write them in a simpler way"):
+        loaded = load.load(file, environment)
     if app is not None:
         loaded = _only_app(loaded, app)
     if batch is not None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from invoke import Program
 from invoke.exceptions import Exit, ParseError
 
+from deploy.foreign_text import visible
 from deploy.screen import streams
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
 USAGE_ERROR = 2
+MOST_IN_A_LINE = 2_000
 
 
 PARSING = ("parse_core", "parse_tasks", "parse_cleanup")
@@ -51,15 +53,21 @@ def _translated(body: Callable[..., None]) -> Callable[..., None]:
         try:
             body(typed, *words)
         except ParseError as error:
-            raise Exit(_message(typed, error), code=USAGE_ERROR) from error
+            raise Exit(_shortened(_message(typed, error)), code=USAGE_ERROR) from error
         except (ValueError, AttributeError) as error:  # of -T abc, and of --list-format=abc
-            raise Exit(_wrong(f"an option has a wrong value: {error}"), USAGE_ERROR) from error
+            said = _shortened(_wrong(f"an option has a wrong value: {error}"))
+            raise Exit(said, USAGE_ERROR) from error
         except Exit as error:
             if error.message and error.code == 1:
-                raise Exit(_wrong(error.message), USAGE_ERROR) from error
+                raise Exit(_shortened(_wrong(error.message)), USAGE_ERROR) from error
             raise
 
     return run
+
+
+def _shortened(message: str) -> str:
+    """The message; a line that repeats a long word, at most a screen of it."""
+    return "\n".join(visible(line, MOST_IN_A_LINE) for line in message.split("\n"))
 
 
 def _wrong(problem: str) -> str:

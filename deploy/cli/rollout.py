@@ -210,9 +210,11 @@ def merged(first: Report, back: Report) -> Report:
     went = {step.host.name for step in back.plan.steps}
     not_begun = {Outcome.WAITING, Outcome.LEFT_OUT}
     went &= {name for name, outcome in back.outcomes.items() if outcome not in not_begun}
+    # An earlier run had finished those that were current, or that failed in proving it.
+    finished = {Outcome.DONE, Outcome.PARTLY, Outcome.CURRENT, Outcome.WAITING}
     outcomes = dict(first.outcomes)
     for host in went:
-        if first.outcomes.get(host) in {Outcome.DONE, Outcome.PARTLY, Outcome.CURRENT}:
+        if first.outcomes.get(host) in finished:
             outcomes[host] = moved.get(back.outcomes[host], back.outcomes[host])
     all_failures: list[Failure] = [*first.failures, *back.failures]
     return replace(

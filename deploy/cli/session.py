@@ -167,10 +167,7 @@ class Session:
         return instances.has_ended(self._account, self.everyone[name].host.instance_id)
 
     def survey(self, *, settled: bool = False) -> Survey:
-        """Look at every host and group; settled: once no command of a deploy runs there.
-
-        Hosts that cannot be read are named in it.
-        """
+        """Look at every host and group; settled: once no command of a deploy runs there."""
         found = gather.gather(
             self.environment, self.remotes, self.balancer, self.groups, settled=settled
         )
@@ -206,6 +203,7 @@ class Session:
         refusals, problems = Refusals(), Problems()
         with refusals.noted():
             seen, problems = self.vetted(seen, join=join)
+            problems = vetting.with_programs(problems, opened, self.remotes, seen)
         together.refuse(self.environment, seen, refusals)
         fit = preflight.check(
             self.environment, seen, opened, self.scope, problems, is_default=is_default

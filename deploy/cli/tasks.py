@@ -8,12 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from invoke import Collection, Program, task
+from invoke import Collection, Config, Exit, Program, task
 from invoke.util import helpline
 
 from deploy import __version__
 from deploy.cli import invoke_patch
-from deploy.cli.invoke_patch import program
+from deploy.cli.invoke_patch import USAGE_ERROR, program
 from deploy.cli.options import CHANGING, EXAMPLES, SELECTING, command, loaded
 from deploy.screen import streams
 
@@ -143,6 +143,35 @@ namespace = Collection(
 )
 
 
+class NoFiles(Config):
+    """Invoke's configuration without its files and variables, which are not about deploys.
+
+    A damaged ~/.invoke.yaml, or INVOKE_RUN_WATCHERS=x, would end each command with a traceback.
+    """
+
+    def load_base_conf_files(self) -> None:
+        """Read none of /etc/invoke.yaml and ~/.invoke.yaml."""
+
+    def load_shell_env(self) -> None:
+        """Read none of the variables INVOKE_*."""
+
+    def load_runtime(self, merge: bool = True) -> None:
+        """Refuse a file of Invoke's that is named, which is no settings file."""
+        del merge
+        if vars(self).get("_runtime_path"):
+            raise Exit(
+                "-f/--config, and INVOKE_RUNTIME_CONFIG, are Invoke's; name the settings file "
+                "with --settings, after the command",
+                USAGE_ERROR,
+            )
+
+
 def main() -> None:
     """Run the console command `changeover`: the same commands, without a tasks.py."""
-    Program(namespace=namespace, name="Changeover", binary="changeover", version=__version__).run()
+    Program(
+        namespace=namespace,
+        name="Changeover",
+        binary="changeover",
+        version=__version__,
+        config_class=NoFiles,
+    ).run()

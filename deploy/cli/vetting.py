@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING
 from deploy.aws import other_groups
 from deploy.cli import scaling
 from deploy.errors import BadInput
+from deploy.hosts import programs
 from deploy.plan import exclusion, fitness
-from deploy.plan.description import MARGIN_SECONDS
+from deploy.plan.plan import MARGIN_SECONDS
 from deploy.recovery import longest_path
 from deploy.survey import foreign_targets, other_targets, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from deploy.aws.api.account import Account
     from deploy.aws.api.lifetime import Lifetime
     from deploy.hosts.ssh.remote import Remote
-    from deploy.plan.description import Groups
+    from deploy.plan.candidate import Opened
     from deploy.plan.exclusion import Problems
-    from deploy.plan.plan import Plan
+    from deploy.plan.plan import Groups, Plan
     from deploy.settings.environment import Environment
     from deploy.survey.facts import Survey
     from deploy.survey.other_targets import OtherTarget
@@ -59,6 +60,15 @@ def vetted(
         note = "other_groups: ignore: whether others send requests was not looked at"
         seen = replace(seen, notes=(*seen.notes, note))
     return seen, exclusion.joined(left, verdict.problems, *problems)
+
+
+def with_programs(
+    problems: Problems, opened: Iterable[Opened], remotes: Mapping[str, Remote], seen: Survey
+) -> Problems:
+    """The problems, and those of hosts that lack a program which a package's command needs."""
+    asked = {facts.host.name: remotes[facts.host.name] for facts in seen.hosts}
+    needs = {each.app.name: each.needs for each in opened}
+    return exclusion.joined(problems, programs.lacking(asked, needs))
 
 
 def _other_targets(

@@ -37,7 +37,9 @@ class Bundle:
     digest: of the release, over paths, executability and contents; unpacked: bytes of contents;
     files: each regular file; spans: by path, from which to which byte of the archive its members
     go; skeleton: where the folders and links end; links: how many; packed: the archive's bytes;
-    machines: which machines each program that was asked for is for, where it is an ELF file.
+    machines: which machines each program that was asked for is for, where it is an ELF file;
+    interpreters: what each of these needs to be started; windows_scripts: those that no shell here
+    can read.
     """
 
     def __init__(self, file: BinaryIO, package: str, limit: int) -> None:
@@ -45,6 +47,8 @@ class Bundle:
         self.files: list[File] = []
         self.spans: dict[str, tuple[int, int]] = {}
         self.machines: dict[str, frozenset[str]] = {}
+        self.interpreters: dict[str, tuple[str, ...]] = {}
+        self.windows_scripts: set[str] = set()
         self.skeleton = self.links = self.unpacked = 0
         self._packed = Packed(file)
         self._sharing: list[str] = []
@@ -100,9 +104,13 @@ class Bundle:
             program.is_program(contents.start) if entry.mode is None else bool(entry.mode & 0o111)
         )
         if is_marked:
-            program.refuse_carriage_return(contents.start, entry.path, self._package)
+            program.refuse_unstartable(contents.start, entry.path, self._package)
             if machines := program.machines(contents.start):
                 self.machines[entry.path] = machines
+            if interpreters := program.interpreters(contents.start):
+                self.interpreters[entry.path] = interpreters
+        if program.is_for_windows_shells(contents.start, entry.path):
+            self.windows_scripts.add(entry.path)
         self.unpacked += entry.size
         if self.unpacked > self._limit:
             raise too_big(self._package, entry.path, self._limit)

@@ -17,7 +17,7 @@ from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
-from deploy.errors import BadInput
+from deploy.errors import BadInput, reading
 from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ MOST_NAME_BYTES = 32 * 1024 * 1024
 
 _LONGEST_PART_BYTES = 255
 _SHOWN = 60
+_HOST_PROGRAM = re.compile(r"/usr/(?:[A-Za-z0-9._+-]+/)+[A-Za-z0-9._+-]+")
 _LONGEST_PATH_BYTES = 3_800  # Linux takes 4,096, of which a release's folder is a part
 
 
@@ -99,6 +100,13 @@ class Meter:
 @contextmanager
 def refusing(path: Path) -> Iterator[None]:
     """Turn whatever a broken or unreadable package makes the readers raise into BadInput."""
+    with reading(f"package {visible(path.name)}", "build or copy it again"), _foreseen(path):
+        yield
+
+
+@contextmanager
+def _foreseen(path: Path) -> Iterator[None]:
+    """Turn what the readers are known to raise into BadInput, with what to do about each."""
     try:
         yield
     except FileNotFoundError as error:
@@ -192,9 +200,18 @@ def check_link(entry: Entry, package: str) -> None:
     if not parts or parts[0] == "/" or up > entry.path.count("/") or ".." in parts[up:]:
         raise BadInput(
             f"package {package}: the link {entry.path!r} points to {entry.target!r}, outside of "
-            "the package's folder; pack the file itself, or link to a path below the folder",
+            "the package's folder; pack the file itself, or link to a path below the folder (to a "
+            "program under /usr only the command's own file may)",
         )
     normalise("/".join(parts[up:]), package)
+
+
+def is_host_program(target: str) -> bool:
+    """Whether a link's target is a program of the host's under /usr, as in a Python venv.
+
+    Such a link is kept only where the command is started by it; `check_link` refuses others.
+    """
+    return _HOST_PROGRAM.fullmatch(target) is not None and not {".", ".."} & set(target.split("/"))
 
 
 def too_big(package: str, path: str, limit: int) -> BadInput:

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import difflib
 import glob
 import os
 import stat
 import tempfile
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from deploy.errors import BadInput
-from deploy.package import readers, release
+from deploy.package import readers, release, runnable
 from deploy.package.archive import Bundle
-from deploy.package.entries import MOST_ENTRIES, Entry, Meter, Source, check_link, refusing, too_big
+from deploy.package.entries import (
+    MOST_ENTRIES,
+    Entry,
+    Meter,
+    Source,
+    check_link,
+    is_host_program,
+    refusing,
+    too_big,
+)
 from deploy.package.release import Release
+from deploy.settings.base import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from deploy.package.manifest import File
-
-_MOST_LINKS = 40
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,9 @@ class Package:
     files: relative paths of files and links; manifest: every regular file; links: how many.
     spans: by path, from which to which byte of the archive a file goes; before skeleton_bytes are
     folders and links. What is taken out of it by these is a tar.gz too, but for its end.
-    machines: the machines that its ELF programs are for, as `uname -m` calls them, by path.
+    machines: the machines that its ELF programs are for, as `uname -m` calls them, by path;
+    interpreters: what its programs need to be started, by path; windows_scripts: whose lines end
+    as Windows writes them.
     """
 
     path: Path
@@ -48,6 +57,8 @@ class Package:
     spans: dict[str, tuple[int, int]] = field(repr=False)
     skeleton_bytes: int
     machines: dict[str, frozenset[str]] = field(default_factory=dict)
+    interpreters: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    windows_scripts: frozenset[str] = frozenset()
 
 
 def choose(pattern: str, base: Path, name: str | None = None) -> Path:
@@ -58,11 +69,15 @@ def choose(pattern: str, base: Path, name: str | None = None) -> Path:
     """
     matches = _matching(base, pattern)
     if not matches:
-        there = _what_is_there((base / Path(pattern).expanduser()).parent)
+        there = _what_is_there((base / expanded(pattern)).parent)
         raise BadInput(f"package {pattern!r}: nothing in {base} matches; {there}")
     named = [(path, *parsed) for path in matches if (parsed := _parsed(path))]
     if not named:
         release.parse_name(matches[0].name)
+        raise BadInput(
+            f"package {pattern!r}: {matches[0].name} in {base} is no package; it must be a .zip, "
+            ".nupkg, .tar.gz, .tgz or a folder"
+        )
     wanted = [found for found in named if name is None or found[1] == name]
     names = sorted({found[1] for found in named})
     if not wanted:
@@ -93,7 +108,7 @@ def of_version(pattern: str, base: Path, version: str) -> list[Path]:
 
 def _matching(base: Path, pattern: str) -> list[Path]:
     """What a glob matches below `base`, whose own name is no pattern: it may hold brackets."""
-    wanted = Path(pattern).expanduser()
+    wanted = expanded(pattern)
     if (base / wanted).exists():
         return [base / wanted]
     return [base / found for found in sorted(glob.glob(str(wanted), root_dir=base))]  # noqa: PTH207 - it may be absolute
@@ -116,7 +131,8 @@ def open_package(
     with readers.reading(path, max_unpacked_bytes, workspace) as entries:
         contents = _checked(entries, path.name, max_unpacked_bytes)
         found = frozenset(entry.path for entry in contents.values() if entry.kind != stat.S_IFDIR)
-        marked = {_executable(wanted, contents, path.name) for wanted in executables(found)}
+        marked = {runnable.executable(wanted, contents, path.name) for wanted in executables(found)}
+        on_host = runnable.host_programs(contents, marked, path.name)
         part, partial = tempfile.mkstemp(dir=workspace, suffix=".part")
         try:
             with open(part, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
@@ -139,6 +155,8 @@ def open_package(
         spans=bundle.spans,
         skeleton_bytes=bundle.skeleton,
         machines=bundle.machines,
+        interpreters=bundle.interpreters | on_host,
+        windows_scripts=frozenset(bundle.windows_scripts),
     )
 
 
@@ -174,7 +192,7 @@ def _checked(entries: Iterable[Entry], package: str, limit: int) -> dict[str, En
             raise BadInput(
                 f"package {package}: {entry.path!r} is in it twice; build it again with one",
             )
-        if entry.kind == stat.S_IFLNK:
+        if entry.kind == stat.S_IFLNK and not is_host_program(entry.target):
             check_link(entry, package)
         meter.entry(entry.path, entry.target)
         contents[entry.path] = entry
@@ -219,25 +237,3 @@ def _imply_folders(contents: dict[str, Entry], package: str, meter: Meter) -> No
 
 def _implied_folder(path: str) -> Entry:
     return Entry(path, stat.S_IFDIR, None, 0, "", lambda: cast("Source", None))
-
-
-def _executable(wanted: str, contents: dict[str, Entry], package: str) -> str:
-    """Find the file that `wanted` names, through links; BadInput gives the nearest name."""
-    path = str(PurePosixPath(wanted))
-    for _ in range(_MOST_LINKS):
-        entry = contents.get(path)
-        if entry is None or entry.kind == stat.S_IFDIR:
-            break
-        if entry.kind == stat.S_IFREG:
-            return path
-        path = os.path.normpath(PurePosixPath(path).parent / entry.target)
-    files = [entry.path for entry in contents.values() if entry.kind == stat.S_IFREG]
-    folded = {file.lower(): file for file in files}
-    near = difflib.get_close_matches(wanted.lower(), folded, n=1, cutoff=0.5)
-    below = [file for file in files if PurePosixPath(file).name == PurePosixPath(wanted).name]
-    guess = (below or [folded[match] for match in near] or [""])[0]
-    hint = f"did you mean {guess!r}?" if guess else f"it holds {', '.join(sorted(files)[:3])}, …"
-    raise BadInput(
-        f"package {package}: the command's file {wanted!r} is not in it; {hint} "
-        "Correct `command` in the settings, or the build",
-    )

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import struct
+
 from deploy.errors import BadInput
 from deploy.foreign_text import visible
 
-HEAD_BYTES = 256
-"""As much as the kernel reads of a script's first line (BINPRM_BUF_SIZE), and of ELF's header."""
+HEAD_BYTES = 4096
+"""A page: the kernel reads 256 bytes of a script's first line (BINPRM_BUF_SIZE), and linkers write
+ELF's headers and the name of the loader before all else.
+"""
 
 _ELF, _SCRIPT = b"\x7fELF", b"#!"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# PE (with the DOS header that has 0x40 bytes at least) and Mach-O in either order, 32 and 64 bits.
+_OTHERS = {
+    "Windows": (b"MZ\x90\x00", b"MZ\x50\x00", b"MZ\x78\x00"),
+    "macOS": (
+        *(b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf"),
+        *(b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe"),
+    ),
+}
 _BYTE_ORDER_AT, _MACHINE = 5, slice(18, 20)
 _BIG_ENDIAN = 2
+_PT_INTERP, _MOST_HEADERS = 3, 64
 # e_machine (elf.h) as `uname -m` calls the machines on which such a program runs.
 _MACHINES = {
     3: frozenset({"i386", "i486", "i586", "i686", "x86_64"}),
@@ -39,13 +53,78 @@ def machines(start: bytes) -> frozenset[str]:
     )
 
 
-def refuse_carriage_return(start: bytes, path: str, package: str) -> None:
-    """Refuse a script whose first line ends as Windows writes it: no kernel finds that program."""
+def is_for_windows_shells(start: bytes, path: str) -> bool:
+    """Whether a script's lines end as Windows writes them, which a shell takes for its words."""
     line = start.partition(b"\n")[0]
+    return line.endswith(b"\r") and (line.startswith(_SCRIPT) or path.endswith(".sh"))
+
+
+def interpreters(start: bytes) -> tuple[str, ...]:
+    """The programs that a file needs to be started: absolute paths, or names that `env` looks for.
+
+    Of a script its first line's, and what that has `env` start; of an ELF file its loader. None
+    where it is not known.
+    """
+    if start.startswith(_ELF):
+        loader = _loader(start)
+        return (loader,) if loader.startswith("/") else ()
+    line = start.partition(b"\n")[0]
+    if not line.startswith(_SCRIPT):
+        return ()
+    words = line.removeprefix(_SCRIPT).decode(errors="replace").split()
+    if not words or "\ufffd" in "".join(words):
+        return ()
+    program, rest = words[0], words[1:]
+    if program.rpartition("/")[2] == "env":
+        rest = [word for word in rest if word not in {"-S", "--split-string"} and "=" not in word]
+        if rest and not rest[0].startswith("-"):
+            return program, rest[0]
+    return (program,)
+
+
+def _loader(start: bytes) -> str:
+    """The path in the ELF program header PT_INTERP (elf(5)); empty where there is none."""
+    order = ">" if start[_BYTE_ORDER_AT : _BYTE_ORDER_AT + 1] == bytes([_BIG_ENDIAN]) else "<"
+    is_64 = start[4:5] == b"\x02"
+    try:
+        (table,) = struct.unpack_from(
+            f"{order}Q" if is_64 else f"{order}I", start, 32 if is_64 else 28
+        )
+        size, count = struct.unpack_from(f"{order}HH", start, 54 if is_64 else 42)
+        for at in range(table, table + size * min(count, _MOST_HEADERS), size or 1):
+            (kind,) = struct.unpack_from(f"{order}I", start, at)
+            if kind == _PT_INTERP:
+                form = f"{order}Q16xQ" if is_64 else f"{order}I8xI"
+                place, length = struct.unpack_from(form, start, at + (8 if is_64 else 4))
+                name = start[place : place + length]
+                return name.partition(b"\0")[0].decode() if len(name) == length else ""
+    except (struct.error, UnicodeDecodeError):
+        pass
+    return ""
+
+
+def refuse_unstartable(start: bytes, path: str, package: str) -> None:
+    """Refuse a program that no Linux host can start, by what stands at its beginning.
+
+    A script's first line as Windows writes it, with a carriage return or behind a byte-order mark:
+    no kernel finds that program. A program for Windows or macOS.
+    """
+    line = start.removeprefix(_BYTE_ORDER_MARK).partition(b"\n")[0]
+    trouble = ""
     if line.startswith(_SCRIPT) and line.endswith(b"\r"):
-        found = visible(line[:-1].decode(errors="replace"))
+        trouble = "and a carriage return"
+    elif line.startswith(_SCRIPT) and start.startswith(_BYTE_ORDER_MARK):
+        trouble = "behind a byte-order mark"
+    if trouble:
+        found = visible(line.rstrip(b"\r").decode(errors="replace"))
         raise BadInput(
-            f"package {package}: {path!r} begins with {found!r} and a carriage return, so no host "
-            "can start it; write the file with Unix line ends (in .gitattributes: "
-            f"{path.rpartition('/')[2]} text eol=lf)"
+            f"package {package}: {path!r} begins with {found!r} {trouble}, so no host can start "
+            "it; write the file as UTF-8 without a mark and with Unix line ends (in "
+            f".gitattributes: {path.rpartition('/')[2]} text eol=lf)"
+        )
+    system = next((name for name, marks in _OTHERS.items() if start.startswith(marks)), "")
+    if system:
+        raise BadInput(
+            f"package {package}: {path!r} is a program for {system}, and hosts run Linux; build it "
+            "for them, for example with dotnet publish -r linux-x64"
         )

@@ -56,6 +56,10 @@ def reading(path: Path, max_unpacked_bytes: int, workspace: Path) -> Iterator[It
     lower = path.name.lower()
     meter = Meter(path.name)
     with refusing(path):
+        if path.exists() and not (path.is_dir() or path.is_file()):
+            raise BadInput(  # a pipe would be waited for
+                f"package {path.name}: it is a device, a pipe or a socket; name a file or a folder"
+            )
         if path.is_dir():
             yield folder.entries(path, meter)
         elif lower.endswith((".zip", ".nupkg")):

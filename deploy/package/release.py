@@ -22,13 +22,21 @@ _NAME_AND_VERSION = re.compile(
 # Five numbers in a row are one more than a version has; a framework may stand before the version.
 _NUMBERS = re.compile(r".*\.[0-9]+")
 _FRAMEWORK = re.compile(
-    r"(?P<name>.*?)[._-](?:net(?P<plain>[0-9]+)|(?:netstandard|netcoreapp)[0-9]+)"
+    r"(?P<name>.*?)[._-](?:net(?P<plain>[0-9]+)|(?:netstandard|netcoreapp)[0-9]+)", re.IGNORECASE
 )
 _SWALLOWED = re.compile(r"(?P<name>.*?)(?P<joint>[-_][0-9]+|[._-]v[0-9]+)", re.IGNORECASE)
 
-# A commit or a date in place of a version.
+# A commit, a date or a count of seconds in place of a version, as `git describe`, `date` and CI
+# write them; what stands behind it says nothing more.
 _BUILD = re.compile(
-    r"(?P<name>[A-Za-z_][A-Za-z0-9_-]*)[._-](?:(?=[a-f]*[0-9])[0-9a-f]{7,40}|20[0-9]{6}([.T_-]?[0-9]{4,6})?)"
+    r"(?P<name>[A-Za-z_][A-Za-z0-9_.-]*?)[._-]v?(?:"
+    r"g?(?=[a-f]*[0-9])[0-9a-f]{7,40}|20[0-9]{6}(?:[0-9]{4}|[0-9]{6})?"
+    r"|20[0-9]{2}[._-][0-9]{1,2}[._-][0-9]{1,2}"
+    r")(?:[._T-].*)?",
+    re.IGNORECASE,
+)
+_DESCRIBED = re.compile(
+    r"(?P<name>[A-Za-z_][A-Za-z_.-]*?)[._-]?v?(?P<version>[0-9]+(?:\.[0-9]+){1,3})(?:-.*)?"
 )
 
 VersionKey = tuple[tuple[int, ...], tuple[int, tuple[tuple[int, int, str], ...]]]
@@ -123,13 +131,17 @@ def _identifier_key(word: str) -> tuple[int, int, str]:
 
 
 def _right_name(file_name: str, base: str) -> str:
+    """A name that is accepted, as near to this one as can be said."""
     suffix = file_name[len(base) :] or ".zip"
-    build = _BUILD.fullmatch(base)
-    if build:
+    guess = _DESCRIBED.fullmatch(base)
+    build = None if guess else _BUILD.fullmatch(base)
+    if build and not _is_unclear(build["name"]):
         return f"{build['name']}.2026.1128.1412+5f4fec3{suffix}"
-    guess = re.fullmatch(
-        r"(?P<name>[A-Za-z_][A-Za-z_.-]*?)[._-]?v?(?P<version>[0-9]+(\.[0-9]+)+)", base
-    )
-    if guess is None:
+    if guess is None or _is_unclear(guess["name"]) or _FRAMEWORK.match(base):
         return f"web.1.2.3{suffix}"
     return f"{guess['name']}.{guess['version']}{suffix}"
+
+
+def _is_unclear(name: str) -> bool:
+    """Whether a name ends as a version or a framework does, so that none may follow."""
+    return any(each.fullmatch(name) for each in (_NUMBERS, _FRAMEWORK, _SWALLOWED))

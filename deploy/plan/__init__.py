@@ -2,5 +2,5 @@
 
 candidate, staging -> assembly (order, host_steps -> host_plan) -> plan
 preflight -> fitness, exclusion: what is refused, and which hosts are left out
-capacity, advice, description: what is allowed, warned of, and said in a plan's first lines
+capacity, advice: what is allowed, and warned of
 """

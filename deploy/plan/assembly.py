@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deploy.plan import advice, capacity, description, host_steps, order
+from deploy.plan import advice, capacity, host_steps, order
 from deploy.plan.capacity import InService
 from deploy.plan.host_plan import Goal, HostPlan, out_at_once
-from deploy.plan.plan import Plan
+from deploy.plan.plan import Plan, title, waiting_seconds
 from deploy.plan.staging import is_current, staged
 from deploy.steps.rehearsal import RehearseRelease
 from deploy.survey import check, foreign_targets
@@ -112,15 +112,17 @@ def assemble(
     allow_downtime: bool = False,
     warned: tuple[str, ...] = (),
     first: tuple[HostPlan, ...] = (),
+    moves: tuple[HostPlan, ...] = (),
     only: tuple[tuple[HostPlan, ...], ...] = (),
     returns: bool = False,
 ) -> Plan:
     """The plan that takes hosts to their goals (by host name), batch by batch.
 
     purpose: the verb for the title, and the release of each app; first: host plans that go before
-    all others, together, since they take nothing out; only: batches in place of those to the
-    goals; returns: whether hosts that are out, and go where they were, go together before the
-    others. Raises BadInput for a plan that would leave less in service than the policy wants.
+    all others, together, since they take nothing out; moves: those that go together once slots that
+    were left beside others are ended, and take nothing out either; only: batches in place of those
+    to the goals; returns: whether hosts that are out, and go where they were, go together before
+    the others. Raises BadInput for a plan that would leave less in service than the policy wants.
     """
     rollout = environment.rollout
     out, goals = order.out_apart(goals) if returns else ({}, goals)
@@ -151,7 +153,7 @@ def assemble(
         for facts in survey.hosts
         if (host_plan := _ended(facts.host, environment, survey))
     )
-    batches = only or tuple(batch for batch in (first, then, ended, early, *cut) if batch)
+    batches = only or tuple(batch for batch in (first, then, ended, moves, early, *cut) if batch)
     # A window is for hosts that leave the load balancer: what goes before them takes nothing out.
     window = rollout.window if only or cut else None
     together = [*batches[:-1], *order.windows(batches[-1], window)] if batches else []
@@ -170,7 +172,7 @@ def assemble(
     return Plan(
         environment=environment.name,
         verb=verb,
-        title=description.title(verb, releases, environment, len(survey.hosts)),
+        title=title(verb, releases, environment, len(survey.hosts)),
         releases=releases,
         hosts=tuple(facts.host for facts in survey.hosts),
         staging=staging,
@@ -180,7 +182,7 @@ def assemble(
             *advice.warnings(environment, apps, survey),
             *warned,
         ),
-        seconds=description.seconds(batches, survey.groups, window),
+        seconds=waiting_seconds(batches, survey.groups, window),
         minimums=tuple(
             {}
             if allow_downtime

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import fnmatch
 import shlex
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
-from deploy.package import opening, verification
+from deploy.package import runnable, verification
+from deploy.package.cache import cached_opening
+from deploy.package.cache.cached_opening import NOWHERE
 from deploy.package.release import parse_name
 from deploy.unit import lint, rendering, spec, start_trial
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from deploy.package.cache.cached_opening import Folders
     from deploy.package.opening import Package
     from deploy.settings.app import App, AppInSlot
     from deploy.settings.environment import Environment
@@ -35,6 +38,17 @@ class Opened:
     app: App
     package: Package
     words: tuple[str, ...]
+
+    @property
+    def needs(self) -> dict[str, str]:
+        """The programs that each host must have, and for what; unknown with an own template."""
+        if self.app.template:
+            return {}
+        has_own_path = "PATH" in self.app.environment or self.app.environment_file is not None
+        found = runnable.on_host(self.app.name, self.words, self.package, has_own_path=has_own_path)
+        check = [word for word in self.app.health.words[:1] if word not in self.package.files]
+        bare = {word: "health: command:" for word in check if "/" not in word or word[0] == "/"}
+        return bare | found
 
 
 @dataclass(frozen=True)
@@ -59,43 +73,12 @@ class Offer:
         return self.units[at.host.name, at.app.port]
 
 
-def choose(environment: Environment, app: App, wanted: str | None) -> Path:
-    """The package to deploy: a path, a version, or else the newest that `package:` matches.
-
-    Raises BadInput when nothing matches or two tie.
-    """
-    if wanted is None:
-        return opening.choose(app.package, environment.root)
-    for path in (Path(wanted).expanduser(), environment.path(wanted)):
-        if path.exists():
-            _refuse_anothers(environment, app, path, wanted)
-            return path.resolve()
-    if "/" not in wanted and wanted[:1].isdigit():
-        found = opening.of_version(app.package, environment.root, wanted)
-        if len(found) == 1:
-            return found[0]
-        state = "several packages have" if found else "no package has"
-        raise BadInput(
-            f"--package {wanted}: {state} this version among {app.package}; give a path instead"
-        )
-    raise BadInput(f"--package {wanted}: no such file or folder; {app.package} is where builds go")
-
-
-def _refuse_anothers(environment: Environment, app: App, path: Path, wanted: str) -> None:
-    """Refuse a package that is named for another app, unless `package:` matches it."""
-    name = parse_name(path.name)[0].lower()
-    others = [each.name for each in (*environment.apps, *environment.other_apps)]
-    owner = next((other for other in others if other.lower() == name), app.name)
-    if owner == app.name or fnmatch.fnmatch(path.name, PurePath(app.package).name):
-        return
-    raise BadInput(
-        f"--package {wanted}: it is named for the app {owner}, and this is {app.name}: deploy it "
-        f"with --app {owner}; if it is meant for {app.name}, let its `package:` match {path.name}"
-    )
-
-
-def prepare(environment: Environment, app: App, path: Path, workspace: Path) -> Opened:
+def prepare(
+    environment: Environment, app: App, path: Path, workspace: Path, folders: Folders = NOWHERE
+) -> Opened:
     """Verify and open the package at `path` for the app, its archive written into `workspace`.
+
+    folders: where an earlier command may have kept what it made of the same bytes.
 
     Raises BadInput for a package that is not what `verify:` asks for, or for one or a command
     that cannot be run.
@@ -110,11 +93,12 @@ def prepare(environment: Environment, app: App, path: Path, workspace: Path) -> 
 
     rules = environment.verification(app)
     with verification.verified(path, rules, environment.path, workspace) as safe:
-        opened = opening.open_package(
+        opened = cached_opening.open_package(
             safe,
             executables=executables,
             max_unpacked_bytes=app.max_unpacked_mb * MEBIBYTE,
             workspace=workspace,
+            folders=folders,
         )
     opened = replace(opened, path=path)
     words = _words(app, path, opened.files)
@@ -125,7 +109,10 @@ def prepare(environment: Environment, app: App, path: Path, workspace: Path) -> 
                 "files, or a program on the host's PATH"
             )
     first = words[0].removeprefix("./")
-    return Opened(app, opened, (first, *words[1:]) if first in opened.files else words)
+    words = (first, *words[1:]) if first in opened.files else words
+    if not app.template:  # which may start it in another folder
+        runnable.refuse_missing(app.name, words, opened)
+    return Opened(app, opened, words)
 
 
 def offer(environment: Environment, opened: Opened, survey: Survey) -> Offer:

@@ -101,6 +101,11 @@ class HostPlan:
         """Those of the batch and those after it."""
         return (*self.steps, *self.after)
 
+    @property
+    def moves(self) -> bool:
+        """Whether it starts a release anew, in the app's other slot for instance."""
+        return any(isinstance(step, SwitchRelease) for step in self.steps)
+
     def switches(self, app: App) -> bool:
         """Whether the app is out of service while the host plan is worked."""
         return app.name not in self.surged and any(

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy.plan.description import waits
+from deploy.plan.plan import waits
 from deploy.recovery import failed_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from deploy.plan.description import Groups
     from deploy.plan.host_plan import HostPlan
+    from deploy.plan.plan import Groups
     from deploy.steps.base import Step
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deploy.aws.targets import State
+from deploy.aws.targets import GONE, State
 from deploy.hosts.notes import Note
 from deploy.hosts.records import Kind
+from deploy.plan import host_steps
+from deploy.plan.host_plan import Goal, HostPlan
 from deploy.recovery import shared_target
 from deploy.recovery.history import Past
 from deploy.steps.answers import ProvePrevious, ProveRevived
@@ -14,6 +17,7 @@ from deploy.steps.records import ForgetOut, RecordDeployed
 from deploy.steps.target import WaitHealthy
 from deploy.steps.unit import RetireUnit, ReviveUnit
 from deploy.steps.verify import ProveRelease
+from deploy.survey.app_on_host import AppOnHost, SlotOnHost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +26,6 @@ if TYPE_CHECKING:
     from deploy.plan.plan import Plan
     from deploy.settings.environment import Environment
     from deploy.steps.base import Step
-    from deploy.survey.app_on_host import AppOnHost, SlotOnHost
     from deploy.survey.check import Check
     from deploy.survey.facts import Survey
     from deploy.survey.slot import Slot
@@ -84,6 +87,46 @@ def restored(
 def _was_out(slot: Slot) -> bool:
     """Whether a readable note says that we took the target out."""
     return Note.parse(slot.out) is not None
+
+
+def aside(on: AppOnHost, environment: Environment) -> tuple[Goal, AppOnHost] | None:
+    """By surge, what first takes a release from the previous unit's port to the app's other slot.
+
+    So the previous unit can start beside it, and capacity does not drop. Returns the goal, and the
+    app as it is afterwards; None where the release has to make way at once: by rolling, where it
+    is not healthy, where it is on the other port already, or where that slot cannot take it.
+    """
+    last, spare = on.slot.deployed, on.spare
+    if spare is None or last is None or last.is_previous or not on.is_first:
+        return None
+    serves = on.is_healthy and on.slot.runs_deployed
+    if not (serves and spare.slot.can_run(last) and host_steps.surges(on, environment)):
+        return None
+    health = {each.group.arn: each.health for each in on.memberships}
+    then = AppOnHost(
+        on.host,
+        spare.app,
+        replace(on.slot, kept=spare.slot.kept),
+        tuple(each._replace(health=health[each.group.arn]) for each in spare.memberships),
+        spare=SlotOnHost(
+            on.host,
+            on.app,
+            replace(spare.slot, kept=on.slot.kept),
+            tuple(each._replace(health=GONE) for each in on.memberships),
+        ),
+        has_partner_out=on.has_partner_out,
+    )
+    return Goal(on, last.release, last.unit_digest, is_new=False), then
+
+
+def moved(goals: Sequence[Goal], environment: Environment) -> HostPlan:
+    """The host plan to the goals of `aside`: what was deployed is recorded already."""
+    laid = host_steps.laid(goals, environment)
+    steps = tuple(
+        ForgetOut(step.host, step.app) if isinstance(step, RecordDeployed) else step
+        for step in laid.steps
+    )
+    return replace(laid, steps=steps)
 
 
 def is_adoption(plan: Plan) -> bool:

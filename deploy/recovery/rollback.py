@@ -10,7 +10,7 @@ from deploy.folding import short
 from deploy.hosts.records import Kind
 from deploy.plan import assembly, exclusion, fitness, host_steps
 from deploy.plan.host_plan import Goal, HostPlan
-from deploy.recovery import newest_run, stored_units
+from deploy.recovery import newest_run, previous_unit, stored_units
 from deploy.recovery.history import Past
 from deploy.settings.scope import Scope
 from deploy.steps.answers import ProveStillPrevious
@@ -143,8 +143,10 @@ def back(
     """
     goals: dict[str, tuple[Goal, ...]] = {}
     staging: list[HostPlan] = []
+    moves: list[HostPlan] = []
     for facts in survey.hosts:
         due: list[Goal] = []
+        aside: list[Goal] = []
         steps: list[Step] = []
         for app in environment.asked_apps:
             record = wanted[app.name].get(facts.host.name)
@@ -157,6 +159,9 @@ def back(
                 continue
             left = "" if slot.runs_previous else slot.running_release or slot.link
             failed_release = left if left != record.release else ""
+            if record.is_previous and (moved := previous_unit.aside(on, environment)):
+                move, on = moved
+                aside.append(move)
             at = host_steps.landing(on, environment)
             stage = stored_units.staged(at, record, facts.systemd)
             steps += [stage] if stage else []
@@ -164,6 +169,8 @@ def back(
             wanted_now = (record.release, digest)
             due.append(Goal(on, *wanted_now, failed_release, Kind.ROLLBACK, is_new=False))
         goals[facts.host.name] = tuple(due)
+        if aside:
+            moves.append(previous_unit.moved(aside, environment))
         if steps:
             staging.append(HostPlan(facts.host, tuple(steps)))
     releases = {
@@ -180,6 +187,7 @@ def back(
         survey,
         allow_downtime=allow_downtime,
         warned=warned,
+        moves=tuple(moves),
     )
 
 

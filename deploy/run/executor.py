@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import DeployError, as_deploy_error
 from deploy.events.event import BatchBegan, Event, HostSaid
-from deploy.plan.description import MARGIN_SECONDS
+from deploy.plan.plan import MARGIN_SECONDS
 from deploy.recovery import longest_path
 from deploy.run import as_events
 from deploy.run.capacity_gate import CapacityGate
@@ -224,7 +224,7 @@ class Execution:
         if self._last[host_plan.host.name] is not host_plan:
             self._runner.empty(host_plan)
             outcome = Outcome.LEFT if self.is_lost else self._progress.reached(host_plan.host)
-            if outcome is not Outcome.BACK:
+            if outcome is not Outcome.BACK or host_plan.moves:
                 self._runner.ended(host_plan.host.name, outcome)
         elif host_plan.after:
             self._progress.ended(host_plan.host.name, Outcome.DONE)

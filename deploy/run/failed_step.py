@@ -9,8 +9,10 @@ from deploy.errors import CommandFailed, DeployError, LockLost, TakenOut, Unfit
 from deploy.foreign_text import visible
 from deploy.hosts.scripts import service
 from deploy.run.report import Failure
+from deploy.steps.answers import ProvePrevious, ProveRevived
 from deploy.steps.base import Phase
 from deploy.steps.fleet import Stopped
+from deploy.steps.unit import ReviveUnit
 
 if TYPE_CHECKING:
     from deploy.aws.inventory import Host
@@ -21,8 +23,14 @@ JOURNAL_LINES = 8
 
 
 def journal(fleet: Fleet, step: Step) -> tuple[str, ...]:
-    """Return the last lines of a failed step's unit; none if the host does not answer."""
-    script = service.journal(step.app.unit_name, JOURNAL_LINES)
+    """Return the last lines of a failed step's unit; none if the host does not answer.
+
+    That is the previous unit where that was started again or proven.
+    """
+    unit = step.app.unit_name
+    if isinstance(step, ReviveUnit | ProveRevived | ProvePrevious):
+        unit = step.unit_name
+    script = service.journal(unit, JOURNAL_LINES)
     try:
         return tuple(map(visible, fleet.remote(step.host).ask(script)))
     except DeployError:

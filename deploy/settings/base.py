@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
@@ -14,6 +15,7 @@ from pydantic import (
     field_validator,
 )
 
+from deploy.errors import BadInput
 from deploy.unit import command
 from deploy.unit.syntax import is_control
 
@@ -52,3 +54,21 @@ def _refuse_controls(value: object) -> None:
     for each in value if isinstance(value, (list, tuple)) else (value,):
         if isinstance(each, str) and any(map(is_control, each)):
             raise ValueError(f"must not hold a control character, as {each!r} does")
+
+
+def expanded(text: str) -> Path:
+    """A path as a user writes it; BadInput for `~name` of no user, whose home is not known."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise BadInput(
+            f"{text}: there is no user whose home that would be; write the path in full"
+        ) from error
+
+
+def resolved(path: Path) -> Path:
+    """A path without links; BadInput where one leads back to itself, or where it is none."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise BadInput(f"{path}: no path that leads anywhere: {error}") from error

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - pydantic reads it
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, StringConstraints, Tag, field_validator, model_validator
 
 from deploy.settings import endpoint
 from deploy.settings.app import App  # noqa: TC001 - pydantic reads it
-from deploy.settings.base import Port, Seconds, Strict, Words
+from deploy.settings.base import Port, Seconds, Strict, Words, expanded, resolved
 from deploy.settings.rollout import Rollout
 from deploy.settings.verify import Verify
 
@@ -231,4 +231,4 @@ class Environment(Strict):
 
     def path(self, text: str) -> Path:
         """A path of the settings: `~` is home, a relative one starts at the settings file."""
-        return (self.root / Path(text).expanduser()).resolve()
+        return resolved(self.root / expanded(text))

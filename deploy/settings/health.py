@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, field_validator
 from deploy.errors import BadInput
 from deploy.settings import success_codes
 from deploy.settings.base import Strict
+from deploy.unit import command
 from deploy.unit.syntax import is_control
 
 COMMAND_SECONDS = 5.0
@@ -55,7 +56,9 @@ class Health(Strict):
             raise ValueError("is empty; leave it out, or name the program")
         if any(map(is_control, text or "")):
             raise ValueError("must not hold a control character; write a program for it")
-        return text
+        if "{port}" in (text or ""):
+            raise ValueError("holds {port}, and a worker (`target_group: none`) has none")
+        return text if text is None else command.checked(text)
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from deploy.errors import BadInput, nearest
 from deploy.settings import explain, ownership, yaml_document
 from deploy.settings.app import App
-from deploy.settings.base import GIVEN, Strict
+from deploy.settings.base import GIVEN, Strict, expanded, resolved
 from deploy.settings.environment import BY_NAME, BY_TAGS, Aws, Environment, Hosts, Ssh
 from deploy.settings.health import Health
 from deploy.settings.rollout import Rollout
@@ -18,6 +18,8 @@ from deploy.settings.verify import Verify
 from deploy.settings.yaml_document import Document
 
 NAME = "fabric.yaml"
+MOST_PROBLEMS = 20
+"""How many a message lists: a screen full."""
 GROUP_KEYS = {"target_group", "target_groups"}
 
 LEAST = (
@@ -45,8 +47,13 @@ def find(typed: str | None) -> Path:
     could have written.
     """
     if typed is not None:
-        return Path(typed).expanduser()
-    here = Path.cwd()
+        return expanded(typed)
+    try:
+        here = Path.cwd()
+    except OSError as error:
+        raise BadInput(
+            f"this folder is gone ({error.strerror}); change to your project's folder"
+        ) from error
     for depth, folder in enumerate((here, *here.parents)):
         if (folder / NAME).is_file():
             relative = Path(*[".."] * depth, NAME)
@@ -89,8 +96,9 @@ def load(path: Path, environment: str) -> Environment:
         for key in sorted(GIVEN & set(chosen.values))
     ]
     merged = _apps(section.below("apps"), chosen, environment)
-    fabric = {key: value for key, value in whole.values.items() if key != "deploy"}
-    values = merged.values | {"name": environment, "root": path.parent.resolve(), "fabric": fabric}
+    # An empty key is one that is left out.
+    fabric = {k: value for k, value in whole.values.items() if k != "deploy" and value is not None}
+    values = merged.values | {"name": environment, "root": resolved(path.parent), "fabric": fabric}
     values["apps"] = [{"name": name} | app for name, app in merged.values["apps"].items()]
     try:
         loaded = Environment.model_validate(values)
@@ -110,7 +118,7 @@ def _included(chosen: Document, root: Path, environment: str) -> Document:
     place = f"{chosen.place(('from',))}: {environment}: from"
     if not isinstance(name, str):
         raise BadInput(f"{place}: must be the path of a YAML file")
-    file = root / Path(name).expanduser()
+    file = root / expanded(name)
     if not file.exists():
         lab = "; the lab is not running: start it with `inv lab.up`" if ".lab/" in name else ""
         raise BadInput(f"{place}: {name} does not exist{lab}")
@@ -190,6 +198,8 @@ def _explain(
         line = f"{place}: {environment}: {key}: {problem}"
         if line not in lines:
             lines.append(line)
+    if more := len(lines[MOST_PROBLEMS:]):
+        lines[MOST_PROBLEMS:] = [f"… and {more:,} more problems; correct these first"]
     return lines
 
 

@@ -6,6 +6,8 @@ FABRIC_* variables into ours, and drop a duplicate key without a word.
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +15,19 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
 
 from deploy.errors import BadInput
+from deploy.errors import reading as guarded
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 Location = tuple[str | int, ...]
 
+_UNLIKE_JSON = re.compile("[\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 MOST_VALUES, MOST_LEVELS = 50_000, 50
+LARGEST_NUMBER = 10**18
 
 
 @dataclass(frozen=True)
@@ -79,13 +85,24 @@ def read(path: Path) -> Document:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise BadInput(f"{path} does not exist") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read: {error}") from error
+    with guarded(f"{path.name}: this YAML", "write it in a simpler way"):
+        return _parsed(path, text)
+
+
+def _parsed(path: Path, text: str) -> Document:
     try:
-        loaded = YAML(typ="rt").load(text)
+        loaded = YAML(typ="rt").load(_as_yaml(text))
     except (RecursionError, ValueError) as error:
         problem = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise BadInput(f"{path.name}: no valid YAML: {problem}") from error
+    except ReaderError as error:
+        number = text.count("\n", 0, error.position) + 1
+        raise BadInput(
+            f"{path.name}:{number}: no valid YAML: the character U+{error.character:04X} is not "
+            "allowed; remove it, or write it as an escape in double quotes"
+        ) from error
     except DuplicateKeyError as error:
         problem = (error.problem or "a key stands twice").split(" with value")[0]
         raise BadInput(f"{_mark(path, error)}: {problem}; keep one of the two") from error
@@ -100,6 +117,21 @@ def read(path: Path) -> Document:
     places: dict[Location, str] = {(): f"{path.name}:1"}
     values = _plain(loaded, (), path.name, places)
     return Document(values, places)
+
+
+def _as_yaml(text: str) -> str:
+    """The text; of JSON, with those characters escaped that are no part of a line in YAML.
+
+    JSON has them in strings as they are, and is no part of YAML there (RFC 8259, 7; YAML 1.2.2,
+    5.4 and 5.7): they would be refused, or silently become a space.
+    """
+    if not _UNLIKE_JSON.search(text):
+        return text
+    try:
+        json.loads(text)
+    except ValueError:
+        return text
+    return _UNLIKE_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _mark(path: Path, error: MarkedYAMLError) -> str:
@@ -119,20 +151,29 @@ def _plain(node: Any, at: Location, file: str, places: dict[Location, str]) -> A
         )
     if isinstance(node, CommentedMap):
         for key in node:
-            line = node.lc.data[key][0] if key in node.lc.data else node.lc.line
-            places[(*at, _text(str(key), f"{file}:{line + 1}"))] = f"{file}:{line + 1}"
+            place = _place(node, key, file)
+            places[(*at, _text(str(key), place))] = place
         return {
             _text(str(key), file): _plain(node[key], (*at, _text(str(key), file)), file, places)
             for key in node
         }
     if isinstance(node, CommentedSeq):
         for index in range(len(node)):
-            places[(*at, index)] = f"{file}:{node.lc.data[index][0] + 1}"
+            places[(*at, index)] = _place(node, index, file)
         return [_plain(item, (*at, index), file, places) for index, item in enumerate(node)]
     for kind in (bool, int, float):
         if isinstance(node, kind):
+            if kind is int and abs(node) > LARGEST_NUMBER:  # Python does not even show some
+                raise BadInput(f"{_near(at, places)}: a number of more than 18 digits")
             return kind(node)
     return _text(str(node), _near(at, places)) if isinstance(node, str) else node
+
+
+def _place(node: CommentedMap | CommentedSeq, key: Any, file: str) -> str:
+    """`file:line` of an entry; of what it is in, where ruamel does not know that of an entry."""
+    lines = node.lc.data or {}
+    line = lines[key][0] if key in lines else node.lc.line
+    return f"{file}:{(line or 0) + 1}"
 
 
 def _near(at: Location, places: dict[Location, str]) -> str:

@@ -10,6 +10,7 @@ from deploy.errors import BalancerError, RemoteError, Unreachable
 from deploy.hosts.scripts import connections
 from deploy.steps.base import OnHost, Phase, Timed
 from deploy.steps.fleet import Moment, Stopped
+from deploy.steps.quiet_drain import had_no_request
 from deploy.steps.senders import Senders
 
 if TYPE_CHECKING:
@@ -31,9 +32,7 @@ LEAST_WATCHED_SECONDS = 5.0
 """How long at least, unless load balancers need less to hear of a deregistration."""
 UNSEEN = "its connections cannot be seen, nor whether requests still arrive"
 LEAST_LOOKS = 5
-"""How often a port that never gets quiet is looked at after its floor; the last two looks are too
-short to show what has ended.
-"""
+"""How often a busy port is looked at after its floor; the last two looks show no ended ones."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,9 @@ class WaitDrained(Timed):
         not show when it is over (ALB guide, deregistration delay). Raises Stopped when the
         operator wants an end.
         """
+        if not self.stops_service and had_no_request(fleet, self):
+            refuse_returned(fleet, self, fleet.clock.monotonic())
+            return
         now, moment = fleet.clock.monotonic(), Moment.DEREGISTERED
         began = now if self.is_out else fleet.marked(self.host, self.app, moment)
         first = began + (0 if self.is_out else fleet.propagation_seconds)

@@ -35,7 +35,9 @@ class Moment(enum.Enum):
     """What one step did that a later step of the same host and unit counts from."""
 
     DEREGISTERED = "deregistered"
+    ASKED = "a registration was asked for"
     REGISTERED = "registered"
+    UNSERVED = "seen to have had no request"
     HEALTHY = "healthy"
     SEEN_OUT = "seen out"
     LAST_REQUEST = "last request"
@@ -192,6 +194,20 @@ class Fleet:
         if known and len(known) == len(read):
             self.moments.setdefault((host.name, app.unit_name, Moment.SEEN_OUT), max(known))
 
+    def is_exposed(self, host: Host, app: AppInSlot) -> bool:
+        """Whether one of the slot's groups may send requests to targets that are not healthy.
+
+        That is where too few are healthy, by its newest reading: in a group whose zones stand
+        alone, or without a reading, it may be so.
+        """
+        for group, _ in self.targets(host, app):
+            reading = self.poller.latest(group)
+            states = list(reading.targets.values()) if reading else []
+            registered = sum(each.may_receive for each in states)
+            if group.zonal or sum(each.serves for each in states) < group.fewest(registered):
+                return True
+        return False
+
     def serving(self, group: TargetGroup, timeout_seconds: float) -> frozenset[Target]:
         """The targets of a group that serve now, by a reading made for it."""
         reading = self.poller.after(group, self.clock.monotonic(), timeout_seconds)
@@ -210,3 +226,9 @@ class Fleet:
     def marked(self, host: Host, app: AppInSlot, what: Moment) -> float:
         """When it happened; where it did not, now counts, and is remembered."""
         return self.moments.setdefault((host.name, app.unit_name, what), self.clock.monotonic())
+
+    def marks(self, host: Host, app: AppInSlot) -> dict[str, float]:
+        """All that happened to the slot in this run, by the names of the moments."""
+        key = host.name, app.unit_name
+        every = self.moments.copy().items()
+        return {what.name: at for (on, unit, what), at in every if (on, unit) == key}

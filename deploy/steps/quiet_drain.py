@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.errors import RemoteError, Unreachable
+from deploy.hosts.scripts import connections, service
 from deploy.steps.base import OnHost, Phase
-from deploy.survey import unit_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,7 +28,7 @@ def is_idle(at: SlotOnHost) -> bool:
     container, or behind a rule of its packet filter. An address that drains is waited for anyway.
     """
     units = {at.slot.unit_state.active, at.slot.replaces.active}
-    has_process = not units <= unit_state.ENDED or bool(at.slot.listeners)
+    has_process = not units <= service.ENDED or bool(at.slot.listeners)
     return not (has_process or at.is_healthy_somewhere or at.drains_by_address)
 
 
@@ -56,7 +56,7 @@ class DrainIfBusy(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """Ask the host what runs; a host that does not say counts as busy."""
-        script = unit_state.has_ended(self.app.name, self.app.unit_name, self.app.port)
+        script = service.has_ended(self.app.name, self.app.unit_name, self.app.port)
         try:
             has_ended = fleet.remote(self.host).ask(script)
         except (RemoteError, Unreachable):
@@ -66,6 +66,39 @@ class DrainIfBusy(OnHost):
 
     def __str__(self) -> str:
         return f"see that nothing runs in {self.app.unit_name}; otherwise {self.drain}"
+
+
+LOOK_SECONDS, ASK_SECONDS, PAUSE_SECONDS = 1.0, 5.0, 0.5
+
+
+def had_no_request(fleet: Fleet, drain: OnHost) -> bool:
+    """Whether a target that this run registered, and took out again, never had a request.
+
+    It was not registered at all, or AWS found it healthy at no time, while the group had enough
+    healthy targets not to send to others. AWS may show that late, so it is waited until load
+    balancers have surely heard of the deregistration; then no connection to it may be open.
+    An address waits for its delay anyway.
+    """
+    at = fleet.marks(drain.host, drain.app)
+    groups = fleet.groups[drain.app.name]
+    if "DEREGISTERED" not in at or any(group.target_type == "ip" for group in groups):
+        return False
+    if "ASKED" not in at:
+        return True
+    if not {"REGISTERED", "UNSERVED"} <= at.keys():
+        return False
+    out, unserved = at["DEREGISTERED"], at["UNSERVED"]
+    most_seconds = min(group.interval_seconds for group in groups)
+    if not at["REGISTERED"] <= unserved <= out <= unserved + most_seconds:
+        return False
+    while (left := out + fleet.propagation_seconds - fleet.clock.monotonic()) > 0:
+        fleet.tell(drain.host.name, f"never healthy, so it drains for {left:.0f} s more")
+        fleet.clock.sleep(min(left, PAUSE_SECONDS))
+    look = connections.established(drain.ports, LOOK_SECONDS)
+    try:
+        return not fleet.remote(drain.host).ask(look, LOOK_SECONDS + ASK_SECONDS)
+    except (RemoteError, Unreachable):
+        return False
 
 
 def full_seconds(at: SlotOnHost, environment: Environment) -> float:

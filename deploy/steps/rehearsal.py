@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from deploy.errors import Unfit
 from deploy.foreign_text import visible
 from deploy.hosts.scripts import service, start_trial
+from deploy.steps import verify
 from deploy.steps.base import OnHost, Phase
 from deploy.steps.fleet import Stopped
 from deploy.survey import unit_state
@@ -87,7 +88,7 @@ class RehearseRelease(OnHost):
             fleet.tell(self.host.name, f"rehearsed: {text}")
             if fleet.clock.wait(fleet.stop, PAUSE_SECONDS):
                 raise Stopped(f"{self.host}: stopped while it was rehearsed")
-        return f"{text} for {limit} s"
+        return f"{text} for {limit} s{verify.listens_alone(fleet, self, port, LOOK_SECONDS)}"
 
     def _journal(self, fleet: Fleet) -> list[str]:
         """What this start alone said; nothing where systemd knows of none."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.errors import CommandFailed, DeployError, Unfit
+from deploy.foreign_text import visible
 from deploy.hosts.scripts import base, read, rehearsal, service, upload
 from deploy.package import manifest
 from deploy.package.delta import Parcel
@@ -33,9 +34,23 @@ class PrepareHost(OnHost):
     phase = Phase.STAGE
 
     def run(self, fleet: Fleet) -> None:
-        """Change nothing where they are right."""
+        """Change nothing where they are right.
+
+        Raises Unfit where the host's own programs could not switch a release.
+        """
         script = upload.prepare(self.app.name, self.app.settings.service_user)
-        fleet.remote(self.host).change(self.app.name, script)
+        try:
+            fleet.remote(self.host).change(self.app.name, script)
+        except CommandFailed as error:
+            if error.result.exit_code != base.TOOLS_DIFFER:
+                raise
+            lines = [visible(line) for line in error.result.stdout.split("\n") if line.strip()]
+            program, version, said = (*lines, *("",) * 3)[:3]
+            raise Unfit(
+                f"{self.host}: `{program}` there does not do what GNU's does, so no release can be "
+                f"switched safely ({version}{f': {said}' if said else ''}); install GNU coreutils, "
+                "or a newer version of what is there"
+            ) from error
 
     def __str__(self) -> str:
         return f"prepare user {self.app.settings.service_user} and {base.home(self.app.name)}"

@@ -117,6 +117,7 @@ class RegisterTarget(OnHost):
         self._see_it_may_serve(fleet)
         # The API knows no lock of ours: the host says whether this deploy still may.
         fleet.remote(self.host).change(self.app.name, base.see_ours())
+        fleet.mark(self.host, self.app, Moment.ASKED)
         for group, target in targets:
             fleet.registrar.register(group, target)
         fleet.mark(self.host, self.app, Moment.REGISTERED)
@@ -169,7 +170,8 @@ class WaitHealthy(OnHost):
                 self.host, self.app, moment, SILENT_API_SECONDS, at_once=moment == began
             )
             gone = fleet.clock.monotonic() - began
-            seen_yet.add(seen, gone, fleet.clock.monotonic() - out)
+            is_exposed = fleet.is_exposed(self.host, self.app)
+            seen_yet.add(seen, gone, fleet.clock.monotonic() - out, is_exposed=is_exposed)
             waits = [
                 each
                 for each in seen
@@ -187,6 +189,8 @@ class WaitHealthy(OnHost):
                 said = health.description or "AWS gives no description"
                 why = "can never become healthy" if health.is_hopeless else f"after {gone:.0f} s"
                 text = f"{self.host}: target {target} of {group.name} is {health} {why}: {said}"
+                if not seen_yet.may_have_served:
+                    fleet.mark(self.host, self.app, Moment.UNSERVED)
                 # One that was found sick before may have been taken out for that.
                 cause = seen_yet.sick or health if left else health
                 raise _failed(text, cause, was_healthy=False)

@@ -103,7 +103,8 @@ class ProveRelease(OnHost):
             text = said(seen)
             fleet.tell(self.host.name, f"{seen.text} yet, {now - began:.0f} of {limit} s")
             pause(fleet, began)
-        raise NotProven(f"{self.host}: {self.app.unit_name} gave {text} for {limit} s")
+        where = listens_alone(fleet, self, self.app.port, self._left(fleet))
+        raise NotProven(f"{self.host}: {self.app.unit_name} gave {text} for {limit} s{where}")
 
     def _show_journal(self, fleet: Fleet) -> None:
         """The last lines, for the person at the keyboard, while the release proves itself."""
@@ -200,6 +201,26 @@ def _steady(fleet: Fleet, step: OnHost, state: UnitState) -> None:
         error = NotProven(f"{host}: {name} {text}")
         error.blames_release = blame.of_unit(state)
         raise error
+
+
+def listens_alone(fleet: Fleet, step: OnHost, port: int, seconds: float) -> str:
+    """What to add about a release that gave no good answer: that only its host reaches its port.
+
+    Behind a proxy on the host that is right, and a worker has no port. seconds: the most that the
+    host may take to say it.
+    """
+    if not port or step.app.settings.target_port is not None:
+        return ""
+    try:
+        found = fleet.remote(step.host).ask(unit_state.loopback_alone(port), seconds)
+    except DeployError:
+        return ""
+    if not found:
+        return ""
+    return (
+        f": it listens on {' and '.join(found)} alone, where the load balancer cannot reach it; "
+        f"let it listen on all addresses (0.0.0.0:{port}, in ASP.NET Core http://*:{port})"
+    )
 
 
 def said(answer: Answer) -> str:

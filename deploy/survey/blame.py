@@ -25,6 +25,18 @@ eventually consistent; 1 s was seen).
 ANSWERS = frozenset({"", "Target.ResponseCodeMismatch", "Target.FailedHealthChecks"})
 """The reasons of an unhealthy target that are about its answers (ELB API, TargetHealth)."""
 NO_ANSWER = "Target.Timeout"
+NOT_IN_SERVICE = frozenset(
+    {
+        State.INITIAL,
+        State.UNHEALTHY,
+        State.UNUSED,
+        State.DRAINING,
+        State.UNHEALTHY_DRAINING,
+    }
+)
+"""The states in which a target gets no new requests, unless its group has too few healthy ones (ALB
+guide, target group health).
+"""
 SETTING_UP = range(200, 246)
 """The exit statuses of systemd itself, where it could not set a process up (systemd.exec, "Process
 exit codes"): 203/EXEC, 217/USER, 226/NAMESPACE and so on."""
@@ -69,15 +81,29 @@ class SeenYet:
     """What was read of a target since its registration; groups by their ARNs.
 
     fresh: groups in which `healthy` counts by now; entered: those that have let it in; sick: the
-    last state for which its release is to blame.
+    last state for which its release is to blame; may_have_served: whether requests may have been
+    sent to it; read_at: when it was read last, in seconds since the registration.
     """
 
     fresh: set[str] = field(default_factory=set)
     entered: set[str] = field(default_factory=set)
     sick: Health | None = None
+    may_have_served: bool = False
+    read_at: float = 0.0
 
-    def add(self, seen: Sequence[Membership], gone: float, settled: float) -> None:
-        """Take readings; gone: seconds since the registration; settled: since it was out."""
+    def add(
+        self, seen: Sequence[Membership], gone: float, settled: float, *, is_exposed: bool = True
+    ) -> None:
+        """Take readings; gone: seconds since the registration; settled: since it was out.
+
+        is_exposed: whether a group may send requests to targets that are not healthy.
+        """
+        # To be healthy and then not takes two failed checks, at least: between two readings that
+        # are no further apart than one check, it was not missed.
+        is_gap = gone - self.read_at > min(group.interval_seconds for group, *_ in seen)
+        was_in = any(health.state not in NOT_IN_SERVICE for *_, health in seen)
+        self.may_have_served |= is_gap or is_exposed or was_in
+        self.read_at = gone
         for group, _, health in seen:
             is_settled = gone >= min(SETTLE_SECONDS, group.interval_seconds)
             if health.state is not State.HEALTHY or is_settled or settled >= SETTLE_SECONDS:

@@ -34,8 +34,8 @@ class HostFacts:
     each app's slot in use, by the app's name; spares: the other one, of an app with two; ports:
     the port of the slot in use, where it is not the app's first; lock: who holds the environment;
     unknown: the keys of its answer whose values do not match their grammar; machine: as `uname -m`
-    calls it, empty where the host did not say; has_ipv6: whether its kernel knows IPv6; slow:
-    what to say where its commands begin late.
+    calls it, empty where the host did not say; has_ipv6: whether its kernel knows IPv6;
+    start_seconds: how long the look took to begin, and start_words: what sudo said meanwhile.
     """
 
     host: Host
@@ -52,7 +52,8 @@ class HostFacts:
     unknown: tuple[str, ...] = ()
     machine: str = ""
     has_ipv6: bool = True
-    slow: str = ""
+    start_seconds: float = 0.0
+    start_words: str = ""
 
     def at(self, app: App) -> AppInSlot:
         """The app in the slot that is in use here."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from deploy import retry
 from deploy.aws.instances import RUNNING
 from deploy.errors import BadInput, ConnectionLost, DeployError, Unreachable
-from deploy.folding import folded
 from deploy.foreign_text import visible
 from deploy.hosts import instance_identity, notes, ownership
 from deploy.hosts.refusals import not_run
@@ -36,9 +35,11 @@ if TYPE_CHECKING:
 
 ASK_SECONDS = 30.0
 PATIENCE_SECONDS = 15.0
-SLOW_SECONDS = 4.0
-"""From when on it is worth a line that a command waits: a login shell or sudo asks a name server
-that does not answer, for example."""
+MOST_WORDS = 200
+SLOW_START_SECONDS = 3.0
+"""From how long on it is reported that commands are slow to begin; a name that does not resolve
+takes sudo 5 s and more (resolv.conf(5), timeout).
+"""
 
 
 def gather(
@@ -71,9 +72,23 @@ def gather(
         app.name: tuple(other.name for other in environment.partners(app))
         for app in environment.apps
     }
-    slow = folded({each.host.name: (f"{each.host}: {each.slow}",) for each in facts if each.slow})
-    seen = Survey(facts, groups, found, refused, most, asked, partners=partners, notes=slow)
+    seen = Survey(tuple(facts), groups, found, refused, most, asked, partners=partners)
+    seen = replace(seen, notes=slow_starts(facts))
     return replace(seen, hosts=tuple(settle(each, environment.apps, seen) for each in facts))
+
+
+def slow_starts(facts: Iterable[HostFacts]) -> tuple[str, ...]:
+    """What to say of hosts on which each command is slow to begin: one line for all of them."""
+    slow = [each for each in facts if each.start_seconds >= SLOW_START_SECONDS]
+    if not slow:
+        return ()
+    longest = max(each.start_seconds for each in slow)
+    said = next((f"{each.host} says: {each.start_words}" for each in slow if each.start_words), "")
+    return (
+        f"{', '.join(each.host.name for each in slow)}: each command takes up to {longest:.0f} s "
+        "to begin, so this takes long; "
+        f"{said or 'look there at sudo, PAM and the start-up files of the login shell'}",
+    )
 
 
 def read_hosts(
@@ -164,15 +179,6 @@ def _programs(environment: Environment, *, settled: bool) -> tuple[Program, ...]
     return (*programs, program("end_with_zero"))
 
 
-def _slow(result: CommandResult) -> str:
-    """What is to be said of a host on which each command waits before it begins."""
-    if result.start_seconds < SLOW_SECONDS:
-        return ""
-    said = [line for line in result.stderr.split("\n") if line.startswith("sudo:")]
-    why = f"; {visible(said[-1].strip(), 200)}" if said else ", in sudo or in its login shell"
-    return f"each command waits {result.start_seconds:.0f} s before it begins{why}"
-
-
 def _read(host: Host, environment: Environment, result: CommandResult) -> HostFacts:
     """What a host answered; BadInput where it is not fit to be asked."""
     if result.exit_code == base.LOCK_BUSY:
@@ -191,9 +197,16 @@ def _read(host: Host, environment: Environment, result: CommandResult) -> HostFa
     instance_identity.refuse_other(host, result.stdout, environment.aws.endpoint_url)
     ownership.refuse_wrong(host, environment.apps, result.stdout)
     try:
-        facts = replace(parse_host(host, result.facts, environment.apps), slow=_slow(result))
+        facts = parse_host(host, result.facts, environment.apps)
         for slot in (*facts.slots.values(), *facts.spares.values()):
             notes.Note.parse(slot.out)
     except BadInput as error:
         raise BadInput(f"{host}: {str(error).removeprefix(f'{host}: ')}") from error
-    return facts
+    return replace(facts, start_seconds=result.start_seconds, start_words=_sudos(result.around))
+
+
+def _sudos(printed: str) -> str:
+    """The first line that sudo printed, or else the first one at all."""
+    lines = [" ".join(line.split()) for line in printed.splitlines() if line.strip()]
+    own = next((line for line in lines if line.startswith("sudo:")), next(iter(lines), ""))
+    return visible(own[:MOST_WORDS])

@@ -166,9 +166,13 @@ class Slot:
 
     @property
     def runs_previous(self) -> bool:
-        """Whether the previous unit runs, and the slot's own does not, also at boot."""
+        """Whether the previous unit runs, and the slot's own does not, also at boot.
+
+        Before any deploy it may be started by whatever starts it.
+        """
         is_ours = self.unit_state.is_running or self.unit_state.enabled == "enabled"
-        return self.replaces.is_running and self.replaces.enabled != "disabled" and not is_ours
+        starts = self.replaces.enabled != "disabled" or not self.history
+        return self.replaces.is_running and starts and not is_ours
 
     @property
     def runs_deployed(self) -> bool:

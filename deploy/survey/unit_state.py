@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from deploy import values
 from deploy.hosts.scripts import service
+from deploy.hosts.scripts.script import Script, program
 from deploy.survey.reader import Reader
 from deploy.survey.slot import Listener, UnitState
 
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from deploy.errors import CommandResult
-    from deploy.hosts.scripts.script import Script
 
 
 _SERVICE_PARTS = 3
@@ -86,22 +87,24 @@ def running(app: str, unit_name: str, port: int) -> Script[Running]:
     )
 
 
-ENDED = frozenset({"inactive", "failed"})
-"""The states of a unit without a process (org.freedesktop.systemd1(5), ActiveState)."""
+def loopback_alone(port: int) -> Script[tuple[str, ...]]:
+    """Ask where a port is listened on: the addresses, where only the host itself reaches them."""
+    return Script("looking where it listens", (program("bound_to", port),), _loopback_alone)
 
 
-def has_ended(app: str, unit_name: str, port: int) -> Script[bool]:
-    """Ask whether nothing runs in a slot: no process of its unit, and no listener on its port.
-
-    A host that does not say so has something that runs.
-    """
-    return service.runtime(app, unit_name, port).read_by(lambda result: _has_ended(result, app))
+def _loopback_alone(result: CommandResult) -> tuple[str, ...]:
+    reader = Reader(result.facts)
+    found: list[IPv4Address | IPv6Address] = reader.every("address", _address)
+    return tuple(map(str, found)) if found and all(each.is_loopback for each in found) else ()
 
 
-def _has_ended(result: CommandResult, app: str) -> bool:
-    state = Reader(result.facts).first("show.ActiveState", values.word)
-    has_none = parse_listeners(result.facts, app) == ()
-    return result.exit_code == 0 and state in ENDED and has_none
+def _address(text: str) -> IPv4Address | IPv6Address:
+    """An address without its interface; all of them for what is none, as `-` is."""
+    try:
+        found = ip_address(text.partition("%")[0])
+    except ValueError:
+        return IPv4Address(0)
+    return getattr(found, "ipv4_mapped", None) or found
 
 
 def is_started_from(state: UnitState, name: str, written: int | None) -> bool:

@@ -6,32 +6,61 @@ import re
 import shlex
 from pathlib import PurePosixPath
 
-# As shells, unit files and Procfiles write a variable: `$PORT`, `${Port}`. A `$` elsewhere, as in
-# a pattern or a password, is a plain character.
-_VARIABLE = re.compile(r"\$(?:\{(\w+)[^}]*\}|([A-Z_][A-Z0-9_]*)\b)")
+# As shells, unit files and Procfiles write a variable: `$PORT`, `${Port}`, and as a word or the end
+# of one `$port`. A `$` elsewhere, as in a pattern or a password, is a plain character.
+_VARIABLE = re.compile(
+    r"\$(?:\{(\w+)[^}]*\}|([A-Z_][A-Z0-9_]*)\b)|(?:(?<=^)|(?<=[=:/,@]))\$([A-Za-z_]\w*)(?=$|[:/,])"
+    r"|(?:(?<=^)|(?<=[=:/,@]))%([A-Z_][A-Z0-9_]+)%"
+)
 _PLACEHOLDER = re.compile(r"(?<!\$)\{([A-Za-z_]\w*)\}")
+_MARKUP = re.compile(r"\{\{\s*(\w+)\s*\}\}|<(port)>|\{\s+(port)\s*\}", re.IGNORECASE)
 _SHELLS = ("sh", "bash", "dash", "ash", "ksh", "zsh")
 PATTERN = (
     rf"^(\S*/)?({'|'.join(_SHELLS)})(\s|$)"
     r"|^(?!.*(\$\{\w|\$[A-Z_][A-Z0-9_]*\b|\{(?!port\})[A-Za-z_]\w*\}))"
 )
-"""The same for editors, as nearly as one pattern can say it."""
+"""The same for editors, as nearly as one pattern can say it: quotes and shell syntax are left."""
+
+_QUOTED = re.compile(r"\\.|'[^']*'|\"(?:\\.|[^\"\\])*\"", re.DOTALL)
+_LITERAL = re.compile(r"\\.|'[^']*'", re.DOTALL)
+_OPERATOR = re.compile(r"(?:[0-9]*|&)(?:>{1,2}|<{1,3})\S*|&&|\|\|?&?|;{1,2}|&|\(|\)")
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=\S*")
+BUILTINS = frozenset(
+    {".", "cd", "eval", "exec", "export", "for", "if", "set", "source", "ulimit", "umask", "while"}
+)
+"""Words that only a shell understands as the first one of a command."""
+
+_FLAGS = {
+    "python": {"-u", "-B", "-O", "-OO", "-I", "-E", "-s", "-S", "-b", "-q", "-v"},
+    "node": {"--enable-source-maps", "--no-warnings", "--trace-warnings", "--expose-gc"},
+    "ruby": {"-w"},
+    "perl": {"-w", "-T"},
+    "php": set[str](),
+    "shell": {"-e", "-u", "-x", "-eu", "-ex", "-eux", "-l"},
+    "dotnet": {"exec"},
+    "java": {"-server", "-ea", "-jar"},
+}
+"""Options of interpreters that take no value; beyond these it is not known where the script is."""
 
 
 def checked(command: str) -> str:
-    """Return the command; ValueError for a variable, or a placeholder that is not `{port}`.
+    """Return the command; ValueError for what only a shell would replace or understand.
 
-    What a shell is given is the shell's to read: `sh -c 'exec ./web --port $PORT'`.
+    Variables, placeholders that are not `{port}`, and operators such as `&&`. What a shell is given
+    in quotes is the shell's to read: `sh -c 'exec ./web --port $PORT'`.
     """
     try:
         words = shlex.split(command)
     except ValueError:
         return command  # an open quote, which is refused where the words are needed
-    if words and PurePosixPath(words[0]).name in _SHELLS:
+    if found := _MARKUP.search(command):
+        raise ValueError(f"holds {found[0]}, which nothing replaces; write {{port}}")
+    _refuse_syntax(command)
+    if words and is_shell(words[0]):
         return command
     for word in words:
         if found := _VARIABLE.search(word):
-            name = found[1] or found[2]
+            name = next(group for group in found.groups() if group)
             is_port = name.lower().endswith("port")
             right = "{port}" if is_port else f"its value, or sh -c 'exec … {found[0]}'"
             raise ValueError(
@@ -45,3 +74,78 @@ def checked(command: str) -> str:
                 "the value itself"
             )
     return command
+
+
+def _refuse_syntax(command: str) -> None:
+    """Raise ValueError for a word that stands outside of quotes and is meant for a shell."""
+    words = _QUOTED.sub(lambda found: "q" * len(found[0]), command).split()
+    if words and (found := _ASSIGNMENT.fullmatch(words[0])):
+        raise ValueError(
+            f"begins with {found[1]}=, which only a shell understands; write the variable under "
+            "`environment:`"
+        )
+    unquoted = _LITERAL.sub("", command)
+    is_replaced = next((each for each in ("$(", "`") if each in unquoted), "")
+    if operator := is_replaced or next(filter(None, map(_operator, words, [*words[1:], ""])), ""):
+        raise ValueError(
+            f"holds {operator}, which only a shell understands, and the command runs without one: "
+            "write it into a script of the package, or sh -c '… && exec ./web'; the program's own "
+            "words stand in quotes"
+        )
+    home = next((word for word in words if word == "~" or word.startswith("~/")), "")
+    if home:
+        raise ValueError(
+            f"holds {home}, which no shell replaces; write a path of the package, or an absolute "
+            "one on the host"
+        )
+
+
+def _operator(word: str, following: str) -> str:
+    """The shell's operator that a word is, or ends with; empty where it is none."""
+    if _OPERATOR.fullmatch(word):
+        return word
+    if following and word.endswith(";") and word.count(";") == 1:
+        return ";"
+    return "&" if not following and len(word) > 1 and word.endswith("&") else ""
+
+
+def program_and_script(words: tuple[str, ...]) -> tuple[str, str]:
+    """The program that a command starts, through `env`, and the file that it is given to run.
+
+    The file is empty where the program is no interpreter, or where it is not known which word it
+    is; a runtime's own search for it is not followed.
+    """
+    first, rest = words[0], list(words[1:])
+    if PurePosixPath(first).name == "env":
+        while rest and _ASSIGNMENT.fullmatch(rest[0]):
+            rest.pop(0)
+        if not rest or rest[0].startswith("-"):
+            return first, ""
+        first, rest = rest[0], rest[1:]
+    kind = _kind(PurePosixPath(first).name)
+    if kind is None:
+        return first, ""
+    is_jar = kind != "java"
+    for word in rest:
+        if not word.startswith("-") and word not in _FLAGS[kind]:
+            is_script = is_jar and (kind != "dotnet" or word.endswith(".dll"))
+            return first, word if is_script else ""
+        is_jar = is_jar or word == "-jar"
+        is_known = "=" in word or word in _FLAGS[kind] or re.match(r"-X(mx|ms|ss|X:)|-D", word)
+        if not is_known:
+            break
+    return first, ""
+
+
+def is_shell(program: str) -> bool:
+    """Whether a program is a shell, by its name."""
+    return PurePosixPath(program).name in _SHELLS
+
+
+def _kind(name: str) -> str | None:
+    """What kind of interpreter a program's name is: python3.11 is `python`."""
+    if name in _SHELLS:
+        return "shell"
+    plain = re.sub(r"[0-9.]+$", "", name)
+    plain = "node" if plain == "nodejs" else plain
+    return plain if plain in _FLAGS else None

@@ -280,7 +280,7 @@ def test_a_role_that_is_not_given_is_named_with_awss_own_words(
 @pytest.mark.parametrize("file", ["config", "credentials"])
 def test_a_configuration_that_cannot_be_read_is_refused_by_name(home: Path, file: str) -> None:
     (home / ".aws" / file).write_text("[profile deployer\nregion = eu-west-1\n")
-    with pytest.raises(BadInput, match=rf"/\.aws/{file} cannot be read: ") as refused:
+    with pytest.raises(BadInput, match=rf"/\.aws/{file}:1 cannot be read: ") as refused:
         Account(builders.environment(aws={"profile": "deployer"})).log_in()
     assert "defect" not in str(refused.value)
     assert "repair that file" in str(refused.value)

@@ -12,7 +12,7 @@ from builders import NEW, OLD, UNHEALTHY
 from deploy.aws.targets import GONE
 from deploy.cli import arguments, conclusion
 from deploy.errors import BadInput
-from deploy.plan import assembly, candidate
+from deploy.plan import assembly, choice
 from deploy.run.report import ExitCode, Failure, Outcome, Report
 from deploy.screen import status
 from deploy.survey.slot import Slot
@@ -40,10 +40,10 @@ def test_a_version_is_that_version_alone(builds: Path) -> None:
     """`endswith` would take 2.1.0.0, and 11.0.0, for 1.0.0."""
     app = builders.app(package="web.*.zip")
     environment = builders.environment(app, root=builds)
-    assert candidate.choose(environment, app, "1.0.0").name == "web.1.0.0.zip"
-    assert candidate.choose(environment, app, "11.0.0").name == "web.11.0.0.zip"
+    assert choice.choose(environment, app, "1.0.0").name == "web.1.0.0.zip"
+    assert choice.choose(environment, app, "11.0.0").name == "web.11.0.0.zip"
     with pytest.raises(BadInput, match=r"--package 0\.0: no package has this version"):
-        candidate.choose(environment, app, "0.0")
+        choice.choose(environment, app, "0.0")
 
 
 def test_a_version_is_found_in_any_folder_of_the_pattern(tmp_path: Path) -> None:
@@ -52,14 +52,14 @@ def test_a_version_is_found_in_any_folder_of_the_pattern(tmp_path: Path) -> None
     (tmp_path / "b" / "web.3.0.0.zip").touch()
     app = builders.app(package="*/web.*.zip")
     environment = builders.environment(app, root=tmp_path)
-    assert candidate.choose(environment, app, "3.0.0") == tmp_path / "b" / "web.3.0.0.zip"
+    assert choice.choose(environment, app, "3.0.0") == tmp_path / "b" / "web.3.0.0.zip"
 
 
 def test_a_version_that_ties_is_refused(builds: Path) -> None:
     (builds / "web.1.0.0.tar.gz").touch()
     app = builders.app(package="web.*")
     with pytest.raises(BadInput, match="several packages have this version"):
-        candidate.choose(builders.environment(app, root=builds), app, "1.0.0")
+        choice.choose(builders.environment(app, root=builds), app, "1.0.0")
 
 
 def test_a_report_tells_who_is_out_of_service_whoever_took_them_out() -> None:

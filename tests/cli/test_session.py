@@ -209,6 +209,19 @@ def test_hosts_and_package_are_looked_at_together_and_make_a_plan(project: Proje
             assert list((host.root / "srv").iterdir()) == [], "a plan changes nothing"
 
 
+def test_p8_a_program_that_hosts_lack_is_found_before_anything_is_sent(project: Project) -> None:
+    project.build("1.1.0")
+    project.rewrite("command: ./web", "command: no-such-runtime ./web")
+    with session(project) as opened:
+        seen, packages = opened.look(None, settled=False)
+        with pytest.raises(BadInput) as refused:
+            opened.plan(seen, packages, is_default=True)
+    for host in project.hosts:
+        assert f"{host}: has no no-such-runtime, which the command of web needs" in str(
+            refused.value
+        )
+
+
 def test_a_fleets_poller_polls_once_for_all_runs_and_ends_with_the_session(
     project: Project,
 ) -> None:

@@ -54,6 +54,7 @@ class Held:
         self.run = "0" * 32
         self.scope = Scope("lab")
         self.credentials = lifetime.RENEWED
+        self.scope = Scope("lab")
 
     def __enter__(self) -> Self:
         return self

@@ -15,8 +15,8 @@ from deploy.aws.targets import GONE, ProtocolVersion, Target
 from deploy.cli import vetting
 from deploy.errors import BadInput, Unreachable
 from deploy.hosts.probe.request import Reply, Request
-from deploy.plan import assembly, description
-from deploy.plan.plan import Plan
+from deploy.plan import assembly
+from deploy.plan.plan import MARGIN_SECONDS, Plan
 from deploy.recovery import longest_path
 from deploy.survey import foreign_targets
 from deploy.survey.facts import HostFacts
@@ -127,7 +127,7 @@ def test_p10_other_groups_ignore_still_sees_other_ports_in_the_own_group(
 def test_a_plan_that_the_credentials_do_not_last_for_is_refused() -> None:
     """Its recovery counts: more than ten minutes where the plan itself waits half of one."""
     made, groups = plan(), {"web": (builders.group(),)}
-    needed = longest_path.of_plan(made.batches, groups, made.window) + description.MARGIN_SECONDS
+    needed = longest_path.of_plan(made.batches, groups, made.window) + MARGIN_SECONDS
     assert needed > made.seconds + 600
     vetting.refuse_late(made, groups, None)
     vetting.refuse_late(made, groups, needed)

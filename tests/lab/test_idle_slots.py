@@ -44,3 +44,24 @@ def test_p1_a_host_that_is_down_is_not_drained_and_those_that_serve_are(
     assert len(waited) == 1, ran.output
     assert waited[0].startswith(called(down)), ran.output
     assert set(project.releases().values()) == {"2.0.0"}
+
+
+def test_p1_a_release_that_never_became_healthy_goes_back_without_a_whole_delay(
+    project: Project, lab: Lab
+) -> None:
+    """It passes the proof, which asks another path here, and not the load balancer's check."""
+    project.web.update({"health": {"path": "/"}, "healthy_timeout_seconds": 8})
+    project.environment.update({"rollout": {"drain": "quiet"}, "quiet_seconds": 1})
+    project.configure()
+    set_delay(lab, "web-lab", DELAY_SECONDS)
+    project.install("1.0.0")
+    project.build("2.0.0", sick=True)
+    lab.knobs(propagation_lag_seconds=1)
+    began = time.monotonic()
+    with Load(lab.url("web"), rate=MODEST_RATE, slow_share=0.02, slow_seconds=1.0) as load:
+        ran = project.deploy("2.0.0")
+    assert ran.code == 1, ran.output
+    assert load.result.failed == 0, load.result.failures
+    assert set(load.result.by_version) == {"1.0.0"}
+    assert time.monotonic() - began < DELAY_SECONDS, ran.output
+    assert set(project.releases().values()) == {"1.0.0"}

@@ -114,7 +114,7 @@ def test_a_jump_host_without_a_common_algorithm_is_named(lab: Lab, home: Path) -
         f"Host {second.address}\n    ProxyJump ec2-user@{first.address}\n"
     )
     connection = connect.connection_to(host(second), environment(lab))
-    with pytest.raises(BadInput, match=rf": jump host {first.address}: no Ciphers in common"):
+    with pytest.raises(BadInput, match=rf"jump host {first.address}: no Ciphers in common"):
         login.open_to(host(second), connection)
 
 

@@ -20,7 +20,7 @@ COMMANDS: dict[str, tuple[str, dict[str, Any], str]] = {
     "an interpreter that is nowhere": (
         "sh -c true",
         {"command": "no-such-runtime app.js"},
-        "is not executable",
+        "has no no-such-runtime, which the command of web needs",
     ),
     "an interpreter that ProtectHome hides": (
         f"mkdir -p {HOME} && cp /bin/sleep {HOME}/runtime && chmod -R a+rx /home/deploy",

@@ -105,17 +105,20 @@ def test_p1_an_adoption_with_on_failure_rollback_ends_on_the_previous_unit(
     assert_undone(lab)
 
 
-def test_p1_by_surge_an_adoption_is_undone_without_less_in_service(
-    legacy: Project, lab: Lab
+@pytest.mark.parametrize("versions", [("1.0.0",), ("1.0.0", "2.0.0")])
+def test_p1_p2_by_surge_an_adoption_is_undone_without_less_in_service(
+    legacy: Project, lab: Lab, versions: tuple[str, ...]
 ) -> None:
+    """The second release has the previous unit's own port, and moves to the other slot first."""
     legacy.web["ports"] = [5000, 5001]
     legacy.environment["rollout"] = {"strategy": "surge"}
     legacy.configure()
-    legacy.build("1.0.0")
     with Load(lab.url("web"), rate=MODEST_RATE) as load, Count(lab) as count:
-        ran = legacy.deploy("1.0.0")
-        assert ran.code == 0, ran.output
-        back = legacy.inv(*ROLLBACK)
+        for version in versions:
+            legacy.build(version)
+            ran = legacy.deploy(version)
+            assert ran.code == 0, ran.output
+        back = legacy.inv(*ROLLBACK, "--to", "legacy.service")
         assert back.code == 0, back.output
     assert load.result.failed == 0, load.result.failures
     assert count.least == len(lab.hosts)

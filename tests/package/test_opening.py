@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deploy.errors import BadInput
-from deploy.package import entries
+from deploy.package import entries, program
 from deploy.package.manifest import File
 from deploy.package.opening import Package, choose, of_version, open_package
 
@@ -732,3 +732,128 @@ def test_no_clear_choice_is_refused(
         choose(pattern, tmp_path, app)
     for words in said:
         assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (b"\xef\xbb\xbf#!/bin/sh\n", "begins with '#!/bin/sh' behind a byte-order mark"),
+        (b"\xef\xbb\xbf#!/bin/sh\r\n", "begins with '#!/bin/sh' and a carriage return"),
+        (b"MZ\x90\x00" + bytes(60), "'web' is a program for Windows, and hosts run Linux"),
+        (b"\xcf\xfa\xed\xfe" + bytes(60), "'web' is a program for macOS, and hosts run Linux"),
+    ],
+)
+def test_a_program_that_no_linux_host_can_start_is_refused(
+    start: bytes, said: str, tmp_path: Path
+) -> None:
+    refused(windows_zip(tmp_path, {"web": start, "other": start}), said)
+    opened(windows_zip(tmp_path, {"web": b"#!/bin/sh\n", "other": start}))
+
+
+def elf_with_loader(loader: bytes, *, is_64: bool = True, order: str = "<") -> bytes:
+    """An ELF file with program headers: one of another kind, and that of the loader (elf(5))."""
+    head, entry = (64, 56) if is_64 else (52, 32)
+    at = head + 2 * entry
+    ident = b"\x7fELF" + bytes([2 if is_64 else 1, 1 if order == "<" else 2]) + bytes(10)
+    if is_64:
+        rest = struct.pack(
+            f"{order}HHIQQQIHHHHHH", 2, 62, 1, 0, head, 0, 0, head, entry, 2, 0, 0, 0
+        )
+        headers = struct.pack(f"{order}IIQQQQQQ", 1, 0, 0, 0, 0, 0, 0, 0)
+        headers += struct.pack(f"{order}IIQQQQQQ", 3, 0, at, 0, 0, len(loader), 0, 0)
+    else:
+        rest = struct.pack(f"{order}HHIIIIIHHHHHH", 2, 3, 1, 0, head, 0, 0, head, entry, 2, 0, 0, 0)
+        headers = struct.pack(f"{order}IIIIIIII", 1, 0, 0, 0, 0, 0, 0, 0)
+        headers += struct.pack(f"{order}IIIIIIII", 3, at, 0, 0, len(loader), 0, 0, 0)
+    return ident + rest + headers + loader
+
+
+@pytest.mark.parametrize(
+    ("start", "needs"),
+    [
+        (elf_with_loader(b"/lib/ld-musl-x86_64.so.1\0"), ("/lib/ld-musl-x86_64.so.1",)),
+        (elf_with_loader(b"/lib/ld.so.1\0", is_64=False, order=">"), ("/lib/ld.so.1",)),
+        (elf_with_loader(b"/lib64/ld64.so.2\0", order=">"), ("/lib64/ld64.so.2",)),
+        (elf_with_loader(b"relative\0"), ()),
+        (elf_with_loader(b"/lib/x\0")[:-4], ()),
+        (elf_with_loader(b"\xff\xfe\0"), ()),
+        (b"\x7fELF", ()),
+        (b"#!/bin/sh -e\n", ("/bin/sh",)),
+        (b"#! /usr/bin/env python3\n", ("/usr/bin/env", "python3")),
+        (b"#!/usr/bin/env -S A=b node --x\n", ("/usr/bin/env", "node")),
+        (b"#!/usr/bin/env -i node\n", ("/usr/bin/env",)),
+        (b"#!/usr/bin/env\n", ("/usr/bin/env",)),
+        (b"#!\n", ()),
+        (b"#!\xff\xfe\n", ()),
+        (b"text\n", ()),
+        (b"", ()),
+    ],
+)
+def test_a_program_says_what_it_needs_to_be_started(start: bytes, needs: tuple[str, ...]) -> None:
+    assert program.interpreters(start) == needs
+
+
+@given(st.binary(max_size=200))
+def test_whatever_a_program_begins_with_is_no_error(data: bytes) -> None:
+    for start in (data, b"\x7fELF\x02\x01" + data, b"\x7fELF\x01\x02" + data, b"#!" + data):
+        assert isinstance(program.interpreters(start), tuple)
+
+
+VENV = {
+    "bin/python": "python3.11",
+    "bin/python3": "python",
+    "bin/python3.11": "/usr/bin/python3.11",
+    "lib64": "lib",
+}
+
+
+def venv(at: Path, links: dict[str, str], script: bytes) -> list[Path]:
+    """A plain Python venv in a package, as a folder and as a tar.gz."""
+    root = folder(at, {"venv/bin/app": script, "venv/lib/app.py": b"", "venv/pyvenv.cfg": b""})
+    for path, target in links.items():
+        (root / "venv" / path).symlink_to(target)
+    packed = at / "web.1.2.3.tar.gz"
+    with tarfile.open(packed, "w:gz") as archive:
+        archive.add(root, ".")
+    return [root, packed]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "script"),
+    [
+        ("venv/bin/python", b""),
+        ("./venv/bin/python3", b""),
+        ("venv/bin/python3.11", b""),
+        ("venv/bin/app", b"#!/srv/web/current/venv/bin/python3\n"),
+    ],
+)
+def test_a_plain_venv_is_taken_for_the_command_that_it_starts(
+    wanted: str, script: bytes, tmp_path: Path
+) -> None:
+    found = [opened(path, executables=lambda _: (wanted,)) for path in venv(tmp_path, VENV, script)]
+    assert found[0].release == found[1].release
+    assert found[0].interpreters["venv/bin/python3.11"] == ("/usr/bin/python3.11",)
+    with tarfile.open(found[0].archive) as archive:
+        link = archive.getmember("files/venv/bin/python3.11")
+        assert (link.type, link.linkname) == (tarfile.SYMTYPE, "/usr/bin/python3.11")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "more"),
+    [
+        ("venv/lib/app.py", {}),
+        ("venv/bin/app", {}),
+        ("venv/bin/python", {"bin/pip": "/usr/bin/pip3"}),
+        ("venv/bin/python", {"bin/python3.11": "/opt/python/bin/python3"}),
+        ("venv/bin/python", {"bin/python3.11": "/usr/bin/../../etc/shadow"}),
+        ("venv/bin/python", {"bin/python3.11": "/usr/bin"}),
+        ("venv/bin/python", {"bin/python3.11": "/usr//bin/python3"}),
+        ("venv/bin/python", {"bin/python3.11": "/etc/passwd"}),
+    ],
+)
+def test_other_links_out_of_a_package_stay_refused(
+    wanted: str, more: dict[str, str], tmp_path: Path
+) -> None:
+    script = b"#!/usr/bin/env python3\n"
+    for path in venv(tmp_path, VENV | more, script):
+        refused(path, "outside of the package's folder", executables=lambda _: (wanted,))

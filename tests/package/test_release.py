@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,6 +66,20 @@ def test_name_and_version_come_from_the_file_name(file_name: str, name: str, ver
         ("web-0a1b2c3d4e5f60718293a4b5c6d7e8f901234567.tgz", "web.2026.1128.1412+5f4fec3.tgz"),
         ("web.20261128.zip", "web.2026.1128.1412+5f4fec3.zip"),
         ("web.20261128-1412.zip", "web.2026.1128.1412+5f4fec3.zip"),
+        ("web.2026-11-28.zip", "web.2026.1128.1412+5f4fec3.zip"),
+        ("web.2026_11_28.zip", "web.2026.1128.1412+5f4fec3.zip"),
+        ("web.2026-11-28T14-12.zip", "web.2026.1128.1412+5f4fec3.zip"),
+        ("web-20261128141200.tar.gz", "web.2026.1128.1412+5f4fec3.tar.gz"),
+        ("web.20261128-5f4fec3.zip", "web.2026.1128.1412+5f4fec3.zip"),
+        ("web.v20261128.nupkg", "web.2026.1128.1412+5f4fec3.nupkg"),
+        ("web.1764338400.zip", "web.2026.1128.1412+5f4fec3.zip"),
+        ("web.2026.11.28.14.12.zip", "web.2026.1128.1412+5f4fec3.zip"),
+        ("web.g5f4fec3.zip", "web.2026.1128.1412+5f4fec3.zip"),
+        ("web-5F4FEC3-dirty.zip", "web.2026.1128.1412+5f4fec3.zip"),
+        ("my-app.5f4fec3.zip", "my-app.2026.1128.1412+5f4fec3.zip"),
+        ("web-1.2.3-5-g5f4fec3.zip", "web.1.2.3.zip"),
+        ("Web.Net8.0.1.4.2.nupkg", "Web.1.2.3.nupkg"),
+        ("web.net8.0.zip", "web.1.2.3.zip"),
         ("web.defaced.zip", "web.1.2.3.zip"),
         ("", "web.1.2.3.zip"),
         (f"web.1.2.3-{'b' * 80}.zip", "web.1.2.3-beta.1.zip"),
@@ -129,3 +145,20 @@ def test_the_id_tells_a_rebuild_of_a_version_apart() -> None:
     other = Release("web", "1.2.3", "b" * 64, 3, 10)
     assert one.id == "1.2.3-aaaaaaaaaaaa"
     assert one.id != other.id
+
+
+PIECES = st.sampled_from(
+    ["web", "net8", "v1", "5f4fec3", "g5f4fec3", "20261128", "2026", "11", "1", "0", "main", "x64"]
+)
+
+
+@given(st.lists(st.tuples(PIECES, st.sampled_from("._-")), min_size=1, max_size=7))
+def test_every_suggested_name_is_one_that_is_accepted(pieces: list[tuple[str, str]]) -> None:
+    base = "".join(piece + joint for piece, joint in pieces)[:-1]
+    try:
+        parse_name(f"{base}.zip")
+    except BadInput as refusal:
+        examples = re.findall(r"like (\S+)", str(refusal))
+        assert examples
+        for example in examples:
+            parse_name(example)

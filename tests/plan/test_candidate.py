@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,22 +12,24 @@ import builders
 import pytest
 
 from deploy.errors import BadInput
-from deploy.plan import candidate
+from deploy.plan import candidate, choice
+from deploy.settings.app import App
+from deploy.settings.health import Health
 from deploy.survey.slot import Slot
 
 if TYPE_CHECKING:
     from deploy.plan.candidate import Opened
-    from deploy.settings.app import App
     from deploy.settings.environment import Environment
 
 FILES = ("web", "web.dll", "tools/migrate", "appsettings.json")
 
 
 def package(folder: Path, *files: str, name: str = "web.1.0.0.zip") -> Path:
-    """A package as Windows makes one: without modes."""
+    """A package as Windows makes one: without modes; a file may be `name=its text`."""
     with zipfile.ZipFile(folder / name, "w") as made:
         for file in files or FILES:
-            made.writestr(file, f"# {file}\n")
+            inner, _, text = file.partition("=")
+            made.writestr(inner, text or f"# {inner}\n")
     return folder / name
 
 
@@ -52,7 +55,7 @@ def executables(opened: Opened) -> set[str]:
         (FILES, {}, ("web",), {"web"}),
         (("web.dll",), {}, ("dotnet", "web.dll"), set()),
         (FILES, {"command": "./web --urls 'http://*:{port}'"}, ("web", "--urls"), {"web"}),
-        (FILES, {"command": "tools/migrate && true"}, ("tools/migrate", "&&"), {"tools/migrate"}),
+        (FILES, {"command": "tools/migrate '&&'"}, ("tools/migrate", "&&"), {"tools/migrate"}),
         (FILES, {"command": "/usr/bin/env web"}, ("/usr/bin/env", "web"), set()),
         (FILES, {"command": "dotnet web.dll"}, ("dotnet", "web.dll"), set()),
         (FILES, {"executables": ("tools/migrate",)}, ("web",), {"web", "tools/migrate"}),
@@ -94,10 +97,10 @@ def test_a_package_is_named_by_path_from_anywhere_or_from_the_settings_folder(
     (tmp_path / "elsewhere").mkdir()
     other = package(tmp_path / "elsewhere", name="web.2.0.0.zip")
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert candidate.choose(settings, app, str(path)) == path
-    assert candidate.choose(settings, app, "web.2.0.0.zip") == other, "as a shell completes it"
-    assert candidate.choose(settings, app, "web.3.0.0.zip") == path
-    assert candidate.choose(settings, app, None) == path, "the newest"
+    assert choice.choose(settings, app, str(path)) == path
+    assert choice.choose(settings, app, "web.2.0.0.zip") == other, "as a shell completes it"
+    assert choice.choose(settings, app, "web.3.0.0.zip") == path
+    assert choice.choose(settings, app, None) == path, "the newest"
 
 
 @pytest.mark.parametrize("wanted", ["web.9.0.0.zip", "build/9.0.0"])
@@ -106,7 +109,7 @@ def test_a_package_that_is_not_there_is_refused_with_where_builds_go(
 ) -> None:
     app = builders.app(package="web.*.zip")
     with pytest.raises(BadInput, match=r"no such file or folder; web\.\*\.zip is where builds go"):
-        candidate.choose(environment(tmp_path, app), app, wanted)
+        choice.choose(environment(tmp_path, app), app, wanted)
 
 
 def test_a_package_of_another_app_is_refused_unless_the_settings_match_it(tmp_path: Path) -> None:
@@ -117,13 +120,106 @@ def test_a_package_of_another_app_is_refused_unless_the_settings_match_it(tmp_pa
         builders.environment(web, api, root=tmp_path),
         builders.environment(web, other_apps=(api,), root=tmp_path),
     ):
-        with pytest.raises(BadInput, match=r"named for the app api, .*--app api"):
-            candidate.choose(settings, web, str(path))
-        assert candidate.choose(settings, api, str(path)) == path
-        meant = builders.app("web", package="packages/*")
-        assert candidate.choose(settings, meant, str(path)) == path
+        for pattern, wanted in (
+            ("web.*", str(path)),
+            ("*", "1.1.0"),
+            ("*", None),
+            ("*", str(path)),
+        ):
+            loose = builders.app("web", package=pattern)
+            with pytest.raises(BadInput, match=r"named for the app api, .*--app api"):
+                choice.choose(settings, loose, wanted)
+        assert choice.choose(settings, api, str(path)) == path
+        for pattern, wanted in (("packages/api.*", str(path)), ("api.*", "1.1.0"), ("api.*", None)):
+            meant = builders.app("web", package=pattern)
+            assert choice.choose(settings, meant, wanted) == path
     alone = builders.environment(web, root=tmp_path)
-    assert candidate.choose(alone, web, str(path)) == path
+    assert choice.choose(alone, web, str(path)) == path
+
+
+@pytest.mark.parametrize(
+    ("command", "files", "said"),
+    [
+        ("python3 -u app.py", ("src/app.py",), "run app.py, .*did you mean 'src/app.py'"),
+        ("/usr/bin/env node server.js", ("serve.js",), "run server.js, .*did you mean 'serve.js'"),
+        ("java -Xmx1g -jar /srv/web/current/app.jar", ("web",), "run /srv/web/current/app.jar"),
+        ("dotnet Web.dll", ("web.dll",), "run Web.dll, .*did you mean 'web.dll'"),
+        ("sh start.sh", ("web",), "run start.sh, which is not in web.1.0.0.zip"),
+        (
+            "sh start.sh",
+            ("start.sh=set -e\r\n",),
+            "'start.sh' end as Windows writes them, .*eol=lf",
+        ),
+        ("bash -e ./run", ("run=#!/bin/sh\r\n",), "the lines of 'run' end as Windows writes them"),
+        ("cd app", ("web",), "'cd' is a word of the shell"),
+        ("./web", ("web=#!/srv/web/current/venv/bin/python3\n",), "venv/bin/python3, which is not"),
+        ("./web", ("web=#!bin/run\n",), "bin/run, which is not in the package"),
+    ],
+)
+def test_a_command_whose_script_is_not_in_the_package_is_refused(
+    command: str, files: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInput, match=said):
+        prepared(tmp_path, *files, command=command)
+
+
+@pytest.mark.parametrize(
+    ("command", "files", "needs"),
+    [
+        ("node server", ("server.js",), {"node"}),
+        ("node app.js", ("app.js=#!/usr/bin/env node\r\n", "other.sh=a\r\n"), {"node"}),
+        ("node dist", ("dist/index.js",), {"node"}),
+        ("python3 -m http.server", ("web",), {"python3"}),
+        ("python3 -W ignore app.py", ("web",), {"python3"}),
+        ("python3 ./lib/../app.py", ("app.py",), {"python3"}),
+        ("/usr/bin/env A=b python3.11 app.py", ("app.py",), {"/usr/bin/env", "python3.11"}),
+        ("/usr/bin/python3 /opt/tools/app.py", ("web",), {"/usr/bin/python3"}),
+        ("sh -c 'cd app && exec ./web'", ("web",), {"sh"}),
+        ("cd --port 1", ("cd",), set()),
+        ("./web", ("web=#!/usr/bin/env -S python3 -u\n",), {"/usr/bin/env", "python3"}),
+        ("./web", ("web=#! /bin/sh\n",), {"/bin/sh"}),
+        ("./web", ("web=#!/srv/web/current/run\n", "run"), set()),
+        ("/srv/web/current/web", ("web",), set()),
+    ],
+)
+def test_what_each_host_must_have_follows_from_command_and_package(
+    command: str, files: tuple[str, ...], needs: set[str], tmp_path: Path
+) -> None:
+    assert set(prepared(tmp_path, *files, command=command).needs) == needs
+
+
+def test_a_path_of_its_own_and_a_template_leave_open_where_a_program_is(tmp_path: Path) -> None:
+    script = "web=#!/usr/bin/env python3\n"
+    for settings in ({"environment": {"PATH": "/opt/bin"}}, {"environment_file": "/etc/web.env"}):
+        assert set(prepared(tmp_path, script, command="./web", **settings).needs) == {
+            "/usr/bin/env"
+        }
+        assert set(prepared(tmp_path, script, command="run", **settings).needs) == {"run"}
+    shutil.copy(Path(__file__).parents[2] / "templates" / "service.j2", tmp_path / "own.j2")
+    assert prepared(tmp_path, script, command="python3 gone.py", template="own.j2").needs == {}
+
+
+def test_a_workers_check_needs_its_program_too(tmp_path: Path) -> None:
+    health = Health(command="redis-cli ping")
+    app = App(name="web", package="*", target_group="none", ports=(), health=health)
+    (tmp_path / "workspace").mkdir()
+    opened = candidate.prepare(
+        environment(tmp_path, app), app, package(tmp_path), tmp_path / "workspace"
+    )
+    assert opened.needs == {"redis-cli": "health: command:"}
+
+
+def test_the_loader_of_an_elf_file_is_needed(tmp_path: Path) -> None:
+    data = Path("/bin/true").read_bytes()
+    (tmp_path / "workspace").mkdir()
+    with zipfile.ZipFile(tmp_path / "web.1.0.0.zip", "w") as made:
+        made.writestr("web", data)
+    app = builders.app(command="./web")
+    path = tmp_path / "web.1.0.0.zip"
+    opened = candidate.prepare(environment(tmp_path, app), app, path, tmp_path / "workspace")
+    (loader,) = opened.needs
+    assert loader.startswith("/lib")
+    assert Path(loader).exists()
 
 
 @pytest.mark.parametrize("value", ["http://0.0.0.0:{port}", "{port}", "{Port} {port}"])

@@ -11,13 +11,13 @@ import pytest
 from builders import HEALTHY, NEW, OLD, UNHEALTHY
 
 from deploy.aws.targets import GONE, Health, State
-from deploy.cli.rollout import good_before
+from deploy.cli.rollout import good_before, merged
 from deploy.errors import BadInput
 from deploy.hosts.records import Kind, Record
 from deploy.plan import assembly, host_steps, staging
 from deploy.plan.host_plan import Goal
 from deploy.recovery import failed_host, failed_recovery, previous_unit, repair, rollback
-from deploy.run.report import ExitCode, Report
+from deploy.run.report import ExitCode, Outcome, Report
 from deploy.screen import status
 from deploy.settings.scope import Scope
 from deploy.steps.records import MarkBad, RecordDeployed
@@ -111,6 +111,15 @@ def test_a_half_finished_adoption_goes_back_to_the_previous_unit(to: str | None)
     (mark,) = [step for step in plan.steps if isinstance(step, MarkBad)]
     assert mark.release == OLD
     assert not plan.changes_nothing
+
+
+def test_a_unit_that_something_else_starts_is_left_alone_until_it_was_replaced() -> None:
+    by_hand = untouched(replaces=replace(SERVES, enabled="disabled"))
+    plan = rollback.make(environment(), seen(adopted(), by_hand, by_hand))
+    assert of_host(plan, 2) == ["ProveStillPrevious"]
+    off = returned(replaces=replace(SERVES, enabled="disabled"))
+    plan = rollback.make(environment(), seen(adopted(), off, by_hand))
+    assert "ReviveUnit" in of_host(plan, 2), "it would not come back after a boot"
 
 
 def test_a_finished_adoption_is_undone_batch_by_batch_under_the_policy() -> None:
@@ -224,14 +233,43 @@ def test_by_surge_the_previous_unit_starts_beside_the_slot_that_serves(
     assert not host_plan.switches(TWO), "capacity never drops"
 
 
-def test_by_surge_a_release_on_the_units_own_port_makes_way_as_by_rolling() -> None:
+MOVED = [
+    *("SwitchRelease 5001", "StartUnit 5001", "ProveRelease 5001", "RegisterTarget 5001"),
+    *("WaitHealthy 5001", "ForgetOut 5001"),
+]
+FREED = ["DeregisterTarget 5000", "WaitDrained 5000", "RetireUnit 5000", "ForgetOut 5000"]
+
+
+def test_p2_by_surge_a_release_on_the_units_own_port_moves_to_the_other_slot_first() -> None:
+    """Each deploy by surge takes the other port: every second release has the unit's own."""
     on = two_slots(adopted(), first_slot(), {5000: HEALTHY})
-    policy = environment(TWO, rollout=SURGE)
-    with pytest.raises(BadInput, match="would leave no target"):
-        rollback.make(policy, on)
-    plan = rollback.make(policy, on, allow_downtime=True)
-    assert names(plan.batches[0][0].steps) == UNDONE
-    assert plan.batches[0][0].switches(TWO)
+    move, undo = rollback.make(environment(TWO, rollout=SURGE), on).batches
+    assert with_ports(move[0].steps) == MOVED
+    assert with_ports(move[0].after) == FREED
+    assert with_ports(undo[0].steps) == ["MarkBad 5001", *BESIDE]
+    assert with_ports(undo[0].after) == LEFT
+    assert not any(each.switches(TWO) for each in (*move, *undo)), "capacity never drops"
+    switch = move[0].steps[0]
+    assert getattr(switch, "release", "") == OLD
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "health"),
+    [
+        (adopted(), first_slot(), {5000: UNHEALTHY}),
+        (adopted(), first_slot(kept=frozenset()), {5000: HEALTHY}),
+        (adopted(unit_digest="e" * 12), first_slot(), {5000: HEALTHY}),
+    ],
+    ids=["it is sick", "no unit for the other slot", "it is not what was deployed"],
+)
+def test_one_that_cannot_move_makes_way_as_by_rolling(
+    first: Slot, second: Slot, health: dict[int, Health]
+) -> None:
+    on = two_slots(first, second, health)
+    plan = rollback.make(environment(TWO, rollout=SURGE), on, allow_downtime=True)
+    (batch,) = plan.batches
+    assert names(batch[0].steps) == UNDONE
+    assert batch[0].switches(TWO)
 
 
 @pytest.mark.parametrize("failing", ["ReviveUnit", "ProveRevived", "RegisterTarget", "WaitHealthy"])
@@ -329,7 +367,7 @@ TAKEN_BACK: dict[str, tuple[Slot, Health, list[str]]] = {
     "a boot did not bring it back": (
         returned(replaces=RETIRED),
         UNHEALTHY,
-        ["DeregisterTarget", "WaitDrained", "ReviveUnit", "ProveRevived", *IN_AGAIN],
+        ["DeregisterTarget", "DrainIfBusy", "ReviveUnit", "ProveRevived", *IN_AGAIN],
     ),
     "it is sick": (returned(), UNHEALTHY, []),
 }
@@ -428,6 +466,18 @@ def test_on_failure_takes_back_what_this_run_and_an_earlier_one_had_finished() -
     back = rollback.take_back(environment(), after, wanted)
     assert of_host(back, 1) == of_host(back, 2) == UNDONE
     assert of_host(back, 3) == of_host(back, 4) == []
+
+
+@pytest.mark.parametrize("before", [Outcome.CURRENT, Outcome.WAITING, Outcome.DONE])
+def test_a_host_of_an_earlier_run_that_went_back_is_reported_so(before: Outcome) -> None:
+    """It was current, or failed in proving it, and so counts as not reached."""
+    now = seen(adopted(), untouched())
+    plan = assembly.make(environment(), (builders.offer(WEB, now.hosts),), now)
+    first = Report(plan, {"host-1": before, "host-2": Outcome.BACK})
+    wanted = {"web": {"host-1": RETURNED}}
+    back = rollback.take_back(environment(), now, wanted)
+    whole = merged(first, Report(back, {"host-1": Outcome.DONE, "host-2": Outcome.CURRENT}))
+    assert whole.outcomes == {"host-1": Outcome.BACK, "host-2": Outcome.BACK}
 
 
 def test_an_ordinary_deploy_takes_no_earlier_host_back() -> None:

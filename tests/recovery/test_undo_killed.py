@@ -42,17 +42,24 @@ def runs_previous(world: World, home: Home) -> bool:
     return is_alone and is_previous and world.is_served(home)
 
 
-@pytest.mark.parametrize("surge", [False, True], ids=["rolling", "surge"])
+@pytest.mark.parametrize(
+    ("surge", "deploys"),
+    [(False, 1), (True, 1), (True, 2)],
+    ids=["rolling", "surge", "surge, on the unit's own port"],
+)
 @pytest.mark.parametrize("at", [0, 1])
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("mended_by", ["repair", "rollback"])
 def test_p4_an_undo_that_was_killed_is_repaired_and_finished(
-    step: str, at: int, mended_by: str, *, surge: bool
+    step: str, at: int, mended_by: str, deploys: int, *, surge: bool
 ) -> None:
+    """By surge a second deploy, here of another setting, takes the previous unit's own port."""
     world = World(Fleets(hosts=3, begin="legacy", surge=surge))
-    adopted = perform(world, Command("deploy", OFFERED[0]))
-    assert adopted.report
-    assert adopted.report.exit_code is ExitCode.DONE
+    for build in OFFERED[:deploys]:
+        adopted = perform(world, Command("deploy", build))
+        assert adopted.report
+        assert adopted.report.exit_code is ExitCode.DONE
+        CLOCK.now += LONG_SECONDS
     perform(world, Command("rollback", strikes=(Strike(Fault.CRASH, step, 1, at),)))
     CLOCK.now += LONG_SECONDS
     if mended_by == "repair":

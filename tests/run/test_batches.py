@@ -11,7 +11,7 @@ from builders import NEW
 
 from deploy.clock import CLOCK
 from deploy.events.event import BatchBegan, HostEnded
-from deploy.plan import description
+from deploy.plan.plan import MARGIN_SECONDS
 from deploy.recovery import longest_path
 from deploy.run.capacity_gate import CapacityGate
 from deploy.run.executor import Execution
@@ -138,7 +138,7 @@ def test_no_batch_begins_that_would_outlive_the_credentials(
         return Execution(plan, cast("Fleet", fleet), lambda _: None).run()
 
     assert executed(None).exit_code is ExitCode.DONE
-    needed = longest_path.of_batch(plan.batches[0], fleet.groups) + description.MARGIN_SECONDS
+    needed = longest_path.of_batch(plan.batches[0], fleet.groups) + MARGIN_SECONDS
     assert executed(needed + 100).exit_code is ExitCode.DONE
     late = executed(needed - 1)
     assert set(late.outcomes.values()) == {Outcome.WAITING}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -113,6 +114,61 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
     "an unknown placeholder": (
         with_key('command: "web --port {Port}"'),
         "5: lab: apps.web.command: holds {Port}, which nothing replaces; only {port} is known",
+    ),
+    "a variable of a shell in small letters": (
+        with_key('command: "web --listen :$port"'),
+        "5: lab: apps.web.command: holds $port, which no shell replaces: the program would be",
+    ),
+    "a variable of Windows": (
+        with_key('command: "web --port %PORT%"'),
+        "5: lab: apps.web.command: holds %PORT%, which no shell replaces",
+    ),
+    "two commands": (
+        with_key("command: './migrate && ./web'"),
+        "5: lab: apps.web.command: holds &&, which only a shell understands",
+    ),
+    "a pipe": (
+        with_key("command: './web | logger'"),
+        "5: lab: apps.web.command: holds |, which only a shell understands",
+    ),
+    "a file to write to": (
+        with_key("command: './web > /var/log/web.log'"),
+        "5: lab: apps.web.command: holds >, which only a shell understands",
+    ),
+    "an error stream": (
+        with_key("command: 'sh run.sh 2>&1'"),
+        "5: lab: apps.web.command: holds 2>&1, which only a shell understands",
+    ),
+    "a command in the background": (
+        with_key("command: './web &'"),
+        "5: lab: apps.web.command: holds &, which only a shell understands",
+    ),
+    "two commands by a semicolon": (
+        with_key("command: './migrate --all; ./web'"),
+        "5: lab: apps.web.command: holds ;, which only a shell understands",
+    ),
+    "a command's output": (
+        with_key("command: './web --name $(hostname)'"),
+        "5: lab: apps.web.command: holds $(, which only a shell understands",
+    ),
+    "a variable before a command": (
+        with_key("command: 'A=b ./web'"),
+        "5: lab: apps.web.command: begins with A=, which only a shell understands; write",
+    ),
+    "a home folder": (
+        with_key("command: '~/app/web --port {port}'"),
+        "5: lab: apps.web.command: holds ~/app/web, which no shell replaces",
+    ),
+    "a placeholder of templates": (
+        with_key("command: 'web --port {{ port }}'"),
+        "5: lab: apps.web.command: holds {{ port }}, which nothing replaces; write {port}",
+    ),
+    "a variable in a check command": (
+        (
+            "ports: [5000]\n      target_group: web-lab",
+            "ports: []\n      target_group: none\n      health: {command: check $QUEUE}",
+        ),
+        "7: lab: apps.web.health.command: holds $QUEUE, which no shell replaces",
     ),
     "a worker that is asked over HTTP": (
         (
@@ -742,3 +798,23 @@ def test_apps_behind_one_proxy_have_its_port_and_its_groups(tmp_path: Path) -> N
     only = arguments.environment_of(tmp_path / "fabric.yaml", "lab", "api", None)
     assert [app.name for app in only.asked_apps] == ["api"]
     assert (only.beside, only.other_apps) == (("web",), ())
+
+
+@pytest.mark.parametrize("indent", [None, 2, "\t"])
+@pytest.mark.parametrize("is_ascii", [True, False])
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_settings_written_by_a_json_library_mean_what_they_meant_there(
+    indent: int | str | None, is_ascii: bool, ends: str, tmp_path: Path
+) -> None:
+    """Case 28: what JSON escapes, and what it leaves as it is where YAML would not."""
+    values = {
+        "ROCKET": "\U0001f680",
+        "LINES": "a\u2028b\u2029c\u0085d",
+        "PATH": "C:\\x",
+        "E": "1e3",
+    }
+    app = {"package": "web.*.zip", "ports": [5000], "target_group": "x", "environment": values}
+    document = {"deploy": {"apps": {"web": app}, "environments": {"lab": {"hosts": ["one"]}}}}
+    text = json.dumps(document, indent=indent, ensure_ascii=is_ascii).replace("/", "\\/")
+    (tmp_path / "fabric.yaml").write_bytes(text.replace("\n", ends).encode())
+    assert load.load(tmp_path / "fabric.yaml", "lab").apps[0].environment == values

@@ -15,18 +15,18 @@ import builders
 import pytest
 import shell
 
-from deploy.errors import CommandFailed, CommandResult, ConnectionLost
-from deploy.hosts.scripts import upload
+from deploy.errors import CommandFailed, CommandResult, ConnectionLost, Unfit
+from deploy.hosts.scripts import base, upload
 from deploy.package import manifest
 from deploy.package.opening import Package, open_package
-from deploy.steps.staging import UploadRelease
+from deploy.steps.fleet import Fleet
+from deploy.steps.staging import PrepareHost, UploadRelease
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deploy.hosts.scripts.script import Script
     from deploy.package.entries import Source
-    from deploy.steps.fleet import Fleet
 
 T = TypeVar("T")
 FILES = 20
@@ -388,3 +388,29 @@ def test_a_package_of_old_whose_archive_is_damaged_is_not_published(
     with pytest.raises(CommandFailed, match="upload ended with exit code"):
         host.upload(package)
     assert not list((host.home / "releases").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("printed", "said"),
+    [
+        (
+            "mv\nmv (uutils coreutils) 0.0.30\nmv: cannot move 'a' to 'b': Not a directory\n",
+            "host-1: `mv` there does not do what GNU's does, so no release can be switched safely "
+            "(mv (uutils coreutils) 0.0.30: mv: cannot move 'a' to 'b': Not a directory); install",
+        ),
+        ("\nmv\n\x1b[1mmv 1\n\n", "`mv` there does not .* safely (\\x1b[1mmv 1); install GNU"),
+        ("", "there does not do what GNU's does"),
+    ],
+)
+def test_p10_a_host_that_cannot_switch_by_rename_is_unfit(printed: str, said: str) -> None:
+    class Refusing:
+        def change(self, _app: str, script: Script[T]) -> T:
+            result = CommandResult("", base.TOOLS_DIFFER, printed, "")
+            raise CommandFailed("host-1", script.name, result)
+
+    remotes = {"host-1": cast("Any", Refusing())}
+    own = Fleet(remotes, {}, cast("Any", None), cast("Any", None))
+    with pytest.raises(Unfit) as refused:
+        PrepareHost(builders.host(), builders.app().at(5000)).run(own)
+    for part in said.split(" .* "):
+        assert part in str(refused.value)

@@ -89,3 +89,53 @@ def test_a_mark_says_what_failed_under_which_unit_when_who_and_why() -> None:
         "ab" * 16,
         "host-1: web gave answer 503",
     )
+
+
+class Listening(PaperHost):
+    """A host whose unit runs and answers nobody from outside: it listens on these addresses."""
+
+    def __init__(self, *addresses: str) -> None:
+        super().__init__(("show.ActiveState=active", "show.LoadState=loaded"))
+        self.addresses = addresses
+
+    def ask(self, script: Script[Any], _seconds: float) -> Any:
+        if script.programs[-1].name == "bound_to":
+            facts = tuple(f"address={each}" for each in self.addresses)
+            return script.parse(CommandResult("", 0, "", "", facts=facts))
+        return super().ask(script, _seconds)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "shown"),
+    [
+        (("127.0.0.1",), "127.0.0.1"),
+        (("127.0.0.1", "::1"), "127.0.0.1 and ::1"),
+        (("127.0.0.53%lo",), "127.0.0.53"),
+        (("::ffff:127.0.0.1",), "127.0.0.1"),
+        (("127.0.0.1", "0.0.0.0"), ""),  # noqa: S104 - what ss prints
+        (("-",), ""),
+        (("::",), ""),
+        (("10.0.0.1", "127.0.0.1"), ""),
+        (("nonsense", "127.0.0.1"), ""),
+        ((), ""),
+    ],
+)
+def test_a_service_that_only_its_own_host_can_reach_is_reported_as_that(
+    addresses: tuple[str, ...], shown: str
+) -> None:
+    """Case 39: it was AWS's `Health checks failed`, a delay later."""
+    app = builders.app(start_timeout_seconds=1).at(5000)
+    step = ProveRelease(HOST, app, builders.NEW, Questions((Question("/", "200"),)))
+    with pytest.raises(NotProven) as caught:
+        step.run(fleet(Listening(*addresses)))
+    said = f"it listens on {shown} alone, where the load balancer cannot reach it; let it listen"
+    assert (said in str(caught.value)) is bool(shown)
+    assert ("listens on" in str(caught.value)) is bool(shown)
+
+
+def test_behind_a_proxy_a_service_may_listen_for_its_host_alone() -> None:
+    app = builders.app(start_timeout_seconds=1, target_port=80).at(5000)
+    step = ProveRelease(HOST, app, builders.NEW, Questions((Question("/", "200"),)))
+    with pytest.raises(NotProven) as caught:
+        step.run(fleet(Listening("127.0.0.1")))
+    assert "listens on" not in str(caught.value)

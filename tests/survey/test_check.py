@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from deploy.hosts.scripts.script import Script
 
 T = TypeVar("T")
-COMMAND = {"command": "./jobs --check 'a b' $HOME", "timeout_seconds": 2.5}
+COMMAND = {"command": "./jobs --check 'a b' pa$word", "timeout_seconds": 2.5}
 
 
 @dataclass
@@ -75,7 +75,7 @@ def test_an_app_in_a_group_is_asked_what_the_group_asks() -> None:
             PaperHost(said="a queue\nis down\n\n3\n"),
             Answer(
                 "",
-                "exit code 3, not 0, of `./jobs --check 'a b' $HOME` (is down)",
+                "exit code 3, not 0, of `./jobs --check 'a b' pa$word` (is down)",
                 is_expected=False,
             ),
         ),
@@ -84,7 +84,7 @@ def test_an_app_in_a_group_is_asked_what_the_group_asks() -> None:
             PaperHost(said="working\n124"),
             Answer(
                 "",
-                "no end of `./jobs --check 'a b' $HOME` within 2.5 s (working)",
+                "no end of `./jobs --check 'a b' pa$word` within 2.5 s (working)",
                 is_expected=False,
             ),
         ),
@@ -114,7 +114,7 @@ def test_a_command_runs_as_the_service_does_and_keeps_secrets_out_of_its_words()
         "--property=EnvironmentFile=/etc/jobs.env",
         "--property=ProtectSystem=full",
         "--setenv=MODE=fast",
-        "./jobs --check 'a b' '$$HOME'",
+        "./jobs --check 'a b' 'pa$$word'",
     ):
         assert part in ran
     assert "ProtectHome" not in ran
@@ -153,7 +153,7 @@ def test_the_unit_that_a_worker_replaces_has_no_command() -> None:
             PaperHost(said="1"),
             (
                 "host-1: jobs@0.service runs, and does not pass its check now: exit code 1, not 0, "
-                "of `./jobs --check 'a b' $HOME`",
+                "of `./jobs --check 'a b' pa$word`",
             ),
         ),
         (PaperHost(error=ConnectionLost("host-1: gone")), ("host-1: gone",)),

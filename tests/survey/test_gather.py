@@ -134,3 +134,41 @@ def test_a_host_whose_instance_does_not_run_is_named_with_its_state() -> None:
         f"host-1: its instance {stopped.host.instance_id} is stopped; start it, or take it out of "
         "`hosts:`"
     )
+
+
+def slow(seconds: float, around: str = "") -> CommandResult:
+    printed = answered(PRINTED)
+    return replace(printed, start_seconds=seconds, around=around)
+
+
+def test_hosts_that_are_slow_to_begin_are_named_once_with_sudos_own_words() -> None:
+    words = "Welcome\n\x1b[1msudo: unable\n  sudo: unable to resolve host  host-2: try again\n"
+    seen = gather(
+        Telling(1, slow(12.7)),
+        Telling(2, slow(4, words)),
+        Telling(3, slow(2.9, "sudo: unable to resolve host host-3")),
+    )
+    assert seen.notes == (
+        "host-1, host-2: each command takes up to 13 s to begin, so this takes long; host-2 says: "
+        "sudo: unable to resolve host host-2: try again",
+    )
+    (note,) = gather(Telling(1, slow(5))).notes
+    assert note.endswith("look there at sudo, PAM and the start-up files of the login shell")
+    assert gather(Telling(1, slow(0.1, "sudo: unable to resolve host host-1"))).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "printed", "shown"),
+    [
+        (127, "bash: sudo: command not found", "bash: sudo: command not found"),
+        (127, "sh: 1: sudo: not found", "sh: 1: sudo: not found"),
+        (127, "fish: Unknown command: sudo\nfish: \nx\n^~~~^", "fish: Unknown command: sudo"),
+        (1, "sudo: Command not found.\nlogout", "sudo: Command not found."),
+    ],
+)
+def test_a_host_without_sudo_is_told_apart_from_one_that_asks_for_a_password(
+    code: int, printed: str, shown: str
+) -> None:
+    seen = gather(Telling(1, answered("", code, printed)))
+    said = f"host-1: sudo does not run there: {shown}; install it, or log in as root"
+    assert said in seen.unreachable["host-1"]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import ConfigParseError, ProfileNotFound
 
 from deploy.aws.api import errors, sessions, transport
 from deploy.aws.api.answers import Answer
@@ -75,7 +74,7 @@ class Account:
             core = self._bare()
             try:
                 sessions.use(cache, self._factor, core)
-            except ConfigParseError:  # it is being written: the next refusal reads it again
+            except Exception:  # noqa: BLE001 - it is being written: the next refusal reads it again
                 return
             self._clients.clear()
             self._cache, self._session_core, self._lifetime = cache, core, None
@@ -106,7 +105,7 @@ class Account:
         """The region in force."""
         try:
             default = self._session_core.get_config_variable("region")
-        except (ConfigParseError, ProfileNotFound):  # reported by what it is asked for
+        except Exception:  # noqa: BLE001 - reported by what it is asked for
             default = None
         return str(self._aws.region or default or "none")
 

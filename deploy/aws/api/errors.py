@@ -107,9 +107,10 @@ class Translator:
                     "start it with `inv lab.up`"
                 )
             case ConfigParseError():
+                cause = error.kwargs.get("error", error)
                 return BadInput(
-                    f"{visible(error.kwargs.get('path', '~/.aws/config'))} cannot be read: "
-                    f"{_shortened(error.kwargs.get('error', error))}; repair that file"
+                    f"{visible(error.kwargs.get('path', '~/.aws/config'))}{_line_of(cause)} cannot "
+                    f"be read: {_shortened(cause)}; repair that file"
                 )
             case HTTPClientError() if is_unexpected(error):
                 return UnexpectedAnswer(f"{where}: {error.kwargs['error']}")
@@ -221,6 +222,12 @@ def is_unexpected(error: object) -> bool:
     return isinstance(error, HTTPClientError) and isinstance(
         error.kwargs.get("error"), UnexpectedAnswer
     )
+
+
+def _line_of(error: object) -> str:
+    """`:7` for the line that Python's configparser could not read, where it names one."""
+    all_ = getattr(error, "errors", None) or [(getattr(error, "lineno", None),)]
+    return f":{all_[0][0]}" if all_[0][0] else ""
 
 
 def _shortened(error: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ class SharedCache(JSONFileCache):  # type: ignore[misc] # botocore has no types
     """
 
     def __init__(self, refused: Iterable[str] = ()) -> None:
-        super().__init__(Path(FOLDER).expanduser())
+        super().__init__(_at_home(FOLDER))
         self.refused = frozenset(refused)
         self.given: dict[str, datetime] = {}
 
@@ -99,7 +100,9 @@ class Factor:
                 "AWS takes the role's session no more, and a new one needs an MFA code, which is "
                 "asked for only when a command begins: run the same command again"
             )
-        code = getpass.getpass(prompt).strip()
+        with warnings.catch_warnings():  # without a terminal, a line of getpass's own source
+            warnings.simplefilter("ignore", getpass.GetPassWarning)
+            code = getpass.getpass(prompt).strip()
         if len(code) != FACTOR_DIGITS or not (code.isascii() and code.isdigit()):
             raise BadInput(f"an MFA code has {FACTOR_DIGITS} digits: run the same command again")
         return code
@@ -144,11 +147,19 @@ def log_in(session: botocore.session.Session, cache: SharedCache) -> Lifetime:
     return Profiles(profiles, cache.given.values(), _login, os.environ).lifetime(name)
 
 
+def _at_home(folder: str) -> Path:
+    """A folder at home; one that is not there for a user without a home, as in some containers."""
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError:
+        return Path("/nonexistent")
+
+
 def _login(name: str) -> Mapping[str, Any] | None:
     """The token of a single sign-on, by its session's name or its start URL."""
     key = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()
     try:
-        found = JSONFileCache(Path(LOGINS).expanduser())[key]
+        found = JSONFileCache(_at_home(LOGINS))[key]
     except KeyError:
         return None
     return found if isinstance(found, dict) else None

@@ -26,7 +26,7 @@ class Logins:
     def take(
         self,
         machine: Hashable,
-        attempt: Callable[[], None],
+        attempt: Callable[[], object],
         may_pass: Callable[[BaseException], bool],
         patience_seconds: float,
     ) -> None:

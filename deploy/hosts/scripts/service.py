@@ -23,6 +23,10 @@ SHOWN = (
 )
 
 
+ENDED = frozenset({"inactive", "failed"})
+"""The states of a unit without a process (org.freedesktop.systemd1(5), ActiveState)."""
+
+
 def _unit_name(unit_name: str) -> str:
     return values.checked(values.unit_name, unit_name)
 
@@ -110,6 +114,21 @@ def runtime(app: str, unit_name: str, port: int) -> Script[CommandResult]:
     look = program("runtime", name, int(port))
     programs = (*processes(), *show_unit(unit_name).programs, look)
     return Script("running release", programs, as_it_is)
+
+
+def has_ended(app: str, unit_name: str, port: int) -> Script[bool]:
+    """Ask whether nothing runs in a slot: no process of its unit, and no listener on its port.
+
+    A host that does not say so has something that runs.
+    """
+    ended = {f"show.ActiveState={state}" for state in ENDED}
+    listener = f"{values.checked(values.name, app)}.listener"
+
+    def parsed(result: CommandResult) -> bool:
+        listens = any(line.startswith(listener) for line in result.facts)
+        return result.exit_code == 0 and bool(ended & {*result.facts}) and not listens
+
+    return runtime(app, unit_name, port).read_by(parsed)
 
 
 def processes() -> tuple[Program, ...]:

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def prepare(app: str, user: str) -> Script[None]:
-    """Make the service's user and the app's folders; changes nothing where they are right."""
+    """Make the service's user and the app's folders; changes nothing where they are right.
+
+    Exit code 84 (TOOLS_DIFFER) prints a program that is not as GNU's here, its version, and what
+    it said: the first line of each.
+    """
     act = program(
         "prepare_app", values.checked(values.name, app), values.checked(values.name, user)
     )

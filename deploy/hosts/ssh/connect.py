@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import socket
 from typing import TYPE_CHECKING
 
 from fabric import Config
 
-from deploy.errors import BadInput
+from deploy.errors import BadInput, reading
 from deploy.hosts.refusals import key_files
 from deploy.hosts.refusals.key_files import Kind
 from deploy.hosts.route import tunnels
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
     from deploy.settings.environment import Environment
 
 
+CONFIGURATION = "the SSH configuration (~/.ssh/config, known_hosts files, Fabric's keys)"
+REPAIR = "look for an unusual line, or do without your own: `load_ssh_configs: false`"
+
+
+@reading(CONFIGURATION, REPAIR)
 def resolve(environment: Environment, name: str) -> str:
     """A listed host's address, through the user's ssh config and the resolver."""
     if not ssh_config.is_plain_host(name):
@@ -49,10 +56,20 @@ def resolve(environment: Environment, name: str) -> str:
 
 
 def read_own_files(environment: Environment) -> None:
-    """Refuse key and known_hosts files that cannot be used, before any connection is tried.
+    """Refuse what no login comes about with, before any connection is tried.
 
-    A key with a passphrase is none of them, since an agent may hold it.
+    That is a user without a name, which ssh refuses too, a program that is not there, and key and
+    known_hosts files that cannot be used. A key with a passphrase is none of them, since an agent
+    may hold it.
     """
+    try:
+        getpass.getuser()
+    except (KeyError, OSError) as error:  # OSError from Python 3.13 on
+        raise BadInput(
+            f"this user, number {os.geteuid()}, has no name on this machine, and SSH needs one: "
+            "set USER, for example `export USER=deploy`"
+        ) from error
+    tunnels.check(environment)
     ssh, where = environment.ssh, f"{environment.name}: ssh:"
     keys = key_files.read(str(environment.path(name)) for name in ssh.key_files)
     usable = {Kind.USABLE, Kind.ENCRYPTED}
@@ -67,6 +84,7 @@ def read_own_files(environment: Environment) -> None:
         raise BadInput(*problems)
 
 
+@reading(CONFIGURATION, REPAIR)
 def connection_to(host: Host, environment: Environment) -> Connection:
     """The connection, not yet open.
 
@@ -95,6 +113,13 @@ def connection_to(host: Host, environment: Environment) -> Connection:
     )
     if tunnel := tunnels.command(environment, host.instance_id, connection.port):
         connection.gateway = tunnel
+    files = connection.connect_kwargs.get("key_filename") or []
+    # Paramiko would wait for a pipe that an IdentityFile names.
+    connection.connect_kwargs["key_filename"] = [
+        file
+        for file in ([files] if isinstance(files, str) else files)
+        if os.path.isfile(file) or not os.path.exists(file)  # noqa: PTH110, PTH113 - as Paramiko
+    ]
     trust_known_hosts(connection, environment)
     return connection
 
@@ -110,7 +135,7 @@ def _configured(
         return listed, host.name
     # A Name tag is chosen by whoever may tag instances: it never decides where SSH goes.
     own = ssh_config.of_instance(blocks, host.name, host.address)
-    if is_listed_id and (environment.ssh.via or "proxycommand" in listed.lookup(host.name)):
+    if is_listed_id and (environment.ssh.via or listed.lookup(host.name).get("proxycommand")):
         # An id has no address of its own, and a program leads there, as for `ssh i-…`.
         return listed, host.name
     return own, host.address

@@ -71,7 +71,7 @@ class _News(threading.Event):
 
 
 def read(channel: paramiko.Channel, frame: framing.Frame, limit: float) -> str:
-    """Read until the frame is closed or the command has ended; its stderr.
+    """Read until the frame is closed or the command has ended; its own stderr.
 
     Raises TimeoutError at `limit`, in monotonic seconds, and TooMuch.
     """
@@ -79,18 +79,21 @@ def read(channel: paramiko.Channel, frame: framing.Frame, limit: float) -> str:
     news = _News()
     channel.in_buffer.set_event(news)
     channel.in_stderr_buffer.set_event(news)
-    received = 0
+    received, began = 0, time.monotonic()
     while frame.exit_code != 0:
         news.forget()
-        if channel.recv_ready():
-            frame.feed(channel.recv(CHUNK_BYTES))
-            frame.began_at = frame.began_at or time.monotonic() * frame.has_begun
-        elif channel.recv_stderr_ready():
+        # Stderr first: what sudo said came before the script began.
+        if channel.recv_stderr_ready():
             data = channel.recv_stderr(CHUNK_BYTES)
             errors += data[: max(0, STDERR_BYTES - len(errors))]
             received += len(data)
             if received > frame.most_bytes:
                 raise framing.TooMuch
+        elif channel.recv_ready():
+            had_begun = frame.has_begun
+            frame.feed(channel.recv(CHUNK_BYTES))
+            if frame.has_begun and not had_begun:
+                frame.start = (time.monotonic() - began, "")
         elif channel.eof_received or channel.closed:
             break
         else:
@@ -102,7 +105,7 @@ def read(channel: paramiko.Channel, frame: framing.Frame, limit: float) -> str:
                 break
         if frame.exit_code is None and time.monotonic() > limit:
             raise TimeoutError
-    return errors.decode(errors="replace")
+    return frame.errors(errors.decode(errors="replace"))
 
 
 def exit_code(channel: paramiko.Channel, frame: framing.Frame, limit: float) -> int:

@@ -6,7 +6,8 @@ connection that breaks before its last byte leaves a syntax error, and nothing i
 may follow it.
 
 The answer stands between two lines with a random mark. What a shell's start-up files print is
-outside. A line of facts begins with the same mark, which no process on the host can know.
+outside, and so is what sudo and PAM print; on stderr the same lines stand around the script's own
+words. A line of facts begins with the same mark, which no process on the host can know.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ FACT_CHARACTERS = 4096
 TEXT_BYTES = 64 * 1024
 
 
-def command(user: str, *, as_root: bool) -> str:
-    """Return the command that runs a script; root needs no sudo, which may be absent there."""
-    return AS_ROOT if as_root and user != ROOT else AS_LOGIN_USER
-
-
 def new_mark() -> str:
     """A secret mark: 32 hex digits."""
     return secrets.token_hex(16)
+
+
+def command(user: str, *, as_root: bool) -> str:
+    """What the login shell of an SSH user is given; root needs no sudo, which may not be there."""
+    return AS_ROOT if as_root and user != ROOT else AS_LOGIN_USER
 
 
 def framed(script: str, mark: str) -> bytes:
@@ -43,8 +44,9 @@ def framed(script: str, mark: str) -> bytes:
     # No line of its own before "(": all that has an effect is inside the parentheses.
     prelude = program("prelude", mark, FACT_CHARACTERS, TEXT_BYTES).text
     body = (
-        f"{prelude}printf '\\n%s begin\\n' \"$_mark\"\n"
-        f'(\n{script}\n)\n_code=$?; printf \'\\n%s end %s\\n\' "$_mark" "$_code"; exit "$_code"\n'
+        f"{prelude}printf '\\n%s begin\\n' \"$_mark\" >&2; printf '\\n%s begin\\n' \"$_mark\"\n"
+        f"(\n{script}\n)\n_code=$?; printf '\\n%s end\\n' \"$_mark\" >&2\n"
+        f'printf \'\\n%s end %s\\n\' "$_mark" "$_code"; exit "$_code"\n'
     ).encode()
     return b"%d\n" % len(body) + body
 
@@ -60,16 +62,17 @@ class Frame:
     Attributes:
         mark: The mark that the script was given.
         most_bytes: How many bytes may arrive, those outside the frame included.
-        began_at: When the script began, in monotonic seconds, as its reader saw it.
+        start: Seconds until the script began, -1 before that, and what was printed around its own
+            stderr.
     """
 
     mark: str
     most_bytes: int
-    began_at: float = 0.0
     _arrived: bytearray = field(default_factory=bytearray)
     _searched: int = 0
     _body: tuple[int, int] | None = None
     exit_code: int | None = None
+    start: tuple[float, str] = (-1.0, "")
 
     def feed(self, data: bytes) -> None:
         """Take what arrived; TooMuch where the limit is passed."""
@@ -103,6 +106,19 @@ class Frame:
         if newline:
             self.exit_code = values.number(line.decode("ascii", "replace"), 255)
             self._body = (start, max(at, start))
+
+    def errors(self, printed: str) -> str:
+        """What the script itself printed on stderr; what stands around it goes to `start`.
+
+        All of it where the script did not run, or before it could print a mark.
+        """
+        before, begin, rest = printed.partition(f"\n{self.mark} begin\n")
+        if not begin:
+            return printed
+        # The newline that ends "begin" may be the one before "end".
+        own, _, after = f"\n{rest}".partition(f"\n{self.mark} end\n")
+        self.start = (self.start[0], f"{before}\n{after}".strip())
+        return own.removeprefix("\n")
 
     def text(self) -> tuple[str, tuple[str, ...]]:
         """What the script printed, without its facts; and its facts, each `key=value`.

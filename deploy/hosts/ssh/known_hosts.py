@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import re
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -157,7 +158,7 @@ def trust_known_hosts(connection: fabric.Connection, environment: Environment) -
             own += _lines(str(file), file.stat().st_mtime_ns)
         except FileNotFoundError:
             continue
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise BadInput(
                 f"{environment.name}: ssh: known_hosts: {file} cannot be read: {error}"
             ) from error
@@ -169,7 +170,7 @@ def trust_known_hosts(connection: fabric.Connection, environment: Environment) -
         for name in files:
             try:
                 found += _lines(name, Path(name).stat().st_mtime_ns)
-            except OSError:
+            except (OSError, ValueError):
                 continue
         # ssh looks an alias up without a port (ssh_config(5), HostKeyAlias).
         alias = each.ssh_config.get("hostkeyalias")
@@ -193,13 +194,16 @@ def _files(configured: Mapping[str, str]) -> Iterator[str]:
             names = []
         for name in names:
             if name.lower() != "none":
-                yield str(Path(name.replace("%d", "~").replace("%%", "%")).expanduser())
+                with suppress(RuntimeError):  # `~name` of no user, as for ssh
+                    yield str(Path(name.replace("%d", "~").replace("%%", "%")).expanduser())
 
 
 @lru_cache(maxsize=64)
 def _lines(file: str, changed: int) -> tuple[Line, ...]:
     """The lines of a file that was changed at this time; OSError where it cannot be read."""
     del changed  # part of the cache's key
+    if not Path(file).is_file():  # a pipe would be waited for, and a device may have no end
+        raise OSError("it is not a file")
     text = Path(file).read_bytes().decode("utf-8", "replace")
     return tuple(parse(text, file))
 

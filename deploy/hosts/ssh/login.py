@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import paramiko
 from paramiko.ssh_exception import NoValidConnectionsError
 
-from deploy.errors import BadInput, Unreachable
+from deploy.errors import BadInput, Unreachable, reading
 from deploy.foreign_text import visible
 from deploy.hosts.refusals import key_files, unknown_key
 from deploy.hosts.refusals import login as refused
@@ -28,6 +28,12 @@ def open_to(host: Host, connection: Connection) -> None:
 
     A jump host's refusal is reported as its own.
     """
+    what = f"{host.name} ({connection.host}): a key file, or the SSH configuration,"
+    with reading(what, "check `ssh: key_files:`, the files in ~/.ssh and Fabric's keys"):
+        _open(host, connection)
+
+
+def _open(host: Host, connection: Connection) -> None:
     try:
         connection.open()
     except LoginFailed as failed:

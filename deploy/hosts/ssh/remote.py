@@ -191,9 +191,9 @@ class Remote:
         as_root: bool = True,
     ) -> CommandResult:
         with self._lock:
-            transport = self._transport()
+            transport, text = self._transport(), script.text
             return self._answer(
-                transport, script, script.text, timeout_seconds, most_bytes, as_root=as_root
+                transport, script, text, timeout_seconds, most_bytes, as_root=as_root
             )
 
     def _answer(
@@ -243,5 +243,5 @@ class Remote:
             if frame.has_begun or code == exchange.NO_EXIT_CODE:
                 raise self._broken(what, "no exit code came back", is_shared=is_shared)
             raise not_run(self.host, what, stdout, stderr)
-        seconds, start = time.monotonic() - began, frame.began_at - began
-        return CommandResult(str(script), code, stdout, stderr, seconds, facts, start)
+        seconds = time.monotonic() - began
+        return CommandResult(str(script), code, stdout, stderr, seconds, facts, *frame.start)

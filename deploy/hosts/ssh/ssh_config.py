@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import paramiko
 
 from deploy.errors import BadInput
+from deploy.settings.base import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -101,7 +103,7 @@ def read(own: Mapping[str, Any]) -> tuple[Block, ...]:
     chosen = own.get("ssh_config_path")
     blocks: list[Block] = []
     for name in [chosen] if chosen else FILES:
-        path = Path(name).expanduser()
+        path = Path(os.path.expanduser(name)) if not chosen else expanded(name)  # noqa: PTH111 - without a home, `~` stays
         if not chosen and not path.is_file():
             continue
         try:
@@ -116,6 +118,8 @@ def read(own: Mapping[str, Any]) -> tuple[Block, ...]:
 
 
 def _parsed(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():  # a pipe would be waited for, and a device may have no end
+        raise OSError("it is not a file")
     config = _Config()
     with path.open() as file:
         config.parse(file)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
-from socket import create_server
+from contextlib import ExitStack, contextmanager
+from socket import AF_INET, AF_INET6, create_server
 from typing import TYPE_CHECKING
 
 import pytest
 import shell
 
 from deploy.hosts.scripts import read
+from deploy.survey import unit_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,3 +103,26 @@ def test_a_port_that_is_free_has_no_proxy(app: int) -> None:
     with create_server(("127.0.0.1", 0)) as other:
         free = other.getsockname()[1]
     assert asked(free, app).facts == ()
+
+
+@pytest.mark.parametrize(
+    ("addresses", "is_alone"),
+    [
+        (("127.0.0.1",), True),
+        (("127.0.0.1", "127.0.0.2"), True),
+        (("0.0.0.0",), False),  # noqa: S104 - to be seen
+        (("::",), False),
+        (("::1",), True),
+        ((), False),
+    ],
+)
+def test_it_is_seen_where_a_port_is_listened_on(addresses: tuple[str, ...], is_alone: bool) -> None:
+    with create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with ExitStack() as stack:
+        for address in addresses:
+            family = AF_INET6 if ":" in address else AF_INET
+            stack.enter_context(create_server((address, port), family=family))
+        script = unit_state.loopback_alone(port)
+        found = script.parse(shell.run(script))
+    assert found == (addresses if is_alone else ())

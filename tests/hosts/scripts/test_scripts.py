@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import fcntl
+import getpass
 import hashlib
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -597,3 +599,84 @@ def test_all_slots_are_looked_at_with_one_question_to_systemd_and_one_a_port_to_
     assert bytes.fromhex(listener.split()[1]) == Path(f"/proc/{pid}/comm").read_bytes()
     assert facts.every("api.5100.listener") == []
     assert (tmp_path / "asked").read_text().count("\n") == 1 + len(slots)
+
+
+@pytest.mark.parametrize(
+    "login_shell", ["sh", "bash", "dash", "mksh", "zsh", "tcsh", "csh", "fish"]
+)
+def test_any_login_shell_takes_the_command_as_it_is(login_shell: str) -> None:
+    if not shutil.which(login_shell):
+        pytest.skip(f"no {login_shell} here")
+    text = "printf out; fact key 'a b'; printf \"own ! \\$x 'q'\" >&2; cat; exit 3"
+    ran = run(text, stdin=b"payload", shell=login_shell)
+    assert (ran.exit_code, ran.stdout.split(), ran.facts) == (3, ["out", "payload"], ("key=a b",))
+    assert ran.stderr.strip() == "own ! $x 'q'"
+
+
+UUTILS = Path("/usr/lib/cargo/bin/coreutils")
+"""Where Debian's rust-coreutils has uutils' programs."""
+INTO_THE_FOLDER = """#!/bin/sh
+[ "$1" = -T ] && shift
+exec /bin/mv "$@"
+"""
+NO_LINKS = """#!/bin/sh
+[ "$1" = --version ] && echo 'mv (uutils coreutils) 0.0.30' && exit
+[ -L "$3" ] && echo "mv: cannot move '$2' to '$3': Not a directory" >&2 && exit 1
+exec /bin/mv "$@"
+"""
+NO_BITS = """#!/bin/sh
+[ "$1" = --version ] && echo 'b2sum 0.0.17' && exit
+[ "$1" = -l ] && echo 'error: Found argument -l' >&2 && exit 2
+"""
+
+
+def prepared(folder: Path, **programs: str) -> Any:
+    """What staging begins with, run for this user with these programs in place of the host's."""
+    (folder / "bin").mkdir()
+    (folder / "srv").mkdir()
+    for name, text in programs.items():
+        if text.startswith("/"):
+            (folder / "bin" / name).symlink_to(text)
+        else:
+            (folder / "bin" / name).write_text(text)
+            (folder / "bin" / name).chmod(0o755)
+    script = moved(upload.prepare("web", getpass.getuser()), folder)
+    ran = run(script, environ=os.environ | {"PATH": f"{folder}/bin:{os.environ['PATH']}"})
+    assert not (folder / "srv/web/records/.trial").exists()
+    return ran
+
+
+def test_a_host_whose_programs_are_gnus_is_prepared(tmp_path: Path) -> None:
+    assert prepared(tmp_path).exit_code == 0
+    folders = sorted(str(each.relative_to(tmp_path)) for each in (tmp_path / "srv").rglob("*"))
+    assert folders == [
+        "srv/web",
+        "srv/web/current",
+        "srv/web/records",
+        "srv/web/records/units",
+        "srv/web/releases",
+        "srv/web/slots",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("programs", "said"),
+    [
+        ({"mv": INTO_THE_FOLDER}, ["mv", "mv (GNU coreutils)"]),
+        ({"mv": NO_LINKS}, ["mv", "mv (uutils coreutils) 0.0.30", "mv: cannot move 'link.new'"]),
+        ({"b2sum": NO_BITS}, ["b2sum", "b2sum 0.0.17", "error: Found argument -l"]),
+        ({"mv": str(UUTILS / "mv")}, ["mv", "mv 0.0.17", "cannot move 'link.new'"]),
+    ],
+    ids=["into the folder", "no links", "no bits", "uutils"],
+)
+def test_a_host_that_cannot_switch_by_rename_says_so_before_anything_is_sent(
+    programs: dict[str, str], said: list[str], tmp_path: Path
+) -> None:
+    for text in programs.values():
+        if text.startswith("/") and not Path(text).exists():
+            pytest.skip("rust-coreutils is not installed")
+    ran = prepared(tmp_path, **programs)
+    assert ran.exit_code == base.TOOLS_DIFFER
+    lines = [line for line in ran.stdout.split("\n") if line]
+    for line, start in zip(lines, said, strict=True):
+        assert start in line

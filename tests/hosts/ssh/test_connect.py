@@ -218,18 +218,43 @@ def test_a_changed_key_of_a_jump_host_is_removed_by_the_name_it_stands_under() -
         ({"connect_kwargs": {"timeout": 5}}, "connect_kwargs: 'timeout' cannot be set here"),
         ({"connect_kwargs": {"compress": "x"}}, "compress: must be of type bool, not 'x'"),
         ({"connect_kwargs": {"disabled_algorithms": {"kex": "x"}}}, "must map kinds to lists of"),
+        ({"run": {"pty": True}}, "run.pty has no effect on hosts here: no command gets a terminal"),
+        ({"run": {"shell": "/bin/zsh"}}, "run.shell has no effect on hosts here: hosts run prog"),
+        ({"run": {"env": {"A": "b"}}}, "run.env has no effect .* under `environment:` of its app"),
+        ({"run": {"asynchronous": True}}, "run.asynchronous has no effect on hosts here: remove"),
+        ({"run": {"disown": True}}, "run.disown has no effect on hosts here: remove it"),
+        ({"run": {"ptty": True}}, "run.ptty is no key of Fabric's; did you mean 'pty'?"),
+        ({"sudo": {"user": "bob"}}, "sudo.user has no effect on hosts here: hosts are changed as"),
+        ({"sudo": {"password": "x"}}, "sudo.password has no effect .*: sudo must not ask: allow"),
+        ({"timeouts": {"connect": 5}}, "timeouts.connect .* `ssh: connect_timeout_seconds:`"),
+        ({"timeouts": {"command": 5}}, "timeouts.command has no effect on hosts here: remove it"),
+        ({"inline_ssh_env": False}, "inline_ssh_env has no effect on hosts here: variables of"),
+        ({"authentication": {"identities": ["x"]}}, "authentication.identities .* `ssh: user:`"),
+        ({"runners": {"remote": "x"}}, "runners.remote has no effect on hosts here: remove it"),
     ],
     ids=str,
 )
-def test_p8_a_misspelt_key_of_fabrics_is_refused(fabric: dict[str, Any], said: str) -> None:
+def test_p8_a_key_of_fabrics_that_cannot_be_honoured_is_refused(
+    fabric: dict[str, Any], said: str
+) -> None:
     own = builders.environment().model_copy(update={"fabric": fabric})
     with pytest.raises(BadInput, match=said):
         fabric_keys.check(own)
 
 
-def test_keys_of_fabrics_own_commands_may_stand_there_as_they_are_by_default() -> None:
-    quiet = {"run": {"pty": False, "hide": None}, "sudo": {}, "timeouts": None, "tasks": {}}
-    fabric_keys.check(builders.environment().model_copy(update={"fabric": quiet}))
+def test_keys_of_fabrics_as_they_are_by_default_and_those_that_have_an_effect_are_taken() -> None:
+    given = {
+        "run": {"pty": False, "echo": None, "env": {}},
+        "sudo": {"user": None},
+        "timeouts": {"connect": None},
+        "tasks": {"collection_name": "tasks"},
+        "user": "deploy",
+        "port": 2222,
+        "gateway": None,
+        "load_ssh_configs": False,
+        "connect_kwargs": {"allow_agent": False, "passphrase": "x"},
+    }
+    fabric_keys.check(builders.environment().model_copy(update={"fabric": given}))
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,42 @@ def test_what_a_shells_start_up_files_print_is_no_answer(remote: Remote, sshd: S
     assert remote.ask(typed("echo out")).stdout.split() == ["out"]
 
 
+NOISE = (
+    "printf title; printf 'motd' >&2; printf '\\nsudo: unable to resolve host x\\n' >&2; "
+    'exec 3>&1; /bin/sh -c "$1"; code=$?; printf bye; printf "mesg: not a tty" >&2; exit $code'
+)
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_what_is_printed_around_an_answer_is_no_part_of_it(
+    remote: Remote, sshd: Sshd, code: int
+) -> None:
+    """Before and after it, without a newline, and on stderr."""
+    sshd.shell = ("/bin/sh", "-c", NOISE, "sh")
+    result = remote.ask(typed(f"printf out; fact key value; printf own >&2; exit {code}"))
+    assert (result.exit_code, result.stdout.strip()) == (code, "out")
+    assert framing.Facts(result.facts).first("key") == "value"
+    if code:  # of a command that succeeded, what is late on stderr is not waited for
+        assert result.stderr.strip() == "own"
+        assert "sudo: unable to resolve host x" in result.around
+    assert "mesg" not in result.stderr
+
+
+def test_a_failure_is_told_by_the_commands_own_words(remote: Remote, sshd: Sshd) -> None:
+    """Noise on stderr stood in the place of what a command had printed."""
+    sshd.shell = ("/bin/sh", "-c", NOISE, "sh")
+    with pytest.raises(RemoteError) as failed:  # of this machine it may say that it is starting
+        remote.change("web", typed("echo 'no space left'; exit 1"))
+    assert "no space left" in str(failed.value)
+    assert "mesg" not in str(failed.value)
+
+
+def test_how_long_a_command_took_to_begin_is_known(remote: Remote, sshd: Sshd) -> None:
+    assert remote.ask(typed("sleep 0.4")).start_seconds < 0.4
+    sshd.shell = ("/bin/sh", "-c", 'sleep 0.4; exec /bin/sh -c "$1"', "sh")
+    assert remote.ask(typed("true")).start_seconds >= 0.4
+
+
 def test_a_host_that_is_not_there_is_unreachable(remote: Remote, sshd: Sshd) -> None:
     sshd.stop()
     with pytest.raises(Unreachable):
