@@ -5,14 +5,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from deploy.checkup import packages
 from deploy.checkup.refusals import Refusals
 from deploy.plan import fitness
 from deploy.survey import foreign_targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from deploy.plan.candidate import Opened
     from deploy.settings.environment import Environment
@@ -51,16 +49,17 @@ def refuse_unread(
 
 
 def with_survey(
-    environment: Environment, wanted: str | None, workspace: Path, survey: Callable[[], Survey]
+    environment: Environment, survey: Callable[[], Survey], read: Callable[[], tuple[Opened, ...]]
 ) -> tuple[Survey, tuple[Opened, ...]]:
     """The hosts and the packages, looked at together.
 
-    Raises BadInput for what is wrong with a package, and then for the hosts too.
+    read: opens the packages. Raises BadInput for what is wrong with one, and then for the hosts
+    too.
     """
     refusals = Refusals()
     found: tuple[Opened, ...] = ()
     with ThreadPoolExecutor(max_workers=1) as pool:
-        reading = pool.submit(packages.opened, environment, wanted, workspace)
+        reading = pool.submit(read)
         seen = survey()
         with refusals.noted():
             found = reading.result()

@@ -16,7 +16,7 @@ from deploy.aws.health_poller import HealthPoller
 from deploy.aws.members import Members
 from deploy.aws.registrar import Registrar
 from deploy.aws.target_groups import Balancer
-from deploy.checkup import door, machines, together
+from deploy.checkup import door, machines, packages, together
 from deploy.checkup.refusals import Refusals, one_each
 from deploy.cli import scaling, vetting
 from deploy.clock import CLOCK
@@ -185,7 +185,8 @@ class Session:
     def look(self, wanted: str | None, *, settled: bool) -> tuple[Survey, tuple[Opened, ...]]:
         """Hosts, groups and packages, all at once; `wanted` as `--package` gives it."""
         survey = partial(self.survey, settled=settled)
-        return together.with_survey(self.environment, wanted, self.workspace, survey)
+        read = partial(packages.opened, self.environment, wanted, self.workspace)
+        return together.with_survey(self.environment, survey, read)
 
     def plan(
         self,
