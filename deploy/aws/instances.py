@@ -65,7 +65,7 @@ class Instance:
         """
         address = self.public_address if ssh_address == "public" else self.private_address
         if not address:
-            raise BadInput(f"{name} ({self.id}): has no {ssh_address} address to connect to")
+            raise BadInput(f"{name} ({self.id}) has no {ssh_address} address to connect to")
         return address
 
 

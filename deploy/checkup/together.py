@@ -49,13 +49,12 @@ def refuse_unread(
 
 
 def with_survey(
-    environment: Environment,
-    read: Callable[[], tuple[Opened, ...]],
-    survey: Callable[[], Survey],
+    environment: Environment, survey: Callable[[], Survey], read: Callable[[], tuple[Opened, ...]]
 ) -> tuple[Survey, tuple[Opened, ...]]:
-    """The hosts and the packages, looked at together; read: what opens the packages.
+    """The hosts and the packages, looked at together.
 
-    Raises BadInput for what is wrong with a package, and then for the hosts too.
+    read: opens the packages. Raises BadInput for what is wrong with one, and then for the hosts
+    too.
     """
     refusals = Refusals()
     found: tuple[Opened, ...] = ()

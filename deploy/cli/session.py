@@ -184,9 +184,9 @@ class Session:
 
     def look(self, wanted: str | None, *, settled: bool) -> tuple[Survey, tuple[Opened, ...]]:
         """Hosts, groups and packages, all at once; `wanted` as `--package` gives it."""
-        read = partial(packages.opened, self.environment, wanted, self.workspace)
         survey = partial(self.survey, settled=settled)
-        return together.with_survey(self.environment, read, survey)
+        read = partial(packages.opened, self.environment, wanted, self.workspace)
+        return together.with_survey(self.environment, survey, read)
 
     def plan(
         self,

@@ -278,7 +278,7 @@ def test_an_id_without_an_address_to_connect_to_hides_no_other_problem(
     first, second = str(refused.value).split("\n")
     own = one["InstanceId"]
     assert first.startswith(f"i-{9:017x}: no running EC2 instance") or second.startswith("i-")
-    assert f"{own} ({own}): has no public address to connect to" in {first, second}
+    assert f"{own} ({own}) has no public address to connect to" in {first, second}
 
 
 def test_an_instance_listed_by_id_and_by_name_is_refused(account: PaperAccount) -> None:

@@ -166,6 +166,18 @@ def test_fabric_keys_that_cannot_be_honoured_hide_no_target_group(project: Proje
     assert [host.sshd.connections for host in project.hosts.values()] == [0, 0, 0]
 
 
+def test_a_program_that_ssh_needs_hides_no_target_group(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said once, not for each host: no connection is tried."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    project.rewrite("target_group: web-lab", "target_group: nowhere")
+    project.rewrite("      ssh:\n", "      ssh:\n        via: ssm\n")
+    lines = refusal(project)
+    has(lines, "needs the program `aws`", "`session-manager-plugin`", "'nowhere' does not exist")
+    assert not any("host-1" in line for line in lines)
+
+
 def test_the_status_shows_the_fleet_beside_a_listed_host_that_is_no_instance(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:

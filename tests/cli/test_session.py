@@ -216,8 +216,9 @@ def test_p8_a_program_that_hosts_lack_is_found_before_anything_is_sent(project: 
         seen, packages = opened.look(None, settled=False)
         with pytest.raises(BadInput) as refused:
             opened.plan(seen, packages, is_default=True)
-    names = ", ".join(project.hosts)
-    said = f"3 hosts ({names}): has no no-such-runtime, which the command of web needs"
+    said = (
+        "3 hosts (host-1, host-2, host-3): has no no-such-runtime, which the command of web needs"
+    )
     assert said in str(refused.value)
 
 

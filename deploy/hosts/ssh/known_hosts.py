@@ -168,10 +168,8 @@ def trust_known_hosts(connection: fabric.Connection, environment: Environment) -
     for each in connections:
         found, files = [*own], tuple(_files(each.ssh_config))
         for name in files:
-            try:
+            with suppress(OSError, ValueError):
                 found += _lines(name, Path(name).stat().st_mtime_ns)
-            except (OSError, ValueError):
-                continue
         # ssh looks an alias up without a port (ssh_config(5), HostKeyAlias).
         alias = each.ssh_config.get("hostkeyalias")
         port = int(each.port or paramiko.config.SSH_PORT)
@@ -179,10 +177,8 @@ def trust_known_hosts(connection: fabric.Connection, environment: Environment) -
         to_add = [str(environment.path(name)) for name in environment.ssh.known_hosts] or files
         known = Known(found, alias or usual, alias or each.host, next(iter(to_add), USER_FILES))
         each.client.set_missing_host_key_policy(known)
-        each.connect_kwargs = {
-            **each.connect_kwargs,
-            "transport_factory": preferring(known.kinds),
-        }
+        factory = {"transport_factory": preferring(known.kinds)}
+        each.connect_kwargs = {**each.connect_kwargs, **factory}
 
 
 def _files(configured: Mapping[str, str]) -> Iterator[str]:

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Self
 from deploy.package import opening, release
 from deploy.package.cache import content, entry, private_folder
 from deploy.package.manifest import File
-from deploy.package.opening import Package
 from deploy.package.release import Release
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deploy.package.cache.entry import Known
+    from deploy.package.opening import Package
 
 _UNUSABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
@@ -141,9 +140,9 @@ def _read(place: int, name: str, sealing: bytes, key: str, wanted: _Wanted) -> P
         return package
 
 
-def _package(known: Known, path: Path, found: Release, archive: Path) -> Package:
+def _package(known: entry.Known, path: Path, found: Release, archive: Path) -> Package:
     """The opened package that a line describes."""
-    return Package(
+    return opening.Package(
         path=path,
         release=found,
         archive=archive,

@@ -15,6 +15,7 @@ from shell import typed
 from sshd import Sshd
 
 from deploy.aws.inventory import Host
+from deploy.checkup import machines
 from deploy.errors import BadInput, ConnectionLost, DeployError, Unreachable
 from deploy.folding import folded
 from deploy.hosts.refusals.login import USERS
@@ -116,6 +117,14 @@ def ask_all(remotes: list[Remote]) -> list[str]:
         return list(pool.map(ask, remotes))
 
 
+def has_ended(server: Sshd) -> bool:
+    """Whether all connections to a server end within a moment."""
+    end = time.monotonic() + 5
+    while server.open_connections and time.monotonic() < end:
+        threading.Event().wait(0.05)
+    return server.open_connections == 0
+
+
 BEHIND = "Host 127.1.*\n  ProxyJump 127.0.0.2\n"
 BEHIND_TWO = "Host 127.1.*\n  ProxyJump 127.0.0.2,127.0.0.3\n"
 
@@ -210,6 +219,29 @@ def test_a_user_whom_the_jump_host_refuses_is_asked_for_once_and_named(network: 
     assert ask_all(network.remotes) == ["here"] * FLEET
 
 
+def test_an_identity_file_of_a_jump_host_that_is_absent_keeps_no_other_from_it(
+    network: Network,
+) -> None:
+    """As OpenSSH does, and as for the hosts themselves."""
+    absent = f"{BEHIND}Host 127.0.0.2\n  IdentityFile {network.folder}/absent\n"
+    network.jump.refuses = "password"
+    (said,) = ask_all(network.reach(1, absent))
+    lines = said.split("\n")
+    assert f"  not offered: {network.folder}/absent does not exist" in lines
+    assert "  it lets users in by password alone, and not by a key" in lines
+    network.jump.refuses = ""
+    assert ask_all(network.remotes) == ["here"]
+
+
+def test_the_looks_ahead_of_a_refusal_share_the_jump_host_too(network: Network) -> None:
+    network.hosts.max_startups = FLEET
+    hosts = [each.host for each in network.reach(FLEET, BEHIND)]
+    own = network.environment(BEHIND)
+    assert machines.problems(own, hosts).keys() == {host.name for host in hosts}
+    assert (network.jump.connections, network.jump.turned_away) == (1, 0)
+    assert has_ended(network.jump)
+
+
 def test_a_jump_host_that_forwards_nothing_is_named(network: Network) -> None:
     network.jump.forwards = False
     (remote,) = network.reach(1, BEHIND)
@@ -264,7 +296,4 @@ def test_the_jump_hosts_connection_ends_with_the_command(network: Network) -> No
         remote.close()
     network.routes.close()
     for server in (network.jump, network.second):
-        end = time.monotonic() + 5
-        while server.open_connections and time.monotonic() < end:
-            threading.Event().wait(0.05)
-        assert server.open_connections == 0
+        assert has_ended(server)
