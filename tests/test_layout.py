@@ -25,6 +25,7 @@ PACKAGES = (
     "aws",
     "hosts.probe",
     "hosts.scripts",
+    "hosts.ssh.openssh",
     "hosts.ssh",
     "hosts",
     "hosts.lock",

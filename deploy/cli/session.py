@@ -106,8 +106,8 @@ class Session:
             raise BadInput(f"{environment.name}: none of these hosts is in service", *self._notes)
         found = tuple(host for host in found if host not in self._resting)
         self._stack.callback(self._disconnect)
-        for host in found:
-            self.everyone[host.name] = remote.Remote(host, environment)
+        connect.ask_ahead(environment, found)
+        self.everyone |= {host.name: remote.Remote(host, environment) for host in found}
         self.remotes = {host.name: self.everyone[host.name] for host in self.hosts}
         made = tempfile.TemporaryDirectory(prefix="changeover-", ignore_cleanup_errors=True)
         self.workspace = Path(self._stack.enter_context(made))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fabric import Config
 
@@ -11,11 +11,13 @@ from deploy.errors import BadInput
 from deploy.hosts.ssh import ssh_config
 from deploy.hosts.ssh.connection import Connection
 from deploy.hosts.ssh.known_hosts import trust_known_hosts
+from deploy.hosts.ssh.openssh import direct, program, tokens
 from deploy.hosts.ssh.transport import (
     Transport,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     import paramiko
@@ -26,15 +28,18 @@ if TYPE_CHECKING:
 
 def resolve(environment: Environment, name: str) -> str:
     """A listed host's address, through the user's ssh config and the resolver."""
-    if not ssh_config.is_plain_host(name):
+    if not tokens.is_plain_host(name):
         raise BadInput(
             f"host {name!r} under `hosts:` is no host name or address: letters, digits and `._:-` "
             "are allowed; user and port go under `ssh:`"
         )
-    blocks = ssh_config.read(environment.fabric)
-    configured = ssh_config.of_listed(blocks).lookup(name).get("hostname", name)
+    source = _source(environment)
+    if isinstance(environment.hosts, tuple):
+        ssh_config.ahead(source, filter(tokens.is_plain_host, environment.hosts))
+    answer = ssh_config.answer(source, name)
+    family = direct.family(answer.one("addressfamily"))
     try:
-        found = socket.getaddrinfo(configured, None, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(answer.host, None, family, socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or error
         raise BadInput(
@@ -68,13 +73,13 @@ def connection_to(host: Host, environment: Environment) -> Connection:
     # paramiko waits an hour for a channel of a host that froze.
     connect.setdefault("channel_timeout", ssh.connect_timeout_seconds)
     connect["transport_factory"] = Transport
-    blocks = ssh_config.read(environment.fabric)
+    source = _source(environment)
     if environment.is_by_tags:
         # A Name tag is chosen by whoever may tag instances: it never decides where SSH goes.
-        own, place = ssh_config.of_instance(blocks, host.name, host.address), host.address
+        own, place = ssh_config.of_instance(source, host.name, host.address), host.address
     else:
         # A listed name is connected to as the user would: ssh config and known_hosts go by it.
-        own, place = ssh_config.of_listed(blocks), host.name
+        own, place = ssh_config.of_listed(source, host.name), host.name
     connection = Connection(
         place,
         user=ssh.user,
@@ -87,7 +92,27 @@ def connection_to(host: Host, environment: Environment) -> Connection:
     return connection
 
 
+def ask_ahead(environment: Environment, hosts: Iterable[Host]) -> None:
+    """Ask for the ssh configuration of all hosts at once; what is wrong is raised later."""
+    if environment.is_by_tags:
+        source = _source(environment)
+        places = [place for host in hosts for place in (host.name, host.address)]
+        ssh_config.ahead(source, filter(program.NAME.fullmatch, places))
+
+
+def _source(environment: Environment) -> ssh_config.Source:
+    return ssh_config.read(environment.fabric, environment.ssh.user, environment.ssh.port)
+
+
+class _Config(Config):  # type: ignore[misc] # fabric carries no types
+    """Fabric's configuration, whose copies for jump hosts ask the same ssh configuration."""
+
+    def _clone_init_kwargs(self, *arguments: Any, **named: Any) -> dict[str, Any]:
+        made: dict[str, Any] = super()._clone_init_kwargs(*arguments, **named)
+        return made | {"ssh_config": self.base_ssh_config}
+
+
 def _config(environment: Environment, configured: paramiko.SSHConfig) -> Config:
     """Fabric's own keys of the project's file with this ssh configuration; no file is read."""
     own = {key: value for key, value in environment.fabric.items() if key != "connect_kwargs"}
-    return Config(overrides=own, ssh_config=configured, lazy=True)
+    return _Config(overrides=own, ssh_config=configured, lazy=True)

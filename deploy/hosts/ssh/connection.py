@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 import subprocess
 from typing import Any
@@ -10,11 +12,12 @@ import fabric
 import paramiko
 
 from deploy.errors import BadInput
-from deploy.hosts.ssh import ssh_config
+from deploy.hosts.ssh.openssh import tokens
+from deploy.hosts.ssh.openssh.direct import FAMILIES, Direct
 from deploy.hosts.ssh.transport import Transport
 
 MOST_JUMPS = 8
-
+FOR_A_SHELL = re.compile(r"[|&;<>()$`*?\[#~]")
 
 LIMITS = ("banner_timeout", "auth_timeout", "channel_timeout")
 """Arguments of a connection that its jump hosts get as well."""
@@ -24,12 +27,15 @@ class Proxy(paramiko.ProxyCommand):
     """A ProxyCommand in a session of its own: Ctrl-C in the terminal does not cut a recovery."""
 
     def __init__(self, command: str) -> None:
-        """Start it as paramiko does, but away from the terminal's process group.
+        """Start it as ssh does, but away from the terminal's process group.
 
-        Raises BadInput for a command that cannot be split into words.
+        What a shell would read as more than words is run by the user's shell (ssh_config(5),
+        ProxyCommand). Raises BadInput for a command that cannot be split into words.
         """
         try:
             self.cmd = shlex.split(command)
+            if FOR_A_SHELL.search(command):
+                self.cmd = [os.environ.get("SHELL") or "/bin/sh", "-c", f"exec {command}"]
         except ValueError as error:
             raise BadInput(
                 f"ProxyCommand cannot be read: {error}: {command}; correct it in ~/.ssh/config"
@@ -70,12 +76,13 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
         jump: str = self.ssh_config.get("proxyjump", "none")
         if jump.lower() == "none":
             proxied = "proxyjump" in self.ssh_config or "proxycommand" in self.ssh_config
-            return self.ssh_config.get("proxycommand") if proxied else self.config.gateway
+            proxy = self.ssh_config.get("proxycommand") if proxied else self.config.gateway
+            return proxy or self._direct()
         last = None
         for hop in jump.split(","):
             name = self.derive_shorthand(hop.strip())["host"]
             if name in {self.host, self.original_host}:
-                return None  # a pattern that also matches the jump host itself
+                return self._direct()  # a pattern that also matches the jump host itself
             if name in self._way or len(self._way) > MOST_JUMPS:
                 raise BadInput(
                     f"{self._way[0]}: ProxyJump leads from {' to '.join((*self._way, name))}: a "
@@ -87,25 +94,32 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
             last = Connection(hop.strip(), way=self._way, **given)
         return last
 
+    def _direct(self) -> Direct | None:
+        """How to connect where the family or our own address is set; else as Paramiko does."""
+        family = str(self.ssh_config.get("addressfamily", "any"))
+        source = str(self.ssh_config.get("bindaddress", ""))
+        return Direct(family, source) if source or family.lower() in FAMILIES else None
+
     def open_gateway(self) -> Any:
-        """A channel through a jump host, or a proxy whose %h, %p and %r are filled in.
+        """A channel through a jump host, a socket, or a proxy whose tokens are filled in.
 
         Raises BadInput for a host or a user that a shell or ssh could take for more than a name.
         """
+        if isinstance(self.gateway, Direct):
+            return self.gateway.connect(self.host, int(self.port), self.connect_timeout)
         if not isinstance(self.gateway, str):
             return super().open_gateway()
         for host in (self.host, self.original_host):
-            if not ssh_config.is_plain_host(host):
+            if not tokens.is_plain_host(host):
                 raise BadInput(
                     f"host {host!r} cannot be handed to a ProxyCommand; letters, digits and "
                     "`._:-` are allowed; correct its name or address"
                 )
-        if not ssh_config.is_plain_user(self.user):
+        if not tokens.is_plain_user(self.user):
             raise BadInput(
                 f"{self.host}: user {self.user!r} cannot be handed to a ProxyCommand; letters, "
                 "digits and `._@+-` are allowed; correct `ssh: user:` or User in ~/.ssh/config"
             )
-        text = f"Host *\n    Port {int(self.port)}\n    User {self.user}\n"
+        values = {"h": self.host, "n": self.original_host, "p": str(int(self.port)), "r": self.user}
         command = " ".join(self.gateway.splitlines())
-        config = paramiko.SSHConfig.from_text(f"{text}    ProxyCommand {command}\n")
-        return Proxy(config.lookup(self.host)["proxycommand"])
+        return Proxy(tokens.expand(command, values, tokens.PROXY, is_strict=False))

@@ -12,11 +12,10 @@ import binascii
 import hashlib
 import hmac
 import re
-import shlex
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import fabric
 import paramiko
@@ -173,16 +172,11 @@ def trust_known_hosts(connection: fabric.Connection, environment: Environment) -
         }
 
 
-def _files(configured: Mapping[str, str]) -> Iterator[str]:
+def _files(configured: Mapping[str, Any]) -> Iterator[str]:
     """The files that ssh reads for a machine, by its configuration."""
     for key, usual in (("userknownhostsfile", USER_FILES), ("globalknownhostsfile", GLOBAL_FILES)):
-        try:
-            names = shlex.split(configured.get(key, usual))
-        except ValueError:
-            names = []
-        for name in names:
-            if name.lower() != "none":
-                yield str(Path(name.replace("%d", "~").replace("%%", "%")).expanduser())
+        for name in configured.get(key, usual.split()):
+            yield str(Path(name).expanduser())
 
 
 @lru_cache(maxsize=64)

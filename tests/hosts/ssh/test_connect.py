@@ -168,18 +168,52 @@ def test_p8_a_misspelt_key_of_fabrics_is_refused(fabric: dict[str, Any], said: s
         fabric_keys.check(own)
 
 
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's ssh configuration, in a home folder of the test's own."""
+    (tmp_path / ".ssh").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path / ".ssh" / "config"
+
+
 @pytest.mark.parametrize(
     "text",
-    [b"Match final all\n  User x\n", b"Host\n", b'Host "a\n', b"# caf\xe9\nHost a\n"],
-    ids=["match final", "no value", "open quote", "not utf-8"],
+    [b"Host\n", b'Host "a\n', b"\xef\xbb\xbfHost a\n", b"Host *\nUser a\0b\n", b"Nonsense 1\n"],
+    ids=["no value", "open quote", "byte order mark", "nul", "no keyword"],
 )
-def test_p8_an_ssh_config_that_cannot_be_read_is_named(
-    text: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / ".ssh").mkdir()
-    (tmp_path / ".ssh" / "config").write_bytes(text)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(BadInput, match=r"ssh/config.*load_ssh_configs: false"):
+def test_p8_a_line_that_ssh_refuses_is_named(text: bytes, config: Path) -> None:
+    config.write_bytes(text)
+    with pytest.raises(BadInput, match=r"~/.ssh/config:[12]: .*; ") as refused:
         connect.resolve(builders.environment(), "10.0.0.1")
+    assert len(refused.value.args) == 1
     quiet = builders.environment().model_copy(update={"fabric": {"load_ssh_configs": False}})
     connect.resolve(quiet, "10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"Match final all\n  User x\n",
+        b"Match all\n  ServerAliveInterval 30\n",
+        b"# caf\xe9\nHost a\n",
+        b"IgnoreUnknown Nonsense,Use*\nNonsense 1\n",
+        b"Host *\n  AddressFamily inet\n  ForwardAgent yes\n  Ciphers 3des-cbc\n",
+    ],
+    ids=["match final", "match all", "not utf-8", "ignored", "inet"],
+)
+def test_a_configuration_that_ssh_takes_is_taken(text: bytes, config: Path) -> None:
+    config.write_bytes(text)
+    assert connect.resolve(builders.environment(), "127.0.0.1") == "127.0.0.1"
+
+
+def test_p8_a_file_that_cannot_be_read_is_named(config: Path) -> None:
+    own = {"ssh_config_path": str(config)}
+    missing = builders.environment().model_copy(update={"fabric": own})
+    with pytest.raises(BadInput, match=r"config cannot be read: No such.*load_ssh_configs: false"):
+        connect.resolve(missing, "10.0.0.1")
+
+
+def test_a_family_without_an_address_of_the_host_is_refused(config: Path) -> None:
+    config.write_text("Host *\n  AddressFamily inet6\n")
+    with pytest.raises(BadInput, match="has no address"):
+        connect.resolve(builders.environment(), "127.0.0.1")

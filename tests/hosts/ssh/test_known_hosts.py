@@ -186,7 +186,8 @@ def test_the_files_and_the_alias_are_those_of_the_ssh_configuration(tmp_path: Pa
         (tmp_path / name).write_text(text)
     config = (
         f"Host {host.name}\n  HostKeyAlias fleet\n"
-        f'  UserKnownHostsFile none "{tmp_path}/own"\n  GlobalKnownHostsFile {tmp_path}/absent\n'
+        f'  UserKnownHostsFile {tmp_path}/none "{tmp_path}/own"\n'
+        f"  GlobalKnownHostsFile {tmp_path}/absent\n"
     )
     assert verdict_on(host, environment(tmp_path, config=config)) == "known"
     assert "fleet shows a key" in verdict_on(host, environment(tmp_path, config=config), RSA)
