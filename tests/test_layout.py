@@ -41,7 +41,7 @@ PACKAGES = (
 HOMES = {
     "boto3": {"aws.api.account"},
     "botocore": {"aws.api.account", "aws.api.errors", "aws.api.sessions", "aws.api.transport"},
-    "cryptography": {"package.signatures.minisign"},
+    "cryptography": {"hosts.ssh.openssh.private_keys", "package.signatures.minisign"},
     "fabric": {
         "hosts.ssh.connect",
         "hosts.ssh.connection",
@@ -63,6 +63,9 @@ HOMES = {
         "hosts.ssh.forwarding",
         "hosts.ssh.known_hosts",
         "hosts.ssh.login",
+        "hosts.ssh.openssh.agents",
+        "hosts.ssh.openssh.identities",
+        "hosts.ssh.openssh.private_keys",
         "hosts.ssh.remote",
         "hosts.ssh.ssh_config",
         "hosts.ssh.transport",

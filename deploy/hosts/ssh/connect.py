@@ -11,7 +11,7 @@ from deploy.errors import BadInput
 from deploy.hosts.ssh import ssh_config
 from deploy.hosts.ssh.connection import Connection
 from deploy.hosts.ssh.known_hosts import trust_known_hosts
-from deploy.hosts.ssh.openssh import direct, program, tokens
+from deploy.hosts.ssh.openssh import direct, identities, private_keys, program, tokens
 from deploy.hosts.ssh.transport import (
     Transport,
 )
@@ -50,11 +50,17 @@ def resolve(environment: Environment, name: str) -> str:
 
 
 def read_key_files(environment: Environment) -> None:
-    """Refuse key files that are not there, before any connection is tried."""
+    """Refuse key files that are none, before any connection is tried."""
     for name in environment.ssh.key_files:
         file: Path = environment.path(name)
-        if not file.is_file():
-            raise BadInput(f"{environment.name}: ssh: key_files: {file} does not exist")
+        found = private_keys.read(str(file), _passphrase(environment))
+        if found.why and not found.is_encrypted:
+            raise BadInput(f"{environment.name}: ssh: key_files: {file} {found.why}")
+
+
+def _passphrase(environment: Environment) -> str | None:
+    given = environment.fabric.get("connect_kwargs") or {}
+    return given.get("passphrase") or given.get("password")
 
 
 def connection_to(host: Host, environment: Environment) -> Connection:
@@ -73,6 +79,8 @@ def connection_to(host: Host, environment: Environment) -> Connection:
     # paramiko waits an hour for a channel of a host that froze.
     connect.setdefault("channel_timeout", ssh.connect_timeout_seconds)
     connect["transport_factory"] = Transport
+    given = connect.get("key_filename") or ()
+    named = (given,) if isinstance(given, str) else tuple(map(str, given))
     source = _source(environment)
     if environment.is_by_tags:
         # A Name tag is chosen by whoever may tag instances: it never decides where SSH goes.
@@ -89,6 +97,11 @@ def connection_to(host: Host, environment: Environment) -> Connection:
         connect_kwargs=connect,
     )
     trust_known_hosts(connection, environment)
+    identities.offer(connection, named)
+    on_way = connection.gateway
+    while isinstance(on_way, Connection):
+        identities.offer(on_way)
+        on_way = on_way.gateway
     return connection
 
 

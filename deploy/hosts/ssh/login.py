@@ -9,6 +9,7 @@ import paramiko
 from deploy.errors import BadInput, Unreachable
 from deploy.foreign_text import visible, word
 from deploy.hosts.ssh.known_hosts import RevokedHostKey, UnknownHostKey
+from deploy.hosts.ssh.openssh.identities import NoKeyAccepted
 from deploy.hosts.ssh.transport import (
     KEEPALIVE_SECONDS,
     NoCommonAlgorithm,
@@ -43,6 +44,8 @@ def open_to(host: Host, connection: Connection) -> None:
             f"rebuilt, remove the old key: ssh-keygen -R {_place(connection, error.hostname)}, "
             "with -f for a known_hosts file of the project"
         ) from error
+    except NoKeyAccepted as error:
+        raise BadInput(f"{who}: {visible(error)}") from error
     except paramiko.AuthenticationException as error:
         check = "check `ssh: user:` and `ssh: key_files:`, or your agent (ssh-add -l)"
         if _broke(connection, error):

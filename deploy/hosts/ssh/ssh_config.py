@@ -5,6 +5,7 @@ OpenSSH itself is asked where it is installed, and its files are read here where
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 MOST_AT_ONCE = 16
 """How many names ssh is asked for at once; one takes 5 to 20 ms of computing."""
 FILES = ("~/.ssh/config", "/etc/ssh/ssh_config")
+DEFAULT, FEWEST = re.compile(r"~/\.ssh/id_[a-z0-9_]+"), 4
+"""The keys that ssh tries where none is named, of which it prints at least so many."""
 PLAIN = (
     "user",
     "port",
@@ -179,11 +182,18 @@ def options(found: Answer, defaults: Collection[str] = ()) -> paramiko.SSHConfig
     elif proxy := answers.proxy(found, values):
         made["proxycommand"] = proxy
     for option in PATHS:
-        if option in found.values:
+        if option in found.values and not _are_defaults(option, found.values[option]):
             made[option] = answers.files(found, option, values)
     if agent := answers.agent(found, values):
         made["identityagent"] = agent
     return made
+
+
+def _are_defaults(option: str, values: Collection[str]) -> bool:
+    """Whether ssh prints these keys because the configuration names none."""
+    return (
+        option == "identityfile" and len(values) >= FEWEST and all(map(DEFAULT.fullmatch, values))
+    )
 
 
 def of_listed(source: Source, name: str = "") -> paramiko.SSHConfig:

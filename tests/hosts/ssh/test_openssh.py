@@ -148,8 +148,6 @@ def comparable(found: options.Answer) -> dict[str, Any]:
         "identitiesonly": "no",
     }
     keys = {key: made.get(key) or usual.get(key) for key in COMPARED}
-    if len(keys["identityfile"] or ()) > 4:
-        keys["identityfile"] = None
     if keys["userknownhostsfile"] and keys["userknownhostsfile"][0].endswith("/.ssh/known_hosts"):
         keys["userknownhostsfile"] = None
     return keys

@@ -96,7 +96,7 @@ def test_a_block_for_the_name_gives_user_port_proxy_and_keys_alone(
         "Host jump\n    HostName 192.0.2.1\n    User hop\n"
     )
     assert (made.host, made.user, made.port) == ("10.0.0.1", "admin", 2222)
-    assert made.connect_kwargs["key_filename"] == ["/keys/one", "/keys/two"]
+    assert made.connect_kwargs["auth_strategy"].configured == ("/keys/one", "/keys/two")
     assert (made.gateway.host, made.gateway.user) == ("192.0.2.1", "hop")
     assert not made.forward_agent
     assert "connecttimeout" not in made.ssh_config
