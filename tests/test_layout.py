@@ -64,6 +64,7 @@ HOMES = {
         "hosts.ssh.known_hosts",
         "hosts.ssh.login",
         "hosts.ssh.openssh.agents",
+        "hosts.ssh.openssh.host_certificates",
         "hosts.ssh.openssh.identities",
         "hosts.ssh.openssh.private_keys",
         "hosts.ssh.remote",
@@ -173,10 +174,10 @@ def test_deploy_never_imports_the_lab_and_the_lab_only_its_errors() -> None:
 
 
 # What waits for a socket, a screen or a terminal reads the machine's own time, and what compares it
-# with that of AWS.
+# with that of AWS or of a certificate.
 TIMED = {"clock", "aws.api.transport", "hosts.probe.stream", "hosts.ssh.exchange"}
 TIMED |= {"hosts.ssh.remote", "screen.console", "screen.live", "screen.question", "screen.streams"}
-TIMED |= {"aws.api.skew", "screen.log_lines"}
+TIMED |= {"aws.api.skew", "screen.log_lines", "hosts.ssh.known_hosts"}
 
 
 def test_the_engine_knows_no_time_but_its_clocks() -> None:

@@ -2,7 +2,7 @@
 
 A line is read as sshd(8) describes the file and as ssh does: several lines for a machine, several
 files, hashed names, wildcards and exclusions, ports, `@revoked`. A damaged line is passed over.
-Certificates of hosts are not verified, so that a `@cert-authority` trusts nothing here.
+A host's certificate is verified where a `@cert-authority` is about the host.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-import re
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +21,8 @@ import fabric
 import paramiko
 
 from deploy.errors import BadInput
+from deploy.hosts.ssh.openssh import host_certificates
+from deploy.hosts.ssh.openssh.match import listed
 from deploy.hosts.ssh.transport import preferring
 
 if TYPE_CHECKING:
@@ -72,13 +74,7 @@ class Line:
         """Whether the line names a machine, which is `host` or `[host]:port`, in lower case."""
         if self.names.startswith("|1|"):
             return _is_hash_of(self.names, machine)
-        is_named = False
-        for pattern in self.names.lower().split(","):
-            if _pattern(pattern.removeprefix("!")).fullmatch(machine):
-                if pattern.startswith("!"):
-                    return False
-                is_named = True
-        return is_named
+        return listed(self.names.lower(), machine)
 
 
 class Known(paramiko.MissingHostKeyPolicy):
@@ -88,15 +84,25 @@ class Known(paramiko.MissingHostKeyPolicy):
     since it reads fewer lines than OpenSSH.
     """
 
-    def __init__(self, lines: Iterable[Line], machine: str, host: str) -> None:
-        """Take the lines of all files, what known_hosts calls the machine, and the machine."""
-        self._machine, self._host = machine, host
+    def __init__(
+        self, lines: Iterable[Line], machine: str, host: str, command: str = "none"
+    ) -> None:
+        """Take the lines of all files, what known_hosts calls the machine, and the machine.
+
+        command: KnownHostsCommand, which is not run, and is named where a key is unknown.
+        """
+        self._machine, self._host, self._command = machine, host, command
         self._lines = tuple(line for line in lines if line.is_about(machine.lower()))
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The types of the keys that are known, which the machine is asked for first."""
         return tuple(dict.fromkeys(line.kind for line in self._usable("")))
+
+    @property
+    def authorities(self) -> frozenset[bytes]:
+        """The keys whose certificates the machine may show."""
+        return frozenset(line.key for line in self._usable(AUTHORITY))
 
     def _usable(self, marker: str) -> Iterator[Line]:
         return (line for line in self._lines if line.marker == marker and line.key)
@@ -111,11 +117,19 @@ class Known(paramiko.MissingHostKeyPolicy):
         """
         del client, hostname
         shown, what = key.asbytes(), f"{key.get_name()} {key.fingerprint}"
+        blob: Any = key.public_blob
+        certificate = host_certificates.parse(blob.key_blob) if blob else None
         for line in self._usable(REVOKED):
-            if line.key == shown:
+            if line.key == shown or (certificate and line.key == certificate.authority):
                 raise RevokedHostKey(
                     f"{self._machine} shows a key that {line.place} revokes: {what}"
                 )
+        note = self._note()
+        if certificate:
+            why = certificate.refusal(self._host, self.authorities, time.time())
+            if not why:
+                return
+            note = f"; its certificate proves nothing: {why}"
         known = list(self._usable(""))
         if any(line.key == shown for line in known):
             return
@@ -123,7 +137,7 @@ class Known(paramiko.MissingHostKeyPolicy):
             expected = _key_of(line) if line.kind == key.get_name() else None
             if expected is not None:
                 raise paramiko.BadHostKeyException(self._host, key, expected)
-        raise UnknownHostKey(self._machine, what, self._note())
+        raise UnknownHostKey(self._machine, what, note)
 
     def _note(self) -> str:
         """Which line about the machine was of no use; it was written for a reason."""
@@ -131,7 +145,9 @@ class Known(paramiko.MissingHostKeyPolicy):
             if not line.key:
                 return f"; {line.place} is about it, and is damaged"
             if line.marker == AUTHORITY:
-                return f"; {line.place} trusts an authority, and certificates are not verified here"
+                return f"; {line.place} trusts an authority, and the machine shows no certificate"
+        if self._command.lower() != "none":
+            return "; KnownHostsCommand of your ssh configuration is not run here"
         return ""
 
 
@@ -164,11 +180,14 @@ def trust_known_hosts(connection: fabric.Connection, environment: Environment) -
         alias = each.ssh_config.get("hostkeyalias")
         port = int(each.port or paramiko.config.SSH_PORT)
         usual = each.host if port == paramiko.config.SSH_PORT else f"[{each.host}]:{port}"
-        known = Known(found, alias or usual, alias or each.host)
+        command = each.ssh_config.get("knownhostscommand", "none")
+        known = Known(found, alias or usual, alias or each.host, command)
         each.client.set_missing_host_key_policy(known)
         each.connect_kwargs = {
             **each.connect_kwargs,
-            "transport_factory": preferring(known.kinds),
+            "transport_factory": preferring(
+                (*host_certificates.ALGORITHMS * bool(known.authorities), *known.kinds)
+            ),
         }
 
 
@@ -223,10 +242,3 @@ def _is_hash_of(hashed: str, machine: str) -> bool:
         return False
     own = hmac.new(salt, machine.encode(), hashlib.sha1).digest()
     return len(digest) == _SHA1_BYTES and hmac.compare_digest(own, digest)
-
-
-@lru_cache(maxsize=4096)
-def _pattern(text: str) -> re.Pattern[str]:
-    """A name of a line, in which `*` and `?` stand for others, and nothing else does."""
-    words = {"*": ".*", "?": "."}
-    return re.compile("".join(words.get(each) or re.escape(each) for each in text), re.DOTALL)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import paramiko
 
@@ -166,7 +166,7 @@ def options(found: Answer, defaults: Collection[str] = ()) -> paramiko.SSHConfig
     defaults: which of `user` and `port` Fabric's own keys say; they count where ssh would take
     its own default, which `ssh -G` does not tell from a value that is written.
     """
-    made = paramiko.SSHConfigDict()
+    made: Any = paramiko.SSHConfigDict()  # its type knows no lists
     user, port = found.one("user"), found.one("port", "22")
     values = answers.facts(found, user or tokens.local_user(), port)
     for option in PLAIN:
@@ -186,7 +186,7 @@ def options(found: Answer, defaults: Collection[str] = ()) -> paramiko.SSHConfig
             made[option] = answers.files(found, option, values)
     if agent := answers.agent(found, values):
         made["identityagent"] = agent
-    return made
+    return cast("paramiko.SSHConfigDict", made)
 
 
 def _are_defaults(option: str, values: Collection[str]) -> bool:

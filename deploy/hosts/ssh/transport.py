@@ -109,13 +109,16 @@ class Transport(paramiko.Transport):
 def preferring(kinds: Sequence[str]) -> Callable[..., Transport]:
     """Make transports that ask a machine first for keys of these types, as ssh does.
 
-    It would show another key of its own otherwise, which is not known.
+    It would show another key of its own otherwise, which is not known. Types of certificates are
+    asked for if they are given alone.
     """
 
     def make(*arguments: Any, **named: Any) -> Transport:
         made = Transport(*arguments, **named)
         options = made.get_security_options()
-        wanted = [name for kind in kinds for name in options.key_types if _is_of(name, kind)]
+        known = made._key_info  # type: ignore[attr-defined] # noqa: SLF001 - left out of its types
+        wanted = [kind for kind in kinds if "-cert-" in kind and kind in known]
+        wanted += [name for kind in kinds for name in options.key_types if _is_of(name, kind)]
         others = [name for name in options.key_types if name not in wanted]
         options.key_types = (*wanted, *others)
         return made

@@ -134,7 +134,7 @@ def test_a_machine_on_another_port_is_another_machine() -> None:
         (f"{HOST} ssh-ed25519 AAAA!", "; known_hosts:1 is about it, and is damaged"),
         (
             f"\n{line('10.*', RSA, '@cert-authority')}",
-            "; known_hosts:2 trusts an authority, and certificates are not verified here",
+            "; known_hosts:2 trusts an authority, and the machine shows no certificate",
         ),
         ("elsewhere ssh-ed25519 AAAA!", ""),
     ],

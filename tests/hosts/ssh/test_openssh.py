@@ -14,7 +14,7 @@ import pytest
 
 from deploy.errors import BadInput
 from deploy.hosts.ssh import connect, ssh_config
-from deploy.hosts.ssh.openssh import answers, match, options, program, reader
+from deploy.hosts.ssh.openssh import answers, match, options, program, reader, tokens
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,7 +142,7 @@ def comparable(found: options.Answer) -> dict[str, Any]:
     """What an answer means, without what is a default of ssh's own."""
     made = ssh_config.options(answers.checked(found))
     usual = {
-        "user": program.tokens.local_user(),
+        "user": tokens.local_user(),
         "port": "22",
         "addressfamily": "any",
         "identitiesonly": "no",
@@ -254,11 +254,12 @@ def test_ssh_is_asked_once_for_each_name(tmp_path: Path, monkeypatch: pytest.Mon
     stand_in(tmp_path, 'echo "$@" >> asked', ANSWER)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr(program, "is_here", lambda: True)
-    own = builders.environment(hosts=("web", "db", "api"), ssh={"user": "deploy", "port": 2222})
+    names = ("web", "db", "api")
+    own = builders.environment(hosts=names, ssh={"user": "deploy", "port": 2222})
     (tmp_path / "config").write_text("")
     own = own.model_copy(update={"fabric": {"ssh_config_path": str(tmp_path / "config")}})
     for _ in range(2):
-        assert {connect.resolve(own, name) for name in own.hosts} == {"10.9.9.9"}
+        assert {connect.resolve(own, name) for name in names} == {"10.9.9.9"}
     asked = sorted((tmp_path / "asked").read_text().splitlines())
     file = tmp_path / "config"
     assert asked == [f"-G -F {file} -l deploy -p 2222 -- {name}" for name in ("api", "db", "web")]

@@ -74,6 +74,7 @@ def held(path: str) -> Held:
     else:
         return Held()
     made = Held(note=getattr(agent, "note", ""), _agent=agent)
+    key: Any  # types-paramiko has no certificate for an agent's key
     for key in agent.get_keys():
         if key.get_name().endswith(_CERTIFICATE):
             key.public_blob = PublicBlob(key.get_name(), key.blob)

@@ -20,7 +20,7 @@ NO_KEYS = "none"
 USUAL_AGENT = "SSH_AUTH_SOCK"
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _HOP = re.compile(
-    r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?:\[(?P<bare>[^\]]+)\]|(?P<host>[^:]+|[0-9a-fA-F:.]+))"
+    r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?:\[(?P<bare>[^\]]+)\]|(?P<host>[^:@/]+|[0-9a-fA-F:.]+))"
     r"(?::(?P<port>[0-9]+))?/?"
 )
 
@@ -63,6 +63,12 @@ def checked(answer: Answer) -> Answer:
     return answer
 
 
+def are_hops(text: str) -> bool:
+    """Whether ssh would take a value of ProxyJump, whatever its tokens stand for."""
+    hops = text.split(",")
+    return text.lower() == "none" or all(_HOP.fullmatch(hop.strip()) for hop in hops)
+
+
 def hops(answer: Answer, values: Mapping[str, str]) -> str:
     """ProxyJump as `user@host:port` words with commas between; empty for none.
 
@@ -81,6 +87,8 @@ def hops(answer: Answer, values: Mapping[str, str]) -> str:
         if found is None or (found["user"] or "").startswith("-"):
             raise _refused(answer, "proxyjump", jump, "write user@host:port, with commas between")
         host, port = found["bare"] or found["host"], found["port"]
+        if not tokens.is_plain_host(host):
+            raise _refused(answer, "proxyjump", jump, f"{visible(host)!r} is no host's name")
         if ":" in host and port not in {None, "22"}:
             why = "name that jump host by an alias, with its port below `Host`"
             raise _refused(answer, "proxyjump", jump, why)

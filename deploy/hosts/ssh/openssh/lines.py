@@ -130,4 +130,5 @@ def parse(text: str, shown: str) -> list[Line]:
                 "too: correct or remove it"
             )
         lines.append(Line(place, found[1].lower(), found[2]))
+        _ = lines[-1].words  # ssh splits every line, also where it takes the rest as it is
     return lines

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 EXEC_SECONDS = 15.0
 """How long the command of a `Match exec` may take."""
 
+MOST_BEFORE_ALL = 2
+"""`all` stands alone, or after one other: `final` or `canonical`."""
 ALONE = frozenset({"all", "canonical", "final"})
 _WITH_VALUE = frozenset({"exec", "host", "localuser", "originalhost", "user"})
 _WORD = re.compile(r'[ \t=]*(?:"(?P<quoted>[^"]*)"|(?P<plain>[^ \t="]+))')
@@ -61,15 +63,18 @@ def criteria(line: Line) -> Iterator[tuple[str, bool, str]]:
 
     Raises BadInput for a criterion that is unknown, or cannot be judged here.
     """
-    rest, found = line.rest, False
+    rest, found = line.rest, 0
     while word := _WORD.match(rest):
         text, rest = word["quoted"] or word["plain"] or "", rest[word.end() :]
         if text.startswith("#"):
             rest = ""
             break
-        found = True
+        found += 1
         kind = text.lower().removeprefix("!")
         value = ""
+        after = rest.strip(" \t=")
+        if kind == "all" and (found > MOST_BEFORE_ALL or (after and not after.startswith("#"))):
+            raise line.refused("`all` cannot be combined with other criteria")
         if kind in _WITH_VALUE:
             given = _WORD.match(rest)
             if given is None:

@@ -127,5 +127,8 @@ def _run(name: str, words: list[str]) -> tuple[int, str, str]:
             f"{name}: `ssh -G {name}` did not end within {SECONDS:g} s; look what takes so long in "
             "your ssh configuration: a `Match exec`, or CanonicalizeHostname with slow DNS"
         ) from None
-    decoded = (each.decode("utf-8", "surrogateescape") for each in (stdout, stderr))
-    return process.returncode, *decoded
+    return process.returncode, _text(stdout), _text(stderr)
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")

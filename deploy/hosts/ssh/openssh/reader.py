@@ -8,12 +8,14 @@ Compared with `ssh -G` by the tests.
 from __future__ import annotations
 
 import glob
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
 from deploy.hosts.ssh.openssh import lines, tokens
+from deploy.hosts.ssh.openssh.answers import are_hops
 from deploy.hosts.ssh.openssh.match import Subject, criteria, host_applies, listed, match_applies
 from deploy.hosts.ssh.openssh.options import COMMANDS, DECIDING, KEYWORDS, LISTS, Answer, Place
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 DEEPEST = 16
 """How deep files may include each other (READCONF_MAX_DEPTH)."""
 SYSTEM = Path("/etc/ssh")
+_VARIABLE = re.compile(r"\$(?:\{|[A-Za-z0-9_]+$)")
 REPEATED = frozenset({"identityfile", "certificatefile"})
 _DOCUMENTED = {
     "addressfamily": {"any", "inet", "inet6"},
@@ -156,6 +159,8 @@ def _value(line: Line) -> tuple[str, ...]:
     if line.keyword in COMMANDS:
         if not line.rest.strip():
             raise line.refused(f"no value after `{line.keyword}`")
+        if line.keyword == "proxyjump" and not are_hops(line.rest.strip()):
+            raise line.refused("`proxyjump` needs user@host:port, with commas between, or `none`")
         return (line.rest.strip(),)
     if line.keyword in LISTS:
         words = line.words
@@ -166,6 +171,8 @@ def _value(line: Line) -> tuple[str, ...]:
     allowed = _DOCUMENTED.get(line.keyword)
     if allowed and word.lower() not in allowed:
         raise line.refused(f"`{line.keyword}` cannot be {word!r}: {' or '.join(sorted(allowed))}")
+    if line.keyword == "identityagent" and word.startswith("$") and not _VARIABLE.match(word):
+        raise line.refused(f"`identityagent` {word!r} is no variable's name")
     if line.keyword == "port" and not (word.isdecimal() and 0 < int(word[:6]) < 2**16):
         raise line.refused(f"`port` must be a number from 1 to 65535, not {word!r}")
     return (word,)
@@ -187,6 +194,11 @@ def _set(reading: _Reading, line: Line, value: tuple[str, ...], place: Place) ->
         if value[0] not in values[option]:
             values[option] += value
     elif option not in values and rival not in values:
+        if option == "hostname":
+            try:
+                tokens.expand(value[0], {"h": reading.host}, tokens.HOSTNAME)
+            except tokens.UnknownToken as error:
+                raise line.refused(str(error)) from error
         values[option] = value
         reading.places[option] = place
 
