@@ -45,7 +45,7 @@ def open_to(host: Host, connection: Connection) -> None:
             "with -f for a known_hosts file of the project"
         ) from error
     except NoKeyAccepted as error:
-        raise BadInput(f"{who}: {visible(error)}") from error
+        raise BadInput(f"{who}{_by_way_of(connection)}: {visible(error)}") from error
     except paramiko.AuthenticationException as error:
         check = "check `ssh: user:` and `ssh: key_files:`, or your agent (ssh-add -l)"
         if _broke(connection, error):

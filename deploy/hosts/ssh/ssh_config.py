@@ -28,6 +28,7 @@ MOST_AT_ONCE = 16
 FILES = ("~/.ssh/config", "/etc/ssh/ssh_config")
 DEFAULT, FEWEST = re.compile(r"~/\.ssh/id_[a-z0-9_]+"), 4
 """The keys that ssh tries where none is named, of which it prints at least so many."""
+PROXIES = frozenset({"proxyjump", "proxycommand"})
 PLAIN = (
     "user",
     "port",
@@ -49,7 +50,7 @@ class Source:
         chosen: The one that the settings name in place of the user's and the system's, or empty.
         stamps: When each file was changed, so that an answer is never older than its file.
         user, port: What `ssh:` in the settings says of all hosts; jump hosts have their own.
-        defaults: Fabric's own top-level keys `user` and `port`, which come after the files.
+        defaults: Which of Fabric's own top-level keys are set; they come after the files.
     """
 
     files: tuple[str, ...] = ()
@@ -79,7 +80,12 @@ class Lookups(paramiko.SSHConfig):
         Raises BadInput for what ssh would refuse, or what cannot be followed here.
         """
         own = self._own.get(hostname) or answer(self._source.of_jump_hosts, hostname)
-        return options(own, self._source.defaults)
+        made: Any = options(own, self._source.defaults)  # its type knows no None
+        # `ssh -G` prints no proxy that is `none`, which goes before Fabric's own key.
+        may_be_none = "gateway" in self._source.defaults and not PROXIES & made.keys()
+        if may_be_none and PROXIES & places(self._source, own).keys():
+            made["proxycommand"] = None
+        return cast("paramiko.SSHConfigDict", made)
 
 
 def read(own: Mapping[str, Any], user: str | None = None, port: int | None = None) -> Source:
@@ -90,7 +96,7 @@ def read(own: Mapping[str, Any], user: str | None = None, port: int | None = Non
     cannot be read.
     """
     user = user if user and tokens.is_plain_user(user) else ""
-    defaults = frozenset(key for key in ("user", "port") if own.get(key) is not None)
+    defaults = frozenset(key for key in ("user", "port", "gateway") if own.get(key) is not None)
     if not own.get("load_ssh_configs", True):
         return Source(user=user, port=port, defaults=defaults)
     chosen = own.get("ssh_config_path")
@@ -163,8 +169,8 @@ def places(source: Source, found: Answer) -> Mapping[str, Place]:
 def options(found: Answer, defaults: Collection[str] = ()) -> paramiko.SSHConfigDict:
     """An answer as Fabric and we read it: paths that can be opened, jump hosts in Fabric's form.
 
-    defaults: which of `user` and `port` Fabric's own keys say; they count where ssh would take
-    its own default, which `ssh -G` does not tell from a value that is written.
+    defaults: which of Fabric's own keys are set; `user` and `port` count where ssh would take its
+    own default, which `ssh -G` prints as it does a value that is written.
     """
     made: Any = paramiko.SSHConfigDict()  # its type knows no lists
     user, port = found.one("user"), found.one("port", "22")

@@ -265,6 +265,32 @@ def test_ssh_is_asked_once_for_each_name(tmp_path: Path, monkeypatch: pytest.Mon
     assert asked == [f"-G -F {file} -l deploy -p 2222 -- {name}" for name in ("api", "db", "web")]
 
 
+def test_hosts_found_by_tags_are_asked_for_once_by_name_and_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(tmp_path, 'echo "$5" >> asked', 'echo "hostname $5"')
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(program, "is_here", lambda: True)
+    (tmp_path / "config").write_text("")
+    own = builders.environment(hosts={"tags": {"Role": "web"}})
+    own = own.model_copy(update={"fabric": {"ssh_config_path": str(tmp_path / "config")}})
+    hosts = [replace(builders.host(number), name=name) for number, name in ((1, "a"), (2, "-x"))]
+    connect.ask_ahead(own, hosts)
+    for host in hosts:
+        assert connect.connection_to(host, own).host == host.address
+    asked = sorted((tmp_path / "asked").read_text().splitlines())
+    assert asked == ["10.0.0.1", "10.0.0.2", "a"]
+
+
+@pytest.mark.parametrize("jump", ["ProxyJump none", "ProxyCommand none"])
+def test_no_proxy_goes_before_the_settings_gateway(jump: str, folder: Path) -> None:
+    own = {"ssh_config_path": write(folder, f"Host web\n  {jump}\n"), "gateway": "nc %h %p"}
+    for name, expected in (("web", None), ("db", "nc %h %p")):
+        listed = builders.environment(hosts=(name,)).model_copy(update={"fabric": own})
+        made = connect.connection_to(replace(builders.host(1), name=name), listed)
+        assert made.gateway == expected
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -102,6 +102,15 @@ def test_a_block_for_the_name_gives_user_port_proxy_and_keys_alone(
     assert "connecttimeout" not in made.ssh_config
 
 
+def test_no_proxy_for_the_name_counts_if_it_is_written_first(
+    configured: Callable[..., Connection],
+) -> None:
+    first = "Host web-1\n  ProxyJump none\n"
+    rest = "Host *\n  ProxyJump bastion\nHost bastion\n  HostName 192.0.2.1\n"
+    assert configured(first + rest).gateway is None
+    assert configured(rest + first).gateway.host == "192.0.2.1"
+
+
 def test_blocks_for_the_address_apply_as_usual(configured: Callable[..., Connection]) -> None:
     made = configured("Host 10.0.0.*\n    User admin\n    ProxyCommand nc %h %p\n", "Shop, prod")
     assert (made.host, made.user, made.gateway) == ("10.0.0.1", "admin", "nc %h %p")
