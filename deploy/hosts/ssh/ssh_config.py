@@ -73,18 +73,29 @@ class Lookups(paramiko.SSHConfig):
         """Take the files, and the answers for the host itself; jump hosts are looked up."""
         super().__init__()
         self._source, self._own = source, {each.name: each for each in own}
+        self._hops: dict[str, Source] = {}
 
     def lookup(self, hostname: str) -> paramiko.SSHConfigDict:
         """The options that apply to a name.
 
         Raises BadInput for what ssh would refuse, or what cannot be followed here.
         """
-        own = self._own.get(hostname) or answer(self._source.of_jump_hosts, hostname)
+        source = self._hops.get(hostname, self._source.of_jump_hosts)
+        own = self._own.get(hostname) or answer(source, hostname)
         made: Any = options(own, self._source.defaults)  # its type knows no None
         # `ssh -G` prints no proxy that is `none`, which goes before Fabric's own key.
         may_be_none = "gateway" in self._source.defaults and not PROXIES & made.keys()
         if may_be_none and PROXIES & places(self._source, own).keys():
             made["proxycommand"] = None
+        # ssh asks for a jump host by the user and the port that ProxyJump gives it.
+        for hop in filter(None, made.get("proxyjump", "").split(",")):
+            user, _, place = hop.rpartition("@")
+            name, _, port = place.partition(":") if place.count(":") == 1 else (place, "", "")
+            self._hops[name] = replace(
+                self._source,
+                user=user if tokens.is_plain_user(user) else "",
+                port=int(port) if port else None,
+            )
         return cast("paramiko.SSHConfigDict", made)
 
 

@@ -113,6 +113,10 @@ REFUSED = {
     "criterion without value": "Match host\n  User q\n",
     "byte order mark": "\ufeffHost *\n  User q\n",
     "elsewhere": "Host db\n  Port abc\n",
+    "jump port": "Host *\n  ProxyJump a:123456\n",
+    "jump port too high": "Host *\n  ProxyJump a:70000\n",
+    "jump address": "Host *\n  ProxyJump 2001:db8::1\n",
+    "no jump host": "Host *\n  ProxyJump a,,b\n",
     "none and another": "Host *\n  UserKnownHostsFile none /a\n",
     "in an included file": "Include {folder}/bad\n",
 }
@@ -335,6 +339,7 @@ def test_a_list_that_ssh_prints_without_quotes_is_separated(tmp_path: Path) -> N
         ("Host *\n  User caf\udce9\n", "user .* has characters that are none of a name's"),
         ("Host *\n  ProxyCommand nc %z\n", "`%z` is no token there; write `%%` for a percent"),
         ("Host *\n  IdentityFile ${NOT_SET_HERE}/x\n", "variable `.*NOT_SET_HERE.*` is not set"),
+        ("Host *\n  ProxyJump bastion-%z\n", "`%z` is no token there"),
         ("Host *\n  ProxyJump [2001:db8::1]:2222\n", "name that jump host by an alias"),
     ],
 )
@@ -348,7 +353,7 @@ def test_what_cannot_be_followed_is_refused_by_name(text: str, said: str, folder
 def test_jump_hosts_are_asked_for_without_the_settings_user(folder: Path) -> None:
     text = (
         "Host web\n  ProxyJump hop@one,two\nHost one two\n  Port 33\n  IdentityFile /jump\n"
-        "Match host two user deploy\n  Port 44\n"
+        "Match host two user deploy\n  Port 44\nMatch host one user hop\n  IdentityFile /hop\n"
     )
     own = {"ssh_config_path": write(folder, text), "load_ssh_configs": True}
     listed = builders.environment(hosts=("web",), ssh={"user": "deploy"})
@@ -357,7 +362,8 @@ def test_jump_hosts_are_asked_for_without_the_settings_user(folder: Path) -> Non
     last, first = made.gateway, made.gateway.gateway
     assert (made.user, last.host, first.host, first.user) == ("deploy", "two", "one", "hop")
     assert (last.port, first.port) == (33, 33)
-    assert first.ssh_config["identityfile"] == ["/jump"]
+    assert first.ssh_config["identityfile"] == ["/jump", "/hop"]
+    assert last.ssh_config["identityfile"] == ["/jump"]
 
 
 def test_fabrics_own_user_and_port_come_after_what_is_written(folder: Path) -> None:

@@ -20,8 +20,8 @@ NO_KEYS = "none"
 USUAL_AGENT = "SSH_AUTH_SOCK"
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _HOP = re.compile(
-    r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?:\[(?P<bare>[^\]]+)\]|(?P<host>[^:@/]+|[0-9a-fA-F:.]+))"
-    r"(?::(?P<port>[0-9]+))?/?"
+    r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?:\[(?P<bare>[^\]]+)\]|(?P<host>[^:@/]+))"
+    r"(?::(?P<port>[0-9]{1,5}))?/?"
 )
 
 
@@ -65,8 +65,14 @@ def checked(answer: Answer) -> Answer:
 
 def are_hops(text: str) -> bool:
     """Whether ssh would take a value of ProxyJump, whatever its tokens stand for."""
-    hops = text.split(",")
-    return text.lower() == "none" or all(_HOP.fullmatch(hop.strip()) for hop in hops)
+    if text.lower() == "none":
+        return True
+    found = [_HOP.fullmatch(hop.strip()) for hop in text.split(",")]
+    return all(each is not None and _is_port(each["port"]) for each in found)
+
+
+def _is_port(text: str | None) -> bool:
+    return text is None or 0 < int(text) < 2**16
 
 
 def hops(answer: Answer, values: Mapping[str, str]) -> str:
@@ -87,6 +93,8 @@ def hops(answer: Answer, values: Mapping[str, str]) -> str:
         if found is None or (found["user"] or "").startswith("-"):
             raise _refused(answer, "proxyjump", jump, "write user@host:port, with commas between")
         host, port = found["bare"] or found["host"], found["port"]
+        if not _is_port(port):
+            raise _refused(answer, "proxyjump", jump, f"{port} is no port")
         if not tokens.is_plain_host(host):
             raise _refused(answer, "proxyjump", jump, f"{visible(host)!r} is no host's name")
         if ":" in host and port not in {None, "22"}:
