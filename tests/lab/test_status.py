@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.fleet import Lab
-from lab.project import Project, until
+from lab.project import Project, called, until
 
 
 def test_status_tells_what_runs_where_and_ends_with_0_only_when_all_is_well(
@@ -40,7 +40,7 @@ def test_status_tells_a_host_that_it_cannot_reach(project: Project, lab: Lab) ->
         assert "no SSH connection on port 22" in told.output
         assert "all targets are in service, and 1 host cannot be read" in told.output
         rows = {row["host"]: row for row in project.status()["hosts"]}
-        row = rows[lab.hosts[0].name]
+        row = rows[called(lab.hosts[0])]
         assert (row["state"], row["readable"], row["unit"]) == ("healthy", False, "unknown")
     finally:
         lab.shell(lab.hosts[0], "systemctl start ssh.service")
