@@ -28,9 +28,11 @@ from deploy.clock import CLOCK
 from deploy.errors import CommandFailed, CommandResult, DeployError, Locked
 from deploy.events.event import BatchBegan, HostEnded, HostSaid
 from deploy.hosts.lock.holder import Holder
+from deploy.hosts.refusals.login import Keys
 from deploy.hosts.refusals.unknown_key import ShownKey
 from deploy.hosts.route.failures import LoginFailed
 from deploy.hosts.ssh import known_hosts, login
+from deploy.hosts.ssh.openssh.identities import LoginEnded, NoKeyAccepted
 from deploy.package import entries
 from deploy.plan import assembly, exclusion, fitness, plan
 from deploy.run.report import Failure, Outcome, Report
@@ -205,16 +207,17 @@ def ssh_peer(screen: Screen, text: str) -> None:
     for foreign in (
         paramiko.SSHException(f"Incompatible version ({text} instead of 2.0)"),
         paramiko.AuthenticationException(text),
+        NoKeyAccepted("u", Keys((text,), (text,), text), (text,)),
+        LoginEnded(OSError(5, text), Keys((text,) * 5)),
         known_hosts.UnknownHostKey(ShownKey(text, text, text, text, text, text)),
         OSError(5, text),
         paramiko.ChannelException(1, text),
         paramiko.ChannelException(2, text),
     ):
-        keys: dict[str, Any] = {"connect_kwargs": {"allow_agent": False}, "key_files": ()}
-        own = SimpleNamespace(host="10.0.0.1", port=22, user="u", **keys)
-        jump = SimpleNamespace(host="10.0.0.2", original_host="jump", port=22, user="u", **keys)
+        own = SimpleNamespace(host="10.0.0.1", port=22, user="u")
+        jump = SimpleNamespace(host="10.0.0.2", original_host="jump", port=22, user="u")
         for failed in (
-            LoginFailed(own, foreign, was_active=True, in_login=True, allowed=(text,)),
+            LoginFailed(own, foreign, was_active=True, in_login=True),
             LoginFailed(own, foreign, proxy_said=text),
             LoginFailed(jump, foreign, was_active=True, in_login=True),
             LoginFailed(own, foreign, jump=jump),

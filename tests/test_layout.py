@@ -29,6 +29,7 @@ PACKAGES = (
     "hosts.scripts",
     "hosts.refusals",
     "hosts.route",
+    "hosts.ssh.openssh",
     "hosts.ssh",
     "hosts",
     "hosts.lock",
@@ -45,7 +46,7 @@ PACKAGES = (
 HOMES = {
     "boto3": {"aws.api.account"},
     "botocore": {"aws.api.account", "aws.api.errors", "aws.api.sessions", "aws.api.transport"},
-    "cryptography": {"package.signatures.minisign"},
+    "cryptography": {"hosts.ssh.openssh.private_keys", "package.signatures.minisign"},
     "fabric": {
         "hosts.ssh.connect",
         "hosts.ssh.connection",
@@ -68,6 +69,11 @@ HOMES = {
         "hosts.ssh.forwarding",
         "hosts.ssh.known_hosts",
         "hosts.ssh.login",
+        "hosts.ssh.openssh.agents",
+        "hosts.ssh.openssh.host_certificates",
+        "hosts.ssh.openssh.identities",
+        "hosts.ssh.openssh.known_lines",
+        "hosts.ssh.openssh.private_keys",
         "hosts.ssh.remote",
         "hosts.ssh.ssh_config",
         "hosts.ssh.transport",
@@ -176,10 +182,10 @@ def test_deploy_never_imports_the_lab_and_the_lab_only_its_errors() -> None:
 
 
 # What waits for a socket, a screen or a terminal reads the machine's own time, and what compares it
-# with that of AWS.
+# with that of AWS or of a certificate.
 TIMED = {"clock", "aws.api.transport", "hosts.probe.stream", "hosts.ssh.exchange"}
 TIMED |= {"hosts.ssh.remote", "screen.console", "screen.question", "screen.streams"}
-TIMED |= {"aws.api.skew", "events.stream", "screen.log_lines"}
+TIMED |= {"aws.api.skew", "events.stream", "screen.log_lines", "hosts.ssh.known_hosts"}
 
 
 def test_the_engine_knows_no_time_but_its_clocks() -> None:

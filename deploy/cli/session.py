@@ -26,7 +26,7 @@ from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.lease import Lease
 from deploy.hosts.lock.witness import Witness
 from deploy.hosts.route.routes import Routes
-from deploy.hosts.ssh import remote
+from deploy.hosts.ssh import connect, remote
 from deploy.plan import assembly, candidate, preflight
 from deploy.plan.exclusion import Problems
 from deploy.steps.fleet import Fleet
@@ -124,6 +124,7 @@ class Session:
         routes = self._stack.enter_context(closing(Routes()))
         self._stack.callback(self._disconnect)
         awake = [host for host in found.hosts if host not in self._resting]
+        connect.ask_ahead(self.environment, awake)
         self.everyone = {host.name: remote.Remote(host, self.environment, routes) for host in awake}
         self.remotes = {host.name: self.everyone[host.name] for host in self.hosts}
 

@@ -12,7 +12,6 @@ import threading
 import zlib
 from contextlib import contextmanager
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import builders
@@ -126,16 +125,19 @@ def gather(
 def world(patch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let commands meet all this, and nothing outside of this process."""
     from deploy.aws import instances as ec2  # noqa: PLC0415 - only where a command runs
+    from deploy.checkup import door  # noqa: PLC0415 - as above
     from deploy.cli import session, vetting  # noqa: PLC0415 - as above
+    from deploy.hosts.ssh.openssh import match  # noqa: PLC0415 - as above
     from deploy.survey import gather as surveys  # noqa: PLC0415 - as above
 
     # `Match exec` would run what the examples make of a command.
-    ran = SimpleNamespace(ok=True)
-    patch.setattr("paramiko.config.invoke.run", lambda *_, **__: ran)
-    patch.setattr(session, "Account", Account)
+    patch.setattr(match, "_succeeds", lambda *_: True)
+    patch.setattr(door, "Account", Account)
+    patch.setattr(door, "Balancer", Balancer)
     patch.setattr(session, "Balancer", Balancer)
     patch.setattr(surveys, "gather", gather)
     patch.setattr(vetting, "vetted", lambda seen, *_, **__: (seen, {}))
+    patch.setattr(vetting, "with_programs", lambda problems, *_: problems)
     patch.setattr(ec2, "at", instances)
     patch.setattr(ec2, "tagged", tagged)
     with _listening() as place:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, find, settings
 from ruamel.yaml import YAML
 
+from deploy.hosts.ssh import ssh_config
 from deploy.settings import yaml_document
 from guard import damage, projects, test_aws_files, test_options, test_packages
 from guard import test_settings as settings_guard
@@ -130,7 +131,7 @@ def fail(*_: object, **__: object) -> None:
 
 READERS = {
     "fabric.yaml: this YAML": (yaml_document, "YAML"),
-    "the SSH configuration": (paramiko.SSHConfig, "lookup"),
+    "the SSH configuration": (ssh_config.Lookups, "lookup"),
     "web-1.example.com (web-1.example.com): a key file": (paramiko.SSHClient, "connect"),
     "package web.1.2.3.zip": (zipfile, "ZipFile"),
     "package web.1.2.3.tgz": (tarfile, "open"),
@@ -158,10 +159,10 @@ def test_an_exception_of_the_aws_files_reader_is_one_message(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from deploy.aws.api.account import Account  # noqa: PLC0415 - in place of that on paper
-    from deploy.cli import session  # noqa: PLC0415 - as above
+    from deploy.checkup import door  # noqa: PLC0415 - as above
 
     projects.lay_out(ground, projects.LEAST)
-    monkeypatch.setattr(session, "Account", Account)
+    monkeypatch.setattr(door, "Account", Account)
     monkeypatch.setattr(botocore.configloader, "raw_config_parse", fail)
     ended = run("status", "--env", "lab")
     assert ended.code == 2

@@ -15,7 +15,7 @@ import pytest
 from deploy.aws import inventory
 from deploy.errors import BadInput
 from deploy.hosts import instance_identity
-from deploy.hosts.ssh import connect, login, ssh_config
+from deploy.hosts.ssh import connect, login
 from deploy.hosts.ssh.remote import Remote
 from deploy.settings.environment import Environment
 from deploy.survey import gather
@@ -131,8 +131,8 @@ def test_m9_the_agent_is_not_forwarded(lab: Lab, home: Path) -> None:
         assert "Could not open a connection" in seen.stderr
 
     # Control: Fabric's own connection follows the same configuration, and root sees the key.
-    blocks = ssh_config.of_listed(ssh_config.read({}))
-    config = fabric.Config(ssh_config=blocks, lazy=True)
+    own_file = paramiko.SSHConfig.from_path(str(home / ".ssh" / "config"))
+    config = fabric.Config(ssh_config=own_file, lazy=True)
     key = {"key_filename": str(lab.folder / "id_ed25519")}
     lent = fabric.Connection(
         lab.hosts[0].address, user="ec2-user", config=config, connect_kwargs=key
@@ -154,7 +154,7 @@ def test_m10_a_name_tag_equal_to_an_alias_sends_nobody_to_its_machine(
     for words in (("status",), ("deploy", "--dry-run")):
         ran = project.start(*words, "--env", "lab", HOME=str(tmp_path / "home")).wait()
         assert ran.code == 2, ran.output
-        assert f"{called(first)} ({first.address}): ~/.ssh/config: {alias}" in ran.output
+        assert f"{called(first)} ({first.address}): ~/.ssh/config:2: {alias}" in ran.output
         assert "Traceback" not in ran.output
     (folder / "config").write_text(f"Host {called(first)}\n    ConnectTimeout 1\n    User nobody\n")
     ran = project.start("status", "--env", "lab", HOME=str(tmp_path / "home")).wait()

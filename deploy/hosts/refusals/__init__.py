@@ -1,7 +1,6 @@
 """Why a login failed, in words: of what the machine showed and of the keys that are here. Pure.
 
 unknown_key: a machine whose host key is not known, with what to compare and what to add
-key_files: what lies in a private key's file, and whether it can be offered
 login: which keys were offered, which were not, and why
 not_run: what sudo or a login shell printed in place of an answer
 """

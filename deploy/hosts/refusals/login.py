@@ -3,53 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from deploy.folding import DETAIL
 from deploy.foreign_text import visible
-from deploy.hosts.refusals.key_files import Kind
-
-if TYPE_CHECKING:
-    from deploy.hosts.refusals.key_files import KeyFile
 
 MOST_TRIES = 6
+"""The keys after which sshd ends a connection, by default (sshd_config(5), MaxAuthTries)."""
+MANY = 5
+"""From so many keys on, a connection that ends may have had too many."""
+MOST_SHOWN = 6
 USERS = "ec2-user on Amazon Linux, ubuntu on Ubuntu, admin on Debian"
 """The login users of images (EC2 user guide, "Manage system users on your Linux instance")."""
 
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys that there were for a login.
+    """The keys that there were for a login, as far as it came.
 
     Attributes:
-        files: The files that were to be offered, also those that could not be.
-        in_agent: How many keys the agent holds; None where no agent was asked.
-        asks_agent: Whether the settings let an agent be asked.
+        offered: Those that were offered, in words, in their order; a certificate is one of them.
+        kept_back: The files that could not be offered, each with the reason.
+        agent: Why there was none of an agent's, if that is so.
         has_password: Whether the settings hold a password.
     """
 
-    files: tuple[KeyFile, ...] = ()
-    in_agent: int | None = None
-    asks_agent: bool = True
+    offered: tuple[str, ...] = ()
+    kept_back: tuple[str, ...] = ()
+    agent: str = ""
     has_password: bool = False
 
     @property
-    def offered(self) -> tuple[str, ...]:
-        """What was offered, in words."""
-        files = [visible(each.path) for each in self.files if each.kind is Kind.USABLE]
-        held = self.in_agent or 0
-        agent = [f"{held} key{'s' * (held != 1)} of the agent"] if held else []
-        return (*files, *agent, *(["a password"] if self.has_password else []))
-
-    @property
-    def count(self) -> int:
-        """How many keys were offered."""
-        return sum(each.kind is Kind.USABLE for each in self.files) + (self.in_agent or 0)
-
-    @property
-    def kept_back(self) -> tuple[KeyFile, ...]:
-        """The files that could not be offered."""
-        return tuple(each for each in self.files if each.kind is not Kind.USABLE)
+    def shown(self) -> str:
+        """What was offered, in words; empty for nothing."""
+        more = len(self.offered) - MOST_SHOWN
+        words = [*map(visible, self.offered[:MOST_SHOWN]), *([f"{more} more"] if more > 0 else [])]
+        return ", ".join([*words, *(["a password"] if self.has_password else [])])
 
 
 @dataclass(frozen=True)
@@ -82,20 +70,17 @@ def where_set(jump: str) -> tuple[str, str]:
 
 def refusal(login: Login, keys: Keys) -> list[str]:
     """Return the lines for a login that was refused, or that there was no key for."""
-    why = [f"{DETAIL}not offered: {each}" for each in keys.kept_back]
-    if not keys.asks_agent:
-        why.append(f"{DETAIL}no agent is asked: `allow_agent: false` under `connect_kwargs:`")
-    elif keys.in_agent is None:
-        why.append(f"{DETAIL}no agent runs: SSH_AUTH_SOCK names none")
+    why = [f"{DETAIL}not offered: {visible(each)}" for each in keys.kept_back]
+    why += [f"{DETAIL}{visible(keys.agent)}"] if keys.agent else []
     user_set, keys_set = where_set(login.jump)
-    if not keys.offered:
+    if not keys.shown:
         by = "by" if login.jump else "under"
         first = f"{login.who}: no key to log in with as user {login.user!r}"
         last = f"{DETAIL}name one {by} {keys_set}, or add one to your agent: ssh-add FILE"
         return [first, *why, last]
     user = f"{login.user!r}{' (your own name on this machine)' * login.is_own_name}"
     lines = [
-        f"{login.who}: refuses user {user} with the keys offered: {', '.join(keys.offered)}",
+        f"{login.who}: refuses user {user} with the keys offered: {keys.shown}",
         f"{DETAIL}check {user_set} ({USERS}), and that one of",
         f"{DETAIL}these keys is in that user's ~/.ssh/authorized_keys",
     ]
@@ -108,20 +93,20 @@ def refusal(login: Login, keys: Keys) -> list[str]:
 def broken_off(login: Login, keys: Keys, said: str) -> list[str]:
     """Return the lines for a connection that ended while the user logged in.
 
-    sshd ends it as well after some refused keys: by default six (sshd_config(5), MaxAuthTries).
+    sshd ends it as well after some refused keys.
     """
     user_set, keys_set = where_set(login.jump)
     lines = [
         f"{login.who}: the connection broke while user {login.user!r} logged in: {visible(said)}; "
         f"if that lasts, check {user_set} and {keys_set}, or your agent (ssh-add -l)"
     ]
-    if keys.count >= MOST_TRIES:
+    if len(keys.offered) >= MANY:
         by = "by" if login.jump else "under"
         lines.append(
-            f"{DETAIL}{keys.count} keys were to be offered, and sshd allows {MOST_TRIES} tries by "
+            f"{DETAIL}{len(keys.offered)} keys were offered, and sshd allows {MOST_TRIES} tries by "
             f"default: name one {by}"
         )
-        # A jump host's agent cannot be left out; a key that is named is offered before it.
-        no_agent = "" if login.jump else ", and set `connect_kwargs: {allow_agent: false}`"
-        lines.append(f"{DETAIL}{keys_set}{no_agent}")
+        # A key that is named is offered before the agent's; more are named by ssh's configuration.
+        alone = "`IdentitiesOnly yes`" if login.jump else "`connect_kwargs: {allow_agent: false}`"
+        lines.append(f"{DETAIL}{keys_set}, and set {alone}")
     return lines

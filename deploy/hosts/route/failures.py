@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import paramiko
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 PROHIBITED = 1
 """RFC 4254, 5.1: `administratively prohibited`, which sshd answers where it forbids forwarding."""
@@ -35,7 +32,6 @@ class LoginFailed(Exception):
         in_login: Whether its key was accepted by then, so that the login was under way.
         proxy_said: The last line of a ProxyCommand's stderr, if there is one.
         jump: The jump host that opened no way to the machine, where that is the reason.
-        allowed: How the machine lets users in, where it said so (RFC 4252, 5.1).
     """
 
     def __init__(
@@ -47,7 +43,6 @@ class LoginFailed(Exception):
         in_login: bool = False,
         proxy_said: str = "",
         jump: Any = None,
-        allowed: Iterable[str] = (),
     ) -> None:
         super().__init__(str(error))
         self.connection = connection
@@ -56,4 +51,3 @@ class LoginFailed(Exception):
         self.in_login = in_login
         self.proxy_said = proxy_said
         self.jump = jump
-        self.allowed = tuple(allowed)

@@ -49,14 +49,13 @@ class Routes:
 
 def _identity(jump: Any) -> Hashable:
     """What two connections to a jump host must have in common to be one: machine, user, keys."""
-    keys = jump.connect_kwargs.get("key_filename") or ()
     return (
         jump.host.lower(),
         jump.port,
         jump.user,
         id(jump.gateway) if _is_connection(jump.gateway) else jump.gateway,
-        (keys,) if isinstance(keys, str) else tuple(keys),
-        tuple(jump.ssh_config.get(name) for name in _FILES),
+        jump.connect_kwargs.get("auth_strategy"),
+        tuple(str(jump.ssh_config.get(name)) for name in _FILES),
     )
 
 

@@ -10,23 +10,22 @@ from typing import TYPE_CHECKING
 from fabric import Config
 
 from deploy.errors import BadInput, reading
-from deploy.hosts.refusals import key_files
-from deploy.hosts.refusals.key_files import Kind
-from deploy.hosts.route import tunnels
+from deploy.hosts.route import direct, tunnels
 from deploy.hosts.ssh import ssh_config
 from deploy.hosts.ssh.connection import Connection
 from deploy.hosts.ssh.known_hosts import trust_known_hosts
+from deploy.hosts.ssh.openssh import identities, private_keys, program, tokens
 from deploy.hosts.ssh.transport import (
     Transport,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     import paramiko
 
     from deploy.aws.inventory import Host
-    from deploy.hosts.ssh.ssh_config import Block
+    from deploy.hosts.ssh.ssh_config import Source
     from deploy.settings.environment import Environment
 
 
@@ -37,15 +36,18 @@ REPAIR = "look for an unusual line, or do without your own: `load_ssh_configs: f
 @reading(CONFIGURATION, REPAIR)
 def resolve(environment: Environment, name: str) -> str:
     """A listed host's address, through the user's ssh config and the resolver."""
-    if not ssh_config.is_plain_host(name):
+    if not tokens.is_plain_host(name):
         raise BadInput(
             f"host {name!r} under `hosts:` is no host name or address: letters, digits and `._:-` "
             "are allowed; user and port go under `ssh:`"
         )
-    blocks = ssh_config.read(environment.fabric)
-    configured = ssh_config.of_listed(blocks).lookup(name).get("hostname", name)
+    source = _source(environment)
+    if isinstance(environment.hosts, tuple):
+        ssh_config.ahead(source, filter(tokens.is_plain_host, environment.hosts))
+    answer = ssh_config.answer(source, name)
+    family = direct.family(answer.one("addressfamily"))
     try:
-        found = socket.getaddrinfo(configured, None, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(answer.host, None, family, socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or error
         raise BadInput(
@@ -71,9 +73,14 @@ def read_own_files(environment: Environment) -> None:
         ) from error
     tunnels.check(environment)
     ssh, where = environment.ssh, f"{environment.name}: ssh:"
-    keys = key_files.read(str(environment.path(name)) for name in ssh.key_files)
-    usable = {Kind.USABLE, Kind.ENCRYPTED}
-    problems = [f"{where} key_files: {each}" for each in keys if each.kind not in usable]
+    given = environment.fabric.get("connect_kwargs") or {}
+    passphrase = given.get("passphrase") or given.get("password")
+    keys = [private_keys.read(str(environment.path(name)), passphrase) for name in ssh.key_files]
+    problems = [
+        f"{where} key_files: {each.path} {each.why}"
+        for each in keys
+        if each.why and not each.is_encrypted
+    ]
     absent = [name for name in ssh.known_hosts if not environment.path(name).is_file()]
     problems += [
         f"{where} known_hosts: {environment.path(name)} does not exist; make it, empty at first: "
@@ -101,8 +108,10 @@ def connection_to(host: Host, environment: Environment) -> Connection:
     # paramiko waits an hour for a channel of a host that froze.
     connect.setdefault("channel_timeout", ssh.connect_timeout_seconds)
     connect["transport_factory"] = Transport
-    blocks = ssh_config.read(environment.fabric)
-    own, place = _configured(blocks, host, environment)
+    given = connect.get("key_filename") or ()
+    named = [os.path.expanduser(each) for each in ([given] if isinstance(given, str) else given)]  # noqa: PTH111 - as Paramiko
+    source = _source(environment)
+    own, place = _configured(source, host, environment)
     connection = Connection(
         place,
         user=ssh.user,
@@ -113,32 +122,48 @@ def connection_to(host: Host, environment: Environment) -> Connection:
     )
     if tunnel := tunnels.command(environment, host.instance_id, connection.port):
         connection.gateway = tunnel
-    files = connection.connect_kwargs.get("key_filename") or []
-    # Paramiko would wait for a pipe that an IdentityFile names.
-    connection.connect_kwargs["key_filename"] = [
-        file
-        for file in ([files] if isinstance(files, str) else files)
-        if os.path.isfile(file) or not os.path.exists(file)  # noqa: PTH110, PTH113 - as Paramiko
-    ]
     trust_known_hosts(connection, environment)
+    identities.offer(connection, named)
+    on_way = connection.gateway
+    while isinstance(on_way, Connection):
+        identities.offer(on_way)
+        on_way = on_way.gateway
     return connection
 
 
 def _configured(
-    blocks: Sequence[Block], host: Host, environment: Environment
+    source: Source, host: Host, environment: Environment
 ) -> tuple[paramiko.SSHConfig, str]:
     """What ssh's configuration says of a host, and the name or address that is connected to."""
-    listed = ssh_config.of_listed(blocks)
-    is_listed_id = not environment.is_by_tags and host.name == host.instance_id
-    if not environment.is_by_tags and not is_listed_id:
+    if not _is_instance(host, environment):
         # A listed name is connected to as the user would: ssh config and known_hosts go by it.
-        return listed, host.name
+        return ssh_config.of_listed(source, host.name), host.name
     # A Name tag is chosen by whoever may tag instances: it never decides where SSH goes.
-    own = ssh_config.of_instance(blocks, host.name, host.address)
-    if is_listed_id and (environment.ssh.via or listed.lookup(host.name).get("proxycommand")):
-        # An id has no address of its own, and a program leads there, as for `ssh i-…`.
-        return listed, host.name
+    own = ssh_config.of_instance(source, host.name, host.address)
+    if not environment.is_by_tags:
+        listed = ssh_config.of_listed(source, host.name)
+        if environment.ssh.via or listed.lookup(host.name).get("proxycommand"):
+            # An id has no address of its own, and a program leads there, as for `ssh i-…`.
+            return listed, host.name
     return own, host.address
+
+
+def _is_instance(host: Host, environment: Environment) -> bool:
+    """Whether a host is known by what EC2 has of it: found by its tags, or listed by its id."""
+    return environment.is_by_tags or host.name == host.instance_id
+
+
+@reading(CONFIGURATION, REPAIR)
+def ask_ahead(environment: Environment, hosts: Iterable[Host]) -> None:
+    """Ask for the ssh configuration of all hosts at once; what is wrong is raised later."""
+    found = [host for host in hosts if _is_instance(host, environment)]
+    if found:
+        places = [place for host in found for place in (host.name, host.address)]
+        ssh_config.ahead(_source(environment), filter(program.NAME.fullmatch, places))
+
+
+def _source(environment: Environment) -> Source:
+    return ssh_config.read(environment.fabric, environment.ssh.user, environment.ssh.port)
 
 
 def _config(environment: Environment, configured: paramiko.SSHConfig) -> Config:

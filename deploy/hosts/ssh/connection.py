@@ -11,13 +11,12 @@ import fabric
 import paramiko
 
 from deploy.errors import BadInput
-from deploy.hosts.refusals import key_files
-from deploy.hosts.refusals.key_files import Kind
+from deploy.hosts.route.direct import FAMILIES, Direct
 from deploy.hosts.route.failures import LoginFailed, TurnedAway
 from deploy.hosts.route.flight import Flight
 from deploy.hosts.route.proxy import Proxy
 from deploy.hosts.route.tunnels import Tunnel
-from deploy.hosts.ssh import ssh_config
+from deploy.hosts.ssh.openssh import tokens
 from deploy.hosts.ssh.transport import Transport, watch
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from deploy.hosts.route.routes import Routes
 
 MOST_JUMPS = 8
-
 
 LIMITS = ("banner_timeout", "auth_timeout", "channel_timeout")
 """Arguments of a connection that its jump hosts get as well."""
@@ -44,12 +42,10 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
     Attributes:
         routes: What it has in common with others, if anything; see `Routes.share`.
         proxy: The ProxyCommand that runs for it, if any.
-        key_files: The files that ssh's IdentityFile and the settings name, usable or not.
     """
 
     routes: Routes | None = None
     proxy: Proxy | None = None
-    key_files: tuple[str, ...] | None = None
     connect_kwargs: dict[str, Any]
 
     def __init__(self, host: str, *, way: tuple[str, ...] = (), **arguments: Any) -> None:
@@ -74,12 +70,13 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
         jump: str = self.ssh_config.get("proxyjump", "none")
         if jump.lower() == "none":
             proxied = "proxyjump" in self.ssh_config or "proxycommand" in self.ssh_config
-            return self.ssh_config.get("proxycommand") if proxied else self.config.gateway
+            proxy = self.ssh_config.get("proxycommand") if proxied else self.config.gateway
+            return proxy or self._direct()
         last = None
         for hop in jump.split(","):
             name = self.derive_shorthand(hop.strip())["host"]
             if name in {self.host, self.original_host}:
-                return None  # a pattern that also matches the jump host itself
+                return self._direct()  # a pattern that also matches the jump host itself
             if name in self._way or len(self._way) > MOST_JUMPS:
                 raise BadInput(
                     f"{self._way[0]}: ProxyJump leads from {' to '.join((*self._way, name))}: a "
@@ -124,7 +121,6 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
 
     def _try(self) -> None:
         """Log in once; what a login that failed left open is closed."""
-        self._leave_out_key_files()
         try:
             super().open()
         except (paramiko.SSHException, OSError, EOFError) as error:
@@ -132,36 +128,18 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
             was_active = transport is not None and transport.is_active()
             said = self.proxy.last_words() if self.proxy and not was_active else ""
             in_login = getattr(transport, "initial_kex_done", False)
-            refusal = getattr(transport, "refusal", None) if was_active else None
-            # A machine that takes no keys says so (paramiko.BadAuthenticationType).
-            allowed = getattr(refusal or error, "allowed_types", ())
-            if refusal and not isinstance(error, paramiko.AuthenticationException):
-                # Paramiko reports that a key of the file that was refused is of no other type.
-                error, said = refusal, ""
             raise LoginFailed(
                 self,
                 error,
                 was_active=was_active,
                 in_login=in_login,
                 proxy_said=said,
-                allowed=allowed,
             ) from error
         else:
             watch(self.client.get_transport())
         finally:
             if not self.is_connected:
                 self.close()
-
-    def _leave_out_key_files(self) -> None:
-        """Offer the key files that can be read, as ssh does; Paramiko gives up at another one."""
-        given = self.connect_kwargs
-        if self.key_files is None:
-            named = given.get("key_filename") or ()
-            self.key_files = (named,) if isinstance(named, str) else tuple(named)
-        has_passphrase = bool(given.get("passphrase") or given.get("password"))
-        read = key_files.read(self.key_files, has_passphrase=has_passphrase)
-        usable = [each.path for each in read if each.kind is Kind.USABLE]
-        self.connect_kwargs = {**given, "key_filename": usable}
 
     def _is_turned_away(self, failed: BaseException) -> bool:
         if not isinstance(failed, LoginFailed) or failed.connection is not self or failed.in_login:
@@ -191,8 +169,14 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
         said = self.proxy.last_words() if self.proxy else ""
         return f"its ProxyCommand reports: {said}" if said else ""
 
+    def _direct(self) -> Direct | None:
+        """How to connect where the family or our own address is set; else as Paramiko does."""
+        family = str(self.ssh_config.get("addressfamily", "any"))
+        source = str(self.ssh_config.get("bindaddress", ""))
+        return Direct(family, source) if source or family.lower() in FAMILIES else None
+
     def open_gateway(self) -> Any:
-        """A channel through a jump host, or a proxy whose %h, %p and %r are filled in.
+        """A channel through a jump host, a socket, or a proxy whose tokens are filled in.
 
         Raises LoginFailed of a jump host, and BadInput for a host or a user that a shell or ssh
         could take for more than a name.
@@ -202,21 +186,22 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
         if isinstance(self.gateway, Tunnel):
             self.proxy = Proxy(self.gateway)
             return self.proxy
+        if isinstance(self.gateway, Direct):
+            return self.gateway.connect(self.host, int(self.port), self.connect_timeout)
         for host in (self.host, self.original_host):
-            if not ssh_config.is_plain_host(host):
+            if not tokens.is_plain_host(host):
                 raise BadInput(
                     f"host {host!r} cannot be handed to a ProxyCommand; letters, digits and "
                     "`._:-` are allowed; correct its name or address"
                 )
-        if not ssh_config.is_plain_user(self.user):
+        if not tokens.is_plain_user(self.user):
             raise BadInput(
                 f"{self.host}: user {self.user!r} cannot be handed to a ProxyCommand; letters, "
                 "digits and `._@+-` are allowed; correct `ssh: user:` or User in ~/.ssh/config"
             )
-        text = f"Host *\n    Port {int(self.port)}\n    User {self.user}\n"
+        values = {"h": self.host, "n": self.original_host, "p": str(int(self.port)), "r": self.user}
         command = " ".join(self.gateway.splitlines())
-        config = paramiko.SSHConfig.from_text(f"{text}    ProxyCommand {command}\n")
-        self.proxy = Proxy(config.lookup(self.host)["proxycommand"])
+        self.proxy = Proxy(tokens.expand(command, values, tokens.PROXY, is_strict=False))
         return self.proxy
 
     def _channel(self) -> paramiko.Channel:

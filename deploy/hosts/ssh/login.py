@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import paramiko
@@ -12,10 +10,11 @@ from paramiko.ssh_exception import NoValidConnectionsError
 
 from deploy.errors import BadInput, Unreachable, reading
 from deploy.foreign_text import visible
-from deploy.hosts.refusals import key_files, unknown_key
 from deploy.hosts.refusals import login as refused
+from deploy.hosts.refusals import unknown_key
 from deploy.hosts.route.failures import PROHIBITED, LoginFailed
 from deploy.hosts.ssh.known_hosts import RevokedHostKey, UnknownHostKey
+from deploy.hosts.ssh.openssh.identities import LoginEnded, NoKeyAccepted
 from deploy.hosts.ssh.transport import NoCommonAlgorithm
 
 if TYPE_CHECKING:
@@ -91,36 +90,21 @@ def _key_problem(error: Exception, at: Any) -> str:
 
 def _refused(who: str, failed: LoginFailed, *, is_jump: bool) -> BadInput:
     """Why a user was not let in; Unreachable where that may pass."""
-    at, types = failed.connection, failed.allowed
+    at, error = failed.connection, failed.error
     jump = at.original_host if is_jump else ""
-    allowed = ", ".join(sorted(types)) if types and "publickey" not in types else ""
+    types = error.allowed_types if isinstance(error, NoKeyAccepted) else ()
+    allowed = ", ".join(sorted(types)) if "publickey" not in types else ""
     is_own_name = at.user == getpass.getuser()
     login = refused.Login(who, at.user, is_own_name=is_own_name, jump=jump, allowed=allowed)
+    keys = error.keys if isinstance(error, NoKeyAccepted | LoginEnded) else refused.Keys()
     # Paramiko reports a peer that goes away or is silent by an error of the login too.
-    if not failed.was_active or "timeout" in str(failed.error):
-        is_refusal = isinstance(failed.error, paramiko.AuthenticationException)
-        said = str(failed.error) if is_refusal else "the server ended it"
+    if not isinstance(error, NoKeyAccepted) and (not failed.was_active or "timeout" in str(error)):
+        is_refusal = isinstance(error, paramiko.AuthenticationException)
+        said = str(error) if is_refusal else "the server ended it"
         if failed.proxy_said:
             said = f"its ProxyCommand reports: {failed.proxy_said}"
-        return Unreachable(*refused.broken_off(login, _keys(at), said))
-    return BadInput(*refused.refusal(login, _keys(at)))
-
-
-def _keys(at: Any) -> refused.Keys:
-    """The keys that there were for a login to a machine."""
-    given: dict[str, Any] = at.connect_kwargs
-    paths = [*(at.key_files or ())]
-    if given.get("look_for_keys", True):
-        paths += [path for path in key_files.DEFAULTS if Path(path).expanduser().is_file()]
-    password = given.get("password")
-    asks = given.get("allow_agent", True)
-    held = len(paramiko.Agent().get_keys()) if asks and os.environ.get("SSH_AUTH_SOCK") else None
-    return refused.Keys(
-        key_files.read(paths, has_passphrase=bool(given.get("passphrase") or password)),
-        held,
-        asks_agent=asks,
-        has_password=bool(password),
-    )
+        return Unreachable(*refused.broken_off(login, keys, said))
+    return BadInput(*refused.refusal(login, keys))
 
 
 def _no_way(host: Host, failed: LoginFailed) -> BadInput:

@@ -1,187 +1,244 @@
-"""What the user's ssh configuration says of a host: of a listed name, or of an EC2 instance."""
+"""What the user's ssh configuration says of a host: of a listed name, or of an EC2 instance.
+
+OpenSSH itself is asked where it is installed, and its files are read here where it is not.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-import socket
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import paramiko
 
 from deploy.errors import BadInput
+from deploy.hosts.ssh.openssh import answers, instance, program, reader, tokens
+from deploy.hosts.ssh.openssh.options import Answer
 from deploy.settings.base import expanded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping
 
+    from deploy.hosts.ssh.openssh.options import Place
+
+MOST_AT_ONCE = 16
+"""How many names ssh is asked for at once; one takes 5 to 20 ms of computing."""
 FILES = ("~/.ssh/config", "/etc/ssh/ssh_config")
-KEPT = frozenset({"user", "port", "proxyjump", "proxycommand", "identityfile"})
-"""What a block that matches only an instance's Name tag may set: how to get there, not where."""
-
-_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,252}")
-_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,63}")
-
-
-class _Config(paramiko.SSHConfig):
-    """Paramiko's parsed configuration, whose blocks can be taken apart and judged one by one."""
-
-    def __init__(self, contexts: Iterable[dict[str, Any]] = ()) -> None:
-        super().__init__()
-        self._config = list(contexts)
-
-    @property
-    def contexts(self) -> list[dict[str, Any]]:
-        """The blocks as parsed, in the file's order."""
-        return self._config
-
-    def hits(
-        self, context: dict[str, Any], names: tuple[str, ...], options: dict[str, Any]
-    ) -> tuple[str, ...]:
-        """Those names of one machine that a block matches; none where it excludes one of them.
-
-        options: what earlier blocks set; `Match user` compares with it.
-        """
-        hosts, matches = context.get("host", []), context.get("matches", [])
-        excluded = [pattern[1:] for pattern in hosts if pattern.startswith("!")]
-        if any(self._pattern_matches(excluded, each) for each in names):  # type: ignore[attr-defined]
-            return ()
-        return tuple(
-            each
-            for each in names
-            if self._pattern_matches(hosts, each)  # type: ignore[attr-defined]
-            or self._does_match(  # type: ignore[attr-defined] # all three: left out of its types
-                matches, each, canonical=False, final=True, options=options
-            )
-        )
+DEFAULT, FEWEST = re.compile(r"~/\.ssh/id_[a-z0-9_]+"), 4
+"""The keys that ssh tries where none is named, of which it prints at least so many."""
+PROXIES = frozenset({"proxyjump", "proxycommand"})
+PLAIN = (
+    "user",
+    "port",
+    "hostkeyalias",
+    "identitiesonly",
+    "addressfamily",
+    "bindaddress",
+    "knownhostscommand",
+)
+PATHS = ("identityfile", "certificatefile", "userknownhostsfile", "globalknownhostsfile")
 
 
 @dataclass(frozen=True)
-class Block:
-    """One `Host` or `Match` block of an ssh configuration.
+class Source:
+    """Which files are read, and what the settings say before them.
 
     Attributes:
-        file: Where it is written.
-        context: The block as Paramiko parsed it.
+        files: In the order in which they apply; none where none is to be read.
+        chosen: The one that the settings name in place of the user's and the system's, or empty.
+        stamps: When each file was changed, so that an answer is never older than its file.
+        user, port: What `ssh:` in the settings says of all hosts; jump hosts have their own.
+        defaults: Which of Fabric's own top-level keys are set; they come after the files.
     """
 
-    file: str
-    context: dict[str, Any]
+    files: tuple[str, ...] = ()
+    chosen: str = ""
+    stamps: tuple[int, ...] = ()
+    user: str = ""
+    port: int | None = None
+    defaults: frozenset[str] = frozenset()
 
     @property
-    def title(self) -> str:
-        """The block's first line."""
-        if "host" in self.context:
-            return f"Host {' '.join(self.context['host'])}"
-        words = (
-            f"{'!' * each['negate']}{each['type']} {each['param'] or ''}".rstrip()
-            for each in self.context["matches"]
-        )
-        return f"Match {' '.join(words)}"
+    def of_jump_hosts(self) -> Source:
+        """The same files without what the settings say of hosts."""
+        return replace(self, user="", port=None)
 
 
-def is_plain_host(name: str) -> bool:
-    """Whether a name or an address holds nothing that a shell or ssh would interpret."""
-    return _HOST.fullmatch(name) is not None
+class Lookups(paramiko.SSHConfig):
+    """What Fabric asks of a configuration, answered as OpenSSH would."""
+
+    def __init__(self, source: Source, own: Iterable[Answer] = ()) -> None:
+        """Take the files, and the answers for the host itself; jump hosts are looked up."""
+        super().__init__()
+        self._source, self._own = source, {each.name: each for each in own}
+        self._hops: dict[str, Source] = {}
+
+    def lookup(self, hostname: str) -> paramiko.SSHConfigDict:
+        """The options that apply to a name.
+
+        Raises BadInput for what ssh would refuse, or what cannot be followed here.
+        """
+        source = self._hops.get(hostname, self._source.of_jump_hosts)
+        own = self._own.get(hostname) or answer(source, hostname)
+        made: Any = options(own, self._source.defaults)  # its type knows no None
+        # `ssh -G` prints no proxy that is `none`, which goes before Fabric's own key.
+        may_be_none = "gateway" in self._source.defaults and not PROXIES & made.keys()
+        if may_be_none and PROXIES & places(self._source, own).keys():
+            made["proxycommand"] = None
+        # ssh asks for a jump host by the user and the port that ProxyJump gives it.
+        for hop in filter(None, made.get("proxyjump", "").split(",")):
+            user, _, place = hop.rpartition("@")
+            name, _, port = place.partition(":") if place.count(":") == 1 else (place, "", "")
+            self._hops[name] = replace(
+                self._source,
+                user=user if tokens.is_plain_user(user) else "",
+                port=int(port) if port else None,
+            )
+        return cast("paramiko.SSHConfigDict", made)
 
 
-def is_plain_user(name: str) -> bool:
-    """Whether a user's name holds nothing that a shell or ssh would interpret."""
-    return _USER.fullmatch(name) is not None
-
-
-def read(own: Mapping[str, Any]) -> tuple[Block, ...]:
-    """The blocks of the user's and the system's files, in the order in which they apply.
+def read(own: Mapping[str, Any], user: str | None = None, port: int | None = None) -> Source:
+    """The user's and the system's files, which are asked about by `answer`.
 
     own: Fabric's keys of the project; `ssh_config_path` names one file in place of both, and
-    `load_ssh_configs: false` none. Raises BadInput for a file that cannot be read.
+    `load_ssh_configs: false` none. user, port: of the settings. Raises BadInput for a file that
+    cannot be read.
     """
+    user = user if user and tokens.is_plain_user(user) else ""
+    defaults = frozenset(key for key in ("user", "port", "gateway") if own.get(key) is not None)
     if not own.get("load_ssh_configs", True):
-        return ()
+        return Source(user=user, port=port, defaults=defaults)
     chosen = own.get("ssh_config_path")
-    blocks: list[Block] = []
-    for name in [chosen] if chosen else FILES:
-        path = Path(os.path.expanduser(name)) if not chosen else expanded(name)  # noqa: PTH111 - without a home, `~` stays
-        if not chosen and not path.is_file():
-            continue
+    files: list[str] = []
+    stamps: list[int] = []
+    for name in [str(chosen)] if chosen else FILES:
         try:
-            contexts = _parsed(path)
-        except (paramiko.SSHException, UnicodeDecodeError, OSError, ValueError) as error:
+            found = _stat(name, is_chosen=bool(chosen))
+        except (OSError, ValueError, RuntimeError) as error:
+            why = getattr(error, "strerror", None) or error
             raise BadInput(
-                f"{name} cannot be read by Paramiko: {error}; repair it, or do without it: "
+                f"{name} cannot be read: {why}; repair it, or do without it: "
                 "`load_ssh_configs: false` in fabric.yaml"
             ) from error
-        blocks += [Block(name, context) for context in contexts]
-    return tuple(blocks)
+        if found is None:
+            continue
+        files.append(name)
+        stamps += [found.st_mtime_ns, found.st_size]
+    return Source(tuple(files), str(chosen or ""), tuple(stamps), user, port, defaults)
 
 
-def _parsed(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():  # a pipe would be waited for, and a device may have no end
-        raise OSError("it is not a file")
-    config = _Config()
-    with path.open() as file:
-        config.parse(file)
-    return config.contexts
+def _stat(name: str, *, is_chosen: bool) -> os.stat_result | None:
+    """A file that can be read; None for one that is absent and need not be there.
 
-
-def of_listed(blocks: Iterable[Block]) -> paramiko.SSHConfig:
-    """The configuration as it is, for a name that the settings list."""
-    return _Config(block.context for block in blocks)
-
-
-def of_instance(blocks: Sequence[Block], name: str, address: str) -> paramiko.SSHConfig:
-    """What applies to an instance that is connected to at the address that EC2 gave.
-
-    Blocks that match the address apply. Of those that match only the Name tag, which anybody
-    who may tag instances can choose, KEPT does. The first of several values counts, as in
-    ssh_config(5). Raises BadInput for a HostName that is another machine's.
+    Without a home, `~` of the usual files stays, and there are none. A pipe would be waited for.
     """
-    # Paramiko hands a name to the shell of `Match exec`: none but a plain one is looked up.
-    aliases = [name] if is_plain_host(name) else []
-    judge, found = _Config(), dict[str, Any]()
-    for block in blocks:
-        hits = judge.hits(block.context, (*aliases, address), found)
-        for key, value in block.context["config"].items() if hits else ():
-            if key == "hostname" and key not in found:
-                _refuse_elsewhere(block, value, hits, name, address)
-                found[key] = address
-            elif address not in hits and key not in KEPT:
-                continue
-            elif key == "identityfile":
-                found[key] = list(dict.fromkeys([*found.get(key, []), *value]))
-            else:
-                found.setdefault(key, value)
-    instance = {"host": [address], "config": found | {"hostname": address}}
-    # The blocks as they are remain for jump hosts; what they say of the instance is settled.
-    return _Config([instance, *(_without(block.context, address) for block in blocks)])
+    path = expanded(name) if is_chosen else Path(os.path.expanduser(name))  # noqa: PTH111
+    if not path.is_file():
+        if is_chosen and path.exists():
+            raise OSError("it is not a file")
+        return path.stat() if is_chosen else None
+    with path.open("rb") as file:
+        file.read(1)
+    return path.stat()
 
 
-def _without(context: dict[str, Any], address: str) -> dict[str, Any]:
-    if "host" not in context:
-        return context
-    return context | {"host": [*context["host"], f"!{address}"]}
+def answer(source: Source, name: str) -> Answer:
+    """What the configuration says of a name; asked once for each.
+
+    Raises BadInput for a configuration that ssh refuses, or that cannot be followed here.
+    """
+    found = _answer(source, tokens.home(), name)
+    if isinstance(found, BadInput):
+        raise found
+    return found
 
 
-def _refuse_elsewhere(
-    block: Block, host_name: str, hits: tuple[str, ...], name: str, address: str
-) -> None:
-    """Raise BadInput unless a block's HostName is the instance's address or a name of it."""
-    meant = {host_name.replace("%h", each) for each in hits}
-    if meant & {name, address} or any(address in _addresses(each) for each in meant):
-        return
-    raise BadInput(
-        f"{name} ({address}): {block.file}: `{block.title}` sets HostName {host_name}, which is "
-        f"not the address that EC2 gives for this instance; set it to {address}, or remove that "
-        "line or rename the alias; if it is the instance's other address, set `ssh: address:`"
+@lru_cache(maxsize=8192)
+def _answer(source: Source, home: str, name: str) -> Answer | BadInput:
+    del home  # part of the cache's key
+    try:
+        if not source.files:
+            return Answer(name, {})
+        found = None
+        if program.is_here():
+            chosen = str(Path(source.chosen).expanduser().absolute()) if source.chosen else ""
+            found = program.ask(name, chosen, source.user, source.port)
+        found = found or reader.answer(name, source.files, source.user, source.port)
+        return answers.checked(found)
+    except BadInput as error:
+        return error
+
+
+def ahead(source: Source, names: Iterable[str]) -> None:
+    """Ask for many names at once; what is wrong with one is raised when it is asked for."""
+    asked = list(dict.fromkeys(names))
+    if len(asked) > 1:
+        with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
+            list(pool.map(partial(_answer, source, tokens.home()), asked))
+
+
+def places(source: Source, found: Answer) -> Mapping[str, Place]:
+    """Where the options of an answer are set, as our own reader finds them; else nothing."""
+    if found.places:
+        return found.places
+    try:
+        return reader.answer(found.name, source.files, source.user, source.port).places
+    except BadInput:
+        return {}
+
+
+def options(found: Answer, defaults: Collection[str] = ()) -> paramiko.SSHConfigDict:
+    """An answer as Fabric and we read it: paths that can be opened, jump hosts in Fabric's form.
+
+    defaults: which of Fabric's own keys are set; `user` and `port` count where ssh would take its
+    own default, which `ssh -G` prints as it does a value that is written.
+    """
+    made: Any = paramiko.SSHConfigDict()  # its type knows no lists
+    user, port = found.one("user"), found.one("port", "22")
+    values = answers.facts(found, user or tokens.local_user(), port)
+    for option in PLAIN:
+        if option in found.values:
+            made[option] = found.one(option)
+    if "user" in defaults and user == tokens.local_user():
+        made.pop("user", None)
+    if "port" in defaults and port == "22":
+        made.pop("port", None)
+    made["hostname"] = found.host
+    if jumps := answers.hops(found, values):
+        made["proxyjump"] = jumps
+    elif proxy := answers.proxy(found, values):
+        made["proxycommand"] = proxy
+    for option in PATHS:
+        if option in found.values and not _are_defaults(option, found.values[option]):
+            made[option] = answers.files(found, option, values)
+    if agent := answers.agent(found, values):
+        made["identityagent"] = agent
+    return cast("paramiko.SSHConfigDict", made)
+
+
+def _are_defaults(option: str, values: Collection[str]) -> bool:
+    """Whether ssh prints these keys because the configuration names none."""
+    return (
+        option == "identityfile" and len(values) >= FEWEST and all(map(DEFAULT.fullmatch, values))
     )
 
 
-def _addresses(name: str) -> set[str]:
-    """What the resolver gives for a name; nothing for one that is unknown."""
-    try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return set()
-    return {str(each[4][0]) for each in found}
+def of_listed(source: Source, name: str = "") -> paramiko.SSHConfig:
+    """The configuration as it is, for a name that the settings list."""
+    return Lookups(source, [answer(source, name)] if name else ())
+
+
+def of_instance(source: Source, name: str, address: str) -> paramiko.SSHConfig:
+    """What applies to an instance that is connected to at the address that EC2 gave.
+
+    Raises BadInput for a HostName that is another machine's.
+    """
+    addressed = answer(source, address)
+    # ssh hands a name to the shell of `Match exec`: none but a plain one is looked up.
+    named = answer(source, name) if program.NAME.fullmatch(name) else None
+    values = instance.merged(named, addressed, name, partial(places, source))
+    return Lookups(source, [Answer(address, values, addressed.places)])

@@ -77,7 +77,6 @@ class Transport(paramiko.Transport):
             return self._last_line
 
         self.packetizer.readline = patient  # type: ignore[method-assign]
-        self.refusal: paramiko.AuthenticationException | None = None
         self._opening: dict[int, int] = {}  # by thread, the channel that it opens
         self._refused: dict[int, paramiko.ChannelException] = {}  # by channel
 
@@ -93,16 +92,6 @@ class Transport(paramiko.Transport):
             if self.remote_version or not is_gone:
                 raise
             raise TurnedAway(self._last_line) from error
-
-    def auth_publickey(
-        self, username: str, key: paramiko.PKey, event: threading.Event | None = None
-    ) -> list[str]:
-        """Offer a key; that it is refused is kept: Paramiko then reads the file as other types."""
-        try:
-            return super().auth_publickey(username, key, event)
-        except paramiko.AuthenticationException as error:
-            self.refusal = error
-            raise
 
     def open_channel(self, *arguments: Any, **named: Any) -> paramiko.Channel:
         """Open a channel; a ChannelException is of this one, with the words of the server.
@@ -189,13 +178,16 @@ class Transport(paramiko.Transport):
 def preferring(kinds: Sequence[str]) -> Callable[..., Transport]:
     """Make transports that ask a machine first for keys of these types, as ssh does.
 
-    It would show another key of its own otherwise, which is not known.
+    It would show another key of its own otherwise, which is not known. Types of certificates are
+    asked for if they are given alone.
     """
 
     def make(*arguments: Any, **named: Any) -> Transport:
         made = Transport(*arguments, **named)
         options = made.get_security_options()
-        wanted = [name for kind in kinds for name in options.key_types if _is_of(name, kind)]
+        known = made._key_info  # type: ignore[attr-defined] # noqa: SLF001 - left out of its types
+        wanted = [kind for kind in kinds if "-cert-" in kind and kind in known]
+        wanted += [name for kind in kinds for name in options.key_types if _is_of(name, kind)]
         others = [name for name in options.key_types if name not in wanted]
         options.key_types = (*wanted, *others)
         return made

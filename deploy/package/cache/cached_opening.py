@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Self
 
 from deploy.package import opening, release
 from deploy.package.cache import content, entry, private_folder
+from deploy.package.manifest import File
+from deploy.package.opening import Package
 from deploy.package.release import Release
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deploy.package.opening import Package
 
 _UNUSABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
@@ -127,7 +128,7 @@ def _read(place: int, name: str, sealing: bytes, key: str, wanted: _Wanted) -> P
         if is_other or found.size_bytes > wanted.max_unpacked_bytes:
             return None
         archive = wanted.workspace / f"{app}.{found.id}.tar.gz"
-        package = entry.package(known, wanted.path, found, archive)
+        package = _package(known, wanted.path, found, archive)
         descriptor, part = tempfile.mkstemp(dir=wanted.workspace, suffix=".part")
         try:
             with open(descriptor, "wb") as copy:  # noqa: PTH123 - a descriptor
@@ -137,3 +138,21 @@ def _read(place: int, name: str, sealing: bytes, key: str, wanted: _Wanted) -> P
             Path(part).unlink(missing_ok=True)
         os.utime(file.fileno())
         return package
+
+
+def _package(known: entry.Known, path: Path, found: Release, archive: Path) -> Package:
+    """The opened package that a line describes."""
+    return Package(
+        path=path,
+        release=found,
+        archive=archive,
+        archive_bytes=known["archive_bytes"],
+        files=frozenset(known["files"]),
+        manifest=tuple(File(*each) for each in known["manifest"]),
+        links=known["links"],
+        spans={name: (first, last) for name, first, last in known["spans"]},
+        skeleton_bytes=known["skeleton_bytes"],
+        machines={name: frozenset(each) for name, each in known["machines"].items()},
+        interpreters={name: tuple(each) for name, each in known["interpreters"].items()},
+        windows_scripts=frozenset(known["windows_scripts"]),
+    )

@@ -16,13 +16,9 @@ from typing import TYPE_CHECKING, BinaryIO, TypedDict, cast
 from deploy.package.cache import private_folder
 from deploy.package.cache.content import digest
 from deploy.package.entries import CHUNK
-from deploy.package.manifest import File
-from deploy.package.opening import Package
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from deploy.package.release import Release
+    from deploy.package.opening import Package
 
 MOST_BYTES = 1 << 30
 """Of all entries together: the ones not used for longest are removed."""
@@ -112,24 +108,6 @@ class _Tee:
 
     def close(self) -> None:
         """Leave both open: they belong to the caller."""
-
-
-def package(known: Known, path: Path, found: Release, archive: Path) -> Package:
-    """The opened package that a line describes."""
-    return Package(
-        path=path,
-        release=found,
-        archive=archive,
-        archive_bytes=known["archive_bytes"],
-        files=frozenset(known["files"]),
-        manifest=tuple(File(*each) for each in known["manifest"]),
-        links=known["links"],
-        spans={name: (first, last) for name, first, last in known["spans"]},
-        skeleton_bytes=known["skeleton_bytes"],
-        machines={name: frozenset(each) for name, each in known["machines"].items()},
-        interpreters={name: tuple(each) for name, each in known["interpreters"].items()},
-        windows_scripts=frozenset(known["windows_scripts"]),
-    )
 
 
 def write(

@@ -14,11 +14,13 @@ from shell import typed
 
 from deploy.errors import BadInput, ConnectionLost, DeployError, Unreachable
 from deploy.hosts.probe.request import Request
+from deploy.hosts.refusals.login import Keys
 from deploy.hosts.refusals.unknown_key import ShownKey
 from deploy.hosts.route.failures import LoginFailed
 from deploy.hosts.ssh import connect, fabric_keys, login
 from deploy.hosts.ssh.algorithms import Mismatch
 from deploy.hosts.ssh.known_hosts import UnknownHostKey
+from deploy.hosts.ssh.openssh.identities import LoginEnded, NoKeyAccepted
 from deploy.hosts.ssh.remote import Remote
 from deploy.hosts.ssh.transport import NoCommonAlgorithm
 
@@ -37,7 +39,6 @@ class Door:
 
     host, port, user = "10.0.0.1", 22, "deploy"
     original_host = "host-1"
-    key_files: tuple[str, ...] | None = None
 
     def __init__(self, error: Exception | None = None, *, is_active: bool = True) -> None:
         self._error, self._opening = error, threading.Lock()
@@ -162,25 +163,39 @@ def test_an_unknown_key_of_a_jump_host_is_told_as_its_own() -> None:
     ]
 
 
-def test_a_jump_host_that_refuses_the_login_is_named_with_its_own_user_and_keys(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    door = Door(paramiko.AuthenticationException("Authentication failed."))
+def test_a_jump_host_that_refuses_the_login_is_named_with_its_own_user_and_keys() -> None:
+    door = Door(NoKeyAccepted("bastion", Keys()))
     door.gateway = jump_host()
     with pytest.raises(BadInput) as raised:
         login.open_to(builders.host(1), cast("Connection", door))
     first, *_, last = raised.value.args
     assert first == "host-1: jump host jump.example.com: no key to log in with as user 'bastion'"
     assert last.startswith("  name one by IdentityFile of jump in ~/.ssh/config, or add one to")
-    door.gateway.key_files = (str(tmp_path / "key"),)
-    paramiko.ECDSAKey.generate().write_private_key_file(str(tmp_path / "key"))
+    door = Door(NoKeyAccepted("bastion", Keys(("/home/me/key",))))
+    door.gateway = jump_host()
     with pytest.raises(BadInput) as raised:
         login.open_to(builders.host(1), cast("Connection", door))
     first, second, *_ = raised.value.args
-    assert first.endswith(f": refuses user 'bastion' with the keys offered: {tmp_path}/key")
+    assert first.endswith(": refuses user 'bastion' with the keys offered: /home/me/key")
     assert second.startswith("  check User of jump in ~/.ssh/config (ec2-user on Amazon Linux, ")
+
+
+def test_a_jump_host_that_ends_after_many_keys_is_named_with_what_leaves_keys_out() -> None:
+    keys = Keys(tuple(f"key-{number}" for number in range(6)))
+    door = Door(LoginEnded(EOFError(), keys), is_active=False)
+    door.gateway = jump_host()
+    with pytest.raises(Unreachable) as raised:
+        login.open_to(builders.host(1), cast("Connection", door))
+    _, second, third = raised.value.args
+    assert second.startswith("  6 keys were offered, and sshd allows 6 tries by default")
+    assert third == "  IdentityFile of jump in ~/.ssh/config, and set `IdentitiesOnly yes`"
+
+
+def test_a_refusal_is_one_whatever_its_keys_are_called() -> None:
+    door = cast("Connection", Door(NoKeyAccepted("deploy", Keys(("/home/me/timeout",)))))
+    with pytest.raises(BadInput, match="refuses user 'deploy' with the keys offered") as raised:
+        login.open_to(builders.host(1), door)
+    assert type(raised.value) is BadInput
 
 
 def test_a_changed_key_of_a_jump_host_is_removed_by_the_name_it_stands_under() -> None:
@@ -199,18 +214,6 @@ def test_a_changed_key_of_a_jump_host_is_removed_by_the_name_it_stands_under() -
         ({"port": "abc"}, "port: must be of type int, not 'abc'"),
         ({"connect_kwargs": ["a"]}, "connect_kwargs: must be a mapping, not"),
         ({"timeouts": 5}, "timeouts: must be a mapping, not 5"),
-        (
-            {"run": {"pty": True}},
-            "top level: run.pty: Changeover does not use it: commands are sent",
-        ),
-        (
-            {"run": {"asynchronous": True, "hide": True}},
-            r"run.asynchronous: .*\n.* run.hide: Chang",
-        ),
-        ({"run": {"ptty": False}}, "run.ptty: Changeover does not use it"),
-        ({"sudo": {"password": "x"}}, "sudo.password: Changeover does not use it: sudo is called"),
-        ({"timeouts": {"connect": 5}}, "timeouts.connect: .* set `ssh: connect_timeout_seconds:`"),
-        ({"inline_ssh_env": False}, "inline_ssh_env: Changeover does not use it"),
         ({"forward_agent": True}, "forward_agent: the agent is never forwarded: root on a host"),
         ({"connect_kwargs": {"forward_agent": True}}, "forward_agent: the agent is never"),
         ({"connect_kwargs": {"sock": "x"}}, "connect_kwargs: 'sock' cannot be set here"),
@@ -257,18 +260,52 @@ def test_keys_of_fabrics_as_they_are_by_default_and_those_that_have_an_effect_ar
     fabric_keys.check(builders.environment().model_copy(update={"fabric": given}))
 
 
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's ssh configuration, in a home folder of the test's own."""
+    (tmp_path / ".ssh").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path / ".ssh" / "config"
+
+
 @pytest.mark.parametrize(
     "text",
-    [b"Match final all\n  User x\n", b"Host\n", b'Host "a\n', b"# caf\xe9\nHost a\n"],
-    ids=["match final", "no value", "open quote", "not utf-8"],
+    [b"Host\n", b'Host "a\n', b"\xef\xbb\xbfHost a\n", b"Host *\nUser a\0b\n", b"Nonsense 1\n"],
+    ids=["no value", "open quote", "byte order mark", "nul", "no keyword"],
 )
-def test_p8_an_ssh_config_that_cannot_be_read_is_named(
-    text: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / ".ssh").mkdir()
-    (tmp_path / ".ssh" / "config").write_bytes(text)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(BadInput, match=r"ssh/config.*load_ssh_configs: false"):
+def test_p8_a_line_that_ssh_refuses_is_named(text: bytes, config: Path) -> None:
+    config.write_bytes(text)
+    with pytest.raises(BadInput, match=r"~/.ssh/config:[12]: .*; ") as refused:
         connect.resolve(builders.environment(), "10.0.0.1")
+    assert len(refused.value.args) == 1
     quiet = builders.environment().model_copy(update={"fabric": {"load_ssh_configs": False}})
     connect.resolve(quiet, "10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"Match final all\n  User x\n",
+        b"Match all\n  ServerAliveInterval 30\n",
+        b"# caf\xe9\nHost a\n",
+        b"IgnoreUnknown Nonsense,Use*\nNonsense 1\n",
+        b"Host *\n  AddressFamily inet\n  ForwardAgent yes\n  Ciphers 3des-cbc\n",
+    ],
+    ids=["match final", "match all", "not utf-8", "ignored", "inet"],
+)
+def test_a_configuration_that_ssh_takes_is_taken(text: bytes, config: Path) -> None:
+    config.write_bytes(text)
+    assert connect.resolve(builders.environment(), "127.0.0.1") == "127.0.0.1"
+
+
+def test_p8_a_file_that_cannot_be_read_is_named(config: Path) -> None:
+    own = {"ssh_config_path": str(config)}
+    missing = builders.environment().model_copy(update={"fabric": own})
+    with pytest.raises(BadInput, match=r"config cannot be read: No such.*load_ssh_configs: false"):
+        connect.resolve(missing, "10.0.0.1")
+
+
+def test_a_family_without_an_address_of_the_host_is_refused(config: Path) -> None:
+    config.write_text("Host *\n  AddressFamily inet6\n")
+    with pytest.raises(BadInput, match="has no address"):
+        connect.resolve(builders.environment(), "127.0.0.1")

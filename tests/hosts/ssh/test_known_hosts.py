@@ -14,8 +14,10 @@ import paramiko
 import pytest
 
 from deploy.errors import BadInput
-from deploy.hosts.ssh import connect, known_hosts
-from deploy.hosts.ssh.known_hosts import Known, RevokedHostKey, UnknownHostKey, parse
+from deploy.hosts.ssh import connect
+from deploy.hosts.ssh.known_hosts import Known, RevokedHostKey, UnknownHostKey
+from deploy.hosts.ssh.openssh import known_lines
+from deploy.hosts.ssh.openssh.known_lines import parse
 from deploy.hosts.ssh.transport import preferring
 
 if TYPE_CHECKING:
@@ -134,7 +136,7 @@ def test_a_machine_on_another_port_is_another_machine() -> None:
         (f"{HOST} ssh-ed25519 AAAA!", "; known_hosts:1 is about it, and is damaged"),
         (
             f"\n{line('10.*', RSA, '@cert-authority')}",
-            "; known_hosts:2 trusts an authority, and certificates are not verified here",
+            "; known_hosts:2 trusts an authority, and the machine shows no certificate",
         ),
         ("elsewhere ssh-ed25519 AAAA!", ""),
     ],
@@ -186,7 +188,8 @@ def test_the_files_and_the_alias_are_those_of_the_ssh_configuration(tmp_path: Pa
         (tmp_path / name).write_text(text)
     config = (
         f"Host {host.name}\n  HostKeyAlias fleet\n"
-        f'  UserKnownHostsFile none "{tmp_path}/own"\n  GlobalKnownHostsFile {tmp_path}/absent\n'
+        f'  UserKnownHostsFile {tmp_path}/none "{tmp_path}/own"\n'
+        f"  GlobalKnownHostsFile {tmp_path}/absent\n"
     )
     assert verdict_on(host, environment(tmp_path, config=config)) == "known"
     assert "fleet shows a key" in verdict_on(host, environment(tmp_path, config=config), RSA)
@@ -241,6 +244,6 @@ def test_the_line_to_add_makes_the_key_known_and_names_the_file_of_the_settings(
 def test_a_file_is_read_anew_where_it_was_changed(tmp_path: Path) -> None:
     file = tmp_path / "known_hosts"
     file.write_text(line(HOST))
-    first = known_hosts._lines(str(file), 1)
+    first = known_lines.read(str(file), 1)
     file.write_text("")
-    assert (known_hosts._lines(str(file), 1), known_hosts._lines(str(file), 2)) == (first, ())
+    assert (known_lines.read(str(file), 1), known_lines.read(str(file), 2)) == (first, ())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import builders
@@ -13,6 +12,7 @@ from deploy.aws.inventory import Host
 from deploy.errors import BadInput
 from deploy.hosts.ssh import connect as ssh
 from deploy.hosts.ssh import ssh_config
+from deploy.hosts.ssh.openssh import instance, reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ def test_m10_an_alias_that_leads_elsewhere_is_refused_by_name(
     with pytest.raises(BadInput) as refused:
         configured(text)
     said = str(refused.value)
-    assert said.startswith("web-1 (10.0.0.1): ~/.ssh/config: `")
+    assert said.startswith("web-1 (10.0.0.1): ~/.ssh/config:")
     assert "sets HostName 10.9.9.9, which" in said or "sets HostName other.invalid, which" in said
     assert "not the address that EC2 gives for this instance; set it to 10.0.0.1" in said
 
@@ -82,7 +82,7 @@ def test_an_instance_is_connected_to_at_its_own_address(
     configured: Callable[..., Connection], text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = {"own.example.com", "web-1.example.com"}
-    monkeypatch.setattr(ssh_config, "_addresses", lambda n: {"10.0.0.1"} if n in known else set())
+    monkeypatch.setattr(instance, "_addresses", lambda n: {"10.0.0.1"} if n in known else set())
     assert configured(text).host == "10.0.0.1"
 
 
@@ -96,15 +96,24 @@ def test_a_block_for_the_name_gives_user_port_proxy_and_keys_alone(
         "Host jump\n    HostName 192.0.2.1\n    User hop\n"
     )
     assert (made.host, made.user, made.port) == ("10.0.0.1", "admin", 2222)
-    assert made.connect_kwargs["key_filename"] == ["/keys/one", "/keys/two"]
+    assert made.connect_kwargs["auth_strategy"].configured == ("/keys/one", "/keys/two")
     assert (made.gateway.host, made.gateway.user) == ("192.0.2.1", "hop")
     assert not made.forward_agent
     assert "connecttimeout" not in made.ssh_config
 
 
+def test_no_proxy_for_the_name_counts_if_it_is_written_first(
+    configured: Callable[..., Connection],
+) -> None:
+    first = "Host web-1\n  ProxyJump none\n"
+    rest = "Host *\n  ProxyJump bastion\nHost bastion\n  HostName 192.0.2.1\n"
+    assert configured(first + rest).gateway is None
+    assert configured(rest + first).gateway.host == "192.0.2.1"
+
+
 def test_blocks_for_the_address_apply_as_usual(configured: Callable[..., Connection]) -> None:
     made = configured("Host 10.0.0.*\n    User admin\n    ProxyCommand nc %h %p\n", "Shop, prod")
-    assert (made.host, made.user, made.gateway) == ("10.0.0.1", "admin", "nc 10.0.0.1 22")
+    assert (made.host, made.user, made.gateway) == ("10.0.0.1", "admin", "nc %h %p")
 
 
 def test_the_settings_user_and_port_go_before(configured: Callable[..., Connection]) -> None:
@@ -117,16 +126,19 @@ def test_the_settings_user_and_port_go_before(configured: Callable[..., Connecti
 def test_a_name_tag_never_reaches_a_shell(
     configured: Callable[..., Connection], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    ran: list[str] = []
+    asked: list[str] = []
+    monkeypatch.setattr(reader, "answer", _noting(asked, reader.answer))
+    made = configured("Match exec \"test '%h' = 10.0.0.1\"\n  ProxyCommand nc %h %p\n", name)
+    assert made.gateway == "nc %h %p"
+    assert set(asked) == {"10.0.0.1"}
 
-    def run(command: str, **_: Any) -> SimpleNamespace:
-        ran.append(command)
-        return SimpleNamespace(ok=True)
 
-    monkeypatch.setattr("paramiko.config.invoke", SimpleNamespace(run=run))
-    made = configured('Match exec "test x != %h"\n    ProxyCommand nc %h %p\n', name)
-    assert made.gateway == "nc 10.0.0.1 22"
-    assert set(ran) == {"test x != 10.0.0.1"}
+def _noting(asked: list[str], answer: Callable[..., Any]) -> Callable[..., Any]:
+    def note(name: str, *arguments: Any) -> Any:
+        asked.append(name)
+        return answer(name, *arguments)
+
+    return note
 
 
 @pytest.mark.parametrize("name", ["-oProxyCommand=id", "a b", "a;id", "$(id)", "root@web"])
@@ -146,6 +158,6 @@ def test_fabrics_own_file_takes_the_place_of_the_users(
     configured: Callable[..., Connection], tmp_path: Path
 ) -> None:
     (tmp_path / "mine").write_text("Host web-1\n    HostName 10.9.9.9\n")
-    with pytest.raises(BadInput, match=r"/mine: `Host web-1` sets HostName 10\.9\.9\.9"):
+    with pytest.raises(BadInput, match=r"/mine:2: `Host web-1` sets HostName 10\.9\.9\.9"):
         configured("", fabric={"ssh_config_path": str(tmp_path / "mine")})
     assert configured("Host web-1\n    HostName 10.9.9.9\n", fabric={"load_ssh_configs": False})

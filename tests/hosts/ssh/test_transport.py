@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -262,3 +263,29 @@ def test_a_proxy_gets_host_port_and_user_as_single_words(tmp_path: Any) -> None:
     proxy.settimeout(LONGEST_SECONDS)
     assert proxy.recv(1) == b""  # its end
     assert (tmp_path / "said").read_text() == "web|2222|ec2-user|"
+
+
+def test_a_proxy_that_a_shell_has_to_read_is_run_by_one(tmp_path: Any) -> None:
+    """As ssh runs it: here the redirection was a word that printf got."""
+    line = f"printf '%%s|' %n %h 100%% \"$HOME\" 2>/dev/null >{tmp_path}/said"
+    own = "Host web\n HostName 10.0.0.9\n"
+    made = connection(own, user="deploy", overrides={"gateway": line})
+    made.open_gateway()._group.process.wait(LONGEST_SECONDS)
+    assert (tmp_path / "said").read_text() == f"web|10.0.0.9|100%|{os.environ['HOME']}|"
+
+
+@pytest.mark.parametrize("text", ["AddressFamily inet", "BindAddress 127.0.0.1"])
+def test_family_and_own_address_are_those_of_the_ssh_configuration(text: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        made = connection(f"Host *\n {text}\n", "localhost", port=port)
+        with made.open_gateway() as opened:
+            assert opened.family == socket.AF_INET
+            assert opened.getsockname()[0] == "127.0.0.1"
+        other = connection("Host *\n AddressFamily inet6\n", "127.0.0.1", port=port)
+        with pytest.raises(OSError, match=r".+"):
+            other.open_gateway()
+        elsewhere = connection("Host *\n BindAddress 192.0.2.1\n", "127.0.0.1", port=port)
+        with pytest.raises(OSError, match=r".+"):
+            elsewhere.open_gateway()
+    assert connection("Host *\n AddressFamily any\n").gateway is None
