@@ -19,13 +19,13 @@ INSTANCES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "without a private address": (
         without(INSTANCE, "PrivateIpAddress", "NetworkInterfaces"),
-        "web-1 (i-1234567890abcdef0): has no private address",
+        "web-1 (i-1234567890abcdef0) has no private address",
     ),
     "with IPv6 alone": (
         without(INSTANCE, "PrivateIpAddress")
         | {"Ipv6Address": "2001:db8::1"}
         | {"NetworkInterfaces": [{"Ipv6Addresses": [{"Ipv6Address": "2001:db8::1"}]}]},
-        "web-1 (i-1234567890abcdef0): has no private address",
+        "web-1 (i-1234567890abcdef0) has no private address",
     ),
     "without network interfaces": (INSTANCE | {"NetworkInterfaces": []}, ""),
     "without a zone": (without(INSTANCE, "Placement"), ""),

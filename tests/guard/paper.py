@@ -12,7 +12,6 @@ import threading
 import zlib
 from contextlib import contextmanager
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import builders
@@ -128,14 +127,15 @@ def world(patch: pytest.MonkeyPatch) -> Iterator[None]:
     from deploy.aws import instances as ec2  # noqa: PLC0415 - only where a command runs
     from deploy.checkup import door  # noqa: PLC0415 - as above
     from deploy.cli import session, vetting  # noqa: PLC0415 - as above
+    from deploy.hosts.ssh.openssh import match  # noqa: PLC0415 - as above
     from deploy.survey import gather as surveys  # noqa: PLC0415 - as above
 
     # `Match exec` would run what the examples make of a command.
-    ran = SimpleNamespace(ok=True)
-    patch.setattr("paramiko.config.invoke.run", lambda *_, **__: ran)
-    for module in (door, session):
-        for kind in (Account, Balancer):
-            patch.setattr(module, kind.__name__, kind, raising=False)
+    patch.setattr(match, "_succeeds", lambda *_: True)
+    patch.setattr(door, "Account", Account)
+    patch.setattr(door, "Balancer", Balancer)
+    patch.setattr(session, "Balancer", Balancer, raising=False)
+    patch.setattr(session, "Balancer", Balancer)
     patch.setattr(surveys, "gather", gather)
     patch.setattr(vetting, "vetted", lambda seen, *_, **__: (seen, {}))
     patch.setattr(vetting, "with_programs", lambda problems, *_: problems)

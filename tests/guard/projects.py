@@ -30,7 +30,7 @@ deploy:
 MOST = """\
 user: ec2-user
 port: 22
-timeouts: {connect: 5, command: 60}
+timeouts: {}
 connect_kwargs: {allow_agent: false, look_for_keys: false, compress: true, passphrase: x}
 load_ssh_configs: true
 run: {hide: null}

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, find, settings
 from ruamel.yaml import YAML
 
+from deploy.hosts.ssh import ssh_config
 from deploy.settings import yaml_document
 from guard import damage, projects, test_aws_files, test_options, test_packages
 from guard import test_settings as settings_guard
@@ -130,7 +131,7 @@ def fail(*_: object, **__: object) -> None:
 
 READERS = {
     "fabric.yaml: this YAML": (yaml_document, "YAML"),
-    "the SSH configuration": (paramiko.SSHConfig, "lookup"),
+    "the SSH configuration": (ssh_config.Lookups, "lookup"),
     "web-1.example.com (web-1.example.com): a key file": (paramiko.SSHClient, "connect"),
     "package web.1.2.3.zip": (zipfile, "ZipFile"),
     "package web.1.2.3.tgz": (tarfile, "open"),

@@ -177,14 +177,14 @@ def test_a_certificates_file_stands_for_the_key_beside_it(home: Path) -> None:
 def test_absent_files_are_passed_over(home: Path) -> None:
     """Case 18: an IdentityFile that is absent, or `none`, ended every login."""
     file = keygen(home / "key")
-    absent = str(home / "absent")
+    absent = str(home / "not-there")
     log_in(Login("deploy", configured=(absent, str(file))), Server(public(file)))
     with pytest.raises(NoKeyAccepted) as refused:
         log_in(Login("deploy", configured=(absent, str(file))), Server())
-    assert "absent" not in str(refused.value)
-    with pytest.raises(NoKeyAccepted, match=r"no key to log in with.*absent does not exist"):
+    assert "not-there" not in str(refused.value)
+    with pytest.raises(NoKeyAccepted, match=r"no key to log in with.*not-there does not exist"):
         log_in(Login("deploy", configured=(absent,)), Server())
-    with pytest.raises(NoKeyAccepted, match="absent does not exist"):
+    with pytest.raises(NoKeyAccepted, match="not-there does not exist"):
         log_in(Login("deploy", named=(absent,)), Server())
 
 
