@@ -147,6 +147,7 @@ def test_an_exception_that_none_foresaw_names_the_file(
         damage.clear(ground.project / "packages")
         (ground.project / "packages/web.1.2.3.tgz").write_bytes(test_packages.ARCHIVES["tar"][0])
     monkeypatch.delenv("CHANGEOVER_DEBUG", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(ground.home / "empty"))  # where no package is kept
     monkeypatch.setattr(*READERS[what], fail)
     ended = run("deploy", "--env", "lab", "--dry-run", "--allow-downtime")
     assert ended.code == 2

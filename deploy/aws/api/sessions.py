@@ -32,7 +32,27 @@ OF_PROFILES = frozenset({"assume-role", "sso", "shared-credentials-file", "confi
 FACTOR_DIGITS = 6
 
 
-class SharedCache(JSONFileCache):  # type: ignore[misc] # botocore has no types
+class Files(JSONFileCache):  # type: ignore[misc] # botocore has no types
+    """A folder of JSON files; what is there and is no file, such as a pipe, is never waited for."""
+
+    def __contains__(self, key: str) -> bool:
+        return self._path(key).is_file()
+
+    def __getitem__(self, key: str) -> Any:
+        if not self._path(key).is_file():
+            raise KeyError(key)
+        return super().__getitem__(key)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        path = self._path(key)
+        if path.is_file() or not path.exists():
+            super().__setitem__(key, value)
+
+    def _path(self, key: str) -> Path:
+        return Path(self._convert_cache_key(key))
+
+
+class SharedCache(Files):
     """The AWS CLI's cache; where it cannot be written, sessions last as long as the command.
 
     refused: the access keys of sessions that AWS refused, which are not read again; given: the
@@ -116,8 +136,11 @@ def use(cache: SharedCache, factor: Factor, session: botocore.session.Session) -
         return
     for name in PROVIDERS:
         chain.get_provider(name).cache = cache
-    # As the AWS CLI does; there is no other way to the chain's own provider.
+    # As the AWS CLI does; there is no other way to the chain's own providers.
     chain.get_provider("assume-role")._prompter = factor  # noqa: SLF001
+    sign_on, tokens = chain.get_provider("sso"), Files(_at_home(LOGINS))
+    sign_on._token_cache = tokens  # noqa: SLF001 - as above
+    sign_on._token_provider._token_loader._cache = tokens  # noqa: SLF001 - as above
 
 
 def log_in(session: botocore.session.Session, cache: SharedCache) -> Lifetime:
@@ -159,7 +182,7 @@ def _login(name: str) -> Mapping[str, Any] | None:
     """The token of a single sign-on, by its session's name or its start URL."""
     key = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()
     try:
-        found = JSONFileCache(_at_home(LOGINS))[key]
+        found = Files(_at_home(LOGINS))[key]
     except KeyError:
         return None
     return found if isinstance(found, dict) else None
