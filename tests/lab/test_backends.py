@@ -131,9 +131,9 @@ def test_p10_a_question_that_sshd_does_not_let_through_is_refused_by_name(
     assert ran.code == 2, ran.output
     flat = " ".join(ran.output.split())
     version = VERSIONS[group]
-    assert (
-        f"{called(lab.hosts[0])}: the health check of a target group of version {version}" in flat
-    )
+    hosts = ", ".join(map(called, lab.hosts))
+    said = f"2 hosts ({hosts}): the health check of a target group of version {version}"
+    assert said in flat, ran.output
     assert "set `AllowTcpForwarding local` in its sshd_config" in flat
     assert len(lab.events()) == seen, "a target was touched"
     all_healthy(lab, group)
