@@ -10,6 +10,7 @@ FEW = 30
 """As many as take the fast tests some seconds in all."""
 of_each = settings(
     max_examples=int(os.environ.get("EXAMPLES", FEW)),
+    derandomize="EXAMPLES" not in os.environ,  # what is drawn anew is found by `make guard`
     suppress_health_check=[HealthCheck.too_slow],  # on a machine that does other work too
 )
 """Decorates a test. `EXAMPLES=10000 pytest tests/guard` is what `make guard` does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import string
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,7 @@ WORDS = (
 KEYWORDS = sorted(options.DECIDING | {"host", "match", "ignoreunknown", "forwardagent", "bogus"})
 
 noise = st.text(alphabet=string.printable + "\u00e9\u202e\udcff\0", max_size=12)
+REPEATS = "EXAMPLES" not in os.environ
 value = st.lists(st.sampled_from(WORDS) | noise, max_size=4).map(" ".join)
 line = st.tuples(
     st.sampled_from(["", " ", "\t"]),
@@ -90,7 +92,7 @@ def outcome(text: str, folder: Path) -> Any:
         return error
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, derandomize=REPEATS, suppress_health_check=list(HealthCheck))
 @given(text=configuration)
 def test_any_configuration_is_read_or_refused_in_one_line(text: str, folder: Path) -> None:
     found = outcome(text, folder)
@@ -115,7 +117,7 @@ simple = st.tuples(
 
 
 @pytest.mark.skipif(shutil.which("ssh") is None, reason="OpenSSH is not installed here")
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, derandomize=REPEATS, suppress_health_check=list(HealthCheck))
 @given(text=st.lists(simple, min_size=1, max_size=5).map("\n".join))
 def test_our_reader_takes_and_finds_what_ssh_does(text: str, folder: Path) -> None:
     """The other way round it may be stricter: what it cannot judge, it refuses."""

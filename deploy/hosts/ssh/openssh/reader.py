@@ -157,11 +157,13 @@ def _block(reading: _Reading, line: Line, *, inactive: bool) -> tuple[Place, boo
 def _value(line: Line) -> tuple[str, ...]:
     """An option's words, each of which ssh would take."""
     if line.keyword in COMMANDS:
-        if not line.rest.strip():
+        # ssh passes over any number of `=` here (readconf.c, parse_command).
+        rest = line.rest.strip().lstrip(" \t\r=")
+        if not rest:
             raise line.refused(f"no value after `{line.keyword}`")
-        if line.keyword == "proxyjump" and not are_hops(line.rest.strip()):
+        if line.keyword == "proxyjump" and not are_hops(rest):
             raise line.refused("`proxyjump` needs user@host:port, with commas between, or `none`")
-        return (line.rest.strip(),)
+        return (rest,)
     if line.keyword in LISTS:
         words = line.words
         if not words or ("none" in words and len(words) > 1):
