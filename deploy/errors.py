@@ -116,12 +116,6 @@ class TakenOut(BalancerError):
     """Something else takes a target out of service: its Auto Scaling group, or another client."""
 
 
-class NoFaultOfRelease(BalancerError):
-    """A target is in a state that no release brings about: something else took it out."""
-
-    blames_release = False
-
-
 class ApiError(BalancerError):
     """AWS answered a call with an error; `code` is AWS's own word for it."""
 

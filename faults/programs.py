@@ -76,9 +76,7 @@ def programs(ground: Ground) -> None:
             version = _build(ground, program)
             load = Load(ground.lab.url("web"), rate=RATE, slow_share=0, answer=program.answer)
             with ground.trial(f"{program.name}, {strategy}", on=version, load=load) as trial:
-                ran = trial.ended(ground.project.deploy(version), 0)
-                took = ran.output.strip().splitlines()[-1:]
-                trial.said = f"whole; {' '.join(took)}"
+                trial.ended(ground.project.deploy(version), 0)
 
 
 def _build(ground: Ground, program: Program) -> str:

@@ -70,8 +70,7 @@ def plan_made(plan: Plan, groups: Groups) -> PlanMade:
 
 def step_began(step: Step, *, planned: bool) -> StepBegan:
     """A step that begins; planned: whether it is the plan's, not of a recovery."""
-    at = (step.host.name, step.app.name, str(step), step.phase.value)
-    return StepBegan(*at, is_planned=planned)
+    return StepBegan(*_named(step), is_planned=planned)
 
 
 def step_ended(
@@ -83,10 +82,9 @@ def step_ended(
     planned: bool,
 ) -> StepEnded:
     """A step that ended; an error because the operator wanted an end is none."""
-    at = (step.host.name, step.app.name, str(step), step.phase.value)
     is_stopped = isinstance(error, Stopped)
     said = str(error) if error and not is_stopped else ""
-    return StepEnded(*at, seconds, str(health or ""), said, is_stopped, planned)
+    return StepEnded(*_named(step), seconds, str(health or ""), said, is_stopped, planned)
 
 
 def failed(failure: Failure) -> HostFailed:
@@ -118,6 +116,11 @@ def run_ended(report: Report, next_command: str) -> RunEnded:
         defects=report.defects,
         next="" if code == 0 else next_command,
     )
+
+
+def _named(step: Step) -> tuple[str, str, str, str]:
+    """Its host, its app, what it does, and what it is part of."""
+    return step.host.name, step.app.name, str(step), step.phase.value
 
 
 def _host(host_plan: HostPlan, groups: Groups) -> PlannedHost:

@@ -77,7 +77,7 @@ class LiveTable:
             case BatchBegan(number, total):
                 self._progress.update(self._task, description=f"batch {number} of {total}")
             case StepBegan(host, _, step):
-                if not event.is_planned:  # a way back: more to do than was planned
+                if not event.is_planned:  # of a recovery: more to do than was planned
                     self._total += 1
                     self._progress.update(self._task, total=self._total)
                 self._active.add(host)

@@ -12,13 +12,21 @@ from typing import Any
 import pytest
 
 from lab.fleet import FOLDER, Lab
-from lab.project import ROOT, Project, set_delay
+from lab.project import ROOT, Project, set_delay, until
 from lab.zones import ZONES
 
 SUITES = ("bookworm", "trixie")
 DELAY_SECONDS = 3
 """Longer than the load's slow requests and the lag before them: what is cut is a fault."""
 SCALING_GROUP = "fleet"
+LEGACY = """[Unit]
+Description=The service of before
+[Service]
+ExecStart=/opt/legacy/web --port 5000
+Restart=always
+[Install]
+WantedBy=multi-user.target
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -86,3 +94,24 @@ def scaling(project: Project, lab: Lab) -> Iterator[Any]:
     # One that was terminated has left the group before, with its tag.
     tags = [{"Key": "aws:autoscaling:groupName"}]
     lab.client("ec2").delete_tags(Resources=ids, Tags=tags)
+
+
+@pytest.fixture
+def legacy(project: Project, lab: Lab) -> Project:
+    """Every host runs a unit of before, in the load balancer."""
+    package = project.build("0.9.0", form="folder")
+    files = {
+        "/opt/legacy/web": (package / "web").read_text(),
+        "/opt/legacy/version.txt": "0.9.0",
+        "/etc/systemd/system/legacy.service": LEGACY,
+    }
+    for host in lab.hosts:
+        lab.shell(host, "mkdir -p /opt/legacy")
+        for path, text in files.items():
+            lab.shell(host, f"cat > {path} <<'THE-END'\n{text}\nTHE-END")
+        lab.shell(host, "chmod 755 /opt/legacy/web; systemctl daemon-reload")
+        lab.shell(host, "systemctl enable --now legacy.service")
+    project.web["replaces"] = "legacy.service"
+    project.configure()
+    until("all healthy", lambda: set(lab.health("web-lab").values()) == {"healthy"})
+    return project

@@ -7,18 +7,9 @@ import pytest
 from lab.aws import short_name
 from lab.fleet import Lab
 from lab.load import MODEST_RATE, Load
-from lab.project import ROOT, Project, set_delay, until
+from lab.project import ROOT, Project, set_delay
 
 pytestmark = pytest.mark.hosts(2)
-
-LEGACY = """[Unit]
-Description=The service of before
-[Service]
-ExecStart=/opt/legacy/web --port 5000
-Restart=always
-[Install]
-WantedBy=multi-user.target
-"""
 
 
 def test_a_changed_setting_alone_is_deployed_and_what_is_current_is_left_alone(
@@ -129,30 +120,8 @@ def test_two_apps_on_the_same_hosts_are_deployed_by_one_command(project: Project
     assert found == {("web", "2.0.0"), ("admin", "2.5.0")}
 
 
-@pytest.fixture
-def legacy(project: Project, lab: Lab) -> Project:
-    """Every host runs a unit of before, in the load balancer."""
-    package = project.build("0.9.0", form="folder")
-    sample = (package / "web").read_text()
-    for host in lab.hosts:
-        lab.shell(host, "mkdir -p /opt/legacy")
-        put(lab, host.name, "/opt/legacy/web", sample)
-        put(lab, host.name, "/opt/legacy/version.txt", "0.9.0")
-        put(lab, host.name, "/etc/systemd/system/legacy.service", LEGACY)
-        lab.shell(host, "chmod 755 /opt/legacy/web; systemctl daemon-reload")
-        lab.shell(host, "systemctl enable --now legacy.service")
-    project.web["replaces"] = "legacy.service"
-    project.configure()
-    until_healthy(lab)
-    return project
-
-
 def put(lab: Lab, host: str, path: str, text: str) -> None:
     lab.shell(host, f"cat > {path} <<'THE-END'\n{text}\nTHE-END")
-
-
-def until_healthy(lab: Lab) -> None:
-    until("all healthy", lambda: set(lab.health("web-lab").values()) == {"healthy"})
 
 
 def test_a_unit_of_before_is_adopted_without_a_lost_request(legacy: Project, lab: Lab) -> None:

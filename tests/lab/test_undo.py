@@ -17,36 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.hosts(2)
 
-UNIT = """[Unit]
-Description=The service of before
-[Service]
-ExecStart=/opt/legacy/web --port 5000
-Restart=always
-[Install]
-WantedBy=multi-user.target
-"""
 ROLLBACK = ("rollback", "--env", "lab", "--yes")
-
-
-@pytest.fixture
-def legacy(project: Project, lab: Lab) -> Project:
-    """Every host runs a unit of before, in the load balancer."""
-    package = project.build("0.9.0", form="folder")
-    files = {
-        "/opt/legacy/web": (package / "web").read_text(),
-        "/opt/legacy/version.txt": "0.9.0",
-        "/etc/systemd/system/legacy.service": UNIT,
-    }
-    for host in lab.hosts:
-        lab.shell(host, "mkdir -p /opt/legacy")
-        for path, text in files.items():
-            lab.shell(host, f"cat > {path} <<'THE-END'\n{text}\nTHE-END")
-        lab.shell(host, "chmod 755 /opt/legacy/web; systemctl daemon-reload")
-        lab.shell(host, "systemctl enable --now legacy.service")
-    project.web["replaces"] = "legacy.service"
-    project.configure()
-    until("all healthy", lambda: set(lab.health("web-lab").values()) == {"healthy"})
-    return project
 
 
 def state(lab: Lab, host: LabHost) -> list[str]:

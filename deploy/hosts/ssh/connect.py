@@ -137,7 +137,7 @@ def _configured(
     if not _is_instance(host, environment):
         # A listed name is connected to as the user would: ssh config and known_hosts go by it.
         return ssh_config.of_listed(source, host.name), host.name
-    # A Name tag is chosen by whoever may tag instances: it never decides where SSH goes.
+    # A Name tag is not proof of a machine, as many may set tags: it never decides where SSH goes.
     own = ssh_config.of_instance(source, host.name, host.address)
     if not environment.is_by_tags:
         listed = ssh_config.of_listed(source, host.name)

@@ -65,8 +65,9 @@ def check(environment: Environment) -> None:
             hint = nearest(key, defaults) or "; Changeover's own stand under `deploy:`"
             raise BadInput(f"{where}: {key!r} is no key of Fabric's{hint}")
     _refuse_kinds(where, environment.fabric, defaults)
-    for key in environment.fabric.keys() & {*_SECTIONS}:
-        _refuse_unused(environment, key, environment.fabric[key], defaults[key])
+    for key, value in environment.fabric.items():
+        if key in _SECTIONS:
+            _refuse_unused(environment, key, value, defaults[key])
     if environment.fabric.get("forward_agent"):
         raise BadInput(f"{where}: forward_agent: {_NO_FORWARDING}")
     port = environment.fabric.get("port", 1)

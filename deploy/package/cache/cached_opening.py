@@ -88,7 +88,7 @@ def open_package(
         if kept := _kept(place, sealing, before.key, wanted):
             return kept
         package = wanted.open()
-        # What was packed is what was digested only if nobody wrote to it meanwhile.
+        # What was packed is what was digested only if it was not written to meanwhile.
         if content.of_package(path) == before:
             programs = wanted.programs(package.files)
             variant = hashlib.sha256("\0".join(programs).encode()).hexdigest()[:16]
