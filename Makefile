@@ -48,7 +48,7 @@ check: $(VENV)
 
 # A recipe line of its own, not a prerequisite: the lab's tests come last, their summary too.
 test: debian-packages check
-	$(BIN)/pytest -m lab -n 3 --dist worksteal
+	$(BIN)/pytest -m lab -n 3 --dist worksteal --durations=40 --durations-min=20
 
 # The fast tests take a few examples of each kind.
 guard: $(VENV)

@@ -59,7 +59,8 @@ def test_p1_lags_are_measured_and_a_trace_replayed_gives_the_same(
         assert abs(each["draining_seconds"] - lag_seconds) <= 1.0
     suggested = re.search(r"propagation_seconds: (\d+)", output)
     assert suggested, output
-    assert int(suggested[1]) >= max(each["last_request_seconds"] for each in first) >= lag_seconds
+    # A request comes before the lag is over, so the last one may be seen a moment earlier.
+    assert int(suggested[1]) >= max(lag_seconds, *(each["last_request_seconds"] for each in first))
     assert "A deploy to all 2 hosts waits about" in output
     lab.knobs(propagation_lag_seconds=0, describe_lag_seconds=0)
     replay.replay(lab, replay.read(project.folder / "trace.json"))
