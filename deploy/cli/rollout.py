@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from deploy.errors import DeployError, as_deploy_error
 from deploy.events.event import StopAsked
 from deploy.events.stream import Stream
+from deploy.hooks.runner import Runner
 from deploy.hosts.route import proxy
 from deploy.recovery import previous_unit, rollback
 from deploy.run.executor import Execution
@@ -124,18 +125,25 @@ class Signals:
 
 @dataclass(frozen=True)
 class Rollout:
-    """What running a plan needs: a session, the lock that is held, the screen, the signals."""
+    """What running a plan needs: a session, the lock that is held, the screen, signals, hooks."""
 
     opened: Session
     lease: Lease
     screen: Screen
     signals: Signals
+    hooks: Runner
     events: Stream = field(default_factory=Stream)
 
-    def run(self, plan: Plan, fleet: Fleet | None = None) -> Report:
-        """Execute a plan: a signal asks for an end, and so does the loss of the lock."""
+    def run(self, plan: Plan, fleet: Fleet | None = None, *, is_back: bool = False) -> Report:
+        """Execute a plan: a signal asks for an end, and so does the loss of the lock.
+
+        is_back: whether it takes finished hosts back, which no hook may hold up.
+        """
         watch = self.screen.progress()
-        execution = Execution(plan, fleet or self.opened.fleet(), self.events.emit)
+        fleet = fleet or self.opened.fleet()
+        self.hooks.is_over = fleet.stop.is_set
+        permit = Runner.let if is_back else self.hooks.before_batch
+        execution = Execution(plan, fleet, self.events.emit, permit)
         self.lease.when_lost(execution.lose)
         self.signals.guide(execution)
         with _harmless(watch) as defects, self.events.heard(SHOWING, watch):
@@ -171,7 +179,7 @@ class Rollout:
             self.screen.complain(f"They cannot go back: {error}")
             return report
         self.screen.say(str(back))
-        return merged(report, self.run(back))
+        return merged(report, self.run(back, is_back=True))
 
 
 @contextmanager

@@ -154,6 +154,25 @@ class HostEnded:
 
 
 @dataclass(frozen=True)
+class HookEnded:
+    """A hook of the user's ended, on the workstation.
+
+    Attributes:
+        hook: Its file's name, which is the moment at which it runs.
+        host: That it is about, by name; empty for all.
+        seconds: Of wall time.
+        error: What it failed with; empty where it ended with status 0.
+        output: Its last lines.
+    """
+
+    hook: str
+    host: str
+    seconds: float
+    error: str = ""
+    output: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class StopAsked:
     """The operator wants an end, in order.
 
@@ -205,6 +224,7 @@ Event = (
     | HostSaid
     | HostFailed
     | HostEnded
+    | HookEnded
     | StopAsked
     | LockTaken
     | RunEnded

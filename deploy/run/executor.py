@@ -10,16 +10,13 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
-from deploy.errors import DeployError, as_deploy_error
+from deploy.errors import as_deploy_error
 from deploy.events.event import BatchBegan, Event, HostSaid
-from deploy.plan.plan import MARGIN_SECONDS
-from deploy.recovery import longest_path
 from deploy.run import as_events
-from deploy.run.capacity_gate import CapacityGate
+from deploy.run.batch_gate import BatchGate
 from deploy.run.host_runner import HostRunner
 from deploy.run.progress import Progress
 from deploy.run.report import Failure, Outcome, Report
-from deploy.steps.fleet import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,14 +34,23 @@ MOST_AT_A_TIME, STAGED_AT_A_TIME = 1000, 64  # a batch mostly waits; uploads sha
 class Execution:
     """One run of one plan."""
 
-    def __init__(self, plan: Plan, fleet: Fleet, listen: Callable[[Event], None]) -> None:
-        """Begin nothing yet; `listen` hears every event, from many threads, and raises nothing."""
+    def __init__(
+        self,
+        plan: Plan,
+        fleet: Fleet,
+        listen: Callable[[Event], None],
+        permit: Callable[[BatchBegan], None] = lambda _: None,
+    ) -> None:
+        """Begin nothing yet.
+
+        listen: Hears every event, from many threads, and raises nothing; permit: see BatchGate.
+        """
         self.plan, self.fleet = plan, fleet
         self._signal = 0
         self._progress = Progress(plan, listen)
         self.listen = listen
         self._runner = HostRunner(fleet, self._progress)
-        self._gate = CapacityGate(plan, fleet, self._progress)
+        self._gate = BatchGate(plan, fleet, self._progress, permit)
         self._last = {each.host.name: each for batch in plan.batches for each in batch}
         self._early = plan.early
         self._lock = threading.Lock()
@@ -101,6 +107,10 @@ class Execution:
                 self._progress.ended(host_plan.host.name, Outcome.UNKNOWN)
 
     def _prepare_and_roll(self) -> None:
+        if self._early:  # of their batch something begins while others are still staged
+            first = BatchBegan(1, len(self.plan.batches), tuple(self._early))
+            if not self._gate.permits(first, [*self._early.values()]):
+                return
         self._prepare()
         self._roll()
 
@@ -148,17 +158,20 @@ class Execution:
             batch = [host_plan for host_plan in whole if host_plan.host.name not in failed]
             if not batch:
                 continue
-            names = tuple(host_plan.host.name for host_plan in batch)
+            began = BatchBegan(number, total, tuple(each.host.name for each in batch))
+            is_permitted = number == 1 and bool(self._early)
+            if not is_permitted and not self._gate.permits(began, batch):
+                return
             if self.plan.at_a_time(number):
-                self.listen(BatchBegan(number, total, names))
+                self.listen(began)
                 self._slide(number, batch)
                 continue
             with self.fleet.crew.turn(batch[0].host.name):
-                has_capacity = self._has_capacity(number, batch.copy)
+                has_capacity = self._gate.admits(number, batch.copy)
             if not has_capacity:
                 return
             if not spared:
-                self.listen(BatchBegan(number, total, names))
+                self.listen(began)
             self._together([(host_plan, self._switch) for host_plan in batch])
 
     def _slide(self, number: int, batch: list[HostPlan]) -> None:
@@ -174,7 +187,7 @@ class Execution:
             with self.fleet.crew.turn(host_plan.host.name):
                 if self._progress.is_spent() or self.fleet.stop.is_set():
                     return
-                if not self._has_capacity(number, lambda: going(host_plan)):
+                if not self._gate.admits(number, lambda: going(host_plan)):
                     return
                 with counting:
                     out[host_plan.host.name] = host_plan
@@ -183,39 +196,6 @@ class Execution:
                 del out[host_plan.host.name]
 
         self._together([(host_plan, take_turn) for host_plan in batch], self.plan.at_a_time(number))
-
-    def _has_capacity(self, number: int, going: Callable[[], list[HostPlan]]) -> bool:
-        """Whether these host plans may begin: in time, and with the policy kept without them.
-
-        For the policy it waits a while, which may be too long for the credentials.
-        """
-        if self._is_late(number, going()):
-            return False
-        try:
-            self._gate.wait(number, going)
-        except Stopped:
-            return False
-        except DeployError as error:
-            self._progress.failed(Failure(going()[0].host, f"begin batch {number}", str(error)))
-            return False
-        return not self._is_late(number, going())
-
-    def _is_late(self, number: int, going: list[HostPlan]) -> bool:
-        """Whether the credentials may end before these hosts serve again; then the rollout ends."""
-        if self.fleet.credentials_end is None:
-            return False
-        left = self.fleet.credentials_end - self.fleet.clock.monotonic()
-        seconds = longest_path.of_batch(going, self.fleet.groups)
-        if left >= seconds + MARGIN_SECONDS:
-            return False
-        text = (
-            f"the AWS credentials end in {max(0.0, left):.0f} s, and batch {number} may take "
-            f"{seconds:.0f} s if its release fails and its hosts go back; renew them, and go on "
-            "with the same command"
-        )
-        host, step = going[0].host, f"begin batch {number}"
-        self._progress.failed(Failure(host, step, text, is_stop=True))
-        return True
 
     def _switch(self, host_plan: HostPlan) -> None:
         """One host's turn; what is left of the old slots drains while others begin."""

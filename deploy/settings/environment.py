@@ -132,6 +132,12 @@ class Environment(Strict):
     """A folder on the workstation, made where it is missing, where each command that changes the
     fleet keeps what happened: `<time>-<id>/events.jsonl`.
     """
+    hooks: Annotated[str, Field(min_length=1)] = "hooks"
+    """A folder on the workstation with executables that run as a deploy goes on: `pre-deploy`,
+    `pre-batch`, `post-host`, `post-deploy`, `on-failure`. It need not exist unless it is named.
+    """
+    hook_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 60.0
+    """How long a hook may take before it is ended, and has failed."""
     poll_seconds: Annotated[float, Field(ge=0.05, le=60)] = 2.0
     """The time between two reads of the targets' health."""
     lock_ttl_seconds: Annotated[float, Field(ge=2, le=3600)] = 30.0

@@ -11,6 +11,7 @@ from deploy.hosts.scripts import base, connections, history
 from deploy.plan import exclusion, host_steps
 from deploy.recovery import failed_host
 from deploy.recovery.history import Past
+from deploy.run.batch_gate import BatchGate
 from deploy.run.executor import Execution
 from deploy.run.host_runner import HostRunner
 from deploy.settings.rollout import Share
@@ -66,7 +67,7 @@ def a_drain_without_its_floor(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_batch_that_always_has_room(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Execution, "_has_capacity", lambda *_: True)
+    patch.setattr(BatchGate, "admits", lambda *_: True)
 
 
 def a_deregistration_without_its_note(patch: pytest.MonkeyPatch) -> None:

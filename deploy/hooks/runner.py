@@ -1,0 +1,155 @@
+"""Runs the hooks that are due: `pre-*` decide whether it goes on, the others are told what was."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from deploy.errors import BadInput, HookFailed
+from deploy.events.event import BatchBegan, Entry, HookEnded, HostEnded, RunEnded
+from deploy.events.text import as_line
+from deploy.foreign_text import visible
+from deploy.hooks import hook
+from deploy.hooks.folder import Moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from deploy.events.event import Event, RunBegan
+    from deploy.events.planned import PlanMade
+
+
+def described(ended: HookEnded) -> tuple[str, ...]:
+    """A hook that failed, in lines: what, why, and its last output."""
+    where = f" for {visible(ended.host)}" if ended.host else ""
+    return (f"hook {ended.hook}{where} failed: {ended.error}", *(f"  | {each}" for each in ended.output))
+
+
+@dataclass
+class Runner:
+    """The hooks of one run.
+
+    Hooks that come after something wait in a line and run one after the other, beside the run, so
+    that no host waits for them.
+
+    Attributes:
+        files: By the moment at which each runs.
+        folder: The working directory: that of the settings file.
+        limit_seconds: Of each.
+        variables: The same for all, by name.
+        has_gates: Whether `pre-*` run: not before a repair, which nothing may hold back.
+        now: Unix seconds, for the event that a hook hears.
+        is_over: Whether the operator wants an end, which a gate is not waited for.
+        done: How those before the run's first event ended.
+        emit: Where it is noted how later ones end; None before the first event.
+    """
+
+    files: Mapping[Moment, Path]
+    folder: Path
+    limit_seconds: float
+    variables: Mapping[str, str]
+    has_gates: bool = True
+    now: Callable[[], float] = time.time
+    is_over: Callable[[], bool] = lambda: False
+    done: list[HookEnded] = field(default_factory=list)
+    emit: Callable[[Event], None] | None = None
+    _late: set[Moment] = field(default_factory=set)
+    _line: SimpleQueue[Entry | None] = field(default_factory=SimpleQueue)
+    _thread: threading.Thread | None = None
+
+    def before_all(self, plan: PlanMade) -> None:
+        """Nothing was changed yet; raises BadInput where the hook does not let it begin."""
+        if ended := self._ask(Moment.PRE_DEPLOY, plan, {}):
+            raise BadInput(*described(ended))
+
+    def before_batch(self, batch: BatchBegan) -> None:
+        """A batch is due; raises HookFailed where the hook does not let it begin."""
+        more = {
+            "CHANGEOVER_BATCH": str(batch.number),
+            "CHANGEOVER_BATCHES": str(batch.total),
+            "CHANGEOVER_HOSTS": " ".join(batch.hosts),
+        }
+        if ended := self._ask(Moment.PRE_BATCH, batch, more):
+            raise HookFailed(*described(ended))
+
+    @staticmethod
+    def let(_: BatchBegan) -> None:
+        """Let every batch begin."""
+
+    def __call__(self, entry: Entry) -> None:
+        """Hear an entry of the run; returns at once."""
+        if self.files and isinstance(entry.event, HostEnded | RunEnded):
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, daemon=True)
+                self._thread.start()
+            self._line.put(entry)
+
+    def close(self) -> None:
+        """Wait for those that are due; each has its time limit."""
+        if self._thread is not None:
+            self._line.put(None)
+            self._thread.join()
+
+    def _work(self) -> None:
+        while (entry := self._line.get()) is not None:
+            match entry.event:
+                case HostEnded(host, outcome):
+                    more = {"CHANGEOVER_HOST": host, "CHANGEOVER_OUTCOME": outcome}
+                    self._run(Moment.POST_HOST, entry, more, host)
+                case RunEnded(exit_code):
+                    moment = Moment.ON_FAILURE if exit_code else Moment.POST_DEPLOY
+                    self._run(moment, entry, {"CHANGEOVER_EXIT_CODE": str(exit_code)})
+                case _:
+                    pass
+
+    def _ask(self, moment: Moment, event: Event, more: Mapping[str, str]) -> HookEnded | None:
+        """How a gate ended that does not let it go on; None where it does."""
+        if not self.has_gates:
+            return None
+        ended = self._run(moment, Entry(self.now(), event), more, is_over=self.is_over)
+        return ended if ended and ended.error else None
+
+    def _run(
+        self,
+        moment: Moment,
+        entry: Entry,
+        more: Mapping[str, str],
+        host: str = "",
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> HookEnded | None:
+        """Run a hook, if there is one; one that was too late is not waited for once more."""
+        file = self.files.get(moment)
+        if file is None or moment in self._late:
+            return None
+        given = {**self.variables, "CHANGEOVER_HOOK": moment.value, **more}
+        ended = hook.run(
+            file,
+            folder=self.folder,
+            variables={name: visible(value) for name, value in given.items()},
+            event=f"{as_line(entry)}\n",
+            limit_seconds=self.limit_seconds,
+            is_over=is_over,
+        )
+        if ended.is_late:
+            self._late.add(moment)
+        noted = HookEnded(moment.value, host, ended.seconds, ended.error, ended.output)
+        if self.emit is None:
+            self.done.append(noted)
+        else:
+            self.emit(noted)
+        return noted
+
+
+def variables(began: RunBegan, releases: Mapping[str, str]) -> dict[str, str]:
+    """What every hook finds in its environment; releases: what each app shall run."""
+    return {
+        "CHANGEOVER_ENVIRONMENT": began.environment,
+        "CHANGEOVER_VERB": began.verb,
+        "CHANGEOVER_RUN": began.run,
+        "CHANGEOVER_BY": began.by,
+        "CHANGEOVER_RELEASES": " ".join(f"{app}={release}" for app, release in releases.items()),
+    }

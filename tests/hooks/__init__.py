@@ -1,0 +1,1 @@
+"""Hooks: which there are, how one runs, and which is due."""
