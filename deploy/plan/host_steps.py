@@ -14,7 +14,7 @@ from deploy.steps.target import DeregisterTarget, RegisterTarget, Soak, WaitHeal
 from deploy.steps.unit import RetireUnit, ReviveUnit, StartUnit, StopUnit, SwitchRelease
 from deploy.steps.verify import ProveRelease, WatchWorker
 from deploy.survey import check
-from deploy.survey.question import Questions
+from deploy.survey.question import NO_QUESTIONS, Questions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -184,10 +184,12 @@ def _started(goal: Goal, at: SlotOnHost, asked: Check) -> tuple[Step, ...]:
     host, app, release = at.host, at.app, goal.release
     if goal.is_previous:
         return (ReviveUnit(host, app, release), ProveRevived(host, app, release, asked))
+    # An old release may not know them: they came with the settings of today.
+    smoke = Questions.of_smoke(at) if goal.is_new else NO_QUESTIONS
     return (
         SwitchRelease(host, app, release, goal.unit_digest),
         StartUnit(host, app),
-        ProveRelease(host, app, release, asked),
+        ProveRelease(host, app, release, asked, smoke),
     )
 
 

@@ -15,14 +15,13 @@ from pydantic import (
 )
 
 from deploy.settings.base import Command, Name, Port, Seconds, Strict, Words
-from deploy.settings.health import Health
+from deploy.settings.health import Health, SmokeTest
 from deploy.settings.verify import Verify  # noqa: TC001 - pydantic reads it
 from deploy.unit import limits, sandbox
 
 Directive = Annotated[str, AfterValidator(sandbox.checked)]
 Limit = Annotated[str, AfterValidator(limits.checked)]
 Value = Annotated[str, BeforeValidator(limits.value)]
-
 
 NO_GROUP = "none"
 """What `target_group` says of a worker, which no load balancer sends requests to."""
@@ -101,6 +100,8 @@ class App(Strict):
     """The unit that served before: the first deploy takes its place, a rollback returns to it."""
     health: Health = Health()
     """How a started release is asked on its own host before it is registered."""
+    smoke: Annotated[tuple[SmokeTest, ...], Field(strict=False, max_length=50)] = ()
+    """Requests that a new release must answer on its own host, beside the health check."""
     longest_request_seconds: Seconds = 30.0
     """How long the app's longest request takes. The deregistration delay should be twice this."""
     drains_on_sigterm: bool = True
@@ -150,20 +151,18 @@ class App(Strict):
             raise ValueError("must be [] for a worker (`target_group: none`), which has no port")
         return ports
 
-    @field_validator("target_port", "command", "health", "rehearse")
+    @field_validator("target_port", "command", "health", "smoke", "rehearse")
     @classmethod
     def _of_its_kind(cls, given: object, info: ValidationInfo) -> object:
         is_worker = _of_worker(info)
-        if is_worker and info.field_name == "target_port" and given is not None:
+        if is_worker and info.field_name in {"target_port", "smoke"} and given:
             raise ValueError("has no meaning for a worker (`target_group: none`)")
         if is_worker and (info.field_name, given) == ("rehearse", "start"):
             raise ValueError("must not be `start` for a worker: two of them would do its work")
         if is_worker and isinstance(given, str) and "{port}" in given:
             raise ValueError("holds {port}, and a worker (`target_group: none`) has none")
-        if isinstance(given, Health) and is_worker and given.is_over_http:
-            raise ValueError("of a worker has `command` and `timeout_seconds` alone")
-        if isinstance(given, Health) and not is_worker and given.command:
-            raise ValueError("has a `command`, which is for workers (`target_group: none`) alone")
+        if isinstance(given, Health):
+            given.refuse_kind(is_worker=is_worker)
         return given
 
     @field_validator("environment_file")

@@ -1,4 +1,4 @@
-"""The settings of a health check: what a started release is asked before it serves."""
+"""The settings of a health check and of smoke tests: what a release is asked before it serves."""
 
 from __future__ import annotations
 
@@ -40,10 +40,7 @@ class Health(Strict):
     @field_validator("expect")
     @classmethod
     def _expect(cls, text: str | None) -> str | None:
-        try:
-            return text if text is None else str(success_codes.parse(text))
-        except BadInput as error:
-            raise ValueError(str(error)) from error
+        return _codes(text)
 
     @field_validator("command")
     @classmethod
@@ -74,3 +71,49 @@ class Health(Strict):
     def is_over_http(self) -> bool:
         """Whether a key is given that only an answer over HTTP can have to do with."""
         return any(key is not None for key in (self.path, self.expect, self.host))
+
+    def refuse_kind(self, *, is_worker: bool) -> None:
+        """Raise ValueError for what an app of the other kind has: a worker is not asked over HTTP.
+
+        is_worker: whether the app is one.
+        """
+        if is_worker and self.is_over_http:
+            raise ValueError("of a worker has `command` and `timeout_seconds` alone")
+        if not is_worker and self.command:
+            raise ValueError("has a `command`, which is for workers (`target_group: none`) alone")
+
+
+class SmokeTest(Strict):
+    """One request that a new release must answer on its own host before it serves."""
+
+    path: Annotated[str, StringConstraints(pattern=r"^/[!-~]*$")]
+    """The path that is asked for, with its query; of a gRPC target group the method."""
+    expect: str | None = None
+    """The codes that are right, as in `health: expect:`. Default: the target group's."""
+    host: Annotated[str, StringConstraints(pattern=r"^[!-~]+$")] | None = None
+    """The Host header. Default: the host's private address and the port."""
+    timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0
+    """How long the answer may take."""
+
+    @field_validator("expect")
+    @classmethod
+    def _expect(cls, text: str | None) -> str | None:
+        return _codes(text)
+
+    @property
+    def as_health(self) -> Health:
+        """The same as a health check of the app."""
+        return Health(
+            path=self.path,
+            expect=self.expect,
+            host=self.host,
+            timeout_seconds=self.timeout_seconds,
+        )
+
+
+def _codes(text: str | None) -> str | None:
+    """Codes as they are compared; ValueError for what is none."""
+    try:
+        return text if text is None else str(success_codes.parse(text))
+    except BadInput as error:
+        raise ValueError(str(error)) from error

@@ -11,6 +11,7 @@ from deploy.hosts.scripts import service
 from deploy.steps.base import OnHost, Phase, Timed
 from deploy.steps.fleet import Moment
 from deploy.survey import blame, unit_state
+from deploy.survey.question import NO_QUESTIONS, Questions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +48,7 @@ class ProveRelease(OnHost):
 
     release: str
     questions: Check
+    smoke: Questions = NO_QUESTIONS
 
     def estimated_seconds(self, groups: Sequence[TargetGroup]) -> float:
         """Return how long the settings have it wait."""
@@ -56,16 +58,21 @@ class ProveRelease(OnHost):
     def longest_seconds(self, groups: Sequence[TargetGroup]) -> float:
         """Return how long it may take at most."""
         del groups
-        return self.app.settings.start_timeout_seconds + self.app.settings.prove_seconds
+        own = self.app.settings
+        tests = sum(each.timeout_seconds for each in self.smoke.each)
+        return own.start_timeout_seconds + own.prove_seconds + tests
 
     def run(self, fleet: Fleet) -> None:
         """Answered, by the slot's own process, of this very release, then unrestarted.
+
+        Smoke tests come before the time in which it must stay up: what they break shows then.
 
         NotProven says which of these failed, with the unit's state.
         """
         fleet.mark(self.host, self.app, Moment.PROOF_BEGAN)
         self._wait_for_answer(fleet)
         self._see_own_release(fleet)
+        self._pass_smoke_tests(fleet)
         self._see_it_stay(fleet)
 
     def look_again(self, fleet: Fleet) -> None:
@@ -73,8 +80,10 @@ class ProveRelease(OnHost):
         _steady(fleet, self, _look(fleet, self, LOOK_SECONDS))
 
     def __str__(self) -> str:
+        count = len(self.smoke.each)
+        tests = f"{count} smoke test{'s' * (count > 1)}, " if count else ""
         return (
-            f"prove {self.release}: {self.questions.shown(self.app.port)}, "
+            f"prove {self.release}: {self.questions.shown(self.app.port)}, {tests}"
             f"then up {self.app.settings.prove_seconds:g} s"
         )
 
@@ -133,14 +142,22 @@ class ProveRelease(OnHost):
             runs = seen.release or "no release of ours"
             raise NotProven(f"{self.host}: {unit} runs {runs}, not {self.release}")
 
+    def _pass_smoke_tests(self, fleet: Fleet) -> None:
+        """NotProven for the first one that it fails."""
+        for question, seen in self.smoke.answers(fleet.remote(self.host), self.app.port):
+            if not seen.is_expected:
+                raise NotProven(
+                    f"{self.host}: {self.app.unit_name} failed the smoke test "
+                    f"`{question.shown(self.app.port)}`: {said(seen)}"
+                )
+            fleet.tell(self.host.name, f"smoke test passed: {said(seen)}")
+
     def _see_it_stay(self, fleet: Fleet) -> None:
         """No restart over `prove_seconds` from the first answer, then asked once more."""
-        end = fleet.marked(self.host, self.app, Moment.ANSWERED) + self.app.settings.prove_seconds
+        whole = self.app.settings.prove_seconds
+        end = fleet.marked(self.host, self.app, Moment.ANSWERED) + whole
         while (left := end - fleet.clock.monotonic()) > 0:
-            gone = self.app.settings.prove_seconds - left
-            fleet.tell(
-                self.host.name, f"proving, up {gone:.0f} of {self.app.settings.prove_seconds:g} s"
-            )
+            fleet.tell(self.host.name, f"proving, up {whole - left:.0f} of {whole:g} s")
             fleet.clock.sleep(min(left, STAY_LOOK_SECONDS))
             if left > STAY_LOOK_SECONDS:
                 _steady(fleet, self, _look(fleet, self, self._left(fleet)))
@@ -149,7 +166,7 @@ class ProveRelease(OnHost):
         if not seen.is_expected:
             raise NotProven(
                 f"{self.host}: {self.app.unit_name} answered first and then gave {said(seen)} "
-                f"after {self.app.settings.prove_seconds:g} s"
+                f"after {whole:g} s"
             )
 
 

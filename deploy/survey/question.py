@@ -130,7 +130,7 @@ class Questions:
     """What all of a slot's groups ask: what is in service passes every one.
 
     Attributes:
-        each: The questions, each once; there is at least one.
+        each: The questions, each once.
     """
 
     each: tuple[Question, ...]
@@ -163,6 +163,21 @@ class Questions:
         proxy = at.app.settings.target_port
         return cls(tuple(dict.fromkeys(each for each in asked if proxy and each.port == proxy)))
 
+    @classmethod
+    def of_smoke(cls, at: SlotOnHost) -> Questions:
+        """The smoke tests of the app, asked of the app itself on the slot's port; maybe none.
+
+        They are asked as the health check of the first group is: its protocol, with TLS or without.
+        """
+        is_behind = at.app.settings.target_port is not None
+        over = {"address": LOOPBACK, "is_tls": False} if is_behind else {}
+        asked = (
+            replace(Question.of(at, member, test.as_health), port=None, **over)
+            for member in at.memberships[:1]
+            for test in at.app.settings.smoke
+        )
+        return cls(tuple(asked))
+
     @property
     def longest_seconds(self) -> float:
         """The most that one answer may take."""
@@ -194,6 +209,9 @@ class Questions:
             yield question, answer
             if not answer.is_expected:
                 return
+
+
+NO_QUESTIONS = Questions(())
 
 
 def _plain(at: SlotOnHost) -> Health:
