@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from deploy.errors import DeployError, as_deploy_error
 from deploy.events.event import StopAsked
 from deploy.events.stream import Stream
+from deploy.hooks import folder
 from deploy.hooks.runner import Runner
 from deploy.hosts.route import proxy
 from deploy.recovery import previous_unit, rollback
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from deploy.plan.plan import Plan
     from deploy.run.report import Report
     from deploy.screen.console import Screen
+    from deploy.settings.environment import Environment
     from deploy.steps.fleet import Fleet
 
 
@@ -142,6 +144,7 @@ class Rollout:
         watch = self.screen.progress()
         fleet = fleet or self.opened.fleet()
         self.hooks.is_over = fleet.stop.is_set
+        self.hooks.note_to(self.events.emit)
         permit = Runner.let if is_back else self.hooks.before_batch
         execution = Execution(plan, fleet, self.events.emit, permit)
         self.lease.when_lost(execution.lose)
@@ -180,6 +183,14 @@ class Rollout:
             return report
         self.screen.say(str(back))
         return merged(report, self.run(back, is_back=True))
+
+
+def hooks_of(environment: Environment, verb: str) -> Runner:
+    """The user's hooks for a command; BadInput where a file of their folder could not run."""
+    path = environment.path(environment.hooks)
+    found = folder.find(path, is_expected="hooks" in environment.model_fields_set)
+    has_gates = verb not in {"repair", "observe"}
+    return Runner(found, environment.root, environment.hook_seconds, has_gates)
 
 
 @contextmanager

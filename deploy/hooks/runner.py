@@ -40,31 +40,36 @@ class Runner:
         files: By the moment at which each runs.
         folder: The working directory: that of the settings file.
         limit_seconds: Of each.
-        variables: The same for all, by name.
         has_gates: Whether `pre-*` run: not before a repair, which nothing may hold back.
-        now: Unix seconds, for the event that a hook hears.
+        variables: The same for all, by name.
         is_over: Whether the operator wants an end, which a gate is not waited for.
-        done: How those before the run's first event ended.
-        emit: Where it is noted how later ones end; None before the first event.
+        now: Unix seconds, for the event that a hook hears.
     """
 
     files: Mapping[Moment, Path]
     folder: Path
     limit_seconds: float
-    variables: Mapping[str, str]
     has_gates: bool = True
-    now: Callable[[], float] = time.time
+    variables: Mapping[str, str] = field(default_factory=dict)
     is_over: Callable[[], bool] = lambda: False
-    done: list[HookEnded] = field(default_factory=list)
-    emit: Callable[[Event], None] | None = None
+    now: Callable[[], float] = time.time
+    _emit: Callable[[Event], None] | None = None
+    _ended: list[HookEnded] = field(default_factory=list)
     _late: set[Moment] = field(default_factory=set)
     _line: SimpleQueue[Entry | None] = field(default_factory=SimpleQueue)
     _thread: threading.Thread | None = None
 
-    def before_all(self, plan: PlanMade) -> None:
+    def before_all(self, began: RunBegan, plan: PlanMade) -> None:
         """Nothing was changed yet; raises BadInput where the hook does not let it begin."""
+        self.variables = variables(began, plan.releases)
         if ended := self._ask(Moment.PRE_DEPLOY, plan, {}):
             raise BadInput(*described(ended))
+
+    def note_to(self, emit: Callable[[Event], None]) -> None:
+        """The run has begun: from now on, and of those before, it is an event how each ends."""
+        self._emit = emit
+        while self._ended:
+            emit(self._ended.pop(0))
 
     def before_batch(self, batch: BatchBegan) -> None:
         """A batch is due; raises HookFailed where the hook does not let it begin."""
@@ -137,10 +142,10 @@ class Runner:
         if ended.is_late:
             self._late.add(moment)
         noted = HookEnded(moment.value, host, ended.seconds, ended.error, ended.output)
-        if self.emit is None:
-            self.done.append(noted)
+        if self._emit is None:
+            self._ended.append(noted)
         else:
-            self.emit(noted)
+            self._emit(noted)
         return noted
 
 

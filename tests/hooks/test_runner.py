@@ -11,7 +11,6 @@ import pytest
 from deploy.errors import BadInput, HookFailed
 from deploy.events.event import BatchBegan, Entry, Event, HookEnded, HostEnded, RunBegan, RunEnded
 from deploy.events.planned import PlanMade
-from deploy.hooks import runner
 from deploy.hooks.folder import Moment
 from deploy.hooks.runner import Runner
 
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-PLAN = PlanMade("Deploy", "Deploy web 2.0.0", {"web": "2.0.0"}, ("web-1",), (), ())
+RELEASES = {"web": "2.0.0", "api": "1.1"}
+PLAN = PlanMade("Deploy", "Deploy web 2.0.0", RELEASES, ("web-1",), (), ())
 BATCH = BatchBegan(2, 3, ("web-1", "web-2"))
 BEGAN = RunBegan(1, "ab12", "0", "deploy", "prod", "ana@laptop", "inv deploy")
 
@@ -36,8 +36,7 @@ def hooks(tmp_path: Path) -> Callable[..., Runner]:
             text = f'#!/bin/sh\nprintf "%s" "$CHANGEOVER_HOOK" >>ran\nenv >{moment}.env\n'
             file.write_text(f"{text}cat >>ran\n{end}\n")
             file.chmod(0o755)
-        given = runner.variables(BEGAN, {"web": "2.0.0", "api": "1.1"})
-        return Runner(files, tmp_path, 30.0, given)
+        return Runner(files, tmp_path, 30.0)
 
     return made
 
@@ -62,7 +61,7 @@ def play(made: Runner, *events: Event) -> list[HookEnded]:
         assert isinstance(event, HookEnded)
         heard.append(event)
 
-    made.emit = emit
+    made.note_to(emit)
     for event in events:
         made(Entry(0.0, event))
     made.close()
@@ -71,7 +70,7 @@ def play(made: Runner, *events: Event) -> list[HookEnded]:
 
 def test_hooks_run_in_the_order_of_the_run_with_its_events(hooks: Callable[..., Runner]) -> None:
     made = hooks()
-    made.before_all(PLAN)
+    made.before_all(BEGAN, PLAN)
     made.before_batch(BATCH)
     ended = play(made, HostEnded("web-1", "deployed"), RunEnded(0, "done", 1.0, {}))
     assert noted(made) == [
@@ -80,7 +79,7 @@ def test_hooks_run_in_the_order_of_the_run_with_its_events(hooks: Callable[..., 
         "post-host host_ended",
         "post-deploy run_ended",
     ]
-    assert [each.hook for each in [*made.done, *ended]] == [each.split()[0] for each in noted(made)]
+    assert [each.hook for each in ended] == [each.split()[0] for each in noted(made)]
     assert environment(made, Moment.PRE_DEPLOY) == {
         "CHANGEOVER_HOOK": "pre-deploy",
         "CHANGEOVER_ENVIRONMENT": "prod",
@@ -107,7 +106,7 @@ def test_a_run_that_failed_has_a_hook_of_its_own(hooks: Callable[..., Runner]) -
 def test_a_gate_that_fails_says_which_why_and_what_it_printed(hooks: Callable[..., Runner]) -> None:
     made = hooks(pre_deploy="echo frozen until Monday; exit 7", pre_batch="exit 1")
     with pytest.raises(BadInput) as refused:
-        made.before_all(PLAN)
+        made.before_all(BEGAN, PLAN)
     assert refused.value.args == (
         "hook pre-deploy failed: exit status 7",
         "  | frozen until Monday",
@@ -118,7 +117,7 @@ def test_a_gate_that_fails_says_which_why_and_what_it_printed(hooks: Callable[..
 
 def test_p6_a_repair_is_held_up_by_no_hook(hooks: Callable[..., Runner]) -> None:
     made = replace(hooks(pre_deploy="exit 7", pre_batch="exit 1"), has_gates=False)
-    made.before_all(PLAN)
+    made.before_all(BEGAN, PLAN)
     made.before_batch(BATCH)
     assert not (made.folder / "ran").exists()
 
@@ -148,8 +147,8 @@ def test_hostile_names_reach_a_hook_as_words_of_one_line(hooks: Callable[..., Ru
 
 
 def test_without_hooks_there_is_no_thread(tmp_path: Path) -> None:
-    made = Runner({}, tmp_path, 1.0, {})
-    made.before_all(PLAN)
+    made = Runner({}, tmp_path, 1.0)
+    made.before_all(BEGAN, PLAN)
     made(Entry(0.0, HostEnded("web-1", "deployed")))
     assert made._thread is None
     made.close()
