@@ -75,6 +75,7 @@ def _beside(survey: Survey, on: AppOnHost) -> list[str]:
     return [
         *([_previous(on)] if on.previous_unit else []),
         *misplaced(survey, on.host, on.app.settings),
+        *(f"{unit} runs, and `ports:` does not list its port" for unit in on.slot.unlisted),
         *(
             f"{each} listens on port {on.app.port}"
             for each in on.slot.listeners

@@ -75,6 +75,7 @@ def _parse_slot(app: AppInSlot, reader: Reader) -> Slot:
         stored=_stored(reader, name),
         partial=dict(reader.every(f"{name}.partial", _partial)),
         group=reader.first(f"{name}.group", values.name) or "",
+        unlisted=tuple(reader.every(f"{name}.unlisted", values.unit_name)),
         listeners=tuple(reader.every(f"{slot}.listener", listener)),
         replaces=read_unit(reader, f"{name}.replaces."),
         previous_name=app.settings.replaces or "",

@@ -87,8 +87,8 @@ class Listener:
 class Slot:
     """One app's slot on one host, as it is.
 
-    What belongs to the app (releases, manifests, history, bad, marks, partial, group, rehearsal) is
-    the same in each of its slots. Every value matches its grammar in `values`.
+    What belongs to the app (releases, manifests, history, bad, marks, partial, group, rehearsal,
+    unlisted) is the same in each of its slots. Every value matches its grammar in `values`.
 
     Attributes:
         link: The release that the slot points to.
@@ -114,6 +114,7 @@ class Slot:
         partial: Releases whose upload never ended, with the KiB that lie here.
         group: The service user's group; empty if there is no such user.
         has_rehearsal: Whether a deploy that was cut off left a rehearsal of the app.
+        unlisted: Units of the app's that run here, and no port of the settings is theirs.
         previous_name: The unit that the app replaces, as the settings name it; empty for none.
         replaces: That unit's state.
         previous_settings: What it sets: directives and values, as `survey_previous.sh` prints them.
@@ -138,6 +139,7 @@ class Slot:
     rendered: Mapping[str, tuple[RenderedUnit, ...]] = field(default_factory=dict)
     partial: dict[str, int] = field(default_factory=dict)
     group: str = ""
+    unlisted: tuple[str, ...] = ()
     listeners: tuple[Listener, ...] = ()
     replaces: UnitState = UnitState()
     previous_name: str = ""

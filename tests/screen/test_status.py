@@ -195,6 +195,15 @@ def test_a_port_that_serves_and_is_no_longer_listed_is_named(*, is_read: bool) -
     assert said in row.note
 
 
+def test_a_unit_that_runs_under_a_port_that_is_no_longer_listed_is_named() -> None:
+    seen = builders.survey([running(1)])
+    facts = seen.hosts[0]
+    slot = replace(facts.slots["web"], unlisted=("web@5009.service",))
+    seen = replace(seen, hosts=(replace(facts, slots={"web": slot}),))
+    (row,) = status.overview(builders.environment(), seen).rows
+    assert "web@5009.service runs, and `ports:` does not list its port" in row.note
+
+
 def test_a_host_in_another_vpc_than_its_target_group_is_told_where_it_is() -> None:
     seen = builders.survey([running(1)], vpc="vpc-a")
     facts = seen.hosts[0]

@@ -39,6 +39,11 @@ for f in "$records"/units/*.service; do
     fi
   fi
 done
+for f in /etc/systemd/system/"$app"@*.service; do
+  unit=${f##*/}
+  case " $slots " in *" $unit "*) continue ;; esac
+  if [ -f "$f" ] && systemctl is-active --quiet "$unit"; then fact "$app.unlisted" "$unit"; fi
+done
 set --
 for f in "$records"/manifests/*; do
   if is_plain "$f"; then set -- "$@" "$f"; fi
