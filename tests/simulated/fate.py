@@ -43,6 +43,7 @@ class Fate:
         self._steps: dict[str, Step] = {}
         self._instants: dict[str, int] = {}
         self._begun: dict[tuple[str, str], int] = {}
+        CLOCK.let_others = self._let_others
 
     @property
     def is_in_step(self) -> bool:
@@ -73,10 +74,8 @@ class Fate:
         that the environment is ours, and before the call to AWS that this was asked for.
         """
         held = held or api
-        if not (held or self.deciding):
-            mine = self.acting
-            self.turns.pause()
-            self.acting = mine
+        if not held:
+            self._let_others()
         if self._crashed:
             raise Crash
         step = self._steps.get(self.acting)
@@ -92,6 +91,13 @@ class Fate:
                 self._waiting.remove(strike)
                 self.struck.append(strike)
                 self._strike(strike, step, api=reads or api)
+
+    def _let_others(self) -> None:
+        """Another thread may have its turn, unless the executor is deciding."""
+        if not self.deciding:
+            mine = self.acting
+            self.turns.pause()
+            self.acting = mine
 
     def reach(self, host: str) -> None:
         """Raises ConnectionLost while the host cannot be reached."""

@@ -109,9 +109,9 @@ class Liar:
 
     def _keep_waiting(self) -> None:
         if self.lie is Lie.SLOW:
-            CLOCK.sleep(SLOW_SECONDS)
+            CLOCK.pass_slowly(SLOW_SECONDS)
         elif self.lie is Lie.SILENT:
-            CLOCK.sleep(SILENT_SECONDS)
+            CLOCK.pass_slowly(SILENT_SECONDS)
             raise ConnectionLost(f"{self.name}: no answer in {SILENT_SECONDS:g} s")
         elif self.lie is Lie.ENDLESS:
             raise RemoteError(f"{self.name}: it answered more than is read")
