@@ -31,6 +31,7 @@ class Asked:
         hosts: Only these hosts: names, comma-separated.
         skip_host: Not these hosts: names, comma-separated.
         batch: A count, a percentage or a ramp.
+        canary: How long to wait after the first batch: `10m`.
         dry_run: Whether to print the plan alone.
         yes: Whether not to ask.
         allow_downtime: Whether a batch may leave less in service than the policy requires.
@@ -46,6 +47,7 @@ class Asked:
     hosts: str | None = None
     skip_host: str | None = None
     batch: str | None = None
+    canary: str | None = None
     dry_run: bool = False
     yes: bool = False
     allow_downtime: bool = False
@@ -56,9 +58,10 @@ class Asked:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """The options without a value that change what is refused, as typed."""
+        """The other options of which the same command needs each again, as typed."""
         given = {"--allow-downtime": self.allow_downtime, "--join": self.join}
-        return tuple(flag for flag, is_given in given.items() if is_given)
+        flags = (flag for flag, is_given in given.items() if is_given)
+        return (*as_typed("--canary", self.canary), *flags)
 
     def scope(self, verb: str = "deploy", *more: str) -> Scope:
         """What this command was asked for; more: the verb's own options, as typed."""
@@ -91,7 +94,8 @@ def read_settings(asked: Asked, screen: Screen) -> Environment:
     file = load.find(asked.settings)
     if file != Path(load.NAME):
         screen.note(f"Settings: {file}")
-    return environment_of(file, asked.environment, asked.app, asked.batch)
+    loaded = environment_of(file, asked.environment, asked.app, asked.batch)
+    return loaded if asked.canary is None else _with_canary(loaded, asked.canary)
 
 
 def as_typed(option: str, value: str | None) -> tuple[str, ...]:
@@ -138,6 +142,20 @@ def environment_of(file: Path, environment: str, app: str | None, batch: str | N
         rollout = loaded.rollout.model_copy(update={"batch": parsed, "window": None})
         loaded = loaded.model_copy(update={"rollout": rollout})
     return loaded
+
+
+def _with_canary(environment: Environment, text: str) -> Environment:
+    """The settings with a pause after the first batch, of so long at most."""
+    seconds, rollout = seconds_of(text, "--canary"), environment.rollout
+    if not seconds:
+        raise BadInput(f"--canary {text}: is no time to watch a host in; write 10m")
+    if rollout.window:
+        raise BadInput(
+            f"--canary {text}: with `window: {rollout.window}` there are no batches to pause "
+            "between; add --batch 1"
+        )
+    update = {"pause_after": 1, "pause_seconds": seconds}
+    return environment.model_copy(update={"rollout": rollout.model_copy(update=update)})
 
 
 def _only_app(environment: Environment, name: str) -> Environment:

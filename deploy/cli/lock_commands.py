@@ -1,4 +1,4 @@
-"""The commands about an environment's lock: who holds it, and taking it from a dead deploy."""
+"""The commands about who holds an environment's lock: who it is, what it is to do, its end."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from deploy.cli.arguments import read_settings
 from deploy.cli.session import Session
 from deploy.errors import BadInput, Locked, Unreachable
 from deploy.hosts import records
+from deploy.hosts.lock import decision
 from deploy.hosts.lock import watch as other_holders
 from deploy.hosts.lock.view import faulty
 from deploy.hosts.lock.witness import Witness
@@ -81,6 +82,39 @@ def destroy(asked: Asked, *, reason: str, force: bool) -> ExitCode:
     screen.say(
         f"See what the deploy left with {asked.command('status')}; "
         f"{asked.command('repair')} repairs it."
+    )
+    return ExitCode.DONE
+
+
+def decide(asked: Asked, word: str) -> ExitCode:
+    """Write what a person decided about the deploy that holds the lock: `promote` or `abort`.
+
+    Raises BadInput where none holds it, Unreachable where too few hosts could be written to.
+    """
+    screen = Screen()
+    loaded = read_settings(asked, screen)
+    environment = loaded.name
+    with Session(loaded, scope=asked.scope(word)) as opened:
+        view = other_holders.look(environment, opened.everyone).view
+        lock_view.refuse_unknown(environment, view)
+        holder = next((held for held, _ in view.each() if view.is_proven(held.token)), None)
+        if holder is None:
+            raise BadInput(f"{environment}: no deploy holds the lock, so there is none to {word}")
+        by = f"{records.author()} at {records.now()}"
+        failed = decision.write(
+            environment, opened.everyone, holder.token, decision.Word(word), by
+        )
+        size = len(opened.everyone)
+    for name in sorted(failed):
+        screen.complain(f"Not written: {failed[name]}")
+    if size - len(failed) < decision.quorum(size):
+        raise Unreachable(
+            f"{environment}: `{word}` counts where {decision.quorum(size)} of {size} hosts show it, "
+            f"and {size - len(failed)} do; try again"
+        )
+    screen.say(
+        f"{word}: {holder}. It hears of it within seconds if it pauses; what was decided before "
+        "it does so counts for nothing."
     )
     return ExitCode.DONE
 

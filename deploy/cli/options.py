@@ -29,6 +29,8 @@ EXAMPLES = {
     "repair": "repair --env prod",
     "status": "status --env prod --json",
     "observe": "observe --env prod --host web-1",
+    "promote": "promote --env prod",
+    "abort": "abort --env prod",
     "lock.status": "lock.status --env prod",
     "lock.break": 'lock.break --env prod --reason "its CI job was cancelled"',
 }
@@ -55,6 +57,7 @@ OPTIONS = {
     "host": Option("the host, by its name; required", REQUIRED),
     "skip_host": Option("not these hosts: names, comma-separated"),
     "batch": Option("a count, a percentage or a ramp such as 1,25%,50% (default: the settings')"),
+    "canary": Option("pause after the first batch, so long at most: 10m, 1h"),
     "dry_run": Option("print the plan, change nothing", default=False),
     "yes": Option("do not ask", default=False),
     "allow_downtime": Option(

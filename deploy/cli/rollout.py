@@ -7,34 +7,32 @@ import signal
 import threading
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
 from deploy.errors import DeployError, as_deploy_error
 from deploy.events.event import StopAsked
 from deploy.events.stream import Stream
-from deploy.hooks import folder
 from deploy.hooks.runner import Runner
 from deploy.hosts.route import proxy
 from deploy.recovery import previous_unit, rollback
 from deploy.run.executor import Execution
+from deploy.run.hold import Hold
 from deploy.run.report import ExitCode, Failure, Outcome
 from deploy.screen import streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from types import FrameType
 
     from deploy.cli.session import Session
-    from deploy.events.event import Event
+    from deploy.events.event import BatchBegan, Event
     from deploy.hosts.lock.lease import Lease
     from deploy.hosts.records import Record
     from deploy.plan.plan import Plan
     from deploy.run.report import Report
     from deploy.screen.console import Screen
-    from deploy.settings.environment import Environment
     from deploy.steps.fleet import Fleet
-
 
 STOPPING = (
     "Stopping. No further hosts will start. Draining hosts return to service; hosts past that "
@@ -98,8 +96,7 @@ class Signals:
             if number:
                 self._emit(StopAsked(number))
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
-        del frame
+    def _hear(self, number: int, _: object) -> None:
         is_first = not self._first
         self._first = self._first or number
         if self._execution is None:
@@ -145,7 +142,7 @@ class Rollout:
         fleet = fleet or self.opened.fleet()
         self.hooks.is_over = fleet.stop.is_set
         self.hooks.note_to(self.events.emit)
-        permit = Runner.let if is_back else self.hooks.before_batch
+        permit = Runner.let if is_back else self._permission(plan, fleet)
         execution = Execution(plan, fleet, self.events.emit, permit)
         self.lease.when_lost(execution.lose)
         self.signals.guide(execution)
@@ -153,6 +150,17 @@ class Rollout:
             report = execution.run()
         defects = list(dict.fromkeys([*defects, *self.events.defects]))
         return replace(report, defects=(*report.defects, *defects))
+
+    def _permission(self, plan: Plan, fleet: Fleet) -> Callable[[BatchBegan], None]:
+        """What each batch is let begin by: a person where it waits for one, and the hooks."""
+        held = Hold.of(plan, self.opened.scope, self.opened.everyone, self.lease.holder.token)
+        wait = partial(held.before, fleet, self.events.emit) if held else Runner.let
+
+        def permit(batch: BatchBegan) -> None:
+            wait(batch)
+            self.hooks.before_batch(batch)
+
+        return permit
 
     def run_or_take_back(self, plan: Plan) -> Report:
         """Execute a plan; where it failed and `on_failure` says so, finished hosts go back too."""
@@ -183,14 +191,6 @@ class Rollout:
             return report
         self.screen.say(str(back))
         return merged(report, self.run(back, is_back=True))
-
-
-def hooks_of(environment: Environment, verb: str) -> Runner:
-    """The user's hooks for a command; BadInput where a file of their folder could not run."""
-    path = environment.path(environment.hooks)
-    found = folder.find(path, is_expected="hooks" in environment.model_fields_set)
-    has_gates = verb not in {"repair", "observe"}
-    return Runner(found, environment.root, environment.hook_seconds, has_gates)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ invoke_patch.exit_with_two()
 SCHEMA = Path(__file__).parents[1] / "settings" / "schema.json"
 
 
-@command("deploy", *CHANGING, "allow_downtime", "join", "package")
+@command("deploy", *CHANGING, "canary", "allow_downtime", "join", "package")
 def deploy(asked: Any, package: str | None) -> Any:
     """Deploy a package without losing a request.
 
@@ -83,6 +83,29 @@ def status(asked: Any) -> Any:
     return loaded("commands").status(asked)
 
 
+@command("promote", "env", "settings")
+def promote(asked: Any) -> Any:
+    """Let a deploy go on that pauses after a batch.
+
+    From any workstation. It counts where a majority of the hosts shows it.
+
+    Exit codes: 0 done; 2 bad input, no deploy holds the lock, or too few hosts answered.
+    """
+    return loaded("lock_commands").decide(asked, "promote")
+
+
+@command("abort", "env", "settings")
+def abort(asked: Any) -> Any:
+    """End a deploy that pauses after a batch.
+
+    From any workstation. The deploy ends as if a host had failed: `on_failure:` decides whether
+    the hosts that have the new release keep it.
+
+    Exit codes: 0 done; 2 bad input, no deploy holds the lock, or too few hosts answered.
+    """
+    return loaded("lock_commands").decide(asked, "abort")
+
+
 @command("lock.status", "env", "settings", "json")
 def lock_status(asked: Any) -> Any:
     """Show which deploy holds the lock, and if it is alive.
@@ -136,6 +159,8 @@ namespace = Collection(
     repair,
     observe,
     status,
+    promote,
+    abort,
     schema,
     version,
     show_help,

@@ -154,6 +154,36 @@ class HostEnded:
 
 
 @dataclass(frozen=True)
+class HoldBegan:
+    """It waits for a person to decide.
+
+    Attributes:
+        batch: The number of the batch after which it waits.
+        seconds: How long at most, before it goes on by itself; 0 for without an end.
+        go_on: What to type to let it go on.
+        end: What to type to end it.
+    """
+
+    batch: int
+    seconds: float
+    go_on: str
+    end: str
+
+
+@dataclass(frozen=True)
+class HoldEnded:
+    """It waits no more.
+
+    Attributes:
+        decision: `promote` or `abort`; empty where the time was over, or the operator wants an end.
+        by: Who decided, and when.
+    """
+
+    decision: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True)
 class HookEnded:
     """A hook of the user's ended, on the workstation.
 
@@ -224,6 +254,8 @@ Event = (
     | HostSaid
     | HostFailed
     | HostEnded
+    | HoldBegan
+    | HoldEnded
     | HookEnded
     | StopAsked
     | LockTaken

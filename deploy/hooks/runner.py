@@ -12,7 +12,7 @@ from deploy.errors import BadInput, HookFailed
 from deploy.events.event import BatchBegan, Entry, HookEnded, HostEnded, RunEnded
 from deploy.events.text import as_line
 from deploy.foreign_text import visible
-from deploy.hooks import hook
+from deploy.hooks import folder, hook
 from deploy.hooks.folder import Moment
 
 if TYPE_CHECKING:
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
     from deploy.events.event import Event, RunBegan
     from deploy.events.planned import PlanMade
+    from deploy.settings.environment import Environment
+
+
+UNGATED = {"repair", "observe"}
+"""The commands that nothing may hold up."""
 
 
 def described(ended: HookEnded) -> tuple[str, ...]:
@@ -58,6 +63,14 @@ class Runner:
     _late: set[Moment] = field(default_factory=set)
     _line: SimpleQueue[Entry | None] = field(default_factory=SimpleQueue)
     _thread: threading.Thread | None = None
+
+    @classmethod
+    def of(cls, environment: Environment, verb: str) -> Runner:
+        """The hooks for a command; BadInput where a file of their folder could not run."""
+        path = environment.path(environment.hooks)
+        found = folder.find(path, is_expected="hooks" in environment.model_fields_set)
+        has_gates = verb not in UNGATED
+        return cls(found, environment.root, environment.hook_seconds, has_gates)
 
     def before_all(self, began: RunBegan, plan: PlanMade) -> None:
         """Nothing was changed yet; raises BadInput where the hook does not let it begin."""

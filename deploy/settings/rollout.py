@@ -97,6 +97,12 @@ class Rollout(Strict):
     """
     soak_seconds: Seconds = 0.0
     """How long a batch must be healthy before the next one starts."""
+    pause_after: Annotated[int, Field(ge=1)] | None = None
+    """After so many batches with the new release a deploy waits, until `inv promote` lets it go on
+    or `inv abort` ends it.
+    """
+    pause_seconds: Annotated[float, Field(gt=0, le=86400)] | None = None
+    """How long it waits at most, before it goes on by itself. Default: without an end."""
     on_failure: Literal["stop", "rollback"] = "stop"
     """`stop` leaves finished hosts on the new release. `rollback` returns them to the old one."""
     max_failures: Share = Share(text="0")
@@ -112,6 +118,8 @@ class Rollout(Strict):
             return given
         if given.get("window") is not None and "batch" in given:
             raise ValueError("window and batch exclude each other; keep one of the two")
+        if given.get("window") is not None and given.get("pause_after") is not None:
+            raise ValueError("a window has no batches to pause between; use batch in its place")
         if given.get("strategy") == "surge":
             return {"batch": [1, "100%"]} | given
         return given

@@ -15,6 +15,8 @@ TAKES: dict[str, tuple[str, ...]] = {
     "repair": ("app", "hosts", "skip_host", "batch"),
     "observe": ("app",),
     "status": ("app",),
+    "promote": (),
+    "abort": (),
     "lock.status": (),
     "lock.break": (),
 }

@@ -60,7 +60,7 @@ class Lease:
         self._look = scope.command("lock.status")
         environment = self._environment = scope.environment
         self._remotes = dict(sorted(remotes.items()))
-        self._holder = holder
+        self.holder = holder
         self._clock = clock
         self._claim = Claim(environment, self._remotes, holder, clock=clock)
         self._heartbeat = Heartbeat(self._claim, float("-inf"), lambda: None)
@@ -103,7 +103,7 @@ class Lease:
         a majority; Unreachable where too few hosts answer.
         """
         self._tell = tell
-        self._witness.begin(self._holder.token)
+        self._witness.begin(self.holder.token)
         end, tries = self._clock.monotonic() + wait_seconds, 0
         left: Mapping[str, str] = {}
         files: Mapping[str, bytes] = {}
@@ -113,11 +113,11 @@ class Lease:
             tries, claim = tries + 1, self._claim
             tell(f"{self._environment} is locked: {other}; watching for its heartbeat")
             # Of two that refuse each other, one waits for so long that the other is through.
-            yields = other.token not in known and (tries > 1 or other.token < self._holder.token)
+            yields = other.token not in known and (tries > 1 or other.token < self.holder.token)
             seen = watch.watch(
                 self._environment,
                 self._remotes,
-                self._holder.ttl_seconds,
+                self.holder.ttl_seconds,
                 ignored=aside,
                 to_the_end=yields,
                 clock=self._clock,
@@ -149,7 +149,7 @@ class Lease:
         """Return another holder, or None: the lock is ours. Without it, nothing of ours is left."""
         began = self._clock.awake()
         claim = Claim(
-            self._environment, self._remotes, self._holder, left, files, aside, clock=self._clock
+            self._environment, self._remotes, self.holder, left, files, aside, clock=self._clock
         )
         self._claim = claim
         claim.make()
@@ -195,7 +195,7 @@ class Lease:
         if self._is_stale():
             raise ConnectionLost(
                 f"{self._environment}: no word from a majority of its hosts for "
-                f"{self._holder.ttl_seconds:g} s, so another deploy may have taken it over"
+                f"{self.holder.ttl_seconds:g} s, so another deploy may have taken it over"
                 f"{self._against()}"
             )
 
@@ -220,7 +220,7 @@ class Lease:
 
     def _is_stale(self) -> bool:
         age_seconds = self._clock.awake() - self._heartbeat.confirmed_at
-        return age_seconds > self._holder.ttl_seconds
+        return age_seconds > self.holder.ttl_seconds
 
     def _against(self) -> str:
         against = self._heartbeat.against()
@@ -233,7 +233,7 @@ class Lease:
         )
 
     def _keep(self) -> None:
-        while not self._clock.wait(self._closed, self._holder.ttl_seconds / BEATS_IN_TTL):
+        while not self._clock.wait(self._closed, self.holder.ttl_seconds / BEATS_IN_TTL):
             try:
                 with self._beating:
                     self._heartbeat.beat(self._claim.ours())

@@ -89,6 +89,26 @@ def break_unreadable(environment: str, text: bytes, note: str) -> Script[int]:
     return _alone("breaking the lock", act, exit_code)
 
 
+def decide(environment: str, token: str, decision: str, note: str) -> Script[int]:
+    """Write what was decided about this token's deploy; 76 (LOCK_LOST) where it holds no lock."""
+    act = program("decide", lock_file(environment), _sure(token), decision, _noted(note))
+    return _alone("writing a decision", act, exit_code)
+
+
+def forget_decision(environment: str, token: str) -> Script[int]:
+    """Remove what was decided earlier, if the lock is this token's."""
+    act = program("forget_decision", lock_file(environment), _sure(token))
+    return _alone("removing a decision", act, exit_code)
+
+
+def show_decision(environment: str) -> Script[bytes | None]:
+    """Show a decision's first bytes; none if there is none, None where the answer is missing."""
+    act = program("show_decision", lock_file(environment), LINE_BYTES)
+    programs = (program("lock_functions"), act)
+    name = "looking for a decision"
+    return Script(name, programs, lambda result: shown(result.stdout, "decision"))
+
+
 def show_lock(environment: str) -> Script[bytes | None]:
     """Show the lock's first 4,096 bytes; none if it is free, None where the answer is missing."""
     act = program("show_lock", lock_file(environment), LINE_BYTES)
@@ -96,13 +116,13 @@ def show_lock(environment: str) -> Script[bytes | None]:
     return Script("looking at the lock", programs, lambda result: shown(result.stdout))
 
 
-def shown(stdout: str) -> bytes | None:
-    """Return a lock file's bytes as `show_lock` and a refused `take_lock` print them.
+def shown(stdout: str, key: str = "lock") -> bytes | None:
+    """Return a file's bytes as `show_lock`, a refused `take_lock` and `show_decision` print them.
 
-    Empty where no deploy holds the lock; None where the answer is missing. Shell start-up files
+    Empty where there is no such file; None where the answer is missing. Shell start-up files
     may print before it.
     """
-    found = re.findall(r"^lock=([0-9a-f]*)\r?$", stdout[-4 * LINE_BYTES :], re.MULTILINE | re.ASCII)
+    found = re.findall(rf"^{key}=([0-9a-f]*)\r?$", stdout[-4 * LINE_BYTES :], re.MULTILINE | re.ASCII)
     if not found or len(found[-1]) % 2 or len(found[-1]) > 2 * LINE_BYTES:
         return None
     return bytes.fromhex(found[-1])

@@ -246,7 +246,7 @@ def test_control_a_majority_of_liars_does_stop_a_deploy() -> None:
 def both_in(hosts: Hosts) -> list[Lease]:
     """Two deploys of which each has an honest host; the first host grants it to both."""
     ana, bob = lease(hosts), lease(hosts, "bob@two")
-    hosts["host-2"].line = bob._holder.as_line()
+    hosts["host-2"].line = bob.holder.as_line()
     won = []
     for each in (ana, bob):
         with suppress(Locked):

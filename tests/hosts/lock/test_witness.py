@@ -273,7 +273,7 @@ def test_p9_a_deploy_that_is_aborted_releases_its_lock_and_changes_nothing_more(
             second.take(0, lambda _: None)
             assert time.monotonic() - began < TTL_SECONDS / 2
             assert view.read("lab", cast("dict[str, Remote]", hosts)).is_proven(
-                second._holder.token
+                second.holder.token
             )
 
 
