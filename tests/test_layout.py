@@ -186,7 +186,13 @@ def test_deploy_never_imports_the_lab_and_the_lab_only_its_errors() -> None:
 # with that of AWS or of a certificate.
 TIMED = {"clock", "aws.api.transport", "hosts.probe.stream", "hosts.ssh.exchange"}
 TIMED |= {"hosts.ssh.remote", "screen.console", "screen.question", "screen.streams"}
-TIMED |= {"aws.api.skew", "hooks.runner", "events.stream", "screen.log_lines", "hosts.ssh.known_hosts"}
+TIMED |= {
+    "aws.api.skew",
+    "hooks.runner",
+    "events.stream",
+    "screen.log_lines",
+    "hosts.ssh.known_hosts",
+}
 
 
 def test_the_engine_knows_no_time_but_its_clocks() -> None:

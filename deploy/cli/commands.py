@@ -6,6 +6,7 @@ kept in a file, from which the screen and the report are drawn.
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from deploy.cli.rollout import Rollout, Signals
 from deploy.errors import BadInput, as_deploy_error
 from deploy.events import file
 from deploy.events.stream import Stream
+from deploy.hooks.runner import Runner
 from deploy.observe import rounds
 from deploy.plan import exclusion, fitness, preflight
 from deploy.recovery import repair as repairs
@@ -170,6 +172,7 @@ class _Command:
         asked, screen, scope, beside = self.asked, self.screen, self.scope, self.beside
         patience_seconds = seconds_of(asked.wait_lock, "--wait-lock")
         loaded = read_settings(asked, screen)
+        hooks = Runner.of(loaded, scope.verb)
         only, skip = split(asked.hosts, "--hosts"), split(asked.skip_host, "--skip-host")
         with session.Session(loaded, only=only, skip=skip, scope=scope, beside=beside) as opened:
             if scope.verb == "observe":
@@ -186,7 +189,7 @@ class _Command:
                 signals.abandon = lease.abandon
                 plan = self._plan(opened, make)
                 if self._is_agreed(opened, plan):
-                    self._do(Rollout(opened, lease, screen, signals), plan, execute)
+                    self._do(Rollout(opened, lease, screen, signals, hooks), plan, execute)
                 else:
                     screen.say("Nothing was changed.")
                     self.code = ExitCode.DECLINED
@@ -209,15 +212,21 @@ class _Command:
 
     def _do(self, rollout: Rollout, plan: Plan, execute: Callable[[Rollout, Plan], Report]) -> None:
         """Do the plan, look at the fleet, and report; all of it is kept in the run's file."""
-        self.began, self.code = True, ExitCode.OUT_OF_SERVICE
         opened, events, story = rollout.opened, rollout.events, Story()
+        began = as_events.run_began(self.scope, opened.run)
+        rollout.hooks.before_all(
+            began, plan.releases, lambda: as_events.plan_made(plan, opened.groups)
+        )
+        self.began, self.code = True, ExitCode.OUT_OF_SERVICE
         runs = opened.environment.path(opened.environment.runs)
         with (
             file.recorded(events, runs, opened.run) as recorder,
             events.heard("noting what happens", story),
             events.heard("writing the events", self.screen.write),
+            events.heard("running the hooks", rollout.hooks),
+            closing(rollout.hooks),
         ):
-            events.emit(as_events.run_began(self.scope, opened.run))
+            events.emit(began)
             report = execute(rollout, plan)
             self.code = report.exit_code
             report = conclusion.as_seen(report, _show_fleet(opened, self.screen))

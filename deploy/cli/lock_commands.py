@@ -101,16 +101,15 @@ def decide(asked: Asked, word: str) -> ExitCode:
         if holder is None:
             raise BadInput(f"{environment}: no deploy holds the lock, so there is none to {word}")
         by = f"{records.author()} at {records.now()}"
-        failed = decision.write(
-            environment, opened.everyone, holder.token, decision.Word(word), by
-        )
+        failed = decision.write(environment, opened.everyone, holder.token, decision.Word(word), by)
         size = len(opened.everyone)
+    needed, reached = decision.quorum(size), size - len(failed)
     for name in sorted(failed):
         screen.complain(f"Not written: {failed[name]}")
-    if size - len(failed) < decision.quorum(size):
+    if reached < needed:
         raise Unreachable(
-            f"{environment}: `{word}` counts where {decision.quorum(size)} of {size} hosts show it, "
-            f"and {size - len(failed)} do; try again"
+            f"{environment}: `{word}` counts where {needed} of {size} hosts show it, and {reached} "
+            "do; try again"
         )
     screen.say(
         f"{word}: {holder}. It hears of it within seconds if it pauses; what was decided before "

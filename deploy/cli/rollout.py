@@ -7,7 +7,6 @@ import signal
 import threading
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,7 +17,7 @@ from deploy.hooks.runner import Runner
 from deploy.hosts.route import proxy
 from deploy.recovery import previous_unit, rollback
 from deploy.run.executor import Execution
-from deploy.run.hold import Hold
+from deploy.run.hold import Hold, held_batch
 from deploy.run.report import ExitCode, Failure, Outcome
 from deploy.screen import streams
 
@@ -130,7 +129,7 @@ class Rollout:
     lease: Lease
     screen: Screen
     signals: Signals
-    hooks: Runner
+    hooks: Runner = field(default_factory=Runner.none)
     events: Stream = field(default_factory=Stream)
 
     def run(self, plan: Plan, fleet: Fleet | None = None, *, is_back: bool = False) -> Report:
@@ -153,11 +152,14 @@ class Rollout:
 
     def _permission(self, plan: Plan, fleet: Fleet) -> Callable[[BatchBegan], None]:
         """What each batch is let begin by: a person where it waits for one, and the hooks."""
-        held = Hold.of(plan, self.opened.scope, self.opened.everyone, self.lease.holder.token)
-        wait = partial(held.before, fleet, self.events.emit) if held else Runner.let
+        number, opened = held_batch(plan), self.opened
+        if number is None:
+            return self.hooks.before_batch
+        seconds = opened.environment.rollout.pause_seconds or 0.0
+        hold = Hold(number, seconds, opened.scope, opened.everyone, self.lease.holder.token)
 
         def permit(batch: BatchBegan) -> None:
-            wait(batch)
+            hold.before(fleet, self.events.emit, batch)
             self.hooks.before_batch(batch)
 
         return permit

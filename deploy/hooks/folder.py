@@ -23,7 +23,8 @@ class Moment(enum.StrEnum):
     ON_FAILURE = "on-failure"
 
 
-NAMES = ", ".join(Moment)
+MOMENTS = {moment.value: moment for moment in Moment}
+NAMES = ", ".join(MOMENTS)
 
 
 def find(folder: Path, *, is_expected: bool) -> dict[Moment, Path]:
@@ -44,13 +45,15 @@ def find(folder: Path, *, is_expected: bool) -> dict[Moment, Path]:
         entries = sorted(folder.iterdir())
     except FileNotFoundError:
         if is_expected or folder.is_symlink():
-            raise BadInput(f"hooks: {folder} does not exist; make it, or leave `hooks:` out") from None
+            raise BadInput(
+                f"hooks: {folder} does not exist; make it, or leave `hooks:` out"
+            ) from None
         return {}
     except OSError as error:
         raise BadInput(f"hooks: {folder} cannot be read: {error.strerror}") from error
     if problems := [said for file in entries for said in _problems(file)]:
         raise BadInput(*problems)
-    return {Moment(file.name): file for file in entries if file.name in Moment}
+    return {MOMENTS[file.name]: file for file in entries if file.name in MOMENTS}
 
 
 def _problems(file: Path) -> Iterator[str]:
@@ -58,13 +61,13 @@ def _problems(file: Path) -> Iterator[str]:
     if file.name.startswith("."):
         return
     is_program = file.is_file() and os.access(file, os.X_OK)
-    if file.name not in Moment:
-        meant = nearest(file.stem, Moment)
+    if file.name not in MOMENTS:
+        meant = nearest(file.stem, MOMENTS)
         if file.is_dir() or not (is_program or meant):
             return
         yield f"{file}: no hook has this name{meant}; hooks are {NAMES}"
     elif file.is_symlink() and not file.exists():
-        yield f"{file}: this link leads to {os.readlink(file)}, which does not exist"
+        yield f"{file}: this link leads to {file.readlink()}, which does not exist"
     elif not file.is_file():
         yield f"{file}: a hook must be a file that can be executed"
     elif not is_program:

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from deploy.clock import CLOCK
 
@@ -60,8 +60,9 @@ class _Tail:
         self._thread.start()
 
     def _read(self) -> None:
-        while line := self._stream.readline(MOST_BYTES):
-            self._lines.append(line)
+        with self._stream as stream:
+            while line := stream.readline(MOST_BYTES):
+                self._lines.append(line)
 
     def lines(self) -> tuple[str, ...]:
         """The last lines, once the stream ended or was waited for long enough."""
@@ -98,7 +99,7 @@ def run(
         given.write(event.encode())
         given.seek(0)
         try:
-            process = subprocess.Popen(  # noqa: S603 - the user's own program, found by find()
+            process = subprocess.Popen(
                 [str(file)],
                 cwd=folder,
                 env={**os.environ, **variables},
@@ -107,10 +108,9 @@ def run(
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        except OSError as error:
-            return Ended(0.0, _cannot_start(error), ())
-    assert process.stdout is not None
-    tail, is_late, is_stopped = _Tail(process.stdout), False, False
+        except OSError as refused:
+            return Ended(0.0, _cannot_start(refused), ())
+    tail, is_late, is_stopped = _Tail(cast("IO[bytes]", process.stdout)), False, False
     try:
         while process.poll() is None and not (is_late or is_stopped):
             with suppress(subprocess.TimeoutExpired):

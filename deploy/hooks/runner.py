@@ -5,19 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from deploy.errors import BadInput, HookFailed
-from deploy.events.event import BatchBegan, Entry, HookEnded, HostEnded, RunEnded
+from deploy.events.event import BatchBegan, Entry, HostEnded, RunEnded
 from deploy.events.text import as_line
+from deploy.events.user import HookEnded
 from deploy.foreign_text import visible
 from deploy.hooks import folder, hook
 from deploy.hooks.folder import Moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from deploy.events.event import Event, RunBegan
     from deploy.events.planned import PlanMade
@@ -31,7 +32,10 @@ UNGATED = {"repair", "observe"}
 def described(ended: HookEnded) -> tuple[str, ...]:
     """A hook that failed, in lines: what, why, and its last output."""
     where = f" for {visible(ended.host)}" if ended.host else ""
-    return (f"hook {ended.hook}{where} failed: {ended.error}", *(f"  | {each}" for each in ended.output))
+    return (
+        f"hook {ended.hook}{where} failed: {ended.error}",
+        *(f"  | {each}" for each in ended.output),
+    )
 
 
 @dataclass
@@ -65,17 +69,29 @@ class Runner:
     _thread: threading.Thread | None = None
 
     @classmethod
-    def of(cls, environment: Environment, verb: str) -> Runner:
+    def none(cls) -> Self:
+        """No hooks."""
+        return cls({}, Path(), 1.0)
+
+    @classmethod
+    def of(cls, environment: Environment, verb: str) -> Self:
         """The hooks for a command; BadInput where a file of their folder could not run."""
         path = environment.path(environment.hooks)
         found = folder.find(path, is_expected="hooks" in environment.model_fields_set)
         has_gates = verb not in UNGATED
         return cls(found, environment.root, environment.hook_seconds, has_gates)
 
-    def before_all(self, began: RunBegan, plan: PlanMade) -> None:
-        """Nothing was changed yet; raises BadInput where the hook does not let it begin."""
-        self.variables = variables(began, plan.releases)
-        if ended := self._ask(Moment.PRE_DEPLOY, plan, {}):
+    def before_all(
+        self, began: RunBegan, releases: Mapping[str, str], plan: Callable[[], PlanMade]
+    ) -> None:
+        """Nothing was changed yet; raises BadInput where the hook does not let it begin.
+
+        releases: what each app shall run; plan: makes the event that the hook hears.
+        """
+        self.variables = variables(began, releases)
+        if Moment.PRE_DEPLOY not in self.files:
+            return
+        if ended := self._ask(Moment.PRE_DEPLOY, plan(), {}):
             raise BadInput(*described(ended))
 
     def note_to(self, emit: Callable[[Event], None]) -> None:

@@ -14,7 +14,7 @@ from deploy.steps.target import DeregisterTarget, RegisterTarget, Soak, WaitHeal
 from deploy.steps.unit import RetireUnit, ReviveUnit, StartUnit, StopUnit, SwitchRelease
 from deploy.steps.verify import ProveRelease, WatchWorker
 from deploy.survey import check
-from deploy.survey.question import NO_QUESTIONS, Questions
+from deploy.survey.question import Questions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -185,7 +185,7 @@ def _started(goal: Goal, at: SlotOnHost, asked: Check) -> tuple[Step, ...]:
     if goal.is_previous:
         return (ReviveUnit(host, app, release), ProveRevived(host, app, release, asked))
     # An old release may not know them: they came with the settings of today.
-    smoke = Questions.of_smoke(at) if goal.is_new else NO_QUESTIONS
+    smoke = Questions.of_smoke(at) if goal.is_new else None
     return (
         SwitchRelease(host, app, release, goal.unit_digest),
         StartUnit(host, app),

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy.errors import Aborted
-from deploy.events.event import HoldBegan, HoldEnded
+from deploy.events.user import HoldBegan, HoldEnded
 from deploy.foreign_text import visible
 from deploy.hosts.lock import decision
 from deploy.hosts.lock.decision import Word
+from deploy.recovery.failed_host import is_deployed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,6 +23,25 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 2.0
 """How often the hosts are asked for a decision."""
+
+
+def held_batch(plan: Plan) -> int | None:
+    """The number of the batch before which a plan's policy wants a pause; None for no pause.
+
+    Batches count that bring the new release somewhere: what only ends slots that were left does
+    not. Without a batch after the last of them there is nothing to wait for, and what takes hosts
+    back never waits.
+    """
+    wanted = plan.rollout.pause_after if plan.rollout else None
+    if wanted is None or plan.verb != "Deploy":
+        return None
+    deploying = [
+        number
+        for number, batch in enumerate(plan.batches, start=1)
+        if any(is_deployed(step) for host_plan in batch for step in host_plan.steps)
+    ]
+    after = dict(enumerate(deploying, start=1)).get(wanted, len(plan.batches))
+    return None if after == len(plan.batches) else after + 1
 
 
 @dataclass(frozen=True)
@@ -41,28 +61,6 @@ class Hold:
     scope: Scope
     remotes: Mapping[str, Remote]
     token: str
-
-    @classmethod
-    def of(
-        cls, plan: Plan, scope: Scope, remotes: Mapping[str, Remote], token: str
-    ) -> Hold | None:
-        """The hold that a plan's policy asks for; None where there is none.
-
-        Batches count that bring the new release somewhere: what only ends slots that were left does
-        not. Without a batch after the last of them there is nothing to hold.
-        """
-        policy = plan.rollout
-        if scope.verb != "deploy" or policy is None or policy.pause_after is None:
-            return None
-        switching = [
-            number
-            for number, batch in enumerate(plan.batches, start=1)
-            if any(host_plan.switches(app) for host_plan in batch for app in plan.apps.values())
-        ]
-        after = dict(enumerate(switching, start=1)).get(policy.pause_after, len(plan.batches))
-        if after == len(plan.batches):
-            return None
-        return cls(after + 1, policy.pause_seconds or 0.0, scope, remotes, token)
 
     def before(self, fleet: Fleet, emit: Callable[[Event], None], batch: BatchBegan) -> None:
         """Wait, where this batch is the one; return where it may begin.

@@ -11,7 +11,6 @@ from deploy.hosts.scripts import service
 from deploy.steps.base import OnHost, Phase, Timed
 from deploy.steps.fleet import Moment
 from deploy.survey import blame, unit_state
-from deploy.survey.question import NO_QUESTIONS, Questions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from deploy.aws.targets import TargetGroup
     from deploy.steps.fleet import Fleet
     from deploy.survey.check import Check
-    from deploy.survey.question import Answer
+    from deploy.survey.question import Answer, Questions
     from deploy.survey.slot import UnitState
 
 ASK_SECONDS = 0.05
@@ -48,7 +47,7 @@ class ProveRelease(OnHost):
 
     release: str
     questions: Check
-    smoke: Questions = NO_QUESTIONS
+    smoke: Questions | None = None
 
     def estimated_seconds(self, groups: Sequence[TargetGroup]) -> float:
         """Return how long the settings have it wait."""
@@ -59,7 +58,7 @@ class ProveRelease(OnHost):
         """Return how long it may take at most."""
         del groups
         own = self.app.settings
-        tests = sum(each.timeout_seconds for each in self.smoke.each)
+        tests = sum(each.timeout_seconds for each in self.smoke.each) if self.smoke else 0.0
         return own.start_timeout_seconds + own.prove_seconds + tests
 
     def run(self, fleet: Fleet) -> None:
@@ -80,7 +79,7 @@ class ProveRelease(OnHost):
         _steady(fleet, self, _look(fleet, self, LOOK_SECONDS))
 
     def __str__(self) -> str:
-        count = len(self.smoke.each)
+        count = len(self.smoke.each) if self.smoke else 0
         tests = f"{count} smoke test{'s' * (count > 1)}, " if count else ""
         return (
             f"prove {self.release}: {self.questions.shown(self.app.port)}, {tests}"
@@ -144,7 +143,8 @@ class ProveRelease(OnHost):
 
     def _pass_smoke_tests(self, fleet: Fleet) -> None:
         """NotProven for the first one that it fails."""
-        for question, seen in self.smoke.answers(fleet.remote(self.host), self.app.port):
+        asked = self.smoke.answers(fleet.remote(self.host), self.app.port) if self.smoke else ()
+        for question, seen in asked:
             if not seen.is_expected:
                 raise NotProven(
                     f"{self.host}: {self.app.unit_name} failed the smoke test "

@@ -169,13 +169,13 @@ class Questions:
 
         They are asked as the health check of the first group is: its protocol, with TLS or without.
         """
-        is_behind = at.app.settings.target_port is not None
-        over = {"address": LOOPBACK, "is_tls": False} if is_behind else {}
         asked = (
-            replace(Question.of(at, member, test.as_health), port=None, **over)
+            replace(Question.of(at, member, test.as_health), port=None)
             for member in at.memberships[:1]
             for test in at.app.settings.smoke
         )
+        if at.app.settings.target_port is not None:  # as in _behind_proxy
+            asked = (replace(each, address=LOOPBACK, is_tls=False) for each in asked)
         return cls(tuple(asked))
 
     @property
@@ -209,9 +209,6 @@ class Questions:
             yield question, answer
             if not answer.is_expected:
                 return
-
-
-NO_QUESTIONS = Questions(())
 
 
 def _plain(at: SlotOnHost) -> Health:

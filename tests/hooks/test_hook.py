@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from deploy.hooks import hook
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def script(folder: Path, *lines: str, first: str = "#!/bin/sh") -> Path:
@@ -72,7 +69,9 @@ def test_the_last_lines_of_much_output_are_kept_and_none_blocks_it(tmp_path: Pat
 def test_one_that_takes_too_long_ends_with_all_that_it_started(tmp_path: Path) -> None:
     """Also where it ignores the polite signal."""
     child = tmp_path / "child"
-    file = script(tmp_path, "trap '' TERM", f"sleep 600 & echo $! >{child}", "while :; do wait; done")
+    file = script(
+        tmp_path, "trap '' TERM", f"sleep 600 & echo $! >{child}", "while :; do wait; done"
+    )
     ended = ran(file, limit_seconds=0.5)
     assert ended.error == "it took longer than 0.5 s (`hook_seconds:`)"
     assert ended.is_late
@@ -97,9 +96,9 @@ def test_what_it_leaves_in_the_background_is_not_waited_for(tmp_path: Path) -> N
 
 
 def is_alive(pid: int) -> bool:
+    """Whether a process runs; a zombie, which another parent has not waited for, does not."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    except FileNotFoundError:
         return False
-    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:  # a zombie of another parent has ended
-        return stat.read().rpartition(")")[2].split()[0] != "Z"
+    return stat.rpartition(")")[2].split()[0] != "Z"

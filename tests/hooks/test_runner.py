@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deploy.errors import BadInput, HookFailed
-from deploy.events.event import BatchBegan, Entry, Event, HookEnded, HostEnded, RunBegan, RunEnded
+from deploy.events.event import BatchBegan, Entry, Event, HostEnded, RunBegan, RunEnded
 from deploy.events.planned import PlanMade
+from deploy.events.user import HookEnded
 from deploy.hooks.folder import Moment
 from deploy.hooks.runner import Runner
 
@@ -70,7 +71,7 @@ def play(made: Runner, *events: Event) -> list[HookEnded]:
 
 def test_hooks_run_in_the_order_of_the_run_with_its_events(hooks: Callable[..., Runner]) -> None:
     made = hooks()
-    made.before_all(BEGAN, PLAN)
+    made.before_all(BEGAN, RELEASES, lambda: PLAN)
     made.before_batch(BATCH)
     ended = play(made, HostEnded("web-1", "deployed"), RunEnded(0, "done", 1.0, {}))
     assert noted(made) == [
@@ -106,7 +107,7 @@ def test_a_run_that_failed_has_a_hook_of_its_own(hooks: Callable[..., Runner]) -
 def test_a_gate_that_fails_says_which_why_and_what_it_printed(hooks: Callable[..., Runner]) -> None:
     made = hooks(pre_deploy="echo frozen until Monday; exit 7", pre_batch="exit 1")
     with pytest.raises(BadInput) as refused:
-        made.before_all(BEGAN, PLAN)
+        made.before_all(BEGAN, RELEASES, lambda: PLAN)
     assert refused.value.args == (
         "hook pre-deploy failed: exit status 7",
         "  | frozen until Monday",
@@ -117,7 +118,7 @@ def test_a_gate_that_fails_says_which_why_and_what_it_printed(hooks: Callable[..
 
 def test_p6_a_repair_is_held_up_by_no_hook(hooks: Callable[..., Runner]) -> None:
     made = replace(hooks(pre_deploy="exit 7", pre_batch="exit 1"), has_gates=False)
-    made.before_all(BEGAN, PLAN)
+    made.before_all(BEGAN, RELEASES, lambda: PLAN)
     made.before_batch(BATCH)
     assert not (made.folder / "ran").exists()
 
@@ -136,8 +137,8 @@ def test_a_gate_is_not_waited_for_once_the_operator_wants_an_end(
     made.is_over = lambda: True
     with pytest.raises(HookFailed, match="it was ended, as the run was"):
         made.before_batch(BATCH)
-    (ended,) = play(made, RunEnded(130, "ended by SIGINT: Ctrl-C", 1.0, {}))
-    assert ended.error == "", "who is told of a failure hears of a stop too"
+    *_, ended = play(made, RunEnded(130, "ended by SIGINT: Ctrl-C", 1.0, {}))
+    assert (ended.hook, ended.error) == ("on-failure", "")
 
 
 def test_hostile_names_reach_a_hook_as_words_of_one_line(hooks: Callable[..., Runner]) -> None:
@@ -148,7 +149,7 @@ def test_hostile_names_reach_a_hook_as_words_of_one_line(hooks: Callable[..., Ru
 
 def test_without_hooks_there_is_no_thread(tmp_path: Path) -> None:
     made = Runner({}, tmp_path, 1.0)
-    made.before_all(BEGAN, PLAN)
+    made.before_all(BEGAN, RELEASES, lambda: PLAN)
     made(Entry(0.0, HostEnded("web-1", "deployed")))
     assert made._thread is None
     made.close()

@@ -61,7 +61,9 @@ def test_hooks_run_in_order_and_a_gate_ends_the_rollout_with_whole_hosts(
         assert project.deploy("2.0.0").code == 0
     assert load.result.failed == 0, load.result.failures
     assert ran(project)[-1] == "post-deploy "
-    assert {first.split(".")[0], second.split(".")[0]} <= {each.split()[-1] for each in ran(project)}
+    assert {first.split(".")[0], second.split(".")[0]} <= {
+        each.split()[-1] for each in ran(project)
+    }
     assert set(project.releases().values()) == {"2.0.0"}
 
 

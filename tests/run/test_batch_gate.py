@@ -86,6 +86,7 @@ def test_a_check_that_was_ended_by_the_operators_stop_is_no_failure() -> None:
     class Stopping(Permission):
         def __call__(self, batch: BatchBegan) -> None:
             if batch.number == self.refused:
+                assert fleet.execution
                 fleet.execution.stop(2)
             super().__call__(batch)
 

@@ -1,17 +1,19 @@
-"""A deploy waits where its policy says so, until a person decides, its time is over, or it stops."""
+"""A deploy waits where its policy says so: for a person, its time to be over, or a stop."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from deploy.clock import Clock
 from deploy.errors import Aborted
-from deploy.events.event import BatchBegan, Event, HoldBegan, HoldEnded
+from deploy.events.event import BatchBegan, Event
+from deploy.events.user import HoldBegan, HoldEnded
 from deploy.hosts.lock import decision
 from deploy.hosts.lock.decision import Decision, Word
-from deploy.run.hold import Hold
+from deploy.run.hold import Hold, held_batch
 from deploy.settings.scope import Scope
 from run.paper_fleet import PaperFleet, made, old, surged
 
@@ -46,11 +48,6 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Decision | None]:
     return looks
 
 
-def held(policy: dict[str, Any], hosts: int = 4, verb: str = "deploy", **more: Any) -> Hold | None:
-    plan = made(old(hosts), rollout=policy, **more)
-    return Hold.of(plan, Scope("prod", verb), {}, TOKEN)
-
-
 @pytest.mark.parametrize(
     ("policy", "more", "number"),
     [
@@ -62,23 +59,20 @@ def held(policy: dict[str, Any], hosts: int = 4, verb: str = "deploy", **more: A
         ({}, {"batch": 1}, None),
     ],
 )
-def test_it_holds_after_so_many_batches_where_there_is_one_more(
+def test_it_pauses_after_so_many_batches_where_there_is_one_more(
     policy: dict[str, Any], more: dict[str, Any], number: int | None
 ) -> None:
-    found = held(policy, **more)
-    assert (found and found.number) == number
+    assert held_batch(made(old(4), rollout=policy, **more)) == number
 
 
-def test_a_rollback_is_not_held_up() -> None:
-    assert held({"pause_after": 1}, batch=1)
-    assert held({"pause_after": 1}, batch=1, verb="rollback") is None
+def test_a_rollback_never_pauses() -> None:
+    plan = made(old(4), rollout={"pause_after": 1}, batch=1)
+    assert held_batch(plan) == 2
+    assert held_batch(replace(plan, verb="Roll back")) is None
 
 
 def test_of_a_surge_the_canary_is_what_is_watched() -> None:
-    plan = surged(3, pause_after=1)
-    found = Hold.of(plan, SCOPE, {}, TOKEN)
-    assert found
-    assert found.number == 2
+    assert held_batch(surged(3, pause_after=1)) == 2
 
 
 def wait(hold: Hold, fleet: PaperFleet, number: int = 2) -> list[Event]:

@@ -122,7 +122,9 @@ def shown(stdout: str, key: str = "lock") -> bytes | None:
     Empty where there is no such file; None where the answer is missing. Shell start-up files
     may print before it.
     """
-    found = re.findall(rf"^{key}=([0-9a-f]*)\r?$", stdout[-4 * LINE_BYTES :], re.MULTILINE | re.ASCII)
+    found = re.findall(
+        rf"^{key}=([0-9a-f]*)\r?$", stdout[-4 * LINE_BYTES :], re.MULTILINE | re.ASCII
+    )
     if not found or len(found[-1]) % 2 or len(found[-1]) > 2 * LINE_BYTES:
         return None
     return bytes.fromhex(found[-1])

@@ -272,9 +272,7 @@ def test_p9_a_deploy_that_is_aborted_releases_its_lock_and_changes_nothing_more(
             began = time.monotonic()
             second.take(0, lambda _: None)
             assert time.monotonic() - began < TTL_SECONDS / 2
-            assert view.read("lab", cast("dict[str, Remote]", hosts)).is_proven(
-                second.holder.token
-            )
+            assert view.read("lab", cast("dict[str, Remote]", hosts)).is_proven(second.holder.token)
 
 
 def test_two_deploys_of_one_process_do_not_take_each_other_for_ended(
