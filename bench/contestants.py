@@ -11,8 +11,8 @@ from bench.job import NEW as TO
 from bench.limit import PROPAGATION_SECONDS, PROVE_SECONDS
 from bench.peers.ansible import Ansible
 from bench.peers.script import Script
-from deploy.cli import arguments
 from deploy.errors import BadInput, DeployError
+from deploy.session import arguments
 from lab.project import Project
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from rich.console import Console
 
 from bench.contestants import Product
 from bench.job import OLD
-from deploy.cli import arguments, session
 from deploy.errors import DeployError
 from deploy.screen import status, tables
+from deploy.session import arguments, session
 from deploy.settings.scope import Scope
 
 if TYPE_CHECKING:

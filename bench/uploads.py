@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy.cli import arguments
-from deploy.cli.session import Session
 from deploy.errors import DeployError
 from deploy.plan import candidate
+from deploy.session import arguments
+from deploy.session.session import Session
 from deploy.settings.scope import Scope
 from deploy.steps.staging import PrepareHost, UploadRelease
 from lab.fleet import Lab

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
+MOST_HOSTS_AT_ONCE = 32
+"""So many hosts are connected to, asked or left together."""
 LOOK_FOR_SIGNALS_SECONDS = 0.2
 
 

@@ -11,6 +11,7 @@ DeployError                 exit code 1: a step failed
 │   ├── LockDisputed        …it does not show this deploy's lock, though a majority does
 │   ├── Unsettled           …it is starting or stopping
 │   └── CommandFailed       …a command on it ended with another code than 0
+├── NotProven               exit code 1: a release that was started does not answer, or stay up
 ├── Aborted                 exit code 1: a person ended a deploy that waited for a decision
 ├── HookFailed              exit code 1: a hook of the user's did not let a batch begin
 └── BalancerError           exit code 1: the load balancer's API or a target did not
@@ -105,6 +106,12 @@ class Unsettled(RemoteError):
     """A command failed on a host that is starting or stopping: it may work when that is over."""
 
     may_pass = True
+
+
+class NotProven(DeployError):
+    """A started release did not answer, or did not stay."""
+
+    blames_release = True
 
 
 class Aborted(DeployError):

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from invoke.main import program
 
-from deploy.cli import session
 from deploy.events.event import BatchBegan, StepBegan
 from deploy.hosts import records
 from deploy.hosts.lock import lease
 from deploy.screen import log_lines
+from deploy.session import session
 
 if TYPE_CHECKING:
     from collections.abc import Callable

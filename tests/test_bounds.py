@@ -23,6 +23,7 @@ from deploy.errors import (
     BadInput,
     CredentialsRefused,
     DeployError,
+    NotProven,
     UnexpectedAnswer,
 )
 from deploy.hosts.probe.http1 import final_code
@@ -30,7 +31,7 @@ from deploy.hosts.probe.request import NotHttp, Request
 from deploy.hosts.scripts import probe
 from deploy.hosts.ssh.remote import Remote
 from deploy.steps.fleet import Fleet
-from deploy.steps.verify import NotProven, ProveRelease
+from deploy.steps.verify import ProveRelease
 from deploy.survey.question import Question, Questions
 
 if TYPE_CHECKING:

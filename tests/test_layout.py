@@ -42,6 +42,8 @@ PACKAGES = (
     "checkup",
     "run",
     "screen",
+    "session",
+    "commands",
     "cli",
 )
 HOMES = {

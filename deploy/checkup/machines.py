@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from deploy.aws.inventory import Host
 from deploy.checkup.refusals import Refusals, one_each
+from deploy.crew import MOST_HOSTS_AT_ONCE
 from deploy.errors import BadInput
 from deploy.folding import DETAIL, short, without_name
 from deploy.hosts.route.routes import Routes
-from deploy.hosts.ssh.remote import MOST_AT_ONCE, Remote
+from deploy.hosts.ssh.remote import Remote
 from deploy.plan import exclusion, fitness
 from deploy.survey import gather
 
@@ -39,7 +40,7 @@ def problems(environment: Environment, hosts: Iterable[Host]) -> Problems:
         try:
             facts, unread = gather.read_hosts(environment, remotes)
         finally:
-            with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
+            with ThreadPoolExecutor(max_workers=MOST_HOSTS_AT_ONCE) as pool:
                 for remote in remotes.values():
                     pool.submit(remote.close)
     return exclusion.joined(

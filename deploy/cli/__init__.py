@@ -1,5 +1,4 @@
-"""What an operator types: the commands, their options, and what happens around a run.
+"""What an operator types: the commands and their options, as Invoke's tasks.
 
-tasks, options (how they are typed) -> commands, lock_commands
-    -> session (opens) -> vetting; rollout (runs), conclusion; arguments: what was typed
+tasks (the commands) -> options -> invoke_patch, early_end (a command that ends without a report)
 """

@@ -123,7 +123,7 @@ def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
                 options["env"], name, settings=options["settings"] or "", program=program()
             )
             try:
-                asked, others = loaded("arguments").asked(program(), **options)
+                asked, others = loaded("session.arguments").asked(program(), **options)
                 code = int(body(asked, **others))
             except DeployError as error:
                 raise Exit(*early_end.refusal(error, typed)) from error
@@ -161,13 +161,13 @@ def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
 
 
 def loaded(name: str) -> Any:
-    """Return a module of deploy.cli, imported only when a command is typed.
+    """Return a module of deploy, imported only when a command is typed.
 
     Without the garbage collector: imports make objects by the hundred thousand and no garbage.
     """
     gc.disable()
     try:
-        return importlib.import_module(f"deploy.cli.{name}")
+        return importlib.import_module(f"deploy.{name}")
     except ImportError as error:
         invoke_patch.explain(error)
         raise

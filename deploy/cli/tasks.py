@@ -19,6 +19,12 @@ from deploy.screen import streams
 
 invoke_patch.exit_with_two()
 
+
+def done(change: Any) -> Any:
+    """Do what a command that changes the fleet is; return its exit code."""
+    return loaded("commands.pipeline").run(change)
+
+
 SCHEMA = Path(__file__).parents[1] / "settings" / "schema.json"
 
 
@@ -30,7 +36,7 @@ def deploy(asked: Any, package: str | None) -> Any:
     3 another deploy holds the lock; 4 more than one release runs, or a host was left out;
     5 hosts are out of service; 6 the answer was no.
     """
-    return loaded("commands").deploy(asked, package)
+    return done(loaded("commands.changes").deploy(asked, package))
 
 
 @command("rollback", *CHANGING, "allow_downtime", "join", "to")
@@ -41,7 +47,7 @@ def rollback(asked: Any, to: str | None) -> Any:
     holds the lock; 4 more than one release runs, or a host was left out; 5 hosts are out of
     service; 6 the answer was no.
     """
-    return loaded("commands").roll_back(asked, to)
+    return done(loaded("commands.changes").roll_back(asked, to))
 
 
 @command("repair", *CHANGING)
@@ -54,7 +60,7 @@ def repair(asked: Any) -> Any:
     holds the lock; 4 more than one release runs, or a host was left out; 5 hosts are
     out of service; 6 the answer was no.
     """
-    return loaded("commands").repair(asked)
+    return done(loaded("commands.changes").repair(asked))
 
 
 @command(
@@ -70,7 +76,7 @@ def observe(asked: Any, host: str, trace: str | None) -> Any:
     Exit codes: 0 done; 1 failed, the host is in service; 2 nothing was changed; 3 another deploy
     holds the lock; 5 hosts are out of service; 6 the answer was no.
     """
-    return loaded("commands").observe(asked, host, trace)
+    return done(loaded("commands.changes").observe(asked, host, trace))
 
 
 @command("status", *SELECTING, "json")
@@ -80,7 +86,7 @@ def status(asked: Any) -> Any:
     Exit codes: 0 all is well; 1 all serve, but not what was deployed last; 2 bad input, or the
     AWS API failed; 4 more than one release runs; 5 hosts are out of service, or cannot be read.
     """
-    return loaded("commands").status(asked)
+    return loaded("commands.status").status(asked)
 
 
 @command("promote", "env", "settings")
@@ -91,7 +97,7 @@ def promote(asked: Any) -> Any:
 
     Exit codes: 0 done; 2 bad input, no deploy holds the lock, or too few hosts answered.
     """
-    return loaded("lock_commands").decide(asked, "promote")
+    return loaded("commands.lock").decide(asked, "promote")
 
 
 @command("abort", "env", "settings")
@@ -103,7 +109,7 @@ def abort(asked: Any) -> Any:
 
     Exit codes: 0 done; 2 bad input, no deploy holds the lock, or too few hosts answered.
     """
-    return loaded("lock_commands").decide(asked, "abort")
+    return loaded("commands.lock").decide(asked, "abort")
 
 
 @command("lock.status", "env", "settings", "json")
@@ -113,7 +119,7 @@ def lock_status(asked: Any) -> Any:
     Exit codes: 0 not locked; 2 bad input, the AWS API failed, or too few hosts answer to know;
     3 locked.
     """
-    return loaded("lock_commands").status(asked)
+    return loaded("commands.lock").status(asked)
 
 
 @command("lock.break", "env", "settings", "reason", "force")
@@ -123,7 +129,7 @@ def lock_break(asked: Any, reason: str, force: bool) -> Any:
     Exit codes: 0 done, or not locked; 2 bad input, the AWS API failed, or too few hosts answered:
     look again with lock.status; 3 the deploy is alive.
     """
-    return loaded("lock_commands").destroy(asked, reason=reason, force=force)
+    return loaded("commands.lock").destroy(asked, reason=reason, force=force)
 
 
 @task

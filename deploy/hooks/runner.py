@@ -1,4 +1,4 @@
-"""Runs the hooks that are due: `pre-*` decide whether it goes on, the others are told what was."""
+"""Runs the hooks that are due: `pre-*` decide whether it goes on, the others hear how it went."""
 
 from __future__ import annotations
 

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from deploy import values
+from deploy.crew import MOST_HOSTS_AT_ONCE
 from deploy.errors import DeployError
 from deploy.foreign_text import visible
 from deploy.hosts.scripts.script import Script, program
 from deploy.hosts.ssh.framing import Facts
-from deploy.hosts.ssh.remote import MOST_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +52,7 @@ def lacking(
     names = tuple(dict.fromkeys(name for needed in wanted.values() for name in needed))[:_MOST]
     if not names:
         return {}
-    with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
+    with ThreadPoolExecutor(max_workers=MOST_HOSTS_AT_ONCE) as pool:
         answers = pool.map(lambda name: _asked(name, remotes[name], names, wanted), remotes)
         return dict(zip(remotes, answers, strict=True))
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.errors import DeployError
-from deploy.plan.plan import MARGIN_SECONDS
-from deploy.recovery import longest_path
 from deploy.run.capacity_gate import CapacityGate
 from deploy.run.report import Failure
 from deploy.steps.fleet import Stopped
@@ -30,12 +28,15 @@ class BatchGate:
         fleet: Fleet,
         progress: Progress,
         permit: Callable[[BatchBegan], None],
+        lateness: Callable[[int, list[HostPlan]], str],
     ) -> None:
         """Ask nothing yet.
 
-        permit: Raises DeployError where the user does not want a batch that could begin.
+        permit: Raises DeployError where the user does not want a batch that could begin; lateness:
+        Why it is too late for these of a batch, by its number, or nothing.
         """
-        self._fleet, self._progress, self._permit = fleet, progress, permit
+        self._fleet, self._progress = fleet, progress
+        self._permit, self._lateness = permit, lateness
         self._capacity = CapacityGate(plan, fleet, progress)
 
     def permits(self, batch: BatchBegan, going: list[HostPlan]) -> bool:
@@ -66,20 +67,10 @@ class BatchGate:
         return not self._is_late(number, going())
 
     def _is_late(self, number: int, going: list[HostPlan]) -> bool:
-        """Whether the credentials may end before these hosts serve again; then the rollout ends."""
-        if self._fleet.credentials_end is None:
-            return False
-        left = self._fleet.credentials_end - self._fleet.clock.monotonic()
-        seconds = longest_path.of_batch(going, self._fleet.groups)
-        if left >= seconds + MARGIN_SECONDS:
-            return False
-        text = (
-            f"the AWS credentials end in {max(0.0, left):.0f} s, and batch {number} may take "
-            f"{seconds:.0f} s if its release fails and its hosts go back; renew them, and go on "
-            "with the same command"
-        )
-        self._fail(number, going, text, is_stop=True)
-        return True
+        """Whether it is too late for these to begin; then the rollout ends, and nothing failed."""
+        if said := self._lateness(number, going):
+            self._fail(number, going, said, is_stop=True)
+        return bool(said)
 
     def _fail(
         self,

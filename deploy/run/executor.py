@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import as_deploy_error
 from deploy.events.event import BatchBegan, Event, HostSaid
+from deploy.plan.plan import MARGIN_SECONDS
+from deploy.recovery import longest_path
 from deploy.run import as_events
 from deploy.run.batch_gate import BatchGate
 from deploy.run.host_runner import HostRunner
@@ -50,7 +52,7 @@ class Execution:
         self._progress = Progress(plan, listen)
         self.listen = listen
         self._runner = HostRunner(fleet, self._progress)
-        self._gate = BatchGate(plan, fleet, self._progress, permit)
+        self._gate = BatchGate(plan, fleet, self._progress, permit, self._lateness)
         self._last = {each.host.name: each for batch in plan.batches for each in batch}
         self._early = plan.early
         self._lock = threading.Lock()
@@ -196,6 +198,20 @@ class Execution:
                 del out[host_plan.host.name]
 
         self._together([(host_plan, take_turn) for host_plan in batch], self.plan.at_a_time(number))
+
+    def _lateness(self, number: int, going: list[HostPlan]) -> str:
+        """Why these may not begin: the credentials may end before they serve again."""
+        if self.fleet.credentials_end is None:
+            return ""
+        left = self.fleet.credentials_end - self.fleet.clock.monotonic()
+        seconds = longest_path.of_batch(going, self.fleet.groups)
+        if left >= seconds + MARGIN_SECONDS:
+            return ""
+        return (
+            f"the AWS credentials end in {max(0.0, left):.0f} s, and batch {number} may take "
+            f"{seconds:.0f} s if its release fails and its hosts go back; renew them, and go on "
+            "with the same command"
+        )
 
     def _switch(self, host_plan: HostPlan) -> None:
         """One host's turn; what is left of the old slots drains while others begin."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy.errors import RemoteError
-from deploy.steps.base import OnHost, Phase
-from deploy.steps.verify import LOOK_SECONDS, NO_TIME, NotProven, pause, said
+from deploy.errors import NotProven, RemoteError
+from deploy.steps.base import NO_TIME, OnHost, Phase
 from deploy.survey import unit_state
 
 if TYPE_CHECKING:
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from deploy.steps.fleet import Fleet
     from deploy.survey.check import Check
     from deploy.survey.question import Questions
+
+LOOK_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,6 @@ def _wait_for_answer(fleet: Fleet, step: OnHost, check: Check, who: str) -> None
         seen = check.ask(fleet.remote(step.host), step.app.port, left)
         if seen.is_expected:
             return
-        text = said(seen)
-        pause(fleet, began)
+        text = seen.said
+        fleet.pause_asking(began)
     raise NotProven(f"{step.host}: {who} gave {text}")

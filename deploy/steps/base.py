@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from deploy.steps.fleet import Fleet
 
 
+NO_TIME = "no answer: there was no time to ask"
+"""What an answer is called before there was one."""
 SHOWN_DIGITS = 12
 """How many digits of a unit's digest are shown; all of them are stored and compared."""
 

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 SILENT_API_SECONDS = 60.0
 """How long the AWS API may give no reading before a wait for one fails."""
 
+ASK_SECONDS = 0.05
+ASK_SHARE = 0.05
+"""Of the time that a start took so far: who is slow is not slowed by questions."""
+
 
 class Moment(enum.Enum):
     """What one step did that a later step of the same host and unit counts from."""
@@ -183,6 +187,10 @@ class Fleet:
                 return still
             self.tell(host.name, f"{still.group.name} still shows its target as {still.health}")
             moment, at_once = self.clock.monotonic(), False
+
+    def pause_asking(self, began: float) -> None:
+        """Between two questions to an app whose start began then."""
+        self.clock.sleep(max(ASK_SECONDS, ASK_SHARE * (self.clock.monotonic() - began)))
 
     def note_absent(self, host: Host, app: AppInSlot) -> None:
         """Remember since when the slot is known to be no target, where this run never took it out.

@@ -14,7 +14,6 @@ from deploy.steps import verify
 from deploy.steps.base import OnHost, Phase
 from deploy.steps.fleet import Stopped
 from deploy.survey import unit_state
-from deploy.survey.check import WorkerCheck
 
 if TYPE_CHECKING:
     from deploy.steps.fleet import Fleet
@@ -75,7 +74,7 @@ class RehearseRelease(OnHost):
         remote, unit = fleet.remote(self.host), start_trial.unit_name(self.app.name)
         began, limit = fleet.clock.monotonic(), self.app.settings.start_timeout_seconds
         text, least = "no answer", began
-        if isinstance(self.check, WorkerCheck):  # which answers nothing, and so must stay up
+        if self.check.is_of_worker:  # which answers nothing, and so must stay up
             least += min(self.app.settings.prove_seconds, limit / 2)
         while (left := began + limit - fleet.clock.monotonic()) > 0:
             answer = self.check.ask(remote, port, left)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy.errors import DeployError
+from deploy.errors import DeployError, NotProven
 from deploy.foreign_text import visible
 from deploy.hosts.scripts import service
-from deploy.steps.base import OnHost, Phase, Timed
+from deploy.steps.base import NO_TIME, OnHost, Phase, Timed
 from deploy.steps.fleet import Moment
 from deploy.survey import blame, unit_state
 
@@ -18,24 +18,15 @@ if TYPE_CHECKING:
     from deploy.aws.targets import TargetGroup
     from deploy.steps.fleet import Fleet
     from deploy.survey.check import Check
-    from deploy.survey.question import Answer, Questions
+    from deploy.survey.question import Questions
     from deploy.survey.slot import UnitState
 
-ASK_SECONDS = 0.05
-ASK_SHARE = 0.05  # of the time that a start took so far: who is slow is not slowed by questions
 STAY_LOOK_SECONDS = 1.0
 START_LOOK_SECONDS = 0.7
 JOURNAL_LINES = 5
 LOOK_SECONDS = 30.0
 SHORTEST_SECONDS = 0.1  # less is no time for any answer
-NO_TIME = "no answer: there was no time to ask"
 GRACE_SECONDS = 5.0  # for the proof's questions to the host, beside the settings' own limits
-
-
-class NotProven(DeployError):
-    """A started release did not answer, or did not stay."""
-
-    blames_release = True
 
 
 @dataclass(frozen=True)
@@ -108,9 +99,9 @@ class ProveRelease(OnHost):
             if has_answered:
                 self._show_journal(fleet)
                 return
-            text = said(seen)
+            text = seen.said
             fleet.tell(self.host.name, f"{seen.text} yet, {now - began:.0f} of {limit} s")
-            pause(fleet, began)
+            fleet.pause_asking(began)
         where = listens_alone(fleet, self, self.app.port, self._left(fleet))
         raise NotProven(f"{self.host}: {self.app.unit_name} gave {text} for {limit} s{where}")
 
@@ -148,9 +139,9 @@ class ProveRelease(OnHost):
             if not seen.is_expected:
                 raise NotProven(
                     f"{self.host}: {self.app.unit_name} failed the smoke test "
-                    f"`{question.shown(self.app.port)}`: {said(seen)}"
+                    f"`{question.shown(self.app.port)}`: {seen.said}"
                 )
-            fleet.tell(self.host.name, f"smoke test passed: {said(seen)}")
+            fleet.tell(self.host.name, f"smoke test passed: {seen.said}")
 
     def _see_it_stay(self, fleet: Fleet) -> None:
         """No restart over `prove_seconds` from the first answer, then asked once more."""
@@ -165,7 +156,7 @@ class ProveRelease(OnHost):
         seen = self.questions.ask(fleet.remote(self.host), self.app.port)
         if not seen.is_expected:
             raise NotProven(
-                f"{self.host}: {self.app.unit_name} answered first and then gave {said(seen)} "
+                f"{self.host}: {self.app.unit_name} answered first and then gave {seen.said} "
                 f"after {whole:g} s"
             )
 
@@ -238,13 +229,3 @@ def listens_alone(fleet: Fleet, step: OnHost, port: int, seconds: float) -> str:
         f": it listens on {' and '.join(found)} alone, where the load balancer cannot reach it; "
         f"let it listen on all addresses (0.0.0.0:{port}, in ASP.NET Core http://*:{port})"
     )
-
-
-def said(answer: Answer) -> str:
-    """An answer, with where it came from."""
-    return f"{answer.text} on port {answer.place}" if answer.place else answer.text
-
-
-def pause(fleet: Fleet, began: float) -> None:
-    """Between two questions to an app whose start began then."""
-    fleet.clock.sleep(max(ASK_SECONDS, ASK_SHARE * (fleet.clock.monotonic() - began)))

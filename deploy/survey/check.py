@@ -6,7 +6,7 @@ A worker has no port. It must run, and where the settings name a command, that m
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 from deploy.errors import RemoteError
 from deploy.hosts.scripts import start_trial, worker_check
@@ -41,6 +41,8 @@ class WorkerCheck:
         command: What must end with 0 besides; None for nothing.
         timeout_seconds: How long the command may take.
     """
+
+    is_of_worker: ClassVar[bool] = True
 
     unit_name: str
     command: Command | None = None

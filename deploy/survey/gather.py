@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from deploy import retry
 from deploy.aws.instances import RUNNING
+from deploy.crew import MOST_HOSTS_AT_ONCE
 from deploy.errors import BadInput, ConnectionLost, DeployError, Unreachable
 from deploy.foreign_text import visible
 from deploy.hosts import instance_identity, notes, ownership
 from deploy.hosts.refusals import not_run
 from deploy.hosts.scripts import base, read
 from deploy.hosts.scripts.script import Script, program
-from deploy.hosts.ssh.remote import MOST_AT_ONCE
 from deploy.survey.facts import HostFacts, Survey
 from deploy.survey.parse import parse_host
 
@@ -58,7 +58,7 @@ def gather(
     """
     surges = environment.rollout.strategy == "surge"
     every_group = {group.arn: group for each in groups.values() for group in each}.values()
-    threads = min(MOST_AT_ONCE, len(remotes) + len(every_group) + 1)
+    threads = min(MOST_HOSTS_AT_ONCE, len(remotes) + len(every_group) + 1)
     with ThreadPoolExecutor(max_workers=threads) as pool:
         limit = pool.submit(balancer.most_targets) if surges else None
         health = {group.arn: pool.submit(balancer.health, group) for group in every_group}
@@ -95,7 +95,7 @@ def read_hosts(
     environment: Environment, remotes: Mapping[str, Remote]
 ) -> tuple[tuple[HostFacts, ...], dict[str, str]]:
     """The facts of hosts alone, and by name why others cannot be read."""
-    with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
+    with ThreadPoolExecutor(max_workers=MOST_HOSTS_AT_ONCE) as pool:
         return _read_all({name: pool.submit(look, remotes[name], environment) for name in remotes})
 
 

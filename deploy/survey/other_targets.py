@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from deploy import values
 from deploy.aws.targets import GONE, State
+from deploy.crew import MOST_HOSTS_AT_ONCE
 from deploy.errors import DeployError
 from deploy.hosts.scripts import read
-from deploy.hosts.ssh.remote import MOST_AT_ONCE
 from deploy.survey.app_on_host import target_of
 from deploy.survey.reader import Reader
 from deploy.survey.unit_state import listener
@@ -191,7 +191,7 @@ def _of_others(
 
 def seen(found: Iterable[OtherTarget], remotes: Mapping[str, Remote]) -> tuple[OtherTarget, ...]:
     """The same, with the proxies that hosts have; each host is asked where that decides."""
-    with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
+    with ThreadPoolExecutor(max_workers=MOST_HOSTS_AT_ONCE) as pool:
         return tuple(pool.map(lambda each: _asked(each, remotes), found))
 
 

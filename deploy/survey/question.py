@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from deploy.aws import group_settings
 from deploy.aws.targets import ProtocolVersion
@@ -46,6 +46,11 @@ class Answer:
     text: str
     is_expected: bool
     version: ProtocolVersion | None = None
+
+    @property
+    def said(self) -> str:
+        """The answer, with where it came from."""
+        return f"{self.text} on port {self.place}" if self.place else self.text
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,8 @@ class Questions:
     Attributes:
         each: The questions, each once.
     """
+
+    is_of_worker: ClassVar[bool] = False
 
     each: tuple[Question, ...]
 

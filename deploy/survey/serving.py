@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from deploy.aws.targets import ProtocolVersion, State
 from deploy.clock import CLOCK
+from deploy.crew import MOST_HOSTS_AT_ONCE
 from deploy.errors import DeployError
 from deploy.hosts.scripts import probe
-from deploy.hosts.ssh.remote import MOST_AT_ONCE
 from deploy.survey.check import WorkerCheck
 from deploy.survey.question import Question, Questions
 
@@ -64,7 +64,7 @@ def verdict(survey: Survey, apps: Iterable[App], remotes: Mapping[str, Asked]) -
     sick: list[tuple[AppOnHost, str]] = []
     problems: dict[str, tuple[str, ...]] = {}
     over: dict[str, dict[str, list[str]]] = {}
-    with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
+    with ThreadPoolExecutor(max_workers=MOST_HOSTS_AT_ONCE) as pool:
         outcomes = pool.map(lambda on: _outcome(on, remotes[on.host.name]), due)
         for on, outcome in zip(due, outcomes, strict=True):
             if outcome.problem:
@@ -106,7 +106,7 @@ def failing_workers(
         for on in survey.everywhere(app)
         if on.slot.unit_state.active == "active"
     ]
-    with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
+    with ThreadPoolExecutor(max_workers=MOST_HOSTS_AT_ONCE) as pool:
         found = pool.map(lambda on: _failing(on, remotes[on.host.name]), due)
         return tuple(text for text in found if text)
 

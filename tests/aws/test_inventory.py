@@ -12,9 +12,9 @@ import builders
 import pytest
 
 from deploy.aws import inventory, listed
-from deploy.cli import arguments
 from deploy.errors import BadInput
 from deploy.foreign_text import word
+from deploy.session import arguments
 from deploy.settings.scope import Scope
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ import pytest
 from simulated.clock import Clock
 
 from deploy.aws import instances, scaling_groups
-from deploy.cli import scaling
 from deploy.errors import (
     ApiError,
     BadInput,
@@ -20,6 +19,7 @@ from deploy.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
+from deploy.session import scaling
 
 if TYPE_CHECKING:
     from deploy.aws.api.account import Account

@@ -126,8 +126,8 @@ def world(patch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let commands meet all this, and nothing outside of this process."""
     from deploy.aws import instances as ec2  # noqa: PLC0415 - only where a command runs
     from deploy.checkup import door  # noqa: PLC0415 - as above
-    from deploy.cli import session, vetting  # noqa: PLC0415 - as above
     from deploy.hosts.ssh.openssh import match  # noqa: PLC0415 - as above
+    from deploy.session import session, vetting  # noqa: PLC0415 - as above
     from deploy.survey import gather as surveys  # noqa: PLC0415 - as above
 
     # `Match exec` would run what the examples make of a command.

@@ -22,7 +22,8 @@ def _flags(argument: Argument) -> list[str]:
     return [f"{'-' if len(name) == 1 else '--'}{name.replace('_', '-')}" for name in argument.names]
 
 
-SAFE = ("deploy", "rollback", "repair", "status", "observe", "lock.status", "lock.break")
+SAFE = ("deploy", "rollback", "repair", "status", "observe", "promote", "abort")
+SAFE += ("lock.status", "lock.break")
 VALUES = (
     *(
         "lab",
@@ -148,7 +149,9 @@ def words(draw: st.DrawFn) -> list[str]:
     line = [draw(st.sampled_from(SAFE))]
     if draw(st.integers(0, 3)):
         line += ["--env", "lab"]
-    if line[0] not in {"status", "lock.status", "lock.break"} and draw(st.integers(0, 3)):
+    if line[0] not in {"status", "promote", "abort", "lock.status", "lock.break"} and draw(
+        st.integers(0, 3)
+    ):
         line += ["--dry-run"]
     for _ in range(draw(st.integers(0, 3))):
         flag = draw(st.sampled_from(OWN_FLAGS[line[0]]))

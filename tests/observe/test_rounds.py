@@ -12,7 +12,7 @@ from builders import RUNNING, UNHEALTHY
 from plan.test_assembly import old
 
 from deploy.clock import CLOCK
-from deploy.errors import BadInput
+from deploy.errors import BadInput, NotProven
 from deploy.hosts.probe.request import Reply
 from deploy.hosts.records import Record
 from deploy.observe import rounds, trace
@@ -20,7 +20,6 @@ from deploy.observe.watch import WatchDraining
 from deploy.recovery import failed_host
 from deploy.steps.answers import ProvePrevious
 from deploy.steps.target import DeregisterTarget
-from deploy.steps.verify import NotProven
 from deploy.survey.slot import Slot, UnitState
 from observe.test_findings import GROUP, SEEN
 

@@ -11,7 +11,7 @@ import pytest
 from builders import HEALTHY, NEW, OLD, UNHEALTHY
 
 from deploy.aws.targets import GONE, Health, State
-from deploy.cli.rollout import good_before, merged
+from deploy.commands.take_back import good_before, merged
 from deploy.errors import BadInput
 from deploy.hosts.records import Kind, Record
 from deploy.plan import assembly, host_steps, staging

@@ -11,7 +11,7 @@ import pytest
 from builders import NEW
 
 from deploy.aws.targets import GONE
-from deploy.errors import DeployError
+from deploy.errors import DeployError, NotProven
 from deploy.events.event import BatchBegan, StepBegan, StepEnded
 from deploy.run import executor
 from deploy.run.executor import Execution
@@ -112,7 +112,7 @@ def test_a_canary_that_ended_while_others_were_staged_does_not_enrol(
 
     def look(step: verify.ProveRelease, fleet: PaperFleet) -> None:
         del fleet
-        raise verify.NotProven(f"{step.host}: it ended and was restarted")
+        raise NotProven(f"{step.host}: it ended and was restarted")
 
     monkeypatch.setattr(verify.ProveRelease, "look_again", look)
     ran = run(surged(3))

@@ -6,11 +6,17 @@ import builders
 import pytest
 from builders import NEW
 
-from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, LockLost
+from deploy.errors import (
+    CommandFailed,
+    CommandResult,
+    ConnectionLost,
+    DeployError,
+    LockLost,
+    NotProven,
+)
 from deploy.events.event import HostSaid, StepEnded
 from deploy.run.report import ExitCode, Outcome
 from deploy.steps.records import MarkBad
-from deploy.steps.verify import NotProven
 from deploy.survey.slot import Slot
 from run.paper_fleet import Run, fail, made, old, on, stop
 

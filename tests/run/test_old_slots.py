@@ -12,7 +12,7 @@ import pytest
 from builders import NEW
 
 from deploy.aws.targets import Health, State
-from deploy.cli import rollout
+from deploy.commands import take_back
 from deploy.events.event import HostEnded
 from deploy.plan import assembly
 from deploy.run.report import ExitCode, Outcome
@@ -98,7 +98,7 @@ def test_a_host_of_whose_apps_one_is_deployed_says_so_and_that_one_can_go_back(
     assert ran.report.deployed == {("host-1", "web")}
     assert apart.good
     assert last.good
-    assert rollout.good_before(ran.report) == {"web": {"host-1": apart.good["web"]}, "admin": {}}
+    assert take_back.good_before(ran.report) == {"web": {"host-1": apart.good["web"]}, "admin": {}}
 
 
 def test_a_host_that_comes_twice_has_the_old_slots_of_both_apps_ended(run: Run) -> None:

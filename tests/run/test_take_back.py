@@ -11,8 +11,8 @@ import pytest
 from builders import NEW, OLD
 
 from deploy.aws.targets import GONE
-from deploy.cli import rollout
-from deploy.cli.rollout import Rollout
+from deploy.commands import take_back
+from deploy.commands.rollout import Rollout
 from deploy.errors import DeployError
 from deploy.plan import assembly
 from deploy.recovery import rollback
@@ -28,7 +28,7 @@ def test_a_release_that_serves_counts_as_deployed_though_its_record_fails(run: R
     acts: Acts = {"host-1: wait until healthy in web": fail, "host-1: record admin": fail}
     ran = run(plan, acts)
     assert ran.report.deployed == {("host-1", "admin")}
-    assert list(rollout.good_before(ran.report)["admin"]) == ["host-1"]
+    assert list(take_back.good_before(ran.report)["admin"]) == ["host-1"]
 
 
 def test_a_host_that_ran_nothing_before_is_not_said_to_be_back(run: Run) -> None:
@@ -42,8 +42,8 @@ def test_a_host_that_ran_nothing_before_is_not_said_to_be_back(run: Run) -> None
     first = run(plan, {f"host-3: prove {NEW}": fail}).report
     assert first.outcomes["host-1"] is Outcome.DONE
     now = [builders.facts(number, {"web": builders.slot(NEW)}) for number in (1, 2)]
-    back = rollback.back(environment, builders.survey(now), rollout.good_before(first))
-    told = rollout.merged(first, run(back).report)
+    back = rollback.back(environment, builders.survey(now), take_back.good_before(first))
+    told = take_back.merged(first, run(back).report)
     assert (told.outcomes["host-1"], told.outcomes["host-2"]) == (Outcome.DONE, Outcome.BACK)
     assert told.exit_code is ExitCode.MIXED
 
@@ -55,8 +55,8 @@ def test_a_host_that_somebody_took_back_by_hand_is_told_as_back(run: Run) -> Non
         builders.facts(2, {"web": builders.slot(NEW)}),
     ]
     environment, seen = builders.environment(builders.app()), builders.survey(now)
-    back = rollback.back(environment, seen, rollout.good_before(first), allow_downtime=True)
-    told = rollout.merged(first, run(back).report)
+    back = rollback.back(environment, seen, take_back.good_before(first), allow_downtime=True)
+    told = take_back.merged(first, run(back).report)
     assert (told.outcomes["host-1"], told.outcomes["host-2"]) == (Outcome.BACK, Outcome.BACK)
 
 
@@ -67,7 +67,7 @@ def test_p10_what_was_killed_on_the_way_there_or_back_is_in_the_report(run: Run)
     first = run(made(old(1)), {"host-1: stop": kill}).report
     assert first.remarks == ("host-1: jobs@0.service was killed",)
     assert first.exit_code is ExitCode.DONE
-    assert rollout.merged(first, first).remarks == first.remarks * 2
+    assert take_back.merged(first, first).remarks == first.remarks * 2
 
 
 class Seams:
@@ -128,7 +128,7 @@ def rolled_out(
     """A rollout over three hosts of which the last fails, and what became of the others."""
     seams = Seams({f"host-3: prove {NEW}": fail} | (acts or {}), on_failure, now)
     me = cast("Any", seams)
-    return Rollout(me, me, me, me).run_or_take_back(made(old(3), batch=1)), seams
+    return take_back.run_or_take_back(Rollout(me, me, me, me), made(old(3), batch=1)), seams
 
 
 @pytest.mark.usefixtures("steps_on_paper")

@@ -16,7 +16,8 @@ from builders import NEW
 from rich.console import Console
 
 from deploy import __version__
-from deploy.cli import conclusion
+from deploy.commands import conclusion
+from deploy.errors import NotProven
 from deploy.events.event import BatchBegan, HostEnded, HostSaid
 from deploy.plan import assembly
 from deploy.recovery import failed_host
@@ -30,7 +31,7 @@ from deploy.run.report import (
 from deploy.screen import console, log_lines, status, tables
 from deploy.screen import live as watch
 from deploy.settings.scope import Scope
-from deploy.steps.verify import NotProven, ProveRelease
+from deploy.steps.verify import ProveRelease
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -18,7 +18,7 @@ from lab.terminal import ROOT, Session
 
 ASK = """
 import sys, time
-from deploy.cli import rollout
+from deploy.commands.signals import Signals
 from deploy.screen import question, streams
 from deploy.screen.console import Screen
 from deploy.errors import DeployError
@@ -27,7 +27,7 @@ streams.guard_program()
 question.LIMIT_SECONDS = float(sys.argv[1])
 screen = Screen()
 try:
-    with rollout.Signals(screen, "inv repair --env lab"):
+    with Signals(screen, "inv repair --env lab"):
         print("PLAN", flush=True)
         time.sleep(float(sys.argv[2]))
         agreed = screen.confirm("Deploy web 1.2.3-abc to prod: 12 hosts?")

@@ -13,7 +13,8 @@ from lab.terminal import Session
 RUN = """
 import os, signal, sys, threading, time
 import builders
-from deploy.cli import invoke_patch, rollout
+from deploy.cli import invoke_patch
+from deploy.commands.signals import Signals
 from deploy.screen import streams
 from deploy.screen.console import Screen
 from deploy.plan import plan
@@ -40,7 +41,7 @@ def rounds(count, seconds, own_interrupt):
     for number in range(count):
         screen = Screen()
         BEFORE(screen)
-        with rollout.Signals(screen, "inv repair --env lab") as signals:
+        with Signals(screen, "inv repair --env lab") as signals:
             watch = screen.progress()
             tell = run_entries.telling(watch)
             execution = Execution()

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.cli import arguments
 from deploy.errors import BadInput
+from deploy.session import arguments
 from deploy.settings import endpoint, load
 from deploy.settings.environment import Environment
 from deploy.settings.rollout import Batch

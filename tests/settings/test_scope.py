@@ -12,14 +12,15 @@ import pytest
 from invoke.parser import Parser
 
 from changeover import namespace
-from deploy.cli import arguments, conclusion
-from deploy.cli.arguments import Asked
+from deploy.commands import conclusion
 from deploy.errors import BadInput
 from deploy.hosts.records import Record
 from deploy.plan import assembly, exclusion, fitness, preflight
 from deploy.plan.candidate import Opened
 from deploy.recovery import rollback
 from deploy.run.report import Failure, Outcome, Report
+from deploy.session import arguments
+from deploy.session.arguments import Asked
 from deploy.settings.scope import TAKES, Scope
 from deploy.survey.slot import Slot
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from deploy.cli import conclusion
+from deploy.commands import conclusion
 from deploy.hosts.notes import Note
 from deploy.hosts.scripts import base, connections, history
 from deploy.plan import exclusion, host_steps

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import builders
 
-from deploy.cli import conclusion
-from deploy.cli.rollout import Rollout
+from deploy.commands import conclusion, take_back
+from deploy.commands.rollout import Rollout
 from deploy.errors import BadInput, DeployError
 from deploy.plan import assembly, fitness, preflight
 from deploy.plan.candidate import Opened
@@ -99,7 +100,8 @@ def _rolled_out(run: Run, made: Plan) -> Report:
     """The report, corrected by a last look at what can be reached."""
     me = cast("Any", run)
     rollout = Rollout(me, me, me, me)
-    act = rollout.run_or_take_back if run.command.verb == "deploy" else rollout.run
+    is_deploy = run.command.verb == "deploy"
+    act = partial(take_back.run_or_take_back, rollout) if is_deploy else rollout.run
     report = act(made)
     swallowed = [each for each in report.failures if each.step.endswith("its part of the plan")]
     assert not [*swallowed, *report.defects]

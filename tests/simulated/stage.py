@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from deploy.errors import NotProven
 from deploy.steps import verify
 from deploy.steps.answers import ProvePrevious, ProveRevived
-from deploy.steps.verify import NotProven, ProveRelease
+from deploy.steps.verify import ProveRelease
 from simulated.builds import Kind
 from simulated.clock import CLOCK
 from simulated.places import NOBODY

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 import builders
 import pytest
 
-from deploy.errors import CommandResult
+from deploy.errors import CommandResult, NotProven
 from deploy.hosts.probe.request import Reply
 from deploy.steps.answers import ProveRevived
 from deploy.steps.fleet import Fleet
-from deploy.steps.verify import NotProven
 from deploy.survey.question import Question, Questions
 
 if TYPE_CHECKING:

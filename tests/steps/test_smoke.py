@@ -8,11 +8,11 @@ import builders
 import pytest
 from pydantic import ValidationError
 
-from deploy.errors import CommandResult
+from deploy.errors import CommandResult, NotProven
 from deploy.hosts.probe.request import Reply, Request
 from deploy.settings.health import SmokeTest
 from deploy.steps.fleet import Fleet
-from deploy.steps.verify import NotProven, ProveRelease
+from deploy.steps.verify import ProveRelease
 from deploy.survey.question import Question, Questions
 
 if TYPE_CHECKING:

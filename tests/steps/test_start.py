@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 import builders
 import pytest
 
-from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError
+from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, NotProven
 from deploy.hosts.marks import Mark
 from deploy.steps.fleet import Fleet
 from deploy.steps.records import MarkBad
 from deploy.steps.unit import StartUnit
-from deploy.steps.verify import NotProven, ProveRelease
+from deploy.steps.verify import ProveRelease
 from deploy.survey.question import Question, Questions
 
 if TYPE_CHECKING:

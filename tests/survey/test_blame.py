@@ -5,9 +5,15 @@ from __future__ import annotations
 import pytest
 
 from deploy.aws.targets import GONE, Health, Override, State
-from deploy.errors import BalancerError, CommandFailed, CommandResult, ConnectionLost, TakenOut
+from deploy.errors import (
+    BalancerError,
+    CommandFailed,
+    CommandResult,
+    ConnectionLost,
+    NotProven,
+    TakenOut,
+)
 from deploy.hosts.probe.request import NotHttp
-from deploy.steps.verify import NotProven
 from deploy.survey import blame
 from deploy.survey.slot import UnitState
 

@@ -13,7 +13,7 @@ from builders import HEALTHY, UNHEALTHY
 from rich.console import Console
 
 from deploy.aws.targets import GONE, Health, State, Target
-from deploy.cli import conclusion
+from deploy.commands import conclusion
 from deploy.errors import BadInput
 from deploy.plan import assembly
 from deploy.plan.capacity import InService

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.clock import CLOCK, Clock
+from deploy.crew import MOST_HOSTS_AT_ONCE
 from deploy.errors import DeployError
 from deploy.hosts.lock.holder import parsed, why_unreadable
 from deploy.hosts.lock.many_hosts import answers
 from deploy.hosts.lock.view import ASK_SECONDS
 from deploy.hosts.scripts import lock
 from deploy.hosts.scripts.base import LOCK_HELD
-from deploy.hosts.ssh.remote import MOST_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -128,7 +128,7 @@ class Claim:
 
     def _ask_all(self, names: Iterable[str], deadline_seconds: float) -> None:
         asked = answers(
-            names, self._ask, deadline_seconds, MOST_AT_ONCE, self._is_settled, self.clock
+            names, self._ask, deadline_seconds, MOST_HOSTS_AT_ONCE, self._is_settled, self.clock
         )
         for name, answer in asked:
             if isinstance(answer, DeployError):

@@ -12,12 +12,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from deploy.crew import MOST_HOSTS_AT_ONCE
 from deploy.errors import DeployError
 from deploy.hosts.lock.many_hosts import answers
 from deploy.hosts.lock.view import LOOK_SECONDS
 from deploy.hosts.scripts import lock
 from deploy.hosts.scripts.base import LOCK_LOST
-from deploy.hosts.ssh.remote import MOST_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,6 +110,6 @@ def _answers(remotes: Mapping[str, Remote], script: Script[T]) -> dict[str, T | 
             remotes,
             lambda name: remotes[name].aside(script, LOOK_SECONDS),
             LOOK_SECONDS,
-            MOST_AT_ONCE,
+            MOST_HOSTS_AT_ONCE,
         )
     )

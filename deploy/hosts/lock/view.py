@@ -6,11 +6,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from deploy.crew import MOST_HOSTS_AT_ONCE
 from deploy.errors import DeployError
 from deploy.hosts.lock.holder import Holder, parsed
 from deploy.hosts.lock.many_hosts import answers
 from deploy.hosts.scripts import lock
-from deploy.hosts.ssh.remote import MOST_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,7 +99,7 @@ def read(
         return remotes[name].aside(script, LOOK_SECONDS)
 
     asked = [name for name in remotes if name not in mute]
-    for name, answer in answers(asked, ask, LOOK_SECONDS, MOST_AT_ONCE):
+    for name, answer in answers(asked, ask, LOOK_SECONDS, MOST_HOSTS_AT_ONCE):
         raw = None if isinstance(answer, DeployError) else answer
         if raw is None:
             missing = f"{name}: no answer about {lock.lock_file(environment)}"

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy.clock import CLOCK, Clock
+from deploy.crew import MOST_HOSTS_AT_ONCE
 from deploy.hosts.lock.many_hosts import answers
 from deploy.hosts.lock.view import ASK_SECONDS, View, faulty, read
 from deploy.hosts.scripts import lock
-from deploy.hosts.ssh.remote import MOST_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -195,7 +195,7 @@ def _failures(
     def ask(name: str) -> int:
         return remotes[name].aside(scripts[name], ASK_SECONDS)
 
-    for name, answer in answers(scripts, ask, ASK_SECONDS, MOST_AT_ONCE):
+    for name, answer in answers(scripts, ask, ASK_SECONDS, MOST_HOSTS_AT_ONCE):
         if answer:
             is_code = isinstance(answer, int)
             failed[name] = f"{name}: exit code {answer}" if is_code else str(answer)

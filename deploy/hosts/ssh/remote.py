@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MOST_AT_ONCE = 32  # hosts that are connected to, asked or left together
 PROBE_GRACE_SECONDS = 2.0  # for the round trip of a probe that the host itself makes
 
 # A refused channel is an answer to us; without a handler, logging would print it as a warning.

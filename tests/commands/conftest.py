@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import loopback
 import pytest
+from loopback import Project
 from paper_account import running
 
-from cli import loopback
-from cli.loopback import Project
 from deploy.hosts import ownership
 from lab.targets import Outcome
 

@@ -13,17 +13,18 @@ import pytest
 from deploy.aws.api import sessions
 from deploy.aws.targets import Health, State, Target
 from deploy.checkup import packages
-from deploy.cli import scaling
-from deploy.cli.arguments import read_settings
-from deploy.cli.session import Session
 from deploy.clock import CLOCK
 from deploy.errors import BadInput, Locked, LockLost, Unreachable
 from deploy.hosts import records
 from deploy.screen.console import Screen
+from deploy.session import scaling
+from deploy.session.arguments import read_settings
+from deploy.session.session import Session
 from lab.project import until
 
 if TYPE_CHECKING:
-    from cli.loopback import Project
+    from loopback import Project
+
     from deploy.aws.api.lifetime import Lifetime
 
 PATIENCE_SECONDS = 20.0

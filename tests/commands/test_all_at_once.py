@@ -8,18 +8,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from loopback import run
 
 from deploy.checkup import door
 from deploy.checkup.refusals import Refusals
-from deploy.cli import commands
-from deploy.cli.arguments import read_settings
+from deploy.commands import changes, status
 from deploy.errors import BadInput, CredentialsRefused, DeployError
 from deploy.run.report import ExitCode
 from deploy.screen.console import Screen
+from deploy.session.arguments import read_settings
 from lab.targets import Outcome
 
 if TYPE_CHECKING:
-    from cli.loopback import Project
+    from loopback import Project
 
 NO_SUDO = "#!/bin/sh\necho 'sudo: a password is required' >&2; exit 1\n"
 LISTED = "hosts: {tags: {Environment: lab}}"
@@ -28,7 +29,7 @@ LISTED = "hosts: {tags: {Environment: lab}}"
 def refusal(project: Project, package: str | None = None) -> list[str]:
     """The lines of what `inv deploy --yes` is refused with; nothing is changed."""
     with pytest.raises(DeployError) as refused:
-        commands.deploy(project.asked(yes=True), package)
+        run(changes.deploy, project.asked(yes=True), package)
     assert refused.value.exit_code == 2
     assert project.writes() == {}
     assert project.locks() == {}
@@ -116,18 +117,18 @@ def test_what_aws_knows_against_a_plan_hides_no_host_that_cannot_be_read(project
     project.hosts["host-2"].program("sudo", NO_SUDO)
     said = "is no host of this environment", "127.0.0.12: sudo without a password"
     with pytest.raises(BadInput) as refused:
-        commands.deploy(project.asked(dry_run=True), None)
+        run(changes.deploy, project.asked(dry_run=True), None)
     has(list(refused.value.args), *said)
     has(refusal(project), *said)
     with pytest.raises(BadInput) as refused:
-        commands.repair(project.asked(yes=True))
+        run(changes.repair, project.asked(yes=True))
     assert "is no host" not in str(refused.value), "a repair is not refused for it"
 
 
 def test_a_host_that_nobody_knows_is_named_with_what_else_is_wrong(project: Project) -> None:
     project.hosts["host-2"].program("sudo", NO_SUDO)
     with pytest.raises(BadInput) as refused:
-        commands.deploy(project.asked(yes=True, hosts="hots-1"), "9.9.9")
+        run(changes.deploy, project.asked(yes=True, hosts="hots-1"), "9.9.9")
     has(list(refused.value.args), "no host 'hots-1'", "9.9.9", "host-2: sudo without a password")
 
 
@@ -145,7 +146,7 @@ def test_listed_hosts_are_asked_where_aws_does_not_take_the_credentials(project:
 def test_a_single_problem_keeps_its_own_kind(project: Project) -> None:
     project.account.knobs.update({"api_error": "InvalidClientTokenId"})
     with pytest.raises(CredentialsRefused):
-        commands.deploy(project.asked(yes=True), None)
+        run(changes.deploy, project.asked(yes=True), None)
 
 
 def test_all_wrong_target_groups_are_named(project: Project) -> None:
@@ -186,7 +187,7 @@ def test_the_status_shows_the_fleet_beside_a_listed_host_that_is_no_instance(
     project.hosts["host-1"].program("sudo", NO_SUDO)
     has(refusal(project), "no EC2 instance in region eu-west-1 has its address", "127.0.0.99")
     capsys.readouterr()
-    assert commands.status(replace(project.asked(), json=True)) is ExitCode.OUT_OF_SERVICE
+    assert status.status(replace(project.asked(), json=True)) is ExitCode.OUT_OF_SERVICE
     one, two, other = json.loads(capsys.readouterr().out)["hosts"]
     assert (one["state"], one["readable"], one["unit"]) == ("healthy", False, "unknown")
     assert "sudo: a password is required" in one["note"]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from deploy.cli import rollout
-from deploy.cli.rollout import AGAIN, STOPPING, Signals
+from deploy.commands import signals as operator_signals
+from deploy.commands.signals import AGAIN, STOPPING, Signals
 from deploy.events.event import Event, StopAsked
 from deploy.screen import streams
 from lab.project import until
@@ -171,7 +171,7 @@ def test_p9_an_aborted_command_releases_its_lock_where_that_is_quick(
 
     monkeypatch.setattr(streams, "end", lambda _: done.append("said"))
     monkeypatch.setattr(os, "_exit", leave)
-    monkeypatch.setattr(rollout, "RELEASE_SECONDS", 0.2)
+    monkeypatch.setattr(operator_signals, "RELEASE_SECONDS", 0.2)
     with signals(screen) as heard:
         heard.abandon = abandon
         heard.guide(cast("Execution", execution))

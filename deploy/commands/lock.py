@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from deploy.cli.arguments import read_settings
-from deploy.cli.session import Session
 from deploy.errors import BadInput, Locked, Unreachable
 from deploy.hosts import records
 from deploy.hosts.lock import decision
@@ -16,10 +14,12 @@ from deploy.hosts.lock.witness import Witness
 from deploy.run.report import ExitCode
 from deploy.screen import lock as lock_view
 from deploy.screen.console import Screen
+from deploy.session.arguments import read_settings
+from deploy.session.session import Session
 
 if TYPE_CHECKING:
-    from deploy.cli.arguments import Asked
     from deploy.hosts.lock.watch import Watched
+    from deploy.session.arguments import Asked
 
 
 def status(asked: Asked) -> ExitCode:

@@ -14,13 +14,18 @@ from typing import TYPE_CHECKING, Any, Self
 import paramiko
 from sshd import Sshd
 
-from deploy.cli.arguments import Asked
+from deploy.commands import pipeline
 from deploy.hosts.lock.holder import Holder
+from deploy.session.arguments import Asked
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from paper_account import Account
+
+    from deploy.commands.change import Change
+    from deploy.run.report import ExitCode
 
 ADDRESSES = {"host-1": "127.0.0.11", "host-2": "127.0.0.12", "host-3": "127.0.0.13"}
 SUBNET = "127.0.0.0/24"
@@ -178,3 +183,8 @@ class Project:
         for name in names or self.hosts:
             self.hosts[name].lock.write_text(f"{holder.as_line()}\n")
         return holder
+
+
+def run(command: Callable[..., Change], asked: Asked, *more: Any) -> ExitCode:
+    """What a command that changes the fleet ends with."""
+    return pipeline.run(command(asked, *more))

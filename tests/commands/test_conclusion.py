@@ -10,11 +10,12 @@ import pytest
 from builders import NEW, OLD, UNHEALTHY
 
 from deploy.aws.targets import GONE
-from deploy.cli import arguments, conclusion
+from deploy.commands import conclusion
 from deploy.errors import BadInput
 from deploy.plan import assembly, choice
 from deploy.run.report import ExitCode, Failure, Outcome, Report
 from deploy.screen import status
+from deploy.session import arguments
 from deploy.survey.slot import Slot
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from deploy.cli.rollout import Rollout
+    from deploy.commands.rollout import Rollout
     from deploy.steps.observation import Observation
 
 

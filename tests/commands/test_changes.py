@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import builders
 import pytest
+from loopback import run
 from observe.test_findings import SEEN
 
-from deploy.cli import commands, observation
-from deploy.cli.arguments import Asked, read_settings
-from deploy.cli.session import Session
+from deploy.commands import changes, observation, status
 from deploy.errors import BadInput, Locked
 from deploy.events import file, text
 from deploy.events.event import HostFailed, RunBegan, RunEnded
@@ -21,12 +20,15 @@ from deploy.events.planned import PlanMade
 from deploy.run.report import ExitCode
 from deploy.screen import question
 from deploy.screen.console import Screen
+from deploy.session.arguments import Asked, read_settings
+from deploy.session.session import Session
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cli.loopback import Project
-    from deploy.cli.rollout import Rollout
+    from loopback import Project
+
+    from deploy.commands.rollout import Rollout
 
 Shown = pytest.CaptureFixture[str]
 
@@ -40,7 +42,7 @@ def untouched(project: Project) -> bool:
 def test_a_dry_run_prints_the_plan_and_takes_no_lock(project: Project, capsys: Shown) -> None:
     project.leave_lock()  # a deploy that lives or died is no reason not to look
     before = project.locks()
-    assert commands.deploy(project.asked(dry_run=True), None) is ExitCode.DONE
+    assert run(changes.deploy, project.asked(dry_run=True), None) is ExitCode.DONE
     shown = capsys.readouterr()
     assert "looking at 3 hosts of lab" in shown.out
     assert "upload web 1.0.0" in shown.out
@@ -63,7 +65,7 @@ def test_who_is_asked_and_says_no_changes_nothing(
 
     monkeypatch.setattr(question, "is_due", lambda _: True)
     monkeypatch.setattr(question, "ask", answer)
-    assert commands.deploy(project.asked(hosts="host-1"), "1.0.0") is ExitCode.DECLINED
+    assert run(changes.deploy, project.asked(hosts="host-1"), "1.0.0") is ExitCode.DECLINED
     ((text, is_locked),) = asked
     assert text.startswith("Deploy web 1.0.0-")
     assert text.endswith(" to lab: 1 host?")
@@ -84,11 +86,11 @@ def test_a_plan_that_the_credentials_do_not_last_for_is_refused_before_the_quest
     with pytest.raises(
         BadInput, match=r"the AWS credentials end in 1 min, and the plan may need them"
     ):
-        commands.deploy(project.asked(hosts="host-1"), "1.0.0")
+        run(changes.deploy, project.asked(hosts="host-1"), "1.0.0")
     assert "upload web 1.0.0" in capsys.readouterr().out, "the plan comes first"
     assert untouched(project)
-    assert commands.deploy(project.asked(dry_run=True), "1.0.0") is ExitCode.DONE
-    assert commands.deploy(project.asked(yes=True), "1.0.0") is ExitCode.FAILED
+    assert run(changes.deploy, project.asked(dry_run=True), "1.0.0") is ExitCode.DONE
+    assert run(changes.deploy, project.asked(yes=True), "1.0.0") is ExitCode.FAILED
     assert "useradd: cannot lock /etc/passwd" in capsys.readouterr().out, "it began"
 
 
@@ -96,7 +98,7 @@ def test_a_token_whose_end_is_not_known_is_a_line_of_the_plan(
     project: Project, capsys: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", "lab")
-    assert commands.deploy(project.asked(dry_run=True), "1.0.0") is ExitCode.DONE
+    assert run(changes.deploy, project.asked(dry_run=True), "1.0.0") is ExitCode.DONE
     assert "it is not known when the AWS session token ends" in capsys.readouterr().out
 
 
@@ -104,7 +106,7 @@ def test_what_fails_on_the_hosts_is_reported_with_its_exit_code_and_the_lock_is_
     project: Project, capsys: Shown
 ) -> None:
     """`useradd` fails on every host: before the first target is taken out."""
-    assert commands.deploy(project.asked(yes=True), "1.0.0") is ExitCode.FAILED
+    assert run(changes.deploy, project.asked(yes=True), "1.0.0") is ExitCode.FAILED
     shown = capsys.readouterr().out
     assert "useradd: cannot lock /etc/passwd" in shown
     assert f"inv deploy --env lab --package 1.0.0 --settings {project.settings}" in shown
@@ -115,7 +117,7 @@ def test_for_a_script_there_are_events_alone_the_same_as_in_the_runs_file(
     project: Project, capsys: Shown
 ) -> None:
     runs = project.settings.parent / ".changeover" / "runs"
-    assert commands.deploy(project.asked(yes=True, json=True), "1.0.0") is ExitCode.FAILED
+    assert run(changes.deploy, project.asked(yes=True, json=True), "1.0.0") is ExitCode.FAILED
     lines = capsys.readouterr().out.splitlines()
     (kept,) = runs.glob("*/events.jsonl")
     assert kept.read_text().splitlines() == lines
@@ -129,7 +131,7 @@ def test_for_a_script_there_are_events_alone_the_same_as_in_the_runs_file(
 
 
 def test_a_dry_run_for_a_script_is_the_plan_alone(project: Project, capsys: Shown) -> None:
-    assert commands.deploy(project.asked(dry_run=True, json=True), "1.0.0") is ExitCode.DONE
+    assert run(changes.deploy, project.asked(dry_run=True, json=True), "1.0.0") is ExitCode.DONE
     (line,) = capsys.readouterr().out.splitlines()
     plan = text.parse(line, "standard output").event
     assert isinstance(plan, PlanMade)
@@ -146,7 +148,7 @@ def test_a_second_deploy_is_refused_while_the_first_lives(project: Project) -> N
         first.lease("repair", 0, lambda _: None),
     ):
         with pytest.raises(Locked, match=r"lab is locked: repair by .*--wait-lock 15m"):
-            commands.deploy(asked, None)
+            run(changes.deploy, asked, None)
         assert project.writes() == {}
 
 
@@ -154,7 +156,7 @@ def test_a_rollback_of_what_was_never_deployed_is_refused_and_releases_the_lock(
     project: Project,
 ) -> None:
     with pytest.raises(BadInput, match="nothing was deployed"):
-        commands.roll_back(project.asked(yes=True), None)
+        run(changes.roll_back, project.asked(yes=True), None)
     assert untouched(project)
 
 
@@ -163,14 +165,14 @@ def test_a_repair_of_a_fleet_that_no_deploy_touched_asks_nothing_and_changes_not
 ) -> None:
     monkeypatch.setattr(question, "is_due", lambda _: True)
     monkeypatch.setattr(question, "ask", lambda *_: pytest.fail("it asked"))
-    assert commands.repair(project.asked()) is ExitCode.DONE
+    assert run(changes.repair, project.asked()) is ExitCode.DONE
     assert "lab is as it was last deployed" in capsys.readouterr().out
     assert untouched(project)
 
 
 def test_status_is_what_is_seen_for_people_and_for_scripts(project: Project, capsys: Shown) -> None:
     project.leave_lock()
-    assert commands.status(project.asked(json=True)) is ExitCode.FAILED
+    assert status.status(project.asked(json=True)) is ExitCode.FAILED
     seen = json.loads(capsys.readouterr().out)
     assert [(row["host"], row["state"], row["release"]) for row in seen["hosts"]] == [
         (name, "healthy", "") for name in project.hosts
@@ -178,7 +180,7 @@ def test_status_is_what_is_seen_for_people_and_for_scripts(project: Project, cap
     assert (seen["well"], seen["exit_code"]) == (False, 1)
     assert "deploy by eve@ci" in seen["lock"]
     project.hosts["host-2"].sshd.stop()
-    assert commands.status(project.asked()) is ExitCode.OUT_OF_SERVICE
+    assert status.status(project.asked()) is ExitCode.OUT_OF_SERVICE
     assert "no SSH connection" in capsys.readouterr().out
 
 
@@ -199,25 +201,17 @@ def test_what_cannot_be_observed_is_refused(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "fabric.yaml").touch()
     with pytest.raises(BadInput, match=expected):
-        commands.observe(project.asked(yes=True), host, file)
+        run(changes.observe, project.asked(yes=True), host, file)
     assert untouched(project)
 
 
 @pytest.mark.parametrize("breaks", [False, True])
 def test_what_was_measured_is_shown_and_written_and_hides_no_report(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown, *, breaks: bool
+    tmp_path: Path, capsys: Shown, *, breaks: bool
 ) -> None:
-    caught: list[Any] = []
-
-    def take(*given: Any) -> ExitCode:
-        caught.extend(given)
-        return ExitCode.DONE
-
-    monkeypatch.setattr(commands, "_pipeline", take)
     file = tmp_path / "trace.json"
-    assert commands.observe(Asked("lab"), "host-1", str(file)) is ExitCode.DONE
-    asked, scope, _, execute = caught
-    assert (asked.hosts, scope.again()) == (
+    change = changes.observe(Asked("lab"), "host-1", str(file))
+    assert (change.asked.hosts, change.scope.again()) == (
         "host-1",
         f"inv observe --env lab --host host-1 --trace {file}",
     )
@@ -229,16 +223,14 @@ def test_what_was_measured_is_shown_and_written_and_hides_no_report(
     )
     report = object()
     rollout = SimpleNamespace(opened=opened, run=lambda *_: report, screen=Screen())
-    assert execute(rollout, None) is report
+    assert change.execute(cast("Any", rollout), cast("Any", None)) is report
     shown = capsys.readouterr()
     if breaks:
         assert "showing what was measured" in shown.err
         return
     assert "A deploy to all 2 hosts waits about" in shown.out
     assert json.loads(file.read_text())["rounds"][0]["arrivals"] == SEEN.arrivals
-    assert commands.observe(Asked("lab"), "host-1", str(file)) is ExitCode.DONE, (
-        "a trace is replaced"
-    )
+    assert changes.observe(Asked("lab"), "host-1", str(file)), "a trace is replaced"
 
 
 def test_a_trace_that_cannot_be_written_is_said(tmp_path: Path, capsys: Shown) -> None:

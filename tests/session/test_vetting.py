@@ -12,12 +12,12 @@ from documents import PaperAccount, examples
 
 from deploy.aws.api import lifetime
 from deploy.aws.targets import GONE, ProtocolVersion, Target
-from deploy.cli import vetting
 from deploy.errors import BadInput, Unreachable
 from deploy.hosts.probe.request import Reply, Request
 from deploy.plan import assembly
 from deploy.plan.plan import MARGIN_SECONDS, Plan
 from deploy.recovery import longest_path
+from deploy.session import vetting
 from deploy.survey import foreign_targets
 from deploy.survey.facts import HostFacts
 

@@ -14,21 +14,25 @@ import pytest
 from invoke import Context, Exit
 
 from deploy.aws.api import lifetime
-from deploy.cli import arguments, commands, conclusion, invoke_patch, tasks
-from deploy.cli import session as sessions
+from deploy.cli import invoke_patch, tasks
 from deploy.cli.options import EXAMPLES
-from deploy.cli.rollout import Rollout
 from deploy.clock import CLOCK
+from deploy.commands import conclusion
+from deploy.commands import pipeline as pipelines
+from deploy.commands.change import Change
+from deploy.commands.rollout import Rollout
 from deploy.crew import Crew
 from deploy.errors import ApiError, BadInput, Locked, UnexpectedAnswer, Unreachable
 from deploy.plan import assembly, plan
 from deploy.run.report import ExitCode, Outcome, Report
 from deploy.screen import status, tables
+from deploy.session import arguments
+from deploy.session import session as sessions
 from deploy.settings.scope import Scope
 
 if TYPE_CHECKING:
-    from deploy.cli.session import Session
     from deploy.events.event import Event
+    from deploy.session.session import Session
 
 ROOT = Path(__file__).parents[2]
 ASKED = arguments.Asked("lab", str(ROOT / "fabric.yaml"), yes=True)
@@ -77,12 +81,11 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> Any:
     def run(ended: Any, *, session: Held | None = None, survey: Any = None) -> ExitCode:
         held = session or Held()
         cast("Any", held).survey = survey or (lambda **_: builders.survey())
-        monkeypatch.setattr(commands, "read_settings", lambda *_: builders.environment())
+        monkeypatch.setattr(pipelines, "read_settings", lambda *_: builders.environment())
         monkeypatch.setattr(sessions, "Session", lambda *_, **__: held)
-        monkeypatch.setattr(commands, "Signals", lambda *_: Held())
-        return commands._pipeline(
-            ASKED, ASKED.scope("deploy"), lambda _: report(Outcome.DONE).plan, ended
-        )
+        monkeypatch.setattr(pipelines, "Signals", lambda *_: Held())
+        made = report(Outcome.DONE).plan
+        return pipelines.run(Change(ASKED, ASKED.scope("deploy"), lambda _: made, ended))
 
     return run
 
@@ -125,10 +128,10 @@ def test_a_run_without_a_report_counts_as_out_of_service(
 def test_before_the_first_change_the_error_goes_on(
     pipeline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "read_settings", fail)
+    monkeypatch.setattr(pipelines, "read_settings", fail)
     del pipeline
     with pytest.raises(ZeroDivisionError):
-        commands._pipeline(ASKED, ASKED.scope("deploy"), fail, fail)
+        pipelines.run(Change(ASKED, ASKED.scope("deploy"), fail, fail))
 
 
 WORDS = {"env": "prod", "settings": "a b.yaml", "reason": "its job was cancelled"}
@@ -255,10 +258,10 @@ def test_a_host_whose_part_a_defect_ended_is_what_is_seen_of_it() -> None:
 def broken_status(tmp_path: Path) -> Path:
     """A module that breaks `inv status` before it does anything."""
     (tmp_path / "sitecustomize.py").write_text(
-        "import deploy.cli.commands\n"
+        "import deploy.commands.status as command\n"
         "def status(*_, **__):\n"
         "    raise ZeroDivisionError('nobody foresaw it')\n"
-        "deploy.cli.commands.status = status\n"
+        "command.status = status\n"
     )
     return tmp_path
 

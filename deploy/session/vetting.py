@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deploy.aws import other_groups
-from deploy.cli import scaling
 from deploy.errors import BadInput
 from deploy.hosts import programs
 from deploy.plan import exclusion, fitness
 from deploy.plan.plan import MARGIN_SECONDS
 from deploy.recovery import longest_path
+from deploy.session import scaling
 from deploy.survey import foreign_targets, other_targets, serving
 
 if TYPE_CHECKING:

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.cli import lock_commands
-from deploy.cli.arguments import read_settings
-from deploy.cli.session import Session
+from deploy.commands import lock as lock_commands
 from deploy.errors import BadInput, Locked, LockLost, Unreachable
 from deploy.run.report import ExitCode
 from deploy.screen.console import Screen
+from deploy.session.arguments import read_settings
+from deploy.session.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cli.loopback import Project
+    from loopback import Project
+
     from deploy.hosts.lock.lease import Lease
 
 PATIENCE_SECONDS = 20.0

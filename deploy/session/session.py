@@ -1,4 +1,4 @@
-"""What a command works with: settings, account, hosts and connections, opened and closed as one."""
+"""What a command works with: account, hosts and connections, opened and closed as one."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from deploy.aws.registrar import Registrar
 from deploy.aws.target_groups import Balancer
 from deploy.checkup import door, machines, packages, together
 from deploy.checkup.refusals import Refusals, one_each
-from deploy.cli import scaling, vetting
 from deploy.clock import CLOCK
+from deploy.crew import MOST_HOSTS_AT_ONCE
 from deploy.errors import BadInput, Unreachable
 from deploy.hosts import records
 from deploy.hosts.lock.holder import Holder
@@ -29,6 +29,7 @@ from deploy.hosts.route.routes import Routes
 from deploy.hosts.ssh import connect, remote
 from deploy.plan import assembly, candidate, preflight
 from deploy.plan.exclusion import Problems
+from deploy.session import scaling, vetting
 from deploy.steps.fleet import Fleet
 from deploy.survey import gather
 
@@ -133,22 +134,19 @@ class Session:
 
     def _greet(self) -> None:
         """Begin to connect to all hosts; a host's first command waits for that host alone."""
-        pool = self._stack.enter_context(ThreadPoolExecutor(max_workers=remote.MOST_AT_ONCE))
+        pool = self._stack.enter_context(ThreadPoolExecutor(max_workers=MOST_HOSTS_AT_ONCE))
         for connection in self.everyone.values():
             pool.submit(connection.greet)
 
     def _disconnect(self) -> None:
         """All at once: behind a proxy, the end of one takes paramiko a tenth of a second."""
-        with ThreadPoolExecutor(max_workers=remote.MOST_AT_ONCE) as pool:
+        with ThreadPoolExecutor(max_workers=MOST_HOSTS_AT_ONCE) as pool:
             for connection in self.everyone.values():
                 pool.submit(connection.close)
 
     @contextmanager
     def lease(self, what: str, wait_seconds: float, tell: Callable[[str], None]) -> Iterator[Lease]:
-        """Hold the environment's lock; it guards every change of hosts and groups meanwhile.
-
-        Raises Locked when another deploy holds it for longer than `wait_seconds`.
-        """
+        """Hold the environment's lock; Locked where another deploy holds it for longer."""
         self._greet()  # the lock asks one host first, and then all others
         holder = Holder.of_this_process(records.author(), what, self.environment.lock_ttl_seconds)
         with Lease(self.scope, self.everyone, holder, CLOCK, self._has_ended, Witness()) as held:

@@ -1,0 +1,95 @@
+"""The commands that change the fleet: how each makes its plan, and what does it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deploy.checkup import packages
+from deploy.commands import observation, take_back
+from deploy.commands.change import Change
+from deploy.commands.rollout import Rollout
+from deploy.errors import BadInput
+from deploy.observe import rounds
+from deploy.plan import exclusion, fitness, preflight
+from deploy.recovery import repair as repairs
+from deploy.recovery import rollback
+from deploy.session.arguments import as_typed, split
+
+if TYPE_CHECKING:
+    from deploy.plan.plan import Plan
+    from deploy.run.report import Report
+    from deploy.session.arguments import Asked
+    from deploy.session.session import Session
+
+
+def deploy(asked: Asked, package: str | None) -> Change:
+    """Take a package through the fleet."""
+
+    def plan(opened: Session) -> Plan:
+        seen, found = opened.look(package, settled=not asked.dry_run)
+        return opened.plan(
+            seen,
+            found,
+            is_default=package is None,
+            allow_downtime=asked.allow_downtime,
+            join=asked.join,
+        )
+
+    scope = asked.scope("deploy", *as_typed("--package", package), *asked.flags)
+    return Change(asked, scope, plan, take_back.run_or_take_back, packages.beside(package))
+
+
+def roll_back(asked: Asked, to: str | None) -> Change:
+    """Take the fleet back to a release that was good, which lies on the hosts."""
+
+    def plan(opened: Session) -> Plan:
+        seen = opened.survey(settled=not asked.dry_run)
+        preflight.refuse_surge(opened.environment, seen)
+        seen, problems = opened.vetted(seen, join=asked.join)
+        return rollback.make(
+            opened.environment,
+            seen,
+            to,
+            scope=opened.scope,
+            problems=exclusion.joined(fitness.cramped(opened.environment, seen), problems),
+            allow_downtime=asked.allow_downtime,
+        )
+
+    scope = asked.scope("rollback", *as_typed("--to", to), *asked.flags)
+    return Change(asked, scope, plan, Rollout.run)
+
+
+def repair(asked: Asked) -> Change:
+    """Put right what a deploy left that was cut off."""
+
+    def plan(opened: Session) -> Plan:
+        seen = opened.survey(settled=not asked.dry_run)
+        return repairs.make(opened.environment, seen, opened.scope)
+
+    return Change(asked, asked.scope("repair"), plan, Rollout.run)
+
+
+def observe(asked: Asked, host: str, trace: str | None) -> Change:
+    """Take one host out and back in, and say what that took."""
+    scope = asked.scope("observe", "--host", host, *as_typed("--trace", trace))
+    trace_file = Path(trace or f"observed-{asked.environment}.json")
+    observation.refuse_file(trace_file)
+
+    def plan(opened: Session) -> Plan:
+        seen = opened.survey(settled=not asked.dry_run)
+        seen, problems = opened.vetted(seen, join=False)
+        if problems:
+            raise BadInput(*(f"{at}: {why}" for at, all_ in problems.items() for why in all_))
+        return rounds.make(opened.environment, seen, allow_downtime=asked.allow_downtime)
+
+    def execute(rollout: Rollout, made: Plan) -> Report:
+        fleet = rollout.opened.fleet()
+        report = rollout.run(made, fleet)
+        if fleet.observations:
+            observation.show(rollout, fleet.observations, trace_file)
+        return report
+
+    split(host, "--host")
+    return Change(replace(asked, hosts=host), scope, plan, execute)

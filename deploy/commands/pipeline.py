@@ -1,0 +1,155 @@
+"""What a command that changes the fleet does, whatever its plan.
+
+Settings → lock → survey → plan → question → run → report. What happens is one stream of events,
+kept in a file, from which the screen and the report are drawn.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from deploy.commands import conclusion
+from deploy.commands.rollout import Rollout
+from deploy.commands.signals import Signals
+from deploy.errors import as_deploy_error
+from deploy.events import file
+from deploy.events.stream import Stream
+from deploy.hooks.runner import Runner
+from deploy.observe import rounds
+from deploy.run import as_events
+from deploy.run.report import ExitCode
+from deploy.screen import tables
+from deploy.screen.console import Screen
+from deploy.screen.question import wording
+from deploy.screen.status import overview
+from deploy.screen.story import Story
+from deploy.session import session, vetting
+from deploy.session.arguments import read_settings, seconds_of, split
+
+if TYPE_CHECKING:
+    from deploy.commands.change import Change
+    from deploy.plan.plan import Plan
+    from deploy.run.report import Report
+    from deploy.screen.status import Overview
+    from deploy.session.session import Session
+    from deploy.settings.scope import Scope
+
+
+def run(change: Change) -> ExitCode:
+    """Run a command that changes the fleet; once it has begun, no error hides how it ended."""
+    command = _Command(change, Screen(is_json=change.asked.json))
+    try:
+        command.run()
+    except Exception as error:
+        if not command.began:
+            raise
+        text = str(as_deploy_error(error, "ending the command"))
+        status = change.asked.command("status")
+        command.screen.complain(f"{text}\n{status} shows what runs where.")
+    return command.code
+
+
+@dataclass
+class _Command:
+    """A command, and how it ends: out of service, once it began, until a report says otherwise."""
+
+    change: Change
+    screen: Screen
+    began: bool = False
+    code: ExitCode = ExitCode.DONE
+
+    def run(self) -> None:
+        """Look, plan, ask and do; a dry run looks without the lock, and does nothing."""
+        asked, screen, scope = self.change.asked, self.screen, self.change.scope
+        patience_seconds = seconds_of(asked.wait_lock, "--wait-lock")
+        loaded = read_settings(asked, screen)
+        hooks = Runner.of(loaded, scope.verb)
+        only, skip = split(asked.hosts, "--hosts"), split(asked.skip_host, "--skip-host")
+        opening = session.Session(
+            loaded, only=only, skip=skip, scope=scope, beside=self.change.beside
+        )
+        with opening as opened:
+            if scope.verb == "observe":
+                rounds.refuse_several(opened.hosts)
+            if asked.dry_run:
+                planned = as_events.plan_made(self._plan(opened), opened.groups)
+                Stream({"": screen.write}).emit(planned)
+                screen.say("Dry run: nothing was changed.")
+                return
+            with (
+                Signals(screen, asked.command("repair")) as signals,
+                opened.lease(scope.verb, patience_seconds, screen.say) as lease,
+            ):
+                signals.abandon = lease.abandon
+                plan = self._plan(opened)
+                if self._is_agreed(opened, plan):
+                    self._do(Rollout(opened, lease, screen, signals, hooks), plan)
+                else:
+                    screen.say("Nothing was changed.")
+                    self.code = ExitCode.DECLINED
+
+    def _plan(self, opened: Session) -> Plan:
+        """Look at the fleet, and show what will be done."""
+        count = len(opened.hosts)
+        looking = f"looking at {count} host{'s' * (count != 1)} of {self.change.asked.environment}"
+        with self.screen.busy(looking):
+            plan = vetting.noted(self.change.make(opened), opened.credentials)
+        self.screen.say(str(plan))
+        return plan
+
+    def _is_agreed(self, opened: Session, plan: Plan) -> bool:
+        """Whether the operator wants it, who is asked where a person is there."""
+        if self.change.asked.yes:
+            return True
+        vetting.refuse_late(plan, opened.groups, opened.seconds_left)
+        return plan.changes_nothing or self.screen.confirm(wording(plan))
+
+    def _do(self, rollout: Rollout, plan: Plan) -> None:
+        """Do the plan, look at the fleet, and report; all of it is kept in the run's file."""
+        opened, events, story = rollout.opened, rollout.events, Story()
+        began = as_events.run_began(self.change.scope, opened.run)
+        rollout.hooks.before_all(
+            began, plan.releases, lambda: as_events.plan_made(plan, opened.groups)
+        )
+        self.began, self.code = True, ExitCode.OUT_OF_SERVICE
+        runs = opened.environment.path(opened.environment.runs)
+        with (
+            file.recorded(events, runs, opened.run) as recorder,
+            events.heard("noting what happens", story),
+            events.heard("writing the events", self.screen.write),
+            events.heard("running the hooks", rollout.hooks),
+            closing(rollout.hooks),
+        ):
+            events.emit(began)
+            report = self.change.execute(rollout, plan)
+            self.code = report.exit_code
+            report = conclusion.as_seen(report, _show_fleet(opened, self.screen))
+            self.code = report.exit_code
+            then = conclusion.next_steps(self.change.scope, report)
+            events.emit(as_events.run_ended(report, then))
+        _show_report(self.change.scope, self.screen, report, story)
+        self.screen.say(str(recorder), "yellow" if recorder.error else "")
+
+
+def _show_fleet(opened: Session, screen: Screen) -> Overview | None:
+    """What runs where, asked anew."""
+    fleet = None
+    try:
+        seen = overview(opened.environment, opened.survey(), opened.scope)
+        fleet = replace(seen, lock="")  # it is ours
+        screen.show(tables.render_overview(fleet))
+    except Exception as error:  # noqa: BLE001 - the report must come, whatever goes wrong here
+        said = as_deploy_error(error, "reading what runs where")
+        screen.complain(f"What runs where could not be read or shown: {said}")
+    return fleet
+
+
+def _show_report(scope: Scope, screen: Screen, report: Report, story: Story) -> None:
+    """The report; as plain lines where it cannot be rendered."""
+    try:
+        screen.show(tables.render_report(story))
+    except Exception as error:  # noqa: BLE001 - what happened is shown, whatever goes wrong here
+        why = str(as_deploy_error(error, "showing the report"))
+        screen.complain(f"{why}\n{conclusion.in_lines(scope, report)}")

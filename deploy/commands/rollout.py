@@ -1,0 +1,88 @@
+"""Runs a plan: its screen, its hooks and pauses, and what ends it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from deploy.errors import as_deploy_error
+from deploy.events.stream import Stream
+from deploy.hooks.runner import Runner
+from deploy.run.executor import Execution
+from deploy.run.hold import Hold, held_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from deploy.commands.signals import Signals
+    from deploy.events.event import BatchBegan
+    from deploy.hosts.lock.lease import Lease
+    from deploy.plan.plan import Plan
+    from deploy.run.report import Report
+    from deploy.screen.console import Screen
+    from deploy.session.session import Session
+    from deploy.steps.fleet import Fleet
+
+SHOWING = "showing the progress"
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What running a plan needs: a session, the lock that is held, the screen, signals, hooks."""
+
+    opened: Session
+    lease: Lease
+    screen: Screen
+    signals: Signals
+    hooks: Runner = field(default_factory=Runner.none)
+    events: Stream = field(default_factory=Stream)
+
+    def run(self, plan: Plan, fleet: Fleet | None = None, *, is_back: bool = False) -> Report:
+        """Execute a plan: a signal asks for an end, and so does the loss of the lock.
+
+        is_back: whether it takes finished hosts back, which no hook may hold up.
+        """
+        watch = self.screen.progress()
+        fleet = fleet or self.opened.fleet()
+        self.hooks.is_over = fleet.stop.is_set
+        self.hooks.note_to(self.events.emit)
+        permit = Runner.let if is_back else self._permission(plan, fleet)
+        execution = Execution(plan, fleet, self.events.emit, permit)
+        self.lease.when_lost(execution.lose)
+        self.signals.guide(execution)
+        with _harmless(watch) as defects, self.events.heard(SHOWING, watch):
+            report = execution.run()
+        defects = list(dict.fromkeys([*defects, *self.events.defects]))
+        return replace(report, defects=(*report.defects, *defects))
+
+    def _permission(self, plan: Plan, fleet: Fleet) -> Callable[[BatchBegan], None]:
+        """What each batch is let begin by: a person where it waits for one, and the hooks."""
+        number, opened = held_batch(plan), self.opened
+        if number is None:
+            return self.hooks.before_batch
+        seconds = opened.environment.rollout.pause_seconds or 0.0
+        hold = Hold(number, seconds, opened.scope, opened.everyone, self.lease.holder.token)
+
+        def permit(batch: BatchBegan) -> None:
+            hold.before(fleet, self.events.emit, batch)
+            self.hooks.before_batch(batch)
+
+        return permit
+
+
+@contextmanager
+def _harmless(watch: AbstractContextManager[object]) -> Iterator[list[str]]:
+    """A screen that may fail to begin or to end; what it failed with, as the block's value."""
+    defects = list[str]()
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(watch)
+        except Exception as error:  # noqa: BLE001 - a run without a screen is a run
+            defects.append(str(as_deploy_error(error, SHOWING)))
+        shown = stack.pop_all()
+    yield defects
+    try:
+        shown.close()
+    except Exception as error:  # noqa: BLE001 - the report must come
+        defects.append(str(as_deploy_error(error, SHOWING)))
