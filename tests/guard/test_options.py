@@ -22,8 +22,10 @@ def _flags(argument: Argument) -> list[str]:
     return [f"{'-' if len(name) == 1 else '--'}{name.replace('_', '-')}" for name in argument.names]
 
 
-SAFE = ("deploy", "rollback", "repair", "status", "observe", "promote", "abort")
-SAFE += ("lock.status", "lock.break")
+SAFE = (
+    *("deploy", "rollback", "repair", "status", "observe"),
+    *("promote", "abort", "lock.status", "lock.break"),
+)
 VALUES = (
     *(
         "lab",
