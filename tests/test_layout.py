@@ -41,7 +41,9 @@ PACKAGES = (
     "checkup",
     "run",
     "screen",
+    "page",
     "cli",
+    "cli.page",
 )
 HOMES = {
     "boto3": {"aws.api.account"},
@@ -56,6 +58,7 @@ HOMES = {
     "h2": {"hosts.probe.http2"},
     "invoke": {"cli.options", "cli.invoke_patch", "cli.tasks"},
     "jinja2": {
+        "page.rendering",
         "unit.template",
         "unit.template_budget",
         "unit.template_files",
