@@ -18,6 +18,7 @@ from deploy.cli.options import CHANGING, EXAMPLES, SELECTING, command, loaded
 from deploy.screen import streams
 
 invoke_patch.exit_with_two()
+invoke_patch.take_bare_words()
 
 SCHEMA = Path(__file__).parents[1] / "settings" / "schema.json"
 
@@ -83,6 +84,19 @@ def status(asked: Any) -> Any:
     return loaded("commands").status(asked)
 
 
+@command("report", "run", "file", "output", "no_open", "settings")
+def report(asked: Any, run: str | None, file: str | None, output: str | None, no_open: bool) -> Any:
+    """Write a run as one HTML page, and open it.
+
+    The page needs nothing else, and asks nothing of a network. Without an id it is the last run
+    that was kept on this machine; without a terminal the page is named, and not opened.
+
+    Exit codes: 0 done; 2 there is no such run, its events are damaged, or the page cannot be
+    written.
+    """
+    return loaded("page.report").report(asked, run, file, output, no_open)
+
+
 @command("lock.status", "env", "settings", "json")
 def lock_status(asked: Any) -> Any:
     """Show which deploy holds the lock, and if it is alive.
@@ -136,6 +150,7 @@ namespace = Collection(
     repair,
     observe,
     status,
+    report,
     schema,
     version,
     show_help,

@@ -142,7 +142,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> Any:
         def body(*_: object, **__: object) -> Any:
             raise error
 
-        names = ("deploy", "roll_back", "repair", "observe", "status", "destroy")
+        names = ("deploy", "roll_back", "repair", "observe", "status", "report", "destroy")
         monkeypatch.setattr(
             tasks, "loaded", lambda _: SimpleNamespace(**dict.fromkeys(names, body))
         )
