@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deploy.folding import listed, without_name
 from deploy.page.wording import count, duration, moment
 from deploy.run.report import ExitCode, Outcome
 
@@ -102,7 +103,7 @@ class Failed:
     """Why a host's part failed, as a page shows it.
 
     Attributes:
-        title: Where it failed.
+        title: On which hosts what failed.
         lines: The error; more than one line where it has details.
         command: What the host ran, shortened; empty where that is not what failed.
         exit_code: Of the command.
@@ -145,7 +146,7 @@ def verdict(story: Story) -> Verdict:
     word, tone = VERDICTS.get(code, ("Ended", "warn"))
     if code == ExitCode.DONE:
         return Verdict(word, f"{_success(story)}.", tone)
-    meaning = story.ended.meaning
+    meaning = story.ended.meaning.removeprefix(f"{word.lower()}; ")
     return Verdict(word, f"{meaning[:1].upper()}{meaning[1:]} (exit code {code}).", tone)
 
 
@@ -175,19 +176,28 @@ def tone(outcome: str) -> str:
 
 
 def failures(story: Story) -> tuple[Failed, ...]:
-    """What failed, in order; hosts that were left out from the start come last."""
+    """What failed, in order, the same on several hosts once, with the first one's journal.
+
+    Hosts that were left out from the start come last.
+    """
     left_out = {host for plan in story.plans for host in plan.left_out}
-    ordered = sorted(story.failures, key=lambda each: each.host in left_out and not each.journal)
-    return tuple(map(_failed, ordered))
+    alike: dict[tuple[str, str, bool], list[HostFailed]] = {}
+    for each in sorted(story.failures, key=lambda it: it.host in left_out and not it.journal):
+        why = without_name(each.error, each.host)
+        alike.setdefault((each.step, why, each.is_stop), []).append(each)
+    return tuple(map(_failed, alike.values()))
 
 
-def _failed(failure: HostFailed) -> Failed:
+def _failed(alike: Sequence[HostFailed]) -> Failed:
+    failure, names = alike[0], list(dict.fromkeys(each.host for each in alike))
+    hosts = failure.host if len(names) == 1 else listed(names)
+    error = without_name(failure.error, failure.host).removeprefix(": ")
     command = " ".join(failure.command.split())
     if len(command) > MOST_OF_A_COMMAND:
         command = f"{command[: MOST_OF_A_COMMAND - 1]}…"
     return Failed(
-        title=f"{failure.step}: not done" if failure.is_stop else f"{failure.host}: {failure.step}",
-        lines=tuple(failure.error.split("\n")),
+        title=f"{failure.step}: not done" if failure.is_stop else f"{hosts}: {failure.step}",
+        lines=tuple(error.split("\n")),
         command=command,
         exit_code=failure.exit_code,
         journal=failure.journal,

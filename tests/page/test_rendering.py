@@ -189,7 +189,8 @@ def test_failures_stand_before_all_that_went_well_and_are_whole() -> None:
 
 def test_of_many_failures_the_first_are_open_and_the_rest_are_counted() -> None:
     failed = HostFailed("h", "prove 2", "no answer")
-    entries = [*everywhere("x")[:2], *(Entry(1e9, replace(failed, host=f"h{n}")) for n in range(9))]
+    many = [Entry(1e9, replace(failed, step=f"step {number}")) for number in range(9)]
+    entries = [*everywhere("x")[:2], *many]
     text = html(entries)
     assert text.count('<article class="failure"') == 9
     assert "6 more failures" in text

@@ -61,6 +61,26 @@ def test_any_other_end_is_no_green_one_and_names_its_exit_code(code: ExitCode) -
     assert verdict.sentence == f"What it means (exit code {int(code)})."
 
 
+def test_a_verdict_says_nothing_twice() -> None:
+    failed = RunEnded(1, "failed; the fleet is whole, on one release", 1.0, {})
+    verdict = page(PLAN, failed).verdict
+    assert (verdict.word, verdict.sentence) == (
+        "Failed",
+        "The fleet is whole, on one release (exit code 1).",
+    )
+
+
+def test_the_same_failure_on_many_hosts_is_one_with_the_first_ones_journal() -> None:
+    events = [
+        HostFailed(f"h{n}", "prove 2", f"h{n}: 503", journal=(f"line of h{n}",))
+        for n in range(1, 13)
+    ]
+    first, other = page(PLAN, *events, HostFailed("h1", "start 2", "h1: 503")).failures
+    assert first.title == "12 hosts (h1, h2, h3 and 9 more): prove 2"
+    assert (first.lines, first.journal) == (("503",), ("line of h1",))
+    assert other.title == "h1: start 2"
+
+
 def test_a_run_without_an_end_is_not_called_done() -> None:
     verdict = page(PLAN).verdict
     assert (verdict.word, verdict.tone) == ("Cut off", "warn")
@@ -93,7 +113,7 @@ def test_failures_come_in_order_and_hosts_that_were_left_out_come_last() -> None
         "begin batch 2: not done",
         "h9: the check before the start",
     ]
-    assert found[0].lines == ("h1: 503", "  twice")
+    assert found[0].lines == ("503", "  twice")
     assert (found[0].command, found[0].exit_code) == ("sh -c 'a b'", 3)
     long = HostFailed("h1", "x", "y", "z" * 999, 1)
     assert len(page(long).failures[0].command) == summary.MOST_OF_A_COMMAND
