@@ -1,6 +1,6 @@
 # `make demo` shows it, `make test` proves it; both install what they need first.
 .DEFAULT_GOAL := help
-.PHONY: help demo check test guard faults audit bench docs oldest clean debian-packages
+.PHONY: help demo check test guard faults audit bench docs oldest clean debian-packages browser
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -33,6 +33,9 @@ $(VENV): requirements.lock requirements-dev.lock
 debian-packages:
 	@scripts/debian-packages lab
 
+browser:
+	@scripts/debian-packages browser
+
 demo: debian-packages $(VENV)
 	@$(BIN)/python -m lab.demo
 
@@ -47,7 +50,7 @@ check: $(VENV)
 	$(BIN)/python scripts/coverage_gate.py .lab/coverage.json
 
 # A recipe line of its own, not a prerequisite: the lab's tests come last, their summary too.
-test: debian-packages check
+test: debian-packages browser check
 	$(BIN)/pytest -m lab -n 3 --dist worksteal --durations=40 --durations-min=20
 
 # The fast tests take a few examples of each kind.

@@ -303,7 +303,10 @@ def test_the_wheel_has_all_that_is_read_when_a_command_runs(tmp_path: Path) -> N
     (wheel,) = tmp_path.glob("*.whl")
     programs = {str(path.relative_to(ROOT)) for path in ROOT.glob("deploy/**/*.sh")}
     templates = {f"deploy/templates/{path.name}" for path in ROOT.glob("templates/*")}
-    assert {*programs, *templates, "deploy/py.typed"} <= set(zipfile.ZipFile(wheel).namelist())
+    page = {f"deploy/page/page.{suffix}" for suffix in ("html", "css")}
+    assert {*programs, *templates, *page, "deploy/py.typed"} <= set(
+        zipfile.ZipFile(wheel).namelist()
+    )
     assert programs
     assert templates
 

@@ -42,8 +42,10 @@ PACKAGES = (
     "checkup",
     "run",
     "screen",
+    "page",
     "session",
     "commands",
+    "commands.page",
     "cli",
 )
 HOMES = {
@@ -59,6 +61,7 @@ HOMES = {
     "h2": {"hosts.probe.http2"},
     "invoke": {"cli.options", "cli.invoke_patch", "cli.tasks"},
     "jinja2": {
+        "page.rendering",
         "unit.template",
         "unit.template_budget",
         "unit.template_files",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from invoke import Program
 from invoke.exceptions import Exit, ParseError
+from invoke.parser.parser import ParseMachine
 
 from deploy.foreign_text import visible
 from deploy.screen import streams
@@ -44,6 +45,32 @@ def exit_with_two() -> None:
         if not hasattr(body, "__wrapped__"):
             setattr(Program, name, _translated(body))
     _end_loading_with_two()
+
+
+BARE = {"report": "run"}
+"""The commands that take a word without an option's name, and the option that it is for."""
+
+
+def take_bare_words() -> None:
+    """Let a command of BARE take a word by itself: `inv report 0123abcd`.
+
+    A positional argument of Invoke's is always required.
+    """
+    body: Any = ParseMachine.handle
+    if hasattr(body, "__wrapped__"):
+        return
+
+    @functools.wraps(body)
+    def handle(machine: Any, word: str) -> None:
+        context = machine.context
+        name = BARE.get(context.name) if context else None
+        is_bare = not (word.startswith("-") or machine.waiting_for_flag_value)
+        if name and is_bare and word not in machine.contexts and not context.args[name].got_value:
+            context.args[name].value = word
+        else:
+            body(machine, word)
+
+    setattr(ParseMachine, "handle", handle)  # noqa: B010 - mypy lets no method be assigned
 
 
 def _translated(body: Callable[..., None]) -> Callable[..., None]:

@@ -28,6 +28,7 @@ EXAMPLES = {
     "rollback": "rollback --env prod --dry-run",
     "repair": "repair --env prod",
     "status": "status --env prod --json",
+    "report": "report 0123abcd",
     "observe": "observe --env prod --host web-1",
     "promote": "promote --env prod",
     "abort": "abort --env prod",
@@ -71,6 +72,10 @@ OPTIONS = {
         "also from a deploy that is alive: it stops before its next change", default=False
     ),
     "trace": Option("where the figures go, without any name (default: observed-<env>.json)"),
+    "run": Option("the run's id or its beginning (default: the last run)"),
+    "file": Option("an events file, in place of a run of this project"),
+    "output": Option("where the page goes (default: beside the events)"),
+    "no_open": Option("name the page, do not open it", default=False),
     "settings": Option("the settings file (default: fabric.yaml here, or in a folder above)"),
 }
 
@@ -120,10 +125,12 @@ def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
             invoke_patch.refuse_missing(options, name)
             invoke_patch.restore_on_signals()
             typed = Scope(
-                options["env"], name, settings=options["settings"] or "", program=program()
+                options.get("env", ""), name, settings=options["settings"] or "", program=program()
             )
             try:
-                asked, others = loaded("session.arguments").asked(program(), **options)
+                asked, others = loaded("session.arguments").asked(
+                    program(), **({"env": ""} | options)
+                )
                 code = int(body(asked, **others))
             except DeployError as error:
                 raise Exit(*early_end.refusal(error, typed)) from error

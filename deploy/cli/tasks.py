@@ -18,6 +18,7 @@ from deploy.cli.options import CHANGING, EXAMPLES, SELECTING, command, loaded
 from deploy.screen import streams
 
 invoke_patch.exit_with_two()
+invoke_patch.take_bare_words()
 
 
 def done(change: Any) -> Any:
@@ -112,6 +113,19 @@ def abort(asked: Any) -> Any:
     return loaded("commands.lock").decide(asked, "abort")
 
 
+@command("report", "run", "file", "output", "no_open", "settings")
+def report(asked: Any, run: str | None, file: str | None, output: str | None, no_open: bool) -> Any:
+    """Write a run as one HTML page, and open it.
+
+    The page needs nothing else, and asks nothing of a network. Without an id it is the last run
+    that was kept on this machine; without a terminal the page is named, and not opened.
+
+    Exit codes: 0 done; 2 there is no such run, its events are damaged, or the page cannot be
+    written.
+    """
+    return loaded("commands.page.report").report(asked, run, file, output, no_open)
+
+
 @command("lock.status", "env", "settings", "json")
 def lock_status(asked: Any) -> Any:
     """Show which deploy holds the lock, and if it is alive.
@@ -167,6 +181,7 @@ namespace = Collection(
     status,
     promote,
     abort,
+    report,
     schema,
     version,
     show_help,

@@ -145,7 +145,16 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> Any:
         def body(*_: object, **__: object) -> Any:
             raise error
 
-        names = ("deploy", "roll_back", "repair", "observe", "status", "destroy", "decide")
+        names = (
+            "deploy",
+            "roll_back",
+            "repair",
+            "observe",
+            "status",
+            "report",
+            "destroy",
+            "decide",
+        )
         monkeypatch.setattr(
             tasks, "loaded", lambda _: SimpleNamespace(**dict.fromkeys(names, body))
         )

@@ -1,0 +1,197 @@
+"""From a run's entries to its lanes and marks. Pure."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections import deque
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from deploy.events.event import (
+    BatchBegan,
+    HostEnded,
+    HostSaid,
+    LockTaken,
+    RunEnded,
+    StepBegan,
+    StepEnded,
+    StopAsked,
+)
+from deploy.events.planned import PlanMade
+from deploy.page.lanes import Bar, End, Lane, Mark, State, Timeline
+from deploy.steps.base import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from deploy.events.event import Entry, Event
+
+ENTERED = frozenset({Phase.CHECK.value, Phase.SOAK.value})
+"""The phases in which a new release's target is registered."""
+MOST_SAID = 10
+"""How many journal lines and remarks of a host are shown: the last ones."""
+
+
+def timeline(entries: Sequence[Entry]) -> Timeline:
+    """The lanes and marks of a run's entries, of which there is at least one."""
+    reader = _Reader()
+    now = 0.0
+    for now, event in _in_order(entries):
+        reader.hear(now, event)
+    return reader.timeline(now)
+
+
+def natural(name: str) -> tuple[str | int, ...]:
+    """What names are sorted by so that `web-2` comes before `web-10`."""
+    parts = re.split(r"([0-9]{1,18})", name)
+    return tuple(int(part) if number % 2 else part for number, part in enumerate(parts))
+
+
+def _in_order(entries: Sequence[Entry]) -> Iterator[tuple[float, Event]]:
+    """Each event with its seconds since the first; a clock that was set back stands still."""
+    began = latest = entries[0].at
+    for entry in entries:
+        latest = max(latest, entry.at)
+        yield latest - began, entry.event
+
+
+@dataclass
+class _Host:
+    """A host's part so far.
+
+    begun: the places of the bars that have not ended; later: the steps, as the plan has them, that
+    end its old slots; read: its targets' states by app, with their second.
+    """
+
+    batch: int = 0
+    bars: list[Bar] = field(default_factory=list)
+    begun: dict[tuple[str, str, bool], int] = field(default_factory=dict)
+    later: set[str] = field(default_factory=set)
+    read: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
+    outcome: str = ""
+    said: deque[str] = field(default_factory=lambda: deque(maxlen=MOST_SAID))
+
+    def begin(self, now: float, event: StepBegan) -> None:
+        self.begun[event.app, event.step, event.is_planned] = len(self.bars)
+        is_recovery = not event.is_planned
+        self.bars.append(Bar(event.app, event.step, event.phase, now, now, is_recovery=is_recovery))
+
+    def end(self, now: float, event: StepEnded) -> None:
+        place = self.begun.pop((event.app, event.step, event.is_planned), None)
+        if place is None:  # its beginning is not in the events
+            place, is_recovery = len(self.bars), not event.is_planned
+            self.bars.append(
+                Bar(event.app, event.step, event.phase, now, now, is_recovery=is_recovery)
+            )
+        how = End.STOPPED if event.is_stopped else End.DONE
+        how = End.FAILED if event.error else how
+        self.bars[place] = replace(
+            self.bars[place], end=now, how=how, health=event.health, error=event.error
+        )
+        is_in_use = self._is_in_use(event)
+        if is_in_use or not event.is_planned:
+            shown = event.health if is_in_use else ""
+            self.read.setdefault(event.app, []).append((now, shown))
+
+    def _is_in_use(self, event: StepEnded) -> bool:
+        """Whether a step's reading is of the target that is in use.
+
+        A step reads the target of its own slot. Where a release starts beside the old one, that is
+        the one in use only from its registration on, and of a recovery it is not known.
+        """
+        has_entered = event.is_planned and event.phase in ENTERED
+        return not self.later or (has_entered and event.step not in self.later)
+
+    def lane(self, name: str, seconds: float) -> Lane:
+        bars = [replace(bar, end=seconds) if bar.how is End.UNKNOWN else bar for bar in self.bars]
+        states = tuple(_states(self.read, seconds))
+        return Lane(name, self.batch, tuple(bars), states, self.outcome, tuple(self.said))
+
+
+@dataclass
+class _Reader:
+    """What was heard so far."""
+
+    hosts: dict[str, _Host] = field(default_factory=dict)
+    marks: list[Mark] = field(default_factory=list)
+    plans: int = 0
+
+    def hear(self, now: float, event: Event) -> None:
+        match event:
+            case PlanMade():
+                self._plan(now, event)
+            case BatchBegan(number, total, hosts):
+                names = ", ".join(hosts)
+                text = f"batch {number} of {total} begins: {names}"
+                self.marks.append(Mark(now, f"batch {number}", text))
+                self._place(number, hosts)
+            case StepBegan(host):
+                self._host(host).begin(now, event)
+            case StepEnded(host):
+                self._host(host).end(now, event)
+            case HostSaid(host, text) if event.is_remark or text.startswith("|"):
+                self._host(host).said.append(text.removeprefix("|").removeprefix(" "))
+            case HostEnded(host, outcome):
+                self._host(host).outcome = outcome
+            case _:
+                self._turn(now, event)
+
+    def _turn(self, now: float, event: Event) -> None:
+        """What a run does once at most: it is asked to end, loses the environment, ends."""
+        match event:
+            case StopAsked(number):
+                text = f"the operator asks for an end ({_signal(number)})"
+                self.marks.append(Mark(now, "stop", text, is_batch=False))
+            case LockTaken():
+                text = "another deploy took the environment over"
+                self.marks.append(Mark(now, "taken over", text, is_batch=False))
+            case RunEnded():
+                for host, outcome in event.outcomes.items():
+                    self._host(host).outcome = outcome
+            case _:
+                pass
+
+    def timeline(self, seconds: float) -> Timeline:
+        lanes = [host.lane(name, seconds) for name, host in self.hosts.items()]
+        # A host without a batch was only looked at.
+        lanes.sort(key=lambda lane: (not lane.batch, lane.batch, natural(lane.host)))
+        return Timeline(seconds or 1.0, tuple(lanes), tuple(self.marks))
+
+    def _plan(self, now: float, plan: PlanMade) -> None:
+        self.plans += 1
+        if self.plans > 1:
+            text = f"hosts that were finished go back: {plan.title}"
+            self.marks.append(Mark(now, "rollback", text, is_batch=False))
+        for number, batch in enumerate(plan.batches, start=1):
+            self._place(number, (each.host for each in batch.hosts))
+            for each in batch.hosts:
+                self._host(each.host).later.update(step.text for step in each.after)
+        for host in (*plan.hosts, *plan.left_out):
+            self._host(host)
+
+    def _place(self, batch: int, hosts: Iterable[str]) -> None:
+        """The batch that each of these hosts is in, unless an earlier plan has said so."""
+        for name in hosts:
+            host = self._host(name)
+            host.batch = host.batch or batch
+
+    def _host(self, name: str) -> _Host:
+        return self.hosts.setdefault(name, _Host())
+
+
+def _states(read: Mapping[str, Sequence[tuple[float, str]]], seconds: float) -> Iterator[State]:
+    """What the ends of steps showed of each app's target; a state holds until the next reading."""
+    for app, readings in read.items():
+        changes = [now for before, now in pairwise([(0.0, ""), *readings]) if before[1] != now[1]]
+        for (start, health), (end, _) in pairwise([*changes, (seconds, "")]):
+            if health:
+                yield State(app, health, start, end)
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

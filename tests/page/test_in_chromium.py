@@ -1,0 +1,296 @@
+"""The page in a real browser: what is drawn, heard, printed and how fast."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hostile
+import pytest
+
+from deploy.events.event import Entry
+from deploy.page import content, rendering
+from deploy.page.timeline import timeline
+from page import sample_runs
+from page.chromium import Browser
+from page.test_rendering import MARKUP, everywhere
+
+pytestmark = pytest.mark.lab
+
+PICTURES = Path(__file__).parents[2] / ".lab" / "pages"
+RUNS: dict[str, Callable[[], tuple[Entry, ...]]] = {
+    "rolling": sample_runs.rolling,
+    "surge": sample_runs.surge,
+    "failure": sample_runs.failure,
+    "stopped": sample_runs.stopped,
+    "killed": sample_runs.killed,
+    "eight": lambda: sample_runs.failure(8),
+    "fleet": sample_runs.fleet,
+    "hostile": lambda: tuple(everywhere(MARKUP[0] + MARKUP[1] + hostile.TEXTS[0])),
+}
+OPEN_MILLISECONDS = 2000
+LEAST_CONTRAST = 4.5
+"""WCAG 2.2, 1.4.3, level AA, for text of any size."""
+TAB, ENTER = ("Tab", 9), ("Enter", 13)
+
+LANES = """[...document.querySelectorAll('.lane')].map(lane => {
+  const chart = lane.querySelector('.chart').getBoundingClientRect();
+  return [lane.querySelector('.host').textContent, [...lane.querySelectorAll('.bar')].map(bar => {
+    const box = bar.querySelector('rect').getBoundingClientRect();
+    return [bar.getAttribute('aria-label'), (box.left - chart.left) / chart.width,
+            box.width / chart.width, bar.getAttribute('class')];
+  })];
+})"""
+
+# Milliseconds since the navigation began: the first paint, the load event, and the second frame
+# after it, in which all that is in sight was laid out and drawn.
+OPENED = """new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done([
+  performance.getEntriesByName('first-contentful-paint')[0].startTime,
+  performance.getEntriesByType('navigation')[0].loadEventEnd,
+  performance.now(),
+]))))"""
+
+# Each text with its own colour and what is behind it; a text in a bar stands on the bar's colour.
+CONTRASTS = """(() => {
+  const numbers = text => text.match(/[0-9.]+/g).map(Number);
+  const light = ([red, green, blue]) => {
+    const [r, g, b] = [red, green, blue].map(c => c / 255)
+      .map(c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ratio = (one, other) => {
+    const [a, b] = [light(one), light(other)].sort((x, y) => y - x);
+    return (a + 0.05) / (b + 0.05);
+  };
+  const behind = element => {
+    for (; element; element = element.parentElement) {
+      const found = numbers(getComputedStyle(element).backgroundColor);
+      if (found.length === 3 || found[3] > 0) return found;
+    }
+    throw new Error('no background');
+  };
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement, style = getComputedStyle(element);
+    if (!walker.currentNode.textContent.trim() || !element.getClientRects().length) continue;
+    if (['TITLE', 'STYLE', 'title'].includes(element.tagName)) continue;
+    const bar = element.closest('.bar');
+    let colour = style.color, ground = behind(element);
+    if (element instanceof SVGElement) {
+      colour = style.fill;
+      if (style.stroke !== 'none') ground = numbers(style.stroke);
+      else if (bar) ground = numbers(getComputedStyle(bar.querySelector('rect')).fill);
+    }
+    found.push([ratio(numbers(colour), ground), element.outerHTML.slice(0, 120)]);
+  }
+  return found;
+})()"""
+
+
+@pytest.fixture(scope="module")
+def entries() -> dict[str, tuple[Entry, ...]]:
+    return {name: made() for name, made in RUNS.items()}
+
+
+@pytest.fixture(scope="module")
+def pages(
+    entries: dict[str, tuple[Entry, ...]], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """The page of each run, as a file."""
+    folder = tmp_path_factory.mktemp("pages")
+    found = {name: folder / f"{name}.html" for name in entries}
+    for name, file in found.items():
+        page = content.page(entries[name], f".changeover/runs/{name}/events.jsonl")
+        file.write_text(rendering.html(page), encoding="utf-8")
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with Browser(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", RUNS)
+def test_the_console_stays_empty(
+    browser: Browser, pages: dict[str, Path], name: str, scheme: str
+) -> None:
+    browser.open(pages[name], scheme=scheme)
+    assert browser.ask("document.querySelectorAll('script').length") == 0
+    assert browser.ask("typeof alert") == "function"
+    assert browser.console == []
+
+
+def test_control_what_the_policy_refuses_is_in_the_console(
+    browser: Browser, pages: dict[str, Path], tmp_path: Path
+) -> None:
+    file = tmp_path / "other.html"
+    text = pages["rolling"].read_text()
+    file.write_text(text.replace("<main>", "<main style='color: red'><script>window.x=1</script>"))
+    browser.open(file)
+    assert browser.ask("window.x") is None
+    said = "".join(browser.console)
+    assert "script" in said
+    assert "Content Security Policy" in said
+    assert "inline style" in said
+
+
+@pytest.mark.parametrize("name", [name for name in RUNS if name != "hostile"])
+def test_the_lanes_equal_the_events(
+    browser: Browser,
+    pages: dict[str, Path],
+    entries: dict[str, tuple[Entry, ...]],
+    name: str,
+) -> None:
+    browser.open(pages[name])
+    drawn = browser.ask(LANES)
+    run = timeline(entries[name])
+    assert [host for host, _ in drawn] == [lane.host for lane in run.lanes]
+    for (_, bars), lane in zip(drawn, run.lanes, strict=True):
+        for (label, left, width, kinds), bar in zip(bars, lane.bars, strict=True):
+            assert label == content.name(bar)
+            assert left == pytest.approx(bar.start / run.seconds, abs=0.003)
+            assert width == pytest.approx(max(bar.seconds / run.seconds, 0.002), abs=0.002)
+            assert kinds == f"bar {content.look(bar)}"
+
+
+def test_a_run_of_200_hosts_is_open_within_two_seconds(
+    browser: Browser, pages: dict[str, Path]
+) -> None:
+    times = []
+    for _ in range(3):  # the best of them: others may have the processor meanwhile
+        browser.open(pages["fleet"])
+        times.append(browser.ask(OPENED))
+    assert browser.ask("document.querySelectorAll('.lane').length") == 200
+    assert all(0 < painted < drawn for painted, _, drawn in times)
+    assert min(max(each) for each in times) < OPEN_MILLISECONDS
+    assert pages["fleet"].stat().st_size < 4_000_000
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["surge", "failure", "stopped"])
+def test_every_text_has_enough_contrast(
+    browser: Browser, pages: dict[str, Path], name: str, scheme: str
+) -> None:
+    browser.open(pages[name], width=1600, scheme=scheme)
+    browser.ask("document.querySelectorAll('details').forEach(each => each.open = true)")
+    found: list[tuple[float, str]] = browser.ask(CONTRASTS)
+    assert len(found) > 100
+    assert [each for each in found if each[0] < LEAST_CONTRAST] == []
+
+
+def test_light_and_dark_are_what_the_reader_prefers(
+    browser: Browser, pages: dict[str, Path]
+) -> None:
+    grounds = []
+    for scheme in ("light", "dark"):
+        browser.open(pages["rolling"], scheme=scheme)
+        colour = browser.ask("getComputedStyle(document.body).backgroundColor")
+        grounds.append(sum(map(int, re.findall(r"\d+", colour))))
+    light, dark = grounds
+    assert light > 3 * 200
+    assert dark < 3 * 50
+
+
+def test_a_screen_reader_finds_landmarks_headings_tables_and_a_name_for_each_bar(
+    browser: Browser, pages: dict[str, Path], entries: dict[str, tuple[Entry, ...]]
+) -> None:
+    browser.open(pages["failure"])
+    found = browser.names()
+    roles = [role for role, _ in found]
+    for landmark in ("banner", "main", "contentinfo"):
+        assert roles.count(landmark) == 1
+    regions = [name for role, name in found if role == "region"]
+    assert regions == [
+        "What failed", "Facts", "Hosts over time", "Outcomes", "Notes", "Batches",
+        "Table of outcomes",
+    ]  # fmt: skip
+    headings = [name for role, name in found if role == "heading"]
+    assert headings[0] == "web 2.0.0 bbbbbbbbbbbb"
+    assert {"What failed", "Hosts over time", "Outcomes"} <= set(headings)
+    assert {"columnheader", "rowheader", "table"} <= set(roles)
+    pictures = [name for role, name in found if role == "image"]
+    assert all(pictures)
+    bars = [content.name(bar) for lane in timeline(entries["failure"]).lanes for bar in lane.bars]
+    assert set(bars) <= set(pictures)
+    opened = [name for role, name in found if role == "DisclosureTriangle"]
+    assert any("web-2" in name and "back on what it ran" in name for name in opened)
+
+
+def focused(browser: Browser) -> Any:
+    return browser.ask(
+        "[document.activeElement.tagName.toLowerCase(), "
+        "document.activeElement.getAttribute('aria-label') || document.activeElement.textContent]"
+    )
+
+
+def test_the_keyboard_reaches_the_hosts_their_steps_and_each_bar(
+    browser: Browser, pages: dict[str, Path], entries: dict[str, tuple[Entry, ...]]
+) -> None:
+    browser.open(pages["failure"])
+    browser.press(*TAB)
+    assert focused(browser) == ["a", "Skip to the hosts"]
+    browser.press(*TAB)
+    tag, text = focused(browser)
+    assert (tag, text.split()[0]) == ("summary", "web-1")
+    browser.press(*ENTER)
+    assert browser.ask("document.querySelector('.lane details').open") is True
+    first = timeline(entries["failure"]).lanes[0]
+    for bar in first.bars:
+        browser.press(*TAB)
+        assert focused(browser) == ["g", content.name(bar)]
+    stroke = "getComputedStyle(document.activeElement.querySelector('rect')).strokeWidth"
+    assert browser.ask(stroke) == "3px", "it is seen where the keyboard is"
+    browser.press(*TAB)
+    assert focused(browser)[1].split()[0] == "web-2"
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(
+    browser: Browser, pages: dict[str, Path]
+) -> None:
+    for name in ("failure", "surge", "fleet", "hostile"):
+        browser.open(pages[name], 390, 844)
+        assert browser.ask("document.scrollingElement.scrollWidth") <= 390, name
+        assert browser.ask("document.querySelector('.chart').clientWidth") > 300
+
+
+def test_a_failure_and_its_journal_are_in_the_first_screenful(
+    browser: Browser, pages: dict[str, Path]
+) -> None:
+    bottom = "document.querySelector('.failure pre').getBoundingClientRect().bottom"
+    top = "document.querySelector('.failure pre').getBoundingClientRect().top"
+    browser.open(pages["failure"], 1280, 720)
+    assert browser.ask(bottom) <= 720
+    browser.open(pages["failure"], 390, 844)
+    assert browser.ask(top) <= 844
+
+
+def test_eight_hosts_are_printed_on_one_page(browser: Browser, pages: dict[str, Path]) -> None:
+    for scheme in ("light", "dark"):
+        browser.open(pages["eight"], scheme=scheme, media="")
+        assert sheets(browser.printed()) == 1
+    browser.open(pages["fleet"], media="")
+    pdf = browser.printed()
+    assert sheets(pdf) > 3, "they are counted"
+    assert len(pdf) < 4_000_000
+
+
+def sheets(pdf: bytes) -> int:
+    return len(re.findall(rb"/Type\s*/Page\b", pdf))
+
+
+def test_pictures_are_kept_to_look_at(browser: Browser, pages: dict[str, Path]) -> None:
+    """In .lab/pages; docs/report.png is one of them."""
+    for name in RUNS:
+        for scheme in ("light", "dark"):
+            browser.open(pages[name], scheme=scheme)
+            browser.picture(PICTURES / f"{name}-{scheme}.png")
+        browser.open(pages[name], 390, 844)
+        browser.picture(PICTURES / f"{name}-phone.png")
+        browser.open(pages[name], 760, 1075, media="print")
+        browser.picture(PICTURES / f"{name}-print.png")
+    assert len({*PICTURES.glob("*.png")}) >= 4 * len(RUNS)

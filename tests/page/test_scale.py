@@ -1,0 +1,73 @@
+"""The time axis: places in percent, and times that a reader can count with."""
+
+from __future__ import annotations
+
+import pytest
+
+from deploy.page import wording
+from deploy.page.scale import MOST_TICKS, STEPS, Scale
+
+
+def test_a_bar_lies_where_its_time_is() -> None:
+    scale = Scale(200.0)
+    assert scale.left(50.0, 100.0) == "25.000"
+    assert scale.width(50.0, 100.0) == "25.000"
+    assert scale.place(150.0) == "75.000"
+
+
+def test_a_step_of_a_moment_is_seen_and_inside() -> None:
+    scale = Scale(10_000.0)
+    assert scale.width(10_000.0, 10_000.0) == "0.200"
+    assert scale.left(10_000.0, 10_000.0) == "99.800"
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.9, 7, 59, 61, 380, 4000, 90_000, 10_000_000, 3e11])
+def test_there_are_few_ticks_in_steps_that_can_be_counted(seconds: float) -> None:
+    ticks = Scale(seconds).ticks
+    assert 1 <= len(ticks) <= MOST_TICKS + 1
+    assert ticks[0].text == "0:00"
+    assert all(0 <= float(each.place) <= 100 for each in ticks)
+
+
+def test_ticks_of_two_minutes() -> None:
+    assert [each.text for each in Scale(119.0).ticks][:3] == ["0:00", "0:15", "0:30"]
+    assert tuple(sorted(STEPS)) == STEPS
+
+
+def test_a_text_is_written_where_it_fits() -> None:
+    scale = Scale(100.0)
+    assert scale.holds("drain", 0.0, 10.0)
+    assert not scale.holds("health check", 0.0, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0.0 s"),
+        (0.84, "0.8 s"),
+        (9.94, "9.9 s"),
+        (9.97, "10 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (252.2, "4 min 12 s"),
+        (3599.7, "1 h 00 min"),
+        (3780.0, "1 h 03 min"),
+        (400_000.0, "111 h 06 min"),
+    ],
+)
+def test_how_long(seconds: float, text: str) -> None:
+    assert wording.duration(seconds) == text
+
+
+def test_how_far_and_when() -> None:
+    assert [wording.offset(each) for each in (0, 59.9, 61, 3723)] == [
+        "0:00",
+        "0:59",
+        "1:01",
+        "1:02:03",
+    ]
+    assert wording.moment(1_795_950_000.9) == "2026-11-29 11:00:00 UTC"
+    assert wording.moment(-1e12) == "at no time that a calendar has"
+    assert wording.count(1, "batch") == "1 batch"
+    assert wording.count(2, "batch") == "2 batches"
+    assert wording.count(0, "host") == "0 hosts"
