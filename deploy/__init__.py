@@ -3,7 +3,7 @@
 A package imports only what stands to its left:
 
     errors, retry < events < unit < settings < package < aws < hosts < survey < steps < plan
-        < recovery < observe < checkup < run < screen < cli
+        < recovery < observe < checkup < starter < run < screen < cli
 
 Internal: what others may import is in the package `changeover`.
 """

@@ -39,9 +39,13 @@ PACKAGES = (
     "recovery",
     "observe",
     "checkup",
+    "checkup.doctor",
+    "starter",
     "run",
     "screen",
+    "screen.doctor",
     "cli",
+    "cli.setup",
 )
 HOMES = {
     "boto3": {"aws.api.account"},

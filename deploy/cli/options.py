@@ -28,6 +28,8 @@ EXAMPLES = {
     "rollback": "rollback --env prod --dry-run",
     "repair": "repair --env prod",
     "status": "status --env prod --json",
+    "init": "init --target-group web-prod --env prod",
+    "check": "check --env prod",
     "observe": "observe --env prod --host web-1",
     "lock.status": "lock.status --env prod",
     "lock.break": 'lock.break --env prod --reason "its CI job was cancelled"',
@@ -69,7 +71,27 @@ OPTIONS = {
     ),
     "trace": Option("where the figures go, without any name (default: observed-<env>.json)"),
     "settings": Option("the settings file (default: fabric.yaml here, or in a folder above)"),
+    "target_group": Option("the target group, by its name or ARN; required", REQUIRED),
+    "region": Option("the AWS region (default: the AWS tools' own)"),
+    "profile": Option("the AWS profile (default: the AWS tools' own)"),
+    "ssh_user": Option("the login user (default: your ssh configuration's)"),
+    "key": Option("the private key file (default: your ssh's own)"),
 }
+
+OF_COMMANDS = {
+    "init": {
+        "env": Option("what the environment is called (default: prod)", "prod"),
+        "app": Option("what the app is called (default: as the group)"),
+        "settings": Option("the file to write (default: fabric.yaml here)"),
+    },
+}
+"""Options that mean something else for a command than for all others."""
+
+
+def option_of(command: str, name: str) -> Option:
+    """Return what an option of a command means, and its default."""
+    return OF_COMMANDS.get(command, {}).get(name, OPTIONS[name])
+
 
 SELECTING = ("env", "app", "settings")
 CHANGING = (*SELECTING, "hosts", "skip_host", "batch", "dry_run", "yes", "wait_lock", "json")
@@ -138,10 +160,11 @@ def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
                 raise Exit(code=code)
 
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        ordered = sorted(takes, key=lambda each: OPTIONS[each].default is not REQUIRED)
+        options_of = {each: option_of(name, each) for each in takes}
+        ordered = sorted(takes, key=lambda each: options_of[each].default is not REQUIRED)
         parameters = [
             inspect.Parameter("context", kind),
-            *(inspect.Parameter(each, kind, default=OPTIONS[each].default) for each in ordered),
+            *(inspect.Parameter(each, kind, default=options_of[each].default) for each in ordered),
         ]
         run.__name__ = body.__name__
         run.__doc__ = f"{inspect.getdoc(body)}\n\nExample: {program()} {EXAMPLES[name]}"
@@ -151,7 +174,7 @@ def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
             klass=Command,
             auto_shortflags=False,
             positional=[],
-            help={each.replace("_", "-"): OPTIONS[each].help for each in takes},
+            help={each.replace("_", "-"): options_of[each].help for each in takes},
         )(run)
 
     return decorate

@@ -15,6 +15,7 @@ TAKES: dict[str, tuple[str, ...]] = {
     "repair": ("app", "hosts", "skip_host", "batch"),
     "observe": ("app",),
     "status": ("app",),
+    "check": ("app",),
     "lock.status": (),
     "lock.break": (),
 }

@@ -131,7 +131,12 @@ def test_before_the_first_change_the_error_goes_on(
         commands._pipeline(ASKED, ASKED.scope("deploy"), fail, fail)
 
 
-WORDS = {"env": "prod", "settings": "a b.yaml", "reason": "its job was cancelled"}
+WORDS = {
+    "env": "prod",
+    "settings": "a b.yaml",
+    "reason": "its job was cancelled",
+    "target_group": "web-prod",
+}
 
 
 @pytest.fixture
@@ -142,7 +147,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> Any:
         def body(*_: object, **__: object) -> Any:
             raise error
 
-        names = ("deploy", "roll_back", "repair", "observe", "status", "destroy")
+        names = ("deploy", "roll_back", "repair", "observe", "status", "check", "init", "destroy")
         monkeypatch.setattr(
             tasks, "loaded", lambda _: SimpleNamespace(**dict.fromkeys(names, body))
         )
