@@ -26,7 +26,7 @@ encodes() { [ "$(printf abc | base64 -w 0)" = YWJj ]; }
 dumps() { [ "$(printf a | od -An -v -tx1 -N 1 | tr -d ' ')" = 61 ]; }
 counts() { [ "$(printf 'a b\n' | awk '{ print NF }')" = 2 ]; }
 locks() { (flock -w 1 -E 75 8) 8>> lock; }
-installs() { install -d -m 0700 made && [ -O made ]; }
+installs() { install -d -m 0700 made && [ "$(find made -perm 0700)" = made ]; }
 syncs() { echo a > written && sync written; }
 measures() { df -k --output=avail . | tail -n 1 | grep -q '^ *[0-9][0-9]*$'; }
 connects() { ss -ltnpH > /dev/null && ss -tinH state established '( sport = :1 )' > /dev/null; }
