@@ -66,7 +66,7 @@ def note_package(opened: Opened, findings: Findings) -> None:
     findings.ok(
         Part.DEPLOY,
         f"{opened.app.name} {release.id}: {opened.package.path.name}, "
-        f"{release.size_bytes / MEGABYTE:.1f} MB in {release.files} files",
+        f"{release.size_bytes / MEGABYTE:.1f} MB, {release.files} file{'s' * (release.files != 1)}",
     )
 
 
@@ -75,7 +75,7 @@ def _of_ports(app: App, seen: Survey, fit: int, findings: Findings) -> None:
     if app.ports and fit and fit == len(seen.hosts):
         ports = " and ".join(map(str, app.ports))
         count = f"{fit} host{'s' * (fit != 1)}"
-        findings.ok(Part.HOSTS, f"port {ports} of {app.name}: free, or its own, on {count}")
+        findings.ok(Part.HOSTS, f"{app.name}: port {ports} is free, or its own, on {count}")
 
 
 def _of_question(session: Session, seen: Survey, findings: Findings) -> None:
@@ -89,10 +89,10 @@ def _of_question(session: Session, seen: Survey, findings: Findings) -> None:
         if passed:
             questions = Questions.of(passed[0]).shown(passed[0].app.port)
             count = f"{len(passed)} host{'s' * (len(passed) != 1)}"
-            findings.ok(Part.HOSTS, f"what serves of {app.name} passes {questions} on {count}")
+            findings.ok(Part.HOSTS, f"{app.name}: what serves passes {questions} on {count}")
         elif not serve:
             findings.ok(
-                Part.HOSTS, f"nothing serves of {app.name} yet that its question could be tried on"
+                Part.HOSTS, f"{app.name}: nothing serves yet, so its question was not tried"
             )
 
 
