@@ -3,7 +3,8 @@
 A package imports only what stands to its left:
 
     errors, retry < events < unit < settings < hooks < package < aws < hosts < survey < steps
-        < plan < recovery < observe < checkup < run < screen < page < session < commands < cli
+        < plan < recovery < observe < checkup < starter < run < screen < page < session
+        < commands < cli
 
 Internal: what others may import is in the package `changeover`.
 """

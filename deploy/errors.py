@@ -143,7 +143,14 @@ class ApiError(BalancerError):
 
 
 class NotAllowed(BadInput):
-    """AWS takes the credentials, and does not allow them a call."""
+    """AWS takes the credentials, and does not allow them a call.
+
+    action: the call, as a policy names it; said: AWS's own words.
+    """
+
+    def __init__(self, message: str, action: str = "", said: str = "") -> None:
+        super().__init__(message)
+        self.action, self.said = action, said
 
 
 class CredentialsRefused(BadInput):

@@ -3,11 +3,13 @@
 moto keeps instances, tags, groups, listeners, buckets. Its targets are keyed by id alone, healthy
 at once and gone at once, so three of its functions are replaced by the lab's own state machine;
 a fourth, since its quota of targets is under a thirtieth of AWS's; a fifth, which it lacks:
-instance refreshes, of which the lab has none.
+instance refreshes, of which the lab has none; a sixth, since its consoles print no host keys.
 """
 
 from __future__ import annotations
 
+import base64
+import ipaddress
 import logging
 import threading
 import time
@@ -21,10 +23,12 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
+from moto.ec2.responses.general import General
 from moto.elbv2.exceptions import (
     InvalidTargetError,
     TargetGroupNotFoundError,
     TargetNotRunning,
+    ValidationError,
 )
 from moto.elbv2.models import (
     ELBv2Backend,
@@ -134,12 +138,20 @@ def _refreshes(self: Any) -> ActionResult:
 
 
 @contextmanager
-def replaced(reconciler: Reconciler) -> Iterator[None]:
-    """Give moto's target groups our state machine until the block ends."""
+def replaced(
+    reconciler: Reconciler, console: Callable[[str], str] = lambda _: ""
+) -> Iterator[None]:
+    """Give moto's target groups our state machine until the block ends.
+
+    console: what an instance of this id printed when it first started.
+    """
 
     def register(self: Any, targets: Sequence[dict[str, Any]]) -> None:
-        if self.target_type != "ip":
-            _refuse_unless_running([target["Id"] for target in targets])
+        ids = [target["Id"] for target in targets]
+        if self.target_type == "ip":
+            _refuse_unless_addresses(ids)
+        else:
+            _refuse_unless_running(ids)
         try:
             reconciler.register(_key(self, target) for target in targets)
         except StillDraining as error:
@@ -158,7 +170,13 @@ def replaced(reconciler: Reconciler) -> Iterator[None]:
             for key in ([_key(group, target) for target in targets] or known)
         ]
 
+    def console_output(self: Any) -> ActionResult:
+        instance_id = self._get_param("InstanceId")
+        printed = base64.b64encode(console(instance_id).encode()).decode()
+        return ActionResult({"InstanceId": instance_id, "Output": printed})
+
     ours = {
+        (General, "get_console_output"): console_output,
         (AutoScalingResponse, "describe_instance_refreshes"): _refreshes,
         (ELBV2Response, "describe_account_limits"): _limits,
         (FakeTargetGroup, "register"): register,
@@ -178,6 +196,15 @@ def _refuse_unless_running(ids: Sequence[str]) -> None:
             raise InvalidTargetError
         if not machines[one].running:
             raise TargetNotRunning(instance_id=one)
+
+
+def _refuse_unless_addresses(ids: Sequence[str]) -> None:
+    """Refuse what is no address, in AWS's own words."""
+    for one in ids:
+        try:
+            ipaddress.IPv4Address(one)
+        except ValueError:
+            raise ValidationError(f"The IP address '{one}' is not a valid IPv4 address") from None
 
 
 def _key(group: Any, target: dict[str, Any]) -> Key:

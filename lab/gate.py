@@ -33,7 +33,10 @@ FORBIDDEN = {
     "SignatureDoesNotMatch",
     "RequestExpired",
     "AuthFailure",
+    "UnauthorizedOperation",
 }
+DENIED = {EC2: "UnauthorizedOperation"}
+"""The error code of a call that is not allowed, by service; AccessDenied for all others."""
 FORMS = {
     "ec2": "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error>"
     "</Errors><RequestID>lab</RequestID></Response>",
@@ -135,6 +138,11 @@ class Gate:
             return _refuse(service, self._knobs.api_error, message, start_response)
         if self._throttled and not self._throttle.takes(service, operation, self._clock()):
             return _refuse(service, THROTTLED[service], "Rate exceeded", start_response)
+        if operation in self._knobs.denied:
+            # Before anything about the call itself is looked at: an id that does not exist is
+            # refused to those alone who may make the call (IAM user guide, "How IAM works").
+            code = DENIED.get(service, "AccessDenied")
+            return _refuse(service, code, _denial(service, operation), start_response)
         return self._inner(environ, start_response)
 
     def _page_for(self, operation: str) -> int | None:
@@ -161,6 +169,12 @@ def _call(environ: WSGIEnvironment) -> tuple[str, str]:
         environ["wsgi.input"] = io.BytesIO(body)
         return service, parse_qs(body.decode()).get("Action", ["?"])[0]
     return service or "s3", f"{environ['REQUEST_METHOD']} {service or 's3'}"
+
+
+def _denial(service: str, operation: str) -> str:
+    """What AWS says to a caller without the permission."""
+    user = "arn:aws:iam::123456789012:user/lab"
+    return f"User: {user} is not authorized to perform: {service}:{operation} on resource: *"
 
 
 def _page(status: int, start_response: StartResponse) -> Iterable[bytes]:

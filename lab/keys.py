@@ -36,6 +36,15 @@ def make_keys(state: Path, hosts: Iterable[Wanted]) -> None:
     (state / "known_hosts").write_text("".join(lines))
 
 
+def console(state: Path, host: str) -> str:
+    """Return what a host's console shows of its keys, in the marks of cloud-init."""
+    public = (state / "hosts" / host / "ssh_host_ed25519_key.pub").read_text().strip()
+    return (
+        "[    3.141593] cloud-init[512]: Cloud-init v. 24.4 finished\r\n"
+        f"-----BEGIN SSH HOST KEY KEYS-----\r\n{public}\r\n-----END SSH HOST KEY KEYS-----\r\n"
+    )
+
+
 def _generate_key(path: Path, comment: str) -> None:
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass, field, fields
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deploy.errors import BadInput
 from lab.zones import ZONES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass
@@ -52,6 +55,7 @@ class Knobs:
     shifted_zone               an availability zone that traffic is shifted away from
     throttle                   ELB, EC2 and STS calls are throttled by token buckets (gate.Throttle)
     api_error                  an AWS error code that every API call is answered with
+    denied                     the actions that the credentials are not allowed
     api_html                   so many calls of an action are answered with an HTML page (Page)
     api_down                   API connections are closed without an answer
     """
@@ -65,6 +69,7 @@ class Knobs:
     shifted_zone: str | None = None
     throttle: bool = False
     api_error: str | None = None
+    denied: tuple[str, ...] = ()
     api_html: Page | None = None
     api_down: bool = False
 
@@ -87,10 +92,8 @@ class Knobs:
         known = {each.name: each.default for each in fields(Knobs)}
         if name not in known:
             raise BadInput(f"{name}: no such knob of the lab; there are {', '.join(known)}")
-        if name == "api_html":
-            return Page.of(value)
-        if name == "node_lag_seconds":
-            return _node_lags(value)
+        if name in READERS:
+            return READERS[name](value)
         if name == "shifted_zone":
             if value is None or value in ZONES:
                 return value
@@ -105,6 +108,14 @@ class Knobs:
         if not _is_seconds(value) or value < lowest:
             raise BadInput(f"{name}: {value!r} is no number of at least {lowest:g}")
         return float(value)
+
+
+def _actions(value: Any) -> tuple[str, ...]:
+    """Read a list of API actions; raises BadInput for anything else."""
+    is_list = isinstance(value, list | tuple)
+    if is_list and all(isinstance(each, str) and each.isalnum() for each in value):
+        return tuple(value)
+    raise BadInput(f'denied: {value!r} is no list of actions; give one such as ["RegisterTargets"]')
 
 
 def _is_seconds(value: Any) -> bool:
@@ -127,6 +138,14 @@ def _node_lags(value: Any) -> dict[str, float]:
         f"node_lag_seconds: {value!r} is no mapping of the lab's zones ({', '.join(ZONES)}) to "
         'seconds of at least 0; give one such as {"eu-west-1c": 3}'
     )
+
+
+READERS: dict[str, Callable[[Any], Any]] = {
+    "api_html": Page.of,
+    "node_lag_seconds": _node_lags,
+    "denied": _actions,
+}
+"""What reads the JSON of knobs that are neither numbers nor truths."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from deploy.errors import BadInput, DeployError
-from lab import aws
+from lab import aws, keys
 from lab.api import Api, Moto, replaced
 from lab.dataplane import HAProxy
 from lab.knobs import Calls, Events, Knobs
@@ -44,6 +44,7 @@ class Balancer:
         self.api = Api(self.knobs, self.calls)
         self.reconciler = Reconciler(Moto(), self.nodes, self.knobs, self.events)
         self.instances: dict[str, str] = {}
+        self._folder = folder
         self._subnet = subnet
         self._hosts = hosts
 
@@ -67,6 +68,12 @@ class Balancer:
         used = {name: self.instances[name] for name in names}
         self.reconciler.reset(aws.registrations(used))
         self.calls.clear()
+
+    def console(self, instance_id: str) -> str:
+        """What an instance's console shows: its host keys, as cloud-init prints them."""
+        names = {each: name for name, each in self.instances.items()}
+        name = names.get(instance_id, "")
+        return keys.console(self._folder, name) if name else ""
 
     def stop(self) -> None:
         """End the children."""
@@ -153,7 +160,7 @@ def serve(folder: Path) -> None:
     ready.unlink(missing_ok=True)
     controls = control(balancer)
     try:
-        with replaced(balancer.reconciler):
+        with replaced(balancer.reconciler, balancer.console):
             balancer.start()
             threading.Thread(target=controls.serve_forever, daemon=True).start()
             asyncio.run(_run(balancer, ready, f"http://127.0.0.1:{controls.server_port}"))

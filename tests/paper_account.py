@@ -49,6 +49,7 @@ class Account:
         nodes = {ZONES[0]: self.plane, ZONES[1]: self.far_plane}
         self.reconciler = Reconciler(Moto(), nodes, self.knobs, self.events)
         self.instances: dict[str, str] = {}
+        self.consoles: dict[str, str] = {}
         self._round = 0
         self._be_consistent()
 
@@ -64,6 +65,7 @@ class Account:
 
     def reset(self) -> None:
         self.knobs.reset()
+        self.consoles.clear()
         self._be_consistent()
         aws.restore(self.api)
         self.reconciler.reset(aws.registrations(self.instances))
@@ -86,7 +88,7 @@ def running(
 ) -> Iterator[Account]:
     """An account with the lab's groups and these instances, whose API answers."""
     account = Account()
-    with replaced(account.reconciler):
+    with replaced(account.reconciler, lambda id_: account.consoles.get(id_, "")):
         account.api.start()
         account.instances = aws.set_up(account.api, subnet, hosts)
         yield account

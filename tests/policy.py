@@ -5,12 +5,19 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 PAGE = Path(__file__).parents[1] / "docs" / "permissions.md"
 
 
-def statements() -> dict[str, list[str]]:
-    """Each statement's actions, such as `ec2:DescribeInstances`, by the statement's Sid."""
+def shown() -> dict[str, Any]:
+    """The policy, as IAM takes it."""
     found = re.search(r"^```json\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     assert found
-    return {each["Sid"]: each["Action"] for each in json.loads(found[1])["Statement"]}
+    policy: dict[str, Any] = json.loads(found[1])
+    return policy
+
+
+def statements() -> dict[str, list[str]]:
+    """Each statement's actions, such as `ec2:DescribeInstances`, by the statement's Sid."""
+    return {each["Sid"]: each["Action"] for each in shown()["Statement"]}

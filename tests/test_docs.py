@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from test_layout import MODULES, PACKAGES, PATHS
 
 import tasks
+from deploy.aws import permissions
 from deploy.aws.api import sessions
 from deploy.cli import tasks as commands
 from deploy.settings import load
@@ -254,6 +255,11 @@ def test_the_policy_allows_the_calls_that_are_made_and_no_other() -> None:
     }
     allowed = [action for actions in policy.statements().values() for action in actions]
     assert sorted(allowed) == sorted(calls)
+
+
+def test_the_policy_of_the_docs_is_the_one_that_is_written() -> None:
+    arn = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web-prod/*"
+    assert policy.shown() == permissions.policy([arn])
 
 
 def test_the_packages_are_told_in_their_order() -> None:

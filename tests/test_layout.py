@@ -40,12 +40,16 @@ PACKAGES = (
     "recovery",
     "observe",
     "checkup",
+    "checkup.doctor",
+    "starter",
     "run",
     "screen",
+    "screen.doctor",
     "page",
     "session",
     "commands",
     "commands.page",
+    "commands.setup",
     "cli",
 )
 HOMES = {

@@ -5,4 +5,5 @@ door      account, target groups and hosts, asked in parallel
 machines  each host: its key, the login, sudo, what it lacks
 packages  what is to be deployed
 together  packages and hosts that were read
+doctor    the looks of `inv check`, whose findings all have a remedy
 """

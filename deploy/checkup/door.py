@@ -10,6 +10,7 @@ from deploy.aws import group_settings, inventory, listed
 from deploy.aws.api.account import Account
 from deploy.aws.inventory import Found
 from deploy.aws.target_groups import Balancer
+from deploy.checkup.refusals import Part
 from deploy.hosts.route import tunnels
 from deploy.hosts.ssh import connect, fabric_keys
 
@@ -45,15 +46,15 @@ def opened(environment: Environment, refusals: Refusals) -> Opened:
 
     Problems of single listed machines are not: see `Found`.
     """
-    with refusals.noted():
+    with refusals.noted(Part.HOSTS):
         fabric_keys.check(environment)
-    with refusals.noted():
+    with refusals.noted(Part.HOSTS):
         tunnels.check(environment)
     can_connect = not refusals
-    with refusals.noted():
+    with refusals.noted(Part.HOSTS):
         connect.read_own_files(environment)
     account: Account | None = None
-    with refusals.noted():
+    with refusals.noted(Part.AWS):
         account = Account(environment)
         account.log_in()  # a code is asked for here, while nothing else runs
         with ThreadPoolExecutor(max_workers=4) as pool:
@@ -78,7 +79,7 @@ def _look(
     }
     find = pool.submit(inventory.look, environment, account, resolve, partial(_vpcs, groups))
     arn, found = caller.result(), Found((), {}, {})
-    with refusals.noted():
+    with refusals.noted(Part.HOSTS):
         found = find.result()
     return arn, _groups(environment, groups, refusals), found
 
@@ -88,7 +89,7 @@ def _without_aws(environment: Environment, refusals: Refusals) -> Found:
     places: dict[str, str] = {}
     problems: dict[str, str] = {}
     if not environment.is_by_tags:
-        with refusals.noted():
+        with refusals.noted(Part.HOSTS):
             places, problems = listed.addresses(environment, partial(connect.resolve, environment))
     return Found((), problems, places)
 
@@ -102,16 +103,16 @@ def _groups(
     for app in environment.apps:
         own: dict[str, TargetGroup] = {}
         for name, each in zip(app.group_names, asked[app.name], strict=True):
-            with refusals.noted():
+            with refusals.noted(Part.BALANCER):
                 own[name] = each.result()
         if len(own) == len(app.group_names):
             found[app.name] = own
     apps = [app for app in environment.apps if app.name in found]
     groups = {name: tuple(own.values()) for name, own in found.items()}
-    with refusals.noted():
+    with refusals.noted(Part.BALANCER):
         groups = group_settings.distinct(apps, found)
     for app in apps:
-        with refusals.noted():
+        with refusals.noted(Part.BALANCER):
             group_settings.refuse_expect((app,), groups)
     return groups
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from deploy.aws.inventory import Host
@@ -17,17 +17,20 @@ from deploy.plan import exclusion, fitness
 from deploy.survey import gather
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from deploy.aws.inventory import Found
     from deploy.plan.exclusion import Problems
     from deploy.settings.environment import Environment
 
 
-def problems(environment: Environment, hosts: Iterable[Host]) -> Problems:
-    """What is wrong with these machines, by name; nothing is changed there.
+@contextmanager
+def connected(
+    environment: Environment, hosts: Iterable[Host]
+) -> Iterator[tuple[dict[str, Remote], dict[str, str]]]:
+    """Connections to these machines, not yet open, by name; and why others cannot be made.
 
-    Of what needs the load balancer's side nothing is judged here.
+    They are closed when the block ends.
     """
     remotes: dict[str, Remote] = {}
     refused: dict[str, str] = {}
@@ -38,11 +41,20 @@ def problems(environment: Environment, hosts: Iterable[Host]) -> Problems:
             except BadInput as error:
                 refused[host.name] = str(error)
         try:
-            facts, unread = gather.read_hosts(environment, remotes)
+            yield remotes, refused
         finally:
             with ThreadPoolExecutor(max_workers=MOST_HOSTS_AT_ONCE) as pool:
                 for remote in remotes.values():
                     pool.submit(remote.close)
+
+
+def problems(environment: Environment, hosts: Iterable[Host]) -> Problems:
+    """What is wrong with these machines, by name; nothing is changed there.
+
+    Of what needs the load balancer's side nothing is judged here.
+    """
+    with connected(environment, hosts) as (remotes, refused):
+        facts, unread = gather.read_hosts(environment, remotes)
     return exclusion.joined(
         one_each(refused | unread),
         {each.host.name: tuple(fitness.lacking(each)) for each in facts},

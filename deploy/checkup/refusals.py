@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import enum
+from typing import TYPE_CHECKING, NamedTuple
 
 from deploy.errors import BadInput, DeployError
 from deploy.folding import folded
@@ -16,11 +17,32 @@ if TYPE_CHECKING:
     from deploy.survey.facts import Survey
 
 
+class Part(enum.StrEnum):
+    """What a problem is about, in the order in which it is looked at."""
+
+    AWS = "AWS"
+    BALANCER = "load balancer"
+    HOSTS = "hosts"
+    DEPLOY = "deploy"
+
+
+class Refusal(NamedTuple):
+    """A problem that was met.
+
+    Attributes:
+        part: What it is about.
+        error: The error that it is.
+    """
+
+    part: Part
+    error: DeployError
+
+
 class Noted:
     """A block whose error of ours is kept in a list, and is not raised."""
 
-    def __init__(self, errors: list[DeployError]) -> None:
-        self._errors = errors
+    def __init__(self, refusals: list[Refusal], part: Part) -> None:
+        self._refusals, self._part = refusals, part
 
     def __enter__(self) -> None:
         """Begin the block."""
@@ -31,8 +53,8 @@ class Noted:
         """Whether the block ended with an error of ours."""
         if not isinstance(error, DeployError):
             return False
-        if error.args not in [each.args for each in self._errors]:
-            self._errors.append(error)
+        if error.args not in [each.error.args for each in self._refusals]:
+            self._refusals.append(Refusal(self._part, error))
         return True
 
 
@@ -40,16 +62,21 @@ class Refusals:
     """What was found wrong so far; true where something was."""
 
     def __init__(self) -> None:
-        self._errors: list[DeployError] = []
+        self._refusals: list[Refusal] = []
         self._of_hosts: Problems = {}
 
     def __bool__(self) -> bool:
         """Whether something is wrong."""
-        return bool(self._errors or self._of_hosts)
+        return bool(self._refusals or self._of_hosts)
 
-    def noted(self) -> Noted:
+    @property
+    def each(self) -> tuple[Refusal, ...]:
+        """The errors that were kept, without problems of single hosts."""
+        return tuple(self._refusals)
+
+    def noted(self, part: Part = Part.DEPLOY) -> Noted:
         """Keep an error of ours that ends the block, once if it comes twice, and go on."""
-        return Noted(self._errors)
+        return Noted(self._refusals, part)
 
     def of_hosts(self, *problems: Mapping[str, Iterable[str]]) -> None:
         """Keep problems of hosts, by name; each begins with the host's name."""
@@ -61,18 +88,19 @@ class Refusals:
 
     def raise_all(self) -> None:
         """Raise what was kept: a single error as it is, several as one BadInput with all lines."""
-        known = {str(error) for error in self._errors}
+        errors = [each.error for each in self._refusals]
+        known = {str(error) for error in errors}
         # What is wrong with the settings of all connections was met at each host again.
         own = {name: [t for t in texts if t not in known] for name, texts in self._of_hosts.items()}
         of_hosts = folded(own)
-        match self._errors:
+        match errors:
             case []:
                 if of_hosts:
                     raise BadInput(*of_hosts)
             case [one] if not of_hosts:
                 raise one
             case [first, *_]:
-                lines = [line for error in self._errors for line in error.args]
+                lines = [line for error in errors for line in error.args]
                 raise BadInput(*lines, *of_hosts) from first
 
 

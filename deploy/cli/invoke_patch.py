@@ -173,6 +173,7 @@ def refuse_missing(options: Mapping[str, Any], command: str) -> None:
 NEEDED = {
     "env": "an environment of the settings, as in --env prod",
     "reason": "why the lock is broken, for the others",
+    "target_group": "the group that a deploy takes hosts out of, as in --target-group web-prod",
 }
 
 

@@ -29,6 +29,8 @@ EXAMPLES = {
     "repair": "repair --env prod",
     "status": "status --env prod --json",
     "report": "report 0123abcd",
+    "init": "init --target-group web-prod --env prod",
+    "check": "check --env prod",
     "observe": "observe --env prod --host web-1",
     "promote": "promote --env prod",
     "abort": "abort --env prod",
@@ -77,7 +79,27 @@ OPTIONS = {
     "output": Option("where the page goes (default: beside the events)"),
     "no_open": Option("name the page, do not open it", default=False),
     "settings": Option("the settings file (default: fabric.yaml here, or in a folder above)"),
+    "target_group": Option("the target group, by its name or ARN; required", REQUIRED),
+    "region": Option("the AWS region (default: the AWS tools' own)"),
+    "profile": Option("the AWS profile (default: the AWS tools' own)"),
+    "ssh_user": Option("the login user (default: your ssh configuration's)"),
+    "key": Option("the private key file (default: your ssh's own)"),
 }
+
+OF_COMMANDS = {
+    "init": {
+        "env": Option("what the environment is called (default: prod)", "prod"),
+        "app": Option("what the app is called (default: as the group)"),
+        "settings": Option("the file to write (default: fabric.yaml here)"),
+    },
+}
+"""Options that mean something else for a command than for all others."""
+
+
+def option_of(command: str, name: str) -> Option:
+    """Return what an option of a command means, and its default."""
+    return OF_COMMANDS.get(command, {}).get(name, OPTIONS[name])
+
 
 SELECTING = ("env", "app", "settings")
 CHANGING = (*SELECTING, "hosts", "skip_host", "batch", "dry_run", "yes", "wait_lock", "json")
@@ -148,10 +170,11 @@ def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
                 raise Exit(code=code)
 
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        ordered = sorted(takes, key=lambda each: OPTIONS[each].default is not REQUIRED)
+        options_of = {each: option_of(name, each) for each in takes}
+        ordered = sorted(takes, key=lambda each: options_of[each].default is not REQUIRED)
         parameters = [
             inspect.Parameter("context", kind),
-            *(inspect.Parameter(each, kind, default=OPTIONS[each].default) for each in ordered),
+            *(inspect.Parameter(each, kind, default=options_of[each].default) for each in ordered),
         ]
         run.__name__ = body.__name__
         run.__doc__ = f"{inspect.getdoc(body)}\n\nExample: {program()} {EXAMPLES[name]}"
@@ -161,7 +184,7 @@ def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
             klass=Command,
             auto_shortflags=False,
             positional=[],
-            help={each.replace("_", "-"): OPTIONS[each].help for each in takes},
+            help={each.replace("_", "-"): options_of[each].help for each in takes},
         )(run)
 
     return decorate

@@ -126,6 +126,35 @@ def report(asked: Any, run: str | None, file: str | None, output: str | None, no
     return loaded("commands.page.report").report(asked, run, file, output, no_open)
 
 
+@command(
+    "init",
+    *("target_group", "env", "app", "region", "profile"),
+    *("ssh_user", "key", "yes", "settings"),
+)
+def init(asked: Any, **given: Any) -> Any:
+    """Write a project's first files, from a target group.
+
+    These are fabric.yaml, known_hosts, an IAM policy and tasks.py: AWS and the hosts are asked for
+    what goes into them. No file is overwritten. On a terminal it asks before it writes; without
+    one, only those host keys are taken that AWS vouches for.
+
+    Exit codes: 0 done; 2 nothing was written; 6 the answer was no.
+    """
+    return loaded("commands.setup.init").init(asked, **given)
+
+
+@command("check", *SELECTING, "package", "json")
+def check(asked: Any, package: str | None) -> Any:
+    """Find what would keep a deploy from starting.
+
+    It asks AWS, the target groups and every host for all that a deploy needs, and changes nothing.
+    Each finding comes with its remedy, all in one run.
+
+    Exit codes: 0 a deploy would start; 2 it would not.
+    """
+    return loaded("commands.setup.check").check(asked, package)
+
+
 @command("lock.status", "env", "settings", "json")
 def lock_status(asked: Any) -> Any:
     """Show which deploy holds the lock, and if it is alive.
@@ -182,6 +211,8 @@ namespace = Collection(
     promote,
     abort,
     report,
+    init,
+    check,
     schema,
     version,
     show_help,

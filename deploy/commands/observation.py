@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def refuse_file(file: Path) -> None:
     """Raise BadInput where a trace cannot be written, or would replace something else."""
-    if file.exists() and not trace_of.is_one(file):
+    if file.exists() and not (file.is_file() and trace_of.is_one(file)):  # a pipe has no end
         raise BadInput(f"--trace {file}: is there, and is no trace; give another name")
     if not file.parent.is_dir():
         raise BadInput(f"--trace {file}: there is no folder {file.parent}; make it first")

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from deploy.settings.environment import Environment
     from deploy.survey.facts import Survey
 
+LATE_SECONDS = 120
+"""How long it may take until a sick target is noticed: minutes are too long."""
+
 
 def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) -> tuple[str, ...]:
     """What the operator should know before saying yes."""
@@ -65,18 +68,39 @@ def replaced(offers: Iterable[Offer], survey: Survey) -> list[str]:
     return lines
 
 
+def short_delay(app: App, group: TargetGroup) -> str:
+    """Say that the deregistration delay is under twice the longest request; empty where it is not.
+
+    So the post has it that this tool began with: a request may begin just before, and take as long.
+    """
+    least = 2 * app.longest_request_seconds
+    if group.delay_seconds >= least:
+        return ""
+    return (
+        f"{group.name}: the deregistration delay of {group.delay_seconds:g} s is under "
+        f"twice the longest request of {app.name} ({least:g} s); requests may be cut"
+    )
+
+
+def no_healthy(group: TargetGroup) -> str:
+    """Say that a group has no healthy target."""
+    return f"{group.name}: no target is healthy now, so nothing guards capacity"
+
+
+def late_notice(group: TargetGroup) -> str:
+    """Say that failed checks are noticed late; empty where they are not."""
+    seconds = group.interval_seconds * group.unhealthy_threshold
+    if seconds <= LATE_SECONDS:
+        return ""
+    return f"{group.name}: a sick target is noticed only after {seconds:g} s of failed checks"
+
+
 def _of_group(app: App, group: TargetGroup, survey: Survey) -> list[str]:
     """What to know of one of the app's target groups."""
-    found: list[str] = []
     health = survey.health[group.arn]
-    least = 2 * app.longest_request_seconds
-    if group.delay_seconds < least:
-        found.append(
-            f"{group.name}: the deregistration delay of {group.delay_seconds:g} s is under "
-            f"twice the longest request of {app.name} ({least:g} s); requests may be cut"
-        )
+    found = [short_delay(app, group)]
     if not any(each.state is State.HEALTHY for each in health.values()):
-        found.append(f"{group.name}: no target is healthy now, so nothing guards capacity")
+        found.append(no_healthy(group))
     targets = {on.host: target_of(group, on.host, on.app) for on in survey.everywhere(app)}
     shifted = [host for host, its in targets.items() if health.get(its, GONE).is_shifted]
     if shifted:
@@ -85,12 +109,8 @@ def _of_group(app: App, group: TargetGroup, survey: Survey) -> list[str]:
             f"{group.name}: traffic is shifted away from zone {zones}, so {len(shifted)} of "
             "its targets get no requests: they are not counted as capacity, and go first"
         )
-    if group.interval_seconds * group.unhealthy_threshold > 120:  # noqa: PLR2004 - minutes
-        found.append(
-            f"{group.name}: a sick target is noticed only after "
-            f"{group.interval_seconds * group.unhealthy_threshold:g} s of failed checks"
-        )
-    return found
+    found.append(late_notice(group))
+    return [text for text in found if text]
 
 
 def _shells(app: App, survey: Survey) -> list[str]:

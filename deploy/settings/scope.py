@@ -17,6 +17,7 @@ TAKES: dict[str, tuple[str, ...]] = {
     "status": ("app",),
     "promote": (),
     "abort": (),
+    "check": ("app",),
     "lock.status": (),
     "lock.break": (),
 }

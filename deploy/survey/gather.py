@@ -156,12 +156,19 @@ def look(remote: Remote, environment: Environment, *, settled: bool = False) -> 
         # A host that was there a moment ago; one that never answered is refused at once.
         return retry.patiently(lambda: remote.ask(script, limit), lambda _: None, PATIENCE_SECONDS)
     except Unreachable as error:
-        if remote.host.state in {RUNNING, ""}:
-            raise
-        raise Unreachable(
-            f"{remote.host}: its instance {remote.host.instance_id} is "
-            f"{visible(remote.host.state)}; start it, or take it out of `hosts:`"
-        ) from error
+        if why := down(remote.host):
+            raise Unreachable(why) from error
+        raise
+
+
+def down(host: Host) -> str:
+    """Return why a host cannot be reached whose instance does not run; empty where it runs."""
+    if host.state in {RUNNING, ""}:
+        return ""
+    return (
+        f"{host}: its instance {host.instance_id} is {visible(host.state)}; start it, or take it "
+        "out of `hosts:`"
+    )
 
 
 def _programs(environment: Environment, *, settled: bool) -> tuple[Program, ...]:

@@ -69,7 +69,7 @@ def verdict(survey: Survey, apps: Iterable[App], remotes: Mapping[str, Asked]) -
         for on, outcome in zip(due, outcomes, strict=True):
             if outcome.problem:
                 sick.append((on, outcome.problem))
-            elif _serves(on):
+            elif serves(on):
                 passed.add(on.app.name)
             for group, version in outcome.versions.items():
                 over.setdefault(group, {}).setdefault(OVER[version], []).append(on.host.name)
@@ -121,7 +121,8 @@ def _failing(on: AppOnHost, host: Host) -> str:
     return f"{on.host}: {on.unit_name} runs, and does not pass its check now: {answer.text}"
 
 
-def _serves(on: AppOnHost) -> bool:
+def serves(on: AppOnHost) -> bool:
+    """Whether an app is known to serve on a host: a group calls it healthy, and it runs."""
     runs = on.slot.unit_state.is_running or bool(on.previous_unit)
     return on.is_healthy_somewhere and runs
 
@@ -132,7 +133,7 @@ def _outcome(on: AppOnHost, host: Asked) -> _Outcome:
             return _Outcome(problem)
     except DeployError as error:
         return _Outcome(str(error))
-    if not _serves(on):
+    if not serves(on):
         return _Outcome()
     # A group that finds it unhealthy says nothing about its own question.
     healthy = (each for each in on.memberships if each.health.state is State.HEALTHY)

@@ -134,7 +134,12 @@ def test_before_the_first_change_the_error_goes_on(
         pipelines.run(Change(ASKED, ASKED.scope("deploy"), fail, fail))
 
 
-WORDS = {"env": "prod", "settings": "a b.yaml", "reason": "its job was cancelled"}
+WORDS = {
+    "env": "prod",
+    "settings": "a b.yaml",
+    "reason": "its job was cancelled",
+    "target_group": "web-prod",
+}
 
 
 @pytest.fixture
@@ -151,6 +156,8 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> Any:
             "repair",
             "observe",
             "status",
+            "check",
+            "init",
             "report",
             "destroy",
             "decide",

@@ -23,9 +23,10 @@ def _flags(argument: Argument) -> list[str]:
 
 
 SAFE = (
-    *("deploy", "rollback", "repair", "status", "observe"),
+    *("deploy", "rollback", "repair", "status", "observe", "check"),
     *("promote", "abort", "lock.status", "lock.break"),
 )
+LOOKING = {"status", "check", "promote", "abort", "lock.status", "lock.break"}
 VALUES = (
     *(
         "lab",
@@ -151,9 +152,7 @@ def words(draw: st.DrawFn) -> list[str]:
     line = [draw(st.sampled_from(SAFE))]
     if draw(st.integers(0, 3)):
         line += ["--env", "lab"]
-    if line[0] not in {"status", "promote", "abort", "lock.status", "lock.break"} and draw(
-        st.integers(0, 3)
-    ):
+    if line[0] not in LOOKING and draw(st.integers(0, 3)):
         line += ["--dry-run"]
     for _ in range(draw(st.integers(0, 3))):
         flag = draw(st.sampled_from(OWN_FLAGS[line[0]]))
@@ -184,4 +183,5 @@ def test_control_a_valid_command_line_is_run(ground: Ground) -> None:
     projects.lay_out(ground, projects.LEAST)
     ended = check(run("deploy", "--env", "lab", "--dry-run", "--allow-downtime", "--batch", "1"))
     assert ended.code == 0
-    assert set(SAFE) == set(EXAMPLES)
+    others = {"init", "report"}  # which asks the AWS of its own options, or needs no settings
+    assert set(SAFE) == set(EXAMPLES) - others

@@ -237,6 +237,8 @@ def test_calls_of_other_services_have_buckets_of_their_own(
         {"time_divisor": 0},
         {"throttle": 1},
         {"api_error": 5},
+        {"denied": "RegisterTargets"},
+        {"denied": [""]},
         {"api_html": "DescribeTargetHealth"},
         {"api_html": {"action": ""}},
         {"api_html": {"action": "*", "count": 0}},

@@ -182,6 +182,7 @@ def test_no_other_place_suggests_a_command_of_its_own_making() -> None:
     """A command that is written out by hand has no scope; these have none to have."""
     allowed = {
         "inv lab.up",
+        "inv check`",
         "inv help`",
         "inv status`",
         "inv status |",

@@ -38,7 +38,7 @@ class Effects:
     def show_unit(self, *_: str) -> Iterator[Effect]:
         yield from ()
 
-    rehearse = keep_units = label_files = show_unit
+    rehearse = keep_units = label_files = gnu_trials = show_unit
 
     def prepare_app(self, *_: str) -> Iterator[Effect]:
         yield lambda: True

@@ -170,7 +170,9 @@ class Translator:
         if code in DENIED:
             return NotAllowed(
                 f"{where}: not allowed{self._of_profile}: {said or code}; docs/permissions.md in "
-                "Changeover's repository has the policy that is needed"
+                "Changeover's repository has the policy that is needed",
+                error.operation_name,
+                said,
             )
         return ApiError(f"{where}: {code}: {said}", code, may_pass=code in PASSING)
 

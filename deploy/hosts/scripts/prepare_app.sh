@@ -1,11 +1,10 @@
 # shellcheck shell=sh
 # Makes the service's user and the app's folders; changes nothing where they are right.
-# $1: app; $2: user.
+# $1: app; $2: user. It follows `gnu_trials`.
 #
 # All that is switched is switched by rename, a link to a folder too. Exit code 84 (TOOLS_DIFFER)
 # where this host's programs cannot: it prints the program, its version and what it said. That is
-# tried in a folder that only root can enter, and that is removed. uutils' mv of 0.0.17 and 0.0.30
-# cannot (uutils/coreutils#6351; `cannot move …: Not a directory`), and b2sum of 0.0.17 has no -l.
+# tried in a folder that only root can enter, and that is removed.
 set -eu
 app=$1 user=$2 base=/srv/$1
 if ! getent passwd "$user" >/dev/null; then
@@ -19,18 +18,8 @@ install -d -m 0750 -g "$group" "$base/releases"
 install -d -m 0700 "$base/records" "$base/records/units"
 scratch=$base/records/.trial
 rm -rf "$scratch"
-mkdir "$scratch" "$scratch/old" "$scratch/new"
+mkdir "$scratch"
 cd "$scratch"
-echo old > file
-echo new > file.new
-ln -sfnT ../.trial/old link
-ln -sfnT ../.trial/new link.new
-renames() {
-  mv -T link.new link && [ "$(readlink link)" = ../.trial/new ] && [ ! -L link.new ] &&
-    mv -T file.new file && [ "$(cat file)" = new ] &&
-    mv -T new final && [ -d final ] && [ -z "$(ls -A old)" ]
-}
-digests() { [ "$(b2sum -l 256 < file | cut -d ' ' -f 1 | wc -c)" = 65 ]; }
 wrong=''
 if ! said=$(renames 2>&1); then
   wrong='mv'

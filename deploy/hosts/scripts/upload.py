@@ -21,10 +21,9 @@ def prepare(app: str, user: str) -> Script[None]:
     Exit code 84 (TOOLS_DIFFER) prints a program that is not as GNU's here, its version, and what
     it said: the first line of each.
     """
-    act = program(
-        "prepare_app", values.checked(values.name, app), values.checked(values.name, user)
-    )
-    return Script("making user and folders", (act,), nothing)
+    name, owner = values.checked(values.name, app), values.checked(values.name, user)
+    acts = (program("gnu_trials"), program("prepare_app", name, owner))
+    return Script("making user and folders", acts, nothing)
 
 
 def part(release: str) -> str:

@@ -1,0 +1,205 @@
+"""`changeover init`: target group → machines → host keys → running unit → the first files."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deploy.aws import inventory, permissions
+from deploy.aws.api.account import Account
+from deploy.aws.target_groups import Balancer
+from deploy.folding import listed
+from deploy.foreign_text import visible
+from deploy.hosts.ssh import connect
+from deploy.run.report import ExitCode
+from deploy.screen import question
+from deploy.screen.console import Screen
+from deploy.settings import load
+from deploy.settings.app import App
+from deploy.settings.environment import Aws, Environment
+from deploy.starter import adoption, draft, files, fleet, host_keys
+from deploy.starter.draft import Draft
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from deploy.aws.inventory import Host
+    from deploy.session.arguments import Asked
+    from deploy.starter.host_keys import HostKeys
+
+
+def init(
+    asked: Asked,
+    *,
+    target_group: str,
+    region: str | None,
+    profile: str | None,
+    ssh_user: str | None,
+    key: str | None,
+) -> ExitCode:
+    """Write the files; BAD_INPUT, with their texts, where one of them exists.
+
+    Raises BadInput for what keeps them from being made.
+    """
+    screen, file = Screen(), Path(asked.settings or load.NAME)
+    made = tempfile.TemporaryDirectory(prefix="changeover-", ignore_cleanup_errors=True)
+    with made as workspace:
+        look = _Look(Path(workspace), file.name, Account(_asking(region, profile)))
+        with screen.busy(f"asking AWS for {visible(target_group)}"):
+            first = look.draft(asked, target_group, profile or "")
+        first = first.reached_by(ssh_user or "", _path(key))
+        with screen.busy(f"asking {len(first.fleet.machines)} hosts for their keys"):
+            keys = look.host_keys(first)
+        lines = _agreed(keys, screen, asks=not asked.yes)
+        with screen.busy("looking for the service that runs now"):
+            final, unread = look.adopting(first, lines)
+        texts = _texts(final, file.name, lines)
+        look.refuse_unloadable(texts, final.environment)
+    _summary(final, unread, screen)
+    if there := files.existing(file.parent, texts):
+        for name, text in texts.items():
+            screen.say(f"\n--- {name}\n{text}")
+        screen.complain(
+            f"Nothing was written: {', '.join(there)} exists, and no file is overwritten. The "
+            "texts are above; copy what you need, or run this in an empty folder."
+        )
+        return ExitCode.BAD_INPUT
+    if not asked.yes and not screen.confirm(f"Write {', '.join(texts)}?"):
+        screen.say("Nothing was written.")
+        return ExitCode.DECLINED
+    files.write(file.parent, texts)
+    screen.say(f"Written: {', '.join(texts)}.")
+    screen.say(f"Next: put a package where `package:` says, and type {_next(asked)}")
+    return ExitCode.DONE
+
+
+def _asking(region: str | None, profile: str | None) -> Environment:
+    """Settings by which AWS can be asked, before there is a file."""
+    app = App(name="web", package="-", target_group="-", ports=(1,))
+    aws = Aws(region=region, profile=profile)
+    return Environment(name="init", root=Path.cwd(), apps=(app,), hosts=("-",), aws=aws)
+
+
+def _path(key: str | None) -> str:
+    """A key file as the settings have it: a path that does not depend on where they lie."""
+    if not key or key.startswith(("~", "/")):
+        return key or ""
+    return str(Path(key).absolute())
+
+
+def _next(asked: Asked) -> str:
+    return asked.command("check")
+
+
+@dataclass
+class _Look:
+    """What AWS and the hosts are asked, by drafts of the settings in a folder of their own.
+
+    Attributes:
+        workspace: The folder.
+        settings: The settings file's name.
+        account: The account.
+    """
+
+    workspace: Path
+    settings: str
+    account: Account
+    _drafts: int = 0
+
+    def draft(self, asked: Asked, target_group: str, profile: str) -> Draft:
+        """Ask AWS who we are, and for the group and its machines."""
+        self.account.log_in()
+        number = self.account.verify().split(":")[4]
+        balancer = Balancer(self.account)
+        group = balancer.group(target_group)
+        machines = fleet.read(self.account, group, balancer.health(group))
+        app = asked.app or draft.app_name(group.name, asked.environment)
+        region = self.account.region
+        return Draft(machines, asked.environment, app, region, number, profile)
+
+    def host_keys(self, made: Draft) -> tuple[HostKeys, ...]:
+        """What is known of the hosts' keys, and what is not."""
+        environment, hosts = self._loaded(made, ())
+        return host_keys.look(self.account, environment, hosts)
+
+    def adopting(self, made: Draft, lines: Sequence[str]) -> tuple[Draft, dict[str, str]]:
+        """The draft with the unit that serves on all hosts now; and why hosts cannot be read."""
+        environment, hosts = self._loaded(made, lines)
+        (app,) = environment.apps
+        unit, unread = adoption.look(environment, app, hosts)
+        return made.adopting(unit), unread
+
+    def refuse_unloadable(self, texts: Mapping[str, str], environment: str) -> None:
+        """Raise BadInput where our own loader does not take what is to be written."""
+        load.load(self._written(texts), environment)
+
+    def _loaded(self, made: Draft, lines: Sequence[str]) -> tuple[Environment, tuple[Host, ...]]:
+        """The settings of a draft as they are loaded, and the hosts that they mean."""
+        file = self._written(_texts(made, self.settings, lines))
+        environment = load.load(file, made.environment)
+        # An Auto Scaling group is `inv check`'s to name: here nothing is taken out.
+        asking = environment.model_copy(update={"auto_scaling": "ignore"})
+        resolve = partial(connect.resolve, environment)
+        vpc = frozenset({made.fleet.group.vpc})
+        return environment, inventory.find(asking, self.account, resolve, lambda: vpc)
+
+    def _written(self, texts: Mapping[str, str]) -> Path:
+        self._drafts += 1
+        folder = self.workspace / str(self._drafts)
+        folder.mkdir()
+        files.write(folder, texts)
+        return folder / self.settings
+
+
+def _texts(made: Draft, settings: str, lines: Sequence[str]) -> dict[str, str]:
+    """The files by their names."""
+    policy = json.dumps(permissions.policy([made.fleet.group.arn]), indent=2)
+    return {
+        settings: made.text,
+        files.KNOWN_HOSTS: "".join(f"{line}\n" for line in lines),
+        files.POLICY: f"{policy}\n",
+        files.TASKS: files.TASKS_TEXT,
+    }
+
+
+def _agreed(keys: Sequence[HostKeys], screen: Screen, *, asks: bool) -> tuple[str, ...]:
+    """The known_hosts lines: those that AWS vouches for, and those that a person has compared."""
+    lines = [line for each in keys for line in each.lines]
+    vouched = [each.host.name for each in keys if each.lines]
+    if vouched:
+        screen.say(f"{listed(vouched)}: host keys from their consoles, as EC2 has them.")
+    shown = {each.host.name: each.shown for each in keys if each.shown}
+    for name, key in shown.items():
+        screen.say(f"{visible(name)}: {visible(key.kind)} {visible(key.fingerprint)}")
+    for each in (each for each in keys if each.problem):
+        screen.complain(each.problem)
+    if not shown:
+        return tuple(lines)
+    screen.say(
+        "These keys are what the hosts showed just now; no console has them. Compare each\n"
+        "with the host's own: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
+    )
+    is_person = asks and question.is_due(os.environ)
+    if is_person and screen.confirm("Did you compare them, and are they the same?"):
+        return (*lines, *(key.line for key in shown.values()))
+    screen.say("They are left out of known_hosts: each command refuses these hosts until then.")
+    return tuple(lines)
+
+
+def _summary(made: Draft, unread: Mapping[str, str], screen: Screen) -> None:
+    """What was found, in a few lines."""
+    group, count = made.fleet.group, len(made.fleet.machines)
+    selected = ", ".join(f"{key}={value}" for key, value in made.fleet.tags.items())
+    how = f"by the tags {visible(selected)}" if selected else "by their ids"
+    zones = ", ".join(made.fleet.zones) or "an unknown zone"
+    screen.say(f"{count} host{'s' * (count != 1)} of {group.name} in {zones}, {how}")
+    if made.replaces:
+        screen.say(f"{made.replaces} serves on all of them: the first deploy takes its place")
+    elif unread:
+        why = visible(next(iter(unread.values())).split("\n")[0], 200)
+        screen.say(f"which service runs now is not known, since hosts could not be read: {why}")

@@ -1,0 +1,1 @@
+"""What `inv check` shows: `findings` draws them as lines, and as JSON."""
