@@ -54,7 +54,7 @@ def deploy(asked: Asked, package: str | None) -> ExitCode:
         )
 
     scope = asked.scope("deploy", *as_typed("--package", package), *asked.flags)
-    return _pipeline(asked, scope, plan, Rollout.run_or_take_back, packages.beside(package))
+    return pipeline(asked, scope, plan, Rollout.run_or_take_back, packages.beside(package))
 
 
 def roll_back(asked: Asked, to: str | None) -> ExitCode:
@@ -74,7 +74,7 @@ def roll_back(asked: Asked, to: str | None) -> ExitCode:
         )
 
     scope = asked.scope("rollback", *as_typed("--to", to), *asked.flags)
-    return _pipeline(asked, scope, plan, Rollout.run)
+    return pipeline(asked, scope, plan)
 
 
 def repair(asked: Asked) -> ExitCode:
@@ -84,7 +84,7 @@ def repair(asked: Asked) -> ExitCode:
         seen = opened.survey(settled=not asked.dry_run)
         return repairs.make(opened.environment, seen, opened.scope)
 
-    return _pipeline(asked, asked.scope("repair"), plan, Rollout.run)
+    return pipeline(asked, asked.scope("repair"), plan)
 
 
 def observe(asked: Asked, host: str, trace: str | None) -> ExitCode:
@@ -108,7 +108,7 @@ def observe(asked: Asked, host: str, trace: str | None) -> ExitCode:
         return report
 
     split(host, "--host")
-    return _pipeline(replace(asked, hosts=host), scope, plan, execute)
+    return pipeline(replace(asked, hosts=host), scope, plan, execute)
 
 
 def status(asked: Asked) -> ExitCode:
@@ -125,11 +125,11 @@ def status(asked: Asked) -> ExitCode:
     return fleet.exit_code
 
 
-def _pipeline(
+def pipeline(
     asked: Asked,
     scope: Scope,
     make: Callable[[Session], Plan],
-    execute: Callable[[Rollout, Plan], Report],
+    execute: Callable[[Rollout, Plan], Report] = Rollout.run,
     beside: Callable[[Session], object] = lambda _: None,
 ) -> ExitCode:
     """Run a command that changes the fleet; once it has begun, no error hides how it ended.
@@ -222,8 +222,8 @@ class _Command:
             self.code = report.exit_code
             report = conclusion.as_seen(report, _show_fleet(opened, self.screen))
             self.code = report.exit_code
-            then = conclusion.next_steps(self.scope, report)
-            events.emit(as_events.run_ended(report, then))
+            report = rollout.remembered(report)
+            events.emit(as_events.run_ended(report, conclusion.next_steps(self.scope, report)))
         _show_report(self.scope, self.screen, report, story)
         self.screen.say(str(recorder), "yellow" if recorder.error else "")
 

@@ -20,14 +20,17 @@ from deploy.settings.scope import Scope
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SHORT = {"env": "e", "yes": "y", "dry_run": "n"}
-"""The options with a short form; it means the same for every command."""
+SHORT = {"env": "e", "yes": "y", "dry_run": "n", "lines": "n", "last": "n", "follow": "f"}
+"""The options with a short form; `-n` is a number for commands that change nothing."""
 
 EXAMPLES = {
     "deploy": "deploy --env prod --package 2.0.0",
     "rollback": "rollback --env prod --dry-run",
     "repair": "repair --env prod",
+    "restart": "restart --env prod --app web",
     "status": "status --env prod --json",
+    "logs": "logs --env prod --follow",
+    "history": "history --env prod",
     "observe": "observe --env prod --host web-1",
     "lock.status": "lock.status --env prod",
     "lock.break": 'lock.break --env prod --reason "its CI job was cancelled"',
@@ -68,6 +71,13 @@ OPTIONS = {
         "also from a deploy that is alive: it stops before its next change", default=False
     ),
     "trace": Option("where the figures go, without any name (default: observed-<env>.json)"),
+    "lines": Option("how many lines of all hosts together (default: 100)"),
+    "follow": Option("go on with new lines, until Ctrl-C", default=False),
+    "since": Option("from when on: 15m, 2h, 14:05 or 2026-11-29T14:05"),
+    "grep": Option("only lines that match this, as journalctl --grep"),
+    "release": Option("only lines of this release: an id or a version"),
+    "last": Option("how many runs, the newest first (default: 20)"),
+    "run": Option("show this run again: its id, or how that begins"),
     "settings": Option("the settings file (default: fabric.yaml here, or in a folder above)"),
 }
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Self
 from deploy.errors import DeployError, as_deploy_error
 from deploy.events.event import StopAsked
 from deploy.events.stream import Stream
+from deploy.hosts.logbook import run_records
 from deploy.hosts.route import proxy
 from deploy.recovery import previous_unit, rollback
+from deploy.run import as_record
 from deploy.run.executor import Execution
 from deploy.run.report import ExitCode, Failure, Outcome
 from deploy.screen import streams
@@ -142,6 +144,19 @@ class Rollout:
             report = execution.run()
         defects = list(dict.fromkeys([*defects, *self.events.defects]))
         return replace(report, defects=(*report.defects, *defects))
+
+    def remembered(self, report: Report) -> Report:
+        """The report; with a remark where a host has not written down how the run ended."""
+        if not as_record.is_due(report.plan):
+            return report
+        opened = self.opened
+        try:
+            record = as_record.made(opened.scope, opened.run, report)
+            hosts = as_record.keepers(report, opened.remotes)
+            said = run_records.written(opened.environment.name, hosts, record)
+        except Exception as error:  # noqa: BLE001 - no record is worth a report
+            said = str(as_deploy_error(error, "recording the run on the hosts"))
+        return replace(report, remarks=(*report.remarks, said) if said else report.remarks)
 
     def run_or_take_back(self, plan: Plan) -> Report:
         """Execute a plan; where it failed and `on_failure` says so, finished hosts go back too."""

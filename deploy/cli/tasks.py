@@ -5,6 +5,7 @@ Cheap to import: what a command needs is loaded when it is typed.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,20 @@ def repair(asked: Any) -> Any:
     return loaded("commands").repair(asked)
 
 
+@command("restart", *CHANGING, "allow_downtime", "join")
+def restart(asked: Any) -> Any:
+    """Start again the release that runs, host by host.
+
+    For a file that is read at the start alone, such as `environment_file:`. Nothing is uploaded,
+    and the unit stays: a setting that changed needs a deploy.
+
+    Exit codes: 0 done; 1 failed, nothing has moved; 2 nothing was changed; 3 another deploy
+    holds the lock; 4 a host was left out; 5 hosts are out of service; 6 the answer was no.
+    """
+    plan = partial(loaded("verbs.restart").plan, asked)
+    return loaded("commands").pipeline(asked, asked.scope("restart", *asked.flags), plan)
+
+
 @command(
     "observe", *SELECTING, "host", "dry_run", "yes", "wait_lock", "allow_downtime", "trace", "json"
 )
@@ -81,6 +96,30 @@ def status(asked: Any) -> Any:
     AWS API failed; 4 more than one release runs; 5 hosts are out of service, or cannot be read.
     """
     return loaded("commands").status(asked)
+
+
+@command("logs", *SELECTING, "hosts", "lines", "follow", "since", "grep", "release", "json")
+def logs(asked: Any, **options: Any) -> Any:
+    """Show the services' journals of all hosts, by time.
+
+    With --json each line is an object of its own.
+
+    Exit codes: 0 done; 1 not all hosts could be read; 2 bad input, or none could; 130 Ctrl-C
+    ended --follow.
+    """
+    return loaded("verbs.logs").logs(asked, **options)
+
+
+@command("history", "env", "settings", "last", "run", "json")
+def history(asked: Any, last: str | None, run: str | None) -> Any:
+    """Show who deployed what, when, and how it ended.
+
+    The hosts remember it, so it is the same from every workstation. A run whose events are kept
+    here is shown again from them.
+
+    Exit codes: 0 done; 2 bad input, or no host could be read.
+    """
+    return loaded("verbs.history").history(asked, last, run)
 
 
 @command("lock.status", "env", "settings", "json")
@@ -134,8 +173,11 @@ namespace = Collection(
     deploy,
     rollback,
     repair,
+    restart,
     observe,
     status,
+    logs,
+    history,
     schema,
     version,
     show_help,

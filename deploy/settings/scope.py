@@ -13,8 +13,11 @@ TAKES: dict[str, tuple[str, ...]] = {
     "deploy": ("app", "hosts", "skip_host", "batch"),
     "rollback": ("app", "hosts", "skip_host", "batch"),
     "repair": ("app", "hosts", "skip_host", "batch"),
+    "restart": ("app", "hosts", "skip_host", "batch"),
     "observe": ("app",),
     "status": ("app",),
+    "logs": ("app", "hosts"),
+    "history": (),
     "lock.status": (),
     "lock.break": (),
 }

@@ -213,7 +213,7 @@ def test_what_was_measured_is_shown_and_written_and_hides_no_report(
         caught.extend(given)
         return ExitCode.DONE
 
-    monkeypatch.setattr(commands, "_pipeline", take)
+    monkeypatch.setattr(commands, "pipeline", take)
     file = tmp_path / "trace.json"
     assert commands.observe(Asked("lab"), "host-1", str(file)) is ExitCode.DONE
     asked, scope, _, execute = caught

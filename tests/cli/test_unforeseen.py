@@ -80,7 +80,7 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(commands, "read_settings", lambda *_: builders.environment())
         monkeypatch.setattr(sessions, "Session", lambda *_, **__: held)
         monkeypatch.setattr(commands, "Signals", lambda *_: Held())
-        return commands._pipeline(
+        return commands.pipeline(
             ASKED, ASKED.scope("deploy"), lambda _: report(Outcome.DONE).plan, ended
         )
 
@@ -128,7 +128,7 @@ def test_before_the_first_change_the_error_goes_on(
     monkeypatch.setattr(commands, "read_settings", fail)
     del pipeline
     with pytest.raises(ZeroDivisionError):
-        commands._pipeline(ASKED, ASKED.scope("deploy"), fail, fail)
+        commands.pipeline(ASKED, ASKED.scope("deploy"), fail, fail)
 
 
 WORDS = {"env": "prod", "settings": "a b.yaml", "reason": "its job was cancelled"}
