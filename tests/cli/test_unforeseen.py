@@ -143,6 +143,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> Any:
             raise error
 
         names = ("deploy", "roll_back", "repair", "observe", "status", "destroy")
+        names += ("pipeline", "plan", "logs", "history")
         monkeypatch.setattr(
             tasks, "loaded", lambda _: SimpleNamespace(**dict.fromkeys(names, body))
         )

@@ -149,6 +149,7 @@ def _last(
             failed[name] = str(answer)
         else:
             has_release = has_release or answer
+    failed = {name: failed[name] for name in readers if name in failed}
     if len(failed) == len(readers):
         raise BadInput(*folded({name: (why,) for name, why in failed.items()}))
     if not has_release:

@@ -41,7 +41,7 @@ def written(environment: str, remotes: Mapping[str, Remote], record: RunRecord) 
             done.add(name)
     if not failed:
         return ""
-    why = "; ".join(folded({name: (text,) for name, text in failed.items()}))
+    why = "; ".join(folded({name: (text,) for name, text in _in_order(failed, remotes).items()}))
     return f"not all hosts have the record of this run: {why}"
 
 
@@ -61,4 +61,9 @@ def read(
             failed[name] = str(answer)
         else:
             found[name] = answer
-    return found, failed
+    return found, _in_order(failed, remotes)
+
+
+def _in_order(failed: Mapping[str, str], remotes: Mapping[str, Remote]) -> dict[str, str]:
+    """The failures, which came as they came, in the order of the hosts."""
+    return {name: failed[name] for name in remotes if name in failed}
