@@ -124,7 +124,8 @@ def _shower(
             screen.say(journals.as_json(line, apps))
         else:
             head, colour = view.head(line)
-            screen.show(cell(head, colour) + cell(line.message))
+            # The first part gives all of it its style, and the colour is of the head alone.
+            screen.show(cell("") + cell(head, colour) + cell(line.message))
 
     return show
 
