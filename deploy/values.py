@@ -46,6 +46,7 @@ _UNIT_NAME = re.compile(
 )
 _PATH = re.compile(r"(?:/[A-Za-z0-9_.@:+=,~%-]{1,255}){1,64}\Z")
 _VERSION_START = re.compile(r"v?([0-9]{1,6})")
+_CURSOR = re.compile(r"[a-z]=[0-9a-f]{1,32}(?:;[a-z]=[0-9a-f]{1,32}){2,9}\Z")
 _STAMP = re.compile(r"[A-Z][a-z]{2} (\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}) UTC\Z", re.ASCII)
 
 
@@ -138,6 +139,11 @@ def service_name(text: str) -> str | None:
 def path(text: str) -> str | None:
     """An absolute path without `..` and in plain characters."""
     return None if {"..", "."} & set(text.split("/")) else _matched(_PATH, text)
+
+
+def journal_cursor(text: str) -> str | None:
+    """The place of a line in a journal, as `journalctl` prints it."""
+    return _matched(_CURSOR, text)
 
 
 def timestamp(text: str) -> int | None:

@@ -20,17 +20,20 @@ from deploy.settings.scope import Scope
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SHORT = {"env": "e", "yes": "y", "dry_run": "n"}
-"""The options with a short form; it means the same for every command."""
+SHORT = {"env": "e", "yes": "y", "dry_run": "n", "lines": "n", "last": "n", "follow": "f"}
+"""The options with a short form; `-n` is a number for commands that change nothing."""
 
 EXAMPLES = {
     "deploy": "deploy --env prod --package 2.0.0",
     "rollback": "rollback --env prod --dry-run",
     "repair": "repair --env prod",
+    "restart": "restart --env prod --app web",
     "status": "status --env prod --json",
     "report": "report 0123abcd",
     "init": "init --target-group web-prod --env prod",
     "check": "check --env prod",
+    "logs": "logs --env prod --follow",
+    "history": "history --env prod",
     "observe": "observe --env prod --host web-1",
     "promote": "promote --env prod",
     "abort": "abort --env prod",
@@ -78,6 +81,12 @@ OPTIONS = {
     "file": Option("an events file, in place of a run of this project"),
     "output": Option("where the page goes (default: beside the events)"),
     "no_open": Option("name the page, do not open it", default=False),
+    "lines": Option("how many lines of all hosts together (default: 100)"),
+    "follow": Option("go on with new lines, until Ctrl-C", default=False),
+    "since": Option("from when on: 15m, 2h, 14:05 or 2026-11-29T14:05"),
+    "grep": Option("only lines that match this, as journalctl --grep"),
+    "release": Option("only lines of this release: an id or a version"),
+    "last": Option("how many runs, the newest first (default: 20)"),
     "settings": Option("the settings file (default: fabric.yaml here, or in a folder above)"),
     "target_group": Option("the target group, by its name or ARN; required", REQUIRED),
     "region": Option("the AWS region (default: the AWS tools' own)"),
@@ -87,6 +96,7 @@ OPTIONS = {
 }
 
 OF_COMMANDS = {
+    "history": {"run": Option("show this run again: its id, or how that begins")},
     "init": {
         "env": Option("what the environment is called (default: prod)", "prod"),
         "app": Option("what the app is called (default: as the group)"),

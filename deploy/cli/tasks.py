@@ -64,6 +64,19 @@ def repair(asked: Any) -> Any:
     return done(loaded("commands.changes").repair(asked))
 
 
+@command("restart", *CHANGING, "allow_downtime", "join")
+def restart(asked: Any) -> Any:
+    """Start again the release that runs, host by host.
+
+    For a file that is read at the start alone, such as `environment_file:`. Nothing is uploaded,
+    and the unit stays: a setting that changed needs a deploy.
+
+    Exit codes: 0 done; 1 failed, nothing has moved; 2 nothing was changed; 3 another deploy
+    holds the lock; 4 a host was left out; 5 hosts are out of service; 6 the answer was no.
+    """
+    return done(loaded("commands.changes").restart(asked))
+
+
 @command(
     "observe", *SELECTING, "host", "dry_run", "yes", "wait_lock", "allow_downtime", "trace", "json"
 )
@@ -123,7 +136,7 @@ def report(asked: Any, run: str | None, file: str | None, output: str | None, no
     Exit codes: 0 done; 2 there is no such run, its events are damaged, or the page cannot be
     written.
     """
-    return loaded("commands.page.report").report(asked, run, file, output, no_open)
+    return loaded("commands.report").report(asked, run, file, output, no_open)
 
 
 @command(
@@ -153,6 +166,30 @@ def check(asked: Any, package: str | None) -> Any:
     Exit codes: 0 a deploy would start; 2 it would not.
     """
     return loaded("commands.setup.check").check(asked, package)
+
+
+@command("logs", *SELECTING, "hosts", "lines", "follow", "since", "grep", "release", "json")
+def logs(asked: Any, **options: Any) -> Any:
+    """Show the services' journals of all hosts, by time.
+
+    With --json each line is an object of its own.
+
+    Exit codes: 0 done; 1 not all hosts could be read; 2 bad input, or none could; 130 Ctrl-C
+    ended --follow.
+    """
+    return loaded("commands.records.logs").logs(asked, **options)
+
+
+@command("history", "env", "settings", "last", "run", "json")
+def history(asked: Any, last: str | None, run: str | None) -> Any:
+    """Show who deployed what, when, and how it ended.
+
+    The hosts remember it, so it is the same from every workstation. A run whose events are kept
+    here is shown again from them.
+
+    Exit codes: 0 done; 2 bad input, or no host could be read.
+    """
+    return loaded("commands.records.history").history(asked, last, run)
 
 
 @command("lock.status", "env", "settings", "json")
@@ -206,6 +243,7 @@ namespace = Collection(
     deploy,
     rollback,
     repair,
+    restart,
     observe,
     status,
     promote,
@@ -213,6 +251,8 @@ namespace = Collection(
     report,
     init,
     check,
+    logs,
+    history,
     schema,
     version,
     show_help,

@@ -15,6 +15,7 @@ from deploy.observe import rounds
 from deploy.plan import exclusion, fitness, preflight
 from deploy.recovery import repair as repairs
 from deploy.recovery import rollback
+from deploy.recovery.restarts import restart as restarts
 from deploy.session.arguments import as_typed, split
 
 if TYPE_CHECKING:
@@ -59,6 +60,24 @@ def roll_back(asked: Asked, to: str | None) -> Change:
 
     scope = asked.scope("rollback", *as_typed("--to", to), *asked.flags)
     return Change(asked, scope, plan, Rollout.run)
+
+
+def restart(asked: Asked) -> Change:
+    """Start again, host by host, the release that each host runs."""
+
+    def plan(opened: Session) -> Plan:
+        seen = opened.survey(settled=not asked.dry_run)
+        preflight.refuse_surge(opened.environment, seen)
+        seen, problems = opened.vetted(seen, join=asked.join)
+        return restarts.make(
+            opened.environment,
+            seen,
+            scope=opened.scope,
+            problems=problems,
+            allow_downtime=asked.allow_downtime,
+        )
+
+    return Change(asked, asked.scope("restart", *asked.flags), plan, Rollout.run)
 
 
 def repair(asked: Asked) -> Change:

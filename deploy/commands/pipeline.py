@@ -127,6 +127,7 @@ class _Command:
             self.code = report.exit_code
             report = conclusion.as_seen(report, _show_fleet(opened, self.screen))
             self.code = report.exit_code
+            report = rollout.remembered(report)
             then = conclusion.next_steps(self.change.scope, report)
             events.emit(as_events.run_ended(report, then))
         _show_report(self.change.scope, self.screen, report, story)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from deploy.errors import as_deploy_error
 from deploy.events.stream import Stream
 from deploy.hooks.runner import Runner
+from deploy.hosts.logbook import run_records
+from deploy.run import as_record
 from deploy.run.executor import Execution
 from deploy.run.hold import Hold, held_batch
 
@@ -69,6 +71,19 @@ class Rollout:
             self.hooks.before_batch(batch)
 
         return permit
+
+    def remembered(self, report: Report) -> Report:
+        """The report; with a remark where a host has not written down how the run ended."""
+        if not as_record.is_due(report.plan):
+            return report
+        opened = self.opened
+        try:
+            record = as_record.made(opened.scope, opened.run, report)
+            hosts = as_record.keepers(report, opened.remotes)
+            said = run_records.written(opened.environment.name, hosts, record)
+        except Exception as error:  # noqa: BLE001 - no record is worth a report
+            said = str(as_deploy_error(error, "recording the run on the hosts"))
+        return replace(report, remarks=(*report.remarks, said) if said else report.remarks)
 
 
 @contextmanager

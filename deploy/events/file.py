@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from deploy.events.stream import Stream
 
 NAME = "events.jsonl"
+ID_DIGITS = 8
+"""Of a run's id, in the name of its folder."""
 IGNORE = ".gitignore"
 
 
@@ -30,7 +32,7 @@ class Recorder:
     def __init__(self, runs: Path, run: str, at: float) -> None:
         """Begin nothing yet. run: the command's id; at: when it began, unix seconds."""
         began = datetime.fromtimestamp(at, UTC).strftime("%Y%m%dT%H%M%SZ")
-        self.file = runs / f"{began}-{run[:8]}" / NAME
+        self.file = runs / f"{began}-{run[:ID_DIGITS]}" / NAME
         self.error = ""
         self._runs = runs
         self._open: IO[str] | None = None

@@ -147,7 +147,7 @@ def title(verb: str, releases: Mapping[str, str], environment: Environment, host
     """One line: the releases by app, the environment, how many hosts, and the policy."""
     rollout = environment.rollout
     listed = ", ".join(visible(f"{app} {release}") for app, release in releases.items())
-    join = "on" if verb in {"Repair", "Observe"} else "to"
+    join = "on" if verb in {"Repair", "Restart", "Observe"} else "to"
     count = f"{hosts} host{'s' if hosts > 1 else ''}"
     pace = f"window {rollout.window}" if rollout.window else f"batch {rollout.batch}"
     policy = f"{rollout.strategy}, {pace}, drain {rollout.drain}"

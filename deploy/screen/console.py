@@ -71,6 +71,7 @@ class Screen:
     def __init__(self, *, is_json: bool = False) -> None:
         self._is_json = is_json
         out, err = streams.guard()
+        self._out = out.direct
         self._console, self._errors = _Console(out), _Console(err)
         self.is_terminal = out.is_terminal and not self._console.is_dumb_terminal
         self._shows_errors = err.is_terminal
@@ -109,6 +110,11 @@ class Screen:
         """An event of a run as a line of JSON, where a script reads them."""
         if self._is_json:
             self._console.print(words(as_line(entry)))
+
+    @property
+    def has_reader(self) -> bool:
+        """Whether what goes to standard output may still be read."""
+        return self._out.has_reader
 
     def confirm(self, text: str) -> bool:
         """Ask the person at the terminal; without one, the command itself is the decision.

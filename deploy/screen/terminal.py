@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import termios
 from contextlib import suppress
 from typing import Any, TextIO
@@ -48,6 +49,16 @@ class Direct:
     def fileno(self) -> int:
         """The descriptor."""
         return self.file.fileno()
+
+    @property
+    def has_reader(self) -> bool:
+        """Whether what is written may still be read: a pipe may have been closed at its end."""
+        poll = select.poll()
+        try:
+            poll.register(self.file.fileno(), 0)
+            return not poll.poll(0)
+        except (OSError, ValueError):
+            return False
 
     def restore(self) -> None:
         """Show the cursor, and set the terminal's modes, as they were found.

@@ -52,10 +52,10 @@ class Session:
 
     scope: what the command was asked for; run: the command's id, for the records that it leaves;
     hosts, remotes: those that were asked for; everyone: a connection to each of the
-    environment's hosts, which its lock needs. Opening raises BadInput for all that is wrong, in
-    one list, before anything is changed. beside: what is looked at too where something is wrong
-    already, for the same list; is_partial: whether listed machines that are no hosts are named in
-    the survey, in place of an error.
+    environment's hosts, which its lock needs; found: them, and the listed machines that are none.
+    Opening raises BadInput for all that is wrong, in one list, before anything is changed. beside:
+    what is looked at too where something is wrong already, for the same list; is_partial: whether
+    machines that are no hosts are left to the survey, or to the caller, in place of an error.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Session:
         account, self.caller, self.groups, found, can_connect = at_the_door
         if account:
             self._account, self.balancer = account, Balancer(account)
-        self._found = found
+        self.found = found
         if not self._is_partial:
             refusals.of_hosts(one_each(found.problems))
         if can_connect:
@@ -173,8 +173,8 @@ class Session:
         others = (each.host for name, each in self.everyone.items() if name not in self.remotes)
         notes = (*self._notes, *found.notes)
         found = replace(found, other_hosts=tuple(others), resting=self._resting, notes=notes)
-        if self._found.problems:
-            wrong = machines.misplaced(self.environment, self._found)
+        if self.found.problems:
+            wrong = machines.misplaced(self.environment, self.found)
             found = replace(found, unreachable=found.unreachable | wrong)
         self._zones |= found.zones
         if self._held and settled:

@@ -41,6 +41,22 @@ class RecordDeployed(OnHost):
 
 
 @dataclass(frozen=True)
+class RecordRestarted(RecordDeployed):
+    """The release that was deployed last serves again: the note that its target is out is removed.
+
+    The history stays as it is: it says what was deployed, and has place for few lines.
+    """
+
+    def run(self, fleet: Fleet) -> None:
+        """Remove the note alone."""
+        script = history.forget_out(self.app.name, self.app.port)
+        fleet.remote(self.host).change(self.app.name, script)
+
+    def __str__(self) -> str:
+        return f"clear the note on {self.app.unit_name}: {self.release} serves again"
+
+
+@dataclass(frozen=True)
 class NoteOut(OnHost):
     """Write down that a worker is about to stop, as it is of a target that goes out."""
 

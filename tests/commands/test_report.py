@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from page import sample_runs
 
-from deploy.commands.page import report as pages
+from deploy.commands import report as pages
 from deploy.errors import BadInput
 from deploy.run.report import ExitCode
 from deploy.screen.console import Screen
@@ -211,7 +211,7 @@ def test_the_id_is_typed_without_an_option(project: Path) -> None:
 def test_on_a_terminal_the_message_fits_and_nothing_else_is_shown(project: Path) -> None:
     program = (
         "import sys; from deploy.session.arguments import Asked\n"
-        "from deploy.commands.page.report import report\n"
+        "from deploy.commands.report import report\n"
         "report(Asked(''), None, sys.argv[1], sys.argv[2], False)"
     )
     events = project / ".changeover" / "runs" / NAME / "events.jsonl"

@@ -161,6 +161,10 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> Any:
             "report",
             "destroy",
             "decide",
+            "restart",
+            "run",
+            "logs",
+            "history",
         )
         monkeypatch.setattr(
             tasks, "loaded", lambda _: SimpleNamespace(**dict.fromkeys(names, body))

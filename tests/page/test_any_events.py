@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.commands.page import report as pages
+from deploy.commands import report as pages
 from deploy.errors import BadInput
 from deploy.events.text import as_line
 from deploy.session.arguments import Asked

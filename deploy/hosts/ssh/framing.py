@@ -16,9 +16,13 @@ import base64
 import binascii
 import secrets
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from deploy import values
 from deploy.hosts.scripts.script import program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _READ_AND_RUN = """sh -c 'read -r n && eval "$(head -c "$n")"'"""
 AS_ROOT = f"sudo -n {_READ_AND_RUN}"
@@ -131,6 +135,45 @@ class Frame:
         lines = body.split("\n")
         facts = tuple(line.removeprefix(mark) for line in lines if line.startswith(mark))
         return "\n".join(line for line in lines if not line.startswith(mark)), facts
+
+
+@dataclass
+class Stream(Frame):
+    """An answer without an end, whose lines are passed on as they arrive, and not kept.
+
+    Attributes:
+        heard: Gets each line that the script prints, but no empty one and no fact.
+        began: Called once, when the script begins.
+    """
+
+    heard: Callable[[str], None] = lambda _: None
+    began: Callable[[], None] = lambda: None
+    _facts: list[str] = field(default_factory=list)
+
+    def feed(self, data: bytes) -> None:
+        """Take what arrived; TooMuch where one line passes the limit."""
+        had_begun = self.has_begun
+        super().feed(data)
+        if self._body is None:
+            return
+        if not had_begun:
+            self.began()
+        start, stop = self._body
+        end = self._arrived.rfind(b"\n", start) + 1 if self.exit_code is None else stop
+        if end <= start:
+            return
+        lines = bytes(self._arrived[start:end]).decode(errors="replace").split("\n")
+        del self._arrived[start:end]
+        self._body, self._searched = (start, -1 if self.exit_code is None else start), start
+        for line in lines:
+            if line.startswith(self.mark):
+                self._facts.append(line.removeprefix(f"{self.mark} "))
+            elif line:
+                self.heard(line)
+
+    def text(self) -> tuple[str, tuple[str, ...]]:
+        """What is left of the last line, and the facts."""
+        return super().text()[0], tuple(self._facts)
 
 
 class Facts:

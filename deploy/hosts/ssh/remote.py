@@ -74,10 +74,14 @@ class Remote:
         Raises RemoteError where the answer is longer than `most_bytes` or not there in time, and
         CommandFailed where the script must succeed and did not.
         """
-        result = self._run(script, timeout_seconds, most_bytes)
+        result = self._run(script, timeout_seconds, framing.Frame(framing.new_mark(), most_bytes))
         if script.must_succeed and result.exit_code:
             raise CommandFailed(self.host.name, script.name, result)
         return script.parse(result)
+
+    def follow(self, script: Script[T], stream: framing.Stream, most_seconds: float) -> T:
+        """Run a reading script as root; `stream` gets what it prints as it arrives."""
+        return script.parse(self._run(script, most_seconds, stream))
 
     def change(self, app: str, script: Script[T], timeout_seconds: float = 60) -> T:
         """Run a changing script as root under the app's lock; what its parser makes of the answer.
@@ -185,15 +189,13 @@ class Remote:
         self,
         script: Script[object],
         timeout_seconds: float,
-        most_bytes: int = exchange.ANSWER_BYTES,
+        frame: framing.Frame | None = None,
         *,
         as_root: bool = True,
     ) -> CommandResult:
         with self._lock:
             transport, text = self._transport(), script.text
-            return self._answer(
-                transport, script, text, timeout_seconds, most_bytes, as_root=as_root
-            )
+            return self._answer(transport, script, text, timeout_seconds, frame, as_root=as_root)
 
     def _answer(
         self,
@@ -201,7 +203,7 @@ class Remote:
         script: Script[object],
         text: str,
         timeout_seconds: float,
-        most_bytes: int = exchange.ANSWER_BYTES,
+        frame: framing.Frame | None = None,
         *,
         as_root: bool = True,
         source: Source | None = None,
@@ -214,7 +216,7 @@ class Remote:
         use the connection, which then stays open whatever becomes of this one.
         """
         began, what = time.monotonic(), script.name
-        frame = framing.Frame(framing.new_mark(), most_bytes)
+        frame = frame or framing.Frame(framing.new_mark(), exchange.ANSWER_BYTES)
         try:
             # On a connection of one's own, the settings' connect_timeout_seconds is the limit.
             channel = transport.open_session(timeout=timeout_seconds if is_shared else None)
@@ -226,9 +228,10 @@ class Remote:
                 stderr = exchange.read(channel, frame, limit)
                 code = exchange.exit_code(channel, frame, limit)
         except framing.TooMuch as error:
+            most = f"{frame.most_bytes / 2**20:g} MiB"
             raise RemoteError(
-                f"{self.host}: {what}: the answer is longer than {most_bytes / 2**20:g} MiB; look "
-                "what prints so much there, for example a start-up file of the SSH user's shell"
+                f"{self.host}: {what}: the answer is longer than {most}; look what prints so much "
+                "there, for example a start-up file of the SSH user's shell"
             ) from error
         except TimeoutError as error:
             if source:

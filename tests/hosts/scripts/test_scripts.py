@@ -25,7 +25,17 @@ from deploy import values
 from deploy.hosts.marks import Mark
 from deploy.hosts.probe.request import Request
 from deploy.hosts.records import Record
-from deploy.hosts.scripts import base, connections, history, probe, read, service, upload
+from deploy.hosts.scripts import (
+    base,
+    connections,
+    history,
+    journals,
+    probe,
+    read,
+    service,
+    upload,
+)
+from deploy.hosts.scripts.journals import Wanted
 from deploy.hosts.scripts.script import source, text_of
 from deploy.hosts.ssh import framing
 from deploy.survey import unit_state
@@ -70,6 +80,12 @@ SCRIPTS: dict[str, str | Script[Any]] = {
     "start_unit": service.start_unit("web@5000.service"),
     "show_unit": service.show_unit("web@5000.service"),
     "journal": service.journal("web@5000.service", 5),
+    "journals": journals.last(
+        Wanted(("web@5000.service",), ("old.service",), 5.0, "it's", "1.0.0"), 10
+    ),
+    "journals, followed": journals.following(Wanted(("web@5000.service",)), "", 5),
+    "record_run": history.record_run("lab", "20261129T150405Z-0", "{}"),
+    "show_runs": history.show_runs("lab"),
     "curl": probe.probe_with_curl(Request("127.0.0.1", 5000, "/?a=b&c='d'", "example.com"), 5),
     "python": probe.probe_with_python(Request("127.0.0.1", 5000, "/health", "example.com"), 5),
 }

@@ -1,0 +1,4 @@
+"""Starting again what runs, the same release under the same unit.
+
+restart (the plan)
+"""
