@@ -225,6 +225,7 @@ class _Command:
             then = conclusion.next_steps(self.scope, report)
             events.emit(as_events.run_ended(report, then))
         _show_report(self.scope, self.screen, report, story)
+        self.screen.conclude(story)
         self.screen.say(str(recorder), "yellow" if recorder.error else "")
 
 
