@@ -19,7 +19,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 import settings_schema  # noqa: E402 - the clone is on the path only now
 
-from deploy.cli.options import EXAMPLES, OPTIONS  # noqa: E402
+from deploy.cli.options import EXAMPLES, option  # noqa: E402
 from deploy.cli.tasks import namespace  # noqa: E402
 from deploy.events import text as text_of_events  # noqa: E402
 from deploy.settings import app, environment, health, rollout, verify  # noqa: E402
@@ -153,7 +153,7 @@ def commands(page: str) -> str:
         for argument in arguments:
             names = sorted((("--" if len(n) > 1 else "-") + n for n in argument.names), key=len)
             value = "" if argument.takes_value is False else " …"
-            meaning = OPTIONS[argument.attr_name or argument.name].help
+            meaning = option(name, argument.attr_name or argument.name).help
             rows.append(f"| `{', '.join(names)}{value}` | {meaning} |")
         table_text = "\n".join(["| option | |", "|---|---|", *rows])
         prose = "\n\n".join(" ".join(part.split()) for part in lines[:-1])

@@ -40,8 +40,11 @@ PACKAGES = (
     "observe",
     "checkup",
     "run",
+    "screen.ci",
+    "screen.fleet",
     "screen",
     "cli",
+    "cli.looking",
 )
 HOMES = {
     "boto3": {"aws.api.account"},
@@ -88,7 +91,13 @@ HOMES = {
         "settings.rollout",
         "settings.verify",
     },
-    "rich": {"screen.live", "screen.console", "screen.region", "screen.tables"},
+    "rich": {
+        "screen.live",
+        "screen.console",
+        "screen.region",
+        "screen.status_table",
+        "screen.tables",
+    },
     "ruamel": {"settings.yaml_document"},
     "tenacity": {"retry"},
 }

@@ -23,7 +23,7 @@ from deploy.recovery import repair as repairs
 from deploy.recovery import rollback
 from deploy.run import as_events
 from deploy.run.report import ExitCode
-from deploy.screen import tables
+from deploy.screen import status_table, tables
 from deploy.screen.console import Screen
 from deploy.screen.question import wording
 from deploy.screen.status import overview
@@ -109,20 +109,6 @@ def observe(asked: Asked, host: str, trace: str | None) -> ExitCode:
 
     split(host, "--host")
     return _pipeline(replace(asked, hosts=host), scope, plan, execute)
-
-
-def status(asked: Asked) -> ExitCode:
-    """Settings → survey → overview."""
-    screen = Screen()
-    loaded = read_settings(asked, screen)
-    with session.Session(loaded, scope=asked.scope("status"), is_partial=True) as opened:
-        seen = opened.survey()
-        fleet = overview(loaded, seen, opened.scope)
-    if asked.json:
-        screen.say(fleet.as_json())
-    else:
-        screen.show(tables.render_overview(fleet))
-    return fleet.exit_code
 
 
 def _pipeline(
@@ -233,9 +219,9 @@ def _show_fleet(opened: Session, screen: Screen) -> Overview | None:
     """What runs where, asked anew."""
     fleet = None
     try:
-        seen = overview(opened.environment, opened.survey(), opened.scope)
-        fleet = replace(seen, lock="")  # it is ours
-        screen.show(tables.render_overview(fleet))
+        seen = overview(opened.environment, opened.survey(), opened.scope, holders=())
+        fleet = replace(seen, next="")  # the report has it; the lock is ours
+        screen.show(status_table.render_overview(fleet))
     except Exception as error:  # noqa: BLE001 - the report must come, whatever goes wrong here
         said = as_deploy_error(error, "reading what runs where")
         screen.complain(f"What runs where could not be read or shown: {said}")

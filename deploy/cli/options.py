@@ -63,6 +63,7 @@ OPTIONS = {
     "join": Option("put hosts back in that were taken out by hand", default=False),
     "wait_lock": Option("wait this long for another deploy to end: 90s, 15m, 2h", "0"),
     "json": Option("for scripts", default=False),
+    "watch": Option("look again every few seconds, until Ctrl-C", default=False),
     "reason": Option("why, for the others; it is written on the hosts; required", REQUIRED),
     "force": Option(
         "also from a deploy that is alive: it stops before its next change", default=False
@@ -70,6 +71,9 @@ OPTIONS = {
     "trace": Option("where the figures go, without any name (default: observed-<env>.json)"),
     "settings": Option("the settings file (default: fabric.yaml here, or in a folder above)"),
 }
+
+OWN = {"status": {"env": Option("the environment (default: all of the settings)")}}
+"""The options that are something else for a command, by its name."""
 
 SELECTING = ("env", "app", "settings")
 CHANGING = (*SELECTING, "hosts", "skip_host", "batch", "dry_run", "yes", "wait_lock", "json")
@@ -100,6 +104,11 @@ class Command(Task[Any]):
         return object.__hash__(self)
 
 
+def option(command_name: str, name: str) -> Option:
+    """Return what an option is for one command."""
+    return OWN.get(command_name, {}).get(name, OPTIONS[name])
+
+
 def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
     """Make a function the command `name`, which takes these options.
 
@@ -107,6 +116,8 @@ def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
     one message and an exit code, unexpected ones included. Such an error comes from before the
     first change, except for `lock.break`: after it, a command ends with its report.
     """
+    options_of = {each: option(name, each) for each in takes}
+    required = {each for each, own in options_of.items() if own.default is REQUIRED}
 
     def decorate(body: Callable[..., Any]) -> Any:
         def run(context: Any, /, **options: Any) -> None:
@@ -114,22 +125,26 @@ def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
 
             if context.config.run.dry:
                 raise Exit("-R/--dry is Invoke's and still connects; use --dry-run", USAGE_ERROR)
-            invoke_patch.refuse_missing(options, name)
+            invoke_patch.refuse_missing(options, name, required)
             invoke_patch.restore_on_signals()
             typed = Scope(
-                options["env"], name, settings=options["settings"] or "", program=program()
+                options["env"] or "", name, settings=options["settings"] or "", program=program()
             )
             try:
                 asked, others = loaded("arguments").asked(program(), **options)
                 code = int(body(asked, **others))
             except DeployError as error:
-                raise Exit(*early_end.refusal(error, typed)) from error
+                refusal = early_end.refusal(error, typed)
+                early_end.annotate(typed, *refusal, is_json=bool(options.get("json")))
+                raise Exit(*refusal) from error
             except Exit:
                 raise
             except Exception as error:
                 if os.environ.get("CHANGEOVER_DEBUG"):
                     raise
-                raise Exit(early_end.defect(error, typed), USAGE_ERROR) from error
+                refusal = early_end.defect(error, typed), USAGE_ERROR
+                early_end.annotate(typed, *refusal, is_json=bool(options.get("json")))
+                raise Exit(*refusal) from error
             except KeyboardInterrupt:
                 raise Exit(early_end.interruption(typed), 130) from None
             finally:
@@ -138,10 +153,10 @@ def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
                 raise Exit(code=code)
 
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        ordered = sorted(takes, key=lambda each: OPTIONS[each].default is not REQUIRED)
+        ordered = sorted(options_of, key=lambda each: each not in required)
         parameters = [
             inspect.Parameter("context", kind),
-            *(inspect.Parameter(each, kind, default=OPTIONS[each].default) for each in ordered),
+            *(inspect.Parameter(each, kind, default=options_of[each].default) for each in ordered),
         ]
         run.__name__ = body.__name__
         run.__doc__ = f"{inspect.getdoc(body)}\n\nExample: {program()} {EXAMPLES[name]}"
@@ -151,7 +166,7 @@ def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
             klass=Command,
             auto_shortflags=False,
             positional=[],
-            help={each.replace("_", "-"): OPTIONS[each].help for each in takes},
+            help={each.replace("_", "-"): own.help for each, own in options_of.items()},
         )(run)
 
     return decorate

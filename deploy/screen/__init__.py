@@ -2,5 +2,5 @@
 
 console (Screen) -> live (a table), log_lines (in CI), tables, question
     -> streams (what is shown is guarded) -> terminal (left as it was found)
-status: its rows, for tables and JSON
+status_table (as a table) -> status (as values and JSON) -> fleet
 """

@@ -13,6 +13,7 @@ from deploy.checkup import door
 from deploy.checkup.refusals import Refusals
 from deploy.cli import commands
 from deploy.cli.arguments import read_settings
+from deploy.cli.looking import status
 from deploy.errors import BadInput, CredentialsRefused, DeployError
 from deploy.run.report import ExitCode
 from deploy.screen.console import Screen
@@ -186,7 +187,7 @@ def test_the_status_shows_the_fleet_beside_a_listed_host_that_is_no_instance(
     project.hosts["host-1"].program("sudo", NO_SUDO)
     has(refusal(project), "no EC2 instance in region eu-west-1 has its address", "127.0.0.99")
     capsys.readouterr()
-    assert commands.status(replace(project.asked(), json=True)) is ExitCode.OUT_OF_SERVICE
+    assert status.status(replace(project.asked(), json=True)) is ExitCode.OUT_OF_SERVICE
     one, two, other = json.loads(capsys.readouterr().out)["hosts"]
     assert (one["state"], one["readable"], one["unit"]) == ("healthy", False, "unknown")
     assert "sudo: a password is required" in one["note"]

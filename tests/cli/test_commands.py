@@ -13,6 +13,7 @@ from observe.test_findings import SEEN
 
 from deploy.cli import commands, observation
 from deploy.cli.arguments import Asked, read_settings
+from deploy.cli.looking import status
 from deploy.cli.session import Session
 from deploy.errors import BadInput, Locked
 from deploy.events import file, text
@@ -170,7 +171,7 @@ def test_a_repair_of_a_fleet_that_no_deploy_touched_asks_nothing_and_changes_not
 
 def test_status_is_what_is_seen_for_people_and_for_scripts(project: Project, capsys: Shown) -> None:
     project.leave_lock()
-    assert commands.status(project.asked(json=True)) is ExitCode.FAILED
+    assert status.status(project.asked(json=True)) is ExitCode.FAILED
     seen = json.loads(capsys.readouterr().out)
     assert [(row["host"], row["state"], row["release"]) for row in seen["hosts"]] == [
         (name, "healthy", "") for name in project.hosts
@@ -178,7 +179,7 @@ def test_status_is_what_is_seen_for_people_and_for_scripts(project: Project, cap
     assert (seen["well"], seen["exit_code"]) == (False, 1)
     assert "deploy by eve@ci" in seen["lock"]
     project.hosts["host-2"].sshd.stop()
-    assert commands.status(project.asked()) is ExitCode.OUT_OF_SERVICE
+    assert status.status(project.asked()) is ExitCode.OUT_OF_SERVICE
     assert "no SSH connection" in capsys.readouterr().out
 
 
