@@ -195,7 +195,7 @@ def survey_row(screen: Screen, text: str) -> None:
         rows=(*told.rows, row),
         lock=_holder(text),
         services=(Service(text, text, {text: Share(1, 2), "": Share(1, 1)}),),
-        next=text,
+        next=foreign_text.visible(text),
         at=1.0,
     )
     screen.show(status_table.render_overview(fleet))

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from deploy.screen.fleet.row import Row
     from deploy.screen.status import Overview
 
+MARK = "!"
+"""What stands before a row in which not all is well."""
 MINUTE, HOUR, DAY = 60, 3600, 86400
 NARROWEST = 8
 """How narrow a terminal may make the columns that can break: names and releases, in characters."""
@@ -93,7 +95,7 @@ def _shown(rows: Sequence[Row], most: int | None) -> tuple[list[Row], list[Row]]
     """The rows that are shown in their order, and the others."""
     if most is None or len(rows) <= most:
         return list(rows), []
-    first = sorted(range(len(rows)), key=lambda number: rows[number].is_well)[: max(1, most)]
+    first = sorted(range(len(rows)), key=lambda number: not _is_odd(rows[number]))[: max(1, most)]
     return (
         [row for number, row in enumerate(rows) if number in first],
         [row for number, row in enumerate(rows) if number not in first],
@@ -101,10 +103,15 @@ def _shown(rows: Sequence[Row], most: int | None) -> tuple[list[Row], list[Row]]
 
 
 def _table(overview: Overview, rows: Sequence[Row]) -> Table:
-    """A line for each row; a column only where it says something."""
+    """A line for each row; a column only where it says something.
+
+    Names and releases break where the terminal is narrow. Their rest is in a line of its own, which
+    begins with the blank column of the mark: no name can look like a row.
+    """
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     zones = short_zones(row.zone for row in rows)
     has_zones = any(zones)
+    table.add_column("", no_wrap=True, min_width=1)
     table.add_column("host", overflow="fold", min_width=NARROWEST)
     table.add_column("app", overflow="fold", min_width=NARROWEST)
     if has_zones:
@@ -118,6 +125,7 @@ def _table(overview: Overview, rows: Sequence[Row]) -> Table:
         zone = [cell(zones[row.zone] or "-")] if has_zones else []
         old = [cell(age(overview.age_seconds(row)))] if overview.at else []
         table.add_row(
+            cell(MARK if _is_odd(row) else ""),
             cell(row.host),
             cell(f"{row.app}:{row.port}" if row.port else row.app),
             *zone,
@@ -179,6 +187,11 @@ def _meaning(overview: Overview) -> str:
         units = ", ".join(dict.fromkeys(row.beside for row in first))
         return f"{units} serves, and nothing was deployed in its place yet"
     return STATUS_MEANINGS[overview.exit_code]
+
+
+def _is_odd(row: Row) -> bool:
+    """Whether a row is worth a look."""
+    return not row.is_well or row.is_behind or bool(row.drift)
 
 
 def _verdict(row: Row) -> tuple[str, str]:

@@ -156,7 +156,7 @@ def test_a_look_that_fails_is_named_and_what_was_seen_stays() -> None:
     with Session(WATCH, "2", "4") as session:
         session.until("AWS does not answer")
         session.read(0.2)
-        assert any(line.startswith("host-2 ") for line in session.screen.shown)
+        assert any(line.startswith("! host-2 ") for line in session.screen.shown)
         session.until("all is well")
         session.type("\x03")
         assert session.wait() == 0, session.output
@@ -168,7 +168,7 @@ def test_more_hosts_than_lines_are_counted_and_the_last_lines_stay() -> None:
         session.until("Ctrl-C ends it")
         session.read(0.1)
         lines = [line.rstrip() for line in session.screen.shown]
-        assert any(line.startswith("host-2 ") for line in lines), lines
+        assert any(line.startswith("! host-2 ") for line in lines), lines
         assert any("more rows" in line for line in lines)
         session.type("\x03")
         assert session.wait() in {0, 5}

@@ -442,7 +442,7 @@ def test_in_a_pipe_lines_are_plain_and_uncut_whatever_is_forced(forced: dict[str
     assert "x" * 300 in text
     assert "y" * 300 in text
     for number in range(3):
-        assert re.search(rf"^ip-10-\S+-{number} +web:5000 ", text, re.MULTILINE)
+        assert re.search(rf"^  ip-10-\S+-{number} +web:5000 ", text, re.MULTILINE)
     assert re.search(r"^\S+T\S+[+-]\d\d:\d\d looking at 3 hosts$", text, re.MULTILINE)
 
 

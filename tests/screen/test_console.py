@@ -258,6 +258,7 @@ def test_the_status_table_tells_state_reason_and_whether_current() -> None:
     told = status.overview(builders.environment(), seen)
     lines = printed(status_table.render_overview(told), 80).splitlines()
     first, second = (line.split() for line in lines[1:3])
+    assert second.pop(0) == "!", "a mark without colour"
     assert first[:5] == ["host-1", "web:5000", "1a", "healthy", builders.slot().link]
     assert first[-1] == "current"
     assert second == ["host-2", "web:5000", "1a", "unhealthy", "-", "absent"]

@@ -368,7 +368,7 @@ def test_80_columns_hold_the_status_and_long_names_stay_distinct(count: int) -> 
     )
     lines = shown(replace(found, rows=rows))
     assert max(map(len, lines)) <= 80
-    text = "".join(line.split(" ")[0] for line in lines)
+    text = "".join(line[2:].split(" ")[0] for line in lines)
     for number in range(count):
         assert LONG.format(number) in text
     assert "…" not in "\n".join(lines)
@@ -377,7 +377,7 @@ def test_80_columns_hold_the_status_and_long_names_stay_distinct(count: int) -> 
 def test_few_lines_show_the_rows_that_are_not_well_and_count_the_rest() -> None:
     found = seen(fleet(40), {"host-39": UNHEALTHY})
     lines = shown(found, most=3)
-    assert any(line.startswith("host-39 ") for line in lines)
+    assert any(line.startswith("! host-39 ") for line in lines)
     assert "… and 37 more rows, 37 of them well" in lines
     assert lines[-2] == "lab: hosts are out of service"
 
@@ -394,7 +394,7 @@ def test_what_is_watched_fits_the_terminal_and_keeps_its_last_lines(
     lines = file.getvalue().splitlines()
     assert len(lines) <= height
     assert lines[-1].startswith("again every 5 s")
-    assert any(line.startswith("host-3 ") for line in lines)
+    assert any(line.startswith("! host-3 ") for line in lines)
     assert any(line.startswith("next: ") for line in lines)
 
 
@@ -447,3 +447,12 @@ def sample() -> status.Overview:
 def test_the_status_in_the_docs_is_as_it_is_printed(name: str) -> None:
     page = (Path(__file__).parents[2] / name).read_text()
     assert "\n".join(["$ inv status --env prod", *shown(sample())]) in page
+
+
+def test_p7_no_name_can_look_like_a_row() -> None:
+    """What is left of a long name stands in a line that begins with a blank."""
+    found = seen(fleet(2), at=1.0)
+    rows = tuple(replace(row, host="x" * 60 + "host-9 web healthy" * 9) for row in found.rows)
+    table = shown(replace(found, rows=rows))
+    assert len(table) > 20
+    assert not any(line.startswith(("host-", "x", "web-", "h")) for line in table[:20]), table
