@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.cli.arguments import environment_of, read_settings
@@ -33,7 +34,8 @@ def settings_of_each(asked: Asked, screen: Screen) -> dict[str, Environment | De
     if asked.environment:
         return {asked.environment: read_settings(asked, screen)}
     file = load.find(asked.settings)
-    screen.note(f"Settings: {file}")
+    if file != Path(load.NAME):
+        screen.note(f"Settings: {file}")
     found: dict[str, Environment | DeployError] = {}
     for name in load.environments(file):
         try:

@@ -14,6 +14,7 @@ from deploy.run.report import ExitCode
 from deploy.screen import status_table
 from deploy.screen.console import Screen
 from deploy.screen.fleet.lock_seen import Heartbeats
+from deploy.screen.log_lines import clock
 from deploy.screen.status import Overview, overview, worst
 
 if TYPE_CHECKING:
@@ -123,5 +124,7 @@ def _drawn(watched: list[Watched]) -> status_table.Drawn:
     seen = [each.seen for each in watched if each.seen]
     problems = [each.problem for each in watched if each.problem]
     waits = [each.name for each in watched if not (each.seen or each.problem)]
-    hint = f"looking at {', '.join(waits)}" if waits else f"again every {SECONDS:g} s"
-    return status_table.Drawn(tuple(seen), tuple(problems), f"{hint}; Ctrl-C ends it")
+    then = f"again every {SECONDS:g} s; Ctrl-C ends it"
+    hint = f"looked at {clock(max(each.at for each in seen))}, {then}" if seen else then
+    hint = f"looking at {', '.join(waits)}; Ctrl-C ends it" if waits else hint
+    return status_table.Drawn(tuple(seen), tuple(problems), hint)

@@ -55,7 +55,8 @@ class Groups:
 
     def _open(self, title: str, at: float) -> None:
         self._number += 1
-        self._name = f"changeover_{self._number}"
+        # A job may run several commands, and GitLab wants a name of its own for each section.
+        self._name = f"changeover_{at:.0f}_{self._number}"
         self._put(self._dialect.begin(title, self._name, at))
 
     def _put(self, command: str) -> None:
