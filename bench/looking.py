@@ -16,7 +16,7 @@ from rich.console import Console
 from bench.contestants import Product
 from bench.job import OLD
 from deploy.errors import DeployError
-from deploy.screen import status, tables
+from deploy.screen import status, status_table
 from deploy.session import arguments, session
 from deploy.settings.scope import Scope
 
@@ -43,7 +43,7 @@ def _once(loaded: Environment, hosts: int) -> float:
                 done.result()
         began = time.monotonic()
         told = status.overview(loaded, opened.survey())
-        Console(file=io.StringIO(), width=200).print(tables.render_overview(told))
+        Console(file=io.StringIO(), width=200).print(status_table.render_overview(told))
         ended = time.monotonic()
     if len(told.rows) != hosts or told.is_mixed:
         raise DeployError(f"inv status saw something else than {OLD} on {hosts} hosts: {told}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -29,6 +30,7 @@ POLL_SECONDS = 0.3
 LOCK_SECONDS = 12
 SHORT_LOCK_SECONDS = 4
 """The lock's time to live, for a test that waits until it is over."""
+ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")
 
 
 def called(host: LabHost) -> str:
@@ -75,7 +77,7 @@ class Ran:
         done = []
         for line in self.stdout.splitlines():
             clock, _, rest = line.partition(" ")
-            if clock.count(":") == 2 and ": " in rest and " s" in rest:
+            if ISO_TIME.fullmatch(clock) and ": " in rest and " s" in rest:
                 text, _, seconds = rest.rpartition(": ")
                 if seconds.split(" ")[0].replace(".", "").isdigit():
                     done.append(text)

@@ -36,7 +36,8 @@ from deploy.hosts.ssh.openssh.identities import LoginEnded, NoKeyAccepted
 from deploy.package import entries
 from deploy.plan import assembly, exclusion, fitness, plan
 from deploy.run.report import Failure, Outcome, Report
-from deploy.screen import console, status, tables
+from deploy.screen import console, status, status_table, tables
+from deploy.screen.fleet.in_service import Service, Share
 from deploy.settings import load
 from deploy.settings.scope import Scope
 from deploy.steps import verify
@@ -180,8 +181,24 @@ def survey_row(screen: Screen, text: str) -> None:
     )
     seen = builders.survey([replace(facts, slots={"web": slot})])
     told = status.overview(builders.environment(), seen)
-    row = replace(told.rows[0], host=text, app=text, reason=text, note=text, state=text)
-    screen.show(tables.render_overview(replace(told, rows=(*told.rows, row), lock=_holder(text))))
+    everywhere: dict[str, Any] = dict.fromkeys(
+        ("host", "app", "reason", "note", "state", "zone", "taken_out"), text
+    )
+    row = replace(
+        told.rows[0],
+        **everywhere,
+        expected=text,
+        drift=(text,),
+    )
+    fleet = replace(
+        told,
+        rows=(*told.rows, row),
+        lock=_holder(text),
+        services=(Service(text, text, {text: Share(1, 2), "": Share(1, 1)}),),
+        next=foreign_text.visible(text),
+        at=1.0,
+    )
+    screen.show(status_table.render_overview(fleet))
 
 
 def _holder(text: str) -> str:

@@ -11,6 +11,7 @@ import hostile
 import pytest
 from inspect_output import acting, runner_commands
 
+from deploy import ci_system
 from lab import terminal
 
 PROGRAM = "import hostile; hostile.main()"
@@ -40,7 +41,8 @@ for name, source in hostile.SOURCES.items():
 
 def in_log(program: str, **more: str) -> str:
     """What a CI step's log gets of a program: both streams."""
-    own = os.environ | {"PYTHONPATH": f"{terminal.ROOT}:{terminal.ROOT / 'tests'}", **more}
+    clean = {key: value for key, value in os.environ.items() if key not in ci_system.VARIABLES}
+    own = clean | {"PYTHONPATH": f"{terminal.ROOT}:{terminal.ROOT / 'tests'}", **more}
     ended = subprocess.run(
         [sys.executable, "-c", program],
         cwd=terminal.ROOT,

@@ -5,10 +5,13 @@ Cheap to import: every start does so.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from deploy.cli.invoke_patch import USAGE_ERROR
 from deploy.run.report import ExitCode
+from deploy.screen import streams
+from deploy.screen.ci import dialects
 
 if TYPE_CHECKING:
     from deploy.errors import DeployError
@@ -44,3 +47,15 @@ def defect(error: Exception, scope: Scope) -> str:
 def interruption(scope: Scope) -> str:
     """Return the message for Ctrl-C."""
     return f"Interrupted. {effect(scope)}"
+
+
+def annotate(scope: Scope, message: str, code: int, *, is_json: bool) -> None:
+    """Report an early end beside the log too, where a CI system runs this.
+
+    is_json: whether scripts read standard output, where nothing else may be.
+    """
+    title = f"{scope.verb} {scope.environment}".rstrip()
+    if not is_json and (
+        command := dialects.of(os.environ).error(f"{title}: exit code {code}", message)
+    ):
+        streams.guard()[0].command(command)

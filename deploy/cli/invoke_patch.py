@@ -23,7 +23,7 @@ from deploy.foreign_text import visible
 from deploy.screen import streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
     from types import FrameType, TracebackType
 
 USAGE_ERROR = 2
@@ -153,7 +153,7 @@ def _message(typed: Program, error: ParseError) -> str:
     return f"{error}\n{look}"
 
 
-def refuse_missing(options: Mapping[str, Any], command: str) -> None:
+def refuse_missing(options: Mapping[str, Any], command: str, required: Container[str]) -> None:
     """End with 2 for a required option that was left out, and for one that is empty.
 
     An empty one comes from a variable that is not set. Left out it has a meaning, such as the
@@ -164,7 +164,7 @@ def refuse_missing(options: Mapping[str, Any], command: str) -> None:
         option = name.replace("_", "-")
         if value == "":
             raise Exit(f"--{option} is empty: give it a value, or leave it out", USAGE_ERROR)
-        if value is None and name in NEEDED:
+        if value is None and name in NEEDED and name in required:
             raise Exit(
                 f"{program()} {command} needs --{option}: {NEEDED[name]}. {look}", USAGE_ERROR
             )

@@ -72,6 +72,7 @@ OPTIONS = {
     "join": Option("put hosts back in that were taken out by hand", default=False),
     "wait_lock": Option("wait this long for another deploy to end: 90s, 15m, 2h", "0"),
     "json": Option("for scripts", default=False),
+    "watch": Option("look again every few seconds, until Ctrl-C", default=False),
     "reason": Option("why, for the others; it is written on the hosts; required", REQUIRED),
     "force": Option(
         "also from a deploy that is alive: it stops before its next change", default=False
@@ -102,6 +103,7 @@ OF_COMMANDS = {
         "app": Option("what the app is called (default: as the group)"),
         "settings": Option("the file to write (default: fabric.yaml here)"),
     },
+    "status": {"env": Option("the environment (default: all of the settings)")},
 }
 """Options that mean something else for a command than for all others."""
 
@@ -147,6 +149,8 @@ def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
     one message and an exit code, unexpected ones included. Such an error comes from before the
     first change, except for `lock.break`: after it, a command ends with its report.
     """
+    options_of = {each: option_of(name, each) for each in takes}
+    required = {each for each, own in options_of.items() if own.default is REQUIRED}
 
     def decorate(body: Callable[..., Any]) -> Any:
         def run(context: Any, /, **options: Any) -> None:
@@ -154,10 +158,13 @@ def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
 
             if context.config.run.dry:
                 raise Exit("-R/--dry is Invoke's and still connects; use --dry-run", USAGE_ERROR)
-            invoke_patch.refuse_missing(options, name)
+            invoke_patch.refuse_missing(options, name, required)
             invoke_patch.restore_on_signals()
             typed = Scope(
-                options.get("env", ""), name, settings=options["settings"] or "", program=program()
+                options.get("env") or "",
+                name,
+                settings=options["settings"] or "",
+                program=program(),
             )
             try:
                 asked, others = loaded("session.arguments").asked(
@@ -165,13 +172,17 @@ def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
                 )
                 code = int(body(asked, **others))
             except DeployError as error:
-                raise Exit(*early_end.refusal(error, typed)) from error
+                refusal = early_end.refusal(error, typed)
+                early_end.annotate(typed, *refusal, is_json=bool(options.get("json")))
+                raise Exit(*refusal) from error
             except Exit:
                 raise
             except Exception as error:
                 if os.environ.get("CHANGEOVER_DEBUG"):
                     raise
-                raise Exit(early_end.defect(error, typed), USAGE_ERROR) from error
+                refusal = early_end.defect(error, typed), USAGE_ERROR
+                early_end.annotate(typed, *refusal, is_json=bool(options.get("json")))
+                raise Exit(*refusal) from error
             except KeyboardInterrupt:
                 raise Exit(early_end.interruption(typed), 130) from None
             finally:
@@ -180,8 +191,7 @@ def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
                 raise Exit(code=code)
 
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        options_of = {each: option_of(name, each) for each in takes}
-        ordered = sorted(takes, key=lambda each: options_of[each].default is not REQUIRED)
+        ordered = sorted(options_of, key=lambda each: each not in required)
         parameters = [
             inspect.Parameter("context", kind),
             *(inspect.Parameter(each, kind, default=options_of[each].default) for each in ordered),
@@ -194,7 +204,7 @@ def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
             klass=Command,
             auto_shortflags=False,
             positional=[],
-            help={each.replace("_", "-"): options_of[each].help for each in takes},
+            help={each.replace("_", "-"): own.help for each, own in options_of.items()},
         )(run)
 
     return decorate

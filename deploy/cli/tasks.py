@@ -93,14 +93,18 @@ def observe(asked: Any, host: str, trace: str | None) -> Any:
     return done(loaded("commands.changes").observe(asked, host, trace))
 
 
-@command("status", *SELECTING, "json")
+@command("status", *SELECTING, "json", "watch")
 def status(asked: Any) -> Any:
     """Show what runs where, and the health of every target.
+
+    Without --env it shows all environments of the settings, one after the other, and ends with
+    the code of the worst.
 
     Exit codes: 0 all is well; 1 all serve, but not what was deployed last; 2 bad input, or the
     AWS API failed; 4 more than one release runs; 5 hosts are out of service, or cannot be read.
     """
-    return loaded("commands.status").status(asked)
+    how = "watching" if asked.watch else "status"
+    return loaded(f"commands.looking.{how}").status(asked)
 
 
 @command("promote", "env", "settings")

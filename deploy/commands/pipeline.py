@@ -20,7 +20,7 @@ from deploy.hooks.runner import Runner
 from deploy.observe import rounds
 from deploy.run import as_events
 from deploy.run.report import ExitCode
-from deploy.screen import tables
+from deploy.screen import status_table, tables
 from deploy.screen.console import Screen
 from deploy.screen.question import wording
 from deploy.screen.status import overview
@@ -131,6 +131,7 @@ class _Command:
             then = conclusion.next_steps(self.change.scope, report)
             events.emit(as_events.run_ended(report, then))
         _show_report(self.change.scope, self.screen, report, story)
+        self.screen.conclude(story)
         self.screen.say(str(recorder), "yellow" if recorder.error else "")
 
 
@@ -138,9 +139,9 @@ def _show_fleet(opened: Session, screen: Screen) -> Overview | None:
     """What runs where, asked anew."""
     fleet = None
     try:
-        seen = overview(opened.environment, opened.survey(), opened.scope)
-        fleet = replace(seen, lock="")  # it is ours
-        screen.show(tables.render_overview(fleet))
+        seen = overview(opened.environment, opened.survey(), opened.scope, holders=())
+        fleet = replace(seen, next="")  # the report has it; the lock is ours
+        screen.show(status_table.render_overview(fleet))
     except Exception as error:  # noqa: BLE001 - the report must come, whatever goes wrong here
         said = as_deploy_error(error, "reading what runs where")
         screen.complain(f"What runs where could not be read or shown: {said}")

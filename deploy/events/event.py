@@ -27,6 +27,7 @@ class RunBegan:
         environment: Of the settings.
         by: Who typed it, from where.
         command: The command as it would be typed again.
+        address: Of the CI run that typed it; empty outside of CI, and where it is not known.
     """
 
     version: int
@@ -36,6 +37,7 @@ class RunBegan:
     environment: str
     by: str
     command: str
+    address: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,13 @@ import platform
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from deploy import __version__, values
+from deploy import __version__, ci_system, values
 from deploy.hosts.file_format import FORMAT, WITH_PREVIOUS, refuse_newer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Kind(enum.StrEnum):
@@ -133,8 +137,10 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def author() -> str:
-    """Who deploys, from where: user and workstation."""
+def author(environ: Mapping[str, str] = os.environ) -> str:
+    """Who deploys: the person who triggered the CI run; elsewhere the user and the workstation."""
+    if person := ci_system.person(environ):
+        return person
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

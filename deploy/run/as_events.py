@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
-from deploy import __version__
+from deploy import __version__, ci_system
 from deploy.events.event import (
     VERSION,
     HostFailed,
@@ -42,6 +43,7 @@ def run_began(scope: Scope, run: str) -> RunBegan:
         environment=scope.environment,
         by=records.author(),
         command=scope.again(),
+        address=ci_system.run_address(os.environ),
     )
 
 

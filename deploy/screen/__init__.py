@@ -2,5 +2,6 @@
 
 console (Screen) -> live (a table), log_lines (in CI), tables, question
     -> streams (what is shown is guarded) -> terminal (left as it was found)
-status: its rows, for tables and JSON; doctor: what `inv check` found
+status_table (as a table) -> status (as values and JSON) -> fleet
+doctor: what `inv check` found; records: journals and runs
 """

@@ -14,22 +14,27 @@ from rich.spinner import Spinner
 from deploy.events.text import as_line
 from deploy.foreign_text import lines
 from deploy.screen import question, streams
+from deploy.screen.ci import dialects, summary
+from deploy.screen.ci.groups import Groups
 from deploy.screen.live import LiveTable
 from deploy.screen.log_lines import LogLines, clock
 from deploy.screen.region import Region
 from deploy.screen.tables import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from rich.console import ConsoleOptions, RenderableType
 
     from deploy.events.event import Entry
+    from deploy.screen.story import Story
     from deploy.screen.streams import Guarded
 
 
 # As long as `| tee log` may take to show the plan, which must stand above the question.
 READER_SECONDS = 0.3
+UNLIMITED_COLUMNS = 100_000
+"""Where no terminal has an edge, rich would cut tables at 80 columns."""
 
 
 class _Console(Console):
@@ -44,6 +49,7 @@ class _Console(Console):
             file=cast("IO[str]", stream.direct if is_terminal else stream),
             force_terminal=is_terminal,
             force_interactive=is_terminal,
+            width=None if is_terminal else UNLIMITED_COLUMNS,
             color_system="auto" if is_terminal else None,
             markup=False,
             emoji=False,
@@ -71,7 +77,8 @@ class Screen:
     def __init__(self, *, is_json: bool = False) -> None:
         self._is_json = is_json
         out, err = streams.guard()
-        self._out = out.direct
+        self._out = out
+        self._dialect = dialects.PLAIN if is_json else dialects.of(os.environ)
         self._console, self._errors = _Console(out), _Console(err)
         self.is_terminal = out.is_terminal and not self._console.is_dumb_terminal
         self._shows_errors = err.is_terminal
@@ -114,7 +121,7 @@ class Screen:
     @property
     def has_reader(self) -> bool:
         """Whether what goes to standard output may still be read."""
-        return self._out.has_reader
+        return self._out.direct.has_reader
 
     def confirm(self, text: str) -> bool:
         """Ask the person at the terminal; without one, the command itself is the decision.
@@ -146,6 +153,25 @@ class Screen:
     def progress(self) -> LogLines | LiveTable:
         """What listens to a run's events: a live table here, plain lines elsewhere."""
         if self._is_json or not self.is_terminal:
-            return LogLines(self.say)
+            return LogLines(self.say, Groups(self._dialect, self._out.command))
         self._region = LiveTable(self._console)
         return self._region
+
+    def redrawn(self, render: Callable[[], RenderableType]) -> Region:
+        """A part of the terminal that is drawn again while a `with` block runs."""
+        self._region = Region(render, self._console)
+        return self._region
+
+    def conclude(self, story: Story) -> None:
+        """Show a CI system how a run ended: an error beside the log, and the job's summary."""
+        began, ended = story.began, story.ended
+        if began is None or ended is None:
+            return
+        if ended.exit_code and not story.failures:
+            title = f"{began.verb} {began.environment}: exit code {ended.exit_code}"
+            said = f"{ended.meaning}\nnext: {ended.next}"
+            if command := self._dialect.error(title, said):
+                self._out.command(command)
+        page = summary.text(began, ended, story.releases, story.failures)
+        if problem := summary.write(os.environ, page):
+            self.complain(problem)

@@ -10,9 +10,9 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from deploy.ci_system import is_ci
 from deploy.errors import BadInput
 from deploy.foreign_text import visible
-from deploy.screen.ci import is_ci
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

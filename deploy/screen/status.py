@@ -5,79 +5,58 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from deploy.aws.targets import State
 from deploy.folding import folded
 from deploy.foreign_text import json_text
-from deploy.hosts.lock.holder import Holder
-from deploy.hosts.lock.view import View
 from deploy.recovery import half_adopted
+from deploy.recovery.history import Past
 from deploy.run.report import ExitCode
-from deploy.screen import row_notes
+from deploy.screen.fleet import advice, in_service, lock_seen
+from deploy.screen.fleet.row import IN_SERVICE, natural, of_host, of_unread
 from deploy.settings.scope import Scope
 from deploy.survey import foreign_targets
 from deploy.survey.app_on_host import is_mixed
-from deploy.survey.slot import WorkerState
 
 if TYPE_CHECKING:
-    from deploy.aws.inventory import Host
+    from collections.abc import Iterable
+
+    from deploy.screen.fleet.in_service import Service
+    from deploy.screen.fleet.lock_seen import HolderSeen
+    from deploy.screen.fleet.row import Row
     from deploy.settings.app import App
     from deploy.settings.environment import Environment
-    from deploy.survey.app_on_host import AppOnHost
     from deploy.survey.facts import Survey
-    from deploy.survey.slot import Slot
 
-UNREAD = "unknown"
-IN_SERVICE = frozenset({str(State.HEALTHY), str(WorkerState.RUNNING)})
-
-
-@dataclass(frozen=True)
-class Row:
-    """One app on one host, in the slot that is in use.
-
-    current: it runs what was deployed last, also at boot, and the other slot is at rest;
-    beside: what else runs: in the other slot, where a deploy left it, or the previous unit;
-    is_readable: whether the host itself was read: of others AWS alone reports the target's state.
-    """
-
-    host: str
-    app: str
-    target: str
-    state: str
-    reason: str
-    unit_state: str
-    release: str
-    since: str
-    restarts: int
-    current: bool
-    note: str = ""
-    port: int = 0
-    beside: str = ""
-    is_readable: bool = True
-
-    @property
-    def is_out(self) -> bool:
-        """Whether its target is known not to be in service, or a worker not to run."""
-        return self.state not in {*IN_SERVICE, UNREAD}
-
-    @property
-    def is_before_first(self) -> bool:
-        """Whether the previous unit alone serves, as before a first deploy."""
-        return bool(self.beside) and not self.release and self.state in IN_SERVICE
-
-    @property
-    def is_well(self) -> bool:
-        """In service, running, and what was last deployed."""
-        return self.state in IN_SERVICE and self.unit_state == "active" and self.current
+SEVERITY = (
+    ExitCode.DONE,
+    ExitCode.FAILED,
+    ExitCode.MIXED,
+    ExitCode.BAD_INPUT,
+    ExitCode.OUT_OF_SERVICE,
+)
+"""The codes of a status from the best to the worst; one that could not be looked at may be worse
+than what is known to serve, and hosts that are known to be out are worse than that.
+"""
 
 
 @dataclass(frozen=True)
 class Overview:
     """The rows of an environment, hosts in their order, apps within.
 
-    is_mixed: whether an app is seen to run in more than one release; lock: who holds it; foreign:
-    targets that are no hosts, in words; has_unknown: whether the settings accept none of them, so
-    that it is not known what runs there; notes: what else was seen, such as hosts that rest, and
-    targets that are no hosts and get no requests now; unread: why hosts cannot be read, in lines.
+    Attributes:
+        environment: By name.
+        rows: An app on a host each.
+        is_mixed: Whether an app is seen to run in more than one release.
+        lock: Who holds it, in words; empty where it is free.
+        foreign: Targets that are no hosts, in words.
+        has_unknown: Whether the settings accept none of them, so that it is not known what runs
+            there.
+        notes: What else was seen, such as hosts that rest, and targets that are no hosts and get
+            no requests now.
+        unread: Why hosts cannot be read, in lines.
+        services: How many targets of each app serve, by group and zone.
+        holders: Who holds the lock, and whether that deploy lives.
+        at: When the look was over, unix seconds; 0 where that does not matter.
+        next: What to type, and why; empty where nothing is left to do.
     """
 
     environment: str
@@ -88,6 +67,10 @@ class Overview:
     has_unknown: bool = False
     notes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    services: tuple[Service, ...] = ()
+    holders: tuple[HolderSeen, ...] = ()
+    at: float = 0.0
+    next: str = ""
 
     @property
     def is_whole_look(self) -> bool:
@@ -120,124 +103,119 @@ class Overview:
                 found.setdefault(row.app, []).append(version)
         return {app: max(versions, key=versions.count) for app, versions in found.items()}
 
-    def as_json(self) -> str:
+    def running(self) -> dict[str, dict[str, int]]:
+        """By app, on how many hosts each release runs, the one on most hosts first."""
+        found: dict[str, dict[str, int]] = {}
+        for row in self.rows:
+            counts = found.setdefault(row.app, {})
+            if name := row.release or (row.beside if row.is_before_first else ""):
+                counts[name] = counts.get(name, 0) + 1
+        return {
+            app: dict(sorted(counts.items(), key=lambda each: (-each[1], each[0])))
+            for app, counts in found.items()
+        }
+
+    def expected(self) -> dict[str, str]:
+        """By app, the release that the fleet is on; empty where its records do not agree."""
+        return {row.app: row.expected for row in self.rows if row.is_readable}
+
+    def age_seconds(self, row: Row) -> float | None:
+        """How long a row's unit has been active; None where that is not known."""
+        if row.started is None or not self.at:
+            return None
+        return max(0.0, self.at - row.started)
+
+    def body(self) -> dict[str, object]:
         """For scripts: the rows, and what they come to."""
-        body = {
+        return {
             "environment": self.environment,
             "well": self.exit_code is ExitCode.DONE,
             "mixed": self.is_mixed,
             "lock": self.lock,
+            "holders": [each.as_json() for each in self.holders],
             "foreign_targets": list(self.foreign),
             "notes": list(self.notes),
             "exit_code": int(self.exit_code),
-            "hosts": [_as_json(row) for row in self.rows],
+            "expected": self.expected(),
+            "running": self.running(),
+            "in_service": [each.as_json() for each in self.services],
+            "next": self.next,
+            "hosts": [self._as_json(row) for row in self.rows],
         }
-        return json_text(body)
+
+    def as_json(self) -> str:
+        """The same as text."""
+        return json_text(self.body())
+
+    def _as_json(self, row: Row) -> dict[str, object]:
+        """A row under the keys that scripts rely on."""
+        renamed = {"unit_state": "unit", "is_readable": "readable"}
+        left_out = {"is_out_by_hand", "is_new", "started"}
+        shown = {renamed.get(k, k): value for k, value in asdict(row).items() if k not in left_out}
+        return shown | {"age_seconds": self.age_seconds(row)}
 
 
-def overview(environment: Environment, survey: Survey, scope: Scope | None = None) -> Overview:
+def worst(codes: Iterable[ExitCode]) -> ExitCode:
+    """The worst of several environments' codes."""
+    return max(codes, key=SEVERITY.index, default=ExitCode.DONE)
+
+
+def overview(
+    environment: Environment,
+    survey: Survey,
+    scope: Scope | None = None,
+    *,
+    holders: tuple[HolderSeen, ...] | None = None,
+    at: float = 0.0,
+) -> Overview:
     """A survey, host by host; hosts that could not be read are rows too.
 
-    scope: what the command was asked for, for the commands that a note suggests.
+    Args:
+        environment: Its settings.
+        survey: The look.
+        scope: What the command was asked for, for the commands that it suggests.
+        holders: Who holds the lock, where that was watched; by default as the survey has it.
+        at: When the look was over, unix seconds.
     """
+    scope = scope or Scope(environment.name, "status")
+    expected = {app.name: _expected(app, environment, survey) for app in environment.apps}
     rows = [
-        _row(survey.on(facts.host, app), facts.unknown, survey)
+        of_host(survey.on(facts.host, app), facts.unknown, survey, expected[app.name])
         for facts in survey.hosts
         for app in environment.apps
     ]
     hosts = {host.name: host for host in survey.asked}
     rows += [
-        _unread_row(survey, name, hosts.get(name), app, why)
+        of_unread(survey, name, hosts.get(name), app, why)
         for name, why in survey.unreachable.items()
         for app in environment.apps
     ]
-    ordered = tuple(sorted(rows, key=lambda row: (row.host, row.app)))
+    ordered = tuple(sorted(rows, key=lambda each: (natural(each.host), each.app)))
     mixed = any(is_mixed(survey.everywhere(app)) for app in environment.apps)
     others = foreign_targets.find(survey, environment.apps)
     foreign = tuple(str(each) for each in others if each.is_unknown)
     is_refused = bool(foreign) and environment.foreign_targets == "refuse"
     known = (str(each) for each in others if not each.is_unknown)
-    half = half_adopted.notes(environment, survey, scope or Scope(environment.name))
-    lock, notes = _lock(survey), (*survey.notes, *known, *half)
-    unread = folded({name: (why,) for name, why in sorted(survey.unreachable.items())})
-    return Overview(environment.name, ordered, mixed, lock, foreign, is_refused, notes, unread)
-
-
-def _unread_row(survey: Survey, name: str, host: Host | None, app: App, why: str) -> Row:
-    """A host that could not be read, with its target as AWS has it; why: in lines."""
-    known = row_notes.best(survey, host, app) if host else None
-    notes = [" ".join(line.split()) for line in why.split("\n")]
-    notes += row_notes.misplaced(survey, host, app) if host else []
-    return Row(
-        host=name,
-        app=app.name,
-        target=known.target if known else "",
-        state=known.state if known else UNREAD,
-        reason=known.reason if known else "",
-        unit_state=UNREAD,
-        release="",
-        since="",
-        restarts=0,
-        current=False,
-        note="; ".join(notes),
-        port=known.port if known else 0,
-        is_readable=False,
+    held = lock_seen.of(survey) if holders is None else holders
+    return Overview(
+        environment=environment.name,
+        rows=ordered,
+        is_mixed=mixed,
+        lock="; ".join(map(str, held)),
+        foreign=foreign,
+        has_unknown=is_refused,
+        notes=(*survey.notes, *known, *half_adopted.notes(environment, survey, scope)),
+        unread=folded({name: (why,) for name, why in sorted(survey.unreachable.items())}),
+        services=in_service.of(environment.apps, survey),
+        holders=held,
+        at=at,
+        next=advice.next_step(scope, ordered, held, is_mixed=mixed, has_unknown=is_refused),
     )
 
 
-def _lock(survey: Survey) -> str:
-    """Describe who holds the lock; a holder that fewer than half of the hosts show is named so."""
-    parsed = {facts.host.name: Holder.parse(facts.lock) for facts in survey.hosts}
-    view = View(
-        len(survey.hosts) + len(survey.unreachable),
-        {name: holder for name, holder in parsed.items() if holder},
-    )
-    return "; ".join(
-        str(holder) if view.is_proven(holder.token) else f"only on {', '.join(hosts)}: {holder}"
-        for holder, hosts in view.each()
-    )
-
-
-def _as_json(row: Row) -> dict[str, object]:
-    """A row under the keys that scripts rely on."""
-    renamed = {"unit_state": "unit", "is_readable": "readable"}
-    return {renamed.get(key, key): value for key, value in asdict(row).items()}
-
-
-def _unit_state(slot: Slot) -> str:
-    """The state of the slot's own unit, or of the previous one where that was returned to."""
-    if slot.runs_deployed and slot.runs_previous:
-        return slot.replaces.active
-    return slot.unit_state.active if slot.unit_state.is_loaded else "absent"
-
-
-def _row(on: AppOnHost, unknown: tuple[str, ...], survey: Survey) -> Row:
-    slot, previous, spare = on.slot, on.previous_unit, on.spare
-    notes = row_notes.of_host(survey, on, unknown)
-    is_returned = slot.runs_deployed and slot.runs_previous
-    state = str(WorkerState.of(is_up=on.is_up) if on.is_worker else on.health.state)
-    beside, is_left = previous, False
-    if spare:
-        # The previous unit has the first slot's port, so it runs beside the second one.
-        is_previous = bool(previous) and spare.is_first
-        is_left = spare.slot.unit_state.is_running or is_previous or spare.may_receive
-        left = previous if is_previous else spare.slot.running_release
-        if is_left:
-            what = left or "runs nothing"
-            notes.append(f"{spare.unit_name} is left beside it ({spare.health}, {what})")
-            beside = left or previous
-    return Row(
-        host=on.host.name,
-        app=on.app.name,
-        target=", ".join(dict.fromkeys(map(str, on.targets))),
-        state=state,
-        reason="" if on.is_worker else on.health.reason,
-        unit_state=_unit_state(slot),
-        release=previous if is_returned else slot.running_release,
-        since=slot.unit_state.since,
-        restarts=slot.unit_state.restarts,
-        current=slot.runs_deployed and not is_left,
-        note="; ".join(notes),
-        port=on.app.port,
-        beside=beside,
-    )
+def _expected(app: App, environment: Environment, survey: Survey) -> str:
+    """The release that the fleet is on: the newest by its records; empty where they disagree."""
+    if not survey.hosts:
+        return ""
+    newest = Past.of(app, environment, survey).newest
+    return newest[0] if len(newest) == 1 else ""

@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from deploy.ci_system import is_ci
 from deploy.foreign_text import Lines
-from deploy.screen.ci import is_ci
 from deploy.screen.terminal import Direct
 
 if TYPE_CHECKING:
@@ -41,6 +41,14 @@ class Guarded:
         """Write text with everything visible; the length of the text."""
         self.target.write(self._lines.guarded(text))
         return len(text)
+
+    def command(self, text: str) -> None:
+        """Write a line as it is: a command of ours to the CI system that reads this stream.
+
+        The values in it are guarded where it is made (`screen.ci.dialects`).
+        """
+        self.direct.write(f"{text}\n")
+        self.direct.flush()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.direct if name in {"flush", "isatty"} else self.direct.file, name)

@@ -25,7 +25,7 @@ class Asked:
     """What is asked of a command: its options as typed, None where one was not.
 
     Attributes:
-        environment: What `--env` names.
+        environment: What `--env` names; empty for all of the settings, where a command allows that.
         settings: The settings file; None where it is to be searched for.
         app: Only this app.
         hosts: Only these hosts: names, comma-separated.
@@ -38,6 +38,7 @@ class Asked:
         join: Whether hosts that were taken out by hand go back in.
         wait_lock: How long to wait for another deploy to end: `90s`, `15m`, `2h`.
         json: Whether scripts read the output.
+        watch: Whether to look again and again.
         program: What was typed: `inv`, or `changeover`.
     """
 
@@ -54,6 +55,7 @@ class Asked:
     join: bool = False
     wait_lock: str = "0"
     json: bool = False
+    watch: bool = False
     program: str = "inv"
 
     @property
@@ -82,11 +84,11 @@ class Asked:
         return self.scope().command(verb)
 
 
-def asked(program: str, env: str, **typed: Any) -> tuple[Asked, dict[str, Any]]:
+def asked(program: str, env: str | None, **typed: Any) -> tuple[Asked, dict[str, Any]]:
     """Split options, by their names, into an `Asked` and those that are the command's own."""
     names = {each.name for each in fields(Asked)} & typed.keys()
     common = {name: typed.pop(name) for name in names}
-    return Asked(env, program=program, **common), typed
+    return Asked(env or "", program=program, **common), typed
 
 
 def read_settings(asked: Asked, screen: Screen) -> Environment:

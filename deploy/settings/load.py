@@ -69,6 +69,19 @@ def find(typed: str | None) -> Path:
     )
 
 
+def environments(path: Path) -> tuple[str, ...]:
+    """Return the names of a settings file's environments, in their order.
+
+    Raises:
+        BadInput: It cannot be read, or has none.
+    """
+    section = yaml_document.read(path).below("deploy")
+    found = section.below("environments").values
+    if not found:
+        raise BadInput(f"{path.name}:1: deploy: environments: is missing; it holds at least one")
+    return tuple(found)
+
+
 def load(path: Path, environment: str) -> Environment:
     """Read the settings file and return one environment, its apps' settings merged over the base.
 

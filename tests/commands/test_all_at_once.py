@@ -12,7 +12,8 @@ from loopback import run
 
 from deploy.checkup import door
 from deploy.checkup.refusals import Refusals
-from deploy.commands import changes, status
+from deploy.commands import changes
+from deploy.commands.looking import status
 from deploy.errors import BadInput, CredentialsRefused, DeployError
 from deploy.run.report import ExitCode
 from deploy.screen.console import Screen

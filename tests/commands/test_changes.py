@@ -12,7 +12,8 @@ import pytest
 from loopback import run
 from observe.test_findings import SEEN
 
-from deploy.commands import changes, observation, status
+from deploy.commands import changes, observation
+from deploy.commands.looking import status
 from deploy.errors import BadInput, Locked
 from deploy.events import file, text
 from deploy.events.event import HostFailed, RunBegan, RunEnded

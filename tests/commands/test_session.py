@@ -242,7 +242,7 @@ def test_a_user_without_a_name_is_recorded_by_number(monkeypatch: pytest.MonkeyP
         raise KeyError("getpwuid(): uid not found: 4242")
 
     monkeypatch.setattr(getpass, "getuser", nameless)
-    assert records.author().startswith(f"uid {os.getuid()}@")
+    assert records.author({}).startswith(f"uid {os.getuid()}@")
 
 
 def test_a_host_whose_user_has_no_sudo_is_named_and_keeps_no_other_from_being_read(

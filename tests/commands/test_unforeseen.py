@@ -25,7 +25,7 @@ from deploy.crew import Crew
 from deploy.errors import ApiError, BadInput, Locked, UnexpectedAnswer, Unreachable
 from deploy.plan import assembly, plan
 from deploy.run.report import ExitCode, Outcome, Report
-from deploy.screen import status, tables
+from deploy.screen import status, status_table, tables
 from deploy.session import arguments
 from deploy.session import session as sessions
 from deploy.settings.scope import Scope
@@ -107,7 +107,8 @@ def test_what_fails_after_the_run_hides_neither_report_nor_exit_code(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     if broken.startswith("render"):
-        monkeypatch.setattr(tables, broken, fail)
+        drawn_by = status_table if broken == "render_overview" else tables
+        monkeypatch.setattr(drawn_by, broken, fail)
     session = Held(ZeroDivisionError("nobody foresaw it") if broken == "session" else None)
     survey = fail if broken == "survey" else None
     ended = report(outcome)
@@ -278,7 +279,7 @@ def test_a_host_whose_part_a_defect_ended_is_what_is_seen_of_it() -> None:
 def broken_status(tmp_path: Path) -> Path:
     """A module that breaks `inv status` before it does anything."""
     (tmp_path / "sitecustomize.py").write_text(
-        "import deploy.commands.status as command\n"
+        "import deploy.commands.looking.status as command\n"
         "def status(*_, **__):\n"
         "    raise ZeroDivisionError('nobody foresaw it')\n"
         "command.status = status\n"

@@ -28,7 +28,7 @@ from deploy.run.report import (
     Outcome,
     Report,
 )
-from deploy.screen import console, log_lines, status, tables
+from deploy.screen import console, log_lines, status, status_table, tables
 from deploy.screen import live as watch
 from deploy.settings.scope import Scope
 from deploy.steps.verify import ProveRelease
@@ -257,20 +257,24 @@ def test_the_status_table_tells_state_reason_and_whether_current() -> None:
     hosts = [builders.facts(1, {"web": builders.slot()}), builders.facts(2)]
     seen = builders.survey(hosts, {"host-2": builders.UNHEALTHY})
     told = status.overview(builders.environment(), seen)
-    lines = printed(tables.render_overview(told), 80).splitlines()
+    lines = printed(status_table.render_overview(told), 80).splitlines()
     first, second = (line.split() for line in lines[1:3])
-    assert first[:4] == ["host-1", "web", "healthy", builders.slot().link]
+    assert second.pop(0) == "!", "a mark without colour"
+    assert first[:5] == ["host-1", "web:5000", "1a", "healthy", builders.slot().link]
     assert first[-1] == "current"
-    assert second == ["host-2", "web", "unhealthy", "-", "-", "absent"]
+    assert second == ["host-2", "web:5000", "1a", "unhealthy", "-", "absent"]
     assert lines[3] == "host-2 web: Target.ResponseCodeMismatch"
-    assert lines[-1] == "lab: hosts are out of service"
+    assert lines[-2:] == [
+        "lab: hosts are out of service",
+        "next: return them to service: inv repair --env lab",
+    ]
     assert max(len(line) for line in lines) <= 80
 
 
 def test_all_is_well_is_said_so() -> None:
     hosts = [builders.facts(1, {"web": builders.slot()})]
     told = status.overview(builders.environment(), builders.survey(hosts))
-    assert printed(tables.render_overview(told)).splitlines()[-1] == "lab: all is well"
+    assert printed(status_table.render_overview(told)).splitlines()[-1] == "lab: all is well"
 
 
 def test_without_a_terminal_the_command_is_the_decision() -> None:

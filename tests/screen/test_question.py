@@ -11,9 +11,9 @@ from dataclasses import replace
 import builders
 import pytest
 
+from deploy.ci_system import VARIABLES
 from deploy.plan import assembly, plan
 from deploy.screen import question
-from deploy.screen.ci import CI_VARIABLES
 from lab.terminal import ROOT, Session
 
 ASK = """
@@ -108,7 +108,7 @@ def test_ctrl_c_at_the_question_changes_nothing_and_restores_the_terminal() -> N
         assert "went ahead" not in session.output
 
 
-@pytest.mark.parametrize("name", CI_VARIABLES)
+@pytest.mark.parametrize("name", VARIABLES)
 def test_a_ci_is_not_asked(name: str) -> None:
     assert not question.is_due({name: "true"})
 
@@ -121,7 +121,7 @@ def test_a_ci_with_a_terminal_goes_ahead() -> None:
 
 
 def test_a_script_without_any_terminal_goes_ahead() -> None:
-    environ = {key: value for key, value in os.environ.items() if key not in CI_VARIABLES}
+    environ = {key: value for key, value in os.environ.items() if key not in VARIABLES}
     ended = subprocess.run(
         [sys.executable, "-c", ASK, "60", "0"],
         cwd=ROOT,
@@ -137,7 +137,7 @@ def test_a_script_without_any_terminal_goes_ahead() -> None:
 
 def test_a_terminal_that_cannot_be_asked_on_is_refused() -> None:
     """Standard input is a terminal, but no session has it, so that /dev/tty does not open."""
-    environ = {key: value for key, value in os.environ.items() if key not in CI_VARIABLES}
+    environ = {key: value for key, value in os.environ.items() if key not in VARIABLES}
     near, far = pty.openpty()
     ended = subprocess.run(
         [sys.executable, "-c", ASK, "60", "0"],

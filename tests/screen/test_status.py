@@ -17,7 +17,7 @@ from deploy.aws.targets import GONE, Health, State, Target
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.records import Record
 from deploy.run.report import ExitCode
-from deploy.screen import status, tables
+from deploy.screen import status, status_table
 from deploy.survey.facts import HostFacts, Survey
 from deploy.survey.slot import Listener, Slot, UnitState
 
@@ -104,7 +104,7 @@ def test_a_bare_host_and_a_unit_of_before_are_told_as_they_are() -> None:
 def shown(found: status.Overview) -> str:
     """What people see of a status, in a wide terminal."""
     console = Console(width=240, file=io.StringIO())
-    console.print(tables.render_overview(found))
+    console.print(status_table.render_overview(found))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -119,7 +119,7 @@ def test_before_an_adoption_the_unit_that_serves_is_named() -> None:
 
     all_serve = found({})
     text = shown(all_serve)
-    assert re.search(r"host-1 +web +healthy +web.service +- +not deployed yet", text)
+    assert re.search(r"host-1 +web:5000 +1a +healthy +web.service +not deployed yet", text)
     assert "lab: web.service serves, and nothing was deployed in its place yet" in text
     assert all_serve.exit_code is ExitCode.FAILED
     assert json.loads(all_serve.as_json())["hosts"][0]["beside"] == "web.service"
@@ -153,7 +153,7 @@ def test_the_target_comes_from_aws_where_the_host_cannot_be_read() -> None:
     assert found.exit_code is ExitCode.OUT_OF_SERVICE, "what runs there is not known"
     assert not found.is_whole_look
     text = shown(found)
-    assert re.search(r"host-1 +web +healthy +- +- +not readable", text)
+    assert re.search(r"host-1 +web:5000 +1a +healthy +- +not readable", text)
     assert "lab: all targets are in service, and 1 host cannot be read" in text
     assert text.count("refuses user 'deploy'") == 1
     body = json.loads(found.as_json())["hosts"][0]
@@ -244,6 +244,12 @@ def test_machines_get_the_same_as_people() -> None:
         "port": 5000,
         "beside": "",
         "readable": True,
+        "recorded": OLD,
+        "expected": "",
+        "zone": "eu-west-1a",
+        "drift": [],
+        "taken_out": "",
+        "age_seconds": None,
     }
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from deploy import __version__, values
+from deploy.ci_system import run_address
 from deploy.foreign_text import visible
 from deploy.hosts import records
 from deploy.hosts.scripts.lock import LINE_BYTES, head
@@ -19,7 +20,6 @@ from deploy.hosts.scripts.lock import LINE_BYTES, head
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-RUN_ADDRESSES = ("CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL")
 FORMAT = 2
 """The format that is written. Lines without a number have 0; before 2 there is no tool_version."""
 
@@ -108,17 +108,6 @@ def why_unreadable(raw: bytes) -> str:
 def parsed(raw: bytes) -> Holder | None:
     """Return the holder that a lock file's bytes name; None where they name none."""
     return Holder.parse(raw.decode("ascii", "replace").removesuffix("\n"))
-
-
-def run_address(environ: Mapping[str, str]) -> str:
-    """Return the address of the CI run that this process is part of; empty outside known ones."""
-    if "GITHUB_RUN_ID" in environ:
-        words = (environ.get(key, "") for key in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY"))
-        return "/".join((*words, "actions/runs", environ["GITHUB_RUN_ID"]))
-    if "BUILD_BUILDID" in environ:  # Azure Pipelines
-        base = environ.get("SYSTEM_COLLECTIONURI", "") + environ.get("SYSTEM_TEAMPROJECT", "")
-        return f"{base}/_build/results?buildId={environ['BUILD_BUILDID']}"
-    return next((environ[key] for key in RUN_ADDRESSES if environ.get(key)), "")
 
 
 def _object(text: str) -> dict[str, Any]:

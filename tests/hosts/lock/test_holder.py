@@ -14,7 +14,7 @@ from lockhosts import FolderHost, forged
 
 from audit import lock as audit_lock
 from deploy.hosts.lock import holder
-from deploy.hosts.lock.holder import Holder, run_address
+from deploy.hosts.lock.holder import Holder
 from deploy.hosts.scripts import lock
 from deploy.hosts.scripts.base import LOCK_HELD, LOCK_LOST
 from deploy.hosts.scripts.script import as_it_is
@@ -203,34 +203,6 @@ def test_a_link_in_place_of_that_folder_is_refused(host: FolderHost) -> None:
     ended = host.ask(lock.drop_lock("lab", TOKEN).read_by(as_it_is))
     assert ended.exit_code == 1
     assert "is not a folder of root" in ended.stderr
-
-
-@pytest.mark.parametrize(
-    ("environ", "address"),
-    [
-        ({}, ""),
-        (
-            {
-                "GITHUB_SERVER_URL": "https://github.com",
-                "GITHUB_REPOSITORY": "a/b",
-                "GITHUB_RUN_ID": "5",
-            },
-            "https://github.com/a/b/actions/runs/5",
-        ),
-        ({"CI_JOB_URL": "https://gitlab.example/j/1"}, "https://gitlab.example/j/1"),
-        ({"BUILD_URL": "https://jenkins.example/1"}, "https://jenkins.example/1"),
-        (
-            {
-                "BUILD_BUILDID": "7",
-                "SYSTEM_COLLECTIONURI": "https://dev.azure.com/o/",
-                "SYSTEM_TEAMPROJECT": "p",
-            },
-            "https://dev.azure.com/o/p/_build/results?buildId=7",
-        ),
-    ],
-)
-def test_a_ci_run_is_named(environ: dict[str, str], address: str) -> None:
-    assert run_address(environ) == address
 
 
 def test_environments_of_any_name_have_locks_of_their_own() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from deploy.aws.targets import State, weakest
+from deploy.screen.fleet import drift
 from deploy.survey.app_on_host import is_outside
 
 if TYPE_CHECKING:
@@ -54,10 +55,7 @@ def of_host(survey: Survey, on: AppOnHost, unknown: tuple[str, ...]) -> list[str
         notes.append("traffic is shifted away from its zone")
     if any(each.health.is_anomalous for each in on.memberships):
         notes.append("AWS sends it fewer requests: its answers are anomalous")
-    if on.slot.unit_state.has_drop_ins:
-        notes.append("drop-ins change its unit")
-    if on.slot.unit_state.is_running and not on.slot.running_unit_digest:
-        notes.append("its unit was changed, restart pending")
+    notes += drift.of_unit(on.slot)
     if unknown:
         notes.append(f"not understood: {', '.join(unknown)}")
     if len(on.memberships) > 1:

@@ -1,0 +1,4 @@
+"""Commands that look at environments and change nothing.
+
+status (once), watching (again and again) -> looks (what both need)
+"""
