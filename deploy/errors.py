@@ -12,8 +12,7 @@ DeployError                 exit code 1: a step failed
 │   ├── Unsettled           …it is starting or stopping
 │   └── CommandFailed       …a command on it ended with another code than 0
 ├── NotProven               exit code 1: a release that was started does not answer, or stay up
-├── Aborted                 exit code 1: a person ended a deploy that waited for a decision
-├── HookFailed              exit code 1: a hook of the user's did not let a batch begin
+├── NotPermitted            exit code 1: a hook or a person did not let a batch begin
 └── BalancerError           exit code 1: the load balancer's API or a target did not
     ├── UnexpectedAnswer    …the API's answer is not what was asked for, or does not end
     └── TakenOut            …something else takes the target out of service
@@ -114,12 +113,8 @@ class NotProven(DeployError):
     blames_release = True
 
 
-class Aborted(DeployError):
-    """A person ended a deploy that waited for a decision between two batches."""
-
-
-class HookFailed(DeployError):
-    """A hook that runs before a batch did not let it begin."""
+class NotPermitted(DeployError):
+    """A hook, or a person whom a deploy waited for, did not let a batch begin."""
 
 
 class BalancerError(DeployError):

@@ -17,7 +17,7 @@ from test_layout import MODULES, PACKAGES, PATHS
 import tasks
 from deploy.aws import permissions
 from deploy.aws.api import sessions
-from deploy.cli import tasks as commands
+from deploy.cli import changing, looking, tasks
 from deploy.settings import load
 from deploy.settings.base import GIVEN, Strict
 from deploy.settings.environment import Environment
@@ -31,8 +31,8 @@ PAGES = sorted(
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 TASKS = set(tasks.namespace.task_names)
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-OPTIONS = {f"--{argument.name.replace('_', '-')}" for argument in commands.deploy.get_arguments()}
-STATUS_OPTIONS = {f"--{argument.name}" for argument in commands.status.get_arguments()}
+OPTIONS = {f"--{argument.name.replace('_', '-')}" for argument in changing.deploy.get_arguments()}
+STATUS_OPTIONS = {f"--{argument.name}" for argument in looking.status.get_arguments()}
 
 
 def page(name: str) -> str:

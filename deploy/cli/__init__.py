@@ -1,4 +1,5 @@
 """What an operator types: the commands and their options, as Invoke's tasks.
 
-tasks (the commands) -> options -> invoke_patch, early_end (a command that ends without a report)
+tasks -> changing, looking (the commands) -> options
+    -> invoke_patch, early_end (a command that ends without a report)
 """

@@ -9,7 +9,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Self
 
-from deploy.errors import BadInput, HookFailed
+from deploy.errors import BadInput, NotPermitted
 from deploy.events.event import BatchBegan, Entry, HostEnded, RunEnded
 from deploy.events.text import as_line
 from deploy.events.user import HookEnded
@@ -101,14 +101,14 @@ class Runner:
             emit(self._ended.pop(0))
 
     def before_batch(self, batch: BatchBegan) -> None:
-        """A batch is due; raises HookFailed where the hook does not let it begin."""
+        """A batch is due; raises NotPermitted where the hook does not let it begin."""
         more = {
             "CHANGEOVER_BATCH": str(batch.number),
             "CHANGEOVER_BATCHES": str(batch.total),
             "CHANGEOVER_HOSTS": " ".join(batch.hosts),
         }
         if ended := self._ask(Moment.PRE_BATCH, batch, more):
-            raise HookFailed(*described(ended))
+            raise NotPermitted(*described(ended))
 
     @staticmethod
     def let(_: BatchBegan) -> None:

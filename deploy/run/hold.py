@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy.errors import Aborted
+from deploy.errors import NotPermitted
 from deploy.events.user import HoldBegan, HoldEnded
 from deploy.foreign_text import visible
 from deploy.hosts.lock import decision
@@ -65,7 +65,7 @@ class Hold:
     def before(self, fleet: Fleet, emit: Callable[[Event], None], batch: BatchBegan) -> None:
         """Wait, where this batch is the one; return where it may begin.
 
-        Raises Aborted where a person ended it, or the operator wants an end.
+        Raises NotPermitted where a person ended it, or the operator wants an end.
         """
         if batch.number != self.number:
             return
@@ -79,9 +79,9 @@ class Hold:
             if made:
                 emit(HoldEnded(made.word.value, made.by))
                 if made.word is Word.ABORT:
-                    raise Aborted(f"ended by `{end}`: {visible(made.by)}")
+                    raise NotPermitted(f"ended by `{end}`: {visible(made.by)}")
                 return
             clock.wait(fleet.stop, min(LOOK_SECONDS, left))
         emit(HoldEnded())
         if fleet.stop.is_set():
-            raise Aborted("stopped while it waited for a decision")
+            raise NotPermitted("stopped while it waited for a decision")

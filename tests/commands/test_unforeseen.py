@@ -14,7 +14,7 @@ import pytest
 from invoke import Context, Exit
 
 from deploy.aws.api import lifetime
-from deploy.cli import invoke_patch, tasks
+from deploy.cli import changing, invoke_patch, looking, tasks
 from deploy.cli.options import EXAMPLES
 from deploy.clock import CLOCK
 from deploy.commands import conclusion
@@ -167,9 +167,9 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> Any:
             "logs",
             "history",
         )
-        monkeypatch.setattr(
-            tasks, "loaded", lambda _: SimpleNamespace(**dict.fromkeys(names, body))
-        )
+        for module in (changing, looking):
+            loaded = SimpleNamespace(**dict.fromkeys(names, body))
+            monkeypatch.setattr(module, "loaded", lambda _, loaded=loaded: loaded)
         monkeypatch.setattr(invoke_patch, "restore_on_signals", lambda: None)
         options = {argument.attr_name or argument.name for argument in task(name).get_arguments()}
         given = {each: WORDS.get(each) for each in options} | {"wait_lock": "0"}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.errors import BadInput, HookFailed
+from deploy.errors import BadInput, NotPermitted
 from deploy.events.event import BatchBegan, Entry, Event, HostEnded, RunBegan, RunEnded
 from deploy.events.planned import PlanMade
 from deploy.events.user import HookEnded
@@ -112,7 +112,7 @@ def test_a_gate_that_fails_says_which_why_and_what_it_printed(hooks: Callable[..
         "hook pre-deploy failed: exit status 7",
         "  | frozen until Monday",
     )
-    with pytest.raises(HookFailed, match="hook pre-batch failed: exit status 1"):
+    with pytest.raises(NotPermitted, match="hook pre-batch failed: exit status 1"):
         made.before_batch(BATCH)
 
 
@@ -135,7 +135,7 @@ def test_a_gate_is_not_waited_for_once_the_operator_wants_an_end(
 ) -> None:
     made = hooks(pre_batch="sleep 600", on_failure="sleep 0.3")
     made.is_over = lambda: True
-    with pytest.raises(HookFailed, match="it was ended, as the run was"):
+    with pytest.raises(NotPermitted, match="it was ended, as the run was"):
         made.before_batch(BATCH)
     *_, ended = play(made, RunEnded(130, "ended by SIGINT: Ctrl-C", 1.0, {}))
     assert (ended.hook, ended.error) == ("on-failure", "")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from deploy.errors import HookFailed
+from deploy.errors import NotPermitted
 from deploy.run.executor import Execution
 from deploy.run.report import ExitCode, Outcome
 from run.paper_fleet import PaperFleet, made, old, surged
@@ -27,7 +27,7 @@ class Permission:
     def __call__(self, batch: BatchBegan) -> None:
         self.asked.append(batch.number)
         if batch.number == self.refused:
-            raise HookFailed("hook pre-batch failed: exit status 1")
+            raise NotPermitted("hook pre-batch failed: exit status 1")
 
 
 def executed(plan: Plan, permit: Permission, fleet: PaperFleet | None = None) -> Report:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from deploy.clock import Clock
-from deploy.errors import Aborted
+from deploy.errors import NotPermitted
 from deploy.events.event import BatchBegan, Event
 from deploy.events.user import HoldBegan, HoldEnded
 from deploy.hosts.lock import decision
@@ -99,7 +99,7 @@ def test_it_goes_on_when_it_is_promoted(shown: list[Decision | None], fleet: Pap
 
 def test_it_ends_when_it_is_aborted(shown: list[Decision | None], fleet: PaperFleet) -> None:
     shown += [Decision(TOKEN, Word.ABORT, "ana@laptop")]
-    with pytest.raises(Aborted, match="ended by `inv abort --env prod`: ana@laptop"):
+    with pytest.raises(NotPermitted, match="ended by `inv abort --env prod`: ana@laptop"):
         wait(Hold(2, 0.0, SCOPE, {}, TOKEN), fleet)
 
 
@@ -114,7 +114,7 @@ def test_it_goes_on_by_itself_when_its_time_is_over(
 def test_p9_the_operators_stop_ends_it(shown: list[Decision | None], fleet: PaperFleet) -> None:
     del shown
     fleet.stop.set()
-    with pytest.raises(Aborted, match="stopped while it waited"):
+    with pytest.raises(NotPermitted, match="stopped while it waited"):
         wait(Hold(2, 0.0, SCOPE, {}, TOKEN), fleet)
 
 
