@@ -22,6 +22,7 @@ from botocore.config import Config
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.core.responses import ActionResult
+from moto.core.utils import utcnow
 from moto.ec2.models import ec2_backends
 from moto.ec2.responses.general import General
 from moto.elbv2.exceptions import (
@@ -173,7 +174,8 @@ def replaced(
     def console_output(self: Any) -> ActionResult:
         instance_id = self._get_param("InstanceId")
         printed = base64.b64encode(console(instance_id).encode()).decode()
-        return ActionResult({"InstanceId": instance_id, "Output": printed})
+        answer = {"InstanceId": instance_id, "Output": printed, "Timestamp": utcnow()}
+        return ActionResult(answer)
 
     ours = {
         (General, "get_console_output"): console_output,

@@ -111,6 +111,8 @@ def read_groups(recorder: Recorder) -> None:
     for group in elb.describe_target_groups()["TargetGroups"]:
         elb.describe_target_group_attributes(TargetGroupArn=group["TargetGroupArn"])
     elb.describe_account_limits()
+    balancers = elb.describe_load_balancers()["LoadBalancers"]
+    elb.describe_listeners(LoadBalancerArn=balancers[0]["LoadBalancerArn"])
     nowhere = known["TargetGroupArn"] + "0"
     recorder.refused(elb.describe_target_groups, Names=["nowhere"])
     for call in (elb.describe_target_group_attributes, elb.describe_target_health):
@@ -126,6 +128,7 @@ def read_instances(recorder: Recorder) -> None:
     page = ec2.describe_instances(MaxResults=WHOLE_PAGE)
     ec2.describe_instances(MaxResults=WHOLE_PAGE, NextToken=page["NextToken"])
     recorder.refused(ec2.describe_instances, InstanceIds=["i-00000000000000000"])
+    ec2.get_console_output(InstanceId=next(iter(recorder.account.instances.values())))
 
 
 def read_scaling_groups(recorder: Recorder) -> None:

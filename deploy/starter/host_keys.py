@@ -45,7 +45,7 @@ def look(account: Account, environment: Environment, hosts: Iterable[Host]) -> t
 
 def _look(account: Account, environment: Environment, host: Host) -> HostKeys:
     try:
-        printed = console_keys.parse(_console(account, host))
+        printed = console_keys.parse(console(account, host))
         place = host_keys.place(host, environment)
         if printed.keys:
             return HostKeys(host, tuple(f"{place} {kind} {blob}" for kind, blob in printed.keys))
@@ -60,7 +60,7 @@ def _look(account: Account, environment: Environment, host: Host) -> HostKeys:
     return HostKeys(host, shown=shown)
 
 
-def _console(account: Account, host: Host) -> str:
+def console(account: Account, host: Host) -> str:
     """The text of an instance's console; empty where there is none, or it may not be read."""
     try:
         answer = account.call("ec2", "get_console_output", InstanceId=host.instance_id)

@@ -25,7 +25,10 @@ from simulated.clock import Clock
 from deploy.aws import scaling_groups
 from deploy.aws.target_groups import Balancer
 from deploy.aws.targets import Target
+from deploy.checkup.doctor import listeners
+from deploy.checkup.doctor.finding import Findings
 from deploy.errors import BadInput, UnexpectedAnswer
+from deploy.starter import host_keys
 
 READERS: dict[str, Callable[[PaperAccount], object]] = {
     "GetCallerIdentity": lambda paper: paper.verify(),
@@ -40,6 +43,8 @@ READERS: dict[str, Callable[[PaperAccount], object]] = {
     "DescribeAutoScalingGroups": lambda paper: scaling_groups.read(paper, ["web"], Clock()),
     "DescribeScheduledActions": lambda paper: scaling_groups.read(paper, ["web"], Clock()),
     "DescribeInstanceRefreshes": lambda paper: scaling_groups.read(paper, ["web"], Clock()),
+    "DescribeListeners": lambda paper: listeners.look(paper, (builders.group(),), Findings()),
+    "GetConsoleOutput": lambda paper: host_keys.console(paper, builders.host()),
 }
 
 
