@@ -22,7 +22,7 @@ def _flags(argument: Argument) -> list[str]:
     return [f"{'-' if len(name) == 1 else '--'}{name.replace('_', '-')}" for name in argument.names]
 
 
-SAFE = ("deploy", "rollback", "repair", "status", "observe", "lock.status", "lock.break")
+SAFE = ("deploy", "rollback", "repair", "status", "report", "observe", "lock.status", "lock.break")
 VALUES = (
     *(
         "lab",

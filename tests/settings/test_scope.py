@@ -182,6 +182,7 @@ def test_no_other_place_suggests_a_command_of_its_own_making() -> None:
     allowed = {
         "inv lab.up",
         "inv help`",
+        "inv report`",
         "inv status`",
         "inv status |",
         "inv status >&-`",
