@@ -31,7 +31,6 @@ from deploy.foreign_text import visible
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-
 MOST_IN_A_LINE = 16_384
 """Characters of one line of a message, whatever it repeats."""
 

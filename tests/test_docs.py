@@ -17,7 +17,7 @@ from test_layout import MODULES, PACKAGES, PATHS
 import tasks
 from deploy.aws import permissions
 from deploy.aws.api import sessions
-from deploy.cli import changing, looking, tasks
+from deploy.cli import changing, looking
 from deploy.settings import load
 from deploy.settings.base import GIVEN, Strict
 from deploy.settings.environment import Environment

@@ -184,6 +184,7 @@ def test_no_other_place_suggests_a_command_of_its_own_making() -> None:
         "inv lab.up",
         "inv check`",
         "inv help`",
+        "inv report`",
         "inv status`",
         "inv status |",
         "inv status >&-`",
