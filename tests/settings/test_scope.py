@@ -185,6 +185,8 @@ def test_no_other_place_suggests_a_command_of_its_own_making() -> None:
         "inv check`",
         "inv help`",
         "inv report`",
+        "inv promote` lets it go on",
+        "inv abort` ends it",
         "inv status`",
         "inv status |",
         "inv status >&-`",
