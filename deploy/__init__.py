@@ -2,8 +2,8 @@
 
 A package imports only what stands to its left:
 
-    errors, retry < events < unit < settings < package < aws < hosts < survey < steps < plan
-        < recovery < observe < checkup < run < screen < cli
+    errors, retry < events < unit < settings < package < aws < hosts < survey < steps
+        < difference < plan < recovery < observe < checkup < run < screen < cli
 
 Internal: what others may import is in the package `changeover`.
 """

@@ -35,11 +35,13 @@ PACKAGES = (
     "hosts.lock",
     "survey",
     "steps",
+    "difference",
     "plan",
     "recovery",
     "observe",
     "checkup",
     "run",
+    "screen.plan",
     "screen",
     "cli",
 )

@@ -25,7 +25,6 @@ from deploy.run import as_events
 from deploy.run.report import ExitCode
 from deploy.screen import tables
 from deploy.screen.console import Screen
-from deploy.screen.question import wording
 from deploy.screen.status import overview
 from deploy.screen.story import Story
 
@@ -193,11 +192,12 @@ class _Command:
 
     def _plan(self, opened: Session, make: Callable[[Session], Plan]) -> Plan:
         """Look at the fleet, and show what will be done."""
-        count = len(opened.hosts)
-        looking = f"looking at {count} host{'s' * (count != 1)} of {self.asked.environment}"
-        with self.screen.busy(looking):
-            plan = vetting.noted(make(opened), opened.credentials)
-        self.screen.say(str(plan))
+        asked, size = self.asked, len(opened.hosts)
+        with self.screen.busy(f"looking at {size} host{'s' * (size != 1)} of {asked.environment}"):
+            plan = vetting.completed(make(opened), opened.credentials, opened.remotes)
+        values = asked.full and self.screen.is_terminal
+        planned = as_events.plan_made(plan, opened.groups, shows_values=values)
+        self.screen.show_plan(planned, is_full=asked.full)
         return plan
 
     def _is_agreed(self, opened: Session, plan: Plan) -> bool:
@@ -205,7 +205,7 @@ class _Command:
         if self.asked.yes:
             return True
         vetting.refuse_late(plan, opened.groups, opened.seconds_left)
-        return plan.changes_nothing or self.screen.confirm(wording(plan))
+        return plan.changes_nothing or self.screen.agrees(as_events.plan_made(plan, opened.groups))
 
     def _do(self, rollout: Rollout, plan: Plan, execute: Callable[[Rollout, Plan], Report]) -> None:
         """Do the plan, look at the fleet, and report; all of it is kept in the run's file."""

@@ -15,6 +15,7 @@ from deploy.events.event import StopAsked
 from deploy.events.stream import Stream
 from deploy.hosts.route import proxy
 from deploy.recovery import previous_unit, rollback
+from deploy.run import as_events, comparison
 from deploy.run.executor import Execution
 from deploy.run.report import ExitCode, Failure, Outcome
 from deploy.screen import streams
@@ -166,11 +167,11 @@ class Rollout:
             if not any(wanted.values()):
                 return report
             self.screen.say("on_failure: rollback: the hosts that were finished go back too.")
-            back = rollback.take_back(environment, seen, wanted)
+            back = comparison.expected(rollback.take_back(environment, seen, wanted))
         except DeployError as error:
             self.screen.complain(f"They cannot go back: {error}")
             return report
-        self.screen.say(str(back))
+        self.screen.show_plan(as_events.plan_made(back, self.opened.groups))
         return merged(report, self.run(back))
 
 

@@ -16,6 +16,7 @@ from deploy.foreign_text import lines
 from deploy.screen import question, streams
 from deploy.screen.live import LiveTable
 from deploy.screen.log_lines import LogLines, clock
+from deploy.screen.plan import text as plan_text
 from deploy.screen.region import Region
 from deploy.screen.tables import words
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderableType
 
     from deploy.events.event import Entry
+    from deploy.events.planned import PlanMade
     from deploy.screen.streams import Guarded
 
 
@@ -109,6 +111,15 @@ class Screen:
         """An event of a run as a line of JSON, where a script reads them."""
         if self._is_json:
             self._console.print(words(as_line(entry)))
+
+    def show_plan(self, plan: PlanMade, *, is_full: bool = False) -> None:
+        """What will be done; is_full: with every step, and all that changes."""
+        width = self._console.width if self.is_terminal else None
+        self.say(plan_text.of(plan, width, is_full=is_full))
+
+    def agrees(self, plan: PlanMade) -> bool:
+        """Whether the person at the terminal wants this plan; see `confirm`."""
+        return self.confirm(question.wording(plan))
 
     def confirm(self, text: str) -> bool:
         """Ask the person at the terminal; without one, the command itself is the decision.

@@ -43,12 +43,20 @@ def test_a_dry_run_prints_the_plan_and_takes_no_lock(project: Project, capsys: S
     assert commands.deploy(project.asked(dry_run=True), None) is ExitCode.DONE
     shown = capsys.readouterr()
     assert "looking at 3 hosts of lab" in shown.out
-    assert "upload web 1.0.0" in shown.out
+    assert "web: prepare, upload, verify the unit" in shown.out
     assert shown.out.rstrip().endswith("Dry run: nothing was changed.")
     assert f"Settings: {project.settings}" in shown.err
     assert project.locks() == before
     for name in project.locks():
         project.hosts[name].lock.unlink()
+    assert untouched(project)
+
+
+def test_every_step_is_listed_where_that_is_asked_for(project: Project, capsys: Shown) -> None:
+    assert commands.deploy(project.asked(dry_run=True, full=True), "1.0.0") is ExitCode.DONE
+    lines = capsys.readouterr().out.splitlines()
+    for name in project.hosts:
+        assert any(line.startswith(f"  {name}: upload web 1.0.0-") for line in lines)
     assert untouched(project)
 
 
@@ -85,7 +93,9 @@ def test_a_plan_that_the_credentials_do_not_last_for_is_refused_before_the_quest
         BadInput, match=r"the AWS credentials end in 1 min, and the plan may need them"
     ):
         commands.deploy(project.asked(hosts="host-1"), "1.0.0")
-    assert "upload web 1.0.0" in capsys.readouterr().out, "the plan comes first"
+    assert "web: prepare, upload, verify the unit" in capsys.readouterr().out, (
+        "the plan comes first"
+    )
     assert untouched(project)
     assert commands.deploy(project.asked(dry_run=True), "1.0.0") is ExitCode.DONE
     assert commands.deploy(project.asked(yes=True), "1.0.0") is ExitCode.FAILED
