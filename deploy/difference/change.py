@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from deploy.difference import files, unit_text
 from deploy.difference.files import Contents
 from deploy.difference.stored import Stored
+from deploy.hosts.records import is_previous
 from deploy.package import manifest
 from deploy.package.delta import Parcel
 
@@ -27,7 +28,8 @@ class Change:
     Attributes:
         app: By name.
         hosts: By name.
-        before: The release that runs there, or the unit that is replaced; empty for nothing.
+        before: The release that runs or lies in its place, or the unit that is replaced; empty for
+            nothing.
         after: The release that is to run there, or the unit that is returned to.
         is_sent: Whether the release does not lie there yet.
         sent_bytes: So many bytes at most are sent to each of the hosts.
@@ -71,8 +73,8 @@ def _of(move: Move, stored: Stored) -> Change:
     """What changes on one host, of which the name is left out."""
     package = move.package
     after = Contents.of_package(package.manifest) if package else stored.releases.get(move.after)
-    # Nothing of ours is replaced where nothing ran, or a unit of another's.
-    is_ours = bool(move.on.slot.running_release) and move.before == move.on.slot.running_release
+    # Nothing of ours is replaced where nothing was, or a unit of another's.
+    is_ours = bool(move.before) and not is_previous(move.before)
     before = stored.releases.get(move.before) if is_ours else files.NOTHING
     old_unit, new_unit = stored.unit_before, move.unit_text or stored.unit_after
     unit: tuple[str, ...] | None = None

@@ -41,8 +41,11 @@ class Move:
 
     @property
     def before(self) -> str:
-        """The release that runs in the slot in use, or the unit that is replaced; or empty."""
-        return self.on.running_name
+        """The release that runs in the slot in use, or the unit that is replaced.
+
+        Where neither is known to run, the release that the slot points to; empty for none.
+        """
+        return self.on.running_name or self.on.slot.link
 
     @property
     def key(self) -> tuple[object, ...]:

@@ -80,7 +80,8 @@ class PlannedChange:
     Attributes:
         app: By name.
         hosts: By name.
-        before: The release that runs there, or the unit that is replaced; empty for nothing.
+        before: The release that runs or lies in its place, or the unit that is replaced; empty for
+            nothing.
         after: The release that is to run there, or the unit that is returned to.
         is_sent: Whether the release does not lie there yet.
         sent_bytes: So many bytes at most are sent to each of the hosts.

@@ -72,7 +72,7 @@ class Plan:
     slots: dict[tuple[str, str], AppInSlot] = field(default_factory=dict, repr=False)
     running: Mapping[tuple[str, str], AppOnHost] = field(default_factory=dict, repr=False)
     packages: Mapping[str, Package] = field(default_factory=dict, repr=False)
-    changes: tuple[Change, ...] = ()
+    changes: tuple[Change, ...] = field(default=(), repr=False)
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -144,6 +144,10 @@ def test_a_dry_run_for_a_script_is_the_plan_alone(project: Project, capsys: Show
     plan = text.parse(line, "standard output").event
     assert isinstance(plan, PlanMade)
     assert plan.hosts == (*project.hosts,)
+    (change,) = plan.changes
+    assert (change.app, change.hosts, change.before) == ("web", plan.hosts, "")
+    assert change.after.startswith("1.0.0-")
+    assert change.is_sent
     assert not (project.settings.parent / ".changeover").exists()
 
 

@@ -16,6 +16,7 @@ from deploy.difference.files import FileChanges
 from deploy.errors import RemoteError
 from deploy.hosts.scripts import read
 from deploy.plan import assembly
+from deploy.survey.slot import UnitState
 from difference import shelf
 from difference.shelf import Shelf
 
@@ -151,3 +152,15 @@ def test_the_program_shows_what_lies_there(
     assert found["manifest 0"] == manifest
     assert sorted(found["sizes 0"].decode().splitlines()) == ["3 lib/a b.dll", "5 web"]
     assert found["file 0"] == b"[Service]\nNice=1"
+
+
+def test_where_nothing_runs_what_the_slot_points_to_is_what_is_replaced() -> None:
+    stopped = replace(before(), unit_state=UnitState("loaded"), running_release="")
+    (found,) = changes(made(*[stopped] * 2), [a_shelf(), a_shelf()])
+    assert (found.before, found.after) == (OLD, NEW)
+    assert found.files is not None
+    fresh = replace(stopped, link="")
+    (found,) = changes(made(*[fresh] * 2), [a_shelf(), a_shelf()])
+    assert found.before == ""
+    assert found.files is not None
+    assert {path for path, _ in found.files.added} == {"web", "new.dll", "same.dll"}
