@@ -1,7 +1,9 @@
 """What hosts have of releases and units that a plan replaces: read where the survey knows digests.
 
 One host is asked for all that show the same digests, and what it answers counts only where it has
-these: so it speaks for the others, and no host can make them look different from what they are.
+these: so it speaks for the others, and no host can make them look different from what they are. Of
+a unit that is stored for a return, the survey knows no digest of the text: the switch refuses one
+that is not what its name says.
 """
 
 from __future__ import annotations
@@ -28,9 +30,9 @@ T = TypeVar("T")
 LOOK_SECONDS = 10.0
 """How long a host may take; what it does not show by then is not known."""
 MOST_BYTES = 8 * read.MOST_STORED_BYTES
-"""How much a host may print: five texts of one move, in base64."""
-MOST_AT_ONCE, MOST_ASKED = 32, 64
-"""How many questions are asked, and together: beyond it, no plan shows how hosts differ."""
+"""How much a host may print: six texts of one move, in base64."""
+MOST_ASKED, MOST_AT_ONCE = 64, 32
+"""How many questions are asked, and how many together: beyond it, no plan shows what differs."""
 
 
 class Host(Protocol):
