@@ -34,9 +34,11 @@ from deploy.hosts.records import Record
 from deploy.package.opening import Package
 from deploy.plan import assembly
 from deploy.plan.candidate import Offer
+from deploy.run import as_events
 from deploy.run.executor import Execution
 from deploy.run.report import ExitCode
 from deploy.screen import console
+from deploy.screen.plan import text
 from deploy.settings.app import App
 from deploy.settings.environment import Environment
 from deploy.steps.fleet import Fleet
@@ -104,7 +106,7 @@ def measured(count: int, folder: Path) -> Scale:
         balancer = Balancer(Account(environment))
         began, busy = time.monotonic(), time.process_time()
         made = _planned(environment, hosts, folder)
-        said = str(made)
+        said = text.of(as_events.plan_made(made, {"web": (GROUP,)}), is_full=True)
         planned = time.monotonic()
         _runner(made, balancer, hosts)
         ended = time.monotonic()

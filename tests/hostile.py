@@ -345,7 +345,8 @@ def plan_text(screen: Screen, text: str) -> None:
     made = _plan(
         title=f"Roll back web {text[:200]}", warnings=(text[:200],), releases={"web": text}
     )
-    screen.say(str(made))
+    for is_full in (False, True):
+        screen.show_plan(run_entries.planned(made), is_full=is_full)
 
 
 def as_json(screen: Screen, text: str) -> None:

@@ -9,7 +9,9 @@ import builders
 
 from deploy.errors import DeployError
 from deploy.events.event import Entry
+from deploy.events.planned import PlanMade
 from deploy.run import as_events
+from deploy.screen.plan import text
 from deploy.screen.story import Story
 from deploy.settings.scope import Scope
 
@@ -32,10 +34,20 @@ def telling(listen: Callable[[Entry], None]) -> Callable[[Event], None]:
     return lambda event: listen(now(event))
 
 
-def plan_made(plan: Plan) -> Entry:
-    """The plan, whose apps have a group each."""
+def planned(plan: Plan) -> PlanMade:
+    """The plan's event; its apps have a group each."""
     groups = dict.fromkeys((step.app.name for step in plan.steps), (builders.group(),))
-    return now(as_events.plan_made(plan, groups))
+    return as_events.plan_made(plan, groups)
+
+
+def plan_made(plan: Plan) -> Entry:
+    """The plan, that is made now."""
+    return now(planned(plan))
+
+
+def printed(plan: Plan, *, is_full: bool = False) -> str:
+    """The plan as a log shows it; is_full: with every step on a line of its own."""
+    return text.of(planned(plan), is_full=is_full)
 
 
 def began(step: Step, *, planned: bool = True) -> StepBegan:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import builders
 import pytest
+import run_entries
 from builders import NEW, OLD
 from simulated import performance, stage
 from simulated.faults import Command
@@ -132,8 +133,10 @@ def test_a_host_that_cannot_be_read_is_left_out_and_its_target_counts_as_aws_say
     fit = exclusion.leave_out(environment, seen(2), {}, Scope("lab"))
     made = assembly.make(environment, (builders.offer(builders.app(), fit.hosts),), fit)
     assert [host.name for host in made.hosts] == HONEST
-    assert "host-2 is left out: no answer" in made.warnings
-    assert "Warning: host-2 is left out: no answer" in str(made)
+    assert {host.name: why for host, why in made.left_out.items()} == {"host-2": "no answer"}
+    for is_full in (False, True):
+        printed = run_entries.printed(made, is_full=is_full)
+        assert printed.count("Warning: host-2 is left out: no answer") == 1
     assert made.minimums == ({"web-lab": 3},) * 3, "four targets, of which one is out at a time"
     assert made.tolerated == 1
 

@@ -61,7 +61,9 @@ def restart(asked: Any) -> Any:
 
 
 @command(
-    "observe", *SELECTING, "host", "dry_run", "yes", "wait_lock", "allow_downtime", "trace", "json"
+    "observe",
+    *SELECTING,
+    *("host", "dry_run", "full", "yes", "wait_lock", "allow_downtime", "trace", "json"),
 )
 def observe(asked: Any, host: str, trace: str | None) -> Any:
     """Measure your account: one host out and in, twice.

@@ -143,7 +143,8 @@ def _message(typed: Program, error: ParseError) -> str:
     if word.startswith("-"):
         known = [flag for flag in context.flags if flag.startswith("--")]
         hint = nearest(word, {*known, *NEVER_SUGGESTED})
-        hint = "" if any(repr(each) in hint for each in NEVER_SUGGESTED) else hint
+        is_one = any(repr(each) in hint or each.startswith(word) for each in NEVER_SUGGESTED)
+        hint = "" if is_one else hint
         return f"{program()} {name} has no option {word}{hint}\n{look}"
     if word:
         return (

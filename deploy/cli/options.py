@@ -73,6 +73,7 @@ OPTIONS = {
     "wait_lock": Option("wait this long for another deploy to end: 90s, 15m, 2h", "0"),
     "json": Option("for scripts", default=False),
     "watch": Option("look again every few seconds, until Ctrl-C", default=False),
+    "full": Option("list every step, and all that changes", default=False),
     "reason": Option("why, for the others; it is written on the hosts; required", REQUIRED),
     "force": Option(
         "also from a deploy that is alive: it stops before its next change", default=False
@@ -114,7 +115,10 @@ def option_of(command: str, name: str) -> Option:
 
 
 SELECTING = ("env", "app", "settings")
-CHANGING = (*SELECTING, "hosts", "skip_host", "batch", "dry_run", "yes", "wait_lock", "json")
+CHANGING = (
+    *SELECTING,
+    *("hosts", "skip_host", "batch", "dry_run", "full", "yes", "wait_lock", "json"),
+)
 """The options of every command that changes the fleet."""
 
 

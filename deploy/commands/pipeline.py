@@ -22,7 +22,6 @@ from deploy.run import as_events
 from deploy.run.report import ExitCode
 from deploy.screen import status_table, tables
 from deploy.screen.console import Screen
-from deploy.screen.question import wording
 from deploy.screen.status import overview
 from deploy.screen.story import Story
 from deploy.session import session, vetting
@@ -92,11 +91,13 @@ class _Command:
 
     def _plan(self, opened: Session) -> Plan:
         """Look at the fleet, and show what will be done."""
-        count = len(opened.hosts)
-        looking = f"looking at {count} host{'s' * (count != 1)} of {self.change.asked.environment}"
-        with self.screen.busy(looking):
-            plan = vetting.noted(self.change.make(opened), opened.credentials)
-        self.screen.say(str(plan))
+        asked, size = self.change.asked, len(opened.hosts)
+        with self.screen.busy(f"looking at {size} host{'s' * (size != 1)} of {asked.environment}"):
+            made = self.change.make(opened)
+            plan = vetting.completed(made, opened.credentials, opened.remotes)
+        values = asked.full and self.screen.is_terminal
+        planned = as_events.plan_made(plan, opened.groups, shows_values=values)
+        self.screen.show_plan(planned, is_full=asked.full)
         return plan
 
     def _is_agreed(self, opened: Session, plan: Plan) -> bool:
@@ -104,7 +105,7 @@ class _Command:
         if self.change.asked.yes:
             return True
         vetting.refuse_late(plan, opened.groups, opened.seconds_left)
-        return plan.changes_nothing or self.screen.confirm(wording(plan))
+        return plan.changes_nothing or self.screen.agrees(as_events.plan_made(plan, opened.groups))
 
     def _do(self, rollout: Rollout, plan: Plan) -> None:
         """Do the plan, look at the fleet, and report; all of it is kept in the run's file."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import DeployError, as_deploy_error
 from deploy.recovery import previous_unit, rollback
+from deploy.run import as_events, comparison
 from deploy.run.report import Failure, Outcome
 
 if TYPE_CHECKING:
@@ -42,11 +43,11 @@ def _back(rollout: Rollout, report: Report) -> Report:
         if not any(wanted.values()):
             return report
         rollout.screen.say("on_failure: rollback: the hosts that were finished go back too.")
-        back = rollback.take_back(environment, seen, wanted)
+        back = comparison.expected(rollback.take_back(environment, seen, wanted))
     except DeployError as error:
         rollout.screen.complain(f"They cannot go back: {error}")
         return report
-    rollout.screen.say(str(back))
+    rollout.screen.show_plan(as_events.plan_made(back, rollout.opened.groups))
     return merged(report, rollout.run(back, is_back=True))
 
 

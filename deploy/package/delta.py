@@ -40,6 +40,11 @@ class Parcel:
         with package.archive.open("rb") as archive:
             yield cls(archive, package, difference)
 
+    @property
+    def size(self) -> int:
+        """How many bytes are left to read."""
+        return sum(last - first for _, first, last in self._pieces)
+
     def read(self, size: int, /) -> bytes:
         """At most so many of the next bytes; none at the end."""
         while self._pieces:

@@ -80,20 +80,21 @@ def stored_digests(files: Iterable[File], release_digest: str) -> frozenset[str]
     """
     listed = tuple(files)
     texts = (write(listed, release_digest), _lines(listed))
-    return frozenset(_digest(text) for text in texts)
+    return frozenset(text_digest(text.encode()) for text in texts)
 
 
 def digest(files: Iterable[File], release_digest: str) -> str:
     """The digest of what `write` returns, as `b2sum -l 256` prints it."""
-    return _digest(write(files, release_digest))
+    return text_digest(write(files, release_digest).encode())
 
 
 def _lines(files: Iterable[File]) -> str:
     return "".join(f"{file.digest}  ./{file.path}\n" for file in files)
 
 
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=DIGEST_BITS // 8).hexdigest()
+def text_digest(text: bytes) -> str:
+    """The digest of a manifest's text, 64 hex digits."""
+    return hashlib.blake2b(text, digest_size=DIGEST_BITS // 8).hexdigest()
 
 
 def read(text: str) -> tuple[Found, ...]:
@@ -103,6 +104,11 @@ def read(text: str) -> tuple[Found, ...]:
     """
     matches = (_FOUND.fullmatch(line) for line in text.split("\n"))
     return tuple(Found(m["place"], m["path"], m["digest"]) for m in matches if m)
+
+
+def stored(text: str, place: str) -> tuple[Found, ...]:
+    """The files that a stored manifest lists, at a place; other lines are none."""
+    return read("\n".join(f"{place}\t{line}" for line in text.split("\n")))
 
 
 def compare(files: Collection[File], found: Iterable[Found], part: str) -> Difference:

@@ -67,6 +67,7 @@ def make(
         allow_downtime=allow_downtime,
         warned=tuple(warned),
     )
+    made = replace(made, packages={offer.app.name: offer.package for offer in offers})
     return _rehearsed(made, environment, offers, survey)
 
 
@@ -178,7 +179,6 @@ def assemble(
         staging=staging,
         batches=batches,
         warnings=(
-            *(f"{host} is left out: {reason}" for host, reason in survey.left_out.items()),
             *advice.warnings(environment, apps, survey),
             *warned,
         ),
@@ -205,6 +205,11 @@ def assemble(
         foreign=frozenset(map(str, foreign_targets.find(survey, environment.apps))),
         apps={app.name: app for app in apps},
         slots={(f.host.name, app.name): f.at(app) for f in survey.hosts for app in apps},
+        running={
+            (on.host.name, app.name): on
+            for app in environment.apps
+            for on in survey.everywhere(app)
+        },
     )
 
 

@@ -5,25 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy import foreign_text
 from deploy.foreign_text import visible
 from deploy.plan.host_plan import out_at_once
 from deploy.steps.answers import ProveStillPrevious
 from deploy.steps.verify import ProveCurrent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from deploy.aws.inventory import Host
     from deploy.aws.targets import TargetGroup
+    from deploy.difference.change import Change
+    from deploy.package.opening import Package
     from deploy.plan.capacity import InService
     from deploy.plan.host_plan import HostPlan
     from deploy.settings.app import App, AppInSlot
     from deploy.settings.environment import Environment
     from deploy.settings.rollout import Rollout
     from deploy.steps.base import Phase, Step
+    from deploy.survey.app_on_host import AppOnHost
 
-    Groups = Mapping[str, tuple[TargetGroup, ...]]
+    Groups = Mapping[str, Sequence[TargetGroup]]
 
 PROOFS = (ProveCurrent, ProveStillPrevious)
 """The steps that only look at what serves."""
@@ -44,7 +46,8 @@ class Plan:
     service then; left_out: hosts that count as failures from the start, with the reason;
     foreign: targets that are no hosts, in words; rollout: the policy; in_service: what served when
     this was planned, by group; seconds: an estimate of the whole, from the settings' waits alone;
-    slots: those in use, by the names of host and app.
+    slots: those in use, by the names of host and app; running: the apps as they were, likewise;
+    packages: what is deployed, by app; changes: what changes of each app, where that was looked at.
     """
 
     environment: str
@@ -67,6 +70,9 @@ class Plan:
     in_service: Mapping[str, InService] = field(default_factory=dict, repr=False)
     apps: dict[str, App] = field(default_factory=dict, repr=False)
     slots: dict[tuple[str, str], AppInSlot] = field(default_factory=dict, repr=False)
+    running: Mapping[tuple[str, str], AppOnHost] = field(default_factory=dict, repr=False)
+    packages: Mapping[str, Package] = field(default_factory=dict, repr=False)
+    changes: tuple[Change, ...] = field(default=(), repr=False)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -80,7 +86,7 @@ class Plan:
         return not self.batches and all(isinstance(step, PROOFS) for step in self.steps)
 
     @property
-    def _is_of_workers(self) -> bool:
+    def is_of_workers(self) -> bool:
         """Whether it is about workers alone."""
         return bool(self.apps) and all(app.is_worker for app in self.apps.values())
 
@@ -109,49 +115,19 @@ class Plan:
         size = out_at_once(self.batches[number - 1], app, self.at_a_time(number))
         return self.in_service[group].without(gone).minimum(self.rollout, size)
 
-    def pace(self, number: int) -> str:
-        """`, 2 at a time` for the batch that is a window."""
-        return f", {self.window} at a time" if self.at_a_time(number) else ""
-
-    def __str__(self) -> str:
-        lines = [self.title]
-        lines += [f"Warning: {text}" for text in self.warnings]
-        if self.staging:
-            first = "is stopped" if self._is_of_workers else "leaves the load balancer"
-            lines.append(f"Before anything {first}, on all hosts at once:")
-            lines += [_line(step) for host_plan in self.staging for step in host_plan.steps]
-        for number, batch in enumerate(self.batches, start=1):
-            names = ", ".join(host_plan.host.name for host_plan in batch)
-            lines.append(f"Batch {number} of {len(self.batches)}{self.pace(number)}: {names}")
-            lines += [_line(step) for host_plan in batch for step in host_plan.steps]
-            if any(host_plan.after for host_plan in batch):
-                lines.append("  and then, while the next batch begins:")
-            lines += [_line(step) for host_plan in batch for step in host_plan.after]
-        if not self.steps:
-            lines.append("Nothing is to be done: every host is as it was last deployed.")
-        elif self.changes_nothing:
-            lines.append("Every host is current: nothing is changed.")
-        elif not self.batches:
-            what = "is stopped" if self._is_of_workers else "leaves the load balancer"
-            lines.append(f"Nothing {what}.")
-        else:
-            lines.append(f"Waits from settings alone: about {self.seconds:.0f} s.")
-        return "\n".join(foreign_text.line(each) for each in lines)
-
-
-def _line(step: Step) -> str:
-    return f"  {step.host.name}: {step}"
-
 
 def title(verb: str, releases: Mapping[str, str], environment: Environment, hosts: int) -> str:
     """One line: the releases by app, the environment, how many hosts, and the policy."""
-    rollout = environment.rollout
     listed = ", ".join(visible(f"{app} {release}") for app, release in releases.items())
     join = "on" if verb in {"Repair", "Restart", "Observe"} else "to"
     count = f"{hosts} host{'s' if hosts > 1 else ''}"
+    return f"{verb} {listed} {join} {environment.name}: {count}, {policy(environment.rollout)}"
+
+
+def policy(rollout: Rollout) -> str:
+    """Strategy, how many hosts go at once, and how they drain: `rolling, batch 2, drain wait`."""
     pace = f"window {rollout.window}" if rollout.window else f"batch {rollout.batch}"
-    policy = f"{rollout.strategy}, {pace}, drain {rollout.drain}"
-    return f"{verb} {listed} {join} {environment.name}: {count}, {policy}"
+    return f"{rollout.strategy}, {pace}, drain {rollout.drain}"
 
 
 def waiting_seconds(
@@ -160,10 +136,15 @@ def waiting_seconds(
     """Seconds of waiting that the settings ask for; hosts of a batch or window wait together."""
     now = end = 0.0
     for batch in batches:
-        turns = -(-len(batch) // window) if window and batch is batches[-1] else 1
-        now += turns * max(waits(host_plan.steps, groups) for host_plan in batch)
+        now += batch_seconds(batch, groups, window if window and batch is batches[-1] else 0)
         end = max(end, now + max(waits(host_plan.after, groups) for host_plan in batch))
     return end
+
+
+def batch_seconds(batch: tuple[HostPlan, ...], groups: Groups, at_a_time: int) -> float:
+    """Seconds that a batch waits, as many hosts at a time as this; 0 for all of them at once."""
+    turns = -(-len(batch) // at_a_time) if at_a_time else 1
+    return turns * max(waits(host_plan.steps, groups) for host_plan in batch)
 
 
 def waits(steps: Iterable[Step], groups: Groups, *, longest: bool = False) -> float:

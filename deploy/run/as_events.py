@@ -15,7 +15,10 @@ from deploy.events.event import (
     StepEnded,
 )
 from deploy.events.planned import PlanMade, PlannedBatch, PlannedHost, PlannedStep
+from deploy.events.text import name_of
 from deploy.hosts import records
+from deploy.plan.plan import batch_seconds, policy
+from deploy.run import preview
 from deploy.run.report import MEANINGS
 from deploy.steps.fleet import Stopped
 
@@ -47,8 +50,12 @@ def run_began(scope: Scope, run: str) -> RunBegan:
     )
 
 
-def plan_made(plan: Plan, groups: Groups) -> PlanMade:
-    """A plan; groups: the target groups of each app, which say how long steps wait."""
+def plan_made(plan: Plan, groups: Groups, *, shows_values: bool = False) -> PlanMade:
+    """A plan; groups: the target groups of each app, which say how long steps wait.
+
+    shows_values: see `preview.changes`.
+    """
+    serving = preview.in_service(plan, groups)
     return PlanMade(
         verb=plan.verb,
         title=plan.title,
@@ -60,6 +67,8 @@ def plan_made(plan: Plan, groups: Groups) -> PlanMade:
                 tuple(_host(each, groups) for each in batch),
                 dict(plan.minimums[number - 1]) if plan.minimums else {},
                 plan.at_a_time(number),
+                serving[number - 1],
+                batch_seconds(batch, groups, plan.at_a_time(number)),
             )
             for number, batch in enumerate(plan.batches, start=1)
         ),
@@ -67,6 +76,11 @@ def plan_made(plan: Plan, groups: Groups) -> PlanMade:
         warnings=plan.warnings,
         left_out={host.name: why for host, why in plan.left_out.items()},
         seconds=plan.seconds,
+        environment=plan.environment,
+        policy=policy(plan.rollout) if plan.rollout else "",
+        targets={name: each.size for name, each in plan.in_service.items()},
+        changes=preview.changes(plan, shows_values=shows_values),
+        is_of_workers=plan.is_of_workers,
     )
 
 
@@ -140,6 +154,7 @@ def _steps(steps: Iterable[Step], groups: Groups) -> tuple[PlannedStep, ...]:
             str(step),
             step.phase.value,
             step.estimated_seconds(groups[step.app.name]),
+            name_of(type(step)),
         )
         for step in steps
     )

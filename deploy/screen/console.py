@@ -18,6 +18,7 @@ from deploy.screen.ci import dialects, summary
 from deploy.screen.ci.groups import Groups
 from deploy.screen.live import LiveTable
 from deploy.screen.log_lines import LogLines, clock
+from deploy.screen.plan import text as plan_text
 from deploy.screen.region import Region
 from deploy.screen.tables import words
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderableType
 
     from deploy.events.event import Entry
+    from deploy.events.planned import PlanMade
     from deploy.screen.story import Story
     from deploy.screen.streams import Guarded
 
@@ -122,6 +124,15 @@ class Screen:
     def has_reader(self) -> bool:
         """Whether what goes to standard output may still be read."""
         return self._out.direct.has_reader
+
+    def show_plan(self, plan: PlanMade, *, is_full: bool = False) -> None:
+        """What will be done; is_full: with every step, and all that changes."""
+        width = self._console.width if self.is_terminal else None
+        self.say(plan_text.of(plan, width, is_full=is_full))
+
+    def agrees(self, plan: PlanMade) -> bool:
+        """Whether the person at the terminal wants this plan; see `confirm`."""
+        return self.confirm(question.wording(plan))
 
     def confirm(self, text: str) -> bool:
         """Ask the person at the terminal; without one, the command itself is the decision.

@@ -13,23 +13,24 @@ from typing import TYPE_CHECKING
 from deploy.ci_system import is_ci
 from deploy.errors import BadInput
 from deploy.foreign_text import visible
+from deploy.screen.plan import words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deploy.plan.plan import Plan
+    from deploy.events.planned import PlanMade
 
 TERMINAL = "/dev/tty"
 LIMIT_SECONDS = 300.0
 LONGEST_ANSWER_BYTES = 1024
 
 
-def wording(plan: Plan) -> str:
+def wording(plan: PlanMade) -> str:
     """What a plan does, as a question: `Deploy web 1.2.3-abc to prod: 12 hosts?`."""
     releases = ", ".join(visible(f"{app} {id_}".rstrip()) for app, id_ in plan.releases.items())
     place = "to" if plan.verb == "Deploy" else "on"
-    count = f"{len(plan.hosts)} host{'' if len(plan.hosts) == 1 else 's'}"
-    return f"{plan.verb} {releases} {place} {plan.environment}: {count}?"
+    count = words.number(len(plan.hosts), "host")
+    return f"{visible(plan.verb)} {releases} {place} {visible(plan.environment)}: {count}?"
 
 
 def is_due(environ: Mapping[str, str]) -> bool:

@@ -39,6 +39,7 @@ class Asked:
         wait_lock: How long to wait for another deploy to end: `90s`, `15m`, `2h`.
         json: Whether scripts read the output.
         watch: Whether to look again and again.
+        full: Whether every step of the plan is listed.
         program: What was typed: `inv`, or `changeover`.
     """
 
@@ -56,6 +57,7 @@ class Asked:
     wait_lock: str = "0"
     json: bool = False
     watch: bool = False
+    full: bool = False
     program: str = "inv"
 
     @property

@@ -12,6 +12,7 @@ from deploy.hosts import programs
 from deploy.plan import exclusion, fitness
 from deploy.plan.plan import MARGIN_SECONDS
 from deploy.recovery import longest_path
+from deploy.run import comparison
 from deploy.session import scaling
 from deploy.survey import foreign_targets, other_targets, serving
 
@@ -85,6 +86,11 @@ def _other_targets(
     vpcs = {group.vpc for group in groups} | {host.vpc for host in seen.everyone if host.vpc}
     others = other_groups.find(account, vpcs, known)
     return other_targets.find(seen, environment.apps, others, environment.other_ports)
+
+
+def completed(plan: Plan, credentials: Lifetime, remotes: Mapping[str, Remote]) -> Plan:
+    """Return the plan with what it changes, which hosts are asked, and with what `noted` adds."""
+    return comparison.compared(noted(plan, credentials), remotes)
 
 
 def noted(plan: Plan, credentials: Lifetime) -> Plan:

@@ -12,12 +12,14 @@ import pytest
 from loopback import run
 from observe.test_findings import SEEN
 
-from deploy.commands import changes, observation
+from deploy.commands import changes, observation, pipeline
 from deploy.commands.looking import status
 from deploy.errors import BadInput, Locked
 from deploy.events import file, text
 from deploy.events.event import HostFailed, RunBegan, RunEnded
 from deploy.events.planned import PlanMade
+from deploy.package import manifest
+from deploy.package.manifest import File
 from deploy.run.report import ExitCode
 from deploy.screen import question
 from deploy.screen.console import Screen
@@ -46,13 +48,73 @@ def test_a_dry_run_prints_the_plan_and_takes_no_lock(project: Project, capsys: S
     assert run(changes.deploy, project.asked(dry_run=True), None) is ExitCode.DONE
     shown = capsys.readouterr()
     assert "looking at 3 hosts of lab" in shown.out
-    assert "upload web 1.0.0" in shown.out
+    assert "web: prepare, upload, verify the unit" in shown.out
     assert shown.out.rstrip().endswith("Dry run: nothing was changed.")
     assert f"Settings: {project.settings}" in shown.err
     assert project.locks() == before
     for name in project.locks():
         project.hosts[name].lock.unlink()
     assert untouched(project)
+
+
+def test_every_step_is_listed_where_that_is_asked_for(project: Project, capsys: Shown) -> None:
+    assert run(changes.deploy, project.asked(dry_run=True, full=True), "1.0.0") is ExitCode.DONE
+    lines = capsys.readouterr().out.splitlines()
+    for name in project.hosts:
+        assert any(line.startswith(f"  {name}: upload web 1.0.0-") for line in lines)
+    assert untouched(project)
+
+
+def left_there(project: Project) -> str:
+    """A release in the slot of each host, with its manifest and its unit; the release's id."""
+    release = "0.9.0-aaaaaaaaaaaa"
+    files = [File(name, "0" * 64, 3, executable=False) for name in ("web", "gone.txt")]
+    for host in project.hosts.values():
+        home = host.root / "srv/web"
+        for folder in ("records/manifests", f"releases/{release}", "slots"):
+            (home / folder).mkdir(parents=True)
+        (home / "slots/5000").symlink_to(f"../releases/{release}")
+        (home / "releases" / release / "gone.txt").write_text("abc")
+        (home / "records/manifests" / release).write_text(manifest.write(files, "0" * 64))
+        unit = host.root / "etc/systemd/system/web@5000.service"
+        unit.write_text("[Service]\nNice=5\nEnvironment=TOKEN=s3cret\n")
+    return release
+
+
+def test_p7_the_plan_shows_what_changes_and_no_value_of_a_variable(
+    project: Project, capsys: Shown
+) -> None:
+    """By what lies on the hosts, read over SSH."""
+    old = left_there(project)
+    assert run(changes.deploy, project.asked(dry_run=True), "1.0.0") is ExitCode.DONE
+    folded = capsys.readouterr().out
+    assert f"web  {old} → 1.0.0-" in folded
+    assert "1 file changed (18 bytes), 1 file removed (3 bytes)" in folded
+    assert "lines differ (--full shows them)" in folded
+    assert run(changes.deploy, project.asked(dry_run=True, full=True), "1.0.0") is ExitCode.DONE
+    full = capsys.readouterr().out
+    assert {"-Nice=5", "-Environment=TOKEN=…"} <= {*full.splitlines()}
+    assert "s3cret" not in folded + full
+
+
+class Terminal(Screen):
+    """A screen that a person sees."""
+
+    def __init__(self, *, is_json: bool = False) -> None:
+        super().__init__(is_json=is_json)
+        self.is_terminal = True
+
+
+@pytest.mark.parametrize(("full", "as_json"), [(True, False), (False, False), (True, True)])
+def test_p7_a_persons_own_terminal_shows_values_where_that_is_asked_for(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: Shown, *, full: bool, as_json: bool
+) -> None:
+    """The event has none of them, also there."""
+    left_there(project)
+    monkeypatch.setattr(pipeline, "Screen", Terminal)
+    asked = project.asked(dry_run=True, full=full, json=as_json)
+    assert run(changes.deploy, asked, "1.0.0") is ExitCode.DONE
+    assert ("-Environment=TOKEN=s3cret" in capsys.readouterr().out) is (full and not as_json)
 
 
 def test_who_is_asked_and_says_no_changes_nothing(
@@ -88,7 +150,9 @@ def test_a_plan_that_the_credentials_do_not_last_for_is_refused_before_the_quest
         BadInput, match=r"the AWS credentials end in 1 min, and the plan may need them"
     ):
         run(changes.deploy, project.asked(hosts="host-1"), "1.0.0")
-    assert "upload web 1.0.0" in capsys.readouterr().out, "the plan comes first"
+    assert "web: prepare, upload, verify the unit" in capsys.readouterr().out, (
+        "the plan comes first"
+    )
     assert untouched(project)
     assert run(changes.deploy, project.asked(dry_run=True), "1.0.0") is ExitCode.DONE
     assert run(changes.deploy, project.asked(yes=True), "1.0.0") is ExitCode.FAILED
@@ -137,6 +201,10 @@ def test_a_dry_run_for_a_script_is_the_plan_alone(project: Project, capsys: Show
     plan = text.parse(line, "standard output").event
     assert isinstance(plan, PlanMade)
     assert plan.hosts == (*project.hosts,)
+    (change,) = plan.changes
+    assert (change.app, change.hosts, change.before) == ("web", plan.hosts, "")
+    assert change.after.startswith("1.0.0-")
+    assert change.is_sent
     assert not (project.settings.parent / ".changeover").exists()
 
 

@@ -58,6 +58,8 @@ class Held:
         self.run = "0" * 32
         self.scope = Scope("lab")
         self.credentials = lifetime.RENEWED
+        self.groups = {"web": (builders.group(),)}
+        self.remotes: dict[str, Any] = {}
         self.scope = Scope("lab")
 
     def __enter__(self) -> Self:

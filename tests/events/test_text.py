@@ -15,18 +15,40 @@ from deploy.events.event import Entry
 
 AT = 1_795_950_000.125
 HEAD = '{"at": "2026-11-29T11:00:00.125Z", '
-STEP = planned.PlannedStep("web", "drain for 40 s", "drain", 40.0)
+STEP = planned.PlannedStep("web", "drain for 40 s", "drain", 40.0, "wait_drained")
+FILES = planned.PlannedFiles(2, 9, {"lib/a b.dll": 8})
+CHANGE = planned.PlannedChange(
+    app="web",
+    hosts=("h1",),
+    before="1",
+    after="2",
+    is_sent=True,
+    sent_bytes=5,
+    package_bytes=9,
+    are_files_known=True,
+    added=FILES,
+    changed=FILES,
+    removed=FILES,
+    is_unit_known=True,
+    unit=("-Nice=1",),
+)
+PART = planned.PlannedHost("h1", (STEP,), (STEP,))
 PLAN = planned.PlanMade(
     "Deploy",
     "Deploy web 2 to lab",
     {"web": "2"},
     ("h1",),
     (planned.PlannedHost("h1", (STEP,)),),
-    (planned.PlannedBatch((planned.PlannedHost("h1", (STEP,), (STEP,)),), {"g": 1}, 2),),
+    (planned.PlannedBatch((PART,), {"g": 1}, 2, {"g": 1}, 40.5),),
     {"g": 2},
     ("a warning",),
     {"h2": "no answer"},
     41.5,
+    "lab",
+    "rolling, batch 1, drain wait",
+    {"g": 2},
+    (CHANGE,),
+    is_of_workers=True,
 )
 EVENTS: tuple[event.Event, ...] = (
     event.RunBegan(1, "0" * 32, "1.0", "deploy", "lab", "ana@one", "inv deploy --env lab"),
@@ -127,7 +149,8 @@ def test_a_last_line_that_was_cut_short_is_passed_over() -> None:
 def test_no_event_has_a_place_for_the_values_of_an_environment() -> None:
     """Names of fields say what may be in them: none is of settings or variables."""
     named: set[str] = set()
-    kinds: list[Any] = [*text.TYPES.values(), *map(type, (STEP, PLAN.staging[0], PLAN.batches[0]))]
+    parts = (STEP, CHANGE, FILES, PLAN.staging[0], PLAN.batches[0])
+    kinds: list[Any] = [*text.TYPES.values(), *map(type, parts)]
     for kind in kinds:
         named |= {field.name for field in fields(kind)}
     assert not {name for name in named if "variable" in name or "setting" in name}

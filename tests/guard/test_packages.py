@@ -278,4 +278,4 @@ def test_control_a_valid_package_is_opened(ground: Ground, suffix: str, data: by
     damage.clear(ground.project / "packages")
     (ground.project / f"packages/web.1.2.3{suffix}").write_bytes(data)
     ended = check(run("deploy", "--env", "lab", "--dry-run", "--allow-downtime"))
-    assert "Deploy web 1.2.3-" in ended.out, ended.err
+    assert "web  none → 1.2.3-" in ended.out, ended.err

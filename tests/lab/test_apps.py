@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from lab.aws import short_name
@@ -134,6 +136,33 @@ def test_a_unit_of_before_is_adopted_without_a_lost_request(legacy: Project, lab
         shown = lab.shell(host, "systemctl is-enabled legacy.service || true")
         assert shown.strip() == "disabled"
     assert set(legacy.releases().values()) == {"1.0.0"}
+
+
+def test_the_plan_shows_what_changes_and_no_value_of_a_variable(project: Project) -> None:
+    """By the manifests and units that lie on the hosts, for a deploy and for its rollback."""
+    project.web["environment"] = {"TOKEN": "s3cret"}
+    project.configure()
+    project.install("1.0.0")
+    project.web["environment"] = {"TOKEN": "hush"}
+    project.web["limits"] = {"LimitNOFILE": 4096}
+    project.configure()
+    project.build("2.0.0", size_mb=1)
+    planned = project.deploy("2.0.0", "--dry-run", "--full")
+    assert planned.code == 0, planned.output
+    assert re.search(r"web on .*: 1\.0\.0-\w+ → 2\.0\.0-\w+", planned.output)
+    assert re.search(r"\d+ files? (added|changed) \(", planned.output)
+    for line in ("+Environment=TOKEN=… (changed)", "+LimitNOFILE=4096"):
+        assert line in planned.output.splitlines()
+    assert "not known" not in planned.output
+    assert project.deploy("2.0.0").code == 0
+    back = project.inv("rollback", "--env", "lab", "--app", "web", "--dry-run")
+    assert back.code == 0, back.output
+    assert re.search(r"web  2\.0\.0-\w+ → 1\.0\.0-\w+", back.output)
+    assert "nothing to send: the release is there" in back.output
+    assert "not known" not in back.output
+    for output in (planned.output, back.output):
+        assert "s3cret" not in output
+        assert "hush" not in output
 
 
 def test_p1_a_fleet_is_measured_before_its_first_deploy(legacy: Project, lab: Lab) -> None:

@@ -26,7 +26,7 @@ def test_p1_a_good_deploy_loses_no_request_and_p6_does_what_it_printed(
     project.build("2.0.0", start_seconds=1, size_mb=5)
     lab.knobs(propagation_lag_seconds=1)
     set_delay(lab, "web-lab", 5)
-    planned = project.deploy("2.0.0", "--dry-run")
+    planned = project.deploy("2.0.0", "--dry-run", "--full")
     assert planned.code == 0
     assert set(project.releases().values()) == {"1.0.0"}, "a dry run changed something"
     calls, began = lab.calls()["DescribeTargetHealth"], time.monotonic()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import builders
 import pytest
+import run_entries
 from builders import HEALTHY, NEW, OLD, UNHEALTHY
 from hypothesis import given
 from hypothesis import strategies as st
@@ -170,7 +171,9 @@ def test_current_hosts_are_proven_and_left_alone() -> None:
     assert [[host_plan.host.name for host_plan in batch] for batch in found.batches] == [["host-2"]]
     everywhere = made([builders.facts(n, current) for n in (1, 2)])
     assert everywhere.changes_nothing
-    assert str(everywhere).endswith("Every host is current: nothing is changed.")
+    for is_full in (False, True):
+        printed = run_entries.printed(everywhere, is_full=is_full)
+        assert printed.endswith("Every host is current: nothing is changed.")
 
 
 DIFFERENCES: dict[str, dict[str, Any]] = {
@@ -247,9 +250,9 @@ def test_a_plan_that_leaves_nobody_is_refused_unless_accepted() -> None:
         made(old(1, 2), batch="100%")
 
 
-def test_the_plan_prints_every_step_once_with_its_host() -> None:
+def test_the_full_plan_prints_every_step_once_with_its_host() -> None:
     found = made(old(1, 2, 3), batch=2)
-    lines = str(found).splitlines()
+    lines = run_entries.printed(found, is_full=True).splitlines()
     assert lines[0] == f"Deploy web {NEW} to lab: 3 hosts, rolling, batch 2, drain wait"
     assert [line for line in lines if line.startswith("  ")] == [
         f"  {step.host.name}: {step}" for step in found.steps
@@ -261,7 +264,7 @@ def test_the_estimate_is_the_waits_of_each_batch() -> None:
     found = made(old(1, 2, 3), batch=2, propagation_seconds=0.0)
     # 10 s of delay, 5 s of proof and one check every 5 s, in each of two batches
     assert found.seconds == 40
-    assert str(found).endswith("Waits from settings alone: about 40 s.")
+    assert run_entries.printed(found).endswith("Waits from settings alone: about 40 s.")
 
 
 def warnings(group: dict[str, Any], **settings: Any) -> tuple[str, ...]:
@@ -392,7 +395,8 @@ def test_a_window_is_told_and_held_to_the_same_policy() -> None:
     found = made(old(1, 2, 3, 4), batch=None, rollout={"window": 2})
     assert [len(batch) for batch in found.batches] == [4]
     assert "rolling, window 2, drain wait" in found.title
-    assert "Batch 1 of 1, 2 at a time: host-1, host-2, host-3, host-4" in str(found)
+    listed = run_entries.printed(found, is_full=True)
+    assert "Batch 1 of 1, 2 at a time: host-1, host-2, host-3, host-4" in listed
     assert found.minimums == ({"web-lab": 2},)
     one = made(old(1, 2, 3, 4))
     assert found.seconds == one.seconds / 2

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import builders
 import pytest
+import run_entries
 from builders import NEW, OLD
 
 from deploy.aws.targets import GONE
@@ -72,7 +73,9 @@ def laid(*apps: App, found: Survey | None = None) -> HostPlan:
 def test_a_worker_is_stopped_switched_proven_and_never_registered() -> None:
     plan = made(JOBS)
     assert [name for name, _ in steps(plan)] == [*SWITCHED, "RecordDeployed"]
-    assert "prove 2.0.0-bbbbbbbbbbbb: it runs, then up 5 s" in str(plan)
+    assert "prove 2.0.0-bbbbbbbbbbbb: it runs, then up 5 s" in run_entries.printed(
+        plan, is_full=True
+    )
 
 
 def test_a_soak_sees_a_worker_stay_up() -> None:

@@ -130,9 +130,9 @@ def test_what_was_left_is_mended(broken: Slot, health: Health, expected: list[st
 
 def test_a_switch_that_repair_makes_goes_to_what_was_deployed_last() -> None:
     plan = made(switched_to_new(), GONE)
-    text = str(plan)
-    assert f"switch slot 5000 and its unit to {OLD} ({OLD_UNIT.digest})" in text
-    assert text.startswith("Repair web as last deployed on lab: 2 hosts")
+    step = f"switch slot 5000 and its unit to {OLD} ({OLD_UNIT.digest})"
+    assert step in [str(each) for each in plan.steps]
+    assert plan.title.startswith("Repair web as last deployed on lab: 2 hosts")
 
 
 def test_an_address_waits_for_its_drain_before_it_comes_back() -> None:

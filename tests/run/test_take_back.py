@@ -14,9 +14,11 @@ from deploy.aws.targets import GONE
 from deploy.commands import take_back
 from deploy.commands.rollout import Rollout
 from deploy.errors import DeployError
+from deploy.events.planned import PlanMade
 from deploy.plan import assembly
 from deploy.recovery import rollback
 from deploy.run.report import ExitCode, Failure, Outcome
+from deploy.screen.plan import text as plan_text
 from deploy.survey.slot import Slot
 from run.paper_fleet import Acts, PaperFleet, Run, fail, made, old
 
@@ -77,6 +79,7 @@ class Seams:
         """now: what the survey after the rollout shows, or the error that it ends with."""
         self.environment = builders.environment(rollout={"on_failure": on_failure})
         self.on_paper = PaperFleet(acts)
+        self.groups = {"web": (builders.group(),)}
         self.said: list[str] = []
         self.complaints: list[str] = []
         self._now = now
@@ -101,6 +104,9 @@ class Seams:
 
     def say(self, text: str) -> None:
         self.said.append(text)
+
+    def show_plan(self, plan: PlanMade) -> None:
+        self.said.append(plan_text.of(plan))
 
     def complain(self, text: str) -> None:
         self.complaints.append(text)
@@ -137,7 +143,8 @@ def test_after_a_failure_the_finished_hosts_go_back_where_the_policy_says_so() -
     assert set(report.outcomes.values()) == {Outcome.BACK}
     assert report.exit_code is ExitCode.FAILED, "the fleet runs one release, the old one"
     assert seams.said[0] == "on_failure: rollback: the hosts that were finished go back too."
-    assert seams.said[1].startswith("Roll back web 1.0.0-"), "the plan is printed first"
+    assert seams.said[1].startswith("Roll back to lab: 3 hosts"), "the plan is printed first"
+    assert f"web  {NEW} → {OLD}" in seams.said[1]
     moved = [line for line in seams.on_paper.done if f"its unit to {OLD}" in line]
     assert [line.partition(":")[0] for line in moved] == ["host-3", "host-1", "host-2"]
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import builders
 import pytest
+import run_entries
 
 from deploy.ci_system import VARIABLES
 from deploy.plan import assembly, plan
@@ -52,10 +53,11 @@ def asking(
 
 
 def test_it_names_apps_versions_and_hosts() -> None:
-    assert question.wording(made(12, "web")) == f"Deploy web {builders.NEW} to lab: 12 hosts?"
+    planned = run_entries.planned(made(12, "web"))
+    assert question.wording(planned) == f"Deploy web {builders.NEW} to lab: 12 hosts?"
     back = replace(made(2, "web", "api"), verb="Roll back", hosts=(builders.host(),))
-    new = builders.NEW
-    assert question.wording(back) == f"Roll back web {new}, api {new} on lab: 1 host?"
+    new, planned = builders.NEW, run_entries.planned(back)
+    assert question.wording(planned) == f"Roll back web {new}, api {new} on lab: 1 host?"
 
 
 @pytest.mark.parametrize("pipes", [(), ("stdout",), ("stdin",)], ids=str)

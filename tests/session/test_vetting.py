@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import builders
 import pytest
+import run_entries
 from builders import HEALTHY
 from documents import PaperAccount, examples
 
@@ -142,7 +143,7 @@ def test_a_plan_that_the_credentials_do_not_last_for_is_refused() -> None:
 def test_a_token_whose_end_is_not_known_is_a_line_of_the_plan() -> None:
     made = plan()
     said = "Warning: it is not known when the AWS session token ends"
-    assert str(vetting.noted(made, lifetime.UNKNOWN)).count(said) == 1
+    assert run_entries.printed(vetting.noted(made, lifetime.UNKNOWN)).count(said) == 1
     assert vetting.noted(made, lifetime.RENEWED) == made
     nothing = replace(made, batches=(), staging=())
     assert vetting.noted(nothing, lifetime.UNKNOWN) == nothing
@@ -182,7 +183,8 @@ def test_p11_the_plan_says_how_what_serves_answered_an_http2_group(
     seen, problems = vetting.vetted(seen, environment, cast("Any", None), remotes, join=False)
     assert problems == {}
     offers = (builders.offer(web, seen.hosts),)
-    shown = str(assembly.make(environment, offers, seen, allow_downtime=True))
+    made = assembly.make(environment, offers, seen, allow_downtime=True)
+    shown = run_entries.printed(made, is_full=True)
     assert (
         shown.count("web-lab speaks HTTP/2: what serves answers its question over HTTP/2") == count
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from deploy.events.event import BatchBegan
+from deploy.screen.plan import text as plan_text
 from deploy.steps.fleet import Fleet
 from simulated import surveys
 from simulated.api import Api
@@ -16,9 +17,11 @@ from simulated.floors import Floors
 from simulated.host import Remote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from deploy.aws.targets import TargetGroup
     from deploy.events.event import Entry
+    from deploy.events.planned import PlanMade
     from deploy.run.executor import Execution
     from deploy.settings.environment import Environment
     from deploy.steps.base import Step
@@ -115,6 +118,13 @@ class Run:
 
     def progress(self) -> Run:
         return self
+
+    @property
+    def groups(self) -> Mapping[str, tuple[TargetGroup, ...]]:
+        return self.world.groups
+
+    def show_plan(self, plan: PlanMade) -> None:
+        assert plan_text.of(plan, 80)
 
     def say(self, text: str) -> None:
         del text

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import builders
 import pytest
+import run_entries
 from builders import HEALTHY
 from plan.test_assembly import made, old
 
@@ -268,7 +269,7 @@ def test_a_plan_says_how_it_drains_and_counts_the_floor_alone() -> None:
     hosts = [builders.facts(n, {"web": SERVING}) for n in (1, 2)]
     delay = {"delay_seconds": 300.0}
     found = made(hosts, group=delay, **QUIET)
-    text = str(found)
+    text = run_entries.printed(found, is_full=True)
     assert "drain quiet" in text.splitlines()[0]
     assert "  host-1: drain until quiet, 15 to 300 s" in text.splitlines()
     assert found.seconds == made(hosts, group=delay).seconds - 2 * (300 - 15)

@@ -6,6 +6,8 @@ for a name outside the grammar.
 
 from __future__ import annotations
 
+import base64
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from deploy import values
@@ -17,7 +19,7 @@ from deploy.package import manifest
 from deploy.package.manifest import DIGEST_BITS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from deploy.errors import CommandResult
 
@@ -26,6 +28,9 @@ PROXY_LOOKS = 20
 
 MOST_FOUND_BYTES = 64 * 1024 * 1024
 """How much a host prints of what lies there of a release: beyond it, files are sent anew."""
+
+MOST_STORED_BYTES = 4 * 1024 * 1024
+"""How much a host prints of one text that lies there; a manifest has about 100 bytes for a file."""
 
 TOOLS = "flock ss tar gzip xargs sha256sum b2sum base64 od awk systemd-analyze useradd curl python3"
 
@@ -102,3 +107,34 @@ def find_proxy(port: int, others: Iterable[int]) -> Script[CommandResult]:
     """
     look = program("find_proxy", int(port), PROXY_LOOKS, *map(int, others))
     return Script("looking for a proxy", (*processes(), look), as_it_is, must_succeed=True)
+
+
+def show_stored(
+    app: str, releases: Sequence[str], files: Sequence[str]
+) -> Script[Mapping[str, bytes]]:
+    """Ask for the texts that lie on a host of releases of an app and of unit files.
+
+    Returned by what they are: `manifest 0` is the stored manifest of the first release, `sizes 0`
+    has a line for each of its files (bytes, a space, the path), `file 0` is the first file's text.
+    A text that is not there is left out.
+    """
+    show = program(
+        "show_stored",
+        values.checked(values.name, app),
+        MOST_STORED_BYTES,
+        len(releases),
+        *(values.checked(values.release_id, each) for each in releases),
+        *(values.checked(values.path, each) for each in files),
+    )
+    return Script("reading what lies there", (show,), _stored)
+
+
+def _stored(result: CommandResult) -> Mapping[str, bytes]:
+    found: dict[str, bytes] = {}
+    for line in result.stdout.split("\n"):
+        name, tab, encoded = line.partition("\t")
+        if not tab:
+            continue
+        with suppress(ValueError):  # what is no base64 is no text
+            found[name] = base64.b64decode(encoded, validate=True)
+    return found
