@@ -22,7 +22,12 @@ def _flags(argument: Argument) -> list[str]:
     return [f"{'-' if len(name) == 1 else '--'}{name.replace('_', '-')}" for name in argument.names]
 
 
-SAFE = ("deploy", "rollback", "repair", "status", "observe", "lock.status", "lock.break")
+SAFE = (
+    *("deploy", "rollback", "repair", "restart", "status", "observe"),
+    *("logs", "history", "lock.status", "lock.break"),
+)
+LOOKS = {"status", "logs", "history", "lock.status", "lock.break"}
+"""Those without --dry-run."""
 VALUES = (
     *(
         "lab",
@@ -113,7 +118,7 @@ OWN_FLAGS = {
     name: [flag for argument in tasks.namespace[name].get_arguments() for flag in _flags(argument)]
     for name in SAFE
 }
-SWITCHES = {name for name, option in OPTIONS.items() if option.default is False} | {"y", "n"}
+SWITCHES = {name for name, option in OPTIONS.items() if option.default is False} | {"y", "n", "f"}
 OTHER_FLAGS = (
     *(
         "--help",
@@ -148,7 +153,7 @@ def words(draw: st.DrawFn) -> list[str]:
     line = [draw(st.sampled_from(SAFE))]
     if draw(st.integers(0, 3)):
         line += ["--env", "lab"]
-    if line[0] not in {"status", "lock.status", "lock.break"} and draw(st.integers(0, 3)):
+    if line[0] not in LOOKS and draw(st.integers(0, 3)):
         line += ["--dry-run"]
     for _ in range(draw(st.integers(0, 3))):
         flag = draw(st.sampled_from(OWN_FLAGS[line[0]]))
