@@ -142,8 +142,10 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> Any:
         def body(*_: object, **__: object) -> Any:
             raise error
 
-        names = ("deploy", "roll_back", "repair", "observe", "status", "destroy")
-        names += ("pipeline", "plan", "logs", "history")
+        names = (
+            *("deploy", "roll_back", "repair", "observe", "status", "destroy"),
+            *("pipeline", "plan", "logs", "history"),
+        )
         monkeypatch.setattr(
             tasks, "loaded", lambda _: SimpleNamespace(**dict.fromkeys(names, body))
         )
