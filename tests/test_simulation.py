@@ -16,6 +16,7 @@ from simulated.builds import OFFERED, Kind
 from simulated.controls import CONTROLS, Control
 from simulated.faults import Command, Fault, Strike
 from simulated.liars import Liar, Lie
+from simulated.once_failed import ONCE_FAILED, Story
 from simulated.story import simulate
 from simulated.world import Fleets
 
@@ -150,6 +151,12 @@ def test_p1_to_p5_hold_whatever_happens(
 ) -> None:
     fleets, script = story
     simulate(replace(fleets, apps=apps), script, mend_first=mend_first)
+
+
+@pytest.mark.parametrize("story", ONCE_FAILED, ids=str)
+@pytest.mark.parametrize("mend_first", [True, False], ids=["repair, deploy", "deploy"])
+def test_a_story_that_once_failed(story: Story, mend_first: bool) -> None:
+    simulate(story.given, story.script, mend_first=mend_first)
 
 
 @pytest.mark.parametrize("control", CONTROLS, ids=str)

@@ -16,6 +16,7 @@ of them, and after the last, a fault may strike. What must never be is written i
     liars        a host that lies in its answers
     surveys      what is seen of the world
     world        every place, and what went wrong
+    once_failed  stories in which something was wrong, and is no more
     controls     defects of the product that must be seen, so that each judgement can fail
     places, faults, builds, clock: the values that all of it is made of
 """

@@ -103,6 +103,10 @@ def an_old_slot_that_is_not_seen_off(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Execution, "_begin_aside", lambda *_: None)
 
 
+def a_failed_record_that_takes_the_release_out(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(failed_host, "is_deployed", lambda _: False)
+
+
 def a_canary_that_is_not_called_off(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         HostRunner, "call_off", lambda runner, host_plan: runner._waiting.pop(host_plan.host.name)
@@ -216,6 +220,12 @@ CONTROLS = (
         "P2: host-1: web:5000: out, and no other slot of its host is healthy",
         (Command("deploy"),),
         Fleets(surge=True),
+    ),
+    Control(
+        a_failed_record_that_takes_the_release_out,
+        "P2: host-1: web:5000: out, and no other slot of its host is healthy",
+        (Command("deploy", strikes=(Strike(Fault.COMMAND, "RecordDeployed"),)),),
+        Fleets(begin="fresh", surge=True),
     ),
     Control(
         a_release_that_nobody_proves,

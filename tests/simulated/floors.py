@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from simulated.clock import CLOCK
+
 if TYPE_CHECKING:
     from deploy.plan.plan import Plan
     from deploy.settings.rollout import Rollout
-    from simulated.places import Place
+    from simulated.places import Home, Place
     from simulated.world import World
 
 
@@ -26,7 +28,11 @@ class Batch:
 
 
 class Floors:
-    """Hears of plan, batches and deregistrations; writes a wrong where too few are left."""
+    """Hears of plan, batches, records and deregistrations; writes a wrong where too few are left.
+
+    served: the hosts that did in each group when the plan began, which was at `began` by the
+    clock; adopted: the apps on their hosts that were recorded since.
+    """
 
     def __init__(
         self, world: World, rollout: Rollout, *, surges: bool, allow_downtime: bool
@@ -35,14 +41,22 @@ class Floors:
         self._allow_downtime = allow_downtime
         self._plan: Plan | None = None
         self._dead: set[str] = set()
+        self._served: dict[str, set[str]] = {}
+        self._adopted: set[Home] = set()
+        self._began = 0.0
         self._seen: dict[str, set[str]] = {}
         self._batch = Batch({}, {})
 
     def follow(self, plan: Plan) -> None:
         """A plan begins; a group in which nothing serves has nothing to lose."""
-        self._plan = plan
-        groups = (group.name for app in plan.releases for group in self._world.groups[app])
-        self._dead = {group for group in groups if not self._world.serving_in(group)}
+        self._plan, self._began = plan, CLOCK.now
+        groups = (group.name for own in self._world.groups.values() for group in own)
+        self._served = {group: self._world.serving_in(group) for group in groups}
+        self._dead = {group for group, hosts in self._served.items() if not hosts}
+
+    def adopt(self, home: Home) -> None:
+        """The app is recorded on its host: what serves there is in use, and no trial any more."""
+        self._adopted.add(home)
 
     def see(self, group: str, host: str) -> None:
         """The executor reads now what serves in it: by this it begins a batch, or a turn."""
@@ -72,11 +86,11 @@ class Floors:
     def take(self, place: Place, group: str) -> None:
         """A healthy target leaves: what is left of those that served at first is enough.
 
-        Where apps surge, another slot of the same host serves already.
+        Where apps surge, another slot of the same host serves already, or none ever did.
         """
         if any(self._world.has_been_seen(other) for other in place.others):
             return
-        if self._surges:
+        if self._surges and not self._is_trial(place, group):
             self._world.wrong("P2", f"{place}: out, and no other slot of its host is healthy")
         batch, host = self._batch, place.host.name
         out = batch.out.setdefault(group, set())
@@ -95,6 +109,16 @@ class Floors:
         zones = {each.name: each.zone for each in self._world.hosts}
         if self._world.given.zonal and zones[host] not in {zones[name] for name in left}:
             self._world.wrong("P2", f"{place}: out, and nobody is left in {zones[host]}")
+
+    def _is_trial(self, place: Place, group: str) -> bool:
+        """Whether this plan started what leaves, where nothing served, and it is not in use yet.
+
+        A first install may fail after its target was healthy: it leaves again with nothing beside
+        it, and its host serves as little as it did when the plan began.
+        """
+        is_started = place.process is not None and place.process.began >= self._began
+        served = place.host.name in self._served[group]
+        return is_started and not served and place.home not in self._adopted
 
     def _floor(self, size: int) -> int:
         """How many of the fleet must stay while so many are switched: by policy, all others."""

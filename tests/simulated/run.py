@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from deploy.events.event import BatchBegan
 from deploy.screen.plan import text as plan_text
 from deploy.steps.fleet import Fleet
+from deploy.steps.records import RecordDeployed
 from simulated import surveys
 from simulated.api import Api
 from simulated.builds import Kind
@@ -103,6 +104,8 @@ class Run:
 
         def do(step: Step, **more: Any) -> None:
             self.fate.begin(step)
+            if isinstance(step, RecordDeployed):
+                self._floors.adopt(self.world.homes[step.host.name, step.app.name])
             try:
                 act(step, **more)
             finally:

@@ -1,0 +1,39 @@
+"""Stories that once failed, by hand the shortest in which it shows, so that each is told again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simulated.faults import Command, Fault, Strike
+from simulated.world import Fleets
+
+
+@dataclass(frozen=True)
+class Story:
+    """A story that once failed: what happens in it, in words, its world and its commands."""
+
+    name: str
+    given: Fleets
+    script: tuple[Command, ...]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+FRESH = Fleets(
+    hosts=1, begin="fresh", surge=True, groups=2, rollout=(("batch", 1), ("soak_seconds", 8.0))
+)
+
+ONCE_FAILED = (
+    # P2 was judged of first installs as if another slot had served on their hosts before.
+    Story(
+        "a first install is healthy although its registration failed",
+        Fleets(hosts=1, apps=2, begin="fresh", surge=True),
+        (Command("deploy", strikes=(Strike(Fault.COMMAND, "RegisterTarget", at=3, nth=1),)),),
+    ),
+    Story(
+        "a first install is healthy again after its soak failed",
+        FRESH,
+        (Command("deploy", strikes=(Strike(Fault.SICK, "Soak", at=2, seconds=3.0),)),),
+    ),
+)
