@@ -10,7 +10,7 @@ import builders
 from deploy.errors import DeployError
 from deploy.events.event import Entry
 from deploy.run import as_events
-from deploy.screen.story import Story
+from deploy.screen.run.story import Story
 from deploy.settings.scope import Scope
 
 if TYPE_CHECKING:

@@ -40,6 +40,7 @@ PACKAGES = (
     "observe",
     "checkup",
     "run",
+    "screen.run",
     "screen",
     "cli",
 )
@@ -186,6 +187,7 @@ def test_deploy_never_imports_the_lab_and_the_lab_only_its_errors() -> None:
 TIMED = {"clock", "aws.api.transport", "hosts.probe.stream", "hosts.ssh.exchange"}
 TIMED |= {"hosts.ssh.remote", "screen.console", "screen.question", "screen.streams"}
 TIMED |= {"aws.api.skew", "events.stream", "screen.log_lines", "hosts.ssh.known_hosts"}
+TIMED |= {"screen.live"}
 
 
 def test_the_engine_knows_no_time_but_its_clocks() -> None:

@@ -37,6 +37,7 @@ class Asked:
         join: Whether hosts that were taken out by hand go back in.
         wait_lock: How long to wait for another deploy to end: `90s`, `15m`, `2h`.
         json: Whether scripts read the output.
+        quiet: Whether failures and the verdict alone are shown.
         program: What was typed: `inv`, or `changeover`.
     """
 
@@ -52,6 +53,7 @@ class Asked:
     join: bool = False
     wait_lock: str = "0"
     json: bool = False
+    quiet: bool = False
     program: str = "inv"
 
     @property

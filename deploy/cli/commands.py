@@ -26,8 +26,8 @@ from deploy.run.report import ExitCode
 from deploy.screen import tables
 from deploy.screen.console import Screen
 from deploy.screen.question import wording
+from deploy.screen.run.story import Story
 from deploy.screen.status import overview
-from deploy.screen.story import Story
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,7 +141,8 @@ def _pipeline(
         execute: Does the plan; gives the report.
         beside: Looked at too, for one list, where something is wrong already.
     """
-    command = _Command(asked, scope, Screen(is_json=asked.json), beside)
+    screen = Screen(is_json=asked.json, is_quiet=asked.quiet and not asked.dry_run)
+    command = _Command(asked, scope, screen, beside)
     try:
         command.run(make, execute)
     except Exception as error:
@@ -188,7 +189,7 @@ class _Command:
                 if self._is_agreed(opened, plan):
                     self._do(Rollout(opened, lease, screen, signals), plan, execute)
                 else:
-                    screen.say("Nothing was changed.")
+                    screen.conclude("Nothing was changed.")
                     self.code = ExitCode.DECLINED
 
     def _plan(self, opened: Session, make: Callable[[Session], Plan]) -> Plan:
@@ -220,31 +221,29 @@ class _Command:
             events.emit(as_events.run_began(self.scope, opened.run))
             report = execute(rollout, plan)
             self.code = report.exit_code
-            report = conclusion.as_seen(report, _show_fleet(opened, self.screen))
+            fleet = _seen(opened, self.screen)
+            report = conclusion.as_seen(report, fleet)
             self.code = report.exit_code
             then = conclusion.next_steps(self.scope, report)
-            events.emit(as_events.run_ended(report, then))
+            events.emit(as_events.run_ended(report, then, *conclusion.shown(fleet)))
         _show_report(self.scope, self.screen, report, story)
-        self.screen.say(str(recorder), "yellow" if recorder.error else "")
+        self.screen.conclude(str(recorder), "yellow" if recorder.error else "")
 
 
-def _show_fleet(opened: Session, screen: Screen) -> Overview | None:
+def _seen(opened: Session, screen: Screen) -> Overview | None:
     """What runs where, asked anew."""
-    fleet = None
     try:
-        seen = overview(opened.environment, opened.survey(), opened.scope)
-        fleet = replace(seen, lock="")  # it is ours
-        screen.show(tables.render_overview(fleet))
+        return overview(opened.environment, opened.survey(), opened.scope)
     except Exception as error:  # noqa: BLE001 - the report must come, whatever goes wrong here
         said = as_deploy_error(error, "reading what runs where")
-        screen.complain(f"What runs where could not be read or shown: {said}")
-    return fleet
+        screen.complain(f"What runs where could not be read: {said}")
+    return None
 
 
 def _show_report(scope: Scope, screen: Screen, report: Report, story: Story) -> None:
     """The report; as plain lines where it cannot be rendered."""
     try:
-        screen.show(tables.render_report(story))
+        screen.show(tables.render_report(story, is_brief=screen.is_quiet))
     except Exception as error:  # noqa: BLE001 - what happened is shown, whatever goes wrong here
         why = str(as_deploy_error(error, "showing the report"))
         screen.complain(f"{why}\n{conclusion.in_lines(scope, report)}")

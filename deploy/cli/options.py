@@ -20,7 +20,7 @@ from deploy.settings.scope import Scope
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SHORT = {"env": "e", "yes": "y", "dry_run": "n"}
+SHORT = {"env": "e", "yes": "y", "dry_run": "n", "quiet": "q"}
 """The options with a short form; it means the same for every command."""
 
 EXAMPLES = {
@@ -63,6 +63,7 @@ OPTIONS = {
     "join": Option("put hosts back in that were taken out by hand", default=False),
     "wait_lock": Option("wait this long for another deploy to end: 90s, 15m, 2h", "0"),
     "json": Option("for scripts", default=False),
+    "quiet": Option("show failures and the verdict alone", default=False),
     "reason": Option("why, for the others; it is written on the hosts; required", REQUIRED),
     "force": Option(
         "also from a deploy that is alive: it stops before its next change", default=False
@@ -72,7 +73,8 @@ OPTIONS = {
 }
 
 SELECTING = ("env", "app", "settings")
-CHANGING = (*SELECTING, "hosts", "skip_host", "batch", "dry_run", "yes", "wait_lock", "json")
+RUNNING = ("dry_run", "yes", "wait_lock", "json", "quiet")
+CHANGING = (*SELECTING, "hosts", "skip_host", "batch", *RUNNING)
 """The options of every command that changes the fleet."""
 
 

@@ -14,7 +14,7 @@ from invoke.util import helpline
 from deploy import __version__
 from deploy.cli import invoke_patch
 from deploy.cli.invoke_patch import USAGE_ERROR, program
-from deploy.cli.options import CHANGING, EXAMPLES, SELECTING, command, loaded
+from deploy.cli.options import CHANGING, EXAMPLES, RUNNING, SELECTING, command, loaded
 from deploy.screen import streams
 
 invoke_patch.exit_with_two()
@@ -57,9 +57,7 @@ def repair(asked: Any) -> Any:
     return loaded("commands").repair(asked)
 
 
-@command(
-    "observe", *SELECTING, "host", "dry_run", "yes", "wait_lock", "allow_downtime", "trace", "json"
-)
+@command("observe", *SELECTING, *RUNNING, "host", "allow_downtime", "trace")
 def observe(asked: Any, host: str, trace: str | None) -> Any:
     """Measure your account: one host out and in, twice.
 

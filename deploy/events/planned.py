@@ -14,12 +14,14 @@ class PlannedStep:
         text: What it does, as the dry run prints it.
         phase: What it is part of: `stage`, `drain`, `switch`, `prove`, …
         seconds: How long the settings have it wait.
+        kind: Its type: `DeregisterTarget`, `StartUnit`, …
     """
 
     app: str
     text: str
     phase: str
     seconds: float
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,10 @@ class PlanMade:
         warnings: One line each.
         left_out: Hosts that are not touched, with the reason.
         seconds: Of waiting that the settings ask for, over all.
+        before: What each app ran before, on most of the hosts where that is known.
+        groups: The target groups of each app, by name.
+        out: Hosts whose target is not in service before it, by target group.
+        tolerated: How many hosts may fail before no further one begins.
     """
 
     verb: str
@@ -79,3 +85,7 @@ class PlanMade:
     warnings: tuple[str, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    before: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    out: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    tolerated: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from deploy import __version__
@@ -14,9 +15,11 @@ from deploy.events.event import (
     StepEnded,
 )
 from deploy.events.planned import PlanMade, PlannedBatch, PlannedHost, PlannedStep
+from deploy.events.recovery import RecoveryBegan
 from deploy.hosts import records
 from deploy.run.report import MEANINGS
 from deploy.steps.fleet import Stopped
+from deploy.steps.unit import ReviveUnit, SwitchRelease
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,11 +28,13 @@ if TYPE_CHECKING:
     from deploy.errors import DeployError
     from deploy.plan.host_plan import HostPlan
     from deploy.plan.plan import Plan
+    from deploy.recovery.recovery import Recovery
     from deploy.run.report import Failure, Report
     from deploy.settings.scope import Scope
     from deploy.steps.base import Step
 
     Groups = Mapping[str, Sequence[TargetGroup]]
+    Runs = dict[str, dict[str, tuple[str, ...]]]
 
 
 def run_began(scope: Scope, run: str) -> RunBegan:
@@ -65,12 +70,29 @@ def plan_made(plan: Plan, groups: Groups) -> PlanMade:
         warnings=plan.warnings,
         left_out={host.name: why for host, why in plan.left_out.items()},
         seconds=plan.seconds,
+        before=_before(plan),
+        groups={app: tuple(each.name for each in groups.get(app, ())) for app in plan.releases},
+        out={
+            name: tuple(host.name for host, its in each.targets.items() if its not in each.healthy)
+            for name, each in plan.in_service.items()
+        },
+        tolerated=plan.tolerated,
     )
+
+
+def _before(plan: Plan) -> dict[str, str]:
+    """What most hosts go back to where a step fails, by app: what runs there before."""
+    found: dict[str, Counter[str]] = {}
+    for batch in plan.batches:
+        for host_plan in batch:
+            for app, record in host_plan.good.items():
+                found.setdefault(app, Counter())[record.release] += 1
+    return {app: releases.most_common(1)[0][0] for app, releases in found.items()}
 
 
 def step_began(step: Step, *, planned: bool) -> StepBegan:
     """A step that begins; planned: whether it is the plan's, not of a recovery."""
-    return StepBegan(*_named(step), is_planned=planned)
+    return StepBegan(*_named(step), planned, type(step).__name__, step.app.port)
 
 
 def step_ended(
@@ -84,7 +106,37 @@ def step_ended(
     """A step that ended; an error because the operator wanted an end is none."""
     is_stopped = isinstance(error, Stopped)
     said = str(error) if error and not is_stopped else ""
-    return StepEnded(*_named(step), seconds, str(health or ""), said, is_stopped, planned)
+    about, kind = _named(step), type(step).__name__
+    state = str(health or "")
+    return StepEnded(*about, seconds, state, said, is_stopped, planned, kind, step.app.port)
+
+
+def recovery_began(failure: Failure, recovery: Recovery) -> RecoveryBegan:
+    """A step failed on a host, whose recovery begins."""
+    return RecoveryBegan(
+        host=failure.host.name,
+        step=failure.step,
+        error=failure.error,
+        exit_code=failure.exit_code,
+        journal=failure.journal,
+        health=failure.health,
+        steps=tuple(map(str, recovery.steps)),
+        goal=_goal(recovery),
+    )
+
+
+def _goal(recovery: Recovery) -> str:
+    """What a recovery leads to, in words."""
+    back = [
+        each.release if isinstance(each, SwitchRelease) else each.unit_name
+        for each in recovery.steps
+        if isinstance(each, SwitchRelease | ReviveUnit)
+    ]
+    if back:
+        return f"it goes back to {' and '.join(dict.fromkeys(back))}"
+    if recovery.serves:
+        return "it stays in service, or returns to it, on what it runs"
+    return "there is nothing to go back to: it stays out of service"
 
 
 def failed(failure: Failure) -> HostFailed:
@@ -102,8 +154,14 @@ def failed(failure: Failure) -> HostFailed:
     )
 
 
-def run_ended(report: Report, next_command: str) -> RunEnded:
-    """A report that was corrected by a look at the fleet; next_command: what to type."""
+def run_ended(
+    report: Report, next_command: str, runs: Runs | None = None, notes: tuple[str, ...] = ()
+) -> RunEnded:
+    """A report that was corrected by a look at the fleet; next_command: what to type.
+
+    runs: the hosts that run each release, by app, as the look showed it; notes: what else it
+    showed.
+    """
     code = report.exit_code
     return RunEnded(
         exit_code=int(code),
@@ -115,6 +173,8 @@ def run_ended(report: Report, next_command: str) -> RunEnded:
         appeared=report.appeared,
         defects=report.defects,
         next="" if code == 0 else next_command,
+        runs=runs or {},
+        notes=notes,
     )
 
 
@@ -138,6 +198,7 @@ def _steps(steps: Iterable[Step], groups: Groups) -> tuple[PlannedStep, ...]:
             str(step),
             step.phase.value,
             step.estimated_seconds(groups[step.app.name]),
+            type(step).__name__,
         )
         for step in steps
     )

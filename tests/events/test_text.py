@@ -10,12 +10,12 @@ import jsonschema
 import pytest
 
 from deploy.errors import BadInput
-from deploy.events import event, planned, text
+from deploy.events import event, planned, recovery, text
 from deploy.events.event import Entry
 
 AT = 1_795_950_000.125
 HEAD = '{"at": "2026-11-29T11:00:00.125Z", '
-STEP = planned.PlannedStep("web", "drain for 40 s", "drain", 40.0)
+STEP = planned.PlannedStep("web", "drain for 40 s", "drain", 40.0, "WaitDrained")
 PLAN = planned.PlanMade(
     "Deploy",
     "Deploy web 2 to lab",
@@ -27,12 +27,16 @@ PLAN = planned.PlanMade(
     ("a warning",),
     {"h2": "no answer"},
     41.5,
+    {"web": "1"},
+    {"web": ("g",)},
+    {"g": ("h3",)},
+    1,
 )
 EVENTS: tuple[event.Event, ...] = (
     event.RunBegan(1, "0" * 32, "1.0", "deploy", "lab", "ana@one", "inv deploy --env lab"),
     PLAN,
     event.BatchBegan(1, 2, ("h1", "h2")),
-    event.StepBegan("h1", "web", "drain for 40 s", "drain"),
+    event.StepBegan("h1", "web", "drain for 40 s", "drain", kind="WaitDrained", port=5000),
     event.StepEnded(
         "h1",
         "web",
@@ -45,6 +49,9 @@ EVENTS: tuple[event.Event, ...] = (
         is_planned=False,
     ),
     event.HostSaid("h1", "| listening", is_remark=True),
+    recovery.RecoveryBegan(
+        "h1", "start", "h1: no", 1, ("a", "b"), "unused", ("back",), "it goes back to 1"
+    ),
     event.HostFailed(
         "h1", "start", "h1: no", "cmd", 1, ("a", "b"), "unused", ("back",), is_stop=True
     ),
@@ -52,7 +59,19 @@ EVENTS: tuple[event.Event, ...] = (
     event.HostEnded("h1", "deployed"),
     event.StopAsked(2),
     event.LockTaken(),
-    event.RunEnded(4, "more", 9.5, {"h1": "deployed"}, ("r",), ("f",), ("a",), ("d",), "inv x"),
+    event.RunEnded(
+        4,
+        "more",
+        9.5,
+        {"h1": "deployed"},
+        ("r",),
+        ("f",),
+        ("a",),
+        ("d",),
+        "inv x",
+        {"web": {"2": ("h1", "h3")}},
+        ("a note",),
+    ),
 )
 
 
