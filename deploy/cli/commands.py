@@ -233,7 +233,8 @@ class _Command:
 def _seen(opened: Session, screen: Screen) -> Overview | None:
     """What runs where, asked anew."""
     try:
-        return overview(opened.environment, opened.survey(), opened.scope)
+        with screen.busy("looking at what runs where"):
+            return overview(opened.environment, opened.survey(), opened.scope)
     except Exception as error:  # noqa: BLE001 - the report must come, whatever goes wrong here
         said = as_deploy_error(error, "reading what runs where")
         screen.complain(f"What runs where could not be read: {said}")
