@@ -155,9 +155,10 @@ def _prove() -> verify.ProveRelease:
 def journal(screen: Screen, text: str) -> None:
     """A journal line while a release is proven, and in a failure report."""
     with _progress(screen) as tell:
+        tell(run_entries.began(_prove()))
         fleet = _fleet(text)
         fleet.tell = lambda host, said: tell(HostSaid(host, said))
-        _prove()._show_journal(fleet)
+        _prove()._show_journal(fleet, set())
         tell(HostSaid("host-1", f"| {text}"))
 
 

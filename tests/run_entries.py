@@ -12,7 +12,7 @@ from deploy.events.event import Entry
 from deploy.events.planned import PlanMade
 from deploy.run import as_events
 from deploy.screen.plan import text
-from deploy.screen.story import Story
+from deploy.screen.run.story import Story
 from deploy.settings.scope import Scope
 
 if TYPE_CHECKING:

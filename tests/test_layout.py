@@ -49,6 +49,7 @@ PACKAGES = (
     "screen.ci",
     "screen.fleet",
     "screen.plan",
+    "screen.run",
     "screen",
     "screen.doctor",
     "screen.records",
@@ -216,6 +217,8 @@ TIMED |= {
     "screen.log_lines",
     "hosts.ssh.known_hosts",
 }
+TIMED |= {"aws.api.skew", "events.stream", "screen.log_lines", "hosts.ssh.known_hosts"}
+TIMED |= {"screen.live"}
 
 
 def test_the_engine_knows_no_time_but_its_clocks() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deploy.cli.options import CHANGING, SELECTING, command, loaded
+from deploy.cli.options import CHANGING, RUNNING, SELECTING, command, loaded
 
 
 def done(change: Any) -> Any:
@@ -60,11 +60,7 @@ def restart(asked: Any) -> Any:
     return done(loaded("commands.changes").restart(asked))
 
 
-@command(
-    "observe",
-    *SELECTING,
-    *("host", "dry_run", "full", "yes", "wait_lock", "allow_downtime", "trace", "json"),
-)
+@command("observe", *SELECTING, *RUNNING, "host", "allow_downtime", "trace")
 def observe(asked: Any, host: str, trace: str | None) -> Any:
     """Measure your account: one host out and in, twice.
 

@@ -20,8 +20,17 @@ from deploy.settings.scope import Scope
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SHORT = {"env": "e", "yes": "y", "dry_run": "n", "lines": "n", "last": "n", "follow": "f"}
+SHORT = {
+    "env": "e",
+    "yes": "y",
+    "dry_run": "n",
+    "quiet": "q",
+    "lines": "n",
+    "last": "n",
+    "follow": "f",
+}
 """The options with a short form; `-n` is a number for commands that change nothing."""
+"""The options with a short form; it means the same for every command."""
 
 EXAMPLES = {
     "deploy": "deploy --env prod --package 2.0.0",
@@ -74,6 +83,7 @@ OPTIONS = {
     "json": Option("for scripts", default=False),
     "watch": Option("look again every few seconds, until Ctrl-C", default=False),
     "full": Option("list every step, and all that changes", default=False),
+    "quiet": Option("show failures and the verdict alone", default=False),
     "reason": Option("why, for the others; it is written on the hosts; required", REQUIRED),
     "force": Option(
         "also from a deploy that is alive: it stops before its next change", default=False
@@ -115,10 +125,8 @@ def option_of(command: str, name: str) -> Option:
 
 
 SELECTING = ("env", "app", "settings")
-CHANGING = (
-    *SELECTING,
-    *("hosts", "skip_host", "batch", "dry_run", "full", "yes", "wait_lock", "json"),
-)
+RUNNING = ("dry_run", "full", "yes", "wait_lock", "json", "quiet")
+CHANGING = (*SELECTING, "hosts", "skip_host", "batch", *RUNNING)
 """The options of every command that changes the fleet."""
 
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from deploy.screen.status import Overview
     from deploy.settings.scope import Scope
 
+    Runs = dict[str, dict[str, tuple[str, ...]]]
+
 
 def as_seen(report: Report, fleet: Overview | None) -> Report:
     """The report, corrected by a look at the fleet afterwards; None if the fleet could not be read.
@@ -44,6 +46,21 @@ def as_seen(report: Report, fleet: Overview | None) -> Report:
     gone = {host for host, end in report.outcomes.items() if end is Outcome.GONE}
     out = dict.fromkeys(({row.host for row in rows if row.is_out} | unseen) - gone, Outcome.OUT)
     return replace(report, mixed=mixed, outcomes=report.outcomes | cut | out)
+
+
+def shown(fleet: Overview | None) -> tuple[Runs, tuple[str, ...]]:
+    """What a look at the fleet is reported as.
+
+    Returns:
+        The hosts that run each release, by app, a previous unit by its name; and what else was
+        seen, in lines.
+    """
+    found: Runs = {}
+    for row in fleet.rows if fleet else ():
+        if release := row.release or row.beside:
+            hosts = found.setdefault(row.app, {})
+            hosts[release] = (*hosts.get(release, ()), row.host)
+    return found, (*fleet.unread, *fleet.notes) if fleet else ()
 
 
 def next_steps(scope: Scope, report: Report) -> str:

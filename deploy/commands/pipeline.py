@@ -7,7 +7,7 @@ kept in a file, from which the screen and the report are drawn.
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy.commands import conclusion
@@ -20,10 +20,10 @@ from deploy.hooks.runner import Runner
 from deploy.observe import rounds
 from deploy.run import as_events
 from deploy.run.report import ExitCode
-from deploy.screen import status_table, tables
+from deploy.screen import tables
 from deploy.screen.console import Screen
+from deploy.screen.run.story import Story
 from deploy.screen.status import overview
-from deploy.screen.story import Story
 from deploy.session import session, vetting
 from deploy.session.arguments import read_settings, seconds_of, split
 
@@ -38,14 +38,16 @@ if TYPE_CHECKING:
 
 def run(change: Change) -> ExitCode:
     """Run a command that changes the fleet; once it has begun, no error hides how it ended."""
-    command = _Command(change, Screen(is_json=change.asked.json))
+    asked = change.asked
+    is_quiet = asked.quiet and not asked.dry_run
+    command = _Command(change, Screen(is_json=asked.json, is_quiet=is_quiet))
     try:
         command.run()
     except Exception as error:
         if not command.began:
             raise
         text = str(as_deploy_error(error, "ending the command"))
-        status = change.asked.command("status")
+        status = asked.command("status")
         command.screen.complain(f"{text}\n{status} shows what runs where.")
     return command.code
 
@@ -86,7 +88,7 @@ class _Command:
                 if self._is_agreed(opened, plan):
                     self._do(Rollout(opened, lease, screen, signals, hooks), plan)
                 else:
-                    screen.say("Nothing was changed.")
+                    screen.conclude("Nothing was changed.")
                     self.code = ExitCode.DECLINED
 
     def _plan(self, opened: Session) -> Plan:
@@ -126,33 +128,32 @@ class _Command:
             events.emit(began)
             report = self.change.execute(rollout, plan)
             self.code = report.exit_code
-            report = conclusion.as_seen(report, _show_fleet(opened, self.screen))
+            fleet = _seen(opened, self.screen)
+            report = conclusion.as_seen(report, fleet)
             self.code = report.exit_code
             report = rollout.remembered(report)
             then = conclusion.next_steps(self.change.scope, report)
-            events.emit(as_events.run_ended(report, then))
+            events.emit(as_events.run_ended(report, then, *conclusion.shown(fleet)))
         _show_report(self.change.scope, self.screen, report, story)
-        self.screen.conclude(story)
-        self.screen.say(str(recorder), "yellow" if recorder.error else "")
+        self.screen.summarize(story)
+        self.screen.conclude(str(recorder), "yellow" if recorder.error else "")
 
 
-def _show_fleet(opened: Session, screen: Screen) -> Overview | None:
+def _seen(opened: Session, screen: Screen) -> Overview | None:
     """What runs where, asked anew."""
-    fleet = None
     try:
-        seen = overview(opened.environment, opened.survey(), opened.scope, holders=())
-        fleet = replace(seen, next="")  # the report has it; the lock is ours
-        screen.show(status_table.render_overview(fleet))
+        with screen.busy("looking at what runs where"):
+            return overview(opened.environment, opened.survey(), opened.scope, holders=())
     except Exception as error:  # noqa: BLE001 - the report must come, whatever goes wrong here
         said = as_deploy_error(error, "reading what runs where")
-        screen.complain(f"What runs where could not be read or shown: {said}")
-    return fleet
+        screen.complain(f"What runs where could not be read: {said}")
+    return None
 
 
 def _show_report(scope: Scope, screen: Screen, report: Report, story: Story) -> None:
     """The report; as plain lines where it cannot be rendered."""
     try:
-        screen.show(tables.render_report(story))
+        screen.show(tables.render_report(story, is_brief=screen.is_quiet))
     except Exception as error:  # noqa: BLE001 - what happened is shown, whatever goes wrong here
         why = str(as_deploy_error(error, "showing the report"))
         screen.complain(f"{why}\n{conclusion.in_lines(scope, report)}")

@@ -103,5 +103,3 @@ class Signals:
         stopping = STOPPING if is_first else "Already stopping."
         said = f"{stopping} {AGAIN}" if self._interrupts else stopping
         self._notices.put((said, number))
-        again = " Press Ctrl-C again to abort at once." if self._interrupts else ""
-        self._screen.banner(f"Stopping: waiting for hosts that have begun.{again}")

@@ -6,9 +6,10 @@ No event holds a secret of ours: settings' values under `environment:` are in no
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deploy.events.planned import PlanMade
+from deploy.events.recovery import RecoveryBegan
 from deploy.events.user import HoldBegan, HoldEnded, HookEnded
 
 VERSION = 1
@@ -65,6 +66,8 @@ class StepBegan:
         step: What it does, as the plan has it.
         phase: What it is part of.
         is_planned: Whether it is the plan's, not of a recovery.
+        kind: What kind of step it is: `deregister_target`, `start_unit`, …
+        port: Of its slot.
     """
 
     host: str
@@ -72,6 +75,8 @@ class StepBegan:
     step: str
     phase: str
     is_planned: bool = True
+    kind: str = ""
+    port: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,8 @@ class StepEnded:
         error: What it failed with; empty where it did what it says.
         is_stopped: Whether the operator wanted an end while it waited, which is no error.
         is_planned: Whether it is the plan's, not of a recovery.
+        kind: What kind of step it is: `deregister_target`, `start_unit`, …
+        port: Of its slot.
     """
 
     host: str
@@ -99,6 +106,8 @@ class StepEnded:
     error: str = ""
     is_stopped: bool = False
     is_planned: bool = True
+    kind: str = ""
+    port: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,7 +136,7 @@ class HostFailed:
         command: What the host ran; empty where that is not what failed.
         exit_code: Of the command.
         journal: The last lines of the unit's journal.
-        health: The state of its target, and the reason.
+        health: The state of its target when it failed, and the reason.
         undone: The steps of the recovery, and how they ended.
         is_stop: Whether nothing failed: the rollout ended in order.
     """
@@ -186,6 +195,8 @@ class RunEnded:
         appeared: Those of them that were not there when it was planned.
         defects: Errors of Changeover itself.
         next: What to type; empty where nothing is left to do.
+        runs: The hosts that run each release, by app, as the look showed them.
+        notes: What else the look showed, one line each.
     """
 
     exit_code: int
@@ -197,6 +208,8 @@ class RunEnded:
     appeared: tuple[str, ...] = ()
     defects: tuple[str, ...] = ()
     next: str = ""
+    runs: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 Event = (
@@ -206,6 +219,7 @@ Event = (
     | StepBegan
     | StepEnded
     | HostSaid
+    | RecoveryBegan
     | HostFailed
     | HostEnded
     | HoldBegan

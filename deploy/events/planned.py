@@ -131,6 +131,10 @@ class PlanMade:
         targets: How many targets each target group has, or shall have.
         changes: What changes of each app, and on which hosts.
         is_of_workers: Whether it is about workers alone, which have no target group.
+        before: What each app ran before, on most of the hosts where that is known.
+        groups: The target groups of each app, by name.
+        out: Hosts whose target is not in service before it, by target group.
+        tolerated: How many hosts may fail before no further one begins.
     """
 
     verb: str
@@ -148,3 +152,7 @@ class PlanMade:
     targets: dict[str, int] = field(default_factory=dict)
     changes: tuple[PlannedChange, ...] = ()
     is_of_workers: bool = False
+    before: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    out: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    tolerated: int = 0

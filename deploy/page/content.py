@@ -14,7 +14,7 @@ from deploy.page.lanes import Bar, End, Lane, Timeline
 from deploy.page.scale import Scale
 from deploy.page.timeline import timeline
 from deploy.page.wording import duration, offset
-from deploy.screen.story import Story
+from deploy.screen.run.story import Story
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

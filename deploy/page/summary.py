@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from deploy.events.event import HostFailed
     from deploy.page.lanes import Timeline
-    from deploy.screen.story import Story
+    from deploy.screen.run.story import Story
 
 TONES: dict[str, str] = {
     Outcome.DONE: "ok",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from deploy import __version__, ci_system
@@ -15,12 +16,14 @@ from deploy.events.event import (
     StepEnded,
 )
 from deploy.events.planned import PlanMade, PlannedBatch, PlannedHost, PlannedStep
+from deploy.events.recovery import RecoveryBegan
 from deploy.events.text import name_of
 from deploy.hosts import records
 from deploy.plan.plan import batch_seconds, policy
 from deploy.run import preview
 from deploy.run.report import MEANINGS
 from deploy.steps.fleet import Stopped
+from deploy.steps.unit import ReviveUnit, SwitchRelease
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,11 +32,13 @@ if TYPE_CHECKING:
     from deploy.errors import DeployError
     from deploy.plan.host_plan import HostPlan
     from deploy.plan.plan import Plan
+    from deploy.recovery.recovery import Recovery
     from deploy.run.report import Failure, Report
     from deploy.settings.scope import Scope
     from deploy.steps.base import Step
 
     Groups = Mapping[str, Sequence[TargetGroup]]
+    Runs = dict[str, dict[str, tuple[str, ...]]]
 
 
 def run_began(scope: Scope, run: str) -> RunBegan:
@@ -81,12 +86,29 @@ def plan_made(plan: Plan, groups: Groups, *, shows_values: bool = False) -> Plan
         targets={name: each.size for name, each in plan.in_service.items()},
         changes=preview.changes(plan, shows_values=shows_values),
         is_of_workers=plan.is_of_workers,
+        before=_before(plan),
+        groups={app: tuple(each.name for each in groups.get(app, ())) for app in plan.releases},
+        out={
+            name: tuple(host.name for host, its in each.targets.items() if its not in each.healthy)
+            for name, each in plan.in_service.items()
+        },
+        tolerated=plan.tolerated,
     )
+
+
+def _before(plan: Plan) -> dict[str, str]:
+    """What most hosts go back to where a step fails, by app: what runs there before."""
+    found: dict[str, Counter[str]] = {}
+    for batch in plan.batches:
+        for host_plan in batch:
+            for app, record in host_plan.good.items():
+                found.setdefault(app, Counter())[record.release] += 1
+    return {app: releases.most_common(1)[0][0] for app, releases in found.items()}
 
 
 def step_began(step: Step, *, planned: bool) -> StepBegan:
     """A step that begins; planned: whether it is the plan's, not of a recovery."""
-    return StepBegan(*_named(step), is_planned=planned)
+    return StepBegan(*_named(step), planned, name_of(type(step)), step.app.port)
 
 
 def step_ended(
@@ -100,7 +122,37 @@ def step_ended(
     """A step that ended; an error because the operator wanted an end is none."""
     is_stopped = isinstance(error, Stopped)
     said = str(error) if error and not is_stopped else ""
-    return StepEnded(*_named(step), seconds, str(health or ""), said, is_stopped, planned)
+    about, kind = _named(step), name_of(type(step))
+    state = str(health or "")
+    return StepEnded(*about, seconds, state, said, is_stopped, planned, kind, step.app.port)
+
+
+def recovery_began(failure: Failure, recovery: Recovery) -> RecoveryBegan:
+    """A step failed on a host, whose recovery begins."""
+    return RecoveryBegan(
+        host=failure.host.name,
+        step=failure.step,
+        error=failure.error,
+        exit_code=failure.exit_code,
+        journal=failure.journal,
+        health=failure.health,
+        steps=tuple(map(str, recovery.steps)),
+        goal=_goal(recovery),
+    )
+
+
+def _goal(recovery: Recovery) -> str:
+    """What a recovery leads to, in words."""
+    back = [
+        each.release if isinstance(each, SwitchRelease) else each.unit_name
+        for each in recovery.steps
+        if isinstance(each, SwitchRelease | ReviveUnit)
+    ]
+    if back:
+        return f"it goes back to {' and '.join(dict.fromkeys(back))}"
+    if recovery.serves:
+        return "it stays in service, or returns to it, on what it runs"
+    return "there is nothing to go back to: it stays out of service"
 
 
 def failed(failure: Failure) -> HostFailed:
@@ -118,8 +170,14 @@ def failed(failure: Failure) -> HostFailed:
     )
 
 
-def run_ended(report: Report, next_command: str) -> RunEnded:
-    """A report that was corrected by a look at the fleet; next_command: what to type."""
+def run_ended(
+    report: Report, next_command: str, runs: Runs | None = None, notes: tuple[str, ...] = ()
+) -> RunEnded:
+    """A report that was corrected by a look at the fleet; next_command: what to type.
+
+    runs: the hosts that run each release, by app, as the look showed it; notes: what else it
+    showed.
+    """
     code = report.exit_code
     return RunEnded(
         exit_code=int(code),
@@ -131,6 +189,8 @@ def run_ended(report: Report, next_command: str) -> RunEnded:
         appeared=report.appeared,
         defects=report.defects,
         next="" if code == 0 else next_command,
+        runs=runs or {},
+        notes=notes,
     )
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import CommandFailed, DeployError, LockLost, TakenOut, Unfit
 from deploy.foreign_text import visible
-from deploy.hosts.scripts import service
 from deploy.run.report import Failure
+from deploy.steps import verify
 from deploy.steps.answers import ProvePrevious, ProveRevived
 from deploy.steps.base import Phase
 from deploy.steps.fleet import Stopped
@@ -19,18 +19,23 @@ if TYPE_CHECKING:
     from deploy.steps.base import Step
     from deploy.steps.fleet import Fleet
 
-JOURNAL_LINES = 8
+JOURNAL_LINES = 40
+"""The line that says why may stand above a long stack trace."""
 
 
 def journal(fleet: Fleet, step: Step) -> tuple[str, ...]:
-    """Return the last lines of a failed step's unit; none if the host does not answer.
+    """Return the last lines of a failed step's unit, of this run's start alone if it had one.
+
+    None where the step is not about what the unit does, and if the host does not answer.
 
     That is the previous unit where that was started again or proven.
     """
+    if step.phase is Phase.DRAIN:
+        return ()
     unit = step.app.unit_name
     if isinstance(step, ReviveUnit | ProveRevived | ProvePrevious):
         unit = step.unit_name
-    script = service.journal(unit, JOURNAL_LINES)
+    script = verify.journal(fleet, step.host, unit, JOURNAL_LINES)
     try:
         return tuple(map(visible, fleet.remote(step.host).ask(script)))
     except DeployError:

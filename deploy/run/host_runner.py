@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from deploy.plan.host_plan import HostPlan
     from deploy.recovery.recovery import Recovery
     from deploy.run.progress import Progress
+    from deploy.run.report import Failure
     from deploy.steps.base import Step
     from deploy.steps.fleet import Fleet
 
@@ -108,7 +109,7 @@ class HostRunner:
                 if failed_step.is_gone(self.fleet, step, error):
                     self.progress.ended(step.host.name, Outcome.GONE)
                     return
-                self._failed(step, error, (), leaves=True)
+                self._failed(step, error, leaves=True)
                 lost.add(step.app.name)
 
     def ended(self, host: str, outcome: Outcome) -> None:
@@ -172,11 +173,15 @@ class HostRunner:
             host_plan, step, still_runs=stopped, is_bad=error.blames_release, begun=begun
         )
         recovery = failed_recovery.because(recovery, error)
+        failure = self._failure(step, error, journal)  # as things are now, not after the recovery
+        if not stopped:
+            self.progress.listen(as_events.recovery_began(failure, recovery))
         # What may pass has been waited for already: a host that is gone costs no second minute.
         patience_seconds = 0 if error.may_pass else retry.PATIENCE_SECONDS
         recovered = self._recover(host_plan, recovery, patience_seconds)
         if recovered.leaves or not (stopped and recovered.serves):
-            self._failed(step, error, journal, recovered.lines, leaves=recovered.leaves)
+            done, leaves = recovered.lines, recovered.leaves
+            self.progress.failed(replace(failure, undone=done, leaves=leaves))
         if self.lost.is_set():
             return Outcome.LEFT
         if failed_host.is_deployed(step):
@@ -236,15 +241,9 @@ class HostRunner:
             raise error
         self.progress.did(step, planned=planned)
 
-    def _failed(
-        self,
-        step: Step,
-        error: DeployError,
-        journal: tuple[str, ...] = (),
-        undone: tuple[str, ...] = (),
-        *,
-        leaves: bool = False,
-    ) -> None:
+    def _failed(self, step: Step, error: DeployError, *, leaves: bool = False) -> None:
+        self.progress.failed(replace(self._failure(step, error), leaves=leaves))
+
+    def _failure(self, step: Step, error: DeployError, journal: tuple[str, ...] = ()) -> Failure:
         health = str(self.fleet.health(step.host, step.app) or "")
-        failure = failed_step.failure(step, error, health, journal)
-        self.progress.failed(replace(failure, undone=undone, leaves=leaves))
+        return failed_step.failure(step, error, health, journal)

@@ -1,6 +1,7 @@
 """What an operator sees: a terminal, a CI log, JSON; and the question before a change.
 
 console (Screen) -> live (a table), log_lines (in CI), tables, question
+    -> run (what a run's events show, as lines)
     -> streams (what is shown is guarded) -> terminal (left as it was found)
 status_table (as a table) -> status (as values and JSON) -> fleet
 doctor: what `inv check` found; records: journals and runs

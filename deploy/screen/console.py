@@ -16,7 +16,7 @@ from deploy.foreign_text import lines
 from deploy.screen import question, streams
 from deploy.screen.ci import dialects, summary
 from deploy.screen.ci.groups import Groups
-from deploy.screen.live import LiveTable
+from deploy.screen.live import FailureLines, LiveTable
 from deploy.screen.log_lines import LogLines, clock
 from deploy.screen.plan import text as plan_text
 from deploy.screen.region import Region
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from deploy.events.event import Entry
     from deploy.events.planned import PlanMade
-    from deploy.screen.story import Story
+    from deploy.screen.run.story import Story
     from deploy.screen.streams import Guarded
 
 
@@ -73,11 +73,12 @@ class _Console(Console):
 class Screen:
     """Where everything is said. A dead terminal (EIO, EPIPE) never raises: work goes on unseen.
 
-    is_json: whether a run's events alone go to standard output, for scripts.
+    is_json: whether a run's events alone go to standard output, for scripts; is_quiet: whether
+    only failures and the verdict do.
     """
 
-    def __init__(self, *, is_json: bool = False) -> None:
-        self._is_json = is_json
+    def __init__(self, *, is_json: bool = False, is_quiet: bool = False) -> None:
+        self._is_json, self.is_quiet = is_json, is_quiet
         out, err = streams.guard()
         self._out = out
         self._dialect = dialects.PLAIN if is_json else dialects.of(os.environ)
@@ -89,6 +90,11 @@ class Screen:
 
     def say(self, text: str, style: str = "") -> None:
         """One or more lines on standard output."""
+        if not self.is_quiet:
+            self.conclude(text, style)
+
+    def conclude(self, text: str, style: str = "") -> None:
+        """The same for what a quiet command says too: how it ended."""
         if not self._is_json:
             self._console.print(words(text, style))
 
@@ -104,11 +110,6 @@ class Screen:
         drawn = self._region is not None and self._region.is_drawn
         console = self._console if drawn and self._shows_errors else self._errors
         console.print(words(text, "red"))
-
-    def banner(self, text: str) -> None:
-        """Keep a line above the live table, where there is one; safe in a signal handler."""
-        if isinstance(self._region, LiveTable):
-            self._region.banner = text
 
     def show(self, thing: RenderableType) -> None:
         """A table or group."""
@@ -152,7 +153,7 @@ class Screen:
     @contextmanager
     def busy(self, text: str) -> Iterator[None]:
         """Something that takes more than a moment."""
-        if self._is_json or not self.is_terminal:
+        if self._is_json or self.is_quiet or not self.is_terminal:
             self.say(f"{clock()} {text}")
             yield
             return
@@ -161,8 +162,10 @@ class Screen:
         with self._region:
             yield
 
-    def progress(self) -> LogLines | LiveTable:
+    def progress(self) -> LogLines | LiveTable | FailureLines:
         """What listens to a run's events: a live table here, plain lines elsewhere."""
+        if self.is_quiet and not self._is_json:
+            return FailureLines(self._console)
         if self._is_json or not self.is_terminal:
             return LogLines(self.say, Groups(self._dialect, self._out.command))
         self._region = LiveTable(self._console)
@@ -173,7 +176,7 @@ class Screen:
         self._region = Region(render, self._console)
         return self._region
 
-    def conclude(self, story: Story) -> None:
+    def summarize(self, story: Story) -> None:
         """Show a CI system how a run ended: an error beside the log, and the job's summary."""
         began, ended = story.began, story.ended
         if began is None or ended is None:

@@ -40,6 +40,7 @@ class Asked:
         json: Whether scripts read the output.
         watch: Whether to look again and again.
         full: Whether every step of the plan is listed.
+        quiet: Whether failures and the verdict alone are shown.
         program: What was typed: `inv`, or `changeover`.
     """
 
@@ -58,6 +59,7 @@ class Asked:
     json: bool = False
     watch: bool = False
     full: bool = False
+    quiet: bool = False
     program: str = "inv"
 
     @property

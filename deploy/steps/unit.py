@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from deploy.aws.targets import TargetGroup
     from deploy.errors import CommandResult
     from deploy.hosts.scripts.script import Script
-    from deploy.hosts.ssh.remote import Remote
     from deploy.settings.app import AppInSlot
     from deploy.steps.fleet import Fleet
 
@@ -167,16 +166,21 @@ class StartUnit(OnHost):
         try:
             state = remote.change(self.app.name, unit_state.started(self.app.unit_name), seconds)
         except CommandFailed as error:
-            error.blames_release = self._is_to_blame(remote)
+            error.blames_release = self._is_to_blame(fleet)
             raise
         fleet.started[self.host.name, self.app.unit_name] = state
 
-    def _is_to_blame(self, remote: Remote) -> bool:
-        """Whether the release kept systemd from starting it; so it is where that is not known."""
+    def _is_to_blame(self, fleet: Fleet) -> bool:
+        """Whether the release kept systemd from starting it; so it is where that is not known.
+
+        The invocation that failed is remembered: its journal says why.
+        """
+        script = unit_state.shown(self.app.unit_name)
         try:
-            state = remote.ask(unit_state.shown(self.app.unit_name), LOOK_SECONDS)
+            state = fleet.remote(self.host).ask(script, LOOK_SECONDS)
         except DeployError:
             return True
+        fleet.started[self.host.name, self.app.unit_name] = state
         return blame.of_start(state)
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,9 @@ from deploy.survey import blame, unit_state
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from deploy.aws.inventory import Host
     from deploy.aws.targets import TargetGroup
+    from deploy.hosts.scripts.script import Script
     from deploy.steps.fleet import Fleet
     from deploy.survey.check import Check
     from deploy.survey.question import Questions
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
 STAY_LOOK_SECONDS = 1.0
 START_LOOK_SECONDS = 0.7
-JOURNAL_LINES = 5
+JOURNAL_LINES, READ_JOURNAL_SECONDS = 10, 3.0  # again and again, while a release starts
 LOOK_SECONDS = 30.0
 SHORTEST_SECONDS = 0.1  # less is no time for any answer
 GRACE_SECONDS = 5.0  # for the proof's questions to the host, beside the settings' own limits
@@ -85,8 +88,8 @@ class ProveRelease(OnHost):
         return min(max(end - fleet.clock.monotonic(), SHORTEST_SECONDS), LOOK_SECONDS)
 
     def _wait_for_answer(self, fleet: Fleet) -> None:
-        began = fleet.clock.monotonic()
-        limit = self.app.settings.start_timeout_seconds
+        began = read = fleet.clock.monotonic()
+        limit, shown = self.app.settings.start_timeout_seconds, set[str]()
         looked, text = began - START_LOOK_SECONDS, NO_TIME
         while (left := began + limit - fleet.clock.monotonic()) > 0:
             seen = self.questions.ask(fleet.remote(self.host), self.app.port, left)
@@ -97,19 +100,25 @@ class ProveRelease(OnHost):
                 looked = now
                 _steady(fleet, self, _look(fleet, self, self._left(fleet)))
             if has_answered:
-                self._show_journal(fleet)
+                self._show_journal(fleet, shown)
                 return
+            if now - read >= READ_JOURNAL_SECONDS:
+                read = now
+                with suppress(DeployError):
+                    self._show_journal(fleet, shown)
             text = seen.said
             fleet.tell(self.host.name, f"{seen.text} yet, {now - began:.0f} of {limit} s")
             fleet.pause_asking(began)
         where = listens_alone(fleet, self, self.app.port, self._left(fleet))
         raise NotProven(f"{self.host}: {self.app.unit_name} gave {text} for {limit} s{where}")
 
-    def _show_journal(self, fleet: Fleet) -> None:
-        """The last lines, for the person at the keyboard, while the release proves itself."""
-        script = service.journal(self.app.unit_name, JOURNAL_LINES)
+    def _show_journal(self, fleet: Fleet, shown: set[str]) -> None:
+        """The last lines, but for those that were shown before, for the person at the keyboard."""
+        script = journal(fleet, self.host, self.app.unit_name, JOURNAL_LINES)
         for line in fleet.remote(self.host).ask(script, self._left(fleet)):
-            fleet.tell(self.host.name, f"| {visible(line)}")
+            if line not in shown:
+                shown.add(line)
+                fleet.tell(self.host.name, f"| {visible(line)}")
 
     def _see_own_release(self, fleet: Fleet) -> None:
         """The port is the unit's own, and its process has this release mounted."""
@@ -186,6 +195,14 @@ class WatchWorker(Timed):
 
     def __str__(self) -> str:
         return f"see {self.app.name} stay up {self.seconds:g} s"
+
+
+def journal(fleet: Fleet, host: Host, unit_name: str, lines: int) -> Script[tuple[str, ...]]:
+    """Ask for the last lines of a unit's journal, of this run's start alone where it had one."""
+    started = fleet.started.get((host.name, unit_name))
+    if started and started.invocation:
+        return service.journal_of(started.invocation, lines)
+    return service.journal(unit_name, lines)
 
 
 def _look(fleet: Fleet, step: OnHost, timeout_seconds: float) -> UnitState:

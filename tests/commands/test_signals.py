@@ -28,16 +28,12 @@ class PaperScreen:
 
     def __init__(self) -> None:
         self.said: list[str] = []
-        self.banners: list[str] = []
         self.is_asking = False
         self.busy = threading.Lock()
 
     def complain(self, text: str) -> None:
         with self.busy:
             self.said.append(text)
-
-    def banner(self, text: str) -> None:
-        self.banners.append(text)
 
     def until(self, count: int) -> list[str]:
         """What was said, once it is so many texts."""
@@ -97,10 +93,6 @@ def test_once_hosts_change_a_signal_asks_for_an_end_and_says_what_happens(
         screen.until(3)
     assert execution.stops == [signal.SIGTERM, signal.SIGINT, signal.SIGTERM]
     assert execution.events == [StopAsked(number) for number in execution.stops]
-    assert screen.banners == [
-        "Stopping: waiting for hosts that have begun.",
-        *["Stopping: waiting for hosts that have begun. Press Ctrl-C again to abort at once."] * 2,
-    ]
 
 
 def test_a_signal_speaks_through_another_thread_whatever_the_interrupted_one_holds(

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from deploy.errors import BadInput
-from deploy.events import event, planned, text
+from deploy.events import event, planned, recovery, text
 from deploy.events.event import Entry
 
 AT = 1_795_950_000.125
@@ -49,12 +49,16 @@ PLAN = planned.PlanMade(
     {"g": 2},
     (CHANGE,),
     is_of_workers=True,
+    before={"web": "1"},
+    groups={"web": ("g",)},
+    out={"g": ("h3",)},
+    tolerated=1,
 )
 EVENTS: tuple[event.Event, ...] = (
     event.RunBegan(1, "0" * 32, "1.0", "deploy", "lab", "ana@one", "inv deploy --env lab"),
     PLAN,
     event.BatchBegan(1, 2, ("h1", "h2")),
-    event.StepBegan("h1", "web", "drain for 40 s", "drain"),
+    event.StepBegan("h1", "web", "drain for 40 s", "drain", kind="wait_drained", port=5000),
     event.StepEnded(
         "h1",
         "web",
@@ -67,6 +71,9 @@ EVENTS: tuple[event.Event, ...] = (
         is_planned=False,
     ),
     event.HostSaid("h1", "| listening", is_remark=True),
+    recovery.RecoveryBegan(
+        "h1", "start", "h1: no", 1, ("a", "b"), "unused", ("back",), "it goes back to 1"
+    ),
     event.HostFailed(
         "h1", "start", "h1: no", "cmd", 1, ("a", "b"), "unused", ("back",), is_stop=True
     ),
@@ -74,7 +81,19 @@ EVENTS: tuple[event.Event, ...] = (
     event.HostEnded("h1", "deployed"),
     event.StopAsked(2),
     event.LockTaken(),
-    event.RunEnded(4, "more", 9.5, {"h1": "deployed"}, ("r",), ("f",), ("a",), ("d",), "inv x"),
+    event.RunEnded(
+        4,
+        "more",
+        9.5,
+        {"h1": "deployed"},
+        ("r",),
+        ("f",),
+        ("a",),
+        ("d",),
+        "inv x",
+        {"web": {"2": ("h1", "h3")}},
+        ("a note",),
+    ),
 )
 
 

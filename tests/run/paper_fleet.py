@@ -67,6 +67,7 @@ class PaperFleet:
         self.gone = gone
         self.stop, self.clock, self.crew = threading.Event(), CLOCK, Crew()
         self.tell: Callable[[str, str], None] = lambda _host, _text: None
+        self.started: dict[tuple[str, str], UnitState] = {}
         self.execution: Execution | None = None
         self._lock = threading.Lock()
 

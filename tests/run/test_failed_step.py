@@ -10,8 +10,10 @@ import pytest
 
 from deploy.run import failed_step
 from deploy.steps.answers import ProvePrevious, ProveRevived
+from deploy.steps.drain import WaitDrained
 from deploy.steps.unit import ReviveUnit, StopUnit
 from deploy.survey.question import Question, Questions
+from deploy.survey.slot import UnitState
 
 if TYPE_CHECKING:
     from deploy.hosts.scripts.script import Script
@@ -43,6 +45,20 @@ class PaperHost:
 )
 def test_the_journal_shown_is_that_of_the_unit_that_failed(step: Step, unit: str) -> None:
     host = PaperHost()
-    fleet = cast("Any", SimpleNamespace(remote=lambda _: host))
+    fleet = cast("Any", SimpleNamespace(remote=lambda _: host, started={}))
     assert failed_step.journal(fleet, step) == ("its last line",)
     assert host.unit == unit
+
+
+def test_the_journal_shown_is_that_of_this_start_alone() -> None:
+    """Of what the same unit wrote when it was started before, nothing."""
+    host, started = PaperHost(), UnitState(invocation="ab" * 16)
+    own = {(HOST.name, WEB.unit_name): started}
+    fleet = cast("Any", SimpleNamespace(remote=lambda _: host, started=own))
+    assert failed_step.journal(fleet, StopUnit(HOST, WEB)) == ("its last line",)
+    assert host.unit == "ab" * 16
+
+
+def test_a_drain_that_fails_is_not_explained_by_a_journal() -> None:
+    fleet = cast("Any", SimpleNamespace(remote=pytest.fail, started={}))
+    assert failed_step.journal(fleet, WaitDrained(HOST, WEB, 40)) == ()

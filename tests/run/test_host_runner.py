@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builders
 import pytest
-from builders import NEW
+from builders import NEW, OLD
 
 from deploy.errors import (
     CommandFailed,
@@ -14,7 +14,8 @@ from deploy.errors import (
     LockLost,
     NotProven,
 )
-from deploy.events.event import HostSaid, StepEnded
+from deploy.events.event import HostSaid, StepBegan, StepEnded
+from deploy.events.recovery import RecoveryBegan
 from deploy.run.report import ExitCode, Outcome
 from deploy.steps.records import MarkBad
 from deploy.survey.slot import Slot
@@ -56,7 +57,8 @@ def test_wherever_it_fails_the_host_is_left_as_told(
     assert [step.split()[0] for step in failure.undone] == way_back
     assert failure.step.startswith(failing)
     assert failure.error == "it broke"
-    assert failure.journal == ("first", "last")
+    is_drain = failing in {"deregister", "drain"}
+    assert failure.journal == (() if is_drain else ("first", "last"))
     assert failure.health == "healthy"
     assert ran.report.outcomes["host-2"] is Outcome.WAITING
 
@@ -98,6 +100,23 @@ def test_a_failed_release_is_marked_with_what_failed(
 
     run(made(old(1)), {f"host-1: prove {NEW}": sick})
     assert said == ["host-1: web@5000.service gave answer 503"]
+
+
+def test_the_cause_is_heard_before_anything_is_done_about_it(run: Run) -> None:
+    ran = run(made(old(2)), {f"host-1: prove {NEW}": fail})
+    (began,) = (event for event in ran.events if isinstance(event, RecoveryBegan))
+    after = ran.events[ran.events.index(began) + 1 :]
+    assert (began.host, began.error, began.health) == ("host-1", "it broke", "healthy")
+    assert began.journal == ("first", "last")
+    assert began.goal == f"it goes back to {OLD}"
+    done = [event.step for event in after if isinstance(event, StepBegan)]
+    assert began.steps == tuple(done)
+    assert not any(event.is_planned for event in after if isinstance(event, StepBegan))
+
+
+def test_what_was_stopped_by_the_operator_is_no_failure_that_is_heard(run: Run) -> None:
+    ran = run(made(old(2)), {"host-1: drain": stop})
+    assert not any(isinstance(event, RecoveryBegan) for event in ran.events)
 
 
 def test_every_step_that_began_is_heard_to_end(run: Run) -> None:

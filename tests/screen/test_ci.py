@@ -35,7 +35,7 @@ from deploy.screen import console
 from deploy.screen.ci import dialects, summary
 from deploy.screen.ci.groups import Groups
 from deploy.screen.log_lines import LogLines, clock
-from deploy.screen.story import Story
+from deploy.screen.run.story import Story
 from lab import terminal
 
 AT = 1_795_435_445.0
@@ -358,7 +358,7 @@ def test_the_summary_is_appended_to_the_steps_file(
     file = tmp_path / "summary.md"
     file.write_text("before\n")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(file))
-    console.Screen().conclude(story_of(Outcome.DONE))
+    console.Screen().summarize(story_of(Outcome.DONE))
     text = file.read_text()
     assert text.startswith("before\n### deploy web ")
     assert text.count("| host-") == 2
@@ -373,7 +373,7 @@ def test_a_summary_that_cannot_be_written_is_reported_once_and_stops_nothing(
     assert "cannot be written" in said
     if "\0" not in place:
         monkeypatch.setenv("GITHUB_STEP_SUMMARY", f"{tmp_path}/{place}")
-        console.Screen().conclude(story_of(Outcome.DONE))
+        console.Screen().summarize(story_of(Outcome.DONE))
         assert capsys.readouterr().err.count("cannot be written") == 1
 
 
@@ -381,7 +381,7 @@ def test_a_run_that_failed_nowhere_and_ended_badly_is_an_error_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    console.Screen().conclude(story_of(Outcome.OUT))
+    console.Screen().summarize(story_of(Outcome.OUT))
     out = capsys.readouterr().out
     assert out.startswith(
         "::error title=deploy lab%3A exit code 5::hosts are out of service%0Anext"

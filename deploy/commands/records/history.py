@@ -18,7 +18,7 @@ from deploy.screen import tables
 from deploy.screen.console import Screen
 from deploy.screen.log_lines import LogLines
 from deploy.screen.records import runs as runs_view
-from deploy.screen.story import Story
+from deploy.screen.run.story import Story
 from deploy.session.arguments import read_settings
 from deploy.session.session import Session
 
