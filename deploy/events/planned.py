@@ -73,6 +73,7 @@ class PlanMade:
         groups: The target groups of each app, by name.
         out: Hosts whose target is not in service before it, by target group.
         tolerated: How many hosts may fail before no further one begins.
+        environment: Of the settings.
     """
 
     verb: str
@@ -89,3 +90,4 @@ class PlanMade:
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     out: dict[str, tuple[str, ...]] = field(default_factory=dict)
     tolerated: int = 0
+    environment: str = ""

@@ -77,6 +77,7 @@ def plan_made(plan: Plan, groups: Groups) -> PlanMade:
             for name, each in plan.in_service.items()
         },
         tolerated=plan.tolerated,
+        environment=plan.environment,
     )
 
 

@@ -31,6 +31,7 @@ PLAN = planned.PlanMade(
     {"web": ("g",)},
     {"g": ("h3",)},
     1,
+    "lab",
 )
 EVENTS: tuple[event.Event, ...] = (
     event.RunBegan(1, "0" * 32, "1.0", "deploy", "lab", "ana@one", "inv deploy --env lab"),
