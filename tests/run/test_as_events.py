@@ -41,6 +41,7 @@ def test_it_says_what_ran_before_where_and_what_is_out() -> None:
     assert event.out == {"web-lab": ("host-2",)}
     assert event.in_service == {"web-lab": 2}
     assert event.tolerated == plan.tolerated
+    assert event.environment == "lab"
 
 
 def test_hosts_on_which_nothing_was_deployed_have_nothing_before() -> None:

@@ -135,6 +135,7 @@ class PaperRun:
             before={"web": old},
             groups={"web": (GROUP,)},
             out={GROUP: ()},
+            environment="prod",
         )
 
     def entries(self) -> list[Entry]:

@@ -200,6 +200,18 @@ def test_after_a_stop_the_time_is_that_of_the_hosts_that_have_begun() -> None:
     assert shown(run, 101)[0].endswith("Ctrl-C again aborts at once.")
 
 
+def test_nothing_is_shown_as_all_done_while_a_host_is_put_back() -> None:
+    run = PaperRun(names(2), failing=frozenset({"web-1", "web-2"}))
+    assert any(line.endswith(" 99 %") for line in shown(run, 80))
+
+
+def test_a_view_that_begins_with_the_plan_names_the_environment() -> None:
+    """The live table hears nothing before it."""
+    state = RunState()
+    state(Entry(AT, PaperRun(names(2)).plan))
+    assert "prod" in plain(drawing.lines(state, 80, 24, AT + 1)[0])
+
+
 def test_a_lost_lock_is_a_banner() -> None:
     state = state_at(PaperRun(names(4)), 30)
     state(Entry(AT + 31, LockTaken()))

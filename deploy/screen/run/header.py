@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 DONE, LEFT = "━", "─"
 PERCENT_WIDTH = 6
+NEARLY = 0.99
+"""No more is shown as done while a host works: a recovery is in no plan."""
 MOST_WIDTH = 80
 """No line that is drawn again is as long as a wide terminal: when that is made narrower, it would
 wrap long lines, of which rich does not know."""
@@ -29,7 +31,10 @@ def lines(state: RunState, width: int, now: float) -> list[Line]:
     left = state.schedule.seconds_left(now)
     elapsed = max(0.0, now - state.began_at) if state.began_at else 0.0
     numbers = [*_numbers(state), *([f"{about(left)} left"] if left else []), clock_time(elapsed)]
-    return [*(line(each, "bold") for each in filled(numbers, width)), _bar(elapsed, left, width)]
+    share = elapsed / (elapsed + left) if elapsed + left else 0.0
+    if any(host.is_at_work for host in state.hosts.values()):
+        share = min(share, NEARLY)
+    return [*(line(each, "bold") for each in filled(numbers, width)), _bar(share, width)]
 
 
 def banner(state: RunState, width: int) -> list[Line]:
@@ -50,8 +55,8 @@ def _numbers(state: RunState) -> list[str]:
         return []
     verb = "" if plan.verb == "Deploy" else f"{plan.verb.lower()} "
     found = [f"{verb}{changes(plan.before, plan.releases)}"]
-    if state.began:
-        found.append(visible(state.began.environment))
+    if plan.environment:
+        found.append(visible(plan.environment))
     found.append(f"{state.ended}/{len(state.hosts)} hosts")
     if state.batch:
         found.append(f"batch {state.batch}/{len(plan.batches)}")
@@ -63,9 +68,8 @@ def _numbers(state: RunState) -> list[str]:
     return found
 
 
-def _bar(elapsed: float, left: float, width: int) -> Line:
+def _bar(share: float, width: int) -> Line:
     """How much of the time that it takes is over."""
-    share = elapsed / (elapsed + left) if elapsed + left else 0.0
     length = max(1, width - PERCENT_WIDTH)
     full = int(length * share)
     return (
