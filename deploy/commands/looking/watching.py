@@ -1,4 +1,4 @@
-"""`inv status --watch`: environments on a terminal, looked at and drawn again until Ctrl-C."""
+"""`inv status` with --watch: environments on a terminal, drawn again until Ctrl-C."""
 
 from __future__ import annotations
 
