@@ -22,6 +22,7 @@ from deploy.run import as_events
 from deploy.run.report import ExitCode
 from deploy.screen import tables
 from deploy.screen.console import Screen
+from deploy.screen.run import user
 from deploy.screen.run.story import Story
 from deploy.screen.status import overview
 from deploy.session import session, vetting
@@ -135,6 +136,8 @@ class _Command:
             then = conclusion.next_steps(self.change.scope, report)
             events.emit(as_events.run_ended(report, then, *conclusion.shown(fleet)))
         _show_report(self.change.scope, self.screen, report, story)
+        if (last := rollout.hooks.last) and last.error:  # nothing else shows it any more
+            self.screen.complain("\n".join(user.lines(last)))
         self.screen.summarize(story)
         self.screen.conclude(str(recorder), "yellow" if recorder.error else "")
 

@@ -53,6 +53,7 @@ class Runner:
         variables: The same for all, by name.
         is_over: Whether the operator wants an end, which a gate is not waited for.
         now: Unix seconds, for the event that a hook hears.
+        last: How the hook ended that runs when all is over; None where none did.
     """
 
     files: Mapping[Moment, Path]
@@ -62,6 +63,7 @@ class Runner:
     variables: Mapping[str, str] = field(default_factory=dict)
     is_over: Callable[[], bool] = lambda: False
     now: Callable[[], float] = time.time
+    last: HookEnded | None = None
     _emit: Callable[[Event], None] | None = None
     _ended: list[HookEnded] = field(default_factory=list)
     _late: set[Moment] = field(default_factory=set)
@@ -136,7 +138,7 @@ class Runner:
                     self._run(Moment.POST_HOST, entry, more, host)
                 case RunEnded(exit_code):
                     moment = Moment.ON_FAILURE if exit_code else Moment.POST_DEPLOY
-                    self._run(moment, entry, {"CHANGEOVER_EXIT_CODE": str(exit_code)})
+                    self.last = self._run(moment, entry, {"CHANGEOVER_EXIT_CODE": str(exit_code)})
                 case _:
                     pass
 

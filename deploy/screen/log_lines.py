@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from deploy.events.event import BatchBegan, HostEnded, HostFailed, HostSaid, StepBegan, StepEnded
 from deploy.events.planned import PlanMade
+from deploy.events.recovery import RecoveryBegan
 from deploy.folding import listed
 from deploy.foreign_text import line, visible
 from deploy.screen.ci.groups import Groups
+from deploy.screen.run import user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,8 +74,13 @@ class LogLines:
                 self._host_said(at, said)
             case HostFailed() as failure:
                 self._host_failed(at, failure)
+            case RecoveryBegan() as began:
+                cause = HostFailed(began.host, began.step, began.error, "", began.exit_code)
+                self._host_failed(at, replace(cause, journal=began.journal, health=began.health))
             case HostEnded(host, outcome):
                 self._line(at, f"{visible(host)}: {outcome}")
+            case event:
+                self._unfolded(at, user.lines(event))
 
     def _step_ended(self, at: float, step: StepEnded) -> None:
         """How a step ended; an error stands outside of the group."""
@@ -132,7 +140,8 @@ class LogLines:
 
     def _unfolded(self, at: float, texts: Sequence[str]) -> None:
         """Lines that no group hides."""
-        self._groups.leave(at)
+        if texts:
+            self._groups.leave(at)
         for text in texts:
             self._say(f"{clock(at)} {line(text)}")
 

@@ -1,4 +1,4 @@
-"""What is said of a failure the moment it happens, and stays: its cause, and what is done. Pure."""
+"""What is said the moment it happens, and stays: a failure's cause, what is done, a pause. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deploy.events.event import HostFailed, StepEnded
 from deploy.events.planned import PlanMade
 from deploy.events.recovery import RecoveryBegan
 from deploy.foreign_text import visible
-from deploy.screen.run import why
+from deploy.screen.run import user, why
 from deploy.screen.run.line import line
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class Failures:
             case HostFailed() as event:
                 heading = self._heading(event.host, event.step, event.error, is_stop=event.is_stop)
                 return [*heading, *([] if event.is_stop else self._policy(event.host))]
-        return []
+            case event:
+                return [line(each, "yellow") for each in user.lines(event)]
 
     def _heading(self, host: str, step: str, error: str, *, is_stop: bool = False) -> list[Line]:
         """What failed, once."""

@@ -1,0 +1,31 @@
+"""What is said of the user's own part in a run: hooks that ran, a pause for a decision. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy.events.user import HoldBegan, HoldEnded, HookEnded
+from deploy.foreign_text import visible
+from deploy.hooks.runner import described
+
+if TYPE_CHECKING:
+    from deploy.events.event import Event
+
+GATES = ("pre-deploy", "pre-batch")
+"""The hooks whose failure is the failure of what they come before, and is said as that."""
+
+
+def lines(event: Event) -> tuple[str, ...]:
+    """What stays on every screen; nothing for other events, and for hooks that ended well."""
+    match event:
+        case HoldBegan(batch, seconds, go_on, end):
+            most = f" for {seconds:g} s at most" if seconds else ""
+            return (f"Paused after batch {batch}{most}: `{go_on}` lets it go on, `{end}` ends it.",)
+        case HoldEnded(decision="", by=_):
+            return ("The pause is over.",)
+        case HoldEnded(decision, by):
+            return (f"{decision}: {visible(by)}",)
+        case HookEnded() if event.error and event.hook not in GATES:
+            return described(event)
+        case _:
+            return ()
