@@ -16,13 +16,13 @@ from deploy.commands.signals import Signals
 from deploy.errors import as_deploy_error
 from deploy.events import file
 from deploy.events.stream import Stream
+from deploy.hooks import words
 from deploy.hooks.runner import Runner
 from deploy.observe import rounds
 from deploy.run import as_events
 from deploy.run.report import ExitCode
 from deploy.screen import tables
 from deploy.screen.console import Screen
-from deploy.screen.run import user
 from deploy.screen.run.story import Story
 from deploy.screen.status import overview
 from deploy.session import session, vetting
@@ -137,7 +137,7 @@ class _Command:
             events.emit(as_events.run_ended(report, then, *conclusion.shown(fleet)))
         _show_report(self.change.scope, self.screen, report, story)
         if (last := rollout.hooks.last) and last.error:  # nothing else shows it any more
-            self.screen.complain("\n".join(user.lines(last)))
+            self.screen.complain("\n".join(words.lines(last)))
         self.screen.summarize(story)
         self.screen.conclude(str(recorder), "yellow" if recorder.error else "")
 

@@ -16,6 +16,7 @@ from deploy.events.user import HookEnded
 from deploy.foreign_text import visible
 from deploy.hooks import folder, hook
 from deploy.hooks.folder import Moment
+from deploy.hooks.words import described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,15 +28,6 @@ if TYPE_CHECKING:
 
 UNGATED = {"repair", "observe"}
 """The commands that nothing may hold up."""
-
-
-def described(ended: HookEnded) -> tuple[str, ...]:
-    """A hook that failed, in lines: what, why, and its last output."""
-    where = f" for {visible(ended.host)}" if ended.host else ""
-    return (
-        f"hook {ended.hook}{where} failed: {ended.error}",
-        *(f"  | {each}" for each in ended.output),
-    )
 
 
 @dataclass

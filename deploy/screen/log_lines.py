@@ -13,8 +13,8 @@ from deploy.events.planned import PlanMade
 from deploy.events.recovery import RecoveryBegan
 from deploy.folding import listed
 from deploy.foreign_text import line, visible
+from deploy.hooks import words
 from deploy.screen.ci.groups import Groups
-from deploy.screen.run import user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,7 +80,7 @@ class LogLines:
             case HostEnded(host, outcome):
                 self._line(at, f"{visible(host)}: {outcome}")
             case event:
-                self._unfolded(at, user.lines(event))
+                self._unfolded(at, words.lines(event))
 
     def _step_ended(self, at: float, step: StepEnded) -> None:
         """How a step ended; an error stands outside of the group."""

@@ -9,7 +9,8 @@ from deploy.events.event import HostFailed, StepEnded
 from deploy.events.planned import PlanMade
 from deploy.events.recovery import RecoveryBegan
 from deploy.foreign_text import visible
-from deploy.screen.run import user, why
+from deploy.hooks import words
+from deploy.screen.run import why
 from deploy.screen.run.line import line
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Failures:
                 heading = self._heading(event.host, event.step, event.error, is_stop=event.is_stop)
                 return [*heading, *([] if event.is_stop else self._policy(event.host))]
             case event:
-                return [line(each, "yellow") for each in user.lines(event)]
+                return [line(each, "yellow") for each in words.lines(event)]
 
     def _heading(self, host: str, step: str, error: str, *, is_stop: bool = False) -> list[Line]:
         """What failed, once."""

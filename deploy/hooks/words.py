@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from deploy.events.user import HoldBegan, HoldEnded, HookEnded
 from deploy.foreign_text import visible
-from deploy.hooks.runner import described
 
 if TYPE_CHECKING:
     from deploy.events.event import Event
@@ -29,3 +28,12 @@ def lines(event: Event) -> tuple[str, ...]:
             return described(event)
         case _:
             return ()
+
+
+def described(ended: HookEnded) -> tuple[str, ...]:
+    """A hook that failed, in lines: what, why, and its last output."""
+    where = f" for {visible(ended.host)}" if ended.host else ""
+    return (
+        f"hook {ended.hook}{where} failed: {ended.error}",
+        *(f"  | {each}" for each in ended.output),
+    )
