@@ -11,6 +11,7 @@ from deploy.run.report import ExitCode, Outcome
 from deploy.steps.unit import SwitchRelease
 from simulated import surveys
 from simulated.builds import Kind
+from simulated.clock import CLOCK
 from simulated.faults import Fault
 
 if TYPE_CHECKING:
@@ -182,7 +183,8 @@ def see_refusal(run: Run, why: str) -> None:
     """P12: a host that lies costs one failure, so within the policy it stops no deploy."""
     liar, world, verb = run.command.liar, run.world, run.command.verb
     others = len(world.hosts) - 1
-    if not liar or verb == "repair" or not others or surveys.unreachable(world):
+    can_see = CLOCK.now >= world.down and not surveys.unreachable(world)
+    if not liar or verb == "repair" or not others or not can_see:
         return
     tolerated = run.environment.rollout.max_failures.hosts(len(world.hosts))
     if tolerated and "cannot take part" in why:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simulated.faults import Command, Fault, Strike
+from simulated.liars import Liar, Lie
 from simulated.world import Fleets
 
 
@@ -35,5 +36,16 @@ ONCE_FAILED = (
         "a first install is healthy again after its soak failed",
         FRESH,
         (Command("deploy", strikes=(Strike(Fault.SICK, "Soak", at=2, seconds=3.0),)),),
+    ),
+    # P12 was judged of a rollback that AWS could not be asked for.
+    Story(
+        "a host lies to a rollback while AWS is down",
+        Fleets(rollout=(("batch", 1), ("max_failures", 1))),
+        (
+            Command(
+                "deploy", strikes=(Strike(Fault.DOWN, "RecordDeployed", host=2, seconds=300.0),)
+            ),
+            Command("rollback", liar=Liar(2, Lie.SLOW)),
+        ),
     ),
 )
