@@ -42,7 +42,7 @@ def gate(folder: Path, given: dict[str, Any]) -> subprocess.CompletedProcess[str
 def test_what_is_covered_enough_passes_and_is_shown(tmp_path: Path) -> None:
     passed = gate(tmp_path, report())
     assert (passed.returncode, passed.stderr) == (0, "")
-    assert passed.stdout.startswith("Branches covered by the fast tests: total 90 %, commands 70 %")
+    assert passed.stdout.startswith("Branches covered by the fast tests: total 90 %, changes 70 %")
 
 
 @pytest.mark.parametrize("figure", figures(0, 0))

@@ -100,8 +100,8 @@ def test_p7_the_plan_shows_what_changes_and_no_value_of_a_variable(
 class Terminal(Screen):
     """A screen that a person sees."""
 
-    def __init__(self, *, is_json: bool = False) -> None:
-        super().__init__(is_json=is_json)
+    def __init__(self, *, is_json: bool = False, is_quiet: bool = False) -> None:
+        super().__init__(is_json=is_json, is_quiet=is_quiet)
         self.is_terminal = True
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ from deploy.run.report import ExitCode
 from lab.project import until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from loopback import Project
 
 ROOT = Path(__file__).parents[2]
@@ -152,11 +155,12 @@ program.run()
 """
 
 
-def started(project: Project, *words: str) -> subprocess.Popen[str]:
-    """`inv logs --follow …` in a process of its own, which a signal can reach."""
+@contextmanager
+def started(project: Project, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """`inv logs --follow …` in a process of its own, for a signal to reach; killed at the end."""
     program = PROGRAM.format(tests=str(ROOT / "tests"))
     typed = ("logs", "--env", "lab", "--settings", str(project.settings), "--follow", *words)
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", program, *typed],
         cwd=ROOT,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
@@ -164,7 +168,11 @@ def started(project: Project, *words: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:  # a test that fails would wait for its end for ever
+            process.kill()
 
 
 def test_lines_are_followed_across_a_broken_connection_until_ctrl_c(

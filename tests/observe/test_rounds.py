@@ -141,6 +141,9 @@ class PaperHost:
         del request, seconds
         return Reply(self.code)
 
+    def pause_asking(self, began: float) -> None:
+        del began
+
     def ask(self, script: object, seconds: float) -> UnitState:
         del script, seconds
         return replace(RUNNING, active=self.active)

@@ -28,7 +28,9 @@ from deploy.events.event import (
     StopAsked,
 )
 from deploy.events.planned import PlanMade, PlannedBatch, PlannedHost, PlannedStep
+from deploy.events.recovery import RecoveryBegan
 from deploy.events.text import TYPES
+from deploy.events.user import HoldBegan, HoldEnded, HookEnded
 from deploy.page import content, rendering
 from page import sample_runs
 
@@ -92,6 +94,10 @@ def everywhere(text: str) -> list[Entry]:
         StepEnded(text, text, text, text, 1.0, text, text),
         StepBegan(text, text, "second", "drain", is_planned=False),
         StepEnded(text, text, "second", "drain", 1.0, text, is_planned=False),
+        RecoveryBegan(text, text, text, 1, (text,), text, (text,), text),
+        HoldBegan(1, 60.0, text, text),
+        HoldEnded(text, text),
+        HookEnded(text, text, 1.0, text, (text,)),
         HostFailed(text, text, text, text, 1, (text, text), text, (text,)),
         HostEnded(text, text),
         StopAsked(2),

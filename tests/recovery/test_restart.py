@@ -72,7 +72,7 @@ def test_every_host_starts_the_release_that_it_runs_batch_by_batch() -> None:
         *("ProveRelease", "RegisterTarget", "WaitHealthy", "RecordRestarted"),
     ]
     assert {step.release for step in plan.steps if isinstance(step, SwitchRelease)} == {OLD}
-    assert str(plan).startswith(f"Restart web {OLD} on lab: 2 hosts, rolling, batch 1")
+    assert plan.title.startswith(f"Restart web {OLD} on lab: 2 hosts, rolling, batch 1")
     assert not plan.changes_nothing
 
 
