@@ -99,10 +99,12 @@ def parse_name(file_name: str) -> tuple[str, str]:
         )
     framework = _FRAMEWORK.fullmatch(name)
     if framework and (not framework["plain"] or version.startswith("0.")):
+        is_name = re.search("[A-Za-z]", framework["name"]) and not _is_unclear(framework["name"])
+        right = framework["name"] if is_name else "web"
         raise BadInput(
             f"package {file_name!r}: a framework stands before the version, so it is not clear "
             "where that starts; leave the framework out, like "
-            f"{framework['name']}.1.2.3{file_name[len(base) :]}"
+            f"{right}.1.2.3{file_name[len(base) :]}"
         )
     if len(version) > LONGEST_VERSION:
         raise BadInput(

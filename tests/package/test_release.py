@@ -80,6 +80,8 @@ def test_name_and_version_come_from_the_file_name(file_name: str, name: str, ver
         ("web-1.2.3-5-g5f4fec3.zip", "web.1.2.3.zip"),
         ("Web.Net8.0.1.4.2.nupkg", "Web.1.2.3.nupkg"),
         ("web.net8.0.zip", "web.1.2.3.zip"),
+        ("20261128.net8.0.20261128.zip", "web.1.2.3.zip"),
+        ("web.1.net8.0.1.4.2.nupkg", "web.1.2.3.nupkg"),
         ("web.defaced.zip", "web.1.2.3.zip"),
         ("", "web.1.2.3.zip"),
         (f"web.1.2.3-{'b' * 80}.zip", "web.1.2.3-beta.1.zip"),
