@@ -47,7 +47,7 @@ def exit_with_two() -> None:
     _end_loading_with_two()
 
 
-BARE = {"report": "run"}
+BARE = {"report": "run", "history": "run"}
 """The commands that take a word without an option's name, and the option that it is for."""
 
 

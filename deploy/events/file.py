@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from deploy.events.text import as_line, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from deploy.events.event import Entry
     from deploy.events.stream import Stream
@@ -56,7 +56,7 @@ class Recorder:
                 self._open.close()
 
     def __str__(self) -> str:
-        return f"The run is kept in {self.error or self.file}"
+        return f"The run is kept in {self.error or from_here(self.file)}"
 
     def _opened(self) -> IO[str]:
         """The new file, for its owner alone: journals of services may say more than they should."""
@@ -66,6 +66,13 @@ class Recorder:
             ignore.write_text("*\n", encoding="utf-8")
         self.file.parent.mkdir(mode=0o700)
         return self.file.open("x", encoding="ascii")
+
+
+def from_here(file: Path) -> Path:
+    """A path as it is typed in the working directory, where the file lies below it."""
+    with suppress(OSError, ValueError):
+        return file.relative_to(Path.cwd())
+    return file
 
 
 @contextmanager

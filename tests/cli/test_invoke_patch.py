@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 from inspect_output import acting, runner_commands
+from invoke import ParseError
+from invoke.parser import Parser
+
+from deploy.cli.tasks import namespace
 
 ROOT = Path(__file__).parents[2]
 
@@ -113,3 +117,12 @@ def test_a_reader_that_is_gone_does_not_change_the_exit_code() -> None:
             timeout=60,
         )
     assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("command", ["report", "history"])
+def test_a_runs_id_is_taken_without_its_options_name(command: str) -> None:
+    parser = Parser(contexts=namespace.to_contexts())
+    (context,) = parser.parse_argv([command, "4f2a"])
+    assert context.args["run"].value == "4f2a"
+    with pytest.raises(ParseError):
+        parser.parse_argv(["status", "4f2a"])

@@ -66,3 +66,12 @@ def test_a_full_disk_is_said_and_ends_nothing(
         stream.emit(LockTaken())
     assert not stream.defects
     assert "No space left on device" in str(recorder)
+
+
+def test_its_path_is_shown_as_it_is_typed_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / ".changeover" / "runs" / "x"
+    assert file.from_here(kept) == kept
+    monkeypatch.chdir(tmp_path)
+    assert file.from_here(kept) == Path(".changeover/runs/x")
