@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from datetime import datetime
 from functools import partial
@@ -169,6 +170,8 @@ def _follow(
     """Show lines as they come, until Ctrl-C, or until the reader of the output has gone."""
     stop, merge = threading.Event(), Merge()
     arrived: SimpleQueue[JournalLine] = SimpleQueue()
+    # Where a script starts it in the background it ignores the signal by which it is ended.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         for reader in readers.values():
             reader.heard = arrived.put
@@ -182,6 +185,7 @@ def _follow(
         return ExitCode.INTERRUPTED
     finally:
         stop.set()
+        signal.signal(signal.SIGINT, before)
     return ExitCode.DONE
 
 
