@@ -15,15 +15,17 @@ def test_p3_a_release_that_fails_a_smoke_test_goes_back_and_one_that_passes_serv
 ) -> None:
     project.install("1.0.0")
     project.build("2.0.0")
-    project.web["smoke"] = [{"path": "/orders"}, {"path": "/cart", "expect": "404"}]
+    project.web["smoke"] = [{"path": "/"}, {"path": "/cart", "expect": "200"}]
     project.configure()
     with Load(lab.url("web"), rate=MODEST_RATE) as load:
         failed = project.deploy("2.0.0")
         assert failed.code == 1, failed.output
         assert "2 smoke tests" in failed.output
-        assert "failed the smoke test `GET :5000/cart gives 404`: answer 200" in failed.output
+        assert (
+            "failed the smoke test `GET :5000/cart gives 200`: answer 404, not 200" in failed.output
+        )
         assert set(project.releases().values()) == {"1.0.0"}
-        project.web["smoke"] = [{"path": "/orders"}]
+        project.web["smoke"] = [{"path": "/"}, {"path": "/cart", "expect": "404"}]
         project.configure()
         passed = project.deploy("2.0.0")
         assert passed.code == 0, passed.output
