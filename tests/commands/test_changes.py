@@ -311,3 +311,32 @@ def test_a_trace_that_cannot_be_written_is_said(tmp_path: Path, capsys: Shown) -
     rollout = SimpleNamespace(opened=opened, screen=Screen())
     observation.show(cast("Rollout", rollout), [SEEN], tmp_path)
     assert "could not be written: Is a directory" in " ".join(capsys.readouterr().out.split())
+
+
+def test_p10_what_else_sends_requests_to_a_host_is_refused_for_an_observation_too(
+    tmp_path: Path,
+) -> None:
+    change = changes.observe(Asked("lab"), "host-1", str(tmp_path / "trace.json"))
+    opened = SimpleNamespace(
+        survey=lambda **_: None,
+        vetted=lambda seen, **_: (seen, {"host-1": ("another group sends requests too",)}),
+    )
+    with pytest.raises(BadInput, match="host-1: another group sends requests too"):
+        change.make(cast("Any", opened))
+
+
+def test_an_observation_that_measured_nothing_writes_nothing(tmp_path: Path, capsys: Shown) -> None:
+    file = tmp_path / "trace.json"
+    change = changes.observe(Asked("lab"), "host-1", str(file))
+    opened = SimpleNamespace(fleet=lambda: SimpleNamespace(observations=[]))
+    rollout = SimpleNamespace(opened=opened, run=lambda *_: "a report")
+    ended: Any = change.execute(cast("Any", rollout), cast("Any", None))
+    assert ended == "a report"
+    assert capsys.readouterr().out == ""
+    assert not file.exists()
+
+
+def test_what_was_never_deployed_is_not_restarted(project: Project) -> None:
+    with pytest.raises(BadInput, match="web was never deployed here; deploy it first"):
+        run(changes.restart, project.asked(yes=True))
+    assert untouched(project)
