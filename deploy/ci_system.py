@@ -34,7 +34,7 @@ SYSTEMS = (
     GITHUB,
     GITLAB,
     AZURE,
-    # A deploy often waits behind a block step: whoever unblocked it started it.
+    # A deploy often waits behind a block step: who unblocked it started it.
     CiSystem("Buildkite", "BUILDKITE", ("BUILDKITE_UNBLOCKER", "BUILDKITE_BUILD_CREATOR")),
     CiSystem("CircleCI", "CIRCLECI", ("CIRCLE_USERNAME",)),
     CiSystem("Bitbucket", "BITBUCKET_BUILD_NUMBER", ("BITBUCKET_STEP_TRIGGERER_UUID",)),

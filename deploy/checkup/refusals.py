@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from deploy.errors import BadInput, DeployError
@@ -10,7 +11,7 @@ from deploy.folding import folded
 from deploy.plan import exclusion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
     from deploy.plan.exclusion import Problems
@@ -39,10 +40,11 @@ class Refusal(NamedTuple):
 
 
 class Noted:
-    """A block whose error of ours is kept in a list, and is not raised."""
+    """A block whose error of ours is kept, and is not raised."""
 
-    def __init__(self, refusals: list[Refusal], part: Part) -> None:
-        self._refusals, self._part = refusals, part
+    def __init__(self, keep: Callable[[DeployError], object]) -> None:
+        """`keep` gets the error that ends the block."""
+        self._keep = keep
 
     def __enter__(self) -> None:
         """Begin the block."""
@@ -53,8 +55,7 @@ class Noted:
         """Whether the block ended with an error of ours."""
         if not isinstance(error, DeployError):
             return False
-        if error.args not in [each.error.args for each in self._refusals]:
-            self._refusals.append(Refusal(self._part, error))
+        self._keep(error)
         return True
 
 
@@ -76,7 +77,11 @@ class Refusals:
 
     def noted(self, part: Part = Part.DEPLOY) -> Noted:
         """Keep an error of ours that ends the block, once if it comes twice, and go on."""
-        return Noted(self._refusals, part)
+        return Noted(partial(self._refused, part))
+
+    def _refused(self, part: Part, error: DeployError) -> None:
+        if error.args not in [each.error.args for each in self._refusals]:
+            self._refusals.append(Refusal(part, error))
 
     def of_hosts(self, *problems: Mapping[str, Iterable[str]]) -> None:
         """Keep problems of hosts, by name; each begins with the host's name."""

@@ -19,10 +19,12 @@ from deploy.recovery.restarts import restart as restarts
 from deploy.session.arguments import as_typed, split
 
 if TYPE_CHECKING:
+    from deploy.plan.exclusion import Problems
     from deploy.plan.plan import Plan
     from deploy.run.report import Report
     from deploy.session.arguments import Asked
     from deploy.session.session import Session
+    from deploy.survey.facts import Survey
 
 
 def deploy(asked: Asked, package: str | None) -> Change:
@@ -46,9 +48,7 @@ def roll_back(asked: Asked, to: str | None) -> Change:
     """Take the fleet back to a release that was good, which lies on the hosts."""
 
     def plan(opened: Session) -> Plan:
-        seen = opened.survey(settled=not asked.dry_run)
-        preflight.refuse_surge(opened.environment, seen)
-        seen, problems = opened.vetted(seen, join=asked.join)
+        seen, problems = _seen(asked, opened)
         return rollback.make(
             opened.environment,
             seen,
@@ -62,13 +62,18 @@ def roll_back(asked: Asked, to: str | None) -> Change:
     return Change(asked, scope, plan, Rollout.run)
 
 
+def _seen(asked: Asked, opened: Session) -> tuple[Survey, Problems]:
+    """The fleet, whose hosts go out one after the other, and what speaks against that."""
+    seen = opened.survey(settled=not asked.dry_run)
+    preflight.refuse_surge(opened.environment, seen)
+    return opened.vetted(seen, join=asked.join)
+
+
 def restart(asked: Asked) -> Change:
     """Start again, host by host, the release that each host runs."""
 
     def plan(opened: Session) -> Plan:
-        seen = opened.survey(settled=not asked.dry_run)
-        preflight.refuse_surge(opened.environment, seen)
-        seen, problems = opened.vetted(seen, join=asked.join)
+        seen, problems = _seen(asked, opened)
         return restarts.make(
             opened.environment,
             seen,

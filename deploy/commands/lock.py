@@ -9,7 +9,7 @@ from deploy.errors import BadInput, Locked, Unreachable
 from deploy.hosts import records
 from deploy.hosts.lock import decision
 from deploy.hosts.lock import watch as other_holders
-from deploy.hosts.lock.view import faulty
+from deploy.hosts.lock.view import faulty, quorum
 from deploy.hosts.lock.witness import Witness
 from deploy.run.report import ExitCode
 from deploy.screen import lock as lock_view
@@ -103,7 +103,7 @@ def decide(asked: Asked, word: str) -> ExitCode:
         by = f"{records.author()} at {records.now()}"
         failed = decision.write(environment, opened.everyone, holder.token, decision.Word(word), by)
         size = len(opened.everyone)
-    needed, reached = decision.quorum(size), size - len(failed)
+    needed, reached = quorum(size), size - len(failed)
     for name in sorted(failed):
         screen.complain(f"Not written: {failed[name]}")
     if reached < needed:

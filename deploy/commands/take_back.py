@@ -65,7 +65,7 @@ def good_before(report: Report) -> Mapping[str, Mapping[str, Record]]:
 def merged(first: Report, back: Report) -> Report:
     """A rollout and the rollback of its finished hosts, as one report."""
     # Who failed on the way back was put back on what it came from: the new release. A host that
-    # ran nothing before has no step in it; one that somebody took back by hand only proves.
+    # ran nothing before has no step in it; one that was taken back by hand only proves.
     moved = {Outcome.DONE: Outcome.BACK, Outcome.CURRENT: Outcome.BACK, Outcome.BACK: Outcome.DONE}
     went = {step.host.name for step in back.plan.steps}
     not_begun = {Outcome.WAITING, Outcome.LEFT_OUT}

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
-from deploy.events.file import NAME
+from deploy.events.file import ID_DIGITS, NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-DIGITS = 8
-"""How many of a run's id its folder's name ends with."""
 MOST_NAMED = 5
 
 
@@ -61,5 +59,5 @@ def _is(file: Path, typed: str) -> bool:
     return (
         name == typed
         or start.startswith(typed)
-        or (len(typed) > DIGITS and typed.startswith(start))
+        or (len(typed) > ID_DIGITS and typed.startswith(start))
     )

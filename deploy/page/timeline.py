@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from deploy.events.event import (
     StopAsked,
 )
 from deploy.events.planned import PlanMade
+from deploy.natural_order import natural
 from deploy.page.lanes import Bar, End, Lane, Mark, State, Timeline
 from deploy.steps.base import Phase
 
@@ -41,12 +41,6 @@ def timeline(entries: Sequence[Entry]) -> Timeline:
     for now, event in _in_order(entries):
         reader.hear(now, event)
     return reader.timeline(now)
-
-
-def natural(name: str) -> tuple[str | int, ...]:
-    """What names are sorted by so that `web-2` comes before `web-10`."""
-    parts = re.split(r"([0-9]{1,18})", name)
-    return tuple(int(part) if number % 2 else part for number, part in enumerate(parts))
 
 
 def _in_order(entries: Sequence[Entry]) -> Iterator[tuple[float, Event]]:

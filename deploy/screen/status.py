@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from deploy.folding import folded
 from deploy.foreign_text import json_text
+from deploy.natural_order import natural
 from deploy.recovery import half_adopted
 from deploy.recovery.history import Past
 from deploy.run.report import ExitCode
 from deploy.screen.fleet import advice, in_service, lock_seen
-from deploy.screen.fleet.row import IN_SERVICE, natural, of_host, of_unread
+from deploy.screen.fleet.row import IN_SERVICE, of_host, of_unread
 from deploy.settings.scope import Scope
 from deploy.survey import foreign_targets
 from deploy.survey.app_on_host import is_mixed

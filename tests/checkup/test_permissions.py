@@ -77,7 +77,7 @@ def test_what_aws_answers_says_what_is_allowed(
     for found, (level, text) in zip(findings.each, noted, strict=True):
         assert found.level is level
         assert found.text.startswith(text)
-    assert {id_ for _, id_ in paper.taken} <= {permissions.NOBODY}
+    assert {id_ for _, id_ in paper.taken} <= {permissions.NO_INSTANCE}
 
 
 def test_an_api_that_takes_what_cannot_exist_gets_it_out_again() -> None:
@@ -85,8 +85,8 @@ def test_an_api_that_takes_what_cannot_exist_gets_it_out_again() -> None:
     findings = Findings()
     permissions.writes(paper, (builders.group(),), findings)
     assert paper.taken[:2] == [
-        ("register", permissions.NOBODY),
-        ("deregister", permissions.NOBODY),
+        ("register", permissions.NO_INSTANCE),
+        ("deregister", permissions.NO_INSTANCE),
     ]
     (warned,) = (each for each in findings.each if each.level is Level.WARNING)
     assert "cannot exist" in warned.text

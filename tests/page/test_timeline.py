@@ -20,8 +20,9 @@ from deploy.events.event import (
     StopAsked,
 )
 from deploy.events.planned import PlanMade
+from deploy.natural_order import natural
 from deploy.page.lanes import Bar, End, Lane, State
-from deploy.page.timeline import natural, timeline
+from deploy.page.timeline import timeline
 from page import sample_runs
 
 if TYPE_CHECKING:

@@ -18,12 +18,12 @@ from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.watch import Life
 from deploy.hosts.notes import Note
 from deploy.hosts.records import Record
+from deploy.natural_order import natural
 from deploy.run.report import ExitCode
 from deploy.screen import status, status_table
 from deploy.screen.fleet import in_service, lock_seen
 from deploy.screen.fleet.in_service import Share
 from deploy.screen.fleet.lock_seen import Heartbeats
-from deploy.screen.fleet.row import natural
 from deploy.settings.scope import Scope
 from deploy.survey.slot import Slot, UnitState
 

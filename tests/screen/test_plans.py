@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from deploy.events import text as events_text
 from deploy.events.event import Entry
 from deploy.events.planned import PlanMade
+from deploy.natural_order import natural
 from deploy.screen.plan import blocks, ending, text, words
 from deploy.steps.base import OnHost
 from screen.plan_cases import CASES
@@ -134,7 +135,7 @@ def test_no_host_is_lost_in_words(names: list[str]) -> None:
     if len(distinct) > 3:
         assert said.endswith(f"({len(distinct)} hosts)")
     else:
-        assert said == ", ".join(sorted(distinct, key=words.natural))
+        assert said == ", ".join(sorted(distinct, key=natural))
 
 
 @pytest.mark.parametrize(

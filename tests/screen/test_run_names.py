@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from deploy.natural_order import natural
 from deploy.screen.run.line import about, clock_time, filled, listed, taken
-from deploy.screen.run.names import changes, natural, shortened, versions
+from deploy.screen.run.names import changes, shortened, versions
 
 
 def test_names_are_in_the_order_in_which_people_count() -> None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy.aws import permissions
-from deploy.checkup.refusals import Part
+from deploy.checkup.refusals import Noted, Part
 from deploy.errors import DeployError, NotAllowed
 from deploy.folding import DETAIL, folded, listed, without_name
 from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
-    from types import TracebackType
 
 POLICY_REMEDY = "add it: docs/permissions.md in Changeover's repository has the policy"
 MOST_SAID = 240
@@ -49,25 +49,6 @@ class Finding:
     details: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     said: str = ""
-
-
-class Noting:
-    """A block whose error of ours is noted, and is not raised."""
-
-    def __init__(self, findings: Findings, part: Part) -> None:
-        self._findings, self._part = findings, part
-
-    def __enter__(self) -> None:
-        """Begin the block."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> bool:
-        """Whether the block ended with an error of ours."""
-        if not isinstance(error, DeployError):
-            return False
-        self._findings.refused(self._part, error)
-        return True
 
 
 class Findings:
@@ -140,9 +121,9 @@ class Findings:
         for text, details in _with_details(folded(texts)):
             self._add(Finding(Part.HOSTS, level, text, details, about.get(text, ())))
 
-    def noted(self, part: Part) -> Noting:
+    def noted(self, part: Part) -> Noted:
         """Note an error of ours that ends the block as problems, and go on behind it."""
-        return Noting(self, part)
+        return Noted(partial(self.refused, part))
 
     def tolerate(self, hosts: Collection[str]) -> None:
         """Make warnings of problems of these hosts alone: a deploy goes on without them."""

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     Calls = dict[str, Callable[[], object]]
 
-NOBODY = "i-00000000000000000"
+NO_INSTANCE = "i-00000000000000000"
 """An instance id that no instance has, and no address: it can be a target of no group."""
 ASKED_BY = (
-    f"asked with the target {NOBODY}, which cannot exist;",
+    f"asked with the target {NO_INSTANCE}, which cannot exist;",
     "this was tried with the lab's API and was not tried on AWS",
 )
 
@@ -82,7 +82,7 @@ def _is_allowed(call: Callable[[], object], findings: Findings, place: str = "")
 
 
 def _nobody(group: TargetGroup) -> tuple[Target, ...]:
-    return (Target(NOBODY, group.port),)
+    return (Target(NO_INSTANCE, group.port),)
 
 
 def _is_taken(
@@ -105,8 +105,8 @@ def _register(balancer: Balancer, group: TargetGroup, findings: Findings) -> Non
     balancer.deregister(group, _nobody(group))
     findings.warn(
         Part.AWS,
-        f"{group.name}: the API registered the target {NOBODY}, which cannot exist, and it was "
-        "deregistered at once",
+        f"{group.name}: the API registered the target {NO_INSTANCE}, which cannot exist, and it "
+        "was deregistered at once",
         "see that it is gone: aws elbv2 describe-target-health \\",
         f"  --target-group-arn {group.arn}",
     )

@@ -11,7 +11,7 @@ from deploy.crew import MOST_HOSTS_AT_ONCE
 from deploy.errors import DeployError
 from deploy.hosts.lock.holder import parsed, why_unreadable
 from deploy.hosts.lock.many_hosts import answers
-from deploy.hosts.lock.view import ASK_SECONDS
+from deploy.hosts.lock.view import ASK_SECONDS, quorum
 from deploy.hosts.scripts import lock
 from deploy.hosts.scripts.base import LOCK_HELD
 
@@ -65,7 +65,7 @@ class Claim:
     @property
     def quorum(self) -> int:
         """How many hosts make a majority, of those that are there."""
-        return (len(self.remotes) - len(self.ended)) // 2 + 1
+        return quorum(len(self.remotes) - len(self.ended))
 
     @property
     def is_won(self) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from deploy.crew import MOST_HOSTS_AT_ONCE
 from deploy.errors import DeployError
 from deploy.hosts.lock.many_hosts import answers
-from deploy.hosts.lock.view import LOOK_SECONDS
+from deploy.hosts.lock.view import LOOK_SECONDS, quorum
 from deploy.hosts.scripts import lock
 from deploy.hosts.scripts.base import LOCK_LOST
 
@@ -56,11 +56,6 @@ class Decision:
         """What a host shows; None for anything else than a decision."""
         found = _LINE.fullmatch((raw or b"").decode("ascii", "replace"))
         return cls(found[1], Word(found[2]), found[3]) if found else None
-
-
-def quorum(hosts: int) -> int:
-    """How many of so many hosts are a majority."""
-    return hosts // 2 + 1
 
 
 def read(environment: str, remotes: Mapping[str, Remote], token: str) -> Decision | None:

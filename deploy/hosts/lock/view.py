@@ -30,6 +30,11 @@ def faulty(size: int) -> int:
     return (size - 1) // 2
 
 
+def quorum(size: int) -> int:
+    """Return how many of so many hosts are a majority."""
+    return size // 2 + 1
+
+
 @dataclass(frozen=True)
 class View:
     """What one look at all hosts showed.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -96,16 +95,6 @@ class Row:
     def is_behind(self) -> bool:
         """Whether it runs what was deployed here, and the fleet has gone on since."""
         return self.current and bool(self.expected) and self.release != self.expected
-
-
-def natural(name: str) -> tuple[tuple[str, int, str], ...]:
-    """What sorts names as people count: `web-2` comes before `web-10`."""
-    parts = re.split(r"([0-9]+)", name)
-    # Digits by their length first: a number of any size needs no conversion.
-    numbers = [each.lstrip("0") for each in parts[1::2]]
-    return tuple(
-        (text, len(number), number) for text, number in zip(parts[::2], [*numbers, ""], strict=True)
-    )
 
 
 def of_host(on: AppOnHost, unknown: tuple[str, ...], survey: Survey, expected: str) -> Row:

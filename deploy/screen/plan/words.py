@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from deploy.foreign_text import visible
+from deploy.natural_order import natural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,13 +16,6 @@ _FEW = 3
 """So many names, or ranges of names, are listed."""
 _LAST_NUMBER = re.compile(r"(.*?)([0-9]+)(\D*)\Z", re.DOTALL)
 _KILO = 1000
-
-
-def natural(name: str) -> tuple[tuple[str, int], ...]:
-    """What names are sorted by so that `web-2` comes before `web-10`."""
-    parts = re.split(r"([0-9]+)", name)
-    texts, numbers = parts[::2], [*parts[1::2], "0"]
-    return tuple((text, int(number)) for text, number in zip(texts, numbers, strict=True))
 
 
 def hosts(names: Iterable[str]) -> str:

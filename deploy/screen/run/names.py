@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from deploy.foreign_text import visible
@@ -11,12 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 DIGEST_SHOWN = 6
-
-
-def natural(name: str) -> tuple[str | int, ...]:
-    """A key to sort names by: numbers in them count as numbers, so web2 comes before web10."""
-    parts = re.split(r"([0-9]+)", name)
-    return tuple(int(part) if number % 2 else part for number, part in enumerate(parts))
 
 
 def shortened(names: Iterable[str], width: int) -> dict[str, str]:

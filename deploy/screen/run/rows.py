@@ -6,9 +6,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from deploy.foreign_text import visible
+from deploy.natural_order import natural
 from deploy.screen.run.host import State
 from deploy.screen.run.line import cut, line
-from deploy.screen.run.names import natural, shortened
+from deploy.screen.run.names import shortened
 from deploy.steps.base import Phase
 
 if TYPE_CHECKING:
