@@ -22,6 +22,8 @@ _LISTS = {
     "EnvironmentFile": "EnvironmentFile=",
 }
 MOST_SHOWN = 400
+DEFAULT_USER = "root"
+"""Who a service runs as whose unit names no user (systemd.exec, "User=")."""
 
 
 def differences(previous: Sequence[tuple[str, str]], ours: str) -> tuple[str, ...]:
@@ -35,15 +37,15 @@ def differences(previous: Sequence[tuple[str, str]], ours: str) -> tuple[str, ..
     own: dict[str, list[str]] = {}
     for name, value in syntax.assignments(ours, "Service"):
         own.setdefault(name, []).append(value)
-    theirs = _effective(previous)
+    theirs = effective(previous)
     is_known = any(name != "DropInPaths" for name, _ in previous)
     if is_known and not theirs.keys() & {"User", "DynamicUser"}:
-        theirs["User"] = ["root"]  # systemd's default (systemd.exec)
+        theirs["User"] = [DEFAULT_USER]
     items = [_difference(name, values, own) for name, values in theirs.items()]
     return tuple(visible(item, MOST_SHOWN) for item in items if item)
 
 
-def _effective(assigned: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+def effective(assigned: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """All values of each directive; an empty one drops those before it (systemd.exec)."""
     values: dict[str, list[str]] = {}
     for name, value in assigned:

@@ -4,6 +4,7 @@ fleet         the group's targets, as instances, and what selects exactly these
 draft         fabric.yaml as text: pure
 console_keys  host keys that instances printed to their consoles: pure
 host_keys     the known_hosts lines of all hosts, and those that a person has to compare
-adoption      which unit serves on the hosts now
+previous_unit the unit that serves now, and what of it the first release needs: pure
+adoption      asks the hosts for it
 files         what is there already, and what is written
 """

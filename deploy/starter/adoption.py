@@ -1,11 +1,12 @@
-"""Which unit serves on the hosts now, on the port that the first release will have."""
+"""Ask the hosts which unit serves now, on the port that the first release will have."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy import values
 from deploy.checkup import machines
+from deploy.starter import previous_unit
+from deploy.starter.previous_unit import PreviousUnit
 from deploy.survey import gather
 
 if TYPE_CHECKING:
@@ -14,24 +15,27 @@ if TYPE_CHECKING:
     from deploy.aws.inventory import Host
     from deploy.settings.app import App
     from deploy.settings.environment import Environment
-    from deploy.survey.facts import HostFacts
 
 
-def look(environment: Environment, app: App, hosts: Iterable[Host]) -> tuple[str, dict[str, str]]:
-    """The unit that listens on the app's port on every host that was read; empty where none does.
+def look(
+    environment: Environment, app: App, hosts: Iterable[Host]
+) -> tuple[PreviousUnit, dict[str, str]]:
+    """The unit that listens on the app's port on every host that was read, and what it sets.
 
     And by name why hosts could not be read.
     """
+    # Who the release will run as is decided by what is found here, so no user is judged yet.
+    app = app.model_copy(update={"user": app.service_user})
     with machines.connected(environment, hosts) as (remotes, refused):
-        facts, unread = gather.read_hosts(environment, remotes)
-    return unit_of(app, facts), refused | unread
+        facts, unread = gather.read_hosts(_with(environment, app), remotes)
+        name = previous_unit.unit_of(app, facts)
+        if name:
+            app = app.model_copy(update={"replaces": name})
+            again, _ = gather.read_hosts(_with(environment, app), remotes)
+            facts = again or facts
+    settings = [host.slots[app.name].previous_settings for host in facts]
+    return (previous_unit.read(name, settings) if name else PreviousUnit()), refused | unread
 
 
-def unit_of(app: App, facts: Iterable[HostFacts]) -> str:
-    """The one unit that listens on the app's port everywhere; empty for none, and for several."""
-    own = {slot.unit_name for slot in app.slots}
-    found = [{each.unit_name for each in host.slots[app.name].listeners} for host in facts]
-    names = set().union(*found)
-    name = next(iter(names), "")
-    is_everywhere = all(each == {name} for each in found)
-    return name if is_everywhere and name not in own and values.unit_name(name) else ""
+def _with(environment: Environment, app: App) -> Environment:
+    return environment.model_copy(update={"apps": (app,)})

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from deploy.foreign_text import visible
+from deploy.hosts.replaced_unit import DEFAULT_USER
+from deploy.starter.previous_unit import PreviousUnit
 
 if TYPE_CHECKING:
     from deploy.starter.fleet import FleetOfGroup
@@ -34,7 +36,7 @@ class Draft:
         profile: The AWS profile; empty for none.
         user: The login user; empty for that of the ssh configuration.
         key_file: The private key to log in with; empty for those of the ssh configuration.
-        replaces: The unit that serves on all hosts now; empty where there is none.
+        previous: The unit that serves on all hosts now, and what it sets.
     """
 
     fleet: FleetOfGroup
@@ -45,15 +47,15 @@ class Draft:
     profile: str = ""
     user: str = ""
     key_file: str = ""
-    replaces: str = ""
+    previous: PreviousUnit = field(default_factory=PreviousUnit)
 
     def reached_by(self, user: str, key_file: str) -> Draft:
         """The same with a login; empty for what the ssh configuration says."""
         return replace(self, user=user, key_file=key_file)
 
-    def adopting(self, unit_name: str) -> Draft:
-        """The same for hosts on which this unit serves now; empty for none."""
-        return replace(self, replaces=unit_name)
+    def adopting(self, previous: PreviousUnit) -> Draft:
+        """The same for hosts on which this unit serves now."""
+        return replace(self, previous=previous)
 
     @property
     def text(self) -> str:
@@ -76,11 +78,30 @@ class Draft:
             f"      longest_request_seconds: {longest:g}   # of the service; the delay is "
             f"{group.delay_seconds:g} s",
         ]
-        if self.replaces:
-            why = "it serves now; the first deploy takes its place"
-            lines.append(f"      replaces: {_word(self.replaces)}   # {why}")
+        lines += self._adoption() if self.previous.unit_name else []
         lines += ["  environments:", f"    {_word(self.environment)}:", *self._environment()]
         return "\n".join([*lines, ""])
+
+    def _adoption(self) -> list[str]:
+        """The unit that serves now, and what of it the release gets too; the rest as comments."""
+        unit, old = visible(self.previous.unit_name), self.previous
+        why = "it serves now; the first deploy takes its place"
+        lines = [f"      replaces: {_word(old.unit_name)}   # {why}"]
+        if old.user == DEFAULT_USER:
+            lines.append(f"      # {unit} runs as {old.user}; a release gets a system user of its")
+            lines.append(f"      # own, {self.app}. To keep {old.user}: `user: {old.user}`.")
+        elif old.user:
+            lines.append(f"      user: {_word(old.user)}   # as {unit}")
+        if old.environment_file:
+            lines.append(f"      environment_file: {_word(old.environment_file)}   # as {unit}")
+        if old.limits:
+            shown = ", ".join(f"{name}: {_word(value)}" for name, value in old.limits.items())
+            lines.append(f"      limits: {{{shown}}}   # as {unit}")
+        if old.variables:
+            lines.append(f"      # {unit} sets these variables; their values stay on the hosts:")
+            names = ", ".join(f"{visible(name)}: …" for name in old.variables)
+            lines.append(f"      # environment: {{{names}}}")
+        return lines
 
     def _environment(self) -> list[str]:
         aws = {"region": self.region, "profile": self.profile}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from deploy.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 SETTINGS, KNOWN_HOSTS, POLICY, TASKS = "fabric.yaml", "known_hosts", "iam-policy.json", "tasks.py"
@@ -21,7 +21,19 @@ __all__ = ["namespace"]
 '''
 
 
-def existing(folder: Path, names: Mapping[str, str]) -> tuple[str, ...]:
+def missing(folder: Path, texts: Mapping[str, str]) -> dict[str, str]:
+    """Those of the files that are not there with this very text."""
+    return {name: text for name, text in texts.items() if not _is(folder / name, text)}
+
+
+def _is(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == text.encode()
+    except OSError:
+        return False
+
+
+def existing(folder: Path, names: Iterable[str]) -> tuple[str, ...]:
     """Those of the files that are there already, links included."""
     return tuple(name for name in names if os.path.lexists(folder / name))
 

@@ -160,6 +160,27 @@ def test_a_file_that_exists_is_kept_and_the_texts_are_shown(
     assert f"{name} exists" in shown.err
 
 
+def test_files_that_are_as_they_would_be_written_are_no_obstacle(
+    user: NewUser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    user.init()
+    (user.folder / "tasks.py").unlink()
+    assert user.init() is ExitCode.DONE
+    assert user.written == FILES
+    capsys.readouterr()
+    assert user.init() is ExitCode.DONE
+    assert "All files are there" in capsys.readouterr().out
+
+
+def test_hosts_that_cannot_be_read_are_named_with_what_to_type(
+    user: NewUser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    user.init()  # their keys are not known
+    output = capsys.readouterr().out
+    assert "since 3 of 3 hosts could not be read" in output
+    assert "--ssh-user NAME and --key FILE" in output
+
+
 def test_a_dangling_link_is_a_file_too(user: NewUser) -> None:
     (user.folder / "tasks.py").symlink_to(user.folder / "nowhere")
     assert user.init() is ExitCode.BAD_INPUT

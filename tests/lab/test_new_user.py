@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab import packages
-from lab.project import ROOT, group_arn
+from lab.project import ROOT, group_arn, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lab.project import Project
 
 SECONDS = 240
+DROP_IN = "[Service]\\nUser=web\\nLimitNOFILE=32768\\nEnvironment=REGION=eu\\n"
 SSH = """Host 10.*
   User ec2-user
   IdentityFile {folder}/id_ed25519
@@ -63,6 +64,11 @@ def test_from_an_empty_folder_to_a_deploy_that_takes_over_what_runs(
     tmp_path: Path, legacy: Project, lab: Lab
 ) -> None:
     del legacy
+    for host in lab.hosts:  # as a packaged service may have it: a user of the service's own name
+        lab.shell(host, "useradd -m -s /bin/sh web; mkdir /etc/systemd/system/legacy.service.d")
+        lab.shell(host, f"printf '{DROP_IN}' > /etc/systemd/system/legacy.service.d/own.conf")
+        lab.shell(host, "systemctl daemon-reload; systemctl restart legacy.service")
+    until("all healthy", lambda: set(lab.health("web-lab").values()) == {"healthy"})
     user = NewUser(tmp_path, lab)
     made = user.types(
         *("init", "--target-group", "web-lab", "--env", "lab", "--region", "eu-west-1", "--yes")
@@ -71,6 +77,9 @@ def test_from_an_empty_folder_to_a_deploy_that_takes_over_what_runs(
     assert "legacy.service serves on all of them" in made.stdout
     settings = (user.folder / "fabric.yaml").read_text()
     assert "replaces: legacy.service" in settings
+    assert "user: web" in settings, "or each host would be refused: that user is not ours"
+    assert 'limits: {LimitNOFILE: "32768"}' in settings
+    assert "# environment: {REGION: …}" in settings
     known = (user.folder / "known_hosts").read_text().splitlines()
     assert sorted(known) == sorted((lab.folder / "known_hosts").read_text().splitlines()[:2])
     policy = json.loads((user.folder / "iam-policy.json").read_text())

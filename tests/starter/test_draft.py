@@ -13,6 +13,7 @@ from deploy.settings.environment import Hosts
 from deploy.starter import draft
 from deploy.starter.draft import Draft
 from deploy.starter.fleet import FleetOfGroup
+from deploy.starter.previous_unit import PreviousUnit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +65,30 @@ def test_hosts_without_tags_of_their_own_are_listed_by_id(tmp_path: Path) -> Non
 
 
 def test_a_unit_that_serves_is_adopted(tmp_path: Path) -> None:
-    assert loaded(made().adopting("old.service"), tmp_path).apps[0].replaces == "old.service"
+    (app,) = loaded(made().adopting(PreviousUnit("old.service")), tmp_path).apps
+    assert (app.replaces, app.user, app.limits) == ("old.service", None, {})
+
+
+def test_what_the_unit_sets_is_written_for_the_release(tmp_path: Path) -> None:
+    old = PreviousUnit(
+        "old.service",
+        user="shop",
+        environment_file="/etc/shop.env",
+        limits={"LimitNOFILE": "1024:65536"},
+        variables=("REGION",),
+    )
+    draft = made().adopting(old)
+    (app,) = loaded(draft, tmp_path).apps
+    assert (app.user, app.environment_file) == ("shop", "/etc/shop.env")
+    assert app.limits == {"LimitNOFILE": "1024:65536"}
+    assert "      # environment: {REGION: …}\n" in draft.text, "a value is never read"
+    assert app.environment == {}
+
+
+def test_a_unit_that_runs_as_root_does_not_make_the_release_run_as_root(tmp_path: Path) -> None:
+    draft = made().adopting(PreviousUnit("old.service", user="root"))
+    assert loaded(draft, tmp_path).apps[0].user is None
+    assert "# old.service runs as root" in draft.text
 
 
 @pytest.mark.parametrize("name", ["no", "007", "a: b", "it's\n- here", '"', "{x}", "#"])

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from deploy.aws import inventory, permissions
 from deploy.aws.api.account import Account
 from deploy.aws.target_groups import Balancer
-from deploy.folding import listed
+from deploy.checkup.refusals import one_each
+from deploy.folding import folded, listed
 from deploy.foreign_text import visible
 from deploy.hosts.ssh import connect
 from deploy.run.report import ExitCode
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from deploy.aws.inventory import Host
     from deploy.session.arguments import Asked
     from deploy.starter.host_keys import HostKeys
+
+MOST_REASON = 400
+"""So much of why a host could not be read is shown."""
 
 
 def init(
@@ -61,6 +65,10 @@ def init(
         texts = _texts(final, file.name, lines)
         look.refuse_unloadable(texts, final.environment)
     _summary(final, unread, screen)
+    texts = files.missing(file.parent, texts)
+    if not texts:
+        screen.say(f"All files are there, as they would be written. Next: {_next(asked)}")
+        return ExitCode.DONE
     if there := files.existing(file.parent, texts):
         for name, text in texts.items():
             screen.say(f"\n--- {name}\n{text}")
@@ -131,8 +139,8 @@ class _Look:
         """The draft with the unit that serves on all hosts now; and why hosts cannot be read."""
         environment, hosts = self._loaded(made, lines)
         (app,) = environment.apps
-        unit, unread = adoption.look(environment, app, hosts)
-        return made.adopting(unit), unread
+        previous, unread = adoption.look(environment, app, hosts)
+        return made.adopting(previous), unread
 
     def refuse_unloadable(self, texts: Mapping[str, str], environment: str) -> None:
         """Raise BadInput where our own loader does not take what is to be written."""
@@ -198,8 +206,19 @@ def _summary(made: Draft, unread: Mapping[str, str], screen: Screen) -> None:
     how = f"by the tags {visible(selected)}" if selected else "by their ids"
     zones = ", ".join(made.fleet.zones) or "an unknown zone"
     screen.say(f"{count} host{'s' * (count != 1)} of {group.name} in {zones}, {how}")
-    if made.replaces:
-        screen.say(f"{made.replaces} serves on all of them: the first deploy takes its place")
+    if made.previous.unit_name:
+        where = "all of them" if not unread else f"the {count - len(unread)} that could be read"
+        name = visible(made.previous.unit_name)
+        screen.say(f"{name} serves on {where}: the first deploy takes its place")
     elif unread:
-        why = visible(next(iter(unread.values())).split("\n")[0], 200)
-        screen.say(f"which service runs now is not known, since hosts could not be read: {why}")
+        screen.say(
+            f"Which service runs now is not known, since {len(unread)} of {count} hosts could not "
+            "be read:"
+        )
+    for reason in folded(one_each(unread)):
+        screen.say(f"  {visible(reason, MOST_REASON)}")
+    if unread:
+        screen.say(
+            "Run this again in an empty folder once they can be read; --ssh-user NAME and --key "
+            "FILE name the login."
+        )
