@@ -5,6 +5,7 @@ draft         fabric.yaml as text: pure
 console_keys  host keys that instances printed to their consoles: pure
 host_keys     the known_hosts lines of all hosts, and those that a person has to compare
 previous_unit the unit that serves now, and what of it the first release needs: pure
+front         a program in front of it on its own host, such as nginx
 adoption      asks the hosts for it
 files         what is there already, and what is written
 """

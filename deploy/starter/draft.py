@@ -13,6 +13,7 @@ from deploy.starter.previous_unit import PreviousUnit
 
 if TYPE_CHECKING:
     from deploy.starter.fleet import FleetOfGroup
+    from deploy.starter.front import Front
 
 MOST_ONE_BY_ONE = 4
 """Up to so many hosts a first deploy goes one by one; of more, a quarter at a time."""
@@ -37,6 +38,7 @@ class Draft:
         user: The login user; empty for that of the ssh configuration.
         key_file: The private key to log in with; empty for those of the ssh configuration.
         previous: The unit that serves on all hosts now, and what it sets.
+        front: The program in front of it on each host; None for none.
     """
 
     fleet: FleetOfGroup
@@ -48,20 +50,20 @@ class Draft:
     user: str = ""
     key_file: str = ""
     previous: PreviousUnit = field(default_factory=PreviousUnit)
+    front: Front | None = None
 
     def reached_by(self, user: str, key_file: str) -> Draft:
         """The same with a login; empty for what the ssh configuration says."""
         return replace(self, user=user, key_file=key_file)
 
-    def adopting(self, previous: PreviousUnit) -> Draft:
-        """The same for hosts on which this unit serves now."""
-        return replace(self, previous=previous)
+    def adopting(self, previous: PreviousUnit, front: Front | None = None) -> Draft:
+        """The same for hosts on which this unit serves now, behind this program."""
+        return replace(self, previous=previous, front=front)
 
     @property
     def text(self) -> str:
         """The settings file."""
-        group, fleet = self.fleet.group, self.fleet
-        port = fleet.ports[0] if fleet.ports else group.port
+        group = self.fleet.group
         longest = min(LONGEST_SECONDS, group.delay_seconds / 2)
         check = visible(f"{group.health_protocol} {group.health_path} gives {group.matcher}")
         lines = [
@@ -72,7 +74,7 @@ class Draft:
             f"    {_word(self.app)}:",
             f"      package: {_word(f'packages/{self.app}.*.zip')}   # where your build leaves it",
             f"      # command: ./{visible(self.app)} --port {{port}}   # default: that file",
-            f"      ports: [{port}]   # the service reads it from PORT or ASPNETCORE_URLS",
+            *self._ports(),
             f"      target_group: {_word(group.name)}",
             f"      # A release is proven by what the group asks: {check}.",
             f"      longest_request_seconds: {longest:g}   # of the service; the delay is "
@@ -81,6 +83,24 @@ class Draft:
         lines += self._adoption() if self.previous.unit_name else []
         lines += ["  environments:", f"    {_word(self.environment)}:", *self._environment()]
         return "\n".join([*lines, ""])
+
+    def _ports(self) -> list[str]:
+        """The app's port, and where a program in front of it has the target's."""
+        fleet, front = self.fleet, self.front
+        port = fleet.ports[0] if fleet.ports else fleet.group.port
+        why = "the service reads it from PORT or ASPNETCORE_URLS"
+        if front is None:
+            return [f"      ports: [{port}]   # {why}"]
+        if front.port:
+            return [
+                f"      ports: [{front.port}]   # {why}",
+                f"      target_port: {port}   # of {front.program}, which passes requests on to it",
+            ]
+        return [
+            f"      # {front.program} listens on port {port}: write `target_port: {port}`, and as",
+            "      # `ports:` the port of the service behind it.",
+            f"      ports: [{port}]",
+        ]
 
     def _adoption(self) -> list[str]:
         """The unit that serves now, and what of it the release gets too; the rest as comments."""

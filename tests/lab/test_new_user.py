@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab import packages
+from lab.load import Load
 from lab.project import ROOT, group_arn, until
 
 if TYPE_CHECKING:
@@ -25,6 +26,31 @@ SSH = """Host 10.*
   User ec2-user
   IdentityFile {folder}/id_ed25519
 """
+EDGE_PORT, RATE = 8080, 40
+NGINX = f"""#!/usr/bin/python3
+import asyncio
+async def pipe(reader, writer):
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    except OSError:
+        pass
+    finally:
+        writer.close()
+async def front(reader, writer):
+    try:
+        behind, to = await asyncio.open_connection("127.0.0.1", 5000)
+    except OSError:
+        writer.close()
+        return
+    await asyncio.gather(pipe(reader, to), pipe(behind, writer))
+async def main():
+    async with await asyncio.start_server(front, "", {EDGE_PORT}) as server:
+        await server.serve_forever()
+asyncio.run(main())
+"""
+NGINX_UNIT = "[Service]\\nExecStart=/opt/nginx/nginx\\n[Install]\\nWantedBy=multi-user.target\\n"
 PROGRAM = "import sys; sys.argv[0] = 'changeover'; from changeover import main; main()"
 
 
@@ -106,6 +132,41 @@ def test_from_an_empty_folder_to_a_deploy_that_takes_over_what_runs(
     again = user.types("init", "--target-group", "web-lab", "--env", "lab", "--yes")
     assert again.returncode == 2
     assert (user.folder / "fabric.yaml").read_text() == settings
+
+
+@pytest.mark.hosts(2)
+def test_p1_what_serves_behind_nginx_is_taken_over_and_nginx_is_not(
+    tmp_path: Path, legacy: Project, lab: Lab
+) -> None:
+    """As Microsoft's guide for ASP.NET Core on Linux has it: the targets are nginx's, on its port.
+
+    nginx is a program of this test that has its name, as the lab's hosts have no other.
+    """
+    del legacy
+    elb, arn = lab.client("elbv2"), group_arn(lab, "web-lab")
+    for host in lab.hosts:
+        lab.shell(host, f"mkdir -p /opt/nginx; cat > /opt/nginx/nginx <<'THE-END'\n{NGINX}THE-END")
+        lab.shell(host, f"printf '{NGINX_UNIT}' > /etc/systemd/system/nginx.service")
+        lab.shell(host, "chmod 755 /opt/nginx/nginx; systemctl enable --now nginx.service")
+        target = {"TargetGroupArn": arn}
+        elb.register_targets(**target, Targets=[{"Id": host.instance_id, "Port": EDGE_PORT}])
+        elb.deregister_targets(**target, Targets=[{"Id": host.instance_id, "Port": 5000}])
+    until("all healthy", lambda: sorted(lab.health("web-lab").values()) == ["healthy"] * 2)
+    user = NewUser(tmp_path, lab)
+    with Load(lab.url("web"), rate=RATE) as load:
+        made = user.types(
+            *("init", "--target-group", "web-lab", "--env", "lab", "--region", "eu-west-1", "--yes")
+        )
+        assert "nginx listens on all of them, and passes requests on to port 5000" in made.stdout
+        settings = (user.folder / "fabric.yaml").read_text()
+        assert "ports: [5000]" in settings
+        assert f"target_port: {EDGE_PORT}" in settings
+        assert "replaces: legacy.service" in settings
+        packages.build(user.folder / "packages", "web", "1.0.0")
+        deployed = user.types("deploy", "--env", "lab", "--yes")
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    assert load.result.failed == 0, load.result.failures
+    assert lab.shell(lab.hosts[0], "systemctl is-active nginx.service").strip() == "active"
 
 
 @pytest.mark.hosts(2)

@@ -13,6 +13,7 @@ from deploy.settings.environment import Hosts
 from deploy.starter import draft
 from deploy.starter.draft import Draft
 from deploy.starter.fleet import FleetOfGroup
+from deploy.starter.front import Front
 from deploy.starter.previous_unit import PreviousUnit
 
 if TYPE_CHECKING:
@@ -83,6 +84,18 @@ def test_what_the_unit_sets_is_written_for_the_release(tmp_path: Path) -> None:
     assert app.limits == {"LimitNOFILE": "1024:65536"}
     assert "      # environment: {REGION: …}\n" in draft.text, "a value is never read"
     assert app.environment == {}
+
+
+def test_a_service_behind_a_proxy_has_its_own_port_and_the_targets(tmp_path: Path) -> None:
+    draft = made({"ports": (80,)}).adopting(PreviousUnit("old.service"), Front("nginx", 5000))
+    (app,) = loaded(draft, tmp_path).apps
+    assert (app.ports, app.target_port, app.replaces) == ((5000,), 80, "old.service")
+
+
+def test_a_port_behind_a_proxy_that_was_not_seen_is_asked_for(tmp_path: Path) -> None:
+    draft = made({"ports": (80,)}).adopting(PreviousUnit(), Front("nginx"))
+    assert loaded(draft, tmp_path).apps[0].replaces is None
+    assert "# nginx listens on port 80: write `target_port: 80`" in draft.text
 
 
 def test_a_unit_that_runs_as_root_does_not_make_the_release_run_as_root(tmp_path: Path) -> None:

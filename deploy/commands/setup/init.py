@@ -135,12 +135,12 @@ class _Look:
         environment, hosts = self._loaded(made, ())
         return host_keys.look(self.account, environment, hosts)
 
-    def adopting(self, made: Draft, lines: Sequence[str]) -> tuple[Draft, dict[str, str]]:
+    def adopting(self, made: Draft, lines: Sequence[str]) -> tuple[Draft, Mapping[str, str]]:
         """The draft with the unit that serves on all hosts now; and why hosts cannot be read."""
         environment, hosts = self._loaded(made, lines)
         (app,) = environment.apps
-        previous, unread = adoption.look(environment, app, hosts)
-        return made.adopting(previous), unread
+        serving = adoption.look(environment, app, hosts)
+        return made.adopting(serving.previous, serving.front), serving.unread
 
     def refuse_unloadable(self, texts: Mapping[str, str], environment: str) -> None:
         """Raise BadInput where our own loader does not take what is to be written."""
@@ -206,11 +206,16 @@ def _summary(made: Draft, unread: Mapping[str, str], screen: Screen) -> None:
     how = f"by the tags {visible(selected)}" if selected else "by their ids"
     zones = ", ".join(made.fleet.zones) or "an unknown zone"
     screen.say(f"{count} host{'s' * (count != 1)} of {group.name} in {zones}, {how}")
-    if made.previous.unit_name:
-        where = "all of them" if not unread else f"the {count - len(unread)} that could be read"
-        name = visible(made.previous.unit_name)
-        screen.say(f"{name} serves on {where}: the first deploy takes its place")
-    elif unread:
+    where = "all of them" if not unread else f"the {count - len(unread)} that could be read"
+    front, unit_name = made.front, visible(made.previous.unit_name)
+    if front:
+        behind = f"port {front.port}" if front.port else "a port that was not seen"
+        screen.say(f"{front.program} listens on {where}, and passes requests on to {behind}")
+        if not front.port:
+            screen.say("  write it as `ports:`, and the targets' own port as `target_port:`")
+    if unit_name:
+        screen.say(f"{unit_name} serves on {where}: the first deploy takes its place")
+    elif unread and not front:
         screen.say(
             f"Which service runs now is not known, since {len(unread)} of {count} hosts could not "
             "be read:"

@@ -109,6 +109,15 @@ def find_proxy(port: int, others: Iterable[int]) -> Script[CommandResult]:
     return Script("looking for a proxy", (*processes(), look), as_it_is, must_succeed=True)
 
 
+def find_upstreams(port: int) -> Script[CommandResult]:
+    """Ask to which of the host's own ports the processes that listen on a port have connections.
+
+    Facts with the key `upstream`.
+    """
+    look = program("find_upstreams", int(port), PROXY_LOOKS)
+    return Script("looking behind a proxy", (look,), as_it_is, must_succeed=True)
+
+
 def show_stored(
     app: str, releases: Sequence[str], files: Sequence[str]
 ) -> Script[Mapping[str, bytes]]:

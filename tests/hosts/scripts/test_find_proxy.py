@@ -99,6 +99,15 @@ def test_control_what_listens_and_is_no_proxy_has_none(app: int) -> None:
     assert facts(found, "unwatched") == []
 
 
+@pytest.mark.parametrize(("how", "is_seen"), [("pool", True), ("nothing", False)])
+def test_the_port_behind_a_proxy_is_seen_by_its_connections(
+    app: int, how: str, is_seen: bool
+) -> None:
+    with beside(app, "pool"), beside(app, how) as (_, port):
+        found = shell.run(read.find_upstreams(port).text)
+    assert facts(found, "upstream") == [str(app)] * is_seen
+
+
 def test_a_port_that_is_free_has_no_proxy(app: int) -> None:
     with create_server(("127.0.0.1", 0)) as other:
         free = other.getsockname()[1]
