@@ -133,6 +133,7 @@ def _kestrel() -> Program:
         "environment": {
             "ALLOW_INSECURE_EXTERNAL_BINDING": "true",
             "AZURE_MCP_COLLECT_TELEMETRY": "false",
+            "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1",  # the hosts have no libicu
         },
     }
     check = {"HealthCheckPath": "/", "Matcher": {"HttpCode": f"200,{NO_GET}"}}

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from deploy.steps.base import Step
     from deploy.steps.fleet import Fleet
 
-JOURNAL_LINES = 40
-"""The line that says why may stand above a long stack trace."""
+JOURNAL_LINES, FIRST_LINES = 40, 20
+"""The last lines, and the first ones: what says why may stand above a long stack trace."""
 
 
 def journal(fleet: Fleet, step: Step) -> tuple[str, ...]:
-    """Return the last lines of a failed step's unit, of this run's start alone if it had one.
+    """Return lines of a failed step's unit: the last ones, or of this run's start the first too.
 
     None where the step is not about what the unit does, and if the host does not answer.
 
@@ -35,7 +35,7 @@ def journal(fleet: Fleet, step: Step) -> tuple[str, ...]:
     unit = step.app.unit_name
     if isinstance(step, ReviveUnit | ProveRevived | ProvePrevious):
         unit = step.unit_name
-    script = verify.journal(fleet, step.host, unit, JOURNAL_LINES)
+    script = verify.journal(fleet, step.host, unit, JOURNAL_LINES, FIRST_LINES)
     try:
         return tuple(map(visible, fleet.remote(step.host).ask(script)))
     except DeployError:

@@ -197,11 +197,13 @@ class WatchWorker(Timed):
         return f"see {self.app.name} stay up {self.seconds:g} s"
 
 
-def journal(fleet: Fleet, host: Host, unit_name: str, lines: int) -> Script[tuple[str, ...]]:
-    """Ask for the last lines of a unit's journal, of this run's start alone where it had one."""
+def journal(
+    fleet: Fleet, host: Host, unit_name: str, lines: int, first: int = 0
+) -> Script[tuple[str, ...]]:
+    """Ask for the last lines of a unit's journal; of this run's start the first ones too."""
     started = fleet.started.get((host.name, unit_name))
     if started and started.invocation:
-        return service.journal_of(started.invocation, lines)
+        return service.journal_of(started.invocation, lines, first)
     return service.journal(unit_name, lines)
 
 

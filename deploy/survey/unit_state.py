@@ -71,8 +71,9 @@ def _killed(lines: Iterable[str]) -> str:
     reader = Reader(lines)
     was = UnitState(active=reader.first("stopped.was", values.word) or "")
     result = reader.first("stopped.result", values.word) or ""
-    # One that was stopped before has the result of then.
-    is_now = was.is_running or was.active == "deactivating"
+    # One that had ended before has the result of then, also where systemd was about to start it.
+    is_between = (reader.first("stopped.sub", values.word) or "").startswith("auto-restart")
+    is_now = (was.is_running or was.active == "deactivating") and not is_between
     return result if is_now and result in KILLED else ""
 
 

@@ -25,6 +25,30 @@ JOURNALS: dict[str, tuple[list[str], str]] = {
         ],
         "23:04:03 web[660]:  ---> Npgsql.NpgsqlException (0x80004005): Failed to connect",
     ),
+    ".NET without ICU, whose stack trace stands below": (
+        [
+            STARTED,
+            f"{AT} web[5322]: Process terminated. Couldn't find a valid ICU package installed on "
+            "the system. Please install libicu and try again.",
+            f"{AT} web[5322]:    at System.Environment.FailFast(System.String)",
+            "(31 lines left out)",
+            f"{AT} web[5322]:    at Program.Main(System.String[])",
+            f"{AT} systemd[1]: web@5000.service: Main process exited, code=killed, status=6/ABRT",
+        ],
+        "23:04:03 web[5322]: Process terminated. Couldn't find a valid ICU package installed on "
+        "the system. Please install libicu and try again.",
+    ),
+    "Go": (
+        [
+            STARTED,
+            f"{AT} web[7]: panic: no database",
+            f"{AT} web[7]: ",
+            f"{AT} web[7]: goroutine 1 [running]:",
+            "(90 lines left out)",
+            EXITED,
+        ],
+        "23:04:03 web[7]: panic: no database",
+    ),
     "Python": (
         [
             f"{AT} web[7]: Traceback (most recent call last):",

@@ -106,7 +106,9 @@ def test_one_that_does_not_start_is_unfit_with_its_journal(host: PaperHost, said
     assert host.did[-1].startswith("end_trial")
     if host.port:
         assert "  | web: it failed" in str(caught.value)
-        assert "journal_of 0123456789abcdef0123456789abcdef 400" in host.did, "of this start alone"
+        assert "journal_of 0123456789abcdef0123456789abcdef 0 400" in host.did, (
+            "of this start alone"
+        )
 
 
 @pytest.mark.parametrize(

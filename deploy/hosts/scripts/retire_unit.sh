@@ -5,6 +5,8 @@
 # `disable` reloads systemd: without that it goes on to report the unit as enabled, and from
 # version 253 each of its units as changed (NeedDaemonReload=yes).
 was=$(systemctl show "$1" -p ActiveState --value)
+sub=$(systemctl show "$1" -p SubState --value)
 if systemctl cat "$1" >/dev/null 2>&1; then systemctl disable --now --quiet "$1" || exit; fi
 fact stopped.was "$was"
+fact stopped.sub "$sub"
 fact stopped.result "$(systemctl show "$1" -p Result --value)"

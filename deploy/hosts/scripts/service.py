@@ -142,7 +142,10 @@ def journal(unit: str, lines: int) -> Script[tuple[str, ...]]:
     return Script("journal", (ask,), lambda result: tuple(result.stdout.splitlines()))
 
 
-def journal_of(invocation: str, lines: int) -> Script[tuple[str, ...]]:
-    """The last lines of one invocation of a unit, those of systemd about it too."""
-    ask = program("journal_of", values.checked(values.token, invocation), int(lines))
+def journal_of(invocation: str, lines: int, first: int = 0) -> Script[tuple[str, ...]]:
+    """The last lines of one invocation of a unit, those of systemd about it too.
+
+    first: so many of its first lines come before them, and between them how many were left out.
+    """
+    ask = program("journal_of", values.checked(values.token, invocation), int(first), int(lines))
     return Script("journal", (ask,), lambda result: tuple(result.stdout.splitlines()))

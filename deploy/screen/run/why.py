@@ -18,8 +18,8 @@ _STACK = re.compile(r"\s*(at |File \"|\.\.\. |---? |Caused by: \.\.\.|goroutine 
 _SIGNS = (
     re.compile(r"\b\w*(exception|error)\b\s*[:(]|\b(fatal|panic|critical|crit)\b", re.IGNORECASE),
     re.compile(
-        r"\b(error|exception|failed|failure|cannot|can't|could not|unable|denied|refused|missing|"
-        r"not found|no such|invalid|in use|timed out|out of memory)\b",
+        r"\b(error|exception|failed|failure|cannot|can't|could not|couldn't|unable|denied|refused|"
+        r"missing|not found|no such|invalid|in use|timed out|out of memory|terminated|unhandled)\b",
         re.IGNORECASE,
     ),
 )

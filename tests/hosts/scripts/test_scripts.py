@@ -517,6 +517,7 @@ def test_a_shell_that_leaves_its_children_to_be_killed_is_found(tmp_path: Path, 
 
 STOPPING = """#!/bin/sh
 case "$1 $4" in
+  "show SubState") echo {sub} ;;
   "show ActiveState") [ -f {root}/stopped ] && echo {after} || echo {before} ;;
   "show Result") [ -f {root}/stopped ] && echo {result} || echo success ;;
   stop*|disable*) touch {root}/stopped; exit {code} ;;
@@ -525,28 +526,53 @@ esac
 """`systemctl show UNIT -p PROPERTY --value`, before and after a stop."""
 
 
+@pytest.mark.parametrize(
+    ("count", "first", "last", "shown"),
+    [
+        (0, 2, 3, ""),
+        (1, 2, 3, "1"),
+        (5, 2, 3, "1 2 3 4 5"),
+        (6, 2, 3, "1 2 (1 line left out) 4 5 6"),
+        (900, 2, 3, "1 2 (895 lines left out) 898 899 900"),
+        (900, 0, 3, "898 899 900"),
+    ],
+)
+def test_a_journal_has_its_first_and_its_last_lines(
+    tmp_path: Path, count: int, first: int, last: int, shown: str
+) -> None:
+    (tmp_path / "journalctl").write_text(f"#!/bin/sh\n[ $1 = --sync ] || seq {count}\n")
+    (tmp_path / "journalctl").chmod(0o755)
+    script = service.journal_of("0123456789abcdef" * 2, last, first)
+    ran = run(script, environ={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert " ".join(script.parse(ran)) == shown
+
+
 @pytest.mark.parametrize("build", [service.stop_unit, service.retire_unit])
 @pytest.mark.parametrize(
-    ("before", "result", "said"),
+    ("before", "sub", "result", "said"),
     [
-        ("active", "timeout", "timeout"),
-        ("deactivating", "timeout", "timeout"),
-        ("active", "oom-kill", "oom-kill"),
-        ("active", "success", ""),
-        ("active", "exit-code", ""),
-        ("failed", "timeout", ""),
-        ("inactive", "success", ""),
+        ("active", "running", "timeout", "timeout"),
+        ("deactivating", "stop-sigterm", "timeout", "timeout"),
+        ("active", "running", "oom-kill", "oom-kill"),
+        ("active", "running", "success", ""),
+        ("active", "running", "exit-code", ""),
+        ("failed", "failed", "timeout", ""),
+        ("inactive", "dead", "success", ""),
+        ("activating", "start", "timeout", "timeout"),
+        ("activating", "auto-restart", "signal", ""),  # it had crashed before
+        ("activating", "auto-restart-queued", "signal", ""),
     ],
 )
 def test_p10_a_stop_that_systemd_ended_by_force_says_so(
     tmp_path: Path,
     build: Callable[[str], Script[CommandResult]],
     before: str,
+    sub: str,
     result: str,
     said: str,
 ) -> None:
     """`systemctl stop` ends with 0 then, too."""
-    fill_stopping(tmp_path, before=before, after="failed", result=result, code=0)
+    fill_stopping(tmp_path, before=before, sub=sub, after="failed", result=result, code=0)
     script = unit_state.killed(build("web@5000.service"))
     ran = run(script, environ={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
     assert ran.exit_code == 0
@@ -557,7 +583,9 @@ def test_p10_a_stop_that_systemd_ended_by_force_says_so(
 def test_a_stop_that_fails_fails(
     tmp_path: Path, build: Callable[[str], Script[CommandResult]]
 ) -> None:
-    fill_stopping(tmp_path, before="active", after="active", result="success", code=5)
+    fill_stopping(
+        tmp_path, before="active", sub="running", after="active", result="success", code=5
+    )
     ran = run(build("web@5000.service"), environ={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
     assert ran.exit_code == 5
 
