@@ -10,7 +10,7 @@ from deploy.errors import BalancerError, RemoteError, Unreachable
 from deploy.hosts.scripts import connections
 from deploy.steps.base import OnHost, Phase, Timed
 from deploy.steps.fleet import Moment, Stopped
-from deploy.steps.quiet_drain import had_no_request
+from deploy.steps.quiet_drain import SAMPLE_SECONDS, had_no_request, watched_seconds
 from deploy.steps.senders import Senders
 
 if TYPE_CHECKING:
@@ -24,12 +24,9 @@ if TYPE_CHECKING:
 
 STALE_SECONDS = 10.0
 """How long the API may show a drained target as receiving before that is held to be true."""
-SAMPLE_SECONDS = 0.5
 ASK_SECONDS = 5.0
 WATCHED_SECONDS, LOOK_SECONDS = 10.0, 2.5
 """How long a port is watched right before a delay ends, and at a time: a stop waits for a look."""
-LEAST_WATCHED_SECONDS = 5.0
-"""How long at least, unless load balancers need less to hear of a deregistration."""
 UNSEEN = "its connections cannot be seen, nor whether requests still arrive"
 LEAST_LOOKS = 5
 """How often a busy port is looked at after its floor; the last two looks show no ended ones."""
@@ -64,7 +61,7 @@ class WaitDrained(Timed):
         now, moment = fleet.clock.monotonic(), Moment.DEREGISTERED
         began = now if self.is_out else fleet.marked(self.host, self.app, moment)
         first = began + (0 if self.is_out else fleet.propagation_seconds)
-        least = max(2 * SAMPLE_SECONDS, min(LEAST_WATCHED_SECONDS, fleet.propagation_seconds))
+        least = watched_seconds(fleet.propagation_seconds)
         end = max(began + self.seconds, first + least)
         senders = Senders(fleet.ignore_peers)
         self._wait(fleet, began, first)

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from deploy.survey.facts import Survey
 
 
+SAMPLE_SECONDS = 0.5
+"""Between two looks at a port's connections."""
+MOST_WATCHED_SECONDS = 5.0
+
+
 def is_idle(at: SlotOnHost) -> bool:
     """Whether no request can be under way in a slot: nothing runs there, and AWS agrees.
 
@@ -103,7 +108,17 @@ def had_no_request(fleet: Fleet, drain: OnHost) -> bool:
 
 def full_seconds(at: SlotOnHost, environment: Environment) -> float:
     """How long a slot's targets drain where that does not end earlier."""
-    return max([environment.propagation_seconds, *(each.delay_seconds for each in at.groups)])
+    heard = environment.propagation_seconds
+    watched = heard + watched_seconds(heard)
+    return max([watched, *(each.delay_seconds for each in at.groups)])
+
+
+def watched_seconds(propagation_seconds: float) -> float:
+    """How long a drained port is watched at least, once load balancers have heard of it.
+
+    Two samples, or as long as they need to hear of a deregistration, up to a limit.
+    """
+    return max(2 * SAMPLE_SECONDS, min(MOST_WATCHED_SECONDS, propagation_seconds))
 
 
 def refusal(at: SlotOnHost) -> str:

@@ -149,8 +149,8 @@ def test_p1_what_still_gets_requests_though_it_is_out_is_left_running() -> None:
     assert (way.steps, way.serves) == ((), False), "it runs as before, and is reported as out"
 
 
-def test_a_drain_lasts_the_groups_delay_and_never_less_than_propagation() -> None:
-    for propagation, expected in ((2.0, 10.0), (15.0, 15.0)):
+def test_a_drain_lasts_the_groups_delay_and_never_less_than_propagation_and_a_look() -> None:
+    for propagation, expected in ((2.0, 10.0), (15.0, 20.0)):
         found = made(old(1, 2), propagation_seconds=propagation)
         drains = [step for step in found.steps if isinstance(step, WaitDrained)]
         assert [step.seconds for step in drains] == [expected, expected]

@@ -115,7 +115,7 @@ def test_an_old_slot_drains_until_it_is_quiet_where_that_is_wanted() -> None:
     environment = builders.environment(WEB, rollout=SURGE | {"drain": "quiet"})
     goal = Goal(seen([facts], {}).on(facts.host, WEB), NEW, "d" * 12)
     host_plan = host_steps.laid([goal], environment)
-    assert str(host_plan.after[1]) == "drain :5000 until quiet, 15 to 15 s"
+    assert str(host_plan.after[1]) == "drain :5000 until quiet, 15 to 20 s"
     assert not getattr(host_plan.after[1], "heeds_stop", True)
 
 

@@ -231,7 +231,7 @@ def test_what_may_have_served_drains_on_its_way_back_whatever_the_operator_wants
     host_plan = lane_of(health=health)
     way = failed_host.recovery_of(host_plan, step_of(host_plan, "WaitHealthy"))
     drains = [step for step in way.steps if isinstance(step, WaitDrained)]
-    assert [(drain.seconds, drain.heeds_stop) for drain in drains] == [(15.0, False)]
+    assert [(drain.seconds, drain.heeds_stop) for drain in drains] == [(20.0, False)]
 
 
 @given(data=st.data(), health=st.sampled_from([builders.HEALTHY, builders.UNHEALTHY, GONE]))

@@ -253,7 +253,7 @@ def test_a_sick_release_leaves_the_group_before_the_unit_of_before_takes_its_pla
     ("sick", "health", "first"),
     [
         (switched_to_new(history=()), GONE, ["see for 15 s that no requests reach"]),
-        (switched_to_new(history=()), DRAINING, ["drain 15 s"]),
+        (switched_to_new(history=()), DRAINING, ["drain 20 s"]),
         (Slot(out=NOTE), GONE, []),
     ],
     ids=["out", "draining", "nothing runs"],

@@ -42,7 +42,7 @@ def test_the_next_batch_begins_while_the_old_slots_of_this_one_drain(run: Run) -
 def test_an_old_slot_that_cannot_be_ended_is_told_and_the_new_one_serves(run: Run) -> None:
     ran = run(surging(2), {"host-1: drain :5000": fail})
     assert ran.report.outcomes["host-1"] is Outcome.DONE
-    assert [failure.step for failure in ran.report.failures] == ["drain :5000 15 s"]
+    assert [failure.step for failure in ran.report.failures] == ["drain :5000 20 s"]
     assert not any("stop and disable" in line for line in on(ran.done, "host-1"))
 
 

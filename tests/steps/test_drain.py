@@ -346,7 +346,7 @@ def test_where_quiet_is_not_to_be_trusted_the_whole_delay_is_waited_and_said(nam
     seen = builders.survey([facts], apps=[app], **group)
     wanted = builders.environment(app, **QUIET)
     drained = host_steps.drained(seen.on(facts.host, app), wanted)
-    assert drained == WaitDrained(facts.host, app.at(5000), 15.0)
+    assert drained == WaitDrained(facts.host, app.at(5000), 20.0)
     told = f"web: drains by the whole delay: {why}"
     assert advice.warnings(wanted, (app,), seen) == (told,)
     assert advice.warnings(builders.environment(app), (app,), seen) == ()
@@ -365,7 +365,7 @@ def test_a_bad_release_is_not_trusted_to_finish_on_its_way_back() -> None:
     host_plan = made(hosts, **QUIET).batches[0][0]
     way = failed_host.recovery_of(host_plan, host_plan.steps[-2])
     found = [step for step in way.steps if isinstance(step, (WaitDrained, WaitQuiet))]
-    assert found == [WaitDrained(host_plan.host, WEB.at(5000), 15.0, heeds_stop=False)]
+    assert found == [WaitDrained(host_plan.host, WEB.at(5000), 20.0, heeds_stop=False)]
     out = failed_host.recovery_of(
         host_plan, next(s for s in host_plan.steps if isinstance(s, WaitQuiet))
     )

@@ -79,7 +79,7 @@ def test_a_host_on_which_nothing_runs_does_not_wait_for_a_drain(
     assert step.estimated_seconds(()) == 0
     assert step.longest_seconds(()) >= 15
     if drain == "wait":
-        assert str(step) == "see that nothing runs in web@5000.service; otherwise drain 15 s"
+        assert str(step) == "see that nothing runs in web@5000.service; otherwise drain 20 s"
 
 
 @pytest.mark.parametrize(("slot", "health"), BUSY.values(), ids=BUSY)
