@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from deploy.errors import as_deploy_error
+from deploy.events import earlier
+from deploy.events.planned import PlanMade
 from deploy.events.stream import Stream
 from deploy.hooks.runner import Runner
 from deploy.hosts.logbook import run_records
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from deploy.commands.signals import Signals
-    from deploy.events.event import BatchBegan
+    from deploy.events.event import BatchBegan, Event
     from deploy.hosts.lock.lease import Lease
     from deploy.plan.plan import Plan
     from deploy.run.report import Report
@@ -50,13 +52,24 @@ class Rollout:
         self.hooks.is_over = fleet.stop.is_set
         self.hooks.note_to(self.events.emit)
         permit = Runner.let if is_back else self._permission(plan, fleet)
-        execution = Execution(plan, fleet, self.events.emit, permit)
+        execution = Execution(plan, fleet, self._emit, permit)
         self.lease.when_lost(execution.lose)
         self.signals.guide(execution)
         with _harmless(watch) as defects, self.events.heard(SHOWING, watch):
             report = execution.run()
         defects = list(dict.fromkeys([*defects, *self.events.defects]))
         return replace(report, defects=(*report.defects, *defects))
+
+    def _emit(self, event: Event) -> None:
+        """Pass an event on; a plan with what its steps took in an earlier run."""
+        if isinstance(event, PlanMade):
+            environment = self.opened.environment
+            try:
+                took = earlier.took(environment.path(environment.runs), event)
+            except Exception:  # noqa: BLE001 - no estimate is worth a run
+                took = {}
+            event = replace(event, earlier=took)
+        self.events.emit(event)
 
     def _permission(self, plan: Plan, fleet: Fleet) -> Callable[[BatchBegan], None]:
         """What each batch is let begin by: a person where it waits for one, and the hooks."""

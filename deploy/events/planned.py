@@ -135,6 +135,8 @@ class PlanMade:
         groups: The target groups of each app, by name.
         out: Hosts whose target is not in service before it, by target group.
         tolerated: How many hosts may fail before no further one begins.
+        earlier: What its steps took in an earlier run from this workstation, in seconds by kind of
+            step, by app; empty where none is kept.
     """
 
     verb: str
@@ -156,3 +158,4 @@ class PlanMade:
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     out: dict[str, tuple[str, ...]] = field(default_factory=dict)
     tolerated: int = 0
+    earlier: dict[str, dict[str, float]] = field(default_factory=dict)

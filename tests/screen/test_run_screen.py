@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import fmean
 from typing import Any
 
 import pytest
 
-from deploy.events.event import BatchBegan, Entry, HostEnded, LockTaken
+from deploy.events.event import BatchBegan, Entry, HostEnded, LockTaken, StepEnded
+from deploy.events.planned import PlanMade
 from deploy.screen.run import drawing, rows
 from deploy.screen.run.failures import Failures
 from deploy.screen.run.host import State
@@ -181,6 +183,28 @@ def test_the_remaining_time_is_right_to_a_fifth_at_half_time_in_nine_of_ten_runs
         left = state.schedule.seconds_left(AT + whole / 2)
         right += abs(left - whole / 2) <= WITHIN * whole / 2
     assert right >= 9
+
+
+@pytest.mark.parametrize("strategy", RUNS)
+def test_a_small_fleet_goes_by_what_steps_took_in_an_earlier_run(strategy: str) -> None:
+    """Of two batches the first may be at its health check at half time: none has ended yet."""
+    before = PaperRun(names(4), **RUNS[strategy])
+    took: dict[str, list[float]] = {}
+    for entry in before.entries():
+        if isinstance(entry.event, StepEnded):
+            took.setdefault(entry.event.kind, []).append(entry.event.seconds)
+    earlier = {"web": {kind: fmean(each) for kind, each in took.items()}}
+    run = PaperRun(names(4), jitter=0.1, seed=3, **RUNS[strategy])
+    entries = run.entries()
+    whole = entries[-1].at - AT
+    state = RunState()
+    for entry in replays.until(entries, whole / 10):
+        event = entry.event
+        if isinstance(event, PlanMade):
+            event = replace(event, earlier=earlier)
+        state(Entry(entry.at, event))
+    left = state.schedule.seconds_left(AT + whole / 10)
+    assert abs(left - whole * 0.9) <= WITHIN * whole * 0.9, "soon after it has begun"
 
 
 def test_control_the_settings_alone_would_be_further_off() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from deploy.steps.base import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from deploy.events.planned import PlannedStep
 
@@ -24,8 +24,13 @@ IN_TURN = frozenset(phase.value for phase in Phase if phase.is_in_turn)
 
 @dataclass
 class Pace:
-    """What a run's steps really took, by app and type."""
+    """What a run's steps really took, by app and type.
 
+    Attributes:
+        earlier: What such steps took in an earlier run, in seconds by type, by app.
+    """
+
+    earlier: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     _seen: dict[tuple[str, str], deque[float]] = field(default_factory=dict)
 
     def note(self, app: str, kind: str, seconds: float) -> None:
@@ -33,9 +38,9 @@ class Pace:
         self._seen.setdefault((app, kind), deque(maxlen=REMEMBERED)).append(seconds)
 
     def seen(self, step: PlannedStep) -> float | None:
-        """What such steps took on average; None where none has ended yet."""
+        """What such steps took on average, in this run or an earlier one; None if in neither."""
         found = self._seen.get((step.app, step.kind))
-        return fmean(found) if found else None
+        return fmean(found) if found else self.earlier.get(step.app, {}).get(step.kind)
 
     def expected(self, step: PlannedStep) -> float:
         """What a step will take: as earlier ones did, or else as long as the settings wait."""

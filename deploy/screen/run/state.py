@@ -139,7 +139,7 @@ class RunState:
     def _plan(self, plan: PlanMade) -> None:
         """All begins anew: for a rollback of finished hosts too, but for what failed before it."""
         before, self.plan, self.batch = self.hosts, plan, 0
-        self.schedule = Schedule.of(plan, self.schedule.pace if before else Pace())
+        self.schedule = Schedule.of(plan, self.schedule.pace if before else Pace(plan.earlier))
         self.failed = set()
         self.hosts = {}
         for name in plan.hosts:
