@@ -2,4 +2,9 @@
 
 tasks -> changing, looking (the commands) -> options
     -> invoke_patch, early_end (a command that ends without a report)
+
+Messages:
+    When: The command line is read
+    Fleet: Not touched.
+    Do: `inv help` lists the commands, and `inv deploy --help` the options of one.
 """
