@@ -158,7 +158,7 @@ def _raised(tree: ast.AST, module: str, found: Messages) -> Iterator[Message]:
         if name == USAGE and (text := template(node.args[0]) if node.args else ""):
             yield Message(text, "BadInput")
         if name in KINDS:
-            texts = [*filter(None, map(template, map(_each, node.args)))]
+            texts = [*filter(_says_something, map(template, map(_each, node.args)))]
             found.raised += 1
             if not texts:
                 found.computed.append(module)
@@ -181,13 +181,43 @@ def _others(tree: ast.AST, module: str) -> Iterator[Message]:
                 if name == PROBLEMS and module.startswith(CHECKING) and (text := template(value)):
                     yield Message(text, "BadInput")
     if module in COMPOSING:
-        docstrings = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Expr)}
-        whole = (each for each in ast.walk(tree) if isinstance(each, ast.JoinedStr))
-        parts = {id(part) for each in whole for part in ast.walk(each) if part is not each}
-        for node in ast.walk(tree):
-            text = template(node) if id(node) not in docstrings | parts else ""
-            if len(text.split()) >= FEWEST_WORDS and not text.startswith((" ", ";")):
-                yield Message(text)
+        yield from _composed(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and any(map(_is_error, ast.walk(node))):
+            given = (each.value for each in ast.walk(node) if isinstance(each, ast.Assign))
+            yield from (Message(text) for text in map(template, given) if _is_part(text))
+
+
+def _composed(tree: ast.AST) -> Iterator[Message]:
+    """All texts of a module that are long enough, and no docstring."""
+    docstrings = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Expr)}
+    whole = (each for each in ast.walk(tree) if isinstance(each, ast.JoinedStr))
+    parts = {id(part) for each in whole for part in ast.walk(each) if part is not each}
+    for node in ast.walk(tree):
+        text = template(node) if id(node) not in docstrings | parts else ""
+        if _is_part(text):
+            yield Message(text)
+
+
+def _is_error(node: ast.AST) -> bool:
+    """Whether an error is raised, or one of ours is made."""
+    if isinstance(node, ast.Raise):
+        return True
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KINDS
+
+
+def _is_part(text: str) -> bool:
+    """Whether a text that is no error by itself may be one, or a part of one that says something.
+
+    No program for a host, and no regular expression.
+    """
+    is_other = text.startswith((" ", ";")) or re.search(r"\n|\\|\[\^|\]\?", text)
+    return len(text.split()) >= FEWEST_WORDS and not is_other and _says_something(text)
+
+
+def _says_something(text: str) -> bool:
+    """Whether a text has words of its own besides its placeholders."""
+    return bool(re.search(r"\w{3}", re.sub("<[^>]*>", "", text)))
 
 
 def template(node: ast.AST) -> str:
@@ -197,6 +227,8 @@ def template(node: ast.AST) -> str:
             return text
         case ast.JoinedStr(values=parts):
             return "".join(map(template, parts))
+        case ast.FormattedValue(value=ast.Name(id="DETAIL")):
+            return ""  # how far the line is indented
         case ast.FormattedValue(value=value):
             return f"<{_placeholder(value).lower().replace('_', ' ')}>"
     return ""
@@ -294,9 +326,9 @@ def _coverage(found: Messages) -> str:
     return (
         f"{count} lines of messages. Of {found.raised} places in the code that raise an error, "
         f"{written} have their text there, and all of these are listed. The other "
-        f"{len(found.computed)} pass on what was found elsewhere; {len(COMPOSING)} modules that "
-        "put such lines together are listed too, as lines without a kind, which may also be a part "
-        "of a line, or a finding of `inv check`. What AWS, a host, systemd or a library says "
+        f"{len(found.computed)} pass on what was found or composed elsewhere. Most such texts are "
+        "listed too, without a kind: they may be a part of a line, a finding of `inv check`, or a "
+        "remark. What AWS, a host, systemd or a library says "
         "within a message is not listed."
     )
 

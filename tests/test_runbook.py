@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import runpy
-import sys
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
@@ -22,7 +21,6 @@ from deploy.settings import load
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "runbook.md").read_text()
-sys.path.append(str(ROOT / "scripts"))
 RUNBOOK: dict[str, Any] = runpy.run_path(str(ROOT / "scripts" / "runbook.py"))
 COMMANDS = Parser(contexts=tasks.namespace.to_contexts()).contexts
 LISTED = [unescape(each) for each in re.findall(r"<code>(.*?)</code>", PAGE)]
@@ -138,6 +136,15 @@ def test_messages_that_are_raised_are_listed(
         str(as_deploy_error(KeyError("x"), "web-1: prove")),
     ]
     assert [each for each in said if not is_listed(each)] == []
+
+
+def test_every_common_failure_is_a_message_of_the_code() -> None:
+    """In the order of its words; placeholders are in between."""
+    found = [row[0].strip("`") for row in rows("Common failures")]
+    assert len(found) >= 20
+    for message in found:
+        pattern = ".*".join(map(re.escape, message.split("…")))
+        assert any(re.search(pattern, each) for each in LISTED), message
 
 
 def test_control_a_message_that_is_not_listed_is_seen() -> None:

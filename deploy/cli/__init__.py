@@ -6,5 +6,5 @@ tasks -> changing, looking (the commands) -> options
 Messages:
     When: The command line is read
     Fleet: Not touched.
-    Do: `inv help` lists the commands, and `inv deploy --help` the options of one.
+    Do: `inv help` lists the commands, and `--help` after one lists its options.
 """

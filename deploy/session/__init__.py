@@ -5,5 +5,5 @@ arguments (options, settings) → session (opens all) → scaling, vetting (what
 Messages:
     When: What was typed meets the settings and AWS
     Fleet: Nothing was changed.
-    Do: Correct the option that is named; each command has `--help`, such as `inv deploy --help`.
+    Do: Correct the option that is named; `--help` after a command lists its options.
 """
