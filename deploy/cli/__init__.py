@@ -2,6 +2,7 @@
 
 tasks -> changing, looking (the commands) -> options
     -> invoke_patch, early_end (a command that ends without a report)
+    -> completion (what a shell may complete) -> known_names; shells (a script for each)
 
 Messages:
     When: The command line is read

@@ -1,7 +1,7 @@
 """What happens in a run, as one stream of events: every view of it is drawn from them.
 
 event, planned, recovery, user (their types)     text (as lines of JSON)
-stream (who listens)     file (where they are kept)
+stream (who listens)     file (where they are kept)     runs, names (which there are, and of what)
 
 Messages:
     When: A past run is read

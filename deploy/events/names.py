@@ -65,6 +65,8 @@ def _plan(file: Path, environment: str) -> dict[str, Any]:
 
 def _first(file: Path) -> Iterator[dict[str, Any]]:
     """The events that a file begins with, as they are written."""
+    if not file.is_file():  # such as a pipe, which would never end
+        return
     with suppress(OSError, ValueError, RecursionError), file.open(encoding="utf-8") as lines:
         for _ in range(FIRST_LINES):
             event = json.loads(lines.readline(MOST_BYTES))

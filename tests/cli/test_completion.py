@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -183,6 +184,9 @@ def test_broken_events_have_no_names(project: Path) -> None:
         file = project / "kept" / f"20261129T12000{number}Z-0000000{number}" / "events.jsonl"
         file.parent.mkdir()
         file.write_bytes(broken)
+    pipe = project / "kept" / "20261129T130000Z-00000009" / "events.jsonl"
+    pipe.parent.mkdir()
+    os.mkfifo(pipe)
     body = {"event": "plan_made", "environment": "staging", "hosts": [1, "web-9"], "before": 3}
     file.write_text(json.dumps(body) + "\n")
     assert set(offered("inv deploy --env staging --hosts ")) == {"web-1", "web-2", "web-3", "web-9"}
