@@ -1,12 +1,12 @@
 # `make demo` shows it, `make test` proves it; both install what they need first.
 .DEFAULT_GOAL := help
-.PHONY: help demo check test guard faults audit bench docs oldest clean debian-packages browser
+.PHONY: help demo check test guard faults audit bench docs oldest clean debian-packages browser shells
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
 VENV := .venv/stamp
-SHELL_FILES := deploy/hosts/scripts/*.sh deploy/unit/*.sh scripts/debian-packages scripts/lock scripts/oldest \
-    scripts/python .ci/run bench/peers/*.sh
+SHELL_FILES := deploy/hosts/scripts/*.sh deploy/unit/*.sh deploy/cli/shells/*.bash \
+    scripts/debian-packages scripts/lock scripts/oldest scripts/python .ci/run bench/peers/*.sh
 
 help:
 	@echo "make demo    4 hosts, a deploy under load, no failed request (about 3 minutes)"
@@ -36,6 +36,9 @@ debian-packages:
 browser:
 	@scripts/debian-packages browser
 
+shells:
+	@scripts/debian-packages shells
+
 demo: debian-packages $(VENV)
 	@$(BIN)/python -m lab.demo
 
@@ -50,7 +53,7 @@ check: $(VENV)
 	$(BIN)/python scripts/coverage_gate.py .lab/coverage.json
 
 # A recipe line of its own, not a prerequisite: the lab's tests come last, their summary too.
-test: debian-packages browser check
+test: debian-packages browser shells check
 	$(BIN)/pytest -m lab -n 3 --dist worksteal --durations=40 --durations-min=20
 
 # The fast tests take a few examples of each kind.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the reference from the code: the commands' help, the settings, their schema.
+"""Writes the reference from the code: the commands' help, the settings, their schema, the messages.
 
 Run it in the project's virtual environment, after a change of a setting or an option.
 """
@@ -17,7 +17,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
-import settings_schema  # noqa: E402 - the clone is on the path only now
+import runbook  # noqa: E402 - the clone is on the path only now
+import settings_schema  # noqa: E402
 
 from deploy.cli.options import EXAMPLES, option_of  # noqa: E402
 from deploy.cli.tasks import namespace  # noqa: E402
@@ -169,6 +170,7 @@ def written() -> dict[str, str]:
     return {
         "docs/commands.md": commands((ROOT / "docs/commands.md").read_text()),
         "docs/configuration.md": configuration(),
+        "docs/runbook.md": runbook.page((ROOT / "docs/runbook.md").read_text()),
         "deploy/settings/schema.json": settings_schema.schema(meanings),
         "docs/events.schema.json": json.dumps(text_of_events.schema(), indent=2) + "\n",
     }

@@ -5,22 +5,25 @@ Cheap to import: what a command needs is loaded when it is typed.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import invoke.program
 from invoke import Collection, Config, Exit, Program, task
 from invoke.util import helpline
 
 from deploy import __version__
 from deploy.cli import changing, invoke_patch, looking
 from deploy.cli.invoke_patch import USAGE_ERROR, program
-from deploy.cli.options import EXAMPLES
+from deploy.cli.options import EXAMPLES, loaded
 from deploy.screen import streams
 
 invoke_patch.exit_with_two()
 invoke_patch.take_bare_words()
 
 SCHEMA = Path(__file__).parents[1] / "settings" / "schema.json"
+SCRIPTS = Path(__file__).parent / "shells"
 
 
 @task
@@ -35,10 +38,22 @@ def schema(_context: Any) -> None:
     streams.guard()[0].write(SCHEMA.read_text(encoding="utf-8"))
 
 
+@task(positional=["shell"], auto_shortflags=False, help={"shell": "bash, zsh or fish"})
+def completion(_context: Any, shell: str) -> None:
+    """Print a script by which a shell completes commands.
+
+    Their options too, and names: those of the settings, and of the last runs that are kept here.
+    """
+    scripts = {script.suffix[1:]: script for script in sorted(SCRIPTS.iterdir())}
+    if shell not in scripts:
+        raise Exit(f"no completion for {shell!r}: name one of {', '.join(scripts)}", USAGE_ERROR)
+    streams.guard()[0].write(scripts[shell].read_text(encoding="utf-8"))
+
+
 @task(name="help", default=True)
 def show_help(_context: Any) -> None:
     """Print the commands, one sentence each."""
-    ours = {*EXAMPLES, "schema", "version"}
+    ours = {*EXAMPLES, "completion", "schema", "version"}
     names = [name for name in namespace.task_names if name in ours]
     width = max(map(len, names))
     lines = [f"Changeover {__version__}: deploys without losing a request.", ""]
@@ -64,11 +79,27 @@ namespace = Collection(
     looking.logs,
     looking.history,
     looking.report,
+    completion,
     schema,
     version,
     show_help,
     Collection("lock", looking.lock_status, changing.lock_break),
 )
+
+
+def _complete(*, core: Any, initial_context: Any, parser: Any, **_: Any) -> None:
+    """Print what the shell may complete, in place of what Invoke does, and end."""
+    # Whatever is wrong, such as the settings: a line that is being typed is no place to show it.
+    with suppress(Exception):
+        found = loaded("cli.completion").candidates(
+            core.remainder, initial_context, parser.contexts
+        )
+        streams.guard()[0].write("".join(f"{each}\n" for each in found))
+    invoke_patch.settle()
+    raise Exit
+
+
+setattr(invoke.program, "complete", _complete)  # noqa: B010 - mypy lets no function be replaced
 
 
 class NoFiles(Config):

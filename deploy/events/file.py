@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from deploy.events.runs import ID_DIGITS, NAME
 from deploy.events.text import as_line, read
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from deploy.events.event import Entry
     from deploy.events.stream import Stream
 
-NAME = "events.jsonl"
-ID_DIGITS = 8
-"""Of a run's id, in the name of its folder."""
 IGNORE = ".gitignore"
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
-from deploy.events.file import ID_DIGITS, NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+NAME = "events.jsonl"
+ID_DIGITS = 8
+"""Of a run's id, in the name of its folder."""
 MOST_NAMED = 5
 
 

@@ -3,4 +3,10 @@
 candidate, staging -> assembly (order, host_steps -> host_plan) -> plan
 preflight -> fitness, exclusion: what is refused, and which hosts are left out
 capacity, advice: what is allowed, and warned of
+
+Messages:
+    When: A plan is made
+    Fleet: Nothing was changed.
+    Do: The message has the option or the setting with which the deploy goes on, where that is
+        safe. `inv deploy --env prod --dry-run` tries again without a change.
 """

@@ -5,4 +5,9 @@ console (Screen) -> live (a table), log_lines (in CI), tables, question
     -> streams (what is shown is guarded) -> terminal (left as it was found)
 status_table (as a table) -> status (as values and JSON) -> fleet
 doctor: what `inv check` found; records: journals and runs
+
+Messages:
+    When: A terminal is needed
+    Fleet: Nothing was changed.
+    Do: Type `--yes` where no question can be asked, as in a script.
 """

@@ -17,7 +17,7 @@ from deploy.settings.rollout import Rollout
 from deploy.settings.verify import Verify
 from deploy.settings.yaml_document import Document
 
-NAME = "fabric.yaml"
+NAME = ownership.NAME
 MOST_PROBLEMS = 20
 """How many a message lists: a screen full."""
 GROUP_KEYS = {"target_group", "target_groups"}
@@ -48,21 +48,11 @@ def find(typed: str | None) -> Path:
     """
     if typed is not None:
         return expanded(typed)
-    try:
-        here = Path.cwd()
-    except OSError as error:
-        raise BadInput(
-            f"this folder is gone ({error.strerror}); change to your project's folder"
-        ) from error
-    for depth, folder in enumerate((here, *here.parents)):
-        if (folder / NAME).is_file():
-            relative = Path(*[".."] * depth, NAME)
-            if depth:
-                ownership.refuse_foreign(folder / NAME, str(relative), ownership.Trusted.here())
-            return relative
+    if file := ownership.nearest():
+        return file
     raise BadInput(
-        f"no {NAME} in {here} or in a folder above it; change to your project's folder, name the "
-        "file with --settings, or write one there, for example:",
+        f"no {NAME} in {Path.cwd()} or in a folder above it; change to your project's folder, "
+        "name the file with --settings, or write one there, for example:",
         *(f"  {line}" for line in LEAST),
         "The command `schema` prints all keys; docs/quickstart.md in Changeover's repository "
         "explains them.",

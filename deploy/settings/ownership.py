@@ -1,7 +1,8 @@
-"""Who could change a settings file that was found: owner and mode of the file and its folder.
+"""Where the settings file is, and who could change it: owner and mode of file and folder.
 
-As Git's safe.directory has it: a file in a folder above may be anybody's, such as
-/tmp/fabric.yaml, and settings decide what runs here and on the hosts.
+Cheap to import: shell completion waits for it. As Git's safe.directory has it: a file in a folder
+above may be anybody's, such as /tmp/fabric.yaml, and settings decide what runs here and on the
+hosts.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import os
 import pwd
 import stat
 from dataclasses import dataclass
+from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
 
-if TYPE_CHECKING:
-    from pathlib import Path
+NAME = "fabric.yaml"
+"""The settings file's name."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,27 @@ class Trusted:
         if os.geteuid() == 0 and sudo.isdecimal():
             users.add(int(sudo))
         return cls(frozenset(users), frozenset({0, os.getegid(), *os.getgroups()}))
+
+
+def nearest() -> Path | None:
+    """Return the settings file here or in a folder above, as it is typed here; None without one.
+
+    Raises:
+        BadInput: The working directory is gone, or others could have written a file above it.
+    """
+    try:
+        here = Path.cwd()
+    except OSError as error:
+        raise BadInput(
+            f"this folder is gone ({error.strerror}); change to your project's folder"
+        ) from error
+    for depth, folder in enumerate((here, *here.parents)):
+        if (folder / NAME).is_file():
+            relative = Path(*[".."] * depth, NAME)
+            if depth:
+                refuse_foreign(folder / NAME, str(relative), Trusted.here())
+            return relative
+    return None
 
 
 def refuse_foreign(file: Path, typed: str, trusted: Trusted) -> None:

@@ -8,4 +8,10 @@ previous_unit the unit that serves now, and what of it the first release needs: 
 front         a program in front of it on its own host, such as nginx
 adoption      asks the hosts for it
 files         what is there already, and what is written
+
+Messages:
+    When: The first files are made
+    Fleet: Not touched.
+    Do: Move away the file that is named, or choose another folder; then type `changeover init
+        --target-group web-prod` again.
 """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from deploy import values
 from deploy.errors import BadInput, Unreachable
-from deploy.events import file
+from deploy.events import file, runs
 from deploy.events.event import RunBegan
 from deploy.events.text import as_line
 from deploy.folding import folded
@@ -90,7 +90,7 @@ def _kept(environment: Environment, wanted: str) -> tuple[Entry, ...]:
     """
     folder = environment.path(environment.runs)
     found: dict[str, tuple[RunBegan, tuple[Entry, ...]]] = {}
-    for path in sorted(folder.glob(f"*-{wanted[: file.ID_DIGITS]}*/{file.NAME}")):
+    for path in sorted(folder.glob(f"*-{wanted[: runs.ID_DIGITS]}*/{runs.NAME}")):
         entries = _loaded(path)
         began = entries[0].event if entries else None
         if not isinstance(began, RunBegan):
