@@ -186,11 +186,13 @@ class Timeline:
         seconds: From its first event to its last; never 0.
         lanes: In order of batches, then of names.
         moments: In order of time.
+        batches: How many of the plan's batches began.
     """
 
     seconds: float
     lanes: tuple[Lane, ...]
     moments: tuple[Mark, ...]
+    batches: int = 0
 
     @property
     def marks(self) -> tuple[Mark, ...]:

@@ -32,12 +32,14 @@ class Moments:
         marks: The moments so far.
         plan: The plan that is carried out; None before there is one.
         plans: How many there were: a second one takes finished hosts back.
+        batches: The numbers of the first plan's batches that began.
         is_over: Whether the run's end was heard.
     """
 
     marks: list[Mark] = field(default_factory=list)
     plan: PlanMade | None = None
     plans: int = 0
+    batches: set[int] = field(default_factory=set)
     is_over: bool = False
 
     def hear(self, now: float, event: Event) -> None:
@@ -89,9 +91,11 @@ class Moments:
         plan, number = self.plan, batch.number
         planned = plan.batches[number - 1 : number] if plan and number > 0 else ()
         stay = "; ".join(serving(plan, each) for each in planned if plan)
-        back = "the way back, " if self.plans > 1 else ""
-        text = f"{back}batch {number} of {batch.total} begins: {words.hosts(batch.hosts)}"
-        name = f"back {number}" if back else f"batch {number}"
+        prefix = "rollback, " if self.plans > 1 else ""
+        if not prefix:
+            self.batches.add(number)
+        text = f"{prefix}batch {number} of {batch.total} begins: {words.hosts(batch.hosts)}"
+        name = f"rollback {number}" if prefix else f"batch {number}"
         self._add(now, name, f"{text}; {stay}" if stay else text, Look.BATCH)
 
     def _go_on(self, now: float, ended: HoldEnded) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy.page.lanes import Look
 from deploy.run.report import Outcome
 from deploy.screen.run.host import STARTS
 
@@ -40,11 +39,12 @@ def reach(timeline: Timeline) -> Reach:
     hosts: dict[str, list[str]] = {}
     for lane in timeline.lanes:
         hosts.setdefault(_kind(lane), []).append(lane.host)
-    began = {each.name for each in timeline.moments if each.look is Look.BATCH}
     return Reach(
-        **{name: tuple(hosts.get(name, ())) for name in ("changed", "put_back", "returned")},
+        changed=tuple(hosts.get("changed", ())),
+        put_back=tuple(hosts.get("put_back", ())),
+        returned=tuple(hosts.get("returned", ())),
         staged=tuple(hosts.get("staged", ())),
-        batches=sum(name.startswith("batch") for name in began),
+        batches=timeline.batches,
     )
 
 

@@ -19,6 +19,7 @@ from deploy.events.planned import PlanMade
 from deploy.natural_order import natural
 from deploy.page.lanes import Bar, End, Lane, State, Timeline
 from deploy.page.moments import Moments
+from deploy.run.report import Outcome
 from deploy.steps.base import Phase
 
 if TYPE_CHECKING:
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
 
 ENTERED = frozenset({Phase.CHECK.value, Phase.SOAK.value})
 """The phases in which a new release's target is registered."""
+OF_ROLLBACK: dict[str, str] = {
+    Outcome.DONE: Outcome.BACK,
+    Outcome.CURRENT: Outcome.BACK,
+    Outcome.BACK: Outcome.DONE,
+}
+"""What a host's end is to the run, where it is of the plan by which finished hosts go back: a host
+that fails there is put back on what it came from, the new release."""
 MOST_SAID = 10
 """How many journal lines and remarks of a host are shown: the last ones."""
 
@@ -126,7 +134,8 @@ class _Reader:
             case HostSaid(host, text) if event.is_remark or text.startswith("|"):
                 self._host(host).said.append(text.removeprefix("|").removeprefix(" "))
             case HostEnded(host, outcome):
-                self._host(host).outcome = outcome
+                ends = OF_ROLLBACK if self.moments.plans > 1 else {}
+                self._host(host).outcome = ends.get(outcome, outcome)
             case RunEnded(outcomes=outcomes):
                 for host, outcome in outcomes.items():
                     self._host(host).outcome = outcome
@@ -137,7 +146,8 @@ class _Reader:
         lanes = [host.lane(name, seconds) for name, host in self.hosts.items()]
         # A host without a batch was only looked at.
         lanes.sort(key=lambda lane: (not lane.batch, lane.batch, natural(lane.host)))
-        return Timeline(seconds or 1.0, tuple(lanes), self.moments.all_until(seconds))
+        moments = self.moments.all_until(seconds)
+        return Timeline(seconds or 1.0, tuple(lanes), moments, len(self.moments.batches))
 
     def _plan(self, plan: PlanMade) -> None:
         for number, batch in enumerate(plan.batches, start=1):

@@ -26,6 +26,8 @@ from deploy.settings.scope import Scope
 from page.sample_runs import Narration, rolled
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from deploy.events.event import Entry
     from deploy.plan.plan import Plan
 
@@ -193,12 +195,18 @@ def left_out() -> tuple[Entry, ...]:
 
 def long_names() -> tuple[Entry, ...]:
     """Hosts by names that fit in no column."""
+    names = {f"host-{n}": LONG_NAME.replace("i-0", f"i-{n}") for n in range(1, 5)}
+    return renamed(failed(4), names)
+
+
+def renamed(entries: Iterable[Entry], names: Mapping[str, str]) -> tuple[Entry, ...]:
+    """The same run with other texts in the place of some."""
     found = []
-    for entry in failed(4):
+    for entry in entries:
         text = as_line(entry)
-        for number in range(1, 5):
-            text = text.replace(f"host-{number}", LONG_NAME.replace("i-0", f"i-{number}"))
-        found.append(parse(text, "x"))
+        for old, new in names.items():
+            text = text.replace(old, new)
+        found.append(parse(text, "a sample"))
     return tuple(found)
 
 

@@ -68,7 +68,7 @@ def test_of_many_files_the_largest_are_named_and_the_rest_counted() -> None:
     assert "1 line of the unit differs" in of(line)[0].gist
 
 
-def test_a_way_back_is_named_as_that() -> None:
+def test_a_rollback_of_finished_hosts_is_named_as_that() -> None:
     plans = [each.event for each in other_runs.taken_back() if isinstance(each.event, PlanMade)]
     there, back = differences(plans)
     assert (there.is_back, there.way) == (False, f"{OLD} → {NEW}")

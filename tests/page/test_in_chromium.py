@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import runpy
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,8 @@ from page.test_rendering import MARKUP, everywhere
 
 pytestmark = pytest.mark.lab
 
-PICTURES = Path(__file__).parents[2] / ".lab" / "pages"
+ROOT = Path(__file__).parents[2]
+PICTURES = ROOT / ".lab" / "pages"
 RUNS: dict[str, Callable[[], tuple[Entry, ...]]] = {
     "rolling": sample_runs.rolling,
     "surge": sample_runs.surge,
@@ -401,7 +404,7 @@ def sheets(pdf: bytes) -> int:
 
 
 def test_pictures_are_kept_to_look_at(browser: Browser, pages: dict[str, Path]) -> None:
-    """In .lab/pages; docs/report.png is one of them."""
+    """In .lab/pages."""
     for name in RUNS:
         for scheme in ("light", "dark"):
             browser.open(pages[name], scheme=scheme)
@@ -411,3 +414,18 @@ def test_pictures_are_kept_to_look_at(browser: Browser, pages: dict[str, Path]) 
         browser.open(pages[name], 760, 1075, media="print")
         browser.picture(PICTURES / f"{name}-print.png")
     assert len({*PICTURES.glob("*.png")}) >= 4 * len(RUNS)
+
+
+def test_the_picture_in_the_docs_is_what_its_script_draws(browser: Browser, tmp_path: Path) -> None:
+    """Fonts differ between machines, so that no picture equals another; its size does nearly."""
+    script = runpy.run_path(str(ROOT / "scripts" / "page_picture.py"))
+    script["draw"](browser, tmp_path / "page.html", tmp_path / "picture.png")
+    drawn, kept = size(tmp_path / "picture.png"), size(script["PICTURE"])
+    assert drawn[0] == kept[0] == script["WIDTH"]
+    assert drawn[1] == pytest.approx(kept[1], rel=0.1), "run scripts/page_picture.py"
+
+
+def size(picture: Path) -> tuple[int, int]:
+    """Width and height of a PNG, which its first chunk has."""
+    width, height = struct.unpack(">II", picture.read_bytes()[16:24])
+    return width, height

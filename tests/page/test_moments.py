@@ -36,15 +36,15 @@ def test_batches_and_turns() -> None:
     assert "(signal 99)" in found[2].text
 
 
-def test_a_batch_says_what_stays_in_service_and_one_of_the_way_back_is_named() -> None:
+def test_a_batch_says_what_stays_in_service_and_one_of_the_rollback_is_named() -> None:
     batch = PlannedBatch((), {"web-prod": 2}, in_service={"web-prod": 3})
     plan = PlanMade("Deploy", "x", {}, (), (), (batch,), targets={"web-prod": 4})
     first, turn, back = moments(plan, BatchBegan(1, 1, ("h1",)), plan, BatchBegan(1, 1, ("h1",)))
     assert first.text == "batch 1 of 1 begins: h1; in service 3 of 4 (minimum 2)"
     assert turn.name == "rollback"
     assert (back.name, back.text.split(";")[0]) == (
-        "back 1",
-        "the way back, batch 1 of 1 begins: h1",
+        "rollback 1",
+        "rollback, batch 1 of 1 begins: h1",
     )
 
 

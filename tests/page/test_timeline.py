@@ -172,6 +172,19 @@ def test_the_look_at_the_end_corrects_a_hosts_outcome() -> None:
     assert {lane.host: lane.outcome for lane in lanes} == outcomes
 
 
+def test_a_host_that_went_back_is_not_called_deployed_where_the_events_stop_there() -> None:
+    whole = other_runs.taken_back()
+    ended = [
+        number
+        for number, entry in enumerate(whole)
+        if isinstance(entry.event, HostEnded) and entry.event.host == "host-1"
+    ]
+    assert len(ended) == 2, "once in its batch, once as it goes back"
+    outcomes = {lane.host: lane.outcome for lane in timeline(whole[: ended[-1] + 1]).lanes}
+    assert outcomes["host-1"] == "back on what it ran"
+    assert outcomes["host-2"] == "deployed", "it still is"
+
+
 def test_of_what_a_host_said_its_last_journal_lines_and_remarks_are_kept() -> None:
     said: list[tuple[float, Event]] = [(n, HostSaid("h1", f"| line {n}")) for n in range(1, 15)]
     said += [(15, HostSaid("h1", "15 of 30 s")), (16, HostSaid("h1", "mind this", is_remark=True))]
