@@ -12,9 +12,10 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "scripts")]
 
-from page import other_runs  # noqa: E402 - the clone is on the path only now
+import small_png  # noqa: E402 - the clone is on the path only now
+from page import other_runs  # noqa: E402
 from page.chromium import Browser  # noqa: E402
 
 from deploy.page import content, rendering  # noqa: E402
@@ -45,6 +46,7 @@ def draw(browser: Browser, page: Path, picture: Path) -> None:
     browser.open(page, WIDTH, FIRST_HEIGHT)
     browser.open(page, WIDTH, int(browser.ask(BOTTOM)) + MARGIN)
     browser.picture(picture)
+    picture.write_bytes(small_png.small(picture.read_bytes()))
 
 
 if __name__ == "__main__":
