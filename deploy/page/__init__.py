@@ -1,7 +1,8 @@
 """A run as one HTML file: for a colleague with a browser, today and in a year.
 
-lanes (each host's steps in time), summary (how it went) -> content (all of a page)
-    -> rendering (page.html, page.css)     wording: times and names of what is drawn
+timeline (lanes: each host's steps in time; moments), failures, difference, facts (reach), summary
+    -> content (all of a page) -> rendering (page.html, page.css)
+bars, scale, wording: how what is drawn looks, where it stands, what is said of it
 
 Messages:
     When: The page of a run is written

@@ -10,30 +10,28 @@ from deploy.errors import BadInput
 from deploy.events.event import RunBegan
 from deploy.events.text import name_of
 from deploy.page import summary
+from deploy.page.bars import look, state
+from deploy.page.difference import differences
+from deploy.page.facts import facts
+from deploy.page.failures import failures
 from deploy.page.lanes import Bar, End, Lane, Timeline
-from deploy.page.scale import Scale
+from deploy.page.scale import PERCENT_OF_A_LETTER, Scale
 from deploy.page.timeline import timeline
-from deploy.page.wording import duration, offset
+from deploy.page.wording import without_domain
 from deploy.screen.run.story import Story
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from deploy.events.event import Entry
-    from deploy.page.summary import Fact, Failed, Subject, Verdict
+    from deploy.page.difference import Difference
+    from deploy.page.facts import Fact
+    from deploy.page.failures import Failed
+    from deploy.page.summary import Subject, Verdict
 
 MOST_STOPS = 200
 """How many bars the Tab key stops at. In a larger run it stops at those that failed; each lane
 opens a table of its steps, so that nothing is out of reach."""
-
-STATES = {
-    "healthy": "ok",
-    "initial": "change",
-    "draining": "change",
-    "unhealthy.draining": "bad",
-    "unhealthy": "bad",
-}
-"""How a target's state is drawn; all others as `off`: no requests come."""
 
 LEGEND = (
     ("work", "work", False),
@@ -54,14 +52,17 @@ class Page:
     """A run, as a page shows it.
 
     Attributes:
-        verb: What the command did.
+        command: The command, as its event has it: `deploy`.
+        verb: What it did.
         subjects: The apps, and what they were to run.
         environment: Of the settings.
         verdict: How it ended.
+        runs: What runs where now; empty where nothing showed it.
         next: What to type; empty where nothing is left to do.
         facts: About it.
         plan: The plan's title; empty where none was made.
         failures: What failed, in order.
+        differences: What its plans change.
         timeline: Its lanes and marks.
         outcomes: How many hosts ended how, with the tone.
         notes: What the plan warned of, and what was remarked.
@@ -70,14 +71,17 @@ class Page:
         source: The events file.
     """
 
+    command: str
     verb: str
     subjects: tuple[Subject, ...]
     environment: str
     verdict: Verdict
+    runs: str
     next: str
     facts: tuple[Fact, ...]
     plan: str
     failures: tuple[Failed, ...]
+    differences: tuple[Difference, ...]
     timeline: Timeline
     outcomes: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
@@ -113,9 +117,7 @@ class Page:
     def worst_first(self) -> tuple[Lane, ...]:
         """The lanes by their outcomes, those of one tone in their order."""
         order = {tone: number for number, tone in enumerate(summary.ORDER)}
-        return tuple(
-            sorted(self.timeline.lanes, key=lambda lane: order[summary.tone(lane.outcome)])
-        )
+        return tuple(sorted(self.timeline.lanes, key=lambda lane: order[summary.tone(lane)]))
 
     @property
     def scale(self) -> Scale:
@@ -123,9 +125,26 @@ class Page:
         return Scale(self.timeline.seconds)
 
     @cached_property
+    def short_names(self) -> dict[str, str]:
+        """The hosts' names as they stand beside the lanes, by name."""
+        return without_domain([lane.host for lane in self.timeline.lanes])
+
+    @cached_property
     def has_few_bars(self) -> bool:
         """Whether the Tab key may stop at each of them."""
         return sum(len(lane.bars) for lane in self.timeline.lanes) <= MOST_STOPS
+
+    def ending(self, lane: Lane) -> str:
+        """How a host's part ended, in words."""
+        return summary.ending(lane, self.command)
+
+    def mark_before(self, number: int) -> float:
+        """From when on, in seconds, nothing is written before a mark; number: its own, from 0."""
+        marks = self.timeline.marks[:number]
+        if not marks:
+            return 0.0
+        letters = self.timeline.seconds * PERCENT_OF_A_LETTER / 100 * (len(marks[-1].name) + 3)
+        return marks[-1].at + letters
 
     def is_stop(self, bar: Bar) -> bool:
         """Whether the Tab key stops at a bar."""
@@ -155,46 +174,21 @@ def page(entries: Sequence[Entry], source: str) -> Page:
         story(entry)
     drawn = timeline(entries)
     return Page(
+        command=began.verb,
         verb=summary.verb(story),
         subjects=summary.subjects(story),
         environment=began.environment,
         verdict=summary.verdict(story),
-        next=story.ended.next if story.ended else "",
-        facts=summary.facts(story, drawn, entries[0].at),
+        runs=summary.runs_now(story),
+        next=summary.next_command(story),
+        facts=facts(story, drawn, entries[0].at),
         plan=story.plans[0].title if story.plans else "",
-        failures=summary.failures(story),
+        failures=failures(entries),
+        differences=differences(story.plans),
         timeline=drawn,
-        outcomes=summary.outcomes(drawn),
-        notes=summary.notes(story),
+        outcomes=summary.outcomes(drawn, began.verb),
+        notes=summary.notes(story, drawn),
         run=began.run,
         tool=began.tool,
         source=source,
     )
-
-
-def look(bar: Bar) -> str:
-    """How a bar is drawn, as CSS classes."""
-    kinds = ["wait" if bar.is_waiting else "work"]
-    kinds += ["recovery"] if bar.is_recovery else []
-    kinds += [] if bar.how is End.DONE else [bar.how.name.lower()]
-    return " ".join(kinds)
-
-
-def kind(bar: Bar) -> str:
-    """What a step's time was for, in a word or two."""
-    what = "waiting" if bar.is_waiting else "work"
-    return f"recovery, {what}" if bar.is_recovery else what
-
-
-def name(bar: Bar) -> str:
-    """Describe a bar in one sentence, to be heard or to be pointed at."""
-    ended = "" if bar.how is End.DONE else f", {bar.how}"
-    when = f"{offset(bar.start)} to {offset(bar.end)}"
-    target = f"; target {bar.health}" if bar.health else ""
-    error = f"; {' '.join(bar.error.split())}" if bar.error else ""
-    return f"{bar.step}: {kind(bar)}, {duration(bar.seconds)}{ended}, {when}{target}{error}"
-
-
-def state(health: str) -> str:
-    """How a target's state is drawn, as a CSS class."""
-    return STATES.get(health.partition(" ")[0], "off")

@@ -9,6 +9,8 @@ from deploy.steps.base import Phase
 
 WAITING = frozenset({Phase.DRAIN.value, Phase.CHECK.value, Phase.SOAK.value})
 """Phases that wait for requests, the load balancer or the time; all others are work."""
+END_NOT_KNOWN = "end not known"
+"""How a host's part ended of which a step had not ended at the last event."""
 
 
 class End(enum.StrEnum):
@@ -18,6 +20,22 @@ class End(enum.StrEnum):
     FAILED = "failed"
     STOPPED = "stopped"
     UNKNOWN = "not known"
+
+
+class Look(enum.StrEnum):
+    """How a moment of a run is drawn."""
+
+    BATCH = "batch"
+    PAUSE = "pause"
+    FAILURE = "failure"
+    TURN = "turn"
+    HOOK = "hook"
+    HOOK_FAILED = "hook-failed"
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether something failed."""
+        return self in {Look.FAILURE, Look.HOOK_FAILED}
 
 
 @dataclass(frozen=True)
@@ -34,6 +52,7 @@ class Bar:
         is_recovery: Whether it is of a recovery, and not of the plan.
         health: The state of its target at its end, and the reason; empty where none is known.
         error: What it failed with.
+        kind: What kind of step it is: `deregister_target`, `start_unit`, …
     """
 
     app: str
@@ -45,6 +64,7 @@ class Bar:
     is_recovery: bool = False
     health: str = ""
     error: str = ""
+    kind: str = ""
 
     @property
     def seconds(self) -> float:
@@ -55,6 +75,11 @@ class Bar:
     def is_waiting(self) -> bool:
         """Whether its time is spent waiting, and not at work."""
         return self.phase in WAITING
+
+    @property
+    def is_of_plan(self) -> bool:
+        """Whether the plan wanted it, and it did what it says."""
+        return self.how is End.DONE and not self.is_recovery
 
 
 @dataclass(frozen=True)
@@ -111,6 +136,17 @@ class Lane:
         return (own[0].start, max(bar.end for bar in own)) if own else None
 
     @property
+    def last_known(self) -> str:
+        """How its part ended; of a run whose events stop before, how far it was."""
+        if self.outcome:
+            return self.outcome
+        if any(bar.how is End.UNKNOWN for bar in self.bars):
+            return END_NOT_KNOWN
+        if self.turn:
+            return "no outcome"
+        return "only staged" if self.bars else "not begun"
+
+    @property
     def apps(self) -> tuple[str, ...]:
         """The apps whose targets have a state, in order."""
         return tuple(dict.fromkeys(state.app for state in self.states))
@@ -123,19 +159,23 @@ class Lane:
 
 @dataclass(frozen=True)
 class Mark:
-    """A moment of the run, of no host.
+    """A moment of the run.
 
     Attributes:
         at: Seconds since the run began.
         name: In a word or two: `batch 2`.
         text: What happened, in full.
-        is_batch: Whether a batch began; otherwise the run took another turn.
+        look: How it is drawn; a hook that ended well is listed alone.
+        until: When a pause was over; None for a moment without a length.
+        details: More about it, a line each.
     """
 
     at: float
     name: str
     text: str
-    is_batch: bool = True
+    look: Look = Look.BATCH
+    until: float | None = None
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,9 +185,16 @@ class Timeline:
     Attributes:
         seconds: From its first event to its last; never 0.
         lanes: In order of batches, then of names.
-        marks: In order of time.
+        moments: In order of time.
+        batches: How many of the plan's batches began.
     """
 
     seconds: float
     lanes: tuple[Lane, ...]
-    marks: tuple[Mark, ...]
+    moments: tuple[Mark, ...]
+    batches: int = 0
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """The moments that are drawn on the time axis."""
+        return tuple(each for each in self.moments if each.look is not Look.HOOK)

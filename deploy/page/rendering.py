@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from deploy.foreign_text import visible
-from deploy.page import content, summary, wording
+from deploy.page import bars, summary, wording
 
 if TYPE_CHECKING:
     from deploy.page.content import Page
@@ -43,11 +43,12 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "counted": wording.count,
         "duration": wording.duration,
-        "kind": content.kind,
-        "look": content.look,
-        "name": content.name,
+        "kind": bars.kind,
+        "look": bars.look,
+        "name": bars.name,
         "offset": wording.offset,
-        "state": content.state,
+        "state": bars.state,
+        "tip": bars.tip,
         "tone": summary.tone,
     }
     return environment

@@ -15,6 +15,10 @@ LEAST_WIDTH = 0.2
 """Of a bar: about two pixels of a screen, so that a step of a moment is seen."""
 PERCENT_OF_A_LETTER, PERCENT_OF_EDGES = 0.85, 1.2
 """How wide a bar must be for the text in it, on a screen that is wide enough for texts at all."""
+NARROW = 2.5
+"""How much more of the axis a text takes on a phone."""
+TIP_PIXELS = 340
+"""How wide the box is that says what the bar is that has the keyboard's focus."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,23 @@ class Scale:
         """How wide a bar is."""
         return f"{max(LEAST_WIDTH, self._percent(end) - self._percent(start)):.3f}"
 
-    def holds(self, text: str, start: float, end: float) -> bool:
-        """Whether a bar is wide enough for a text in it."""
-        needed = PERCENT_OF_A_LETTER * len(text) + PERCENT_OF_EDGES
+    def holds(self, text: str, start: float, end: float, *, is_narrow: bool = False) -> bool:
+        """Whether a bar is wide enough for a text in it; is_narrow: on a phone too."""
+        needed = (PERCENT_OF_A_LETTER * len(text) + PERCENT_OF_EDGES) * (NARROW if is_narrow else 1)
         return self._percent(end) - self._percent(start) >= needed
+
+    @property
+    def tip_width(self) -> int:
+        """In pixels."""
+        return TIP_PIXELS
+
+    def tip_left(self, start: float) -> int:
+        """Where the box of a bar begins, in pixels from the bar's own beginning.
+
+        To the right of an early bar, to the left of a late one: so none leaves the page.
+        """
+        thirds = min(2, int(self._percent(start) * 3 / 100))
+        return -thirds * TIP_PIXELS // 2
 
     @property
     def ticks(self) -> tuple[Tick, ...]:

@@ -1,4 +1,4 @@
-"""How a run went, in words: its title, its verdict, what failed, and the facts about it. Pure."""
+"""How a run went, in words: its verdict, its hosts' ends, and what was remarked. Pure."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy.folding import listed, without_name
-from deploy.page.wording import count, duration, moment
+from deploy import values
+from deploy.page.lanes import END_NOT_KNOWN, Look
 from deploy.run.report import ExitCode, Outcome
+from deploy.screen.run.names import versions
+from deploy.screen.run.report import runs
+from deploy.settings.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from deploy.events.event import HostFailed
-    from deploy.page.lanes import Timeline
+    from deploy.page.lanes import Lane, Timeline
     from deploy.screen.run.story import Story
 
 TONES: dict[str, str] = {
@@ -48,8 +48,11 @@ VERDICTS: dict[int, tuple[str, str]] = {
     ExitCode.INTERRUPTED: ("Stopped", "warn"),
     ExitCode.TERMINATED: ("Stopped", "warn"),
 }
+DONE = {"restart": "restarted", "rollback": "rolled back", "repair": "repaired"}
+"""What a host is, by the command, of which the events say that it is deployed."""
 VERBS = {"rollback": "Roll back", "repair": "Repair", "observe": "Observe"}
-MOST_OF_A_COMMAND = 200
+PROGRAMS = ("inv", "changeover")
+"""By which a command is typed."""
 _DIGEST = re.compile(r"-([0-9a-f]{12})\Z")
 
 
@@ -76,49 +79,13 @@ class Subject:
         app: By name.
         version: Of the release.
         digest: Of its contents, as its id has it; empty where the id is of another form.
+        before: What it ran on most hosts, shortened; empty where that is not known, or the same.
     """
 
     app: str
     version: str
     digest: str
-
-
-@dataclass(frozen=True)
-class Fact:
-    """One of the facts about a run.
-
-    Attributes:
-        name: What it is.
-        value: In words.
-        is_code: Whether it is something to type, or an id.
-    """
-
-    name: str
-    value: str
-    is_code: bool = False
-
-
-@dataclass(frozen=True)
-class Failed:
-    """Why a host's part failed, as a page shows it.
-
-    Attributes:
-        title: On which hosts what failed.
-        lines: The error; more than one line where it has details.
-        command: What the host ran, shortened; empty where that is not what failed.
-        exit_code: Of the command.
-        journal: The last lines of the unit's journal.
-        health: The state of its target, and the reason.
-        undone: What was done about it.
-    """
-
-    title: str
-    lines: tuple[str, ...]
-    command: str
-    exit_code: int | None
-    journal: tuple[str, ...]
-    health: str
-    undone: tuple[str, ...]
+    before: str = ""
 
 
 def verb(story: Story) -> str:
@@ -128,12 +95,15 @@ def verb(story: Story) -> str:
 
 
 def subjects(story: Story) -> tuple[Subject, ...]:
-    """The apps and their releases."""
+    """The apps, their releases, and what they ran before."""
+    ran = story.plans[0].before if story.plans else {}
     found = []
     for app, release in story.releases.items():
         digest = _DIGEST.search(release)
         version = release[: digest.start()] if digest else release
-        found.append(Subject(app, version, digest[1] if digest else ""))
+        old = ran.get(app, "")
+        before = versions((old, release))[old] if old and old != release else ""
+        found.append(Subject(app, version, digest[1] if digest else "", before))
     return tuple(found)
 
 
@@ -159,78 +129,59 @@ def _success(story: Story) -> str:
         return f"{began.environment} is as it was last deployed"
     if began and began.verb == "observe":
         return f"{what} {'serves' if is_one else 'serve'} as before"
+    if began and began.verb == "restart":
+        return f"{what} {'was' if is_one else 'were'} restarted everywhere"
+    if any(values.service_name(each.version) for each in found):  # an adoption was undone
+        back = " and ".join(f"{each.app} is back on {each.version}" for each in found)
+        return f"{back} everywhere"
     where = "everywhere already" if story.changed_nothing else "everywhere"
     return f"{what} {'is' if is_one else 'are'} {where}"
 
 
-def outcomes(timeline: Timeline) -> tuple[tuple[str, str], ...]:
+def next_command(story: Story) -> str:
+    """What to type; empty where nothing is left to do. After a run that was cut off, the status."""
+    if story.ended:
+        return story.ended.next
+    began = story.began
+    if began is None:
+        return ""
+    typed = began.command.split()[:1]
+    program = typed[0] if typed and typed[0] in PROGRAMS else PROGRAMS[0]
+    return Scope(began.environment, "status", program=program).again()
+
+
+def runs_now(story: Story) -> str:
+    """What runs on which hosts, as a look at the end showed it; empty where there was none."""
+    return runs(story.ended) if story.ended and story.ended.runs else ""
+
+
+def ending(lane: Lane, verb: str) -> str:
+    """How a host's part ended, in words; verb: the command, as its event has it."""
+    if not lane.bars and not lane.batch and lane.outcome == Outcome.WAITING:
+        return "untouched"
+    return DONE.get(verb, lane.outcome) if lane.outcome == Outcome.DONE else lane.last_known
+
+
+def outcomes(timeline: Timeline, verb: str) -> tuple[tuple[str, str], ...]:
     """How many hosts ended how, the worst first: the words, and their tone."""
-    counts = Counter(lane.outcome for lane in timeline.lanes if lane.outcome)
-    worst = sorted(counts, key=lambda each: ORDER.index(tone(each)))
-    return tuple((f"{counts[each]} {each}", tone(each)) for each in worst)
+    counts = Counter((ending(lane, verb), tone(lane)) for lane in timeline.lanes)
+    worst = sorted(counts, key=lambda each: ORDER.index(each[1]))
+    return tuple((f"{counts[each]} {each[0]}", each[1]) for each in worst)
 
 
-def tone(outcome: str) -> str:
+def tone(lane: Lane) -> str:
     """How an outcome is for the fleet; that of a later version is shown, and not judged."""
-    return TONES.get(outcome, "none")
+    return "warn" if lane.last_known == END_NOT_KNOWN else TONES.get(lane.outcome, "none")
 
 
-def failures(story: Story) -> tuple[Failed, ...]:
-    """What failed, in order, the same on several hosts once, with the first one's journal.
-
-    Hosts that were left out from the start come last.
-    """
-    left_out = {host for plan in story.plans for host in plan.left_out}
-    alike: dict[tuple[str, str, bool], list[HostFailed]] = {}
-    for each in sorted(story.failures, key=lambda it: it.host in left_out and not it.journal):
-        why = without_name(each.error, each.host)
-        alike.setdefault((each.step, why, each.is_stop), []).append(each)
-    return tuple(map(_failed, alike.values()))
-
-
-def _failed(alike: Sequence[HostFailed]) -> Failed:
-    failure, names = alike[0], list(dict.fromkeys(each.host for each in alike))
-    hosts = failure.host if len(names) == 1 else listed(names)
-    error = without_name(failure.error, failure.host).removeprefix(": ")
-    command = " ".join(failure.command.split())
-    if len(command) > MOST_OF_A_COMMAND:
-        command = f"{command[: MOST_OF_A_COMMAND - 1]}…"
-    return Failed(
-        title=f"{failure.step}: not done" if failure.is_stop else f"{hosts}: {failure.step}",
-        lines=tuple(error.split("\n")),
-        command=command,
-        exit_code=failure.exit_code,
-        journal=failure.journal,
-        health=failure.health,
-        undone=failure.undone,
-    )
-
-
-def facts(story: Story, timeline: Timeline, at: float) -> tuple[Fact, ...]:
-    """Who, when, how long and on what; at: when the run began, unix seconds."""
-    began, hosts = story.began, len(timeline.lanes)
-    batches = len(story.plans[0].batches) if story.plans else 0
-    reach = count(hosts, "host") + (f" in {count(batches, 'batch')}" if batches else "")
-    waited = sum(lane.waited for lane in timeline.lanes)
-    worked = sum(lane.worked for lane in timeline.lanes)
-    found = [
-        Fact("By", began.by if began else ""),
-        Fact("Began", moment(at)),
-        Fact("Took", duration(timeline.seconds)),
-        Fact("Reached", reach),
-        Fact("All hosts together", f"{duration(waited)} waiting, {duration(worked)} at work"),
-    ]
-    if began:
-        found.append(Fact("Command", began.command, is_code=True))
-    return tuple(found)
-
-
-def notes(story: Story) -> tuple[str, ...]:
-    """What the plan warned of, and what the run remarked."""
-    warned: Sequence[str] = [text for plan in story.plans for text in plan.warnings]
+def notes(story: Story, timeline: Timeline) -> tuple[str, ...]:
+    """What the plan warned of, which hooks failed, and what the run and the last look remarked."""
+    warned = [text for plan in story.plans for text in plan.warnings]
     left_out = [f"{host}: {why}" for plan in story.plans for host, why in plan.left_out.items()]
-    ended = story.ended
-    said: Sequence[str] = (
-        (*ended.remarks, *ended.defects, *ended.foreign, *ended.appeared) if ended else ()
-    )
-    return tuple(dict.fromkeys([*warned, *left_out, *said]))
+    hooks = [each.text for each in timeline.moments if each.look is Look.HOOK_FAILED]
+    said: list[str] = []
+    if ended := story.ended:
+        new = [f"{each} (since this command began)" for each in ended.appeared]
+        old = [each for each in ended.foreign if each not in ended.appeared]
+        said = [*ended.remarks, *ended.notes, *ended.defects, *old, *new]
+    return tuple(dict.fromkeys([*warned, *left_out, *hooks, *said]))

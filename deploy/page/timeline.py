@@ -1,8 +1,7 @@
-"""From a run's entries to its lanes and marks. Pure."""
+"""From a run's entries to its lanes, with the moments of all. Pure."""
 
 from __future__ import annotations
 
-import signal
 from collections import deque
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -12,15 +11,15 @@ from deploy.events.event import (
     BatchBegan,
     HostEnded,
     HostSaid,
-    LockTaken,
     RunEnded,
     StepBegan,
     StepEnded,
-    StopAsked,
 )
 from deploy.events.planned import PlanMade
 from deploy.natural_order import natural
-from deploy.page.lanes import Bar, End, Lane, Mark, State, Timeline
+from deploy.page.lanes import Bar, End, Lane, State, Timeline
+from deploy.page.moments import Moments
+from deploy.run.report import Outcome
 from deploy.steps.base import Phase
 
 if TYPE_CHECKING:
@@ -30,12 +29,19 @@ if TYPE_CHECKING:
 
 ENTERED = frozenset({Phase.CHECK.value, Phase.SOAK.value})
 """The phases in which a new release's target is registered."""
+OF_ROLLBACK: dict[str, str] = {
+    Outcome.DONE: Outcome.BACK,
+    Outcome.CURRENT: Outcome.BACK,
+    Outcome.BACK: Outcome.DONE,
+}
+"""What a host's end is to the run, where it is of the plan by which finished hosts go back: a host
+that fails there is put back on what it came from, the new release."""
 MOST_SAID = 10
 """How many journal lines and remarks of a host are shown: the last ones."""
 
 
 def timeline(entries: Sequence[Entry]) -> Timeline:
-    """The lanes and marks of a run's entries, of which there is at least one."""
+    """The lanes and moments of a run's entries, of which there is at least one."""
     reader = _Reader()
     now = 0.0
     for now, event in _in_order(entries):
@@ -69,16 +75,13 @@ class _Host:
 
     def begin(self, now: float, event: StepBegan) -> None:
         self.begun[event.app, event.step, event.is_planned] = len(self.bars)
-        is_recovery = not event.is_planned
-        self.bars.append(Bar(event.app, event.step, event.phase, now, now, is_recovery=is_recovery))
+        self.bars.append(_bar(now, event))
 
     def end(self, now: float, event: StepEnded) -> None:
         place = self.begun.pop((event.app, event.step, event.is_planned), None)
         if place is None:  # its beginning is not in the events
-            place, is_recovery = len(self.bars), not event.is_planned
-            self.bars.append(
-                Bar(event.app, event.step, event.phase, now, now, is_recovery=is_recovery)
-            )
+            place = len(self.bars)
+            self.bars.append(_bar(now, event))
         how = End.STOPPED if event.is_stopped else End.DONE
         how = End.FAILED if event.error else how
         self.bars[place] = replace(
@@ -104,22 +107,25 @@ class _Host:
         return Lane(name, self.batch, tuple(bars), states, self.outcome, tuple(self.said))
 
 
+def _bar(now: float, step: StepBegan | StepEnded) -> Bar:
+    """A step at one moment, whose end is not known yet."""
+    is_recovery = not step.is_planned
+    return Bar(step.app, step.step, step.phase, now, now, is_recovery=is_recovery, kind=step.kind)
+
+
 @dataclass
 class _Reader:
     """What was heard so far."""
 
     hosts: dict[str, _Host] = field(default_factory=dict)
-    marks: list[Mark] = field(default_factory=list)
-    plans: int = 0
+    moments: Moments = field(default_factory=Moments)
 
     def hear(self, now: float, event: Event) -> None:
+        self.moments.hear(now, event)
         match event:
             case PlanMade():
-                self._plan(now, event)
-            case BatchBegan(number, total, hosts):
-                names = ", ".join(hosts)
-                text = f"batch {number} of {total} begins: {names}"
-                self.marks.append(Mark(now, f"batch {number}", text))
+                self._plan(event)
+            case BatchBegan(number, _, hosts):
                 self._place(number, hosts)
             case StepBegan(host):
                 self._host(host).begin(now, event)
@@ -128,21 +134,10 @@ class _Reader:
             case HostSaid(host, text) if event.is_remark or text.startswith("|"):
                 self._host(host).said.append(text.removeprefix("|").removeprefix(" "))
             case HostEnded(host, outcome):
-                self._host(host).outcome = outcome
-            case _:
-                self._turn(now, event)
-
-    def _turn(self, now: float, event: Event) -> None:
-        """What a run does once at most: it is asked to end, loses the environment, ends."""
-        match event:
-            case StopAsked(number):
-                text = f"the operator asks for an end ({_signal(number)})"
-                self.marks.append(Mark(now, "stop", text, is_batch=False))
-            case LockTaken():
-                text = "another deploy took the environment over"
-                self.marks.append(Mark(now, "taken over", text, is_batch=False))
-            case RunEnded():
-                for host, outcome in event.outcomes.items():
+                ends = OF_ROLLBACK if self.moments.plans > 1 else {}
+                self._host(host).outcome = ends.get(outcome, outcome)
+            case RunEnded(outcomes=outcomes):
+                for host, outcome in outcomes.items():
                     self._host(host).outcome = outcome
             case _:
                 pass
@@ -151,13 +146,10 @@ class _Reader:
         lanes = [host.lane(name, seconds) for name, host in self.hosts.items()]
         # A host without a batch was only looked at.
         lanes.sort(key=lambda lane: (not lane.batch, lane.batch, natural(lane.host)))
-        return Timeline(seconds or 1.0, tuple(lanes), tuple(self.marks))
+        moments = self.moments.all_until(seconds)
+        return Timeline(seconds or 1.0, tuple(lanes), moments, len(self.moments.batches))
 
-    def _plan(self, now: float, plan: PlanMade) -> None:
-        self.plans += 1
-        if self.plans > 1:
-            text = f"hosts that were finished go back: {plan.title}"
-            self.marks.append(Mark(now, "rollback", text, is_batch=False))
+    def _plan(self, plan: PlanMade) -> None:
         for number, batch in enumerate(plan.batches, start=1):
             self._place(number, (each.host for each in batch.hosts))
             for each in batch.hosts:
@@ -182,10 +174,3 @@ def _states(read: Mapping[str, Sequence[tuple[float, str]]], seconds: float) -> 
         for (start, health), (end, _) in pairwise([*changes, (seconds, "")]):
             if health:
                 yield State(app, health, start, end)
-
-
-def _signal(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

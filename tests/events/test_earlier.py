@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from deploy.events import earlier, file
+from deploy.events import earlier, file, runs
 from deploy.events.event import VERSION, Event, RunBegan, StepEnded
 from deploy.events.planned import PlanMade, PlannedBatch, PlannedHost, PlannedStep
 from deploy.events.stream import Stream
@@ -69,7 +69,7 @@ def test_files_that_cannot_be_read_are_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep(tmp_path, "1", BEGAN, plan(), ended("wait_drained", 18.0))
-    broken = tmp_path / "20991231T000000Z-00000000" / file.NAME
+    broken = tmp_path / "20991231T000000Z-00000000" / runs.NAME
     broken.parent.mkdir()
     broken.write_text('{"event": "step_ended", \n')
     assert earlier.took(tmp_path, plan()) == {"web": {"wait_drained": 18.0}}

@@ -85,11 +85,13 @@ class Narration:
     Attributes:
         plan: What is done.
         fails: By host, the step's class that fails there.
+        verb: The command.
         happened: What was said, with its second.
     """
 
     plan: Plan
     fails: dict[str, str] = field(default_factory=dict)
+    verb: str = "deploy"
     happened: list[tuple[float, Event]] = field(default_factory=list)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
@@ -99,8 +101,14 @@ class Narration:
     def say(self, second: float, event: Event) -> None:
         self.happened.append((second, event))
 
-    def entries(self, seconds: float, next_command: str = "", signal: int = 0) -> tuple[Entry, ...]:
-        """All of it in order of time, to the end of the run."""
+    def entries(
+        self,
+        seconds: float,
+        next_command: str = "",
+        signal: int = 0,
+        runs: dict[str, dict[str, tuple[str, ...]]] | None = None,
+    ) -> tuple[Entry, ...]:
+        """All of it in order of time, to the end of the run; runs: what runs where then."""
         report = Report(
             self.plan,
             {host.name: Outcome.WAITING for host in self.plan.hosts} | self.outcomes,
@@ -109,13 +117,14 @@ class Narration:
             seconds=seconds,
             signal=signal,
         )
-        self.say(seconds, as_events.run_ended(report, next_command))
+        self.say(seconds, as_events.run_ended(report, next_command, runs))
         self.happened.sort(key=lambda each: each[0])
         return tuple(Entry(BEGAN + second, event) for second, event in self.happened)
 
     def begin(self) -> None:
-        command = "inv deploy --env prod --package 2.0.0"
-        self.say(0, RunBegan(VERSION, RUN, "0.1.0", "deploy", "prod", "ana@build-7", command))
+        package = " --package 2.0.0" if self.verb == "deploy" else ""
+        command = f"inv {self.verb} --env prod{package}"
+        self.say(0, RunBegan(VERSION, RUN, "0.1.0", self.verb, "prod", "ana@build-7", command))
         self.say(0, as_events.plan_made(self.plan, _groups(self.plan)))
 
     def step(self, second: float, step: Step, *, planned: bool = True) -> float:
@@ -161,8 +170,6 @@ class Narration:
     def _recover(self, now: float, host_plan: HostPlan, step: Step, error: DeployError) -> float:
         recovery = failed_host.recovery_of(host_plan, step)
         health = self._health[step.host.name, step.app.name]
-        for back in recovery.steps:
-            now = self.step(now, back, planned=False)
         found = Failure(
             step.host,
             str(step),
@@ -172,6 +179,9 @@ class Narration:
             undone=tuple(str(back) for back in recovery.steps),
         )
         self.failures.append(found)
+        self.say(now, as_events.recovery_began(found, recovery))
+        for back in recovery.steps:
+            now = self.step(now, back, planned=False)
         self.say(now, as_events.failed(found))
         return now
 
@@ -224,9 +234,9 @@ def plan_of(count: int, batch: object = 1, delay_seconds: float = 30.0) -> Plan:
 def rolled(narration: Narration, *, until: Callable[[int], bool] = lambda _: True) -> float:
     """The whole plan, batch by batch; the second of its end."""
     narration.begin()
-    now = max(narration.stage().values())
+    now = max(narration.stage().values(), default=0.0)
     for number, part in enumerate(narration.plan.batches, start=1):
-        if not until(number) or narration.failures:
+        if not until(number) or len(narration.failures) > narration.plan.tolerated:
             break
         now = narration.batch(now + 0.3, number, part)
     return now

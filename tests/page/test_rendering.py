@@ -27,7 +27,14 @@ from deploy.events.event import (
     StepEnded,
     StopAsked,
 )
-from deploy.events.planned import PlanMade, PlannedBatch, PlannedHost, PlannedStep
+from deploy.events.planned import (
+    PlanMade,
+    PlannedBatch,
+    PlannedChange,
+    PlannedFiles,
+    PlannedHost,
+    PlannedStep,
+)
 from deploy.events.recovery import RecoveryBegan
 from deploy.events.text import TYPES
 from deploy.events.user import HoldBegan, HoldEnded, HookEnded
@@ -52,22 +59,30 @@ MARKUP = (
 
 
 class Shape(HTMLParser):
-    """The elements of a page with the names of their attributes, and all that it would fetch."""
+    """The elements of a page with the names of their attributes, and all that it would fetch.
+
+    Of the box that says what a bar is, the number of lines is the text's, and passed over.
+    """
 
     def __init__(self, page: str) -> None:
         super().__init__()
         self.elements: list[tuple[str, ...]] = []
         self.attributes: list[tuple[str, str, str]] = []
         self.texts: list[str] = []
+        self._is_in_tip = False
         self.feed(page)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, *(name for name, _ in attrs)))
+        self._is_in_tip = self._is_in_tip or (tag == "svg" and ("class", "tip") in attrs)
+        if not (self._is_in_tip and tag == "text"):
+            self.elements.append((tag, *(name for name, _ in attrs)))
         self.attributes += [(tag, name, value or "") for name, value in attrs]
 
     def handle_endtag(self, tag: str) -> None:
-        self.elements.append((f"/{tag}",))
+        if not (self._is_in_tip and tag == "text"):
+            self.elements.append((f"/{tag}",))
+        self._is_in_tip = self._is_in_tip and tag != "svg"
 
     def handle_data(self, data: str) -> None:
         self.texts.append(data)
@@ -81,11 +96,19 @@ def everywhere(text: str) -> list[Entry]:
     """A run in which each field of each event is this text, where any text may be there."""
     step = PlannedStep(text, text, text, 1.0)
     host = PlannedHost(text, (step,), (step,))
+    files = PlannedFiles(2, 30, {text: 10})
+    unit = (f" {text}", f"-{text}", f"+{text}", f"@@ {text}")
+    changed = PlannedChange(
+        text, (text,), text, f"{text}2", is_sent=True, sent_bytes=1, package_bytes=2,
+        are_files_known=True, added=files, changed=files, removed=files, is_unit_known=True,
+        unit=unit,
+    )  # fmt: skip
     events: tuple[Event, ...] = (
         RunBegan(1, text, text, text, text, text, text),
         PlanMade(
             text, text, {text: text}, (text,), (host,), (PlannedBatch((host,), {text: 1}),),
-            {text: 1}, (text,), {text: text},
+            {text: 1}, (text,), {text: text}, 1.0, text, text, {text: 1}, (changed,),
+            before={text: f"{text}0"}, groups={text: (text,)}, out={text: (text,)},
         ),
         BatchBegan(1, 1, (text,)),
         StepBegan(text, text, text, text),
@@ -103,7 +126,10 @@ def everywhere(text: str) -> list[Entry]:
         StopAsked(2),
         LockTaken(),
         PlanMade(text, text, {text: text}, (text,), (), ()),
-        RunEnded(1, text, 9.0, {text: text}, (text,), (text,), (text,), (text,), text),
+        RunEnded(
+            1, text, 9.0, {text: text}, (text,), (text,), (text,), (text,), text,
+            {text: {text: (text,)}}, (text,),
+        ),
     )  # fmt: skip
     return [Entry(1_795_950_000.0 + 10 * n, event) for n, event in enumerate(events)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deploy.page import wording
-from deploy.page.scale import MOST_TICKS, STEPS, Scale
+from deploy.page.scale import MOST_TICKS, STEPS, TIP_PIXELS, Scale
 
 
 def test_a_bar_lies_where_its_time_is() -> None:
@@ -38,6 +38,17 @@ def test_a_text_is_written_where_it_fits() -> None:
     scale = Scale(100.0)
     assert scale.holds("drain", 0.0, 10.0)
     assert not scale.holds("health check", 0.0, 10.0)
+    assert scale.holds("drain", 0.0, 20.0, is_narrow=True)
+    assert not scale.holds("drain", 0.0, 10.0, is_narrow=True)
+
+
+def test_the_box_of_a_bar_stays_on_the_page() -> None:
+    """So it does where the axis is at least half as wide again as the box."""
+    scale = Scale(100.0)
+    for width in (TIP_PIXELS * 1.5, 900):
+        for percent in range(101):
+            left = width * percent / 100 + scale.tip_left(percent)
+            assert -0.01 <= left <= width - TIP_PIXELS + 0.01, percent
 
 
 @pytest.mark.parametrize(
@@ -57,6 +68,23 @@ def test_a_text_is_written_where_it_fits() -> None:
 )
 def test_how_long(seconds: float, text: str) -> None:
     assert wording.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("hosts", "shown"),
+    [
+        (["web-1.prod.example.com", "web-2.prod.example.com"], ["web-1", "web-2"]),
+        (["web-1.prod.example.com", "web-1.test.example.com"], None),
+        (["web-1.prod.example.com"], None),
+        (["web-1", "web-2"], None),
+        (["10.0.0.7", "11.0.0.7"], None),
+        ([], []),
+    ],
+)
+def test_the_domain_that_all_hosts_share_is_not_repeated(
+    hosts: list[str], shown: list[str] | None
+) -> None:
+    assert [*wording.without_domain(hosts).values()] == (hosts if shown is None else shown)
 
 
 def test_how_far_and_when() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from deploy.errors import BadInput
-from deploy.events.event import Entry, Event, HostFailed, RunBegan, RunEnded
+from deploy.events.event import Entry, Event, RunBegan, RunEnded
 from deploy.events.planned import PlanMade, PlannedBatch, PlannedHost
+from deploy.events.user import HookEnded
 from deploy.page import content, summary
+from deploy.page.lanes import Lane
 from deploy.run.report import ExitCode, Outcome
 from page import sample_runs
 
@@ -47,6 +50,12 @@ def ended(code: int, **outcomes: str) -> RunEnded:
         ),
         ("repair", PLAN, "prod is as it was last deployed."),
         ("observe", PLAN, "web 2.0.0 serves as before."),
+        ("restart", PLAN, "web 2.0.0 was restarted everywhere."),
+        (
+            "rollback",
+            PlanMade("Roll back", "", {"web": "old.service"}, (), (), (PlannedBatch(()),)),
+            "web is back on old.service everywhere.",
+        ),
     ],
 )
 def test_a_run_that_went_well(verb: str, plan: PlanMade, sentence: str) -> None:
@@ -70,27 +79,68 @@ def test_a_verdict_says_nothing_twice() -> None:
     )
 
 
-def test_the_same_failure_on_many_hosts_is_one_with_the_first_ones_journal() -> None:
-    events = [
-        HostFailed(f"h{n}", "prove 2", f"h{n}: 503", journal=(f"line of h{n}",))
-        for n in range(1, 13)
-    ]
-    first, other = page(PLAN, *events, HostFailed("h1", "start 2", "h1: 503")).failures
-    assert first.title == "12 hosts (h1, h2, h3 and 9 more): prove 2"
-    assert (first.lines, first.journal) == (("503",), ("line of h1",))
-    assert other.title == "h1: start 2"
-
-
 def test_a_run_without_an_end_is_not_called_done() -> None:
     verdict = page(PLAN).verdict
     assert (verdict.word, verdict.tone) == ("Cut off", "warn")
+    assert page(PLAN).next == "inv status --env prod"
+
+
+def test_what_ran_before_stands_beside_what_it_was_to_run() -> None:
+    def before(was: str) -> str:
+        return page(replace(PLAN, before={"web": was})).subjects[0].before
+
+    assert before("1.0.0-aaaaaaaaaaaa") == "1.0.0"
+    assert before("2.0.0-aaaaaaaaaaaa") == "2.0.0-aaaaaa", "of one version the digest tells"
+    assert before("legacy.service") == "legacy.service"
+    assert before("2.0.0-bbbbbbbbbbbb") == ""
+    assert before("") == ""
+
+
+def test_what_runs_where_is_said_where_a_look_showed_it() -> None:
+    runs: dict[str, dict[str, tuple[str, ...]]]
+    runs = {"web": {"1.0.0-aaaaaaaaaaaa": ("h1",), "2.0.0-bbbbbbbbbbbb": ("h2",)}}
+    found = page(PLAN, replace(ended(4, h1="not reached", h2="deployed"), runs=runs))
+    assert found.runs == "web 1.0.0 on h1, 2.0.0 on h2"
+    assert page(PLAN, ended(0)).runs == page(PLAN).runs == ""
 
 
 def test_every_outcome_has_a_tone_and_the_worst_is_counted_first() -> None:
     assert set(summary.TONES) == set(Outcome)
-    assert summary.tone("of a later version") == "none"
+    assert summary.tone(Lane("h1", outcome="of a later version")) == "none"
     found = page(PLAN, ended(5, h1="deployed", h2="out of service", h3="deployed")).outcomes
     assert found == (("1 out of service", "bad"), ("2 deployed", "ok"))
+
+
+@pytest.mark.parametrize(
+    ("verb", "outcome", "words"),
+    [
+        ("deploy", Outcome.DONE, "deployed"),
+        ("rollback", Outcome.DONE, "rolled back"),
+        ("restart", Outcome.DONE, "restarted"),
+        ("repair", Outcome.DONE, "repaired"),
+        ("restart", Outcome.BACK, "back on what it ran"),
+        ("repair", Outcome.WAITING, "untouched"),
+    ],
+)
+def test_a_hosts_end_is_named_by_what_the_command_does(verb: str, outcome: str, words: str) -> None:
+    assert summary.ending(Lane("h1", outcome=outcome), verb) == words
+
+
+def test_a_host_that_waits_for_its_batch_is_not_called_untouched() -> None:
+    assert summary.ending(Lane("h1", batch=2, outcome=Outcome.WAITING), "repair") == "not reached"
+
+
+def test_of_a_run_that_was_cut_off_each_host_says_how_far_it_was() -> None:
+    found = {lane.host: lane for lane in content.page(sample_runs.killed(), "x").timeline.lanes}
+    ends = {host: lane.last_known for host, lane in found.items()}
+    assert ends == {
+        "web-1": "deployed",
+        "web-2": "end not known",
+        "web-3": "only staged",
+        "web-4": "only staged",
+    }
+    assert summary.tone(found["web-2"]) == "warn"
+    assert Lane("h1").last_known == "not begun"
 
 
 def test_a_release_is_shown_as_its_version_and_its_digest() -> None:
@@ -102,29 +152,12 @@ def test_a_release_is_shown_as_its_version_and_its_digest() -> None:
     assert page(verb="rollback").title == "Cut off: Roll back on prod"
 
 
-def test_failures_come_in_order_and_hosts_that_were_left_out_come_last() -> None:
-    left_out = PlanMade("Deploy", "", {"web": "2"}, ("h1",), (), (), left_out={"h9": "no login"})
-    first = HostFailed("h9", "the check before the start", "no login")
-    second = HostFailed("h1", "prove 2", "h1: 503\n  twice", "sh -c 'a\nb'", 3, ("died",))
-    late = HostFailed("h1", "begin batch 2", "too late", is_stop=True)
-    found = page(left_out, first, second, late).failures
-    assert [each.title for each in found] == [
-        "h1: prove 2",
-        "begin batch 2: not done",
-        "h9: the check before the start",
-    ]
-    assert found[0].lines == ("503", "  twice")
-    assert (found[0].command, found[0].exit_code) == ("sh -c 'a b'", 3)
-    long = HostFailed("h1", "x", "y", "z" * 999, 1)
-    assert len(page(long).failures[0].command) == summary.MOST_OF_A_COMMAND
-
-
 def test_who_when_how_long_and_what_to_type() -> None:
     facts = {each.name: each.value for each in page(PLAN, ended(0)).facts}
     assert facts["By"] == "ana@one"
     assert facts["Began"] == "2026-11-29 11:00:00 UTC"
     assert facts["Took"] == "2.0 s"
-    assert facts["Reached"] == "2 hosts in 1 batch"
+    assert facts["Changed"] == "0 of 2 hosts, in 0 of 1 batch"
     assert facts["Command"] == "inv deploy --env prod"
     assert page(PLAN, ended(0)).next == ""
     failed = RunEnded(1, "x", 1.0, {}, next="inv repair --env prod")
@@ -141,8 +174,18 @@ def test_waiting_is_separated_from_work_over_all_hosts() -> None:
 
 def test_warnings_and_remarks_are_notes_each_once() -> None:
     plan = PlanMade("Deploy", "", {}, (), (), (), warnings=("w", "r"), left_out={"h9": "no login"})
-    end = RunEnded(0, "x", 1.0, {}, ("r",), ("f",), ("a",), ("d",))
-    assert page(plan, end).notes == ("w", "r", "h9: no login", "d", "f", "a")
+    hook = HookEnded("post-host", "h1", 2.0, "exit status 1")
+    end = RunEnded(0, "x", 1.0, {}, ("r",), ("f", "a"), ("a",), ("d",), notes=("n",))
+    assert page(plan, hook, end).notes == (
+        "w",
+        "r",
+        "h9: no login",
+        "hook post-host for h1 failed: exit status 1 (after 2.0 s)",
+        "n",
+        "d",
+        "f",
+        "a (since this command began)",
+    )
 
 
 def test_the_tab_key_stops_at_each_bar_of_a_small_run_and_at_failures_of_a_large_one() -> None:

@@ -17,16 +17,15 @@ from deploy.events.event import (
     RunEnded,
     StepBegan,
     StepEnded,
-    StopAsked,
 )
 from deploy.events.planned import PlanMade
 from deploy.natural_order import natural
 from deploy.page.lanes import Bar, End, Lane, State
 from deploy.page.timeline import timeline
-from page import sample_runs
+from page import other_runs, sample_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    pass
 
 BEGAN = RunBegan(1, "0" * 32, "0.1.0", "deploy", "prod", "ana@one", "inv deploy --env prod")
 DRAIN = ("h1", "web", "drain 30 s", "drain")
@@ -38,7 +37,7 @@ RUNS = {
     "failure": sample_runs.failure,
     "stopped": sample_runs.stopped,
     "killed": sample_runs.killed,
-}
+} | other_runs.RUNS
 
 
 def drawn(*events: tuple[float, Event]) -> tuple[Lane, ...]:
@@ -71,7 +70,7 @@ def test_the_lanes_equal_the_events(name: str) -> None:
             (round(b.end, 6), b.step, b.health) for b in lane.bars if b.how is not End.UNKNOWN
         ]
     (plan, *_) = (each.event for each in entries if isinstance(each.event, PlanMade))
-    assert {lane.host for lane in found.lanes} == set(plan.hosts)
+    assert {lane.host for lane in found.lanes} == {*plan.hosts, *plan.left_out}
     assert found.seconds == entries[-1].at - entries[0].at
 
 
@@ -173,34 +172,24 @@ def test_the_look_at_the_end_corrects_a_hosts_outcome() -> None:
     assert {lane.host: lane.outcome for lane in lanes} == outcomes
 
 
+def test_a_host_that_went_back_is_not_called_deployed_where_the_events_stop_there() -> None:
+    whole = other_runs.taken_back()
+    ended = [
+        number
+        for number, entry in enumerate(whole)
+        if isinstance(entry.event, HostEnded) and entry.event.host == "host-1"
+    ]
+    assert len(ended) == 2, "once in its batch, once as it goes back"
+    outcomes = {lane.host: lane.outcome for lane in timeline(whole[: ended[-1] + 1]).lanes}
+    assert outcomes["host-1"] == "back on what it ran"
+    assert outcomes["host-2"] == "deployed", "it still is"
+
+
 def test_of_what_a_host_said_its_last_journal_lines_and_remarks_are_kept() -> None:
     said: list[tuple[float, Event]] = [(n, HostSaid("h1", f"| line {n}")) for n in range(1, 15)]
     said += [(15, HostSaid("h1", "15 of 30 s")), (16, HostSaid("h1", "mind this", is_remark=True))]
     (lane,) = drawn(*said)
     assert lane.said == (*(f"line {n}" for n in range(6, 15)), "mind this")
-
-
-def test_moments_are_marked_batches_and_turns() -> None:
-    plan = PlanMade("Deploy", "Deploy web 2", {"web": "2"}, ("h1",), (), ())
-    events: Sequence[tuple[float, Event]] = (
-        (0, plan),
-        (1, BatchBegan(1, 2, ("h1", "h2"))),
-        (2, StopAsked(15)),
-        (3, StopAsked(99)),
-        (4, LockTaken()),
-        (5, plan),
-    )
-    marks = timeline([Entry(1000.0 + at, event) for at, event in ((0, BEGAN), *events)]).marks
-    assert [(each.at, each.name, each.is_batch) for each in marks] == [
-        (1.0, "batch 1", True),
-        (2.0, "stop", False),
-        (3.0, "stop", False),
-        (4.0, "taken over", False),
-        (5.0, "rollback", False),
-    ]
-    assert marks[0].text == "batch 1 of 2 begins: h1, h2"
-    assert "(SIGTERM)" in marks[1].text
-    assert "(signal 99)" in marks[2].text
 
 
 def test_lanes_go_by_batch_and_names_in_their_natural_order() -> None:

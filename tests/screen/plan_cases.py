@@ -76,6 +76,18 @@ def deployed(
     health: dict[str, Any] | None = None,
     **settings: Any,
 ) -> PlanMade:
+    """A deploy of the new release, as its event."""
+    plan, seen = planned(hosts, *apps, text=text, health=health, **settings)
+    return event(plan, seen, shelves(hosts) if looks else None)
+
+
+def planned(
+    hosts: list[HostFacts],
+    *apps: App,
+    text: str = TEXT,
+    health: dict[str, Any] | None = None,
+    **settings: Any,
+) -> tuple[Plan, Survey]:
     """A deploy of the new release."""
     served = apps or (WEB,)
     seen = builders.survey(hosts, health, served, **QUIET)
@@ -96,8 +108,7 @@ def deployed(
         )
         offers.append(replace(offer, package=package))
     own = builders.environment(*served, **settings)
-    plan = assembly.make(own, tuple(offers), seen)
-    return event(plan, seen, shelves(hosts) if looks else None)
+    return assembly.make(own, tuple(offers), seen), seen
 
 
 def surge() -> PlanMade:
@@ -116,6 +127,11 @@ def adoption() -> PlanMade:
 
 def back() -> PlanMade:
     """A rollback to the release before: its unit lies on the hosts, of another digest."""
+    return event(*rolled_back(4))
+
+
+def rolled_back(count: int, **settings: Any) -> tuple[Plan, Survey, dict[str, Shelf]]:
+    """The same with what lies on the hosts."""
     before, now_unit = builders.unit(text=TEXT), builders.unit(text=LATER)
     past = (Record(OLD, before.digest), Record(NEW, now_unit.digest))
     both = shelf.stored(OLD, (*OLD_FILES, *SAME))["manifests"]
@@ -128,16 +144,16 @@ def back() -> PlanMade:
         history=past,
         kept=frozenset(record.kept for record in past),
     )
-    hosts = fleet(4, web=now)
+    hosts = fleet(count, web=now)
     seen = builders.survey(hosts, **QUIET)
-    own = builders.environment(WEB)
+    own = builders.environment(WEB, **settings)
     plan = rollback.make(own, seen, OLD, scope=Scope("lab", "rollback"))
     on_hosts = shelves(hosts)
     for each in on_hosts.values():
         each.units["/etc/systemd/system/web@5000.service"] = LATER
         name = f"{OLD}.{past[0].unit_digest}.web@5000.service"
         each.units[f"/srv/web/records/units/{name}"] = TEXT
-    return event(plan, seen, on_hosts)
+    return plan, seen, on_hosts
 
 
 def repaired() -> PlanMade:

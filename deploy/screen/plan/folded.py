@@ -89,10 +89,10 @@ def _alike(plan: PlanMade, alike: tuple[PlannedBatch, ...], first: int, last: in
 
 def _shown(plan: PlanMade, batch: PlannedBatch) -> tuple[int, int, str, float]:
     """What must be the same for batches to be one line: size, pace, what serves, seconds."""
-    return len(batch.hosts), batch.at_a_time, _serving(plan, batch), batch.seconds
+    return len(batch.hosts), batch.at_a_time, serving(plan, batch), batch.seconds
 
 
-def _serving(plan: PlanMade, batch: PlannedBatch) -> str:
+def serving(plan: PlanMade, batch: PlannedBatch) -> str:
     """What serves meanwhile: `in service 10 of 12 (minimum 10)`, by group where they differ."""
     groups: dict[str, list[str]] = {}
     for name, count in batch.in_service.items():

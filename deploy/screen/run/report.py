@@ -60,7 +60,7 @@ def lines(story: Story, *, is_brief: bool = False) -> list[Line]:
         line(f"{visible(each)} (since this command began)", "yellow") for each in ended.appeared
     ]
     if ended.runs and not (is_well and is_brief):
-        found.append(line(_runs(ended)))
+        found.append(line(f"runs now: {runs(ended)}"))
     if not is_brief:
         found += _times(story)
     return [*found, *_verdict(story, began, ended)]
@@ -122,15 +122,15 @@ def _sorted(hosts: Iterable[str]) -> list[str]:
     return [visible(host) for host in sorted(hosts, key=natural)]
 
 
-def _runs(ended: RunEnded) -> str:
-    """`runs now: web 1.0.0 on web-1 and web-2; 2.0.0 on web-3`, in one line."""
+def runs(ended: RunEnded) -> str:
+    """What runs where, in one line: `web 1.0.0 on web-1 and web-2, 2.0.0 on web-3`."""
     apps = []
     for app, releases in ended.runs.items():
         short = versions(releases)
         by_count = sorted(releases.items(), key=lambda each: -len(each[1]))
         shown = [f"{short[release]} on {_where(on, ended)}" for release, on in by_count]
         apps.append(f"{visible(app)} {', '.join(shown)}")
-    return f"runs now: {'; '.join(apps)}"
+    return "; ".join(apps)
 
 
 def _where(hosts: Sequence[str], ended: RunEnded) -> str:
