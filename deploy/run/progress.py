@@ -107,8 +107,18 @@ class Progress:
         """How a host ends of which all was done, unless its instance is gone since."""
         if host in self.gone_hosts:
             return Outcome.GONE
+        if host in self.plan.out and self._ends(host):
+            return Outcome.OUT
         is_observed = any(isinstance(step, NoteObservation) for step in self.plan.steps)
         return Outcome.OBSERVED if is_observed else Outcome.DONE
+
+    def _ends(self, host: str) -> bool:
+        """Whether all that the plan does to an app of a host is to end it."""
+        mine: dict[str, list[Step]] = {}
+        for step in self.plan.steps:
+            if step.host.name == host:
+                mine.setdefault(step.app.name, []).append(step)
+        return any(map(failed_host.ends, mine.values()))
 
     def ended(self, host: str, outcome: Outcome) -> None:
         """A host's part is over, or all of it that counts."""
