@@ -57,6 +57,22 @@ ONCE_FAILED = (
             Command("repair", strikes=(Strike(Fault.DOWN, "RetireUnit", seconds=300.0),)),
         ),
     ),
+    # It was given up, registered, while another host was worked on.
+    Story(
+        "a target becomes healthy after the wait for it has failed",
+        Fleets(hosts=3, rollout=(("batch", 2),)),
+        (
+            Command("deploy", strikes=(Strike(Fault.CRASH, "WaitDrained", host=2, at=2),), seed=1),
+            Command(
+                "repair",
+                strikes=(
+                    Strike(Fault.SICK, "WaitHealthy", seconds=25.0),
+                    Strike(Fault.DARK, "ForgetOut", host=2, seconds=25.0),
+                ),
+                after=500.0,
+            ),
+        ),
+    ),
     # P12 was judged of a rollback that AWS could not be asked for.
     Story(
         "a host lies to a rollback while AWS is down",

@@ -84,6 +84,11 @@ class Row:
         return self.state not in {*IN_SERVICE, UNREAD}
 
     @property
+    def is_in_service(self) -> bool:
+        """Whether its target is known to be in service, or a worker to run."""
+        return self.state in IN_SERVICE
+
+    @property
     def is_before_first(self) -> bool:
         """Whether the previous unit alone serves, as before a first deploy."""
         return bool(self.beside) and not self.release and self.state in IN_SERVICE
