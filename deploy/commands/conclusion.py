@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from deploy.run.report import ExitCode, Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from deploy.run.report import Report
+    from deploy.screen.fleet.row import Row
     from deploy.screen.status import Overview
     from deploy.settings.scope import Scope
 
@@ -19,12 +22,17 @@ def as_seen(report: Report, fleet: Overview | None) -> Report:
     """The report, corrected by a look at the fleet afterwards; None if the fleet could not be read.
 
     A host that is out of service is reported as such, whatever took it out and whenever: also one
-    that was not reached, or that repair could not return to service. What cannot be seen is as it
+    that was not reached, or that repair could not return to service. One that was given up counts
+    as in service if it has become healthy since, as a target may that is waited for too briefly,
+    but not if this run took it out: a reading may be older than that. AWS alone counts for a host
+    that cannot be read and that nothing was done to. What cannot be seen is as it
     was when this was planned: mixed, or out where nothing was done since. A target that is no host
     and was not there before may run another release.
     """
-    rows = tuple(row for row in fleet.rows if row.is_readable) if fleet else ()
+    every = fleet.rows if fleet else ()
+    rows = tuple(row for row in every if row.is_readable)
     seen = {row.host for row in rows}
+    healthy = {row.host for row in every} - {row.host for row in every if not row.is_in_service}
     mixed = report.mixed
     if fleet:
         mixed = fleet.is_mixed or (report.mixed and not fleet.is_whole_look)
@@ -35,7 +43,8 @@ def as_seen(report: Report, fleet: Overview | None) -> Report:
     unseen = {
         host
         for host, outcome in report.outcomes.items()
-        if outcome in {Outcome.WAITING, Outcome.LEFT_OUT} and host in report.plan.out - seen
+        if outcome in {Outcome.WAITING, Outcome.LEFT_OUT}
+        and host in report.plan.out - seen - healthy
     }
     serve = seen - {row.host for row in rows if row.is_out}
     cut = {
@@ -43,9 +52,26 @@ def as_seen(report: Report, fleet: Overview | None) -> Report:
         for host, outcome in report.outcomes.items()
         if outcome is Outcome.UNKNOWN and host in serve
     }
+    since = {
+        host: Outcome.SERVES
+        for host in serve - _stay_out(report, rows)
+        if report.outcomes.get(host) is Outcome.OUT
+    }
     gone = {host for host, end in report.outcomes.items() if end is Outcome.GONE}
     out = dict.fromkeys(({row.host for row in rows if row.is_out} | unseen) - gone, Outcome.OUT)
-    return replace(report, mixed=mixed, outcomes=report.outcomes | cut | out)
+    return replace(report, mixed=mixed, outcomes=report.outcomes | cut | since | out)
+
+
+def _stay_out(report: Report, rows: Iterable[Row]) -> set[str]:
+    """The hosts, by name, whose target may look healthy for a moment longer and is out.
+
+    This run took it out, or nothing of the app runs.
+    """
+    return {
+        row.host
+        for row in rows
+        if (row.host, row.app, row.port) in report.taken_out or not (row.release or row.beside)
+    }
 
 
 def shown(fleet: Overview | None) -> tuple[Runs, tuple[str, ...]]:

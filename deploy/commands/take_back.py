@@ -88,4 +88,6 @@ def merged(first: Report, back: Report) -> Report:
         lost=back.lost,
         defects=(*first.defects, *back.defects),
         remarks=(*first.remarks, *back.remarks),
+        taken_out=frozenset(each for each in first.taken_out if each[0] not in went)
+        | back.taken_out,
     )

@@ -29,6 +29,7 @@ TONES: dict[str, str] = {
     Outcome.GONE: "warn",
     Outcome.LEFT: "bad",
     Outcome.UNKNOWN: "bad",
+    Outcome.SERVES: "warn",
     Outcome.CUT_SHORT: "warn",
     Outcome.WAITING: "none",
 }

@@ -103,11 +103,11 @@ def of_app(
         is_left_over = has_failed and not _has(steps_of(host_plan, name), SWITCHES)
         return Recovery((), found, serves=serves, leaves=is_left_over)
     whole = steps_of(host_plan, name)
-    is_ended = whole[0].app.settings.is_worker and not _has(whole, PROOFS)
+    is_ended = ends(whole) or (whole[0].app.settings.is_worker and not _has(whole, PROOFS))
     is_last_resort = _has(mine, ReviveUnit) and name not in host_plan.good
     if is_last_resort or is_ended:
-        # A repair that could not bring the previous unit back, or end a worker that was never
-        # proven: nothing else is left to try.
+        # A repair that could not bring the previous unit back, or end what was never proven:
+        # nothing else is left to try.
         return Recovery((), (), serves=not has_failed)
     if not shared_target.is_touched(mine):
         return _untouched(host_plan, name, mine, is_failed=is_failed)
@@ -120,6 +120,11 @@ def of_app(
 def is_deployed(step: Step) -> bool:
     """Whether the step is but the record: the release is proven, and in service."""
     return isinstance(step, RecordDeployed)
+
+
+def ends(steps: Sequence[Step]) -> bool:
+    """Whether these steps of an app on a host end what never served, so that nothing is in then."""
+    return _has(steps, RetireUnit) and not any(step.is_entry for step in steps)
 
 
 def steps_of(host_plan: HostPlan, app: str) -> list[Step]:

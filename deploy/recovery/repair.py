@@ -160,10 +160,13 @@ def _part(on: AppOnHost, environment: Environment) -> _Part:
         return _Part(found)
     if last and slot.can_run(last) and not is_sick:
         return _Part(goal=Goal(on, last.release, last.unit_digest, is_new=False))
+    ended = _ended(on, environment)
     # One that never was here is missed by no request.
     is_dead = bool(last or on.is_up) and not is_sick
     return _Part(
-        lost=f"{on.host}: {_why_lost(slot, on.app.name)}", holds_back=has_partners and is_dead
+        ended,
+        lost=f"{on.host}: {_why_lost(slot, on.app.name)}",
+        holds_back=has_partners and is_dead and not ended,
     )
 
 
@@ -177,6 +180,18 @@ def _unproven(on: AppOnHost, *, has_partners: bool) -> tuple[Step, ...]:
     if not is_first or on.app.settings.replaces:
         return ()
     return (RetireUnit(on.host, on.app, on.unit_name), ForgetOut(on.host, on.app))
+
+
+def _ended(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
+    """What ends a first release of an app with a target that was never in service.
+
+    systemd would start it again for ever, also after a boot. The note that its target was taken
+    out stays, as after a first deploy that failed.
+    """
+    if not on.is_unproven:
+        return ()
+    out = (*_taken_out(on, environment), *_address_drained(on, environment))
+    return (*out, RetireUnit(on.host, on.app, on.unit_name))
 
 
 def _why_lost(slot: Slot, app: str) -> str:

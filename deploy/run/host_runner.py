@@ -223,7 +223,7 @@ class HostRunner:
         """One step, its events and its place in the progress; raises what it failed with."""
         if self.lost.is_set():
             raise LockLost(f"{step.host}: {step}: not begun: another deploy took over")
-        self.progress.listen(as_events.step_began(step, planned=planned))
+        self.progress.began(step, planned=planned)
         began = self.fleet.clock.monotonic()
         error: DeployError | None = None
         try:

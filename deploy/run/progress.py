@@ -11,6 +11,7 @@ from deploy.observe.watch import NoteObservation
 from deploy.recovery import failed_host
 from deploy.run import as_events
 from deploy.run.report import Failure, Outcome, Report
+from deploy.steps.target import DeregisterTarget, RegisterTarget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,8 @@ class Progress:
     listen: hears of each failure.
     outcomes: by host name; executed: the plan's steps that were done, as its dry run prints them;
     deployed: hosts and apps, by name, that the release is proven and in service of; defects:
-    errors of Changeover itself that belong to no host; remarks: what steps said for the report.
+    errors of Changeover itself that belong to no host; remarks: what steps said for the report;
+    taken_out: the targets, by the names of host and app and by port, that are out since a step.
     """
 
     plan: Plan
@@ -40,6 +42,7 @@ class Progress:
     deployed: set[tuple[str, str]] = field(default_factory=set)
     defects: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    taken_out: set[tuple[str, str, int]] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -90,12 +93,21 @@ class Progress:
             if said not in self.remarks:
                 self.remarks.append(said)
 
+    def began(self, step: Step, *, planned: bool) -> None:
+        """A step begins; planned: whether it is the plan's, not of a recovery."""
+        self.listen(as_events.step_began(step, planned=planned))
+        if isinstance(step, DeregisterTarget):
+            with self._lock:
+                self.taken_out.add((step.host.name, step.app.name, step.app.port))
+
     def did(self, step: Step, *, planned: bool) -> None:
         """A step did what it says; planned: whether it is the plan's, not of a recovery."""
         if failed_host.is_deployed(step):
             self.deploy(step)
-        if planned:
-            with self._lock:
+        with self._lock:
+            if isinstance(step, RegisterTarget):
+                self.taken_out.discard((step.host.name, step.app.name, step.app.port))
+            if planned:
                 self.executed.append(f"{step.host.name}: {step}")
 
     def deploy(self, step: Step) -> None:
@@ -107,8 +119,18 @@ class Progress:
         """How a host ends of which all was done, unless its instance is gone since."""
         if host in self.gone_hosts:
             return Outcome.GONE
+        if host in self.plan.out and self._ends(host):
+            return Outcome.OUT
         is_observed = any(isinstance(step, NoteObservation) for step in self.plan.steps)
         return Outcome.OBSERVED if is_observed else Outcome.DONE
+
+    def _ends(self, host: str) -> bool:
+        """Whether all that the plan does to an app of a host is to end it."""
+        mine: dict[str, list[Step]] = {}
+        for step in self.plan.steps:
+            if step.host.name == host:
+                mine.setdefault(step.app.name, []).append(step)
+        return any(map(failed_host.ends, mine.values()))
 
     def ended(self, host: str, outcome: Outcome) -> None:
         """A host's part is over, or all of it that counts."""
@@ -145,4 +167,5 @@ class Progress:
                 mixed=self.plan.mixed,
                 defects=tuple(self.defects),
                 remarks=tuple(self.remarks),
+                taken_out=frozenset(self.taken_out),
             )

@@ -59,6 +59,7 @@ class Outcome(enum.StrEnum):
     GONE = "gone: its instance was terminated or is being terminated"
     LEFT = "left unchanged: another deploy holds the lock"
     UNKNOWN = "not known: a defect in Changeover ended its part"
+    SERVES = "in service; its part of the plan failed"
     CUT_SHORT = "in service; a defect in Changeover ended its part"
 
 
@@ -94,7 +95,8 @@ class Report:
     look at the fleet showed: afterwards, or before where no look was possible; defects: errors of
     Changeover itself that belong to no host; appeared: targets that are no hosts and were not there
     when this was planned, in words; remarks: what a step could not see, or had to give up, though
-    it did what it says.
+    it did what it says; taken_out: the targets, by the names of host and app and by port, that this
+    run took out and did not register again.
     """
 
     plan: Plan
@@ -109,6 +111,7 @@ class Report:
     defects: tuple[str, ...] = ()
     appeared: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    taken_out: frozenset[tuple[str, str, int]] = frozenset()
 
     @property
     def stopped_short(self) -> bool:

@@ -151,7 +151,7 @@ class Overview:
     def _as_json(self, row: Row) -> dict[str, object]:
         """A row under the keys that scripts rely on."""
         renamed = {"unit_state": "unit", "is_readable": "readable"}
-        left_out = {"is_out_by_hand", "is_new", "started"}
+        left_out = {"is_out_by_hand", "is_new", "is_unproven", "started"}
         shown = {renamed.get(k, k): value for k, value in asdict(row).items() if k not in left_out}
         return shown | {"age_seconds": self.age_seconds(row)}
 

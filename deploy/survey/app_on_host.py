@@ -173,6 +173,18 @@ class AppOnHost(SlotOnHost):
         return not (is_known or is_used or self.previous_unit)
 
     @property
+    def is_unproven(self) -> bool:
+        """Whether a unit of ours runs, or would at the next boot, that was never in service.
+
+        A first deploy that is killed before its end leaves one, in the slot in use. Only what was
+        proven is registered. Not of a worker, which no load balancer knows.
+        """
+        unit = self.slot.unit_state
+        is_started = unit.is_running or unit.enabled == "enabled"
+        is_ours = bool(self.slot.unit_digest) and not self.is_worker
+        return is_ours and is_started and not (self.slot.deployed or self.may_receive)
+
+    @property
     def taken_out(self) -> tuple[TargetGroup, ...]:
         """The groups that it was taken out of by hand: no note on the host says that we did."""
         if self.slot.out or self.has_partner_out or self.is_new:

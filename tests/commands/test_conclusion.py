@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import builders
 import pytest
-from builders import NEW, OLD, UNHEALTHY
+from builders import HEALTHY, NEW, OLD, UNHEALTHY
 
-from deploy.aws.targets import GONE
+from deploy.aws.targets import GONE, Health
 from deploy.commands import conclusion
 from deploy.errors import BadInput
 from deploy.plan import assembly, choice
@@ -80,6 +81,39 @@ def test_a_report_tells_who_is_out_of_service_whoever_took_them_out() -> None:
     assert told.exit_code is ExitCode.OUT_OF_SERVICE
 
 
+STAYS_OUT: dict[str, tuple[dict[str, Any], Health, bool]] = {
+    "this run took it out, so a reading may be old": ({}, HEALTHY, True),
+    "nothing runs there": ({"running_release": ""}, HEALTHY, False),
+    "it is still unhealthy": ({}, UNHEALTHY, False),
+}
+
+
+def given_up(health: Health, *, taken_out: bool = False, **slot: Any) -> Report:
+    """The report of a run that gave up a host, which then is as it is seen here."""
+    seen = builders.survey([builders.facts(1, {"web": builders.slot(**slot)})], {"host-1": health})
+    offers = (builders.offer(builders.app(), seen.hosts),)
+    made = assembly.make(builders.environment(), offers, seen, allow_downtime=True)
+    failure = Failure(builders.host(1), "wait until healthy", "unhealthy after 20 s")
+    out = frozenset({("host-1", "web", 5000)}) if taken_out else frozenset[Any]()
+    report = Report(made, {"host-1": Outcome.OUT}, (failure,), taken_out=out)
+    return conclusion.as_seen(report, status.overview(builders.environment(), seen))
+
+
+def test_a_host_that_was_given_up_and_is_healthy_since_is_in_service() -> None:
+    told = given_up(HEALTHY)
+    assert told.outcomes == {"host-1": Outcome.SERVES}
+    assert told.exit_code is ExitCode.FAILED
+
+
+@pytest.mark.parametrize(("slot", "health", "taken_out"), STAYS_OUT.values(), ids=STAYS_OUT)
+def test_control_a_host_that_was_given_up_stays_out_otherwise(
+    slot: dict[str, Any], health: Health, taken_out: bool
+) -> None:
+    told = given_up(health, taken_out=taken_out, **slot)
+    assert told.outcomes == {"host-1": Outcome.OUT}
+    assert told.exit_code is ExitCode.OUT_OF_SERVICE
+
+
 def test_a_host_that_was_out_and_not_reached_is_out_where_nobody_could_look() -> None:
     hosts = [builders.facts(number, {"web": builders.slot()}) for number in (1, 2)]
     seen = builders.survey(hosts, {"host-2": UNHEALTHY})
@@ -91,8 +125,12 @@ def test_a_host_that_was_out_and_not_reached_is_out_where_nobody_could_look() ->
     assert list(told.outcomes.values()) == [Outcome.WAITING, Outcome.OUT]
     back = dict.fromkeys(("host-1", "host-2"), Outcome.BACK)
     assert conclusion.as_seen(Report(made, back, failures), None).outcomes == back
-    well = status.overview(builders.environment(), builders.survey(hosts))
+    now = builders.survey(hosts)
+    well = status.overview(builders.environment(), now)
     assert conclusion.as_seen(Report(made, waiting, failures), well).outcomes == waiting
+    dark = replace(now, hosts=now.hosts[:1], unreachable={"host-2": "no answer"})
+    by_aws = status.overview(builders.environment(), dark)
+    assert conclusion.as_seen(Report(made, waiting, failures), by_aws).outcomes == waiting
 
 
 def test_a_fleet_that_was_mixed_and_cannot_be_seen_is_mixed() -> None:

@@ -30,10 +30,21 @@ WantedBy=multi-user.target
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever lies in this folder needs the lab."""
+    """Whatever lies in this folder needs the lab; what takes longest begins first.
+
+    Of several workers the last one to end decides how long the tests take, so a test of minutes may
+    not be the last to begin. Tests that boot hosts of their own stay together: each worker that
+    gets one of them boots those hosts.
+    """
     for item in items:
         if Path(__file__).parent in Path(item.path).parents:
             item.add_marker(pytest.mark.lab)
+    items.sort(key=_expected_seconds, reverse=True)  # the others stay in their order
+
+
+def _expected_seconds(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("long")
+    return float(mark.args[0]) if mark else 0.0
 
 
 @pytest.fixture(scope="session")

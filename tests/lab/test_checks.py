@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from deploy.hosts.scripts import connections
 from lab.fleet import Lab
 from lab.load import Load
 from lab.project import Project, until
+
+pytestmark = pytest.mark.hosts(2)
 
 
 def test_a_target_that_does_not_answer_in_time_is_unhealthy_until_it_does(

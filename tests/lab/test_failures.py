@@ -171,6 +171,7 @@ def install_without_soak(project: Project) -> None:
     project.configure()
 
 
+@pytest.mark.long(75)
 def test_a_fleet_that_is_short_is_not_made_shorter(project: Project, lab: Lab) -> None:
     """In the plan by arithmetic, and before a batch by a fresh reading."""
     project.web["healthy_timeout_seconds"] = 8

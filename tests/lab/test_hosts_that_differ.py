@@ -39,6 +39,8 @@ def test_where_sshd_forbids_forwarding_the_host_is_asked_on_itself(
         lab.shell(without, "mv /usr/bin/curl.away /usr/bin/curl")
 
 
+@pytest.mark.long(190)
+@pytest.mark.hosts(3)
 def test_a_host_that_freezes_costs_itself_and_no_hour(project: Project, lab: Lab) -> None:
     """Frozen while it drains: it stays out, named; the others serve, nothing is lost."""
     project.install("1.0.0")
@@ -66,6 +68,6 @@ def test_a_host_that_freezes_costs_itself_and_no_hour(project: Project, lab: Lab
     assert load.result.failed == 0, load.result.failures
     assert set(load.result.by_version) == {"1.0.0"}
     set_delay(lab, "web-lab", 3)
-    again = project.deploy("2.0.0", "--batch", "2")
+    again = project.deploy("2.0.0", "--batch", "100%", "--allow-downtime")
     assert again.code == 0, again.output
     assert project.status()["well"], str(project.status())

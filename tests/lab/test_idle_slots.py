@@ -25,6 +25,7 @@ def test_a_first_install_on_registered_hosts_waits_for_no_drain(project: Project
     assert time.monotonic() - began < DELAY_SECONDS, ran.output
 
 
+@pytest.mark.hosts(3)
 def test_p1_a_host_that_is_down_is_not_drained_and_those_that_serve_are(
     project: Project, lab: Lab
 ) -> None:
@@ -46,6 +47,7 @@ def test_p1_a_host_that_is_down_is_not_drained_and_those_that_serve_are(
     assert set(project.releases().values()) == {"2.0.0"}
 
 
+@pytest.mark.hosts(2)
 def test_p1_a_release_that_never_became_healthy_goes_back_without_a_whole_delay(
     project: Project, lab: Lab
 ) -> None:

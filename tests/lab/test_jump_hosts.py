@@ -104,6 +104,7 @@ def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab.down()
 
 
+@pytest.mark.long(100)
 def test_p1_a_deploy_to_hosts_behind_a_jump_host_loses_no_request(
     booted: Lab, tmp_path: Path
 ) -> None:

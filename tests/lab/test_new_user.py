@@ -85,6 +85,7 @@ class NewUser:
         )
 
 
+@pytest.mark.long(70)
 @pytest.mark.hosts(2)
 def test_from_an_empty_folder_to_a_deploy_that_takes_over_what_runs(
     tmp_path: Path, legacy: Project, lab: Lab

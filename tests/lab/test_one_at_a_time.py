@@ -53,6 +53,7 @@ def test_a_second_may_wait_and_status_tells_who_is_at_work(project: Project) -> 
     assert project.inv("lock.status", "--env", "lab").code == 0
 
 
+@pytest.mark.long(75)
 @pytest.mark.parametrize("how", ["taken over", "broken"])
 def test_a_suspended_deploy_that_wakes_up_changes_nothing_any_more(
     project: Project, lab: Lab, how: str

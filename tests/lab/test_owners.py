@@ -47,6 +47,7 @@ def remote(lab: Lab) -> Iterator[Remote]:
     made.close()
 
 
+@pytest.mark.hosts(1)
 def test_h3_m7_m11_what_others_could_change_is_refused_and_the_command_repairs_it(
     lab: Lab, remote: Remote
 ) -> None:

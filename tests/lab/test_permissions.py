@@ -33,6 +33,7 @@ def called(lab: Lab, before: dict[str, int]) -> set[str]:
     return {name for name, count in lab.calls().items() if count > before.get(name, 0)}
 
 
+@pytest.mark.long(90)
 @pytest.mark.hosts(2)
 def test_p9_the_policy_in_the_docs_is_what_the_commands_call(
     project: Project, lab: Lab, request: pytest.FixtureRequest

@@ -23,6 +23,8 @@ from lab.fleet import Lab, LabHost
 from lab.hosts import greets
 from lab.project import Project, called, until
 
+pytestmark = pytest.mark.hosts(2)
+
 # systemd refuses a sixth start within ten seconds.
 RESTART = "systemctl reset-failed ssh; systemctl restart ssh"
 

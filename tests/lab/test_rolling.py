@@ -174,6 +174,7 @@ def restarts(lab: Lab, host: LabHost) -> int:
     return int(shown.strip() or 0)
 
 
+@pytest.mark.hosts(2)
 def test_control_a_restart_without_deregistering_loses_requests(serving: Lab) -> None:
     with Load(serving.url("web"), rate=RATE) as load:
         for host in serving.hosts:
@@ -182,6 +183,7 @@ def test_control_a_restart_without_deregistering_loses_requests(serving: Lab) ->
     assert load.result.failed > 0
 
 
+@pytest.mark.hosts(2)
 def test_control_a_killed_target_loses_requests(serving: Lab) -> None:
     host = serving.hosts[0]
     with Load(serving.url("web"), rate=RATE) as load:
@@ -210,6 +212,7 @@ def is_lost(lab: Lab) -> bool:
         connection.close()
 
 
+@pytest.mark.hosts(2)
 def test_control_propagation_lag_without_a_floor_loses_requests(serving: Lab) -> None:
     """Deregistered, and stopped as soon as the API says `draining`, within the lag."""
     set_delay(serving, "web-lab", LAG_SECONDS)
@@ -222,6 +225,7 @@ def test_control_propagation_lag_without_a_floor_loses_requests(serving: Lab) ->
     assert load.result.failed > 0
 
 
+@pytest.mark.hosts(2)
 def test_control_an_app_that_drops_its_work_loses_requests(project: Project, lab: Lab) -> None:
     """Stopped at `draining`, long before the delay is over, with a request that is under way."""
     project.install("1.0.0", drop_in_flight=True)

@@ -56,6 +56,7 @@ def test_p10_what_a_group_may_do_is_said_or_refused_and_who_rests_is_left_out(
     assert sorted(project.releases().values()) == ["1.0.0", "2.0.0", "2.0.0"]
 
 
+@pytest.mark.long(150)
 @pytest.mark.hosts(3)
 def test_p6_a_host_that_is_terminated_in_its_turn_is_no_failure(
     project: Project, lab: Lab, scaling: Any

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lab.fleet import Lab
 from lab.project import Project, called, until
 
 
+@pytest.mark.hosts(2)
 def test_status_tells_what_runs_where_and_ends_with_0_only_when_all_is_well(
     project: Project, lab: Lab
 ) -> None:
@@ -31,6 +34,7 @@ def test_status_tells_what_runs_where_and_ends_with_0_only_when_all_is_well(
     assert "all is well" not in sick.output
 
 
+@pytest.mark.hosts(3)
 def test_status_tells_a_host_that_it_cannot_reach(project: Project, lab: Lab) -> None:
     project.install("1.0.0")
     lab.shell(lab.hosts[0], "systemctl stop ssh.service ssh.socket")
@@ -46,6 +50,7 @@ def test_status_tells_a_host_that_it_cannot_reach(project: Project, lab: Lab) ->
         lab.shell(lab.hosts[0], "systemctl start ssh.service")
 
 
+@pytest.mark.hosts(2)
 def test_status_tells_a_unit_file_that_was_changed_by_hand(project: Project, lab: Lab) -> None:
     project.install("1.0.0")
     lab.shell(
@@ -60,6 +65,7 @@ def test_status_tells_a_unit_file_that_was_changed_by_hand(project: Project, lab
     assert "web@5000.service on disk is not the unit that was deployed" in drift, "issue 17, item 6"
 
 
+@pytest.mark.hosts(2)
 def test_status_says_n_of_m_what_is_expected_how_old_and_what_to_type(
     project: Project, lab: Lab
 ) -> None:
@@ -88,6 +94,7 @@ def test_status_says_n_of_m_what_is_expected_how_old_and_what_to_type(
     assert "next: return them to service: inv repair --env lab" in sick
 
 
+@pytest.mark.hosts(3)
 def test_status_names_what_was_changed_by_hand_and_the_lock_of_a_living_deploy(
     project: Project, lab: Lab
 ) -> None:
@@ -117,6 +124,7 @@ def test_status_names_what_was_changed_by_hand_and_the_lock_of_a_living_deploy(
     assert project.status()["holders"] == []
 
 
+@pytest.mark.hosts(2)
 def test_status_without_an_environment_shows_all_of_them(project: Project) -> None:
     """Issue 17, item 6."""
     project.install("1.0.0")

@@ -17,6 +17,7 @@ from lab.load import MODEST_RATE, Load
 from lab.project import ROOT, Project
 
 SUITES = ("bullseye", "bookworm", "trixie")
+pytestmark = pytest.mark.long(60)
 INSTALL_SECONDS = 300.0
 """For Node from Debian's mirror, on a machine that is busy with other labs."""
 

@@ -186,6 +186,7 @@ def test_rolling_works_in_the_slot_that_a_surge_left_in_use(surging: Project, la
     assert set(surging.releases().values()) == {"3.0.0"}
 
 
+@pytest.mark.hosts(2)
 def test_p1_a_release_of_before_the_second_port_is_gone_back_to_in_the_new_slot(
     project: Project, lab: Lab
 ) -> None:
@@ -226,6 +227,7 @@ def test_p1_a_rolling_deploy_right_after_a_surge_counts_each_host_once(
     assert set(surging.releases().values()) == {"3.0.0"}
 
 
+@pytest.mark.hosts(2)
 def test_a_slot_that_was_disabled_without_a_reload_is_no_work(surging: Project, lab: Lab) -> None:
     """The property stays `enabled`, and systemd 253 and newer report every unit as changed."""
     surging.build("2.0.0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -132,6 +133,33 @@ def test_a_first_install_that_fails_leaves_nothing_running_and_says_what_helps(
     assert shown.split()[0] in {"inactive", "failed"}
     assert shown.split()[1] == "disabled"
     assert "deploy again: inv deploy --env lab" in " ".join(ran.output.split())
+
+
+@pytest.mark.hosts(1)
+def test_p4_what_a_killed_first_install_left_is_ended_and_the_next_deploy_is_the_first(
+    project: Project, lab: Lab
+) -> None:
+    project.shorten_lock()
+    project.build("1.0.0")
+    (host,) = lab.hosts
+    words = ("deploy", "--env", "lab", "--app", "web", "--package", "1.0.0", "--yes")
+    victim = project.hooked(kill=f"{called(host)}: prove", after=0.02)
+    assert victim.inv(*words, "--allow-downtime").code == -signal.SIGKILL
+    unit = "web@5000.service"
+    assert lab.shell(host, f"systemctl is-active {unit}; true").strip() == "active"
+
+    mended = project.inv("repair", "--env", "lab", "--yes")
+    assert mended.code == 5, mended.output
+    assert f"{called(host)}: stop and disable {unit}" in mended.output
+    assert "was never deployed here" in " ".join(mended.output.split())
+    state = lab.shell(host, f"systemctl is-active {unit}; systemctl is-enabled {unit}; true")
+    assert state.split() == ["inactive", "disabled"]
+    shown = project.inv("status", "--env", "lab")
+    assert "next: the first deploy: inv deploy --env lab" in " ".join(shown.output.split())
+
+    ran = project.deploy("1.0.0", "--allow-downtime")
+    assert ran.code == 0, ran.output
+    assert project.status()["well"], str(project.status())
 
 
 def test_the_plan_of_an_adoption_names_what_the_old_unit_sets_and_ours_does_not(

@@ -157,9 +157,71 @@ def test_a_unit_of_before_that_was_retired_half_way_comes_back() -> None:
     assert kinds == ["ReviveUnit", "ProveRevived", "RegisterTarget", "WaitHealthy", "ForgetOut"]
 
 
+FIRST = {"history": (), "releases": (NEW,)}
+"""What a first deploy leaves that was killed before its end."""
+RESTARTING = UnitState("loaded", "activating", "auto-restart", "enabled")
+AT_BOOT = UnitState("loaded", "inactive", "dead", "enabled")
+AT_REST = UnitState("loaded", "failed", "failed", "disabled")
+NO_PROCESS = {"running_release": "", "running_unit_digest": ""}
+NEVER_SERVED: dict[str, tuple[Slot, Health, list[str]]] = {
+    "taken out first, it runs": (switched_to_new(**FIRST), GONE, ["WaitDrained", "RetireUnit"]),
+    "taken out first, it drains": (
+        switched_to_new(**FIRST),
+        DRAINING,
+        ["WaitDrained", "RetireUnit"],
+    ),
+    "never registered, it runs": (switched_to_new(**FIRST, out=""), GONE, ["RetireUnit"]),
+    "it crashes again and again": (
+        switched_to_new(**FIRST, **NO_PROCESS, out="", unit_state=RESTARTING),
+        GONE,
+        ["RetireUnit"],
+    ),
+    "it would start at the next boot": (
+        switched_to_new(**FIRST, **NO_PROCESS, out="", unit_state=AT_BOOT),
+        GONE,
+        ["RetireUnit"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("broken", "health", "expected"), NEVER_SERVED.values(), ids=NEVER_SERVED)
+def test_a_first_release_that_never_served_is_ended(
+    broken: Slot, health: Health, expected: list[str]
+) -> None:
+    """Its deploy was killed: it was not proven, or not registered, and nobody else ends it."""
+    plan = made(broken, health)
+    assert names(plan) == expected
+    assert any("was never deployed here" in text for text in plan.warnings)
+
+
+NOT_ENDED: dict[str, tuple[Slot, Health]] = {
+    "it is registered, so it was proven": (switched_to_new(**FIRST), UNHEALTHY),
+    "it is at rest already": (
+        switched_to_new(**FIRST, **NO_PROCESS, unit_state=AT_REST),
+        GONE,
+    ),
+    "its unit is not ours": (switched_to_new(**FIRST, out="", unit_digest=""), GONE),
+}
+
+
+@pytest.mark.parametrize(("broken", "health"), NOT_ENDED.values(), ids=NOT_ENDED)
+def test_control_what_may_have_been_proven_or_is_not_ours_is_not_ended(
+    broken: Slot, health: Health
+) -> None:
+    assert names(made(broken, health)) == []
+
+
+@pytest.mark.parametrize("failed", [0, 1])
+def test_nothing_is_tried_where_what_never_served_cannot_be_ended(failed: int) -> None:
+    """It is out of service either way, and the report says so."""
+    ((host_plan,),) = made(switched_to_new(**FIRST), GONE).batches
+    recovery = failed_host.recovery_of(host_plan, host_plan.steps[failed])
+    assert (recovery.steps, recovery.serves) == ((), False)
+
+
 LOST: dict[str, tuple[Slot, Health, str]] = {
     "nothing was ever deployed": (
-        switched_to_new(history=()),
+        switched_to_new(**FIRST, **NO_PROCESS, unit_state=AT_REST),
         GONE,
         "never deployed here",
     ),

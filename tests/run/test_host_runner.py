@@ -40,6 +40,20 @@ STEPS = [
 ]
 
 
+@pytest.mark.parametrize(("failing", "stays_out"), [("register", True), ("wait", False)])
+def test_the_report_names_the_targets_that_were_taken_out_for_good(
+    failing: str, stays_out: bool, run: Run
+) -> None:
+    """One that was registered again may become healthy after the wait for it."""
+
+    def always(_: object) -> None:
+        raise DeployError("it broke")
+
+    report = run(made(old(2)), {f"host-1: {failing}": always}).report
+    assert report.outcomes["host-1"] is Outcome.OUT
+    assert report.taken_out == ({("host-1", "web", 5000)} if stays_out else set())
+
+
 @pytest.mark.parametrize(("failing", "way_back", "outcome"), STEPS)
 def test_wherever_it_fails_the_host_is_left_as_told(
     failing: str, way_back: list[str], outcome: Outcome, run: Run

@@ -304,6 +304,12 @@ def out(number: int) -> HostFacts:
     return running(number, out=note.as_line())
 
 
+def never_served(number: int, **more: Any) -> HostFacts:
+    """A first release runs, and its deploy was killed before it was recorded."""
+    return running(number, **({"history": (), "out": out(1).slots["web"].out} | more))
+
+
+AT_REST = UnitState("loaded", "failed", "failed", "disabled")
 NEXT: dict[str, tuple[list[HostFacts], dict[str, Health], str]] = {
     "all is well": (fleet(3), {}, ""),
     "unhealthy": (fleet(3), {"host-1": UNHEALTHY}, "return them to service: inv repair --env lab"),
@@ -321,6 +327,22 @@ NEXT: dict[str, tuple[list[HostFacts], dict[str, Health], str]] = {
         [builders.facts(1), builders.facts(2)],
         {"host-1": GONE, "host-2": GONE},
         "the first deploy: inv deploy --env lab --dry-run",
+    ),
+    "a first deploy that failed": (
+        [never_served(n, unit_state=AT_REST) for n in (1, 2)],
+        {"host-1": GONE, "host-2": GONE},
+        "the first deploy: inv deploy --env lab --dry-run",
+    ),
+    "registered before its first deploy": (
+        [builders.facts(1), builders.facts(2)],
+        {"host-1": UNHEALTHY, "host-2": UNHEALTHY},
+        "the first deploy: inv deploy --env lab --dry-run",
+    ),
+    "a first deploy that was killed": (
+        [never_served(1), builders.facts(2)],
+        {"host-1": GONE, "host-2": GONE},
+        "the first deploy: inv deploy --env lab --dry-run; or only stop what was left: "
+        "inv repair --env lab",
     ),
     "two releases": (
         [running(1, NEW, history=HISTORY), running(2)],
@@ -344,6 +366,13 @@ def test_the_last_line_is_what_to_type(name: str) -> None:
     assert (found.exit_code is ExitCode.DONE) is (not expected)
     assert (shown(found, 200)[-1] == f"next: {expected}") is bool(expected)
     assert json.loads(found.as_json())["next"] == expected
+
+
+def test_a_unit_that_was_never_in_service_is_noted() -> None:
+    lines = shown(seen([never_served(1), running(2)], {"host-1": GONE}), 200)
+    assert any("host-1 web" in line and "was never in service" in line for line in lines), lines
+    lines = shown(seen([running(1), running(2)]), 200)
+    assert not any("never in service" in line for line in lines)
 
 
 def test_hosts_that_cannot_be_read_come_first() -> None:

@@ -64,6 +64,8 @@ def _see_mended(world: World, facts: HostFacts, app: App) -> None:
         world.wrong("P4", f"{home}: a partial upload lies there after a repair")
     bad = {build.digest for build, kind in world.kinds.items() if kind is not Kind.GOOD}
     is_good = last and slot.can_run(last) and last.unit_digest not in bad
+    if last is None and not used.registered and (used.process or used.enabled):
+        world.wrong("P4", f"{used}: it was never in service, and is left after a repair")
     if is_good or (last is None and home.legacy):
         if world.state(used) is not State.HEALTHY:
             world.wrong("P4", f"{used}: not healthy after a repair")

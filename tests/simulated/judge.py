@@ -96,7 +96,7 @@ def _untrue(world: World, host: str, outcome: Outcome, before: Before, *, failed
     homes, places = world.of_host(host), world.on(host)
     is_in = all(world.is_served(home) for home in homes)
     match outcome:
-        case Outcome.DONE | Outcome.CURRENT if not is_in:
+        case Outcome.DONE | Outcome.CURRENT | Outcome.SERVES if not is_in:
             return "not in service"
         case Outcome.BACK | Outcome.PARTLY if not is_in and all(
             before.served[home] for home in homes

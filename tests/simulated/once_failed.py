@@ -37,6 +37,42 @@ ONCE_FAILED = (
         FRESH,
         (Command("deploy", strikes=(Strike(Fault.SICK, "Soak", at=2, seconds=3.0),)),),
     ),
+    # A repair left the unit running, and starting at each boot.
+    Story(
+        "a first install is killed before its proof",
+        Fleets(begin="fresh"),
+        (Command("deploy", strikes=(Strike(Fault.CRASH, "ProveRelease"),)),),
+    ),
+    Story(
+        "a first install is killed before it starts",
+        Fleets(begin="fresh", groups=2),
+        (Command("deploy", strikes=(Strike(Fault.CRASH, "StartUnit", at=1),)),),
+    ),
+    # Without a look, a host on which a repair ended such a unit counted as deployed.
+    Story(
+        "a unit that never served is ended, and nobody can look afterwards",
+        Fleets(hosts=1, begin="fresh"),
+        (
+            Command("deploy", strikes=(Strike(Fault.CRASH, "ProveRelease"),)),
+            Command("repair", strikes=(Strike(Fault.DOWN, "RetireUnit", seconds=300.0),)),
+        ),
+    ),
+    # It was given up, registered, while another host was worked on.
+    Story(
+        "a target becomes healthy after the wait for it has failed",
+        Fleets(hosts=3, rollout=(("batch", 2),)),
+        (
+            Command("deploy", strikes=(Strike(Fault.CRASH, "WaitDrained", host=2, at=2),), seed=1),
+            Command(
+                "repair",
+                strikes=(
+                    Strike(Fault.SICK, "WaitHealthy", seconds=25.0),
+                    Strike(Fault.DARK, "ForgetOut", host=2, seconds=25.0),
+                ),
+                after=500.0,
+            ),
+        ),
+    ),
     # P12 was judged of a rollback that AWS could not be asked for.
     Story(
         "a host lies to a rollback while AWS is down",

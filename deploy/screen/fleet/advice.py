@@ -65,7 +65,9 @@ def _locked(scope: Scope, held: HolderSeen) -> str:
 def _out(scope: Scope, out: Sequence[Row]) -> str:
     """What returns hosts to service, by what took them out."""
     if all(row.is_new for row in out):
-        return f"the first deploy: {scope.command('deploy', '--dry-run')}"
+        is_left = any(row.is_unproven for row in out)
+        end = f"; or only stop what was left: {scope.command('repair')}" if is_left else ""
+        return f"the first deploy: {scope.command('deploy', '--dry-run')}{end}"
     if all(row.is_out_by_hand for row in out):
         join = scope.command("deploy", "--join")
         return f"they were taken out by hand; put them back: {join}"

@@ -50,7 +50,8 @@ class Row:
         drift: How it differs from what was deployed here last, a line each.
         taken_out: Our note that it was taken out: who did, and when; empty for none.
         is_out_by_hand: Whether it was taken out, and no note of ours says so.
-        is_new: Whether nothing was ever deployed here.
+        is_new: Whether nothing was ever deployed here, and there is nothing to return to.
+        is_unproven: Whether a unit of ours runs that was never in service.
     """
 
     host: str
@@ -75,11 +76,17 @@ class Row:
     taken_out: str = ""
     is_out_by_hand: bool = False
     is_new: bool = False
+    is_unproven: bool = False
 
     @property
     def is_out(self) -> bool:
         """Whether its target is known not to be in service, or a worker not to run."""
         return self.state not in {*IN_SERVICE, UNREAD}
+
+    @property
+    def is_in_service(self) -> bool:
+        """Whether its target is known to be in service, or a worker to run."""
+        return self.state in IN_SERVICE
 
     @property
     def is_before_first(self) -> bool:
@@ -141,7 +148,8 @@ def of_host(on: AppOnHost, unknown: tuple[str, ...], survey: Survey, expected: s
         drift=drift.of(on),
         taken_out=_taken_out(slot),
         is_out_by_hand=not on.is_worker and bool(on.taken_out),
-        is_new=on.is_new,
+        is_new=on.is_new or not (slot.deployed or slot.replaces.is_loaded),
+        is_unproven=on.is_unproven,
     )
 
 

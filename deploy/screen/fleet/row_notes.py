@@ -72,6 +72,7 @@ def _beside(survey: Survey, on: AppOnHost) -> list[str]:
     known = {on.unit_name, on.app.settings.replaces}
     return [
         *([_previous(on)] if on.previous_unit else []),
+        *([f"{on.unit_name} was never in service"] if on.is_unproven else []),
         *misplaced(survey, on.host, on.app.settings),
         *(f"{unit} runs, and `ports:` does not list its port" for unit in on.slot.unlisted),
         *(

@@ -33,6 +33,7 @@ COLOURS: dict[str, str] = {
     Outcome.GONE: "yellow",
     Outcome.LEFT: "bold red",
     Outcome.UNKNOWN: "bold red",
+    Outcome.SERVES: "yellow",
     Outcome.CUT_SHORT: "yellow",
     Outcome.WAITING: "dim",
 }
