@@ -24,6 +24,7 @@ NOT_DRAWN: dict[str, str] = {}
 NOT_SHOWN = {
     "plan_made.verb": "the command's own, of run_began, is shown",
     "plan_made.environment": "the command's own, of run_began, is shown",
+    "plan_made.earlier": "by what earlier runs took, the time that is left is reckoned",
     "plan_made.staging.steps.app": "steps are shown once they begin",
     "plan_made.staging.steps.text": "steps are shown once they begin",
     "plan_made.staging.steps.phase": "steps are shown once they begin",
