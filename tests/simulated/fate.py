@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy.errors import ApiError, CommandFailed, CommandResult, ConnectionLost, RemoteError
@@ -43,7 +44,7 @@ class Fate:
         self._steps: dict[str, Step] = {}
         self._instants: dict[str, int] = {}
         self._begun: dict[tuple[str, str], int] = {}
-        CLOCK.let_others = self._let_others
+        CLOCK.let_others = partial(self._let_others, fairly=True)
 
     @property
     def is_in_step(self) -> bool:
@@ -92,11 +93,14 @@ class Fate:
                 self.struck.append(strike)
                 self._strike(strike, step, api=reads or api)
 
-    def _let_others(self) -> None:
-        """Another thread may have its turn, unless the executor is deciding."""
+    def _let_others(self, *, fairly: bool = False) -> None:
+        """Another thread may have its turn, unless the executor is deciding; fairly: it has."""
         if not self.deciding:
             mine = self.acting
-            self.turns.pause()
+            if fairly:
+                self.turns.pass_on()
+            else:
+                self.turns.pause()
             self.acting = mine
 
     def reach(self, host: str) -> None:

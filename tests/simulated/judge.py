@@ -66,7 +66,8 @@ def see_honesty(run: Run, report: Report, before: Before) -> None:
         if any(": failed: " in step for step in failure.undone)
     }
     for host, outcome in report.outcomes.items():
-        if said := _untrue(run.world, host, outcome, before, failed_back=host in failed_back):
+        is_back = host in failed_back
+        if said := _untrue(run, host, outcome, before, failed_back=is_back):
             run.world.wrong("honesty", f"{host}: {outcome}, and {said}")
     _see_exit_code(run, code)
     _see_one_failure(run, report)
@@ -91,8 +92,9 @@ def _see_one_failure(run: Run, report: Report) -> None:
                 world.wrong("P12", f"one host lies, and the part of another ends so: {outcome}")
 
 
-def _untrue(world: World, host: str, outcome: Outcome, before: Before, *, failed_back: bool) -> str:
+def _untrue(run: Run, host: str, outcome: Outcome, before: Before, *, failed_back: bool) -> str:
     """What is so of the host in spite of its outcome; failed_back: on its way back."""
+    world = run.world
     homes, places = world.of_host(host), world.on(host)
     is_in = all(world.is_served(home) for home in homes)
     match outcome:
@@ -103,7 +105,9 @@ def _untrue(world: World, host: str, outcome: Outcome, before: Before, *, failed
         ):
             return "not in service"
         case Outcome.OUT if is_in and not failed_back:
-            is_sick = not all(world.is_healthy(home) for home in homes)
+            # A look by which others are slow to answer may be over long after it read its health.
+            was_sick = any(place.sick > run.looked_at for place in places)
+            is_sick = was_sick or not all(world.is_healthy(home) for home in homes)
             return "" if is_sick else "it is in service"
         case Outcome.WAITING | Outcome.LEFT_OUT if any(
             _is_touched(place, before) for place in places

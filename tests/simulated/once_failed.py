@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from simulated.builds import Build
 from simulated.faults import Command, Fault, Strike
 from simulated.liars import Liar, Lie
 from simulated.world import Fleets
@@ -82,6 +83,43 @@ ONCE_FAILED = (
                 "deploy", strikes=(Strike(Fault.DOWN, "RecordDeployed", host=2, seconds=300.0),)
             ),
             Command("rollback", liar=Liar(2, Lie.SLOW)),
+        ),
+    ),
+    # The look at the end took minutes on a host that is slow; another one was well again meanwhile.
+    Story(
+        "a host is well again while the look at the end still goes on",
+        Fleets(hosts=2, surge=True, rollout=(("batch", 1), ("min_in_service", 0))),
+        (
+            Command(
+                "deploy",
+                strikes=(
+                    Strike(Fault.COMMAND, "DeregisterTarget", host=1, seconds=3.0),
+                    Strike(Fault.COMMAND, "DeregisterTarget", host=1, seconds=3.0),
+                    Strike(Fault.SICK, "UploadRelease", host=2, seconds=300.0),
+                ),
+                seed=1,
+                liar=Liar(1, Lie.SLOW, 0),
+            ),
+        ),
+    ),
+    Story(
+        "another target is not healthy in time beside a host that is slow",
+        Fleets(
+            hosts=3,
+            groups=2,
+            surge=True,
+            keep_releases=2,
+            rollout=(
+                ("batch", 3),
+                ("min_in_service", 0),
+                ("drain", "quiet"),
+                ("on_failure", "stop"),
+                ("soak_seconds", 3.0),
+            ),
+        ),
+        (
+            Command("deploy", Build("2.0.0-222222222222", 1)),
+            Command("deploy", Build("3.0.0-333333333333", 0), seed=30, liar=Liar(1, Lie.SLOW, 0)),
         ),
     ),
 )

@@ -107,6 +107,7 @@ def _rolled_out(run: Run, made: Plan) -> Report:
     assert not [*swallowed, *report.defects]
     lied = {command.liar.name} if (command := run.command).liar else set[str]()
     run.unseen = frozenset(surveys.unreachable(run.world)) | lied
+    run.looked_at = CLOCK.now
     try:
         seen = run.survey()
     except DeployError:

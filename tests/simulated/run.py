@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from deploy.events.event import BatchBegan
@@ -54,13 +55,14 @@ class Run:
     """One command at work: it is Session, Lease, Screen and Signals in one.
 
     is_calm: whether all was healthy, of good releases, when it began.
-    has_looked: whether AWS answered for a look after it; unseen: the hosts that then did not.
+    has_looked: whether AWS answered for a look after it; unseen: the hosts that then did not;
+    looked_at: when that look began, by the world's clock; infinite before.
     """
 
     def __init__(self, world: World, command: Command, environment: Environment) -> None:
         self.world, self.command, self.environment = world, command, environment
         self.allow_downtime = world.given.hosts == 1
-        self.has_looked = False
+        self.has_looked, self.looked_at = False, math.inf
         self.unseen: frozenset[str] = frozenset()
         self.fate = Fate(world, command)
         self._zones: dict[tuple[str, str], str] = {}

@@ -21,6 +21,8 @@ class Turns:
         self._gates: dict[int, threading.Lock] = {}
         self._over = threading.Lock()
         self._now = 0
+        self._count = 0
+        self._had: dict[int, int] = {}
 
     def together(self, acts: Sequence[Callable[[], None]]) -> None:
         """Run all of them to their ends; raises what the first one raised that failed."""
@@ -64,10 +66,22 @@ class Turns:
         """Let another host plan run first, if it is its turn."""
         if len(self._gates) < 2 or self._random is None or self._random.random() < 0.5:
             return
-        mine, self._now = self._now, self._next()
-        if mine != self._now:
+        self._pass_to(self._next())
+
+    def pass_on(self) -> None:
+        """Let the other one run that has had no turn for the longest: time passes for all alike."""
+        if len(self._gates) < 2 or self._random is None:
+            return
+        others = [number for number in self._gates if number != self._now]
+        self._pass_to(min(others, key=lambda number: (self._had.get(number, 0), number)))
+
+    def _pass_to(self, other: int) -> None:
+        mine, self._now = self._now, other
+        self._count += 1
+        self._had[other] = self._count
+        if mine != other:
             own = self._gates[mine]
-            self._gates[self._now].release()
+            self._gates[other].release()
             own.acquire()
 
     def _next(self) -> int:
