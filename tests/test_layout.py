@@ -19,6 +19,7 @@ PACKAGES = (
     "",
     "events",
     "unit",
+    "settings.units",
     "settings",
     "hooks",
     "package.signatures",
@@ -105,6 +106,7 @@ HOMES = {
         "settings.health",
         "settings.load",
         "settings.rollout",
+        "settings.units.directives",
         "settings.verify",
     },
     "rich": {
