@@ -36,6 +36,7 @@ PACKAGES = (
     "hosts",
     "hosts.lock",
     "hosts.logbook",
+    "hosts.once",
     "survey",
     "steps",
     "difference",
