@@ -41,6 +41,7 @@ PACKAGES = (
     "steps",
     "difference",
     "plan",
+    "once",
     "recovery",
     "recovery.restarts",
     "observe",

@@ -135,6 +135,9 @@ class PlanMade:
         groups: The target groups of each app, by name.
         out: Hosts whose target is not in service before it, by target group.
         tolerated: How many hosts may fail before no further one begins.
+        once: What one host does when all are staged, before the first batch. Where its staging
+            failed, another host does it.
+        notes: What is not done, and why, in a line each.
     """
 
     verb: str
@@ -156,3 +159,5 @@ class PlanMade:
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     out: dict[str, tuple[str, ...]] = field(default_factory=dict)
     tolerated: int = 0
+    once: tuple[PlannedHost, ...] = ()
+    notes: tuple[str, ...] = ()
