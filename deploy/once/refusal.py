@@ -61,7 +61,7 @@ def still_running(begun: Begun) -> BadInput:
 
 
 def unanswered(begun: Begun, scope: Scope) -> BadInput:
-    """Refuse a deploy that has to be told whether to run the command again."""
+    """Refuse a deploy that has to ask whether the command is run again."""
     again, skip = (scope.command("deploy", *scope.more, "--run-once", each) for each in ANSWERS)
     return BadInput(
         f"{_what(begun)} was begun on {begun.record.host} and is not known to have ended well: "

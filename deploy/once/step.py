@@ -83,25 +83,29 @@ class RunOnce(OnHost):
         """Wait until systemd shows that it ended; what it prints is said meanwhile."""
         began, settings = fleet.clock.monotonic(), self.app.settings
         limit = settings.run_once_timeout_seconds + settings.stop_seconds + END_SECONDS
-        is_seen, line = False, ""
+        is_seen, said = False, ""
         while (passed := fleet.clock.monotonic() - began) < limit:
             state = self._state(fleet)
-            if state.active == "active":
-                return
             if state.active == "failed":
                 raise self._failed(fleet, state)
+            said = self._say(fleet, state, said)
+            if state.active == "active":
+                return
             is_seen = is_seen or state.active != "inactive"
             if state.active == "inactive" and (is_seen or passed > BEGIN_SECONDS):
                 raise DeployError(
                     f"{self.host}: systemd no longer knows {self._unit_name(fleet)}, as after a "
                     "restart of the host, so how it ended is not known; the next deploy asks"
                 )
-            last = next(iter(self._journal(fleet, state, 1)), "")
-            if last != line:
-                line = last
-                fleet.tell(self.host.name, f"| {line}")
             self._pause(fleet)
         raise DeployError(f"{self.host}: {self._unit_name(fleet)} still runs after {limit:.0f} s")
+
+    def _say(self, fleet: Fleet, state: UnitState, said: str) -> str:
+        """Say the last line of its output, unless it was said; return it."""
+        line = next(iter(self._journal(fleet, state, 1)), "")
+        if line != said:
+            fleet.tell(self.host.name, f"| {line}")
+        return line
 
     def _pause(self, fleet: Fleet) -> None:
         """Wait a moment; where an end is wanted, only while the environment is still ours."""

@@ -30,7 +30,7 @@ Command = Annotated[
 
 
 def _of_words(text: str) -> str:
-    """A command whose words can be told apart; ValueError for one without any."""
+    """Return the command; ValueError where it has no words, or a quote is open."""
     try:
         words = shlex.split(text)
     except ValueError as error:
