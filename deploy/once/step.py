@@ -28,7 +28,7 @@ BEGIN_SECONDS = 10.0
 """How long systemd may take to show that what it was given to start has begun."""
 END_SECONDS = 60.0
 """How much later than it must systemd may show an end."""
-JOURNAL_LINES = 10
+JOURNAL_LINES = 5
 
 
 @dataclass(frozen=True)
@@ -118,14 +118,16 @@ class RunOnce(OnHost):
     def _failed(self, fleet: Fleet, state: UnitState) -> DeployError:
         """Why it did not end well, with what it said."""
         unit, settings = self._unit_name(fleet), self.app.settings
-        how = f"ended with exit status {state.exit_status} (result: {visible(state.result)})"
+        how = f"ended with exit status {state.exit_status}"
         if state.result == "timeout":
             how = f"was ended after {settings.run_once_timeout_seconds} s"
+        elif state.result != "exit-code":
+            how = f"did not end well (systemd's result: {visible(state.result)})"
         return DeployError(
-            f"{self.host}: `{settings.run_once}` {how}; nothing was taken out of service. All of "
-            f"its output: journalctl -u {unit}. The next deploy of {self.release} asks whether to "
-            "run it again",
+            f"{self.host}: `{settings.run_once}` {how}; no host was taken out of service",
             *(f"  | {line}" for line in self._journal(fleet, state, JOURNAL_LINES)),
+            f"  its output: journalctl -u {unit}",
+            f"  the next deploy of {self.release} asks whether to run it again",
         )
 
     def _state(self, fleet: Fleet) -> UnitState:

@@ -130,7 +130,7 @@ def test_one_that_was_started_and_is_not_done_is_asked_about() -> None:
         f"of {NEW} was begun on host-1",
         "started by ana@laptop at 2026-11-29T12:00:00+00:00",
         "its host shows that it failed (exit status 3)",
-        f"ssh host-1 sudo journalctl -u changeover-once.web.{RUN}.service",
+        f"ssh host-1 sudo journalctl -u changeover-once.web.{RUN[:12]}.service",
         "inv deploy --env lab --package 2.0.0 --run-once again",
         "inv deploy --env lab --package 2.0.0 --run-once skip",
     ):
@@ -157,7 +157,7 @@ def test_nothing_is_deployed_and_nothing_run_beside_one_that_still_runs(
 ) -> None:
     with pytest.raises(BadInput, match="still runs on host-1") as caught:
         decided(web(), shown(State.STARTED), UnitState(active=active), answer)
-    assert f"sudo systemctl stop changeover-once.web.{RUN}.service" in str(caught.value)
+    assert f"sudo systemctl stop changeover-once.web.{RUN[:12]}.service" in str(caught.value)
 
 
 @pytest.mark.parametrize(

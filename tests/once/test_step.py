@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 RUN = "ab" * 16
-UNIT = f"changeover-once.web.{RUN}.service"
+UNIT = f"changeover-once.web.{RUN[:12]}.service"
 WEB = builders.app("web", 5000, run_once="./migrate", run_once_timeout_seconds=60).at(5000)
 STEP = RunOnce(builders.host(), WEB, NEW, "the unit")
 
@@ -168,8 +168,9 @@ def test_p4_nothing_starts_that_is_not_written_down() -> None:
 @pytest.mark.parametrize(
     ("result", "said"),
     [
-        ("exit-code", "`./migrate` ended with exit status 3 (result: exit-code)"),
+        ("exit-code", "`./migrate` ended with exit status 3; no host was taken out of service"),
         ("timeout", "`./migrate` was ended after 60 s"),
+        ("signal", "`./migrate` did not end well (systemd's result: signal)"),
     ],
 )
 def test_one_that_fails_is_not_done_and_says_what_it_printed(result: str, said: str) -> None:

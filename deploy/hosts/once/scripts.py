@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 KEPT = 500
 """How many releases of an environment a host remembers."""
+RUN_DIGITS = 12
+"""So many digits of a run's id are in its unit's name, which a person types."""
 STILL_RUNS = 85
 """Exit code of `start_once` where another one of the app runs there."""
 LOCK_WAIT_SECONDS = 10
@@ -24,7 +26,7 @@ def unit_name(app: str, run: str) -> str:
 
     run: the id of the command that started it, so that no later one is taken for it.
     """
-    return f"{_prefix(app)}.{values.checked(values.token, run)}.service"
+    return f"{_prefix(app)}.{values.checked(values.token, run)[:RUN_DIGITS]}.service"
 
 
 def start(app: str, run: str, size: int) -> Script[None]:

@@ -50,7 +50,7 @@ def units(root: Path) -> list[str]:
 
 
 def test_a_connection_that_broke_starts_nothing_twice(root: Path) -> None:
-    unit = f"changeover-once.web.{FIRST}.service"
+    unit = f"changeover-once.web.{FIRST[:12]}.service"
     for _ in range(3):
         assert start(root, FIRST).exit_code == 0
     assert started(root) == [unit]
@@ -60,22 +60,22 @@ def test_a_connection_that_broke_starts_nothing_twice(root: Path) -> None:
 @pytest.mark.parametrize("state", ["activating", "deactivating"])
 def test_nothing_is_started_beside_one_that_runs(root: Path, state: str) -> None:
     start(root, FIRST)
-    (root / f"changeover-once.web.{FIRST}.service.state").write_text(f"{state}\n")
+    (root / f"changeover-once.web.{FIRST[:12]}.service.state").write_text(f"{state}\n")
     second = start(root, SECOND)
     assert second.exit_code == scripts.STILL_RUNS
-    assert FIRST in second.stdout
+    assert FIRST[:12] in second.stdout
     assert len(started(root)) == 1
 
 
 @pytest.mark.parametrize("state", ["active", "failed", "inactive"])
 def test_what_an_earlier_one_left_is_removed(root: Path, state: str) -> None:
     start(root, FIRST)
-    (root / f"changeover-once.web.{FIRST}.service.state").write_text(f"{state}\n")
-    (root / "units" / f"changeover-once.api.{FIRST}.service").write_text("another app's")
+    (root / f"changeover-once.web.{FIRST[:12]}.service.state").write_text(f"{state}\n")
+    (root / "units" / f"changeover-once.api.{FIRST[:12]}.service").write_text("another app's")
     assert start(root, SECOND).exit_code == 0
     assert units(root) == [
-        f"changeover-once.api.{FIRST}.service",
-        f"changeover-once.web.{SECOND}.service",
+        f"changeover-once.api.{FIRST[:12]}.service",
+        f"changeover-once.web.{SECOND[:12]}.service",
     ]
 
 
