@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -11,16 +10,13 @@ import pytest
 from deploy.errors import NotPermitted
 from deploy.events.event import BatchBegan, Event
 from deploy.once.step import RunOnce
-from deploy.plan.host_plan import HostPlan
 from deploy.run.executor import Execution
 from deploy.run.report import ExitCode, Outcome
-from run.paper_fleet import PaperFleet, Run, fail, made, old, surged
+from run.paper_fleet import RUN_ONCE, PaperFleet, Run, fail, made, old, surged, with_once
 
 if TYPE_CHECKING:
     from deploy.plan.plan import Plan
     from deploy.steps.fleet import Fleet
-
-RAN = "run `./migrate`"
 
 
 @pytest.fixture(autouse=True)
@@ -29,20 +25,8 @@ def on_paper(steps_on_paper: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RunOnce, "run", lambda step, fleet: fleet.do(step))
 
 
-def with_once(plan: Plan) -> Plan:
-    """The plan, whose hosts may each run the command, in the order of the batches."""
-    hosts = [each for batch in plan.batches for each in batch]
-    choices: list[HostPlan] = []
-    for each in hosts:
-        step = each.steps[0]
-        settings = step.app.settings.model_copy(update={"run_once": "./migrate"})
-        app = replace(step.app, settings=settings)
-        choices.append(HostPlan(each.host, (RunOnce(each.host, app, "2.0.0-x", ""),)))
-    return replace(plan, once=(tuple(choices),))
-
-
 def ran(done: list[str]) -> list[str]:
-    return [line.partition(":")[0] for line in done if RAN in line]
+    return [line.partition(":")[0] for line in done if RUN_ONCE in line]
 
 
 def is_staging(line: str) -> bool:
@@ -53,7 +37,7 @@ def is_staging(line: str) -> bool:
 def test_p6_it_runs_on_one_host_after_all_staging_and_before_all_else(run: Run, plan: Plan) -> None:
     report = run(with_once(plan))
     assert report.report.exit_code is ExitCode.DONE
-    place = next(n for n, line in enumerate(report.done) if RAN in line)
+    place = next(n for n, line in enumerate(report.done) if RUN_ONCE in line)
     assert all(map(is_staging, report.done[:place]))
     assert not any(map(is_staging, report.done[place + 1 :]))
     assert ran(report.done) == ["host-1"]
@@ -65,7 +49,7 @@ def test_p6_it_runs_on_one_host_after_all_staging_and_before_all_else(run: Run, 
 def test_where_it_fails_nothing_leaves_the_load_balancer_however_many_hosts_may_fail(
     run: Run, plan: Plan
 ) -> None:
-    report = run(with_once(plan), {f"host-1: {RAN}": fail})
+    report = run(with_once(plan), {f"host-1: {RUN_ONCE}": fail})
     assert all(map(is_staging, report.done))
     assert report.report.exit_code is ExitCode.FAILED
     assert set(report.report.outcomes.values()) == {Outcome.WAITING}
@@ -90,17 +74,17 @@ def test_p9_a_stop_in_the_staging_runs_nothing_and_one_meanwhile_begins_no_batch
     def stop(execution: Execution) -> None:
         execution.stop(signal.SIGINT)
 
-    for act, expected in (("host-3: verify", []), (f"host-1: {RAN}", ["host-1"])):
+    for act, expected in (("host-3: verify", []), (f"host-1: {RUN_ONCE}", ["host-1"])):
         report = run(with_once(made(old(3))), {act: stop})
         assert ran(report.done) == expected
-        assert all(is_staging(line) or RAN in line for line in report.done)
+        assert all(is_staging(line) or RUN_ONCE in line for line in report.done)
         assert report.report.exit_code is ExitCode.INTERRUPTED
 
 
 def test_a_host_that_ends_meanwhile_is_a_failure_since_nobody_knows_how_far_it_came(
     run: Run,
 ) -> None:
-    report = run(with_once(made(old(3))), {f"host-1: {RAN}": fail}, gone={"host-1"})
+    report = run(with_once(made(old(3))), {f"host-1: {RUN_ONCE}": fail}, gone={"host-1"})
     assert report.report.exit_code is ExitCode.FAILED
     (failure,) = report.report.failures
     assert "not known how it ended" in failure.error
@@ -130,6 +114,6 @@ def test_a_defect_in_it_ends_the_run(run: Run) -> None:
     def broken(_: object) -> None:
         raise RuntimeError("a defect")
 
-    report = run(with_once(made(old(2))), {f"host-1: {RAN}": broken})
+    report = run(with_once(made(old(2))), {f"host-1: {RUN_ONCE}": broken})
     assert report.report.exit_code is not ExitCode.DONE
     assert not any(" deregister" in line for line in report.done)
