@@ -68,6 +68,8 @@ class RunOnce(OnHost):
                 name, scripts.start(name, fleet.run, len(text)), io.BytesIO(text)
             )
         except CommandFailed as error:
+            if error.result.exit_code == scripts.RESTARTED:
+                raise self._unknown(fleet) from error
             if error.result.exit_code != scripts.STILL_RUNS:
                 raise
             raise DeployError(
@@ -93,10 +95,7 @@ class RunOnce(OnHost):
                 return
             is_seen = is_seen or state.active != "inactive"
             if state.active == "inactive" and (is_seen or passed > BEGIN_SECONDS):
-                raise DeployError(
-                    f"{self.host}: systemd no longer knows {self._unit_name(fleet)}, as after a "
-                    "restart of the host, so how it ended is not known; the next deploy asks"
-                )
+                raise self._unknown(fleet)
             self._pause(fleet)
         raise DeployError(f"{self.host}: {self._unit_name(fleet)} still runs after {limit:.0f} s")
 
@@ -114,6 +113,12 @@ class RunOnce(OnHost):
         fleet.tell(self.host.name, "it cannot be taken back, so its end is waited for")
         fleet.remote(self.host).change(self.app.name, base.see_ours())
         fleet.clock.sleep(PAUSE_SECONDS)
+
+    def _unknown(self, fleet: Fleet) -> DeployError:
+        return DeployError(
+            f"{self.host}: systemd no longer knows {self._unit_name(fleet)}, as after a restart of "
+            "the host, so how it ended is not known; the next deploy asks"
+        )
 
     def _failed(self, fleet: Fleet, state: UnitState) -> DeployError:
         """Why it did not end well, with what it said."""

@@ -224,6 +224,14 @@ def test_one_that_runs_there_already_is_named() -> None:
         world.run()
 
 
+def test_p4_a_host_that_was_restarted_meanwhile_leaves_it_open() -> None:
+    result = CommandResult("", scripts.RESTARTED, "", "")
+    world = World(refuses={"start:": CommandFailed("host-1", "starting", result)})
+    with pytest.raises(DeployError, match="how it ended is not known"):
+        world.run()
+    assert world.did == ["started"]
+
+
 def test_one_that_needs_no_run_is_written_down_as_such() -> None:
     world = World()
     step = SkipOnce(builders.host(), WEB, NEW)

@@ -18,6 +18,8 @@ RUN_DIGITS = 12
 """So many digits of a run's id are in its unit's name, which a person types."""
 STILL_RUNS = 85
 """Exit code of `start_once` where another one of the app runs there."""
+RESTARTED = 86
+"""Exit code of `start_once` where this very unit was started before the host's last restart."""
 LOCK_WAIT_SECONDS = 10
 
 
@@ -33,9 +35,11 @@ def start(app: str, run: str, size: int) -> Script[None]:
     """Start a unit whose text of this size comes from stdin, and do not wait for its end.
 
     Nothing is started where this very unit was: a connection may break after it. What earlier ones
-    left is removed; exit code 85 (STILL_RUNS) where one of them runs.
+    left is removed; exit code 85 (STILL_RUNS) where one of them runs, and 86 (RESTARTED) where the
+    host was restarted since this one was started.
     """
-    act = program("start_once", unit_name(app, run), _prefix(app), size)
+    note = f"{home(app)}/records/once"
+    act = program("start_once", unit_name(app, run), _prefix(app), size, note)
     return Script("starting what is run once", (act,), nothing)
 
 

@@ -37,6 +37,7 @@ def root(tmp_path: Path) -> Path:
 def start(root: Path, run: str, sent: bytes = TEXT) -> CommandResult:
     script = scripts.start("web", run, len(TEXT))
     text = script.text.replace("/run/systemd/system", f"{root}/units")
+    text = text.replace("/srv/web/records", str(root))
     return shell.run(f"PATH={root}:$PATH\n{text}", sent)
 
 
@@ -55,6 +56,16 @@ def test_a_connection_that_broke_starts_nothing_twice(root: Path) -> None:
         assert start(root, FIRST).exit_code == 0
     assert started(root) == [unit]
     assert (root / "units" / unit).read_bytes() == TEXT
+
+
+def test_p4_a_host_that_was_restarted_meanwhile_starts_nothing_twice(root: Path) -> None:
+    start(root, FIRST)
+    for file in (root / "units").iterdir():
+        file.unlink()  # as a restart leaves /run
+    for _ in range(2):
+        assert start(root, FIRST).exit_code == scripts.RESTARTED
+    assert len(started(root)) == 1
+    assert start(root, SECOND).exit_code == 0, "another deploy was told to run it again"
 
 
 @pytest.mark.parametrize("state", ["activating", "deactivating"])
@@ -88,3 +99,5 @@ def test_one_that_systemd_does_not_take_leaves_nothing(root: Path) -> None:
     (root / "refused").touch()
     assert start(root, FIRST).exit_code == 1
     assert units(root) == []
+    (root / "refused").unlink()
+    assert start(root, FIRST).exit_code == 0, "as when the host was starting"
