@@ -50,7 +50,7 @@ def test_p1_one_host_of_four_runs_it_once_for_a_release(migrating: Project, lab:
         place = next(n for n, step in enumerate(steps) if ": run `./migrate`" in step)
         assert not any(" deregister " in step for step in steps[:place])
         assert not any(" upload " in step for step in steps[place:])
-        assert "| migrating 0042" in ran.output
+        assert ": migrating 0042" in ran.output
 
         migrating.web["environment"] = {"GREETING": "again"}
         migrating.configure()
@@ -103,7 +103,7 @@ def test_p4_one_that_outlives_its_deploy_is_found_and_asked_about(
     build(migrating, "2.0.0", f"{FINE}; sleep 12")
     words = ("deploy", "--env", "lab", "--app", "web", "--package", "2.0.0", "--yes")
     deploy = migrating.start(*words)
-    deploy.until("| migrating 0042")
+    deploy.until(": migrating 0042")
     deploy.process.kill()
     deploy.wait()
 
@@ -130,7 +130,7 @@ def test_p9_an_interrupt_meanwhile_comes_after_it(migrating: Project, lab: Lab) 
     build(migrating, "2.0.0", f"{FINE}; sleep 5")
     words = ("deploy", "--env", "lab", "--app", "web", "--package", "2.0.0", "--yes")
     deploy = migrating.start(*words)
-    deploy.until("| migrating 0042")
+    deploy.until(": migrating 0042")
     deploy.send(2)
     ended = deploy.wait()
     assert ended.code == 130, ended.output
