@@ -153,6 +153,40 @@ def test_p1_to_p5_hold_whatever_happens(
     simulate(replace(fleets, apps=apps), script, mend_first=mend_first)
 
 
+@st.composite
+def migrations(draw: st.DrawFn) -> tuple[Fleets, list[Command]]:
+    """Stories in which each release has a migration, which any fault may strike.
+
+    Of no host that lies: the one that runs it alone knows how it ended.
+    """
+    fleets, script = draw(stories())
+    strike = st.builds(
+        Strike,
+        fault=st.sampled_from([Fault.CRASH, *Fault]),
+        step=st.sampled_from(["RunOnce", "SkipOnce"]),
+        host=st.integers(1, fleets.hosts),
+        at=st.integers(0, 5),
+        seconds=st.sampled_from([3.0, 300.0]),
+    )
+    honest = [
+        replace(each, liar=None, strikes=(*each.strikes, *draw(st.lists(strike, max_size=2))))
+        for each in script
+    ]
+    return replace(fleets, migrates=True, apps=draw(st.sampled_from([1, 2]))), honest
+
+
+@settings(
+    max_examples=math.ceil(EXAMPLES / SHARDS),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    derandomize=not DRAWN_ANEW,
+)
+@given(story=migrations())
+def test_p4_a_migration_runs_once_and_before_its_release(
+    story: tuple[Fleets, list[Command]],
+) -> None:
+    simulate(*story)
+
+
 @pytest.mark.parametrize("story", ONCE_FAILED, ids=str)
 @pytest.mark.parametrize("mend_first", [True, False], ids=["repair, deploy", "deploy"])
 def test_a_story_that_once_failed(story: Story, mend_first: bool) -> None:

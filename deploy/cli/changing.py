@@ -12,15 +12,15 @@ def done(change: Any) -> Any:
     return loaded("commands.pipeline").run(change)
 
 
-@command("deploy", *CHANGING, "canary", "allow_downtime", "join", "package")
-def deploy(asked: Any, package: str | None) -> Any:
+@command("deploy", *CHANGING, "canary", "allow_downtime", "join", "package", "run_once")
+def deploy(asked: Any, package: str | None, run_once: str | None) -> Any:
     """Deploy a package without losing a request.
 
     Exit codes: 0 done; 1 failed, the fleet is on its old release; 2 nothing was changed;
     3 another deploy holds the lock; 4 more than one release runs, or a host was left out;
     5 hosts are out of service; 6 the answer was no.
     """
-    return done(loaded("commands.changes").deploy(asked, package))
+    return done(loaded("commands.changes").deploy(asked, package, run_once))
 
 
 @command("rollback", *CHANGING, "allow_downtime", "join", "to")

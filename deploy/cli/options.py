@@ -73,6 +73,7 @@ OPTIONS = {
     "skip_host": Option("not these hosts: names, comma-separated"),
     "batch": Option("a count, a percentage or a ramp such as 1,25%,50% (default: the settings')"),
     "canary": Option("pause after the first batch, so long at most: 10m, 1h"),
+    "run_once": Option("after one that did not end well: again, or skip"),
     "dry_run": Option("print the plan, change nothing", default=False),
     "yes": Option("do not ask", default=False),
     "allow_downtime": Option(

@@ -12,6 +12,8 @@ from deploy.commands.change import Change
 from deploy.commands.rollout import Rollout
 from deploy.errors import BadInput
 from deploy.observe import rounds
+from deploy.once import plan as once
+from deploy.once import refusal
 from deploy.plan import exclusion, fitness, preflight
 from deploy.recovery import repair as repairs
 from deploy.recovery import rollback
@@ -27,18 +29,23 @@ if TYPE_CHECKING:
     from deploy.survey.facts import Survey
 
 
-def deploy(asked: Asked, package: str | None) -> Change:
-    """Take a package through the fleet."""
+def deploy(asked: Asked, package: str | None, run_once: str | None = None) -> Change:
+    """Take a package through the fleet.
+
+    run_once: what is to become of a command that was started and did not end well.
+    """
+    refusal.answered(run_once)
 
     def plan(opened: Session) -> Plan:
         seen, found = opened.look(package, settled=not asked.dry_run)
-        return opened.plan(
+        made = opened.plan(
             seen,
             found,
             is_default=package is None,
             allow_downtime=asked.allow_downtime,
             join=asked.join,
         )
+        return once.completed(made, opened.everyone, opened.scope, run_once)
 
     scope = asked.scope("deploy", *as_typed("--package", package), *asked.flags)
     return Change(asked, scope, plan, take_back.run_or_take_back, packages.beside(package))

@@ -12,6 +12,7 @@ from deploy.events.planned import PlanMade
 from deploy.events.stream import Stream
 from deploy.hooks.runner import Runner
 from deploy.hosts.logbook import run_records
+from deploy.hosts.once.ledger import Ledger
 from deploy.run import as_record
 from deploy.run.executor import Execution
 from deploy.run.hold import Hold, held_batch
@@ -49,6 +50,8 @@ class Rollout:
         """
         watch = self.screen.progress()
         fleet = fleet or self.opened.fleet()
+        if plan.once:
+            fleet.ledger = Ledger(plan.environment, self.opened.everyone, self.lease.holder.token)
         self.hooks.is_over = fleet.stop.is_set
         self.hooks.note_to(self.events.emit)
         permit = Runner.let if is_back else self._permission(plan, fleet)

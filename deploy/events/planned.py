@@ -137,6 +137,9 @@ class PlanMade:
         tolerated: How many hosts may fail before no further one begins.
         earlier: What its steps took in an earlier run from this workstation, in seconds by kind of
             step, by app; empty where none is kept.
+        once: What one host does when all are staged, before the first batch. Where its staging
+            failed, another host does it.
+        notes: What is not done, and why, in a line each.
     """
 
     verb: str
@@ -159,3 +162,5 @@ class PlanMade:
     out: dict[str, tuple[str, ...]] = field(default_factory=dict)
     tolerated: int = 0
     earlier: dict[str, dict[str, float]] = field(default_factory=dict)
+    once: tuple[PlannedHost, ...] = ()
+    notes: tuple[str, ...] = ()

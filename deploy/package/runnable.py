@@ -98,10 +98,11 @@ def executable(wanted: str, contents: dict[str, Entry], package: str) -> str:
     )
 
 
-def refuse_missing(app: str, words: tuple[str, ...], opened: Files) -> None:
+def refuse_missing(app: str, words: tuple[str, ...], opened: Files, key: str = "command") -> None:
     """Refuse a command whose script, or whose program's interpreter, is not in the package.
 
-    app: the app's name, whose release is mounted at /srv/<app>/current; words: the command's.
+    app: the app's name, whose release is mounted at /srv/<app>/current; words: the command's; key:
+    the setting that has it.
 
     Raises:
         BadInput: Names what is not there, and what is meant.
@@ -109,7 +110,7 @@ def refuse_missing(app: str, words: tuple[str, ...], opened: Files) -> None:
     package = opened.path.name
     if words[0] in command.BUILTINS and words[0] not in opened.files:
         raise BadInput(
-            f"{app}: command: {words[0]!r} is a word of the shell, and the command runs without "
+            f"{app}: {key}: {words[0]!r} is a word of the shell, and the command runs without "
             "one; write it into a script of the package, or sh -c '… && exec ./web'"
         )
     starter, script = command.program_and_script(words)
@@ -118,8 +119,8 @@ def refuse_missing(app: str, words: tuple[str, ...], opened: Files) -> None:
         below = [file for file in sorted(opened.files) if file.endswith(f"/{script}")]
         hint = f"did you mean {(below or near)[0]!r}? " if below or near else ""
         raise BadInput(
-            f"{app}: command: {visible(starter)} is to run {visible(script)}, which is not in "
-            f"{package}; {hint}Correct `command` in the settings, or the build"
+            f"{app}: {key}: {visible(starter)} is to run {visible(script)}, which is not in "
+            f"{package}; {hint}Correct `{key}` in the settings, or the build"
         )
     local = posixpath.normpath(script.removeprefix(f"/srv/{app}/current/"))
     if local in opened.windows_scripts and command.is_shell(starter):

@@ -11,7 +11,7 @@ from deploy.package import runnable, verification
 from deploy.package.cache import cached_opening
 from deploy.package.cache.cached_opening import NOWHERE
 from deploy.package.release import parse_name
-from deploy.unit import lint, rendering, spec, start_trial
+from deploy.unit import lint, rendering, spec, staged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,8 +46,11 @@ class Opened:
             return {}
         has_own_path = "PATH" in self.app.environment or self.app.environment_file is not None
         found = runnable.on_host(self.app.name, self.words, self.package, has_own_path=has_own_path)
-        check = [word for word in self.app.health.words[:1] if word not in self.package.files]
-        bare = {word: "health: command:" for word in check if "/" not in word or word[0] == "/"}
+        bare = {
+            word: f"{key.replace('.', ': ')}:"
+            for key, word in _programs(self.app)
+            if word not in self.package.files and ("/" not in word or word[0] == "/")
+        }
         return bare | found
 
 
@@ -88,8 +91,8 @@ def prepare(
         first = _words(app, path, files)[0]
         local = first.removeprefix("./")
         is_ours = local in files or ("/" in first and not first.startswith("/"))
-        check = {word.removeprefix("./") for word in app.health.words[:1]} & files
-        return (*app.executables, *check, *([local] if is_ours else []))
+        others = {word.removeprefix("./") for _, word in _programs(app)} & files
+        return (*app.executables, *others, *([local] if is_ours else []))
 
     rules = environment.verification(app)
     with verification.verified(path, rules, environment.path, workspace) as safe:
@@ -102,16 +105,18 @@ def prepare(
         )
     opened = replace(opened, path=path)
     words = _words(app, path, opened.files)
-    for word in app.health.words[:1]:
+    for key, word in _programs(app):
         if "/" in word and word[0] != "/" and word.removeprefix("./") not in opened.files:
             raise BadInput(
-                f"{app.name}: health.command: {word} is no file of {path.name}; name one of its "
-                "files, or a program on the host's PATH"
+                f"{app.name}: {key}: {word} is no file of {path.name}; name one of its files, or a "
+                "program on the host's PATH"
             )
     first = words[0].removeprefix("./")
     words = (first, *words[1:]) if first in opened.files else words
     if not app.template:  # which may start it in another folder
         runnable.refuse_missing(app.name, words, opened)
+        if once := tuple(shlex.split(app.run_once or "")):
+            runnable.refuse_missing(app.name, once, opened, "run_once")
     return Opened(app, opened, words)
 
 
@@ -150,14 +155,14 @@ def _starts(
 ) -> tuple[tuple[int, str], ...]:
     """The units that start the release on ports that are likely to be free."""
     app, release = opened.app, opened.package.release
-    staged = f"/srv/{app.name}/releases/{release.id}"
+    at = f"/srv/{app.name}/releases/{release.id}"
     seconds = app.start_timeout_seconds + TRIAL_SECONDS
     first = LOWEST_PORT + int(release.digest[:8], 16) % PORTS
     found: list[tuple[int, str]] = []
     for port in (first, first + 1, first + 2):
         own = _spec(app.at(port), opened, group, facts)
         unit = rendering.render(template, own, facts.systemd, (own,))
-        found.append((port, start_trial.started(unit, staged, seconds)))
+        found.append((port, staged.started(unit, at, seconds)))
     return tuple(found)
 
 
@@ -206,6 +211,13 @@ def unit_spec(
         has_ipv6=facts.has_ipv6,
         limits=tuple(sorted(app.limits.items())),
     )
+
+
+def _programs(app: App) -> tuple[tuple[str, str], ...]:
+    """The programs that the app's other commands begin with, each after its setting."""
+    once = ("run_once", *shlex.split(app.run_once or "")[:1])
+    check = ("health.command", *app.health.words[:1])
+    return tuple((key, word) for key, *words in (check, once) for word in words)
 
 
 def _words(app: App, path: Path, names: frozenset[str]) -> tuple[str, ...]:

@@ -47,7 +47,9 @@ class Plan:
     foreign: targets that are no hosts, in words; rollout: the policy; in_service: what served when
     this was planned, by group; seconds: an estimate of the whole, from the settings' waits alone;
     slots: those in use, by the names of host and app; running: the apps as they were, likewise;
-    packages: what is deployed, by app; changes: what changes of each app, where that was looked at.
+    packages: what is deployed, by app; changes: what changes of each app, where that was looked at;
+    once: what one host does when all are staged, before the first batch: of each list of host plans
+    the first whose host is staged; notes: what is not done, and why, in a line each.
     """
 
     environment: str
@@ -73,11 +75,15 @@ class Plan:
     running: Mapping[tuple[str, str], AppOnHost] = field(default_factory=dict, repr=False)
     packages: Mapping[str, Package] = field(default_factory=dict, repr=False)
     changes: tuple[Change, ...] = field(default=(), repr=False)
+    once: tuple[tuple[HostPlan, ...], ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def steps(self) -> tuple[Step, ...]:
         """All steps, in the order in which they are printed."""
-        whole = [*self.staging, *(host_plan for batch in self.batches for host_plan in batch)]
+        once = (choices[0] for choices in self.once)
+        batches = (host_plan for batch in self.batches for host_plan in batch)
+        whole = [*self.staging, *once, *batches]
         return tuple(step for host_plan in whole for step in host_plan.all_steps)
 
     @property
@@ -93,7 +99,7 @@ class Plan:
     @property
     def early(self) -> dict[str, HostPlan]:
         """The host plans by host of a first batch that may begin when its own hosts are staged."""
-        if not self.batches or self.at_a_time(1):
+        if not self.batches or self.at_a_time(1) or self.once:
             return {}
         first = {host_plan.host.name: host_plan for host_plan in self.batches[0]}
         staged = {host_plan.host.name for host_plan in self.staging}

@@ -93,6 +93,8 @@ def plan_made(plan: Plan, groups: Groups, *, shows_values: bool = False) -> Plan
             for name, each in plan.in_service.items()
         },
         tolerated=plan.tolerated,
+        once=tuple(_host(choices[0], groups) for choices in plan.once),
+        notes=plan.notes,
     )
 
 

@@ -38,9 +38,15 @@ class BatchGate:
         self._fleet, self._progress = fleet, progress
         self._permit, self._lateness = permit, lateness
         self._capacity = CapacityGate(plan, fleet, progress)
+        self._permitted: set[int] = set()
 
     def permits(self, batch: BatchBegan, going: list[HostPlan]) -> bool:
-        """Whether the user's own check lets this batch begin; going: its host plans."""
+        """Whether the user's own check lets this batch begin, which is asked once.
+
+        going: its host plans.
+        """
+        if batch.number in self._permitted:
+            return True
         try:
             self._permit(batch)
         except DeployError as error:
@@ -48,6 +54,7 @@ class BatchGate:
                 # Before the first batch nothing that serves was touched.
                 self._fail(batch.number, going, str(error), refused=batch.number == 1)
             return False
+        self._permitted.add(batch.number)
         return True
 
     def admits(self, number: int, going: Callable[[], list[HostPlan]]) -> bool:

@@ -17,6 +17,7 @@ from deploy.recovery import longest_path
 from deploy.run import as_events
 from deploy.run.batch_gate import BatchGate
 from deploy.run.host_runner import HostRunner
+from deploy.run.preliminary import Preliminary
 from deploy.run.progress import Progress
 from deploy.run.report import Failure, Outcome, Report
 
@@ -114,7 +115,8 @@ class Execution:
             if not self._gate.permits(first, [*self._early.values()]):
                 return
         self._prepare()
-        self._roll()
+        if Preliminary(self.plan, self.fleet, self._progress, self._gate, self._runner).is_done():
+            self._roll()
 
     def _call_off(self) -> None:
         self._together([(waiting, self._runner.call_off) for waiting in self._runner.waiting])
@@ -161,8 +163,7 @@ class Execution:
             if not batch:
                 continue
             began = BatchBegan(number, total, tuple(each.host.name for each in batch))
-            is_permitted = number == 1 and bool(self._early)
-            if not is_permitted and not self._gate.permits(began, batch):
+            if not self._gate.permits(began, batch):
                 return
             if self.plan.at_a_time(number):
                 self.listen(began)

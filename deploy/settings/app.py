@@ -5,23 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    StringConstraints,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
-from deploy.settings.base import Command, Name, Port, Seconds, Strict, Words
+from deploy.settings.base import Command, Job, Name, Port, Seconds, Strict, Words
 from deploy.settings.health import Health, SmokeTest
+from deploy.settings.units.directives import Limits, Sandbox  # noqa: TC001 - pydantic reads it
 from deploy.settings.verify import Verify  # noqa: TC001 - pydantic reads it
-from deploy.unit import limits, sandbox
-
-Directive = Annotated[str, AfterValidator(sandbox.checked)]
-Limit = Annotated[str, AfterValidator(limits.checked)]
-Value = Annotated[str, BeforeValidator(limits.value)]
 
 NO_GROUP = "none"
 """What `target_group` says of a worker, which no load balancer sends requests to."""
@@ -69,6 +58,13 @@ class App(Strict):
     PATH, and its arguments. `{port}` is the slot's port. Default: the file named like the
     package, or `dotnet <name>.dll` where that is what the package has.
     """
+    run_once: Job | None = None
+    """A command of the new release that one host runs before the first host is taken out, once for
+    each release and environment, such as a database migration: a file of the package or a program
+    on the host's PATH. It runs as the service would, and `{port}` is the slot's port.
+    """
+    run_once_timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
+    """How long `run_once` may take. Then it is ended, and has failed."""
     executables: Words = ()
     """Files of the package to make executable besides the command's."""
     user: Name | None = None
@@ -81,9 +77,9 @@ class App(Strict):
     """A file on the host with secret environment variables, owned by root, with a mode of at most
     0640.
     """
-    sandbox: dict[Directive, bool] = Field(default_factory=dict)
+    sandbox: Sandbox = Field(default_factory=dict)
     """Directives of the unit's sandbox to leave out, such as `{PrivateUsers: false}`."""
-    limits: dict[Limit, Value] = Field(default_factory=dict)
+    limits: Limits = Field(default_factory=dict)
     """systemd's resource limits for the unit, such as `{LimitNOFILE: 65536}`."""
     rehearse: Literal["exec", "sandbox", "start"] = "exec"
     """What each host tries before the first drain, in the unit's own sandbox: `exec` checks that
@@ -151,7 +147,7 @@ class App(Strict):
             raise ValueError("must be [] for a worker (`target_group: none`), which has no port")
         return ports
 
-    @field_validator("target_port", "command", "health", "smoke", "rehearse")
+    @field_validator("target_port", "command", "run_once", "health", "smoke", "rehearse")
     @classmethod
     def _of_its_kind(cls, given: object, info: ValidationInfo) -> object:
         is_worker = _of_worker(info)
@@ -159,6 +155,10 @@ class App(Strict):
             raise ValueError("has no meaning for a worker (`target_group: none`)")
         if is_worker and (info.field_name, given) == ("rehearse", "start"):
             raise ValueError("must not be `start` for a worker: two of them would do its work")
+        if (info.field_name, given) == ("rehearse", "start") and info.data.get("run_once"):
+            raise ValueError(
+                "must not be `start` beside run_once, which would run later; use `exec`"
+            )
         if is_worker and isinstance(given, str) and "{port}" in given:
             raise ValueError("holds {port}, and a worker (`target_group: none`) has none")
         if isinstance(given, Health):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +27,21 @@ Words = Annotated[tuple[str, ...], Field(strict=False)]
 Command = Annotated[
     str, AfterValidator(command.checked), Field(json_schema_extra={"pattern": command.PATTERN})
 ]
+
+
+def _of_words(text: str) -> str:
+    """Return the command; ValueError where it has no words, or a quote is open."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {error}; close the quote") from error
+    if not (words and words[0]):
+        raise ValueError("is empty; leave it out, or name the program")
+    return text
+
+
+Job = Annotated[Command, AfterValidator(_of_words)]
+"""A command that ends by itself."""
 FREE_TEXT = frozenset({"command", "environment", "fabric"})
 """Keys whose values may hold line breaks; `unit.rendering` refuses what systemd cannot say."""
 GIVEN = frozenset({"name", "root", "fabric", "other_apps", "beside"})

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from deploy.aws.inventory import Host
     from deploy.aws.registrar import Registrar
     from deploy.aws.targets import Health, Target, TargetGroup
+    from deploy.hosts.once.ledger import Ledger
     from deploy.hosts.ssh.remote import Remote
     from deploy.settings.app import AppInSlot
     from deploy.settings.environment import Network
@@ -77,7 +78,9 @@ class Fleet:
     found out that a later step of the same host and unit needs (monotonic seconds); stop: set when
     the operator wants an end; clock: by which steps wait; crew: the threads of the run; started:
     each unit's state right after its start, by host and unit, to recognize restarts by; arrivals:
-    what brought requests to a target that is observed; observations: what was measured of it.
+    what brought requests to a target that is observed; observations: what was measured of it;
+    ledger: where it is written down how far a command came that is run once for each release; None
+    where none is run.
     """
 
     remotes: Mapping[str, Remote]
@@ -101,6 +104,7 @@ class Fleet:
     started: dict[tuple[str, str], UnitState] = field(default_factory=dict)
     arrivals: dict[tuple[str, str], Arrivals] = field(default_factory=dict)
     observations: list[Observation] = field(default_factory=list)
+    ledger: Ledger | None = None
 
     def remote(self, host: Host) -> Remote:
         """The host's connection."""

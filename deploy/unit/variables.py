@@ -61,21 +61,32 @@ def current_path(spec: UnitSpec) -> str:
 
 
 def _command(spec: UnitSpec) -> str:
-    if not spec.command or not spec.command[0]:
-        raise BadInput("command: it is empty; name the executable, like ./web --port {port}")
-    first, *arguments = spec.command
-    if any("\0" in word for word in spec.command):
-        raise BadInput("command: it holds a NUL character; remove it")
+    return command_line(spec.app, spec.command, in_package=spec.executable_in_package)
+
+
+def command_line(
+    app: str, command: tuple[str, ...], *, in_package: bool, key: str = "command"
+) -> str:
+    """Write a command as ExecStart= has it.
+
+    in_package: whether its first word is a file of the release; key: the setting, for messages.
+    BadInput where systemd cannot run it.
+    """
+    if not command or not command[0]:
+        raise BadInput(f"{key}: it is empty; name the executable, like ./web --port {{port}}")
+    first, *arguments = command
+    if any("\0" in word for word in command):
+        raise BadInput(f"{key}: it holds a NUL character; remove it")
     if "$" in first:
-        raise BadInput(f"command: systemd cannot start a file with '$' in its name ({first!r})")
+        raise BadInput(f"{key}: systemd cannot start a file with '$' in its name ({first!r})")
     words = [quote(word.replace("$", "$$")) for word in arguments]
-    if spec.executable_in_package:
-        return " ".join([quote(f"/srv/{spec.app}/current/{first.removeprefix('./')}"), *words])
+    if in_package:
+        return " ".join([quote(f"/srv/{app}/current/{first.removeprefix('./')}"), *words])
     if first.startswith("/"):
         return " ".join([quote(first), *words])
     if "/" in first or not re.match(r"\w", first):
         raise BadInput(
-            f"command: {first!r} is neither an absolute path, nor a file of the package, nor a "
+            f"{key}: {first!r} is neither an absolute path, nor a file of the package, nor a "
             "name to look up on the host's PATH; write one of these",
         )
     return " ".join([quote(first), *words])

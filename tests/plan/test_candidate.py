@@ -59,6 +59,7 @@ def executables(opened: Opened) -> set[str]:
         (FILES, {"command": "/usr/bin/env web"}, ("/usr/bin/env", "web"), set()),
         (FILES, {"command": "dotnet web.dll"}, ("dotnet", "web.dll"), set()),
         (FILES, {"executables": ("tools/migrate",)}, ("web",), {"web", "tools/migrate"}),
+        (FILES, {"run_once": "./tools/migrate --all"}, ("web",), {"web", "tools/migrate"}),
     ],
 )
 def test_the_command_and_what_the_settings_name_are_executable_and_nothing_else(
@@ -207,6 +208,28 @@ def test_a_workers_check_needs_its_program_too(tmp_path: Path) -> None:
         environment(tmp_path, app), app, package(tmp_path), tmp_path / "workspace"
     )
     assert opened.needs == {"redis-cli": "health: command:"}
+
+
+def test_what_is_run_once_needs_its_program_too(tmp_path: Path) -> None:
+    opened = prepared(tmp_path, command="./web", run_once="alembic upgrade head")
+    assert opened.needs == {"alembic": "run_once:"}
+    assert prepared(tmp_path, command="./web", run_once="tools/migrate").needs == {}
+
+
+@pytest.mark.parametrize(
+    ("run_once", "said"),
+    [
+        ("./migrate --all", "web: run_once: ./migrate is no file of web.1.0.0"),
+        ("python3 migrate.py", "web: run_once: python3 is to run migrate.py, which is not in"),
+        ("cd tools", "web: run_once: 'cd' is a word of the shell"),
+    ],
+)
+def test_p8_what_is_run_once_and_is_not_there_is_refused(
+    run_once: str, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInput) as caught:
+        prepared(tmp_path, command="./web", run_once=run_once)
+    assert said in str(caught.value)
 
 
 def test_the_loader_of_an_elf_file_is_needed(tmp_path: Path) -> None:

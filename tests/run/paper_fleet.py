@@ -15,7 +15,9 @@ from deploy.clock import CLOCK
 from deploy.crew import Crew
 from deploy.errors import CommandResult, DeployError
 from deploy.events.event import Event
+from deploy.once.step import RunOnce
 from deploy.plan import assembly
+from deploy.plan.host_plan import HostPlan
 from deploy.run.executor import Execution
 from deploy.run.report import Report
 from deploy.steps import base, drain, records, staging, verify
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 5.0
+RUN_ONCE = "run `./migrate`"
+"""How the step begins that runs a command once."""
 
 Run = Any
 Acts = dict[str, "Callable[[Execution], None]"]
@@ -175,6 +179,18 @@ def surged(count: int, health: Any = None, batch: Any = (1, "100%"), **rollout: 
     environment = builders.environment(app, batch=list(batch), rollout=given)
     offers = (builders.offer(app, hosts),)
     return assembly.make(environment, offers, builders.survey(hosts, health, apps=[app]))
+
+
+def with_once(plan: Plan) -> Plan:
+    """The plan, whose hosts may each run the command, in the order of the batches."""
+    hosts = [each for batch in plan.batches for each in batch]
+    choices: list[HostPlan] = []
+    for each in hosts:
+        step = each.steps[0]
+        settings = step.app.settings.model_copy(update={"run_once": "./migrate"})
+        app = replace(step.app, settings=settings)
+        choices.append(HostPlan(each.host, (RunOnce(each.host, app, "2.0.0-x", ""),)))
+    return replace(plan, once=(tuple(choices),))
 
 
 def until_failed(host: str) -> Callable[[Execution], None]:

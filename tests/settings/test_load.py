@@ -53,6 +53,26 @@ def in_environment(key: str) -> tuple[str, str]:
 
 
 BAD: dict[str, tuple[tuple[str, str], str]] = {
+    "run_once without a program": (
+        with_key('run_once: ""'),
+        "5: lab: apps.web.run_once: is empty; leave it out, or name the program",
+    ),
+    "run_once with a quote open": (
+        with_key("run_once: ./migrate 'all"),
+        '5: lab: apps.web.run_once: "./migrate \'all": No closing quotation; close the quote',
+    ),
+    "run_once in shell": (
+        with_key("run_once: ./migrate && ./seed"),
+        "5: lab: apps.web.run_once: holds &&, which only a shell understands",
+    ),
+    "run_once beside a trial start": (
+        with_key("run_once: ./migrate\n      rehearse: start"),
+        "6: lab: apps.web.rehearse: must not be `start` beside run_once",
+    ),
+    "no time for run_once": (
+        with_key("run_once_timeout_seconds: 0"),
+        "5: lab: apps.web.run_once_timeout_seconds: must be",
+    ),
     "port 0": (("[5000]", "[0]"), f"5: lab: apps.web.ports.0: {PORT} 0"),
     "port too high": (("[5000]", "[70000]"), f"5: lab: apps.web.ports.0: {PORT} 70000"),
     "port in quotes": (("[5000]", '["5000"]'), f"5: lab: apps.web.ports.0: {PORT} '5000'"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from deploy.commands import conclusion
 from deploy.hosts.notes import Note
+from deploy.hosts.once.ledger import Ledger
 from deploy.hosts.scripts import base, connections, history
 from deploy.plan import exclusion, host_steps
 from deploy.recovery import failed_host
@@ -14,6 +15,7 @@ from deploy.recovery.history import Past
 from deploy.run.batch_gate import BatchGate
 from deploy.run.executor import Execution
 from deploy.run.host_runner import HostRunner
+from deploy.run.preliminary import Preliminary
 from deploy.settings.rollout import Share
 from deploy.steps.drain import WaitDrained, WaitQuiet
 from deploy.steps.target import RegisterTarget, WaitHealthy
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from deploy.hosts.once.record import OnceRecord
     from deploy.recovery.recovery import Recovery
     from deploy.settings.environment import Environment
     from deploy.steps.base import Step
@@ -152,6 +155,21 @@ def kinds(first: Kind) -> tuple[Kind, ...]:
     return (first, *[Kind.GOOD] * (len(OFFERED) - 1))
 
 
+def a_migration_that_is_left_out(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Preliminary, "is_done", lambda _: True)
+
+
+def a_migration_that_is_not_written_down(patch: pytest.MonkeyPatch) -> None:
+    real = Ledger.write
+
+    def write(own: Ledger, app: str, release: str, record: OnceRecord) -> None:
+        """Only on one host."""
+        one = replace(own, remotes=dict(list(own.remotes.items())[:1]))
+        real(one, app, release, record)
+
+    patch.setattr(Ledger, "write", write)
+
+
 QUIET = Fleets(rollout=(("batch", 1), ("drain", "quiet")), delay_seconds=30.0, reach_seconds=9.0)
 
 CONTROLS = (
@@ -250,6 +268,18 @@ CONTROLS = (
         "honesty: host-1: not reached, and it was touched",
         (Command("deploy", strikes=(Strike(Fault.COMMAND, "UploadRelease", host=2),)),),
         Fleets(surge=True),
+    ),
+    Control(
+        a_migration_that_is_left_out,
+        "once: host-1: web: started before its migration was done",
+        (Command("deploy"),),
+        Fleets(migrates=True),
+    ),
+    Control(
+        a_migration_that_is_not_written_down,
+        f"once: web: the migration of {OFFERED[0].release} ran again, and nobody asked",
+        (Command("deploy", strikes=(Strike(Fault.CRASH, "StopUnit"),)), Command("deploy")),
+        Fleets(hosts=3, migrates=True),
     ),
     Control(
         a_host_that_cannot_be_read_and_stops_all,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from deploy.errors import CommandFailed, CommandResult, LockLost
+from deploy.errors import CommandFailed, CommandResult, ConnectionLost, LockLost
 from deploy.hosts.probe.request import Reply
+from deploy.hosts.scripts.base import LOCK_LOST
 from simulated import surveys
 from simulated.clock import CALL_SECONDS, CLOCK
 from simulated.scripts import Effects
@@ -64,6 +65,24 @@ class Remote:
         del sent
         return self._change(app, script, source.read(1 << 20).decode(errors="replace"))
 
+    def aside(self, script: Script[T], timeout_seconds: float) -> T:
+        """Read or write a record of what is run once, beside whatever runs here."""
+        del timeout_seconds
+        name, act, migrations = self._host.name, script.programs[-1], self._world.migrations
+        if CLOCK.now < self._world.dark.get(name, 0.0):
+            raise ConnectionLost(f"{name}: it cannot be reached")
+        if act.name == "record_once":
+            if self._fate.taken:
+                return script.parse(CommandResult("", LOCK_LOST, "", ""))
+            migrations.write(name, *act.arguments[3:5])
+            return script.parse(CommandResult("", 0, "", ""))
+        folder, _, file = act.arguments[0].rpartition("/")
+        assert folder.endswith(".once")
+        line = migrations.records.get((name, file), "")
+        known = "yes" if self._home(file.partition(".")[0]).history else "no"
+        shown = f"once={line.encode().hex()}\nhistory={known}\n"
+        return script.parse(CommandResult("", 0, shown, ""))
+
     def change(self, app: str, script: Script[T], timeout_seconds: float = 60) -> T:
         del timeout_seconds
         return self._change(app, script, "")
@@ -113,6 +132,10 @@ class Remote:
         return CommandResult("", 0, "", "")
 
     def _show_unit(self, unit: str, *_: str) -> CommandResult:
+        if unit.startswith("changeover-once."):
+            ended = self._world.migrations.jobs.get((self._host.name, unit))
+            state = {True: "active", False: "failed", None: "inactive"}[ended]
+            return CommandResult("", 0, "", "", facts=(f"show.ActiveState={state}",))
         home = self._home(unit.partition("@")[0].removeprefix("legacy-").removesuffix(".service"))
         facts = self._shown(home.of_unit(unit))
         if unit == home.app.replaces:

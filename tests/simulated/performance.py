@@ -11,7 +11,10 @@ import builders
 
 from deploy.commands import conclusion, take_back
 from deploy.commands.rollout import Rollout
-from deploy.errors import BadInput, DeployError
+from deploy.errors import BadInput, DeployError, Unreachable
+from deploy.once import plan as once
+from deploy.once import refusal
+from deploy.once.step import RunOnce
 from deploy.plan import assembly, fitness, preflight
 from deploy.plan.candidate import Opened
 from deploy.recovery import repair, rollback
@@ -68,6 +71,9 @@ def perform(world: World, command: Command, environment: Environment | None = No
         report = _rolled_out(run, made)
     except Crash:
         return Ended()
+    finally:
+        for app, release in world.migrations.ran_too_often():
+            world.wrong("once", f"{app}: the migration of {release} ran again, and nobody asked")
     judge.see_honesty(run, report, before)
     judge.see_whole(run, report, before)
     return Ended(report)
@@ -82,13 +88,31 @@ def _planned(run: Run, seen: Survey) -> Plan:
             opened = tuple(Opened(each.app, each.package, ()) for each in offers)
             scope = Scope(environment.name)
             seen = preflight.check(environment, seen, opened, scope, {}, is_default=False)
-            return assembly.make(environment, offers, seen, allow_downtime=allow)
+            made = assembly.make(environment, offers, seen, allow_downtime=allow)
+            return _with_once(run, made, scope)
         case "rollback":
             preflight.refuse_surge(environment, seen)
             problems = fitness.cramped(environment, seen)
             return rollback.make(environment, seen, problems=problems, allow_downtime=allow)
         case _:
             return repair.make(environment, seen)
+
+
+def _with_once(run: Run, made: Plan, scope: Scope) -> Plan:
+    """The plan with what is run once; where it is asked, the operator answers one or the other."""
+    try:
+        return once.completed(made, run.everyone, scope)
+    except Unreachable:
+        raise
+    except BadInput:
+        answer = refusal.ANSWERS[run.command.seed % 2]
+        migrations, plan = run.world.migrations, once.completed(made, run.everyone, scope, answer)
+        for choices in plan.once:
+            step = choices[0].steps[0]
+            if isinstance(step, RunOnce):
+                key = step.app.name, step.release
+                migrations.answers[key] = migrations.answers.get(key, 0) + 1
+        return plan
 
 
 def _offer(seen: Survey, app: App, build: Build) -> Offer:

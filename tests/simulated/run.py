@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from deploy.survey.facts import Survey
     from simulated.faults import Command
     from simulated.world import World
+
+
+_TOKENS = itertools.count(1)
 
 
 class Stop:
@@ -63,6 +67,7 @@ class Run:
         self.world, self.command, self.environment = world, command, environment
         self.allow_downtime = world.given.hosts == 1
         self.has_looked, self.looked_at = False, math.inf
+        self.token = f"{next(_TOKENS):032x}"[::-1]
         self.unseen: frozenset[str] = frozenset()
         self.fate = Fate(world, command)
         self._zones: dict[tuple[str, str], str] = {}
@@ -84,7 +89,7 @@ class Run:
         return seen
 
     def fleet(self) -> Fleet:
-        remotes = {host.name: cast("Any", Remote(self.fate, host)) for host in self.world.hosts}
+        remotes = self.everyone
         api, stop = cast("Any", self._api), cast("Any", Stop(self.fate))
         return Fleet(
             remotes,
@@ -93,10 +98,21 @@ class Run:
             api,
             zones=self._zones,
             author="test",
+            run=self.token,
             stop=stop,
             clock=CLOCK,
             crew=Crew(self.fate),
         )
+
+    @property
+    def everyone(self) -> dict[str, Any]:
+        """A connection to each host."""
+        return {host.name: cast("Any", Remote(self.fate, host)) for host in self.world.hosts}
+
+    @property
+    def holder(self) -> Run:
+        """Who holds the lock: this command."""
+        return self
 
     def guide(self, execution: Execution) -> None:
         self.fate.execution = execution

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy.hosts.records import Record
-from simulated.builds import Build, Kind
+from simulated.builds import OLD, OLDER, Build, Kind
 from simulated.clock import CLOCK
 from simulated.places import Process
 
@@ -115,6 +115,20 @@ class Effects:
         yield lambda: place.put(enabled=True, failed=False)
         yield lambda: self._start(place, Build.of(place.unit))
 
+    def start_once(self, unit: str, *_: str) -> Iterator[Effect]:
+        name, host, world = self._home.app.name, self._home.host.name, self._world
+
+        def start() -> bool:
+            release = world.migrations.release(unit, name)
+            bad = {each.release for each, kind in world.kinds.items() if kind is Kind.STILLBORN}
+            return world.migrations.start(host, unit, name, ends_well=release not in bad)
+
+        yield start
+
+    def end_trial(self, unit: str) -> Iterator[Effect]:
+        host = self._home.host.name
+        yield lambda: self._world.migrations.jobs.pop((host, unit), True)
+
     def _tidy(self, releases: AbstractSet[str]) -> bool:
         left = {name: size for name, size in self._home.partial.items() if name not in releases}
         return self._home.put(partial=left)
@@ -132,6 +146,10 @@ class Effects:
             return False
         if self._world.kind(build) is Kind.STILLBORN:
             return not place.put(failed=True)
+        is_old = build is None or build.release in {OLD.release, OLDER.release}
+        key = (place.app.name, build.release if build else "")
+        if self._world.given.migrates and not is_old and key not in self._world.migrations.over:
+            self._world.wrong("once", f"{place}: started before its migration was done")
         files = place.link if build else ""
         return place.put(process=Process(build, files, CLOCK.now))
 

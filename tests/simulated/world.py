@@ -11,6 +11,7 @@ from deploy.aws.targets import Health, State, Target
 from deploy.survey.app_on_host import target_of
 from simulated.builds import OFFERED, OLD, OLDER, Build, Kind
 from simulated.clock import BEGAN_SECONDS, CLOCK
+from simulated.migrations import Migrations
 from simulated.places import Home, Member, Place, Process
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class Fleets:
     surge: whether each app has two slots, of which the other one takes its next release;
     groups: in how many target groups each app is; delay_seconds: their deregistration delay;
     reach_seconds: from a target's deregistration to the last request that still reaches it;
-    flight_seconds: how long requests are under way, where a drain may end once they are not.
+    flight_seconds: how long requests are under way, where a drain may end once they are not;
+    migrates: whether each release has a command that is run once.
     """
 
     hosts: int = 2
@@ -56,6 +58,7 @@ class Fleets:
     delay_seconds: float = 10.0
     reach_seconds: float = 0.0
     flight_seconds: float = 0.0
+    migrates: bool = False
 
 
 class World:
@@ -73,6 +76,7 @@ class World:
         self.kinds = dict(zip(OFFERED, given.kinds, strict=True))
         self.dark: dict[str, float] = {}
         self.down = 0.0
+        self.migrations = Migrations()
         replaces = given.begin == "legacy"
         self.apps = tuple(
             builders.app(
@@ -83,6 +87,7 @@ class World:
                 start_timeout_seconds=3,
                 healthy_timeout_seconds=20.0,
                 replaces=f"legacy-{name}.service" if replaces else None,
+                run_once="migrate" if given.migrates else None,
                 target_groups=[f"{name}-{number}" for number in range(given.groups)],
             )
             for name, port in APPS[: given.apps]

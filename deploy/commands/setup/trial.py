@@ -10,6 +10,7 @@ from deploy.checkup.refusals import Part, one_each
 from deploy.errors import DeployError
 from deploy.hosts.lock import watch as other_holders
 from deploy.hosts.lock.witness import Witness
+from deploy.once import plan as once
 from deploy.plan import fitness
 from deploy.screen import lock as lock_view
 from deploy.session import vetting
@@ -52,7 +53,7 @@ def run(session: Session, seen: Survey, package: str | None, findings: Findings)
     try:
         if opened:
             plan = session.plan(seen, opened, is_default=package is None)
-            _of_plan(session, plan, findings)
+            _of_plan(session, once.completed(plan, session.everyone, session.scope), findings)
         else:
             _, problems = session.vetted(seen, join=False)
             findings.of_hosts(problems)

@@ -20,6 +20,7 @@ WORDS = {
     "upload_release": "upload",
     "stage_units": "verify the unit",
     "rehearse_release": "rehearse",
+    "run_once": "run once",
     "deregister_target": "deregister",
     "stop_unit": "stop",
     "retire_unit": "stop and disable",

@@ -18,7 +18,7 @@ PROOFS = frozenset({"prove_current", "prove_still_previous"})
 
 def steps(plan: PlanMade) -> tuple[PlannedStep, ...]:
     """All steps, in the plan's order."""
-    hosts = [*plan.staging, *(host for batch in plan.batches for host in batch.hosts)]
+    hosts = [*plan.staging, *plan.once, *(host for batch in plan.batches for host in batch.hosts)]
     return tuple(step for host in hosts for step in (*host.steps, *host.after))
 
 

@@ -22,10 +22,14 @@ def lines(plan: PlanMade) -> Iterator[str]:
     yield from _current(plan)
     yield from left_out(plan)
     yield from (f"Warning: {line(text)}" for text in plan.warnings)
+    yield from (f"Note: {line(text)}" for text in plan.notes)
     staged = [*blocks.of_staging(plan)]
     if staged:
         yield f"Before anything {first_change(plan)}, on all hosts at once:"
         yield from staged
+    for host in plan.once:
+        did = "; ".join(line(step.text) for step in host.steps)
+        yield f"When that is done, on {visible(host.host)}: {did}"
     if plan.batches:
         yield from _batches(plan)
         yield "On each host:"

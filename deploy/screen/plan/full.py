@@ -25,9 +25,13 @@ def lines(plan: PlanMade) -> Iterator[str]:
         yield from changes.details(change)
     yield from left_out(plan)
     yield from (f"Warning: {line(text)}" for text in plan.warnings)
+    yield from (f"Note: {line(text)}" for text in plan.notes)
     if plan.staging:
         yield f"Before anything {first_change(plan)}, on all hosts at once:"
         yield from _steps((host, host.steps) for host in plan.staging)
+    if plan.once:
+        yield "Once, when that is done:"
+        yield from _steps((host, host.steps) for host in plan.once)
     for number, batch in enumerate(plan.batches, start=1):
         yield from _batch(plan, number, batch)
     yield ending(plan)

@@ -21,7 +21,7 @@ class Schedule:
 
     Attributes:
         staging: What is left before any batch.
-        turns: What is left of each batch.
+        turns: What is left of what is done once, and then of each batch.
         pace: What steps took so far.
         is_ending: Whether no further host begins.
     """
@@ -41,15 +41,19 @@ class Schedule:
     @classmethod
     def of(cls, plan: PlanMade, pace: Pace) -> Schedule:
         """All of a plan; pace: of what ran before it in the same run."""
+        once = [Turn([Part(each.host, each.steps)], []) for each in plan.once]
         return cls(
             [Part(each.host, each.steps) for each in plan.staging],
             [
-                Turn(
-                    [Part(each.host, each.steps) for each in batch.hosts],
-                    [Part(each.host, each.after) for each in batch.hosts],
-                    batch.at_a_time,
-                )
-                for batch in plan.batches
+                *once,
+                *(
+                    Turn(
+                        [Part(each.host, each.steps) for each in batch.hosts],
+                        [Part(each.host, each.after) for each in batch.hosts],
+                        batch.at_a_time,
+                    )
+                    for batch in plan.batches
+                ),
             ],
             pace,
         )

@@ -132,5 +132,6 @@ class Story:
 
 
 def _all_steps(plan: PlanMade) -> list[PlannedStep]:
-    parts = [*plan.staging, *(host for batch in plan.batches for host in batch.hosts)]
+    batches = (host for batch in plan.batches for host in batch.hosts)
+    parts = [*plan.staging, *plan.once, *batches]
     return [step for part in parts for step in (*part.steps, *part.after)]

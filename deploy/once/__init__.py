@@ -1,0 +1,13 @@
+"""What one host runs once for each release, before the first host is taken out: `run_once:`.
+
+plan     adds it to a deploy's plan, or says why the deploy has to ask first
+refusal  what is said of one that was started and not done
+step     runs it to its end, and writes down how far it came
+
+Messages:
+    When: `run_once:` is decided about and run
+    Fleet: Nothing was changed, and no host was taken out. The command itself may have done a part
+        of its work.
+    Do: See what it did: its output is in the journal of the host that is named. Then deploy again;
+        where it is asked for, with `--run-once again` or `--run-once skip`.
+"""
