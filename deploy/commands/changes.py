@@ -11,12 +11,15 @@ from deploy.commands import observation, take_back
 from deploy.commands.change import Change
 from deploy.commands.rollout import Rollout
 from deploy.errors import BadInput
+from deploy.front import client
 from deploy.observe import rounds
 from deploy.plan import exclusion, fitness, preflight
 from deploy.recovery import repair as repairs
 from deploy.recovery import rollback
 from deploy.recovery.restarts import restart as restarts
 from deploy.session.arguments import as_typed, split
+from deploy.smoke import placing
+from deploy.smoke.tried import tried
 
 if TYPE_CHECKING:
     from deploy.plan.exclusion import Problems
@@ -32,13 +35,14 @@ def deploy(asked: Asked, package: str | None) -> Change:
 
     def plan(opened: Session) -> Plan:
         seen, found = opened.look(package, settled=not asked.dry_run)
-        return opened.plan(
+        made = opened.plan(
             seen,
             found,
             is_default=package is None,
             allow_downtime=asked.allow_downtime,
             join=asked.join,
         )
+        return tried(placing.placed(made), client.get)
 
     scope = asked.scope("deploy", *as_typed("--package", package), *asked.flags)
     return Change(asked, scope, plan, take_back.run_or_take_back, packages.beside(package))

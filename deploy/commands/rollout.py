@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import as_deploy_error
 from deploy.events.stream import Stream
+from deploy.front import client
 from deploy.hooks.runner import Runner
 from deploy.hosts.logbook import run_records
 from deploy.run import as_record
@@ -46,7 +47,7 @@ class Rollout:
         is_back: whether it takes finished hosts back, which no hook may hold up.
         """
         watch = self.screen.progress()
-        fleet = fleet or self.opened.fleet()
+        fleet = fleet or replace(self.opened.fleet(), front=client.get)
         self.hooks.is_over = fleet.stop.is_set
         self.hooks.note_to(self.events.emit)
         permit = Runner.let if is_back else self._permission(plan, fleet)

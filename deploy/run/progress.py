@@ -64,11 +64,13 @@ class Progress:
     def is_spent(self, but: AbstractSet[str] = frozenset()) -> bool:
         """Whether no further host begins: more failed than the plan tolerates, or time is up.
 
+        What failed of the release alone is tolerated nowhere.
+
         but: names that do not count yet.
         """
         with self._lock:
-            is_out_of_time = any(failure.is_stop for failure in self.failures)
-        return is_out_of_time or len(self.failed_hosts - but) > self.plan.tolerated
+            is_over = any(each.is_stop or each.is_of_release for each in self.failures)
+        return is_over or len(self.failed_hosts - but) > self.plan.tolerated
 
     def failed(self, failure: Failure) -> None:
         """Something failed on a host."""

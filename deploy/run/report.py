@@ -69,6 +69,7 @@ class Failure:
     leaves: whether a slot beside the one that serves may still run, since it could not be ended.
     refused: whether the host was found unfit before anything that serves was touched.
     is_stop: whether nothing failed: the rollout ended in order, as the credentials end.
+    is_of_release: whether what failed is no host's alone, so that no further one begins.
     """
 
     host: Host
@@ -82,6 +83,7 @@ class Failure:
     leaves: bool = False
     refused: bool = False
     is_stop: bool = False
+    is_of_release: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,9 @@ class Report:
         due = {host_plan.host.name for batch in self.plan.batches for host_plan in batch}
         begun = {Outcome.WAITING, Outcome.PARTLY}
         waits = {name for name in due - failed if self.outcomes.get(name) in begun}
-        ended = (bool(waits) and not self.is_out_of_time) or len(failed) > self.plan.tolerated
+        is_spent = len(failed) > self.plan.tolerated
+        is_spent = is_spent or any(failure.is_of_release for failure in self.failures)
+        ended = (bool(waits) and not self.is_out_of_time) or is_spent
         return bool(failed) and ended and not self.signal and not self.lost
 
     @property

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from deploy.aws.inventory import Host
     from deploy.aws.registrar import Registrar
     from deploy.aws.targets import Health, Target, TargetGroup
+    from deploy.hosts.probe.request import Head, Request
     from deploy.hosts.ssh.remote import Remote
     from deploy.settings.app import AppInSlot
     from deploy.settings.environment import Network
@@ -62,6 +63,10 @@ def _silent(host: str, text: str) -> None:
     del host, text
 
 
+def _unasked(request: Request, number: int, timeout_seconds: float) -> Head:
+    raise NotImplementedError(request, number, timeout_seconds)
+
+
 @dataclass
 class Fleet:
     """The seams of one rollout.
@@ -101,6 +106,7 @@ class Fleet:
     started: dict[tuple[str, str], UnitState] = field(default_factory=dict)
     arrivals: dict[tuple[str, str], Arrivals] = field(default_factory=dict)
     observations: list[Observation] = field(default_factory=list)
+    front: Callable[[Request, int, float], Head] = _unasked
 
     def remote(self, host: Host) -> Remote:
         """The host's connection."""

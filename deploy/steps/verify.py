@@ -74,7 +74,8 @@ class ProveRelease(OnHost):
 
     def __str__(self) -> str:
         count = len(self.smoke.each) if self.smoke else 0
-        tests = f"{count} smoke test{'s' * (count > 1)}, " if count else ""
+        where = "" if self.app.settings.smoke_through else " (on the hosts only)"
+        tests = f"{count} smoke test{'s' * (count > 1)}{where}, " if count else ""
         return (
             f"prove {self.release}: {self.questions.shown(self.app.port)}, {tests}"
             f"then up {self.app.settings.prove_seconds:g} s"

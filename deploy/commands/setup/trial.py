@@ -8,11 +8,14 @@ from deploy.checkup import packages
 from deploy.checkup.doctor import units
 from deploy.checkup.refusals import Part, one_each
 from deploy.errors import DeployError
+from deploy.front import client
 from deploy.hosts.lock import watch as other_holders
 from deploy.hosts.lock.witness import Witness
 from deploy.plan import fitness
 from deploy.screen import lock as lock_view
 from deploy.session import vetting
+from deploy.smoke import placing
+from deploy.smoke.tried import tried
 from deploy.survey import serving
 from deploy.survey.question import Questions
 
@@ -52,7 +55,7 @@ def run(session: Session, seen: Survey, package: str | None, findings: Findings)
     try:
         if opened:
             plan = session.plan(seen, opened, is_default=package is None)
-            _of_plan(session, plan, findings)
+            _of_plan(session, tried(placing.placed(plan), client.get), findings)
         else:
             _, problems = session.vetted(seen, join=False)
             findings.of_hosts(problems)

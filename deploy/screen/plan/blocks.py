@@ -32,6 +32,7 @@ WORDS = {
     "register_target": "register",
     "wait_healthy": "wait until healthy",
     "watch_worker": "watch",
+    "pass_smoke_tests": "smoke tests through the load balancer",
     "record_deployed": "record",
     "note_out": "note that it stops",
     "forget_out": "clear the note",

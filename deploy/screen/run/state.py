@@ -172,6 +172,7 @@ class RunState:
         host = self._host(event.host)
         host.failure = host.failure or event.error
         self._fail(event.host)
+        self.schedule.is_ending = self.schedule.is_ending or event.is_of_release
 
     def _fail(self, host: str) -> None:
         """Count a host; where these are too many, no further one begins."""
