@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from deploy.durations import planned
 from deploy.foreign_text import line, visible
 from deploy.screen.plan import blocks, changes, words
 from deploy.screen.plan.ending import PROOFS, ending, first_change, left_out
@@ -83,7 +84,7 @@ def _alike(plan: PlanMade, alike: tuple[PlannedBatch, ...], first: int, last: in
         head, each = f"Batches {numbers}, {words.number(size, 'host')} each", " each"
     else:
         head, each = f"Batch {first}{f', {pace} at a time' * bool(pace)}", ""
-    wait = f"about {words.duration(seconds)}{each}" if seconds else ""
+    wait = f"about {planned(seconds)}{each}" if seconds else ""
     return "; ".join(part for part in (f"{head}: {names}", serving, wait) if part)
 
 

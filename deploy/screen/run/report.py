@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deploy.durations import taken
 from deploy.foreign_text import line as one_line
 from deploy.foreign_text import visible
 from deploy.natural_order import natural
 from deploy.run.report import ExitCode, Outcome
 from deploy.screen.run.failures import FAILED_AGAIN, error_lines, evidence, heading
-from deploy.screen.run.line import line, listed, taken
+from deploy.screen.run.line import line, listed
 from deploy.screen.run.names import versions
 
 if TYPE_CHECKING:
