@@ -47,7 +47,8 @@ class Rollout:
         is_back: whether it takes finished hosts back, which no hook may hold up.
         """
         watch = self.screen.progress()
-        fleet = fleet or replace(self.opened.fleet(), front=client.get)
+        fleet = fleet or self.opened.fleet()
+        fleet.front = client.get
         self.hooks.is_over = fleet.stop.is_set
         self.hooks.note_to(self.events.emit)
         permit = Runner.let if is_back else self._permission(plan, fleet)

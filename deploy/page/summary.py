@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 TONES: dict[str, str] = {
     Outcome.DONE: "ok",
+    Outcome.RESTARTED: "ok",
+    Outcome.ROLLED_BACK: "ok",
+    Outcome.REPAIRED: "ok",
     Outcome.OBSERVED: "ok",
     Outcome.CURRENT: "ok",
     Outcome.PARTLY: "warn",

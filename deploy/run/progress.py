@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.errors import as_deploy_error
-from deploy.observe.watch import NoteObservation
 from deploy.recovery import failed_host
 from deploy.run import as_events
 from deploy.run.report import Failure, Outcome, Report
@@ -109,8 +108,7 @@ class Progress:
         """How a host ends of which all was done, unless its instance is gone since."""
         if host in self.gone_hosts:
             return Outcome.GONE
-        is_observed = any(isinstance(step, NoteObservation) for step in self.plan.steps)
-        return Outcome.OBSERVED if is_observed else Outcome.DONE
+        return Outcome.wanted(self.plan.verb)
 
     def ended(self, host: str, outcome: Outcome) -> None:
         """A host's part is over, or all of it that counts."""
@@ -130,7 +128,7 @@ class Progress:
             done = {app for name, app in self.deployed if name == host.name}
         if not done:
             return Outcome.BACK
-        return Outcome.DONE if done >= due else Outcome.PARTLY
+        return Outcome.wanted(self.plan.verb) if done >= due else Outcome.PARTLY
 
     def report(self, seconds: float, signal: int, *, lost: bool) -> Report:
         """The run as it ended after so many seconds, by a signal's number or 0."""

@@ -51,8 +51,11 @@ class Outcome(enum.StrEnum):
     WAITING = "not reached"
     CURRENT = "already current"
     DONE = "deployed"
+    RESTARTED = "restarted"
+    ROLLED_BACK = "rolled back"
+    REPAIRED = "repaired"
     OBSERVED = "observed, and in service"
-    PARTLY = "deployed in part: not all of its apps"
+    PARTLY = "done in part: not all of its apps"
     BACK = "back on what it ran"
     OUT = "out of service"
     LEFT_OUT = "left out"
@@ -60,6 +63,21 @@ class Outcome(enum.StrEnum):
     LEFT = "left unchanged: another deploy holds the lock"
     UNKNOWN = "not known: a defect in Changeover ended its part"
     CUT_SHORT = "in service; a defect in Changeover ended its part"
+
+    @classmethod
+    def wanted(cls, verb: str) -> Outcome:
+        """How a host ends on which all was done; verb: the plan's."""
+        return _WANTED.get(verb, cls.DONE)
+
+
+_WANTED = {
+    "Restart": Outcome.RESTARTED,
+    "Roll back": Outcome.ROLLED_BACK,
+    "Repair": Outcome.REPAIRED,
+    "Observe": Outcome.OBSERVED,
+}
+WELL = frozenset({Outcome.DONE, Outcome.CURRENT, *_WANTED.values()})
+"""How hosts end that need nothing more."""
 
 
 @dataclass(frozen=True)
@@ -148,18 +166,17 @@ class Report:
             return ExitCode.OUT_OF_SERVICE
         if self.is_refused:
             return ExitCode.BAD_INPUT
-        new = {Outcome.DONE, Outcome.OBSERVED, Outcome.CURRENT}
         due = [
             host_plan.host.name
             for batch in self.plan.batches
             for host_plan in batch
             if self.outcomes.get(host_plan.host.name) is not Outcome.GONE
         ]
-        is_reached = all(self.outcomes.get(name) in new for name in due)
+        is_reached = all(self.outcomes.get(name) in WELL for name in due)
         if not self.failures and (is_reached or not self.defects):
             return ExitCode.MIXED if self.appeared else ExitCode.DONE
-        has_new = any(outcome in new | {Outcome.PARTLY} for outcome in self.outcomes.values())
-        has_old = any(self.outcomes.get(name) not in new for name in due)
+        has_new = any(outcome in WELL | {Outcome.PARTLY} for outcome in self.outcomes.values())
+        has_old = any(self.outcomes.get(name) not in WELL for name in due)
         leaves = any(failure.leaves for failure in self.failures)
         is_partial = Outcome.LEFT_OUT in self.outcomes.values()
         is_mixed = self.mixed or leaves or (has_new and (has_old or is_partial))

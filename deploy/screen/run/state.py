@@ -19,15 +19,13 @@ from deploy.events.event import (
 )
 from deploy.events.planned import PlanMade
 from deploy.events.recovery import RecoveryBegan
-from deploy.run.report import Outcome
+from deploy.run.report import WELL, Outcome
 from deploy.screen.run.host import HostInRun, Service
 from deploy.screen.run.remaining import Pace
 from deploy.screen.run.schedule import Schedule
 
 if TYPE_CHECKING:
     from deploy.events.event import Entry, Event
-
-WELL = frozenset({Outcome.DONE, Outcome.CURRENT, Outcome.OBSERVED})
 
 
 class InService(NamedTuple):
