@@ -2,8 +2,9 @@
 
 A package imports only what stands to its left:
 
-    errors, retry < events < unit < settings < hooks < package < aws < hosts < survey < steps
-        < difference < plan < once < recovery < observe < checkup < starter < run < screen
+    errors, retry < events < unit < settings < hooks < package < aws < front < hosts < survey
+        < steps < difference < plan < once < recovery < observe < smoke < checkup < starter < run
+        < screen
         < page < session < commands < cli
 
 Internal: what others may import is in the package `changeover`.

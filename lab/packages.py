@@ -31,6 +31,7 @@ BEHAVIOURS = frozenset(
         "crash_at_once",
         "crash_after_seconds",
         "answer_500",
+        "refused_host",
         "never_listen",
         "drop_in_flight",
         "notify",

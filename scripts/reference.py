@@ -33,6 +33,9 @@ SECTIONS: tuple[tuple[str, str, type[Strict], str], ...] = (
      "environment's `apps:`. There it replaces the value from here; the keys of a mapping, such as "
      "`environment:`, are merged one by one."),
     ("Its health check", "deploy.apps.<name>.health", health.Health, ""),
+    ("A smoke test", "deploy.apps.<name>.smoke[]", health.SmokeTest, ""),
+    ("Smoke tests through the load balancer", "deploy.apps.<name>.smoke_through",
+     health.SmokeThrough, "[Smoke tests](how-a-deploy-works.md#smoke-tests) has what they show."),
     ("Verification", "verify", verify.Verify, "Of an app, or of an environment for all of its "
      "apps."),
     ("An environment", "deploy.environments.<name>", environment.Environment, "`from:` names "
@@ -76,7 +79,7 @@ def kind(schema: dict[str, Any]) -> str:  # noqa: PLR0911 - one return for each 
         return {"Batch": "batch sizes", "Share": "count or percentage"}.get(name, "keys, see below")
     if schema.get("type") == "array":
         word, _, limits = kind(schema["items"]).partition(", ")
-        return f"list of {word}s" + (f", {limits}" if limits else "")
+        return f"list of {word.removesuffix('s')}s" + (f", {limits}" if limits else "")
     if schema.get("type") == "object":
         return "mapping"
     low, high = schema.get("minimum", schema.get("exclusiveMinimum")), schema.get("maximum")

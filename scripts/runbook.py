@@ -34,7 +34,8 @@ CHECKING = ("settings", "unit")
 COMPOSING = {
     "aws/inventory", "aws/typed_names", "hooks/folder", "hooks/words", "hosts/lock/lease",
     "hosts/ownership", "hosts/refusals/login", "hosts/refusals/not_run",
-    "hosts/refusals/unknown_key", "once/refusal", "hosts/route/tunnels", "hosts/scripts/probe", "plan/capacity",
+    "hosts/refusals/unknown_key", "hosts/route/tunnels", "hosts/scripts/probe", "plan/capacity",
+    "once/refusal",
     "plan/exclusion", "plan/fitness", "plan/preflight", "recovery/newest_run", "run/capacity_gate",
     "session/scaling", "survey/blame", "survey/foreign_targets",
     "checkup/doctor/group_advice", "checkup/doctor/host_findings", "checkup/doctor/listeners",

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PARTS = (
     app.App,
     health.Health,
+    health.SmokeTest,
+    health.SmokeThrough,
     verify.Verify,
     environment.Environment,
     environment.Aws,
@@ -70,7 +72,7 @@ def schema(meanings: Callable[[type[Strict]], dict[str, str]]) -> str:
         for key, text in meanings(model).items():
             if key in part["properties"]:
                 part["properties"][key]["description"] = text
-        if model is not environment.Hosts:
+        if model not in {environment.Hosts, health.SmokeTest}:
             part.pop("required", None)  # an environment may give what the app leaves out
     _refine(defs)
     return json.dumps(_without_titles(_file(defs)), indent=2) + "\n"
@@ -134,9 +136,10 @@ def _refine(defs: Schema) -> None:
     ]
     for key in keys["Verify"].values():
         _text(key)["pattern"] = f"^[^{CONTROLS}]+$"
-    _text(keys["Health"]["expect"])["pattern"] = "|".join(
-        f"^{codes}(,{codes})*$" for codes in (CODES, GRPC_CODES)
-    )
+    for name in ("Health", "SmokeTest"):
+        _text(keys[name]["expect"])["pattern"] = "|".join(
+            f"^{codes}(,{codes})*$" for codes in (CODES, GRPC_CODES)
+        )
     _text(keys["Health"]["command"])["pattern"] = r"\S"
     _text(keys["Aws"]["endpoint_url"])["pattern"] = ENDPOINT
     keys["Environment"]["ignore_peers"]["items"]["pattern"] = PEER
@@ -158,6 +161,8 @@ def _refine(defs: Schema) -> None:
             _together(target_groups={"minItems": 1}, ports={"maxItems": 0}),
             _together(target_groups={"minItems": 1}, health=_together(command={"type": "string"})),
             _together(target_group=worker, target_port={"type": "integer"}),
+            _together(target_group=worker, smoke={"minItems": 1}),
+            _together(target_group=worker, smoke_through={"type": "object"}),
             _together(target_group=worker, command={"pattern": r"\{port\}"}),
             *(
                 _together(target_group=worker, health=_together(**{key: kind}))

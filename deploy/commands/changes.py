@@ -11,6 +11,7 @@ from deploy.commands import observation, take_back
 from deploy.commands.change import Change
 from deploy.commands.rollout import Rollout
 from deploy.errors import BadInput
+from deploy.front import client
 from deploy.observe import rounds
 from deploy.once import plan as once
 from deploy.once import refusal
@@ -19,6 +20,8 @@ from deploy.recovery import repair as repairs
 from deploy.recovery import rollback
 from deploy.recovery.restarts import restart as restarts
 from deploy.session.arguments import as_typed, split
+from deploy.smoke import placing
+from deploy.smoke.tried import tried
 
 if TYPE_CHECKING:
     from deploy.plan.exclusion import Problems
@@ -45,7 +48,8 @@ def deploy(asked: Asked, package: str | None, run_once: str | None = None) -> Ch
             allow_downtime=asked.allow_downtime,
             join=asked.join,
         )
-        return once.completed(made, opened.everyone, opened.scope, run_once)
+        made = once.completed(placing.placed(made), opened.everyone, opened.scope, run_once)
+        return tried(made, client.get)
 
     scope = asked.scope("deploy", *as_typed("--package", package), *asked.flags)
     return Change(asked, scope, plan, take_back.run_or_take_back, packages.beside(package))

@@ -10,6 +10,7 @@ from deploy.errors import as_deploy_error
 from deploy.events import earlier
 from deploy.events.planned import PlanMade
 from deploy.events.stream import Stream
+from deploy.front import client
 from deploy.hooks.runner import Runner
 from deploy.hosts.logbook import run_records
 from deploy.hosts.once.ledger import Ledger
@@ -52,6 +53,7 @@ class Rollout:
         fleet = fleet or self.opened.fleet()
         if plan.once:
             fleet.ledger = Ledger(plan.environment, self.opened.everyone, self.lease.holder.token)
+        fleet.front = client.get
         self.hooks.is_over = fleet.stop.is_set
         self.hooks.note_to(self.events.emit)
         permit = Runner.let if is_back else self._permission(plan, fleet)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from deploy.errors import DeployError, as_deploy_error
 from deploy.recovery import previous_unit, rollback
 from deploy.run import as_events, comparison
-from deploy.run.report import Failure, Outcome
+from deploy.run.report import WELL, Failure, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +66,7 @@ def merged(first: Report, back: Report) -> Report:
     """A rollout and the rollback of its finished hosts, as one report."""
     # Who failed on the way back was put back on what it came from: the new release. A host that
     # ran nothing before has no step in it; one that was taken back by hand only proves.
-    moved = {Outcome.DONE: Outcome.BACK, Outcome.CURRENT: Outcome.BACK, Outcome.BACK: Outcome.DONE}
+    moved = dict.fromkeys(WELL, Outcome.BACK) | {Outcome.BACK: Outcome.DONE}
     went = {step.host.name for step in back.plan.steps}
     not_begun = {Outcome.WAITING, Outcome.LEFT_OUT}
     went &= {name for name, outcome in back.outcomes.items() if outcome not in not_begun}

@@ -139,6 +139,7 @@ class HostFailed:
         health: The state of its target when it failed, and the reason.
         undone: The steps of the recovery, and how they ended.
         is_stop: Whether nothing failed: the rollout ended in order.
+        is_of_release: Whether it is no host's fault alone, so that no further one begins.
     """
 
     host: str
@@ -150,6 +151,7 @@ class HostFailed:
     health: str = ""
     undone: tuple[str, ...] = ()
     is_stop: bool = False
+    is_of_release: bool = False
 
 
 @dataclass(frozen=True)

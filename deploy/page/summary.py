@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 TONES: dict[str, str] = {
     Outcome.DONE: "ok",
+    Outcome.RESTARTED: "ok",
+    Outcome.ROLLED_BACK: "ok",
+    Outcome.REPAIRED: "ok",
     Outcome.OBSERVED: "ok",
     Outcome.CURRENT: "ok",
     Outcome.PARTLY: "warn",
@@ -176,7 +179,7 @@ def tone(lane: Lane) -> str:
 
 
 def notes(story: Story, timeline: Timeline) -> tuple[str, ...]:
-    """What the plan warned of or leaves out, which hooks failed, and what the run and the last look remarked."""
+    """What the plan warned of or leaves out, which hooks failed, what was remarked since."""
     warned = [text for plan in story.plans for text in (*plan.warnings, *plan.notes)]
     left_out = [f"{host}: {why}" for plan in story.plans for host, why in plan.left_out.items()]
     hooks = [each.text for each in timeline.moments if each.look is Look.HOOK_FAILED]

@@ -1,4 +1,7 @@
-"""Times as a reader of a run sees them: how long, how far into it, and when. Pure."""
+"""Times as a reader of a run sees them: how long, how far into it, and when. Pure.
+
+The first two are written in `deploy.durations`.
+"""
 
 from __future__ import annotations
 
@@ -8,29 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MINUTE, HOUR = 60, 3600
-EXACT_SECONDS = 9.95
-"""Shorter than this, tenths count."""
+from deploy.durations import duration, offset
 
-
-def duration(seconds: float) -> str:
-    """How long something took: `0.8 s`, `42 s`, `4 min 12 s`, `1 h 03 min`."""
-    if seconds < EXACT_SECONDS:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < MINUTE:
-        return f"{whole} s"
-    if whole < HOUR:
-        return f"{whole // MINUTE} min {whole % MINUTE:02} s"
-    return f"{whole // HOUR} h {whole % HOUR // MINUTE:02} min"
-
-
-def offset(seconds: float) -> str:
-    """How long after the run's beginning: `0:52`, `1:02:03`."""
-    whole = int(seconds)
-    if whole < HOUR:
-        return f"{whole // MINUTE}:{whole % MINUTE:02}"
-    return f"{whole // HOUR}:{whole % HOUR // MINUTE:02}:{whole % MINUTE:02}"
+__all__ = ["count", "duration", "moment", "offset"]
 
 
 def moment(at: float) -> str:

@@ -169,6 +169,7 @@ def failed(failure: Failure) -> HostFailed:
         health=failure.health,
         undone=failure.undone,
         is_stop=failure.is_stop,
+        is_of_release=failure.is_of_release,
     )
 
 

@@ -224,7 +224,7 @@ class Execution:
             if outcome is not Outcome.BACK or host_plan.moves:
                 self._runner.ended(host_plan.host.name, outcome)
         elif host_plan.after:
-            self._progress.ended(host_plan.host.name, Outcome.DONE)
+            self._progress.ended(host_plan.host.name, Outcome.wanted(self.plan.verb))
             self._begin_aside(host_plan)
         else:
             self._runner.ended(host_plan.host.name, self._progress.whole(host_plan.host.name))

@@ -57,6 +57,7 @@ def failure(step: Step, error: DeployError, health: str, journal_lines: tuple[st
         journal=journal_lines,
         health=health,
         refused=isinstance(error, Unfit),
+        is_of_release=step.phase is Phase.SMOKE,
     )
 
 
@@ -103,5 +104,6 @@ def may_be_to_blame(step: Step, error: DeployError) -> bool:
         Phase.PROVE,
         Phase.CHECK,
         Phase.SOAK,
+        Phase.SMOKE,
         Phase.RECORD,
     }

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.errors import as_deploy_error
-from deploy.observe.watch import NoteObservation
 from deploy.recovery import failed_host
 from deploy.run import as_events
 from deploy.run.report import Failure, Outcome, Report
@@ -67,11 +66,13 @@ class Progress:
     def is_spent(self, but: AbstractSet[str] = frozenset()) -> bool:
         """Whether no further host begins: more failed than the plan tolerates, or time is up.
 
+        What failed of the release alone is tolerated nowhere.
+
         but: names that do not count yet.
         """
         with self._lock:
-            is_out_of_time = any(failure.is_stop for failure in self.failures)
-        return is_out_of_time or len(self.failed_hosts - but) > self.plan.tolerated
+            is_over = any(each.is_stop or each.is_of_release for each in self.failures)
+        return is_over or len(self.failed_hosts - but) > self.plan.tolerated
 
     def failed(self, failure: Failure) -> None:
         """Something failed on a host."""
@@ -121,8 +122,7 @@ class Progress:
             return Outcome.GONE
         if host in self.plan.out and self._ends(host):
             return Outcome.OUT
-        is_observed = any(isinstance(step, NoteObservation) for step in self.plan.steps)
-        return Outcome.OBSERVED if is_observed else Outcome.DONE
+        return Outcome.wanted(self.plan.verb)
 
     def _ends(self, host: str) -> bool:
         """Whether all that the plan does to an app of a host is to end it."""
@@ -150,7 +150,7 @@ class Progress:
             done = {app for name, app in self.deployed if name == host.name}
         if not done:
             return Outcome.BACK
-        return Outcome.DONE if done >= due else Outcome.PARTLY
+        return Outcome.wanted(self.plan.verb) if done >= due else Outcome.PARTLY
 
     def report(self, seconds: float, signal: int, *, lost: bool) -> Report:
         """The run as it ended after so many seconds, by a signal's number or 0."""

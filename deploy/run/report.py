@@ -51,8 +51,11 @@ class Outcome(enum.StrEnum):
     WAITING = "not reached"
     CURRENT = "already current"
     DONE = "deployed"
+    RESTARTED = "restarted"
+    ROLLED_BACK = "rolled back"
+    REPAIRED = "repaired"
     OBSERVED = "observed, and in service"
-    PARTLY = "deployed in part: not all of its apps"
+    PARTLY = "done in part: not all of its apps"
     BACK = "back on what it ran"
     OUT = "out of service"
     LEFT_OUT = "left out"
@@ -62,6 +65,21 @@ class Outcome(enum.StrEnum):
     SERVES = "in service; its part of the plan failed"
     CUT_SHORT = "in service; a defect in Changeover ended its part"
 
+    @classmethod
+    def wanted(cls, verb: str) -> Outcome:
+        """How a host ends on which all was done; verb: the plan's."""
+        return _WANTED.get(verb, cls.DONE)
+
+
+_WANTED = {
+    "Restart": Outcome.RESTARTED,
+    "Roll back": Outcome.ROLLED_BACK,
+    "Repair": Outcome.REPAIRED,
+    "Observe": Outcome.OBSERVED,
+}
+WELL = frozenset({Outcome.DONE, Outcome.CURRENT, *_WANTED.values()})
+"""How hosts end that need nothing more."""
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -70,6 +88,7 @@ class Failure:
     leaves: whether a slot beside the one that serves may still run, since it could not be ended.
     refused: whether the host was found unfit before anything that serves was touched.
     is_stop: whether nothing failed: the rollout ended in order, as the credentials end.
+    is_of_release: whether what failed is no host's alone, so that no further one begins.
     """
 
     host: Host
@@ -83,6 +102,7 @@ class Failure:
     leaves: bool = False
     refused: bool = False
     is_stop: bool = False
+    is_of_release: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,7 +140,9 @@ class Report:
         due = {host_plan.host.name for batch in self.plan.batches for host_plan in batch}
         begun = {Outcome.WAITING, Outcome.PARTLY}
         waits = {name for name in due - failed if self.outcomes.get(name) in begun}
-        ended = (bool(waits) and not self.is_out_of_time) or len(failed) > self.plan.tolerated
+        is_spent = len(failed) > self.plan.tolerated
+        is_spent = is_spent or any(failure.is_of_release for failure in self.failures)
+        ended = (bool(waits) and not self.is_out_of_time) or is_spent
         return bool(failed) and ended and not self.signal and not self.lost
 
     @property
@@ -147,18 +169,17 @@ class Report:
             return ExitCode.OUT_OF_SERVICE
         if self.is_refused:
             return ExitCode.BAD_INPUT
-        new = {Outcome.DONE, Outcome.OBSERVED, Outcome.CURRENT}
         due = [
             host_plan.host.name
             for batch in self.plan.batches
             for host_plan in batch
             if self.outcomes.get(host_plan.host.name) is not Outcome.GONE
         ]
-        is_reached = all(self.outcomes.get(name) in new for name in due)
+        is_reached = all(self.outcomes.get(name) in WELL for name in due)
         if not self.failures and (is_reached or not self.defects):
             return ExitCode.MIXED if self.appeared else ExitCode.DONE
-        has_new = any(outcome in new | {Outcome.PARTLY} for outcome in self.outcomes.values())
-        has_old = any(self.outcomes.get(name) not in new for name in due)
+        has_new = any(outcome in WELL | {Outcome.PARTLY} for outcome in self.outcomes.values())
+        has_old = any(self.outcomes.get(name) not in WELL for name in due)
         leaves = any(failure.leaves for failure in self.failures)
         is_partial = Outcome.LEFT_OUT in self.outcomes.values()
         is_mixed = self.mixed or leaves or (has_new and (has_old or is_partial))

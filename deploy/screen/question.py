@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from deploy.ci_system import is_ci
+from deploy.durations import limit
 from deploy.errors import BadInput
 from deploy.foreign_text import visible
 from deploy.screen.plan import words
@@ -60,7 +61,7 @@ def ask(question: str, limit_seconds: float, path: str = TERMINAL) -> bool:
         os.write(terminal, f"{question} [y/N] ".encode())
         answer = _answer(terminal, limit_seconds)
         if answer is None:
-            os.write(terminal, f"\nNo answer in {_spoken(limit_seconds)}: no.\n".encode())
+            os.write(terminal, f"\nNo answer in {limit(limit_seconds)}: no.\n".encode())
         return (answer or "").strip().lower() in {"y", "yes"}
     except (OSError, termios.error) as error:
         raise BadInput(
@@ -79,7 +80,3 @@ def _answer(terminal: int, limit_seconds: float) -> str | None:
         if readable:
             return os.read(terminal, LONGEST_ANSWER_BYTES).decode(errors="replace")
     return None
-
-
-def _spoken(seconds: float) -> str:
-    return f"{seconds / 60:g} minutes" if seconds >= 60 else f"{seconds:g} s"  # noqa: PLR2004

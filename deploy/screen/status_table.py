@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from deploy.durations import age
 from deploy.foreign_text import line, visible
 from deploy.run.report import STATUS_MEANINGS, ExitCode
 from deploy.screen.fleet.in_service import short_zones
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 MARK = "!"
 """What stands before a row in which not all is well."""
-MINUTE, HOUR, DAY = 60, 3600, 86400
 NARROWEST = 8
 """How narrow a terminal may make the columns that can break: names and releases, in characters."""
 
@@ -75,20 +75,6 @@ class Drawn:
         parts = [render_overview(each, most) for each in self.seen]
         problems = [words(each, "red") for each in self.problems]
         return Group(*parts, *problems, words(self.hint, "dim"))
-
-
-def age(seconds: float | None) -> str:
-    """How long ago, in two units at most: `45s`, `12m`, `3h20m`, `5d`; `-` where not known."""
-    if seconds is None:
-        return "-"
-    whole = int(seconds)
-    if whole < MINUTE:
-        return f"{whole}s"
-    if whole < HOUR:
-        return f"{whole // MINUTE}m"
-    if whole < DAY:
-        return f"{whole // HOUR}h{whole % HOUR // MINUTE:02d}m"
-    return f"{whole // DAY}d"
 
 
 def _shown(rows: Sequence[Row], most: int | None) -> tuple[list[Row], list[Row]]:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
 from deploy.settings.base import Command, Job, Name, Port, Seconds, Strict, Words
-from deploy.settings.health import Health, SmokeTest
+from deploy.settings.health import Health, SmokeTest, SmokeThrough
 from deploy.settings.units.directives import Limits, Sandbox  # noqa: TC001 - pydantic reads it
 from deploy.settings.verify import Verify  # noqa: TC001 - pydantic reads it
 
@@ -98,6 +98,8 @@ class App(Strict):
     """How a started release is asked on its own host before it is registered."""
     smoke: Annotated[tuple[SmokeTest, ...], Field(strict=False, max_length=50)] = ()
     """Requests that a new release must answer on its own host, beside the health check."""
+    smoke_through: SmokeThrough | None = None
+    """Where they are asked again through the load balancer, when the first batch serves."""
     longest_request_seconds: Seconds = 30.0
     """How long the app's longest request takes. The deregistration delay should be twice this."""
     drains_on_sigterm: bool = True
@@ -109,9 +111,7 @@ class App(Strict):
     stop_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
     """systemd's TimeoutStopSec. Default: the longest request and 15 s."""
     prove_seconds: Seconds = 5.0
-    """How long a started release must stay up on its host, without a restart, before it is
-    registered.
-    """
+    """How long a started release must stay up, unrestarted, before it is registered."""
     healthy_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 180.0
     """How long the load balancer may take to find the target healthy."""
     max_unpacked_mb: Annotated[int, Field(ge=1)] = 2048
@@ -147,18 +147,18 @@ class App(Strict):
             raise ValueError("must be [] for a worker (`target_group: none`), which has no port")
         return ports
 
-    @field_validator("target_port", "command", "run_once", "health", "smoke", "rehearse")
+    @field_validator(
+        "target_port", "command", "run_once", "health", "smoke", "smoke_through", "rehearse"
+    )
     @classmethod
     def _of_its_kind(cls, given: object, info: ValidationInfo) -> object:
         is_worker = _of_worker(info)
-        if is_worker and info.field_name in {"target_port", "smoke"} and given:
+        if is_worker and info.field_name in {"target_port", "smoke", "smoke_through"} and given:
             raise ValueError("has no meaning for a worker (`target_group: none`)")
         if is_worker and (info.field_name, given) == ("rehearse", "start"):
             raise ValueError("must not be `start` for a worker: two of them would do its work")
         if (info.field_name, given) == ("rehearse", "start") and info.data.get("run_once"):
-            raise ValueError(
-                "must not be `start` beside run_once, which would run later; use `exec`"
-            )
+            raise ValueError("must not be `start` beside run_once, which runs later; use `exec`")
         if is_worker and isinstance(given, str) and "{port}" in given:
             raise ValueError("holds {port}, and a worker (`target_group: none`) has none")
         if isinstance(given, Health):

@@ -1,9 +1,10 @@
-"""The settings of a health check and of smoke tests: what a release is asked before it serves."""
+"""The settings of a health check and of smoke tests: what a new release is asked."""
 
 from __future__ import annotations
 
 import shlex
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, field_validator
 
@@ -14,6 +15,7 @@ from deploy.unit import command
 from deploy.unit.syntax import is_control
 
 COMMAND_SECONDS = 5.0
+_HTTP, _HTTPS = 80, 443
 
 
 class Health(Strict):
@@ -91,9 +93,15 @@ class SmokeTest(Strict):
     expect: str | None = None
     """The codes that are right, as in `health: expect:`. Default: the target group's."""
     host: Annotated[str, StringConstraints(pattern=r"^[!-~]+$")] | None = None
-    """The Host header. Default: the host's private address and the port."""
+    """The Host header. Default: the host's private address and the port; through the load balancer
+    the name in its URL.
+    """
     timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0
     """How long the answer may take."""
+    new: bool = False
+    """Whether only the new release gives this answer, as of a path that older ones do not have.
+    Through the load balancer it then has to come once, and otherwise every time.
+    """
 
     @field_validator("expect")
     @classmethod
@@ -109,6 +117,54 @@ class SmokeTest(Strict):
             host=self.host,
             timeout_seconds=self.timeout_seconds,
         )
+
+
+class SmokeThrough(Strict):
+    """Where the smoke tests are asked again, when the first batch serves: as users ask."""
+
+    url: Annotated[
+        str,
+        StringConstraints(
+            pattern=r"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?$"
+        ),
+    ]
+    """A listener of the load balancer by the name that users have for it, without a path:
+    `https://www.example.com`. It is asked from where the command runs; the certificate must be
+    valid for the name. `http_proxy`, `https_proxy` and `no_proxy` of the environment count.
+    """
+    release_header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")] | None = None
+    """A response header in which the app names its release: the version (`2.0.0`) or the release's
+    id. Answers that name another release then do not count.
+    """
+
+    @field_validator("url")
+    @classmethod
+    def _port(cls, url: str) -> str:
+        try:
+            urlsplit(url).port  # noqa: B018 - it is checked when it is read
+        except ValueError as error:
+            raise ValueError(f"{url!r}: {error}") from error
+        return url.rstrip("/")
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether it is asked within TLS."""
+        return self.url.startswith("https:")
+
+    @property
+    def address(self) -> str:
+        """The name or address in the URL."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """The URL's port."""
+        return urlsplit(self.url).port or (_HTTPS if self.is_tls else _HTTP)
+
+    @property
+    def authority(self) -> str:
+        """What a browser sends as the Host header."""
+        return urlsplit(self.url).netloc
 
 
 def _codes(text: str | None) -> str | None:

@@ -30,6 +30,7 @@ class Phase(enum.Enum):
     PROVE = "prove"
     CHECK = "health check"
     SOAK = "soak"
+    SMOKE = "smoke tests"
     RECORD = "record"
 
     @property

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from deploy.aws.registrar import Registrar
     from deploy.aws.targets import Health, Target, TargetGroup
     from deploy.hosts.once.ledger import Ledger
+    from deploy.hosts.probe.request import Head, Request
     from deploy.hosts.ssh.remote import Remote
     from deploy.settings.app import AppInSlot
     from deploy.settings.environment import Network
@@ -54,13 +55,16 @@ class Stopped(DeployError):
     """The operator asked for an end while a step was waiting."""
 
 
-def _lasts(host: Host) -> str:
-    del host
+def _lasts(_host: Host) -> str:
     return ""
 
 
 def _silent(host: str, text: str) -> None:
     del host, text
+
+
+def _unasked(request: Request, number: int, timeout_seconds: float) -> Head:
+    raise NotImplementedError(request, number, timeout_seconds)
 
 
 @dataclass
@@ -71,16 +75,15 @@ class Fleet:
     addresses are registered with, by the group's ARN; run: the id of this command, for the
     records that it leaves; ignore_peers: networks whose connections count for no requests;
     credentials_end: when AWS's credentials end, by the clock, where nothing renews them; ended:
-    asked for the state of a host's instance, which is empty unless it never comes back; withheld:
-    asked before a registration for the state in which a host's Auto Scaling group keeps it out of
-    service, which is empty for none; tell: called with what a host is doing right now, for the
-    screen; remark: the same, for what no log and no report may leave out; moments: what one step
-    found out that a later step of the same host and unit needs (monotonic seconds); stop: set when
-    the operator wants an end; clock: by which steps wait; crew: the threads of the run; started:
-    each unit's state right after its start, by host and unit, to recognize restarts by; arrivals:
-    what brought requests to a target that is observed; observations: what was measured of it;
-    ledger: where it is written down how far a command came that is run once for each release; None
-    where none is run.
+    asked for the state of a host's instance, empty unless it never comes back; withheld: asked
+    before a registration for the state in which a host's Auto Scaling group keeps it out of
+    service, empty for none; tell: called with what a host is doing, for the screen; remark: the
+    same, for what no log and no report may leave out; moments: what one step found out that a
+    later step of the same host and unit needs (monotonic seconds); stop: set when the operator
+    wants an end; clock: by which steps wait; crew: the threads of the run; started: each unit's
+    state right after its start, by host and unit, to recognize restarts by; arrivals: what
+    brought requests to a target that is observed; observations: what was measured of it; ledger:
+    where a command that is run once is noted; front: asks through the load balancer.
     """
 
     remotes: Mapping[str, Remote]
@@ -105,6 +108,7 @@ class Fleet:
     arrivals: dict[tuple[str, str], Arrivals] = field(default_factory=dict)
     observations: list[Observation] = field(default_factory=list)
     ledger: Ledger | None = None
+    front: Callable[[Request, int, float], Head] = _unasked
 
     def remote(self, host: Host) -> Remote:
         """The host's connection."""

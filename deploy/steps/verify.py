@@ -74,11 +74,10 @@ class ProveRelease(OnHost):
 
     def __str__(self) -> str:
         count = len(self.smoke.each) if self.smoke else 0
-        tests = f"{count} smoke test{'s' * (count > 1)}, " if count else ""
-        return (
-            f"prove {self.release}: {self.questions.shown(self.app.port)}, {tests}"
-            f"then up {self.app.settings.prove_seconds:g} s"
-        )
+        where = "" if self.app.settings.smoke_through else " (on the hosts only)"
+        tests = f"{count} smoke test{'s' * (count > 1)}{where}, " if count else ""
+        asked = f"{self.questions.shown(self.app.port)}, {tests}"
+        return f"prove {self.release}: {asked}then up {self.app.settings.prove_seconds:g} s"
 
     def _left(self, fleet: Fleet) -> float:
         """How many seconds a question to the host may take, so that the proof ends in time."""

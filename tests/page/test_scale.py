@@ -52,25 +52,6 @@ def test_the_box_of_a_bar_stays_on_the_page() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.0, "0.0 s"),
-        (0.84, "0.8 s"),
-        (9.94, "9.9 s"),
-        (9.97, "10 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min 00 s"),
-        (252.2, "4 min 12 s"),
-        (3599.7, "1 h 00 min"),
-        (3780.0, "1 h 03 min"),
-        (400_000.0, "111 h 06 min"),
-    ],
-)
-def test_how_long(seconds: float, text: str) -> None:
-    assert wording.duration(seconds) == text
-
-
-@pytest.mark.parametrize(
     ("hosts", "shown"),
     [
         (["web-1.prod.example.com", "web-2.prod.example.com"], ["web-1", "web-2"]),
@@ -87,13 +68,7 @@ def test_the_domain_that_all_hosts_share_is_not_repeated(
     assert [*wording.without_domain(hosts).values()] == (hosts if shown is None else shown)
 
 
-def test_how_far_and_when() -> None:
-    assert [wording.offset(each) for each in (0, 59.9, 61, 3723)] == [
-        "0:00",
-        "0:59",
-        "1:01",
-        "1:02:03",
-    ]
+def test_when_and_how_many() -> None:
     assert wording.moment(1_795_950_000.9) == "2026-11-29 11:00:00 UTC"
     assert wording.moment(-1e12) == "at no time that a calendar has"
     assert wording.count(1, "batch") == "1 batch"

@@ -20,6 +20,7 @@ from deploy.plan import assembly
 from deploy.plan.host_plan import HostPlan
 from deploy.run.executor import Execution
 from deploy.run.report import Report
+from deploy.smoke import through_balancer
 from deploy.steps import base, drain, records, staging, verify
 from deploy.steps import target as enrolment
 from deploy.steps import unit as switching
@@ -135,7 +136,7 @@ class Ran:
 
 KINDS = [
     kind
-    for module in (enrolment, drain, verify, records, staging, switching)
+    for module in (enrolment, drain, verify, records, staging, switching, through_balancer)
     for kind in vars(module).values()
     if isinstance(kind, type)
     and issubclass(kind, base.OnHost)

@@ -193,24 +193,6 @@ def test_what_was_never_deployed_did_not_drift() -> None:
 # --- age
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (None, "-"),
-        (0, "0s"),
-        (59.9, "59s"),
-        (60, "1m"),
-        (3599, "59m"),
-        (3600, "1h00m"),
-        (86_399, "23h59m"),
-        (86_400, "1d"),
-        (40_000_000, "462d"),
-    ],
-)
-def test_an_age_has_two_units_at_most(seconds: float | None, text: str) -> None:
-    assert status_table.age(seconds) == text
-
-
 def test_the_age_is_since_the_unit_became_active() -> None:
     since = replace(builders.RUNNING, since="Sun 2026-11-22 21:20:01 UTC")
     started = 1_795_382_401

@@ -139,15 +139,6 @@ def test_no_host_is_lost_in_words(names: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [(0, "0 s"), (45.4, "45 s"), (99, "99 s"), (100, "1 min 40 s"), (390, "6 min 30 s"),
-     (120, "2 min"), (3599, "59 min 59 s"), (3600, "1 h"), (3900, "1 h 5 min")],
-)  # fmt: skip
-def test_times_are_told_as_people_tell_them(seconds: float, expected: str) -> None:
-    assert words.duration(seconds) == expected
-
-
-@pytest.mark.parametrize(
     ("count", "expected"),
     [(0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (12_345, "12 kB"),
      (5_500_000, "5.5 MB"), (1_200_000_000, "1.2 GB")],

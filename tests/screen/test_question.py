@@ -97,7 +97,6 @@ def test_no_answer_is_no() -> None:
 
 def test_the_limit_is_five_minutes() -> None:
     assert question.LIMIT_SECONDS == 300
-    assert question._spoken(300) == "5 minutes"
 
 
 def test_ctrl_c_at_the_question_changes_nothing_and_restores_the_terminal() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deploy.natural_order import natural
-from deploy.screen.run.line import about, clock_time, filled, listed, taken
+from deploy.screen.run.line import filled, listed
 from deploy.screen.run.names import changes, shortened, versions
 
 
@@ -74,24 +74,6 @@ def test_a_change_is_shown_from_what_runs_to_what_shall_run(
     before: dict[str, str], after: dict[str, str], shown: str
 ) -> None:
     assert changes(before, after) == shown
-
-
-def test_times_are_as_exact_as_they_are_known() -> None:
-    assert [about(seconds) for seconds in (1, 33, 59, 61, 240, 5700)] == [
-        "about 5 s",
-        "about 35 s",
-        "about 60 s",
-        "about 1 min",
-        "about 4 min",
-        "about 1 h 35 min",
-    ]
-    assert [taken(seconds) for seconds in (0.4, 41, 200, 3720)] == [
-        "0 s",
-        "41 s",
-        "3:20 min",
-        "1:02:00 min",
-    ]
-    assert clock_time(130) == "0:02:10"
 
 
 def test_parts_fill_lines_in_their_order() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
 from deploy.recovery import rollback
-from deploy.run.report import ExitCode, Outcome
+from deploy.run.report import WELL, ExitCode, Outcome
 from deploy.steps.unit import SwitchRelease
 from simulated import surveys
 from simulated.builds import Kind
@@ -88,7 +88,7 @@ def _see_one_failure(run: Run, report: Report) -> None:
             world.wrong("P12", f"one host lies, and another one fails: {failure}")
     if report.plan.tolerated:
         for host, outcome in report.outcomes.items():
-            if host != liar.name and outcome not in {Outcome.DONE, Outcome.CURRENT}:
+            if host != liar.name and outcome not in WELL:
                 world.wrong("P12", f"one host lies, and the part of another ends so: {outcome}")
 
 
@@ -98,7 +98,7 @@ def _untrue(run: Run, host: str, outcome: Outcome, before: Before, *, failed_bac
     homes, places = world.of_host(host), world.on(host)
     is_in = all(world.is_served(home) for home in homes)
     match outcome:
-        case Outcome.DONE | Outcome.CURRENT | Outcome.SERVES if not is_in:
+        case _ if outcome in {*WELL, Outcome.SERVES} and not is_in:
             return "not in service"
         case Outcome.BACK | Outcome.PARTLY if not is_in and all(
             before.served[home] for home in homes

@@ -74,7 +74,7 @@ def test_a_plan_says_how_many_there_are_and_how_long_they_may_take() -> None:
     health = Questions((Question("/health", "200"),))
     tests = Questions((Question("/a", "200", timeout_seconds=3.0), Question("/b", "200")))
     step = ProveRelease(HOST, app, RELEASE, health, tests)
-    assert "GET :5000/health gives 200, 2 smoke tests, then up 5 s" in str(step)
+    assert "GET :5000/health gives 200, 2 smoke tests (on the hosts only), then up 5 s" in str(step)
     plain = ProveRelease(HOST, app, RELEASE, health)
     assert step.longest_seconds(()) - plain.longest_seconds(()) == 8.0
     assert step.estimated_seconds(()) == plain.estimated_seconds(())

@@ -8,12 +8,15 @@ from deploy.checkup import packages
 from deploy.checkup.doctor import units
 from deploy.checkup.refusals import Part, one_each
 from deploy.errors import DeployError
+from deploy.front import client
 from deploy.hosts.lock import watch as other_holders
 from deploy.hosts.lock.witness import Witness
 from deploy.once import plan as once
 from deploy.plan import fitness
 from deploy.screen import lock as lock_view
 from deploy.session import vetting
+from deploy.smoke import placing
+from deploy.smoke.tried import tried
 from deploy.survey import serving
 from deploy.survey.question import Questions
 
@@ -53,7 +56,8 @@ def run(session: Session, seen: Survey, package: str | None, findings: Findings)
     try:
         if opened:
             plan = session.plan(seen, opened, is_default=package is None)
-            _of_plan(session, once.completed(plan, session.everyone, session.scope), findings)
+            plan = once.completed(placing.placed(plan), session.everyone, session.scope)
+            _of_plan(session, tried(plan, client.get), findings)
         else:
             _, problems = session.vetted(seen, join=False)
             findings.of_hosts(problems)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from deploy.hosts.probe.request import HEADERS, MOST_BYTES, NotHttp, shown
+from deploy.hosts.probe.request import HEADERS, MOST_BYTES, Head, NotHttp, shown
 from deploy.hosts.probe.stream import Deadline
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from deploy.hosts.probe.request import Request
     from deploy.hosts.probe.stream import Stream
 
@@ -25,11 +27,20 @@ def get(stream: Stream, request: Request, timeout_seconds: float) -> int | None:
     stream raises.
     """
     request.refuse_unaskable()
+    lines = (f"GET {request.path} HTTP/1.1", f"Host: {request.host_header}", *HEADERS)
+    answer = head(stream, lines, timeout_seconds)
+    return answer.code if answer else None
+
+
+def head(stream: Stream, lines: Iterable[str], timeout_seconds: float) -> Head | None:
+    """How the answer to a request begins, or None where nothing came back at all; see `get`.
+
+    lines: the request's own, without a line break.
+    """
     deadline = Deadline(timeout_seconds)
-    lines = (f"GET {request.path} HTTP/1.1", f"Host: {request.host_header}", *HEADERS, "", "")
-    deadline.send(stream, "\r\n".join(lines).encode())
+    deadline.send(stream, "\r\n".join((*lines, "", "")).encode())
     received = bytearray()
-    while (code := final_code(received)) is None:
+    while (answer := final_head(received)) is None:
         if len(received) >= MOST_BYTES:
             raise NotHttp(f"headers of more than {MOST_BYTES // 1024} KiB")
         chunk = deadline.receive(stream)
@@ -42,11 +53,17 @@ def get(stream: Stream, request: Request, timeout_seconds: float) -> int | None:
             if chunk is None:
                 how = f"was not complete after {timeout_seconds:g} s"
             raise NotHttp(f"an answer that {how} ({shown(received)})")
-    return code
+    return answer
 
 
 def final_code(received: bytes | bytearray) -> int | None:
-    """The final answer's status code once all of its headers are there; None until then.
+    """The final answer's status code; see `final_head`."""
+    answer = final_head(received)
+    return answer.code if answer else None
+
+
+def final_head(received: bytes | bytearray) -> Head | None:
+    """How the final answer begins once all of its headers are there; None until then.
 
     Interim answers are passed over (RFC 9110, 15.2), except 101, after which no HTTP follows.
     Raises NotHttp for what cannot become an HTTP/1 answer, or has a code that HTTP does not have.
@@ -62,7 +79,8 @@ def final_code(received: bytes | bytearray) -> int | None:
         if blank is None:
             return None
         if code >= _FINAL or code == _SWITCHING:
-            return code
+            lines = data[line_end : blank.start()].splitlines()
+            return Head(code, tuple(line.decode("latin-1") for line in lines))
         start = blank.end()
     prefix = b"HTTP/1."
     if data[start : start + len(prefix)] != prefix[: len(data) - start]:

@@ -71,6 +71,27 @@ class Reply:
     version: ProtocolVersion = ProtocolVersion.HTTP1
 
 
+@dataclass(frozen=True)
+class Head:
+    """How an answer over HTTP/1.1 begins.
+
+    Attributes:
+        code: The status code.
+        lines: The header lines, as they came.
+    """
+
+    code: int
+    lines: tuple[str, ...] = ()
+
+    def value(self, name: str) -> str | None:
+        """The value of the first header of a name, in whatever case; None without it."""
+        for each in self.lines:
+            found, _, value = each.partition(":")
+            if found.lower() == name.lower():
+                return value.strip()
+        return None
+
+
 def shown(data: bytes | bytearray) -> str:
     """How something begins that is no answer, for a message."""
     start = bytes(data)[:_SHOWN_BYTES]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from deploy.durations import planned
 from deploy.foreign_text import line, visible
 from deploy.screen.plan import words
 from deploy.screen.plan.ending import PROOFS
@@ -33,6 +34,7 @@ WORDS = {
     "register_target": "register",
     "wait_healthy": "wait until healthy",
     "watch_worker": "watch",
+    "pass_smoke_tests": "smoke tests through the load balancer",
     "record_deployed": "record",
     "note_out": "note that it stops",
     "forget_out": "clear the note",
@@ -119,4 +121,4 @@ def said(step: PlannedStep) -> str:
     if step.kind in IN_FULL:
         return line(step.text)
     word = WORDS.get(step.kind) or line(step.kind.replace("_", " ") or step.text)
-    return f"{word} ({words.duration(step.seconds)})" if step.seconds else word
+    return f"{word} ({planned(step.seconds)})" if step.seconds else word

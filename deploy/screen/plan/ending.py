@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deploy.durations import planned
 from deploy.foreign_text import line
 from deploy.screen.plan import words
 
@@ -43,7 +44,7 @@ def ending(plan: PlanMade) -> str:
     if not every:
         return "Nothing is to be done: every host is as it was last deployed."
     if plan.batches:
-        return f"Waits from settings alone: about {words.duration(plan.seconds)}."
+        return f"Waits from settings alone: about {planned(plan.seconds)}."
     if all(step.kind in PROOFS for step in every):
         return "Every host is current: nothing is changed."
     return f"Nothing {first_change(plan)}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from deploy.durations import planned
 from deploy.foreign_text import line, visible
 from deploy.screen.plan import blocks, changes, words
 from deploy.screen.plan.ending import PROOFS, ending, first_change, left_out
@@ -41,7 +42,7 @@ def _head(plan: PlanMade) -> str:
     """What, where, on how many hosts, and how: the title, without the releases."""
     if not plan.environment:  # in a file of an earlier version
         return line(plan.title)
-    join = "on" if plan.verb in {"Repair", "Observe"} else "to"
+    join = "on" if plan.verb in {"Repair", "Restart", "Observe"} else "to"
     count = words.number(len(plan.hosts), "host")
     how = f", {line(plan.policy)}" if plan.policy else ""
     return f"{visible(plan.verb)} {join} {visible(plan.environment)}: {count}{how}"
@@ -87,7 +88,7 @@ def _alike(plan: PlanMade, alike: tuple[PlannedBatch, ...], first: int, last: in
         head, each = f"Batches {numbers}, {words.number(size, 'host')} each", " each"
     else:
         head, each = f"Batch {first}{f', {pace} at a time' * bool(pace)}", ""
-    wait = f"about {words.duration(seconds)}{each}" if seconds else ""
+    wait = f"about {planned(seconds)}{each}" if seconds else ""
     return "; ".join(part for part in (f"{head}: {names}", serving, wait) if part)
 
 

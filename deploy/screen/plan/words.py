@@ -64,18 +64,6 @@ def size(count: int) -> str:
     return f"{count / _KILO**3:.1f} GB"
 
 
-def duration(seconds: float) -> str:
-    """A time: `45 s`, `6 min 30 s`, `1 h 5 min`."""
-    whole = round(seconds)
-    if whole < 100:  # noqa: PLR2004 - up to here, seconds alone are easier to compare
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:  # noqa: PLR2004 - an hour
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(round(whole / 60), 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-
-
 def number(count: int, what: str) -> str:
     """A count and what is counted: `1 host`, `12 hosts`."""
     return f"{count} {what}{'s' * (count != 1)}"

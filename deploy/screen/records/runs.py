@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from deploy.durations import clock_time
 from deploy.foreign_text import json_text, visible
 from deploy.run.report import MEANINGS, ExitCode
 
@@ -29,8 +30,6 @@ ENDS: dict[int, str] = {
     ExitCode.TERMINATED: "SIGTERM",
 }
 """Exit codes in a word or two; MEANINGS has them in full."""
-GOOD = {"deployed", "already current"}
-"""Outcomes that need no word in a line of the history."""
 
 
 def table(records: Sequence[RunRecord]) -> list[str]:
@@ -53,7 +52,7 @@ def _row(record: RunRecord) -> tuple[str, ...]:
         _short_time(record.at),
         visible(record.by),
         visible(what),
-        _duration(record.seconds),
+        clock_time(round(record.seconds)),
         "; ".join((ENDS.get(record.exit_code, f"exit {record.exit_code}"), *_notable(record))),
     )
 
@@ -71,7 +70,7 @@ def in_full(record: RunRecord) -> list[str]:
         f"run       {record.run}",
         f"command   {visible(record.command)}",
         f"by        {visible(record.by)}",
-        f"ended     {_full_time(record.at)}, after {_duration(record.seconds)}",
+        f"ended     {_full_time(record.at)}, after {clock_time(round(record.seconds))}",
         f"result    {meaning or 'not known'} (exit code {record.exit_code})",
     ]
     lines += [
@@ -115,9 +114,3 @@ def _parsed(text: str) -> datetime | None:
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError, OSError):
         return None
-
-
-def _duration(seconds: float) -> str:
-    """`0:02:10`."""
-    whole = round(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"

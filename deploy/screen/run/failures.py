@@ -57,10 +57,15 @@ class Failures:
             case RecoveryBegan() as event:
                 return [*self._recovery(event), *self._policy(event.host)]
             case HostFailed() as event:
-                heading = self._heading(event.host, event.step, event.error, is_stop=event.is_stop)
-                return [*heading, *([] if event.is_stop else self._policy(event.host))]
+                return self._host_failed(event)
             case event:
                 return [line(each, "yellow") for each in words.lines(event)]
+
+    def _host_failed(self, event: HostFailed) -> list[Line]:
+        heading = self._heading(event.host, event.step, event.error, is_stop=event.is_stop)
+        if event.is_stop:
+            return heading
+        return [*heading, *self._policy(event.host, is_of_release=event.is_of_release)]
 
     def _heading(self, host: str, step: str, error: str, *, is_stop: bool = False) -> list[Line]:
         """What failed, once."""
@@ -75,11 +80,11 @@ class Failures:
         goal = visible(event.goal) or "its recovery begins"
         return [*found, line(f"  now: {goal}", "yellow")]
 
-    def _policy(self, host: str) -> list[Line]:
+    def _policy(self, host: str, *, is_of_release: bool = False) -> list[Line]:
         """That no further batch begins, once it is so."""
         self._failed.add(host)
-        is_over = len(self._failed) > self.tolerated and self.batches > 1
-        if not is_over or self._is_ending:
+        is_over = is_of_release or len(self._failed) > self.tolerated
+        if not is_over or self._is_ending or self.batches <= 1:
             return []
         self._is_ending = True
         return [line("No further batch begins; hosts that have begun finish.", "yellow")]

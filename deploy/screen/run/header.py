@@ -5,8 +5,9 @@ from __future__ import annotations
 from signal import SIGINT
 from typing import TYPE_CHECKING
 
+from deploy.durations import about, clock_time
 from deploy.foreign_text import visible
-from deploy.screen.run.line import about, clock_time, cut, filled, line
+from deploy.screen.run.line import cut, filled, line
 from deploy.screen.run.names import changes
 
 if TYPE_CHECKING:

@@ -166,4 +166,5 @@ _WHILE_OUT = {
     Phase.PROVE.value: State.PROVING,
     Phase.CHECK.value: State.RETURNING,
     Phase.SOAK.value: State.RETURNING,
+    Phase.SMOKE.value: State.RETURNING,
 }

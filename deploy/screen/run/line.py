@@ -13,9 +13,6 @@ Piece = tuple[str, str]
 """Some text and its style, in rich's words; empty for none."""
 Line = tuple[Piece, ...]
 
-SECONDS_IN_A_MINUTE = 60
-MINUTES_SHOWN_ALONE = 90
-
 
 def line(text: str, style: str = "") -> Line:
     """A line of one style; a line break in it, which only foreign text has, is made visible."""
@@ -49,27 +46,3 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     if len(names) <= most + 1:
         return ", ".join(names)
     return f"{', '.join(names[:most])} and {len(names) - most} more"
-
-
-def clock_time(seconds: float) -> str:
-    """`0:02:10`, as a clock that began at 0 shows it."""
-    minutes, rest = divmod(int(seconds), SECONDS_IN_A_MINUTE)
-    hours, minutes = divmod(minutes, SECONDS_IN_A_MINUTE)
-    return f"{hours}:{minutes:02}:{rest:02}"
-
-
-def about(seconds: float) -> str:
-    """`about 4 min`, as exact as an estimate is."""
-    if seconds < SECONDS_IN_A_MINUTE:
-        return f"about {max(5, 5 * round(seconds / 5))} s"
-    minutes = round(seconds / SECONDS_IN_A_MINUTE)
-    if minutes <= MINUTES_SHOWN_ALONE:
-        return f"about {minutes} min"
-    return f"about {minutes // 60} h {minutes % 60} min"
-
-
-def taken(seconds: float) -> str:
-    """`41 s` or `3:20 min`, of what is over."""
-    if seconds < SECONDS_IN_A_MINUTE:
-        return f"{seconds:.0f} s"
-    return f"{clock_time(seconds).removeprefix('0:').lstrip('0')} min"

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deploy.durations import taken
 from deploy.foreign_text import line as one_line
 from deploy.foreign_text import visible
 from deploy.natural_order import natural
 from deploy.run.report import ExitCode, Outcome
+from deploy.screen.plan.words import number
 from deploy.screen.run.failures import FAILED_AGAIN, error_lines, evidence, heading
-from deploy.screen.run.line import line, listed, taken
+from deploy.screen.run.line import line, listed
 from deploy.screen.run.names import versions
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 COLOURS: dict[str, str] = {
     Outcome.DONE: "",
+    Outcome.RESTARTED: "",
+    Outcome.ROLLED_BACK: "",
+    Outcome.REPAIRED: "",
     Outcome.OBSERVED: "",
     Outcome.CURRENT: "",
     Outcome.PARTLY: "yellow",
@@ -37,8 +42,12 @@ COLOURS: dict[str, str] = {
     Outcome.CUT_SHORT: "yellow",
     Outcome.WAITING: "dim",
 }
-SEEN_FROM_WHAT_RUNS = frozenset({Outcome.DONE, Outcome.CURRENT, Outcome.BACK, Outcome.WAITING})
+SEEN_FROM_WHAT_RUNS = frozenset(
+    {Outcome.DONE, Outcome.ROLLED_BACK, Outcome.CURRENT, Outcome.BACK, Outcome.WAITING}
+)
 """Outcomes that what runs where shows as well."""
+SEEN_FROM_THE_VERDICT = frozenset({Outcome.RESTARTED, Outcome.REPAIRED})
+"""Outcomes that the verdict of a success has."""
 FITTING = 80
 CUT_OFF = "it was cut off: how it ended is not in its events"
 
@@ -108,9 +117,10 @@ def _outcomes(ended: RunEnded, failures: Iterable[HostFailed]) -> list[Line]:
     """The hosts by how they ended, where neither what runs where nor a failure shows that."""
     shown = {each.host for each in failures if each.undone}
     groups: dict[str, list[str]] = {}
+    is_well = ended.exit_code == ExitCode.DONE
     for host, outcome in ended.outcomes.items():
         is_shown = outcome in SEEN_FROM_WHAT_RUNS and (bool(ended.runs) or host in shown)
-        if not is_shown:
+        if not (is_shown or (is_well and outcome in SEEN_FROM_THE_VERDICT)):
             groups.setdefault(outcome, []).append(host)
     most = 3 if ended.runs else 8
     return [
@@ -163,10 +173,19 @@ def _verdict(story: Story, began: RunBegan, ended: RunEnded) -> list[Line]:
     if code != ExitCode.DONE:
         meaning = f"{one_line(ended.meaning)} (exit code {code}; {tool})"
         return [line(meaning, "bold red"), line(f"next: {ended.next}")]
-    releases = ", ".join(visible(f"{app} {release}") for app, release in story.releases.items())
-    text = f"{releases} is everywhere{' already' * story.changed_nothing}"
-    if began.verb == "repair":
-        text = f"{visible(began.environment)} is as it was last deployed"
-    elif began.verb == "observe":
-        text = f"{releases} serves as before"
+    text = _success(story, began, ended)
     return [line(f"{text}, {ended.seconds:.1f} s ({tool})", "bold green")]
+
+
+def _success(story: Story, began: RunBegan, ended: RunEnded) -> str:
+    """What a run that did all of its plan came to, in the words of its command."""
+    releases = ", ".join(visible(f"{app} {release}") for app, release in story.releases.items())
+    if began.verb == "repair":
+        return f"{visible(began.environment)} is as it was last deployed"
+    if began.verb == "observe":
+        return f"{releases} serves as before"
+    if began.verb == "restart":
+        count = sum(outcome == Outcome.RESTARTED for outcome in ended.outcomes.values())
+        return f"{releases} restarted on {count} of {number(len(ended.outcomes), 'host')}"
+    before = "rolled back: " if began.verb == "rollback" and not story.changed_nothing else ""
+    return f"{before}{releases} is everywhere{' already' * story.changed_nothing}"

@@ -19,15 +19,13 @@ from deploy.events.event import (
 )
 from deploy.events.planned import PlanMade
 from deploy.events.recovery import RecoveryBegan
-from deploy.run.report import Outcome
+from deploy.run.report import WELL, Outcome
 from deploy.screen.run.host import HostInRun, Service
 from deploy.screen.run.remaining import Pace
 from deploy.screen.run.schedule import Schedule
 
 if TYPE_CHECKING:
     from deploy.events.event import Entry, Event
-
-WELL = frozenset({Outcome.DONE, Outcome.CURRENT, Outcome.OBSERVED})
 
 
 class InService(NamedTuple):
@@ -172,6 +170,7 @@ class RunState:
         host = self._host(event.host)
         host.failure = host.failure or event.error
         self._fail(event.host)
+        self.schedule.is_ending = self.schedule.is_ending or event.is_of_release
 
     def _fail(self, host: str) -> None:
         """Count a host; where these are too many, no further one begins."""

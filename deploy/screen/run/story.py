@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from deploy.durations import taken
 from deploy.events.event import HostFailed, HostSaid, RunBegan, RunEnded, StepBegan, StepEnded
 from deploy.events.planned import PlanMade
 from deploy.foreign_text import visible
-from deploy.screen.run.line import taken
 from deploy.steps.base import Phase
 
 if TYPE_CHECKING:

@@ -1,0 +1,12 @@
+"""Smoke tests through the load balancer, as users ask, when the first batch serves.
+
+tally (what an answer shows) -> through_balancer (the step) -> placing (where a plan has it)
+through_balancer -> tried (the same of what serves, before anything is changed)
+
+Messages:
+    When: Smoke tests are asked through the load balancer
+    Fleet: While a deploy is planned: nothing was changed. After the first batch: its hosts return
+        to what they ran, all other hosts keep serving the previous release.
+    Do: Ask the same from this workstation, for example with `curl -v`. Correct `smoke_through:`, the
+        listener's rules or the release, and deploy again.
+"""

@@ -1,0 +1,1 @@
+"""Requests from the workstation, as a user's browser sends them."""

@@ -1,0 +1,1 @@
+"""Smoke tests through the load balancer."""
