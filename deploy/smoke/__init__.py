@@ -7,6 +7,6 @@ Messages:
     When: Smoke tests are asked through the load balancer
     Fleet: While a deploy is planned: nothing was changed. After the first batch: its hosts return
         to what they ran, all other hosts keep serving the previous release.
-    Do: Ask the same from this workstation, for example with `curl -v`. Correct `smoke_through:`, the
-        listener's rules or the release, and deploy again.
+    Do: Ask the same from this workstation, for example with `curl -v`. Correct `smoke_through:`,
+        the listener's rules or the release, and deploy again.
 """

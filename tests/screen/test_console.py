@@ -254,7 +254,7 @@ def test_the_status_table_tells_state_reason_and_whether_current() -> None:
     assert lines[3] == "host-2 web: Target.ResponseCodeMismatch"
     assert lines[-2:] == [
         "lab: hosts are out of service",
-        "next: return them to service: inv repair --env lab",
+        "next: the first deploy: inv deploy --env lab --dry-run",
     ]
     assert max(len(line) for line in lines) <= 80
 

@@ -15,7 +15,9 @@ from deploy.events import text as events_text
 from deploy.events.event import Entry
 from deploy.events.planned import PlanMade
 from deploy.natural_order import natural
+from deploy.once import step as once_step
 from deploy.screen.plan import blocks, ending, text, words
+from deploy.smoke import through_balancer
 from deploy.steps.base import OnHost
 from screen.plan_cases import CASES
 
@@ -152,6 +154,8 @@ def kinds(kind: type[OnHost]) -> set[str]:
 
 
 def test_each_word_for_a_kind_of_step_is_of_a_kind_that_exists() -> None:
+    modules = (once_step, through_balancer)  # a kind is known once its module is loaded
+    assert all(modules)
     assert kinds(OnHost) >= blocks.WORDS.keys()
 
 

@@ -90,7 +90,7 @@ def test_the_header_has_the_command_and_not_a_change_of_releases() -> None:
     assert plain(header(state, 80, 3.0)[0]).startswith("restart web 2.0.0  ")
 
 
-@pytest.mark.parametrize("outcome", WELL)
+@pytest.mark.parametrize("outcome", sorted(WELL))
 def test_no_word_of_a_success_is_an_alarm(outcome: Outcome) -> None:
     assert report.COLOURS[outcome] == ""
 

@@ -47,6 +47,7 @@ NEEDS_TWO_PLACES = {
     "two apps on one port",
     "two apps in one group",
     "unknown app",
+    "run_once beside a trial start",
     "the lab is not running",  # it needs a look at the disk
 }
 """What a command refuses and a schema cannot: it looks at two places, or beyond the file."""
@@ -64,6 +65,9 @@ NEEDS_QUOTES = {
     "a home folder",
     "a placeholder of templates",
     "a variable in a check command",
+    "run_once without a program",
+    "run_once with a quote open",
+    "run_once in shell",
 }
 """The same: it takes a command apart, for which one pattern is not enough."""
 

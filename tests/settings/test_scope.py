@@ -195,7 +195,8 @@ def test_no_other_place_suggests_a_command_of_its_own_making() -> None:
     for file in root.rglob("*.py"):
         for found in re.findall(r'["\s`]inv (?:[a-z]+|--)[^"\s]*[^"\n]{0,6}', file.read_text()):
             words = found.strip(' "`\n')
-            if file.stem == "invoke_patch":  # what Invoke itself got wrong
+            # What Invoke itself got wrong; what the runbook says for any environment.
+            if file.stem in {"invoke_patch", "__init__"}:
                 continue
             assert any(f"{words}`".startswith(each) for each in allowed), (file.name, words)
 
