@@ -218,7 +218,7 @@ TIMED |= {
     "hosts.ssh.known_hosts",
 }
 TIMED |= {"aws.api.skew", "events.stream", "screen.log_lines", "hosts.ssh.known_hosts"}
-TIMED |= {"screen.live"}
+TIMED |= {"screen.live", "screen.progress_note"}
 
 
 def test_the_engine_knows_no_time_but_its_clocks() -> None:

@@ -23,6 +23,7 @@ from deploy.run import as_events
 from deploy.run.report import ExitCode
 from deploy.screen import tables
 from deploy.screen.console import Screen
+from deploy.screen.progress_note import ProgressNote
 from deploy.screen.run.story import Story
 from deploy.screen.status import overview
 from deploy.session import session, vetting
@@ -113,6 +114,8 @@ class _Command:
     def _do(self, rollout: Rollout, plan: Plan) -> None:
         """Do the plan, look at the fleet, and report; all of it is kept in the run's file."""
         opened, events, story = rollout.opened, rollout.events, Story()
+        note = ProgressNote(rollout.lease.holder.token, opened.run)
+        rollout.lease.heartbeat.progress = note.line
         began = as_events.run_began(self.change.scope, opened.run)
         rollout.hooks.before_all(
             began, plan.releases, lambda: as_events.plan_made(plan, opened.groups)
@@ -122,6 +125,7 @@ class _Command:
         with (
             file.recorded(events, runs, opened.run) as recorder,
             events.heard("noting what happens", story),
+            events.heard("noting the progress for others", note),
             events.heard("writing the events", self.screen.write),
             events.heard("running the hooks", rollout.hooks),
             closing(rollout.hooks),

@@ -5,4 +5,5 @@ console (Screen) -> live (a table), log_lines (in CI), tables, question
     -> streams (what is shown is guarded) -> terminal (left as it was found)
 status_table (as a table) -> status (as values and JSON) -> fleet
 doctor: what `inv check` found; records: journals and runs
+progress_note (how far a run is, for others) -> watched_run (shown there)
 """
