@@ -38,6 +38,7 @@ EXAMPLES = {
     "repair": "repair --env prod",
     "restart": "restart --env prod --app web",
     "status": "status --env prod --json",
+    "watch": "watch --env prod",
     "report": "report 0123abcd",
     "init": "init --target-group web-prod --env prod",
     "check": "check --env prod",

@@ -61,6 +61,7 @@ namespace = Collection(
     changing.restart,
     changing.repair,
     looking.status,
+    looking.watch,
     looking.logs,
     looking.history,
     looking.report,
