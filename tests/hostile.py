@@ -37,11 +37,12 @@ from deploy.hosts.ssh.openssh.identities import LoginEnded, NoKeyAccepted
 from deploy.package import entries
 from deploy.plan import assembly, exclusion, fitness, plan
 from deploy.run.report import Failure, Outcome, Report
-from deploy.screen import console, status, status_table, tables, watched_run
+from deploy.screen import console, status, status_table, tables
 from deploy.screen.fleet.changes_seen import Changes
 from deploy.screen.fleet.in_service import Service, Share
 from deploy.screen.fleet.lock_seen import HolderSeen
 from deploy.screen.log_lines import clock
+from deploy.screen.watched import view
 from deploy.settings import load
 from deploy.settings.scope import Scope
 from deploy.steps import verify
@@ -232,7 +233,7 @@ def run_progress(screen: Screen, text: str) -> None:
     held = HolderSeen(holder, (text,), is_proven=True, progress=far)
     screen.show(
         status_table.Drawn(
-            (), (text,), text, lambda width, most: watched_run.lines(held, width, most, 1.0)
+            (), (text,), text, lambda width, most: view.lines(held, width, most, 1.0)
         )
     )
     for change in Changes().see(held, ()):

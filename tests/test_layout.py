@@ -53,6 +53,7 @@ PACKAGES = (
     "screen",
     "screen.doctor",
     "screen.records",
+    "screen.watched",
     "page",
     "session",
     "commands",
@@ -218,7 +219,7 @@ TIMED |= {
     "hosts.ssh.known_hosts",
 }
 TIMED |= {"aws.api.skew", "events.stream", "screen.log_lines", "hosts.ssh.known_hosts"}
-TIMED |= {"screen.live", "screen.progress_note"}
+TIMED |= {"screen.live", "screen.watched.progress_note"}
 
 
 def test_the_engine_knows_no_time_but_its_clocks() -> None:

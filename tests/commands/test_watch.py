@@ -19,7 +19,7 @@ from deploy.hosts.logbook.run_record import RunRecord
 from deploy.hosts.scripts import history
 from deploy.run.report import ExitCode
 from deploy.screen.console import Screen
-from deploy.screen.progress_note import ProgressNote
+from deploy.screen.watched.progress_note import ProgressNote
 from deploy.session.arguments import read_settings
 from deploy.session.session import Session
 from lab.terminal import Session as Terminal

@@ -15,13 +15,13 @@ from deploy.events.user import HoldBegan, HoldEnded
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.progress import HostNow, Progress
 from deploy.hosts.lock.watch import Life
-from deploy.screen import watched_run
 from deploy.screen.fleet import lock_seen
 from deploy.screen.fleet.changes_seen import Changes
 from deploy.screen.fleet.lock_seen import HolderSeen
-from deploy.screen.progress_note import STOPPING, ProgressNote
 from deploy.screen.run.line import plain
 from deploy.screen.status import overview
+from deploy.screen.watched import view
+from deploy.screen.watched.progress_note import STOPPING, ProgressNote
 from screen.paper_run import AT, PaperRun, names
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def seen(far: Progress | None = None, life: Life | None = Life.ALIVE) -> HolderS
 
 
 def shown(far: Progress | None, width: int = 80, most: int = 12, age: float = 0) -> list[str]:
-    return [plain(each).rstrip() for each in watched_run.lines(seen(far), width, most, age)]
+    return [plain(each).rstrip() for each in view.lines(seen(far), width, most, age)]
 
 
 def test_before_there_is_a_plan_a_heartbeat_says_nothing() -> None:

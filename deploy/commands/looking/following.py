@@ -16,10 +16,11 @@ from deploy.foreign_text import json_text
 from deploy.hosts.lock.view import faulty
 from deploy.hosts.lock.watch import Life
 from deploy.run.report import ExitCode
-from deploy.screen import status_table, watched_run
+from deploy.screen import status_table
 from deploy.screen.console import Screen
 from deploy.screen.fleet.changes_seen import Changes
 from deploy.screen.log_lines import clock
+from deploy.screen.watched import view
 from deploy.session import session
 from deploy.session.arguments import read_settings
 
@@ -165,7 +166,7 @@ class Followed:
     def _run(self, width: int, most: int) -> Sequence[Line]:
         assert self.held  # noqa: S101 - there is one where this is called
         held = self.held._replace(progress=self.far)
-        return watched_run.lines(held, width, most, CLOCK.monotonic() - self._far_at)
+        return view.lines(held, width, most, CLOCK.monotonic() - self._far_at)
 
     def _take(self, found: HolderSeen, now: float) -> None:
         if found.progress and found.progress != self.far:
