@@ -209,3 +209,14 @@ def test_scripts_get_the_progress_without_the_token() -> None:
     assert (body["silent_seconds"], body["life"]) == (1, None)
     assert isinstance(body["progress"], dict)
     assert body["progress"]["hosts"] == 12
+
+
+def test_the_version_of_a_holder_is_its_own() -> None:
+    """Also where hosts show different beats."""
+    older = replace(HOLDER, tool_version="0.0.1")
+    hosts = [
+        builders.facts(n, lock=replace(older, beat=beat).as_line())
+        for n, beat in enumerate((1, 2, 2), start=1)
+    ]
+    (held,) = lock_seen.of(builders.survey(hosts))
+    assert (held.holder.tool_version, held.holder.beat) == ("0.0.1", 2)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from deploy.session.arguments import Asked
     from deploy.settings.scope import Scope
 
-SECONDS = 3.0
+SECONDS = 5.0
 """From one look to the next; each is one command on a host, and one call for a group."""
 LOST_SECONDS = 300.0
 """After how long without a look that shows who holds the lock there is no use in going on."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from deploy.screen.run.line import Line
 
 NAME_WIDTH = 28
-NOT_BEGUN = "it has not begun: it looks at the fleet, or waits for an answer to its question"
+NOT_BEGUN = "It does not say yet how far it is: it plans, or waits for an answer."
 
 
 def lines(held: HolderSeen, width: int, most: int, age_seconds: float) -> list[Line]:

@@ -159,6 +159,12 @@ def test_it_goes_with_the_lock(tmp_path: Path) -> None:
         assert not list(host.file.parent.glob("lab.progress*"))
 
 
+def test_p7_root_alone_reads_it_since_it_may_say_what_failed(tmp_path: Path) -> None:
+    host = taken(tmp_path)
+    host.ask(lock.beat_lock("lab", TOKEN, HOLDER.as_line(), FAR.as_line()))
+    assert host.file.with_suffix(".progress").stat().st_mode & 0o077 == 0
+
+
 def test_where_it_cannot_be_written_the_lock_beats_on(tmp_path: Path) -> None:
     host = taken(tmp_path)
     host.file.with_suffix(".progress.new").mkdir()
