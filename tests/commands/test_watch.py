@@ -226,8 +226,25 @@ def test_a_deploy_that_takes_the_lock_over_is_named_and_followed(
     after(1, project.leave_lock, monkeypatch)
     assert following.watch(project.asked()) is ExitCode.OUT_OF_SERVICE
     out = capsys.readouterr().out
-    assert "deploy by eve@ci since" in out
-    assert "is dead" in out, "that one is followed, and its end is told"
+    assert "another deploy took the lock over: deploy by eve@ci since" in out
+    assert "is dead" in out, "that one is followed, and its end is shown"
+
+
+def test_a_deploy_that_ended_before_another_took_the_lock_has_its_own_verdict(
+    running: Running, project: Project, capsys: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.progresses(30)
+
+    def end() -> None:
+        running.records(0)
+        project.leave_lock()
+
+    after(1, end, monkeypatch)
+    assert following.watch(project.asked()) is ExitCode.DONE
+    out = capsys.readouterr().out
+    assert "lab: deploy has ended: done" in out
+    assert "the lock is held by another now: deploy by eve@ci since" in out
+    assert "next: inv watch --env lab" in out.splitlines()[-1]
 
 
 def test_hosts_that_do_not_answer_are_a_problem_and_no_end(

@@ -95,11 +95,13 @@ def none(scope: Scope, last: RunRecord | None) -> Ending:
     return Ending("none", _code(last), said, last)
 
 
-def over(scope: Scope, record: RunRecord) -> Ending:
-    """The run ended, and its hosts remember how."""
+def over(scope: Scope, record: RunRecord, successor: HolderSeen | None = None) -> Ending:
+    """The run ended, and its hosts remember how; successor: who has the lock since then."""
     code = _code(record)
     began = f"{scope.environment}: {visible(record.verb)} has ended: {MEANINGS[code]}"
     then = [] if code is ExitCode.DONE else [f"next: {scope.command('status')}"]
+    if successor:
+        then = [f"the lock is held by another now: {successor}", f"next: {scope.command('watch')}"]
     return Ending("ended", code, (began, *runs_view.in_full(record), *then), record)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from deploy.session import session
 from deploy.session.arguments import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from deploy.hosts.lock.progress import Progress
     from deploy.screen.fleet.changes_seen import Change
@@ -52,15 +52,17 @@ def watch(asked: Asked) -> ExitCode:
     screen = Screen()
     loaded, scope = read_settings(asked, screen), asked.scope("watch")
     is_drawn = screen.is_terminal and not asked.json
-    with session.Session(loaded, scope=scope, is_partial=True) as opened:
+    with ExitStack() as stack:
         with screen.busy(f"connecting to {loaded.name}") if is_drawn else nullcontext():
-            memory = Memory.of(opened)
+            opening = session.Session(loaded, scope=scope, is_partial=True)
+            opened = stack.enter_context(opening)
+            before = Memory.of(opened).runs()
         run = Followed(Watched(loaded.name, opened), scope, _Said(screen, asked.json, is_drawn))
         try:
             with _interruptible():
                 region = screen.redrawn(run.drawn) if is_drawn else nullcontext()
                 with region:
-                    ending = _until_end(run, screen, memory, opened)
+                    ending = _until_end(run, screen, opened, before)
         except KeyboardInterrupt:  # how it is ended
             return ExitCode.INTERRUPTED
     if ending is None:
@@ -70,20 +72,22 @@ def watch(asked: Asked) -> ExitCode:
 
 
 def _until_end(
-    run: Followed, screen: Screen, memory: Memory, opened: session.Session
+    run: Followed, screen: Screen, opened: session.Session, before: Collection[str]
 ) -> Ending | None:
-    """Look again and again; None where the output has no reader any more."""
-    before = memory.runs()
+    """Look again and again; None where the output has no reader any more.
+
+    before: the ids of the runs that the hosts remembered at the beginning.
+    """
     while screen.has_reader:
         if run.look():
             if run.held is None:
-                return endings.none(run.scope, memory.last())
+                return endings.none(run.scope, Memory.of(opened).last())
             if run.is_dead:
                 return endings.died(run.scope, run.held)
             if run.has_ended:
                 record = Memory.of(opened).of_run(run.far, before)
                 if record:
-                    return endings.over(run.scope, record)
+                    return endings.over(run.scope, record, run.successor)
                 if run.successor is None:
                     return endings.unrecorded(run.scope, run.held, run.far)
                 run.go_over()

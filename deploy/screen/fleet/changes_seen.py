@@ -59,8 +59,10 @@ class Changes:
 
     def _of_holder(self, held: HolderSeen) -> Iterator[Change]:
         holder, life = held.holder, held.life
+        is_first = ("holder",) not in self._said
         if self._is_new(("holder",), holder.token):
-            yield Change("holder", str(holder), holder.public() | {"hosts": list(held.hosts)})
+            text = str(holder) if is_first else f"another deploy took the lock over: {holder}"
+            yield Change("holder", text, holder.public() | {"hosts": list(held.hosts)})
             self._said.pop(("life",), None)
         if life and self._is_new(("life",), life):
             yield Change("life", f"that deploy is {MEANINGS[life]}", {"life": life.value})
