@@ -28,8 +28,8 @@ def watch(asked: Any) -> Any:
     On a terminal it is drawn again and again; elsewhere, and with --json, a line says what is new.
     Ctrl-C ends the watching, not the deploy.
 
-    Exit codes: those of the deploy that is followed; of the last run where none runs, and 0 where
-    there was none; 2 bad input, or the hosts cannot be read; 5 the deploy is dead, or nothing
+    Exit codes: 0 that deploy is done, or the last run where none runs; otherwise the code with
+    which it ended; 2 bad input, or the hosts cannot be read; 5 the deploy is dead, or nothing
     shows how it ended; 6 it ended before it began; 130 Ctrl-C.
     """
     return loaded("commands.looking.following").watch(asked)
