@@ -28,6 +28,7 @@ from deploy.clock import CLOCK
 from deploy.errors import CommandFailed, CommandResult, DeployError, Locked
 from deploy.events.event import BatchBegan, HostEnded, HostSaid
 from deploy.hosts.lock.holder import Holder
+from deploy.hosts.lock.progress import HostNow, Progress
 from deploy.hosts.refusals.login import Keys
 from deploy.hosts.refusals.unknown_key import ShownKey
 from deploy.hosts.route.failures import LoginFailed
@@ -37,7 +38,11 @@ from deploy.package import entries
 from deploy.plan import assembly, exclusion, fitness, plan
 from deploy.run.report import Failure, Outcome, Report
 from deploy.screen import console, status, status_table, tables
+from deploy.screen.fleet.changes_seen import Changes
 from deploy.screen.fleet.in_service import Service, Share
+from deploy.screen.fleet.lock_seen import HolderSeen
+from deploy.screen.log_lines import clock
+from deploy.screen.watched import view
 from deploy.settings import load
 from deploy.settings.scope import Scope
 from deploy.steps import verify
@@ -220,6 +225,22 @@ def lock_holder(screen: Screen, text: str) -> None:
     _shown(screen, refused)
 
 
+def run_progress(screen: Screen, text: str) -> None:
+    """How far a run is, even as its grammar would refuse it: on a terminal, and as lines."""
+    now = HostNow(text, text, text)
+    far = Progress("0" * 32, 1, "0" * 32, text, text, 1, 2, 1, 2, at_work=(now,), failed=(now,))
+    holder = Holder("0" * 32, text, text, text, text, 30.0, 1)
+    held = HolderSeen(holder, (text,), is_proven=True, progress=far)
+    screen.show(
+        status_table.Drawn(
+            (), (text,), text, lambda width, most: view.lines(held, width, most, 1.0)
+        )
+    )
+    for change in Changes().see(held, ()):
+        screen.say(f"{clock()} {change.text}")
+        screen.say(foreign_text.json_text(dict(change.body), indent=None))
+
+
 def ssh_peer(screen: Screen, text: str) -> None:
     """An SSH server's version or banner, before any key is known; and a host's key."""
     for foreign in (
@@ -378,6 +399,7 @@ SOURCES: dict[str, Callable[[Screen, str], None]] = {
         unit_state,
         survey_row,
         lock_holder,
+        run_progress,
         ssh_peer,
         aws_error,
         target_description,

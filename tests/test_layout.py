@@ -58,6 +58,7 @@ PACKAGES = (
     "screen",
     "screen.doctor",
     "screen.records",
+    "screen.watched",
     "page",
     "session",
     "commands",
@@ -224,7 +225,7 @@ TIMED |= {
     "hosts.ssh.known_hosts",
 }
 TIMED |= {"aws.api.skew", "events.stream", "screen.log_lines", "hosts.ssh.known_hosts"}
-TIMED |= {"screen.live"}
+TIMED |= {"screen.live", "screen.watched.progress_note"}
 
 
 def test_the_engine_knows_no_time_but_its_clocks() -> None:

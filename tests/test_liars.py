@@ -107,6 +107,8 @@ def test_status_survives_whatever_one_host_prints() -> None:
         "web.5000.listener",
         "systemd",
         "lock",
+        "lock_age",
+        "progress",
     ]
     true = answered(PRINTED)
     for _ in range(300):

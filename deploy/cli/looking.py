@@ -21,6 +21,20 @@ def status(asked: Any) -> Any:
     return loaded(f"commands.looking.{how}").status(asked)
 
 
+@command("watch", *SELECTING, "json")
+def watch(asked: Any) -> Any:
+    """Follow a deploy that someone else runs, until it ends.
+
+    On a terminal it is drawn again and again; elsewhere, and with --json, a line says what is new.
+    Ctrl-C ends the watching, not the deploy.
+
+    Exit codes: 0 that deploy is done, or the last run where none runs; otherwise the code with
+    which it ended; 2 bad input, or the hosts cannot be read; 5 the deploy is dead, or nothing
+    shows how it ended; 6 it ended before it began; 130 Ctrl-C.
+    """
+    return loaded("commands.looking.following").watch(asked)
+
+
 @command("report", "run", "file", "output", "no_open", "settings")
 def report(asked: Any, run: str | None, file: str | None, output: str | None, no_open: bool) -> Any:
     """Write a run as one HTML page, and open it.

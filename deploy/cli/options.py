@@ -25,6 +25,7 @@ SHORT = {
     "yes": "y",
     "dry_run": "n",
     "quiet": "q",
+    "verbose": "v",
     "lines": "n",
     "last": "n",
     "follow": "f",
@@ -38,6 +39,7 @@ EXAMPLES = {
     "repair": "repair --env prod",
     "restart": "restart --env prod --app web",
     "status": "status --env prod --json",
+    "watch": "watch --env prod",
     "report": "report 0123abcd",
     "init": "init --target-group web-prod --env prod",
     "check": "check --env prod",
@@ -85,6 +87,7 @@ OPTIONS = {
     "watch": Option("look again every few seconds, until Ctrl-C", default=False),
     "full": Option("list every step, and all that changes", default=False),
     "quiet": Option("show failures and the verdict alone", default=False),
+    "verbose": Option("show remote commands and AWS calls as they end", default=False),
     "reason": Option("why, for the others; it is written on the hosts; required", REQUIRED),
     "force": Option(
         "also from a deploy that is alive: it stops before its next change", default=False
@@ -126,7 +129,7 @@ def option_of(command: str, name: str) -> Option:
 
 
 SELECTING = ("env", "app", "settings")
-RUNNING = ("dry_run", "full", "yes", "wait_lock", "json", "quiet")
+RUNNING = ("dry_run", "full", "yes", "wait_lock", "json", "quiet", "verbose")
 CHANGING = (*SELECTING, "hosts", "skip_host", "batch", *RUNNING)
 """The options of every command that changes the fleet."""
 

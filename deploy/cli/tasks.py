@@ -76,6 +76,7 @@ namespace = Collection(
     changing.restart,
     changing.repair,
     looking.status,
+    looking.watch,
     looking.logs,
     looking.history,
     looking.report,

@@ -6,14 +6,14 @@ kept in a file, from which the screen and the report are drawn.
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy.commands import conclusion
 from deploy.commands.rollout import Rollout
 from deploy.commands.signals import Signals
-from deploy.errors import as_deploy_error
+from deploy.errors import BadInput, as_deploy_error
 from deploy.events import file
 from deploy.events.stream import Stream
 from deploy.hooks import words
@@ -21,10 +21,11 @@ from deploy.hooks.runner import Runner
 from deploy.observe import rounds
 from deploy.run import as_events
 from deploy.run.report import ExitCode
-from deploy.screen import tables
+from deploy.screen import call_lines, tables
 from deploy.screen.console import Screen
 from deploy.screen.run.story import Story
 from deploy.screen.status import overview
+from deploy.screen.watched.progress_note import ProgressNote
 from deploy.session import session, vetting
 from deploy.session.arguments import read_settings, seconds_of, split
 
@@ -40,10 +41,15 @@ if TYPE_CHECKING:
 def run(change: Change) -> ExitCode:
     """Run a command that changes the fleet; once it has begun, no error hides how it ended."""
     asked = change.asked
+    if asked.quiet and asked.verbose:
+        raise BadInput("-q shows failures alone, and -v every command; leave one of them out")
     is_quiet = asked.quiet and not asked.dry_run
-    command = _Command(change, Screen(is_json=asked.json, is_quiet=is_quiet))
+    screen = Screen(is_json=asked.json, is_quiet=is_quiet)
+    command = _Command(change, screen)
+    say = screen.note if asked.json else screen.say
     try:
-        command.run()
+        with call_lines.shown(say) if asked.verbose else nullcontext():
+            command.run()
     except Exception as error:
         if not command.began:
             raise
@@ -113,6 +119,8 @@ class _Command:
     def _do(self, rollout: Rollout, plan: Plan) -> None:
         """Do the plan, look at the fleet, and report; all of it is kept in the run's file."""
         opened, events, story = rollout.opened, rollout.events, Story()
+        note = ProgressNote(rollout.lease.holder.token, opened.run)
+        rollout.lease.heartbeat.progress = note.line
         began = as_events.run_began(self.change.scope, opened.run)
         rollout.hooks.before_all(
             began, plan.releases, lambda: as_events.plan_made(plan, opened.groups)
@@ -122,6 +130,7 @@ class _Command:
         with (
             file.recorded(events, runs, opened.run) as recorder,
             events.heard("noting what happens", story),
+            events.heard("noting the progress for others", note),
             events.heard("writing the events", self.screen.write),
             events.heard("running the hooks", rollout.hooks),
             closing(rollout.hooks),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -12,15 +12,16 @@ from deploy.durations import age
 from deploy.foreign_text import line, visible
 from deploy.run.report import STATUS_MEANINGS, ExitCode
 from deploy.screen.fleet.in_service import short_zones
-from deploy.screen.tables import cell, health_in_colour, words
+from deploy.screen.tables import assembled, cell, health_in_colour, words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.text import Text
 
     from deploy.screen.fleet.row import Row
+    from deploy.screen.run.line import Line
     from deploy.screen.status import Overview
 
 MARK = "!"
@@ -29,16 +30,25 @@ NARROWEST = 8
 """How narrow a terminal may make the columns that can break: names and releases, in characters."""
 
 
-def render_overview(overview: Overview, most: int | None = None) -> RenderableType:
+def render_overview(
+    overview: Overview, most: int | None = None, *, is_judged: bool = True
+) -> RenderableType:
     """The status; 80 columns hold its table. What it comes to is at the end, above the prompt.
 
-    most: so many rows at most, those first in which not all is well; all of them by default.
+    Args:
+        overview: The status.
+        most: So many rows at most, those first in which not all is well; all of them by default.
+        is_judged: Whether it is said who holds the lock, what all comes to, and what to type.
     """
+    if not is_judged:
+        overview = replace(overview, lock="")
     rows, hidden = _shown(overview.rows, most)
     notes = [*_notes_of_rows(rows), *_notes(overview)]
     if hidden:
         count = sum(row.is_well for row in hidden)
         notes.insert(0, words(f"… and {len(hidden)} more rows, {count} of them well", "dim"))
+    if not is_judged:
+        return Group(_table(overview, rows), *notes, *_fleet(overview))
     code = overview.exit_code
     style = "green" if code is ExitCode.DONE else "red"
     verdict = cell(f"{overview.environment}: {_meaning(overview)}", style)
@@ -54,27 +64,33 @@ class Drawn:
         seen: The last look at each.
         problems: Why looks failed, in lines.
         hint: What happens next, below all.
+        run: Draws the run that is followed, above all, in a width and at most so many lines; its
+            lock is not named again. None where no run is followed.
     """
 
     seen: tuple[Overview, ...]
     problems: tuple[str, ...]
     hint: str
+    run: Callable[[int, int], Sequence[Line]] | None = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Leave out rows in which all is well, until what is left fits."""
         most = min(options.size.height, max((len(each.rows) for each in self.seen), default=1))
         while True:
-            group = self._group(most)
+            group = self._group(most, options)
             lines_over = len(console.render_lines(group, options, pad=False)) - options.size.height
             if lines_over < 0 or most <= 1:
                 break
             most = max(1, most - 1 - lines_over // len(self.seen))
         yield group
 
-    def _group(self, most: int) -> Group:
-        parts = [render_overview(each, most) for each in self.seen]
+    def _group(self, most: int, options: ConsoleOptions) -> Group:
+        size = options.size
+        drawn = self.run(size.width, max(1, size.height // 2)) if self.run else ()
+        run = [assembled(each, is_cut=True) for each in drawn]
+        parts = [render_overview(each, most, is_judged=self.run is None) for each in self.seen]
         problems = [words(each, "red") for each in self.problems]
-        return Group(*parts, *problems, words(self.hint, "dim"))
+        return Group(*run, *parts, *problems, words(self.hint, "dim"))
 
 
 def _shown(rows: Sequence[Row], most: int | None) -> tuple[list[Row], list[Row]]:

@@ -41,6 +41,7 @@ class Asked:
         watch: Whether to look again and again.
         full: Whether every step of the plan is listed.
         quiet: Whether failures and the verdict alone are shown.
+        verbose: Whether each remote command and AWS call is shown.
         program: What was typed: `inv`, or `changeover`.
     """
 
@@ -60,6 +61,7 @@ class Asked:
     watch: bool = False
     full: bool = False
     quiet: bool = False
+    verbose: bool = False
     program: str = "inv"
 
     @property

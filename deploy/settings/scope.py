@@ -16,6 +16,7 @@ TAKES: dict[str, tuple[str, ...]] = {
     "restart": ("app", "hosts", "skip_host", "batch"),
     "observe": ("app",),
     "status": ("app",),
+    "watch": ("app",),
     "promote": (),
     "abort": (),
     "check": ("app",),

@@ -33,6 +33,8 @@ class HostFacts:
     free_kb: the space under /srv in KiB; free_memory_kb: what new processes can have; slots:
     each app's slot in use, by the app's name; spares: the other one, of an app with two; ports:
     the port of the slot in use, where it is not the app's first; lock: who holds the environment;
+    progress: how far its run is, and lock_age: seconds since its last heartbeat by the host's own
+    clock, None where that is not known;
     unknown: the keys of its answer whose values do not match their grammar; machine: as `uname -m`
     calls it, empty where the host did not say; has_ipv6: whether its kernel knows IPv6;
     start_seconds: how long the look took to begin, and start_words: what sudo said meanwhile.
@@ -46,6 +48,8 @@ class HostFacts:
     tools: frozenset[str]
     slots: dict[str, Slot]
     lock: str = ""
+    progress: str = ""
+    lock_age: int | None = None
     spares: dict[str, Slot] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
     free_memory_kb: int = 0

@@ -37,6 +37,8 @@ def parse_host(host: Host, lines: Iterable[str], apps: Iterable[App]) -> HostFac
         tools=frozenset(reader.every("tool", values.name)),
         slots={app.name: _parse_slot(app.slots[0], reader) for app in served},
         lock=reader.text("lock").strip("\n"),
+        progress=reader.text("progress").strip("\n"),
+        lock_age=reader.first("lock_age", values.number),
         spares={app.name: _parse_slot(spare, reader) for app in served for spare in app.slots[1:]},
         free_memory_kb=reader.first("free_memory_kb", values.number) or 0,
         has_ipv6=bool(reader.first("ipv6", values.name)),

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import tempfile
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.commands.looking import status, watching
+from deploy.commands.looking import looks, status, watching
 from deploy.errors import BadInput
+from deploy.hosts.lock.watch import Life
+from deploy.hosts.lock.witness import Witness
 from deploy.run.report import ExitCode
 from deploy.settings import load
 from lab.terminal import Session
@@ -28,16 +34,44 @@ def with_a_broken_one(project: Project) -> None:
     project.settings.write_text(f"{text}    broken: {{from: missing.yaml}}\n")
 
 
-def test_a_lock_that_is_held_is_watched_and_its_holder_is_dead(
+def test_of_a_holder_elsewhere_a_status_says_what_it_knows_without_waiting_for_its_death(
     project: Project, capsys: Shown
 ) -> None:
+    project.rewrite("lock_ttl_seconds: 2", "lock_ttl_seconds: 600")
     project.leave_lock()
+    began = time.monotonic()
     assert status.status(project.asked(json=True)) is ExitCode.FAILED
+    assert time.monotonic() - began < 60, "its time to live is 600 s"
     shown = json.loads(capsys.readouterr().out)
     (holder,) = shown["holders"]
-    assert (holder["author"], holder["life"]) == ("eve@ci", "dead")
-    assert shown["lock"].endswith(", dead")
-    assert "inv repair --env lab" in shown["next"]
+    assert (holder["author"], holder["life"], holder["progress"]) == ("eve@ci", None, None)
+    assert 0 <= holder["silent_seconds"] < 60
+    assert re.search(r", last heartbeat \d+ s ago, not yet seen to go on", shown["lock"])
+    assert shown["next"].startswith("see whether that deploy lives: inv lock.status --env lab")
+
+
+@pytest.mark.parametrize(
+    ("life", "then"),
+    [
+        (Life.DEAD, "recover what the dead deploy left: inv repair --env lab"),
+        (Life.ALIVE, "follow that deploy until it ends: inv watch --env lab"),
+    ],
+)
+def test_of_a_holder_on_this_machine_it_is_known_at_once(
+    project: Project, capsys: Shown, monkeypatch: pytest.MonkeyPatch, life: Life, then: str
+) -> None:
+    """By the flock that its process holds, or held: no heartbeat is waited for."""
+    monkeypatch.setattr(tempfile, "tempdir", str(project.folder))
+    monkeypatch.setattr(looks, "MOST_PAUSE_SECONDS", 3600.0)
+    holder = project.leave_lock()
+    witness = Witness()
+    witness.begin(holder.token)
+    if life is Life.DEAD:  # the process is gone, and the kernel has released its flock
+        os.close(witness.__dict__["_descriptor"])
+    status.status(project.asked(json=True))
+    shown = json.loads(capsys.readouterr().out)
+    assert [each["life"] for each in shown["holders"]] == [life.value]
+    assert shown["next"].startswith(then)
 
 
 def test_what_one_host_alone_shows_is_not_waited_for(project: Project, capsys: Shown) -> None:

@@ -61,6 +61,8 @@ class Held:
         self.groups = {"web": (builders.group(),)}
         self.remotes: dict[str, Any] = {}
         self.scope = Scope("lab")
+        self.holder = SimpleNamespace(token="0" * 32)
+        self.heartbeat = SimpleNamespace()
 
     def __enter__(self) -> Self:
         return self
@@ -159,6 +161,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> Any:
             "repair",
             "observe",
             "status",
+            "watch",
             "check",
             "init",
             "report",

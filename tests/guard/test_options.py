@@ -24,9 +24,19 @@ def _flags(argument: Argument) -> list[str]:
 
 SAFE = (
     *("deploy", "rollback", "restart", "repair", "status", "observe", "logs", "history", "report"),
-    *("promote", "abort", "lock.status", "lock.break"),
+    *("promote", "abort", "lock.status", "lock.break", "watch"),
 )
-LOOKING = {"status", "logs", "history", "report", "promote", "abort", "lock.status", "lock.break"}
+LOOKING = {
+    "status",
+    "watch",
+    "logs",
+    "history",
+    "report",
+    "promote",
+    "abort",
+    "lock.status",
+    "lock.break",
+}
 VALUES = (
     *(
         "lab",

@@ -219,7 +219,7 @@ def locked(holder: Holder, count: int = 3) -> Survey:
 @pytest.mark.parametrize(
     ("life", "said", "then"),
     [
-        (Life.ALIVE, ", alive", "next: wait until that deploy has ended; inv lock.status"),
+        (Life.ALIVE, ", alive", "next: follow that deploy until it ends: inv watch --env lab"),
         (Life.DEAD, ", dead", "next: recover what the dead deploy left: inv repair --env lab"),
         (None, "", "next: see whether that deploy lives: inv lock.status --env lab"),
     ],

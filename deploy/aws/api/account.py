@@ -10,8 +10,10 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
+from deploy import call_log
 from deploy.aws.api import errors, sessions, transport
 from deploy.aws.api.answers import Answer
+from deploy.clock import CLOCK
 from deploy.errors import ApiError, BadInput, DeployError, UnexpectedAnswer
 from deploy.foreign_text import visible
 from deploy.settings import endpoint
@@ -137,7 +139,7 @@ class Account:
 
         Raises a DeployError for whatever goes wrong, and nothing else.
         """
-        with self._translating(service, operation):
+        with _noted(service, operation), self._translating(service, operation):
             answer: dict[str, Any] = getattr(self._client(service), operation)(**arguments)
         return answer
 
@@ -147,7 +149,7 @@ class Account:
             paginator = self._client(service).get_paginator(operation)
             pages = iter(paginator.paginate(**arguments))
         while True:
-            with self._translating(service, operation):
+            with _noted(service, operation), self._translating(service, operation):
                 page = next(pages, None)
             if page is None:
                 return
@@ -203,6 +205,18 @@ class Account:
 
     def _before_parse(self, **_: Any) -> None:
         self._progress.is_answered = True
+
+
+@contextmanager
+def _noted(service: str, operation: str) -> Iterator[None]:
+    """Note how a call ended, in the log of calls."""
+    began, what = CLOCK.monotonic(), f"{service}.{operation}"
+    try:
+        yield
+    except DeployError as error:
+        call_log.note("AWS", what, began, str(error))
+        raise
+    call_log.note("AWS", what, began, "done")
 
 
 @contextmanager

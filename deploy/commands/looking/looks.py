@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy.clock import CLOCK
 from deploy.errors import DeployError
-from deploy.hosts.lock import watch as other_holders
+from deploy.hosts.lock import view
+from deploy.hosts.lock.watch import BEATS_IN_TTL, Life, Watched
 from deploy.hosts.lock.witness import Witness
 from deploy.screen.fleet import lock_seen
 from deploy.session.arguments import environment_of, read_settings
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from deploy.settings.environment import Environment
     from deploy.settings.scope import Scope
     from deploy.survey.facts import Survey
+
+
+MOST_PAUSE_SECONDS = 2.0
+"""Between the two looks of a status at a lock, at the most."""
 
 
 def settings_of_each(asked: Asked, screen: Screen) -> dict[str, Environment | DeployError]:
@@ -50,26 +55,41 @@ def scope_of(environment: Environment, asked: Asked) -> Scope:
     return replace(asked, environment=environment.name).scope("status")
 
 
-def holders(
-    opened: Session, survey: Survey, screen: Screen, *, quiet: bool
-) -> tuple[HolderSeen, ...]:
-    """Who holds the lock; where a majority shows one, watch its heartbeat, to know if it lives.
+def holders(opened: Session, survey: Survey) -> tuple[HolderSeen, ...]:
+    """Who holds the lock, and whether that deploy lives, as far as it is known within a moment.
 
-    quiet: whether nothing is said meanwhile.
+    Of a deploy of this machine it is known at once. Of another one the lock is looked at once
+    more: a heartbeat in between shows that it lives, and none proves nothing yet.
     """
-    held = lock_seen.of(survey)
-    if not any(each.is_proven for each in held):
+    held = lock_seen.of(survey, life_here)
+    foreign = [each for each in held if each.is_proven and not each.life]
+    if not foreign:
         return held
-    environment = opened.environment
-    watching = f"watching the lock of {environment.name} for its heartbeat"
-    with nullcontext() if quiet else screen.busy(watching):
-        watched = other_holders.watch(
-            environment.name,
-            opened.everyone,
-            environment.lock_ttl_seconds,
-            has_ended=Witness().has_ended,
-        )
-    return lock_seen.of(survey, watched.life)
+    pause = min(each.holder.ttl_seconds for each in foreign) / BEATS_IN_TTL
+    CLOCK.sleep(min(pause, MOST_PAUSE_SECONDS))
+    first = lock_seen.view_of(survey)
+    then = view.read(opened.environment.name, opened.everyone)
+    grown: dict[str, set[str]] = {}
+    for name, holder in then.holders.items():
+        before = first.holders.get(name)
+        if before and before.token == holder.token and before.beat < holder.beat:
+            grown.setdefault(holder.token, set()).add(name)
+    seen = Watched(then, {token: frozenset(hosts) for token, hosts in grown.items()})
+
+    def life(token: str) -> Life | None:
+        is_known = then.answered > view.faulty(then.size)
+        found = seen.life(token) if is_known else None
+        return life_here(token) or (None if found is Life.DEAD else found)
+
+    return lock_seen.of(survey, life)
+
+
+def life_here(token: str) -> Life | None:
+    """Whether a lock's holder lives, where it runs on this machine, or did; None elsewhere."""
+    witness = Witness()
+    if witness.is_running(token):
+        return Life.ALIVE
+    return Life.DEAD if witness.has_ended(token) else None
 
 
 def now() -> float:

@@ -31,7 +31,7 @@ def status(asked: Asked) -> ExitCode:
     screen = Screen()
     if not asked.environment:
         return _all(asked, screen)
-    fleet = _look(read_settings(asked, screen), asked, screen)
+    fleet = _look(read_settings(asked, screen), asked)
     if asked.json:
         screen.say(fleet.as_json())
     else:
@@ -47,7 +47,7 @@ def _all(asked: Asked, screen: Screen) -> ExitCode:
         try:
             if isinstance(loaded, DeployError):
                 raise loaded
-            fleet = _look(loaded, asked, screen)
+            fleet = _look(loaded, asked)
         except DeployError as error:
             code = ExitCode.BAD_INPUT
             screen.complain(looks.unseen(name, error))
@@ -64,10 +64,10 @@ def _all(asked: Asked, screen: Screen) -> ExitCode:
     return worst(codes)
 
 
-def _look(loaded: Environment, asked: Asked, screen: Screen) -> Overview:
+def _look(loaded: Environment, asked: Asked) -> Overview:
     """Look at an environment once; machines that are no hosts are shown, and end nothing."""
     scope = looks.scope_of(loaded, asked)
     with session.Session(loaded, scope=scope, is_partial=True) as opened:
         seen = opened.survey()
-        held = looks.holders(opened, seen, screen, quiet=asked.json)
+        held = looks.holders(opened, seen)
     return overview(loaded, seen, scope, holders=held, at=looks.now())

@@ -41,7 +41,7 @@ class Watched:
     session: Session | None = None
     seen: Overview | None = None
     problem: str = ""
-    _beats: Heartbeats = field(default_factory=Heartbeats)
+    _beats: Heartbeats = field(default_factory=lambda: Heartbeats(looks.life_here))
 
     def look(self) -> None:
         """Look once more; what was seen before stays where that fails."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from deploy.hosts.lock.claim import Claim
+    from deploy.hosts.scripts.script import Script
 
 
 class Vote(enum.Enum):
@@ -29,10 +31,11 @@ class Vote(enum.Enum):
 
 @dataclass
 class _Round:
-    """One heartbeat: the line that it writes, how many hosts are ours, and which are not."""
+    """One heartbeat: what it writes, how many hosts are ours, and which are not."""
 
     began: float
     line: str
+    script: Script[int]
     ours: int = 0
     others: list[str] = field(default_factory=list)
 
@@ -43,12 +46,14 @@ class Heartbeat:
     Attributes:
         confirmed_at: When the last heartbeat began that a majority confirmed, in awake seconds.
         lost: Set once a majority of all hosts is not ours.
+        progress: Makes the line that says how far the run is, of the number of a heartbeat.
     """
 
     def __init__(self, claim: Claim, confirmed_at: float, lose: Callable[[], object]) -> None:
         """Begin with a claim that was won at that time; `lose` is called when the lock is lost."""
         self.confirmed_at = confirmed_at
         self.lost = threading.Event()
+        self.progress: Callable[[int], str] = lambda _: ""
         self._claim = claim
         self._holder = claim.holder
         self._lose = lose
@@ -67,7 +72,8 @@ class Heartbeat:
         if self.lost.is_set():
             return
         self._holder = replace(self._holder, beat=self._holder.beat + 1)
-        now = _Round(self._claim.clock.awake(), self._holder.as_line())
+        line = self._holder.as_line()
+        now = _Round(self._claim.clock.awake(), line, self._script(line))
         asked = tuple(names)
         votes = answers(
             asked,
@@ -79,6 +85,13 @@ class Heartbeat:
         for _ in votes:
             if self.confirmed_at >= now.began:
                 return
+
+    def _script(self, line: str) -> Script[int]:
+        """A heartbeat with how far the run is; without that where it fails: the lock must beat."""
+        environment, token = self._claim.environment, self._holder.token
+        with suppress(Exception):
+            return lock.beat_lock(environment, token, line, self.progress(self._holder.beat))
+        return lock.beat_lock(environment, token, line)
 
     def without_ended(self, has_ended: Callable[[str], bool]) -> tuple[str, ...]:
         """Count without the silent hosts that are no more, and return them.
@@ -109,13 +122,12 @@ class Heartbeat:
 
     def _ask(self, name: str, now: _Round) -> None:
         """One host's part of a heartbeat; its vote counts, late or not."""
-        script = lock.beat_lock(self._claim.environment, self._holder.token, now.line)
         with self._counting:
             if name in self._busy:
                 raise ConnectionLost(f"{name}: the last heartbeat there has not ended")
             self._busy.add(name)
         try:
-            code = self._claim.remotes[name].aside(script, self._limit_seconds)
+            code = self._claim.remotes[name].aside(now.script, self._limit_seconds)
         finally:
             with self._counting:
                 self._busy.discard(name)

@@ -63,7 +63,7 @@ class Lease:
         self.holder = holder
         self._clock = clock
         self._claim = Claim(environment, self._remotes, holder, clock=clock)
-        self._heartbeat = Heartbeat(self._claim, float("-inf"), lambda: None)
+        self.heartbeat = Heartbeat(self._claim, float("-inf"), lambda: None)
         self._closed = threading.Event()
         self._beating = threading.Lock()
         self._when_lost: Callable[[], object] = lambda: None
@@ -89,7 +89,7 @@ class Lease:
         Hosts refuse what those still send, and `confirm` what they would ask of AWS.
         """
         self._closed.set()
-        self._heartbeat.lost.set()
+        self.heartbeat.lost.set()
         self._claim.withdraw()
 
     def when_lost(self, act: Callable[[], object]) -> None:
@@ -154,9 +154,9 @@ class Lease:
         self._claim = claim
         claim.make()
         if claim.is_won:
-            self._heartbeat = Heartbeat(claim, began, lambda: self._when_lost())  # noqa: PLW0108 - set later
+            self.heartbeat = Heartbeat(claim, began, lambda: self._when_lost())  # noqa: PLW0108 - set later
             if self._clock.awake() - began > FRESH_SECONDS:
-                self._heartbeat.confirmed_at = float("-inf")
+                self.heartbeat.confirmed_at = float("-inf")
                 self.confirm()
             return None
         claim.withdraw()
@@ -178,19 +178,19 @@ class Lease:
     def widen(self) -> None:
         """Keep the lock on hosts, too, that did not answer when it was taken."""
         with self._beating:
-            self._heartbeat.beat(self._remotes)
+            self.heartbeat.beat(self._remotes)
 
     def confirm(self) -> None:
         """Raise LockLost when the lock is not ours, ConnectionLost when no majority answers."""
         if self._is_stale():
             with self._beating:
                 if self._is_stale():  # of many that ask at once, after a sleep, one is enough
-                    self._heartbeat.beat(self._claim.ours())
+                    self.heartbeat.beat(self._claim.ours())
             # A fleet of two could not go on without one that was terminated.
             with self._beating:
-                for name in self._heartbeat.without_ended(self._has_ended):
+                for name in self.heartbeat.without_ended(self._has_ended):
                     self._report(f"{self._environment}: {name} was terminated; its vote is none")
-        if self._heartbeat.lost.is_set():
+        if self.heartbeat.lost.is_set():
             raise LockLost(self._loss())
         if self._is_stale():
             raise ConnectionLost(
@@ -207,11 +207,11 @@ class Lease:
         """
         asked = self._clock.awake()
         with self._beating:
-            if self._heartbeat.confirmed_at < asked:
-                self._heartbeat.beat(self._remotes)
-        if self._heartbeat.lost.is_set():
+            if self.heartbeat.confirmed_at < asked:
+                self.heartbeat.beat(self._remotes)
+        if self.heartbeat.lost.is_set():
             return LockLost(f"{where}: {self._loss()}")
-        if self._heartbeat.confirmed_at < asked:
+        if self.heartbeat.confirmed_at < asked:
             return ConnectionLost(f"{where}: the lock is not ours there{self._against()}")
         return LockDisputed(
             f"{where}: {self._file} there is not this deploy's, though it is on a majority of "
@@ -219,11 +219,11 @@ class Lease:
         )
 
     def _is_stale(self) -> bool:
-        age_seconds = self._clock.awake() - self._heartbeat.confirmed_at
+        age_seconds = self._clock.awake() - self.heartbeat.confirmed_at
         return age_seconds > self.holder.ttl_seconds
 
     def _against(self) -> str:
-        against = self._heartbeat.against()
+        against = self.heartbeat.against()
         return f"; {self._file} is not ours on {against}" if against else ""
 
     def _loss(self) -> str:
@@ -236,7 +236,7 @@ class Lease:
         while not self._clock.wait(self._closed, self.holder.ttl_seconds / BEATS_IN_TTL):
             try:
                 with self._beating:
-                    self._heartbeat.beat(self._claim.ours())
+                    self.heartbeat.beat(self._claim.ours())
             except Exception as error:  # noqa: BLE001 - without a heartbeat the lock is lost
                 self._report(
                     f"{self._environment}: a heartbeat failed: {error!r}; the next goes on"

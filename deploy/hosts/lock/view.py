@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from deploy.crew import MOST_HOSTS_AT_ONCE
@@ -83,10 +83,7 @@ class View:
         return tuple(sorted(found, key=lambda each: (-len(each[1]), each[1])))
 
     def _as_at(self, name: str, beat: int) -> Holder:
-        held = self.holders[name]
-        return Holder(
-            held.token, held.author, held.since, held.what, held.run, held.ttl_seconds, beat
-        )
+        return replace(self.holders[name], beat=beat)
 
 
 def read(

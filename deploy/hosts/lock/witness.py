@@ -94,6 +94,23 @@ class Witness:
                 os.close(descriptor)
         return False
 
+    def is_running(self, token: str) -> bool:
+        """Return whether this token's holder runs here now."""
+        booted = boot()
+        if not booted:
+            return False
+        with suppress(OSError):
+            if not self._is_own():
+                return False
+            descriptor = os.open(self._path_of(token), THERE)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return os.read(descriptor, 100) == booted.encode()
+            finally:
+                os.close(descriptor)
+        return False
+
     def _path_of(self, token: str) -> Path:
         return self._folder / hashlib.sha256(token.encode()).hexdigest()[:32]
 

@@ -4,5 +4,5 @@
 set -eu
 if is_held_by "$1" "$2"; then
   printf '%s %s\n' "$2" "$3" >> "${1%.lock}.broken"
-  rm -f "$1"
+  rm -f "$1" "${1%.lock}.progress"
 fi

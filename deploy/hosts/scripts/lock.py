@@ -27,6 +27,7 @@ LOCK_GONE = 81
 """Exit code of a heartbeat that finds no lock file."""
 
 LINE_BYTES = 4096
+HEARTBEAT = "a heartbeat"
 
 
 def lock_file(environment: str) -> str:
@@ -54,14 +55,19 @@ def take_lock(
     return _alone("taking the lock", act, as_it_is)
 
 
-def beat_lock(environment: str, token: str, line: str) -> Script[int]:
+def beat_lock(environment: str, token: str, line: str, progress: str = "") -> Script[int]:
     """Write the holder's next heartbeat where its lock is, and never where it is not.
 
     Exit code 76 (LOCK_LOST) where another holds the lock, 81 (LOCK_GONE) where none does.
+    progress: how far its run is, a line that is written beside the lock; empty for none.
     """
     _refuse_line(token, line)
     act = program("beat_lock", lock_file(environment), token, line)
-    return _alone("a heartbeat", act, exit_code)
+    if not progress:
+        return _alone(HEARTBEAT, act, exit_code)
+    _refuse_line(token, progress)
+    note = program("note_progress", lock_file(environment), token, progress)
+    return _alone(HEARTBEAT, act, exit_code, first=(note,))
 
 
 def holds_lock(environment: str, token: str) -> Script[int]:
@@ -131,13 +137,21 @@ def shown(stdout: str, key: str = "lock") -> bytes | None:
 
 
 def survey_lock(environment: str) -> Program:
-    """A part of a survey: the fact `lock`, the lock's line as it is, at most 4,096 bytes."""
+    """A part of a survey: the lock's line as it is, its age, and its holder's progress.
+
+    Lines have at most 4,096 bytes.
+    """
     return program("survey_lock", lock_file(environment), LINE_BYTES)
 
 
-def _alone(name: str, act: Program, parse: Callable[[CommandResult], T]) -> Script[T]:
+def _alone(
+    name: str,
+    act: Program,
+    parse: Callable[[CommandResult], T],
+    first: tuple[Program, ...] = (),
+) -> Script[T]:
     """Return a script that runs alone among those that touch the environments' locks there."""
-    return Script(name, (hold_lock(None, 30), program("lock_functions"), act), parse)
+    return Script(name, (hold_lock(None, 30), program("lock_functions"), *first, act), parse)
 
 
 def _sure(token: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import paramiko
 
+from deploy.call_log import noted
 from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, RemoteError
 from deploy.foreign_text import visible
 from deploy.hosts.route.routes import Routes
@@ -105,9 +106,8 @@ class Remote:
         """
         text = self._guarded(app, script)
         with self._lock:
-            transport = self._transport()
             result = self._answer(
-                transport, script, text, timeout_seconds, source=source, sent=sent
+                self._transport(), script, text, timeout_seconds, source=source, sent=sent
             )
         return script.parse(checked(self.host, result, script.name, self.guard))
 
@@ -197,6 +197,7 @@ class Remote:
             transport, text = self._transport(), script.text
             return self._answer(transport, script, text, timeout_seconds, frame, as_root=as_root)
 
+    @noted
     def _answer(
         self,
         transport: paramiko.Transport,

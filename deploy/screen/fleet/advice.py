@@ -54,12 +54,11 @@ def next_step(  # noqa: PLR0911 - one return for each case
 
 
 def _locked(scope: Scope, held: HolderSeen) -> str:
-    look = scope.command("lock.status")
     if held.life is Life.DEAD:
         return f"recover what the dead deploy left: {scope.command('repair')}"
     if held.life is Life.ALIVE:
-        return f"wait until that deploy has ended; {look} watches its lock"
-    return f"see whether that deploy lives: {look}"
+        return f"follow that deploy until it ends: {scope.command('watch')}"
+    return f"see whether that deploy lives: {scope.command('lock.status')}"
 
 
 def _out(scope: Scope, out: Sequence[Row]) -> str:

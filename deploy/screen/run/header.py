@@ -35,7 +35,7 @@ def lines(state: RunState, width: int, now: float) -> list[Line]:
     share = elapsed / (elapsed + left) if elapsed + left else 0.0
     if any(host.is_at_work for host in state.hosts.values()):
         share = min(share, NEARLY)
-    return [*(line(each, "bold") for each in filled(numbers, width)), _bar(share, width)]
+    return [*(line(each, "bold") for each in filled(numbers, width)), bar(share, width)]
 
 
 def banner(state: RunState, width: int) -> list[Line]:
@@ -69,7 +69,7 @@ def _numbers(state: RunState) -> list[str]:
     return found
 
 
-def _bar(share: float, width: int) -> Line:
+def bar(share: float, width: int) -> Line:
     """How much of the time that it takes is over."""
     length = max(1, width - PERCENT_WIDTH)
     full = int(length * share)

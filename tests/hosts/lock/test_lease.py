@@ -416,9 +416,9 @@ def test_what_one_slow_host_says_after_the_majority_is_its_own_failure(hosts: Ho
         first.confirm()
         hosts["host-4"].file.write_text(forged())
         hosts["host-4"].held_up.set()
-        until(lambda: "host-4" in first._heartbeat.against())
+        until(lambda: "host-4" in first.heartbeat.against())
         first.confirm()
-        assert not first._heartbeat.lost.is_set()
+        assert not first.heartbeat.lost.is_set()
 
 
 def test_a_majority_that_says_so_late_counts(hosts: Hosts) -> None:
@@ -469,7 +469,7 @@ def test_a_lock_file_that_was_removed_on_one_host_is_written_again(hosts: Hosts)
         hosts["host-3"].file.unlink()
         assert isinstance(first.refused("host-3: stop"), LockDisputed)
         until(lambda: hosts["host-3"].may_change(first))
-        assert not first._heartbeat.lost.is_set()
+        assert not first.heartbeat.lost.is_set()
 
 
 def test_a_heartbeat_alone_never_makes_a_lock_file(hosts: Hosts) -> None:

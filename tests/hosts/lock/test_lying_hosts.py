@@ -150,7 +150,7 @@ def contend(hosts: Hosts, authors: Sequence[str]) -> tuple[int, int]:
         held = [
             author
             for author in inside
-            if not leases[author]._is_stale() and not leases[author]._heartbeat.lost.is_set()
+            if not leases[author]._is_stale() and not leases[author].heartbeat.lost.is_set()
         ]
         most = max(most, len(held))
 

@@ -85,6 +85,20 @@ def process(folder: Path, token: str) -> Iterator[Process]:
     made.end()
 
 
+def test_a_holder_runs_here_while_its_process_has_the_flock_and_only_on_this_boot(
+    folder: Path, token: str, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Witness(folder)
+    assert asked.is_running(token)
+    assert not asked.is_running(uuid.uuid4().hex), "another's"
+    with monkeypatch.context() as patched:
+        patched.setattr(witness, "boot", lambda: "another boot")
+        assert not asked.is_running(token)
+    process.end()
+    assert not asked.is_running(token)
+    assert asked.has_ended(token)
+
+
 def test_a_process_that_lives_or_sleeps_has_not_ended_and_one_that_was_killed_has(
     folder: Path, token: str, process: Process
 ) -> None:
