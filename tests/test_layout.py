@@ -41,6 +41,7 @@ PACKAGES = (
     "plan",
     "recovery",
     "recovery.restarts",
+    "recovery.answers",
     "observe",
     "checkup",
     "checkup.doctor",

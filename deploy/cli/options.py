@@ -73,6 +73,10 @@ OPTIONS = {
     "skip_host": Option("not these hosts: names, comma-separated"),
     "batch": Option("a count, a percentage or a ramp such as 1,25%,50% (default: the settings')"),
     "canary": Option("pause after the first batch, so long at most: 10m, 1h"),
+    "on_failure": Option(
+        "a host that fails: ask, retry, put-back, leave-out, stop or rollback (default: ask on "
+        "a terminal; otherwise as the settings have it)"
+    ),
     "dry_run": Option("print the plan, change nothing", default=False),
     "yes": Option("do not ask", default=False),
     "allow_downtime": Option(
@@ -107,7 +111,13 @@ OPTIONS = {
     "key": Option("the private key file (default: your ssh's own)"),
 }
 
+_BACK_ALREADY = Option(
+    "a host that fails: ask, retry, put-back, leave-out or stop (default: ask on a terminal; "
+    "otherwise stop)"
+)
 OF_COMMANDS = {
+    "rollback": {"on_failure": _BACK_ALREADY},
+    "restart": {"on_failure": _BACK_ALREADY},
     "history": {"run": Option("show this run again: its id, or how that begins")},
     "init": {
         "env": Option("what the environment is called (default: prod)", "prod"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,18 +31,19 @@ if TYPE_CHECKING:
 def deploy(asked: Asked, package: str | None) -> Change:
     """Take a package through the fleet."""
 
-    def plan(opened: Session) -> Plan:
+    def plan(opened: Session, *, is_default: bool = package is None) -> Plan:
         seen, found = opened.look(package, settled=not asked.dry_run)
         return opened.plan(
             seen,
             found,
-            is_default=package is None,
+            is_default=is_default,
             allow_downtime=asked.allow_downtime,
             join=asked.join,
         )
 
     scope = asked.scope("deploy", *as_typed("--package", package), *asked.flags)
-    return Change(asked, scope, plan, take_back.run_or_take_back, packages.beside(package))
+    again = partial(plan, is_default=False)
+    return Change(asked, scope, plan, take_back.run_or_take_back, packages.beside(package), again)
 
 
 def roll_back(asked: Asked, to: str | None) -> Change:
@@ -59,7 +61,7 @@ def roll_back(asked: Asked, to: str | None) -> Change:
         )
 
     scope = asked.scope("rollback", *as_typed("--to", to), *asked.flags)
-    return Change(asked, scope, plan, Rollout.run)
+    return Change(asked, scope, plan, Rollout.run, again=plan)
 
 
 def _seen(asked: Asked, opened: Session) -> tuple[Survey, Problems]:
@@ -82,7 +84,7 @@ def restart(asked: Asked) -> Change:
             allow_downtime=asked.allow_downtime,
         )
 
-    return Change(asked, asked.scope("restart", *asked.flags), plan, Rollout.run)
+    return Change(asked, asked.scope("restart", *asked.flags), plan, Rollout.run, again=plan)
 
 
 def repair(asked: Asked) -> Change:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy.folding import listed, without_name
+from deploy.hooks import words
 from deploy.page.wording import count, duration, moment
 from deploy.run.report import ExitCode, Outcome
 
@@ -229,8 +230,9 @@ def notes(story: Story) -> tuple[str, ...]:
     """What the plan warned of, and what the run remarked."""
     warned: Sequence[str] = [text for plan in story.plans for text in plan.warnings]
     left_out = [f"{host}: {why}" for plan in story.plans for host, why in plan.left_out.items()]
+    decided = [text for answer in story.answers for text in words.lines(answer)]
     ended = story.ended
     said: Sequence[str] = (
         (*ended.remarks, *ended.defects, *ended.foreign, *ended.appeared) if ended else ()
     )
-    return tuple(dict.fromkeys([*warned, *left_out, *said]))
+    return tuple(dict.fromkeys([*warned, *left_out, *decided, *said]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from deploy.run import as_events
 from deploy.run.report import Failure, Outcome, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from collections.abc import Set as AbstractSet
 
     from deploy.aws.inventory import Host
@@ -29,7 +30,9 @@ class Progress:
     listen: hears of each failure.
     outcomes: by host name; executed: the plan's steps that were done, as its dry run prints them;
     deployed: hosts and apps, by name, that the release is proven and in service of; defects:
-    errors of Changeover itself that belong to no host; remarks: what steps said for the report.
+    errors of Changeover itself that belong to no host; remarks: what steps said for the report;
+    settled: hosts that failed, by name, past which it was decided to go on; answer: what was
+    decided in place of the policy; empty for nothing.
     """
 
     plan: Plan
@@ -40,6 +43,9 @@ class Progress:
     deployed: set[tuple[str, str]] = field(default_factory=set)
     defects: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    settled: set[str] = field(default_factory=set)
+    answer: str = ""
+    _returning: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -48,6 +54,7 @@ class Progress:
         for host, reason in self.plan.left_out.items():
             self.outcomes[host.name] = Outcome.LEFT_OUT
             self.failures.append(Failure(host, "the check before the start", reason))
+            self.settled.add(host.name)
 
     @property
     def failed_hosts(self) -> set[str]:
@@ -66,9 +73,37 @@ class Progress:
 
         but: names that do not count yet.
         """
+        failed = self.failed_hosts - but
+        is_over = len(failed) > self.plan.tolerated and not failed <= self.settled
+        return self.is_out_of_time or is_over
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether the credentials end too soon for more to begin."""
         with self._lock:
-            is_out_of_time = any(failure.is_stop for failure in self.failures)
-        return is_out_of_time or len(self.failed_hosts - but) > self.plan.tolerated
+            return any(failure.is_stop for failure in self.failures)
+
+    def settle(self, hosts: AbstractSet[str]) -> None:
+        """It goes on past these hosts, by name, which have failed."""
+        with self._lock:
+            self.settled |= hosts
+
+    def reopen(self, host: str) -> tuple[Failure, ...]:
+        """A host begins anew: what failed there counts no more, and is returned."""
+        with self._lock:
+            found = tuple(failure for failure in self.failures if failure.host.name == host)
+            self.failures = [failure for failure in self.failures if failure not in found]
+            self.settled.discard(host)
+        return found
+
+    @contextmanager
+    def returning(self, host: str) -> Iterator[None]:
+        """A host is put back while the block runs: another release than the plan's is no deploy."""
+        self._returning = host
+        try:
+            yield
+        finally:
+            self._returning = ""
 
     def failed(self, failure: Failure) -> None:
         """Something failed on a host."""
@@ -100,6 +135,9 @@ class Progress:
 
     def deploy(self, step: Step) -> None:
         """From this step on its app counts as deployed on its host."""
+        is_other = getattr(step, "release", "") != self.plan.releases.get(step.app.name)
+        if step.host.name == self._returning and is_other:
+            return
         with self._lock:
             self.deployed.add((step.host.name, step.app.name))
 
@@ -145,4 +183,6 @@ class Progress:
                 mixed=self.plan.mixed,
                 defects=tuple(self.defects),
                 remarks=tuple(self.remarks),
+                settled=frozenset(self.settled),
+                answer=self.answer,
             )

@@ -94,7 +94,8 @@ class Report:
     look at the fleet showed: afterwards, or before where no look was possible; defects: errors of
     Changeover itself that belong to no host; appeared: targets that are no hosts and were not there
     when this was planned, in words; remarks: what a step could not see, or had to give up, though
-    it did what it says.
+    it did what it says; settled: hosts that failed, by name, past which it was decided to go on;
+    answer: what was decided in place of `on_failure`; empty for nothing.
     """
 
     plan: Plan
@@ -109,6 +110,8 @@ class Report:
     defects: tuple[str, ...] = ()
     appeared: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    settled: frozenset[str] = frozenset()
+    answer: str = ""
 
     @property
     def stopped_short(self) -> bool:
@@ -117,7 +120,8 @@ class Report:
         due = {host_plan.host.name for batch in self.plan.batches for host_plan in batch}
         begun = {Outcome.WAITING, Outcome.PARTLY}
         waits = {name for name in due - failed if self.outcomes.get(name) in begun}
-        ended = (bool(waits) and not self.is_out_of_time) or len(failed) > self.plan.tolerated
+        is_over = len(failed) > self.plan.tolerated and not failed <= self.settled
+        ended = (bool(waits) and not self.is_out_of_time) or is_over
         return bool(failed) and ended and not self.signal and not self.lost
 
     @property

@@ -240,3 +240,10 @@ class Fleet:
         key = host.name, app.unit_name
         every = self.moments.copy().items()
         return {what.name: at for (on, unit, what), at in every if (on, unit) == key}
+
+    def forget(self, host: str) -> None:
+        """Forget what steps found out on a host, by name, which begins anew: times are old."""
+        for key in [key for key in self.moments if key[0] == host]:
+            del self.moments[key]
+        for unit in [unit for unit in self.started if unit[0] == host]:
+            del self.started[unit]

@@ -15,6 +15,7 @@ import run_entries
 from deploy.ci_system import VARIABLES
 from deploy.plan import assembly, plan
 from deploy.screen import question
+from deploy.screen.run.failures import spoken
 from lab.terminal import ROOT, Session
 
 ASK = """
@@ -97,7 +98,7 @@ def test_no_answer_is_no() -> None:
 
 def test_the_limit_is_five_minutes() -> None:
     assert question.LIMIT_SECONDS == 300
-    assert question._spoken(300) == "5 minutes"
+    assert spoken(question.LIMIT_SECONDS) == "5 minutes"
 
 
 def test_ctrl_c_at_the_question_changes_nothing_and_restores_the_terminal() -> None:
