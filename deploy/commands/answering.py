@@ -27,7 +27,7 @@ LIMIT_SECONDS = 1800.0
 
 
 def refuse(change: Change, screen: Screen) -> None:
-    """Raise BadInput for an `--on-failure` that is unknown, or that asks where no person can answer."""
+    """Raise BadInput for an `--on-failure` that is unknown, or that no person can answer."""
     given, verb = change.asked.on_failure, change.scope.verb
     if given is None:
         return

@@ -82,6 +82,10 @@ def rolled(
     return Ran(fleet.execution.run(), heard, fleet.done, fleet)
 
 
+def never(host: str) -> Anew:
+    raise AssertionError(host)
+
+
 PROVE_2 = f"host-2: prove {NEW}"
 
 
@@ -125,7 +129,7 @@ def test_p2_nothing_begins_while_a_question_is_open_and_the_batch_has_ended() ->
 
     heard: list[Event] = []
     fleet = PaperFleet({f"host-1: prove {NEW}": fail})
-    answers = Answers(lambda host: anew.on_host(plan, host), fail, ask=ask)
+    answers = Answers(lambda host: anew.on_host(plan, host), never, ask=ask)
     fleet.execution = Execution(plan, cast("Fleet", fleet), heard.append, answers=answers)
     report = fleet.execution.run()
     assert report.outcomes["host-3"] is Outcome.DONE
@@ -229,7 +233,7 @@ def test_p9_a_stop_at_the_question_ends_it_as_anywhere() -> None:
         return Reply(None)
 
     plan, fleet = made(old(3), batch=1), PaperFleet({PROVE_2: fail})
-    answers = Answers(lambda host: anew.on_host(plan, host), fail, ask=interrupted)
+    answers = Answers(lambda host: anew.on_host(plan, host), never, ask=interrupted)
     fleet.execution = Execution(plan, cast("Fleet", fleet), lambda _: None, answers=answers)
     report = fleet.execution.run()
     assert report.exit_code is ExitCode.INTERRUPTED
@@ -245,7 +249,7 @@ def test_p9_a_stop_during_a_retry_leaves_the_failure_in_the_report() -> None:
         return anew.on_host(plan, host)
 
     plan, fleet = made(old(3), batch=1), PaperFleet({PROVE_2: fail})
-    answers = Answers(stop_now, fail, ask=person)
+    answers = Answers(stop_now, never, ask=person)
     ran = [Execution(plan, cast("Fleet", fleet), lambda _: None, answers=answers)]
     fleet.execution = ran[0]
     report = ran[0].run()
@@ -261,7 +265,7 @@ def test_p5_a_lost_lock_ends_it() -> None:
         return Reply(None)
 
     plan, fleet = made(old(3), batch=1), PaperFleet({PROVE_2: fail})
-    answers = Answers(fail, fail, ask=lost)
+    answers = Answers(never, never, ask=lost)
     fleet.execution = Execution(plan, cast("Fleet", fleet), lambda _: None, answers=answers)
     assert fleet.execution.run().exit_code is ExitCode.LOCKED
 
@@ -282,7 +286,7 @@ def test_a_canary_that_fails_before_its_turn_is_asked_about() -> None:
 def test_a_question_waits_no_longer_than_the_credentials_last() -> None:
     person = Person([LEAVE_OUT], fails=False)
     plan, fleet = made(old(1), batch=1), PaperFleet({f"host-1: prove {NEW}": fail})
-    answers = Answers(fail, fail, ask=person, limit_seconds=9000.0)
+    answers = Answers(never, never, ask=person, limit_seconds=9000.0)
     fleet.credentials_end = fleet.clock.monotonic() + 4000
     fleet.execution = Execution(plan, cast("Fleet", fleet), lambda _: None, answers=answers)
     fleet.execution.run()

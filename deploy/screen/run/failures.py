@@ -28,7 +28,7 @@ JOURNAL_CHARACTERS = 200
 CHOICES: dict[str, tuple[str, str]] = {
     Answer.RETRY: ("r", "its steps again, with the same release"),
     Answer.PUT_BACK: ("p", "once more to what it ran before; then the others go on"),
-    Answer.LEAVE_OUT: ("l", "it stays as it is, and has failed; the others go on"),
+    Answer.LEAVE_OUT: ("l", "it stays as it is and counts as failed; the others go on"),
     Answer.STOP: ("s", "no further host; those that are finished keep the new release"),
     Answer.ROLLBACK: ("b", "no further host; those that are finished go back, too"),
 }
@@ -144,6 +144,7 @@ def question(asked: QuestionAsked) -> list[Line]:
     width = max((len(option) for option in asked.options), default=0)
     known = [(option, *CHOICES[option]) for option in asked.options if option in CHOICES]
     return [
+        line(""),
         heading((asked.host,), asked.step),
         *error_lines(asked.host, asked.error),
         *evidence(asked.error, asked.exit_code, asked.journal, asked.health),
@@ -158,4 +159,4 @@ def question(asked: QuestionAsked) -> list[Line]:
 def spoken(seconds: float) -> str:
     """`30 minutes` or `5 s`: a limit."""
     minutes = seconds / SECONDS_IN_A_MINUTE
-    return f"{minutes:g} minutes" if minutes >= 1 and minutes == int(minutes) else f"{seconds:g} s"
+    return f"{minutes:g} minutes" if minutes > 1 and minutes == int(minutes) else f"{seconds:g} s"
