@@ -31,9 +31,10 @@ def refuse(change: Change, screen: Screen) -> None:
     given, verb = change.asked.on_failure, change.scope.verb
     if given is None:
         return
-    words = [ASK, *Answer] if verb == "deploy" else [ASK, *set(Answer) - {Answer.ROLLBACK}]
+    answers = [answer.value for answer in Answer if _is_for(answer, verb)]
+    words = sorted([ASK, *answers])
     if given not in words:
-        known = f"it is one of {', '.join(sorted(words))}"
+        known = f"it is one of {', '.join(words)}"
         hint = nearest(given, words)
         raise BadInput(f"--on-failure {given}: unknown for `{verb}`{hint}; {known}")
     if given == ASK and not screen.can_choose:
@@ -41,6 +42,11 @@ def refuse(change: Change, screen: Screen) -> None:
             "--on-failure ask: no person can be asked without a terminal, in CI, or with --json; "
             "give retry, put-back, leave-out or stop"
         )
+
+
+def _is_for(answer: Answer, verb: str) -> bool:
+    """Return whether an answer is one to a command: only a deploy takes finished hosts back."""
+    return answer is not Answer.ROLLBACK or verb == "deploy"
 
 
 def of(change: Change, opened: Session, screen: Screen, plan: Plan) -> Answers | None:

@@ -78,7 +78,7 @@ def offered(case: Case) -> tuple[Answer, ...]:
 
     - A retry, also of a release that is marked as failed: the mark keeps a default from picking
       it, a person has named it, and a success removes the mark. None where the new release serves:
-      what is left there is `inv repair`'s. None for an instance that has ended, and none where
+      what is left there is for a repair. None for an instance that has ended, and none where
       it is unknown what was done.
     - Put back, only where the recovery could not do so and there is something to go back to: a
       host that is back already has it behind it.
