@@ -60,6 +60,8 @@ class FailedHosts:
         stage: Stages a host, and begins early what may.
         together: Runs acts in threads of their own until they have ended.
         answers: Where decisions come from; None where the policy alone decides.
+        anew: Hosts, by name, that a later plan was made for: what the first one still has for them
+            no longer fits.
     """
 
     plan: Plan
@@ -70,6 +72,7 @@ class FailedHosts:
     stage: Callable[[HostPlan], None]
     together: Callable[[Work], None]
     answers: Answers | None = None
+    anew: set[str] = field(default_factory=set)
     _tries: Counter[str] = field(default_factory=Counter)
     _notes: dict[str, str] = field(default_factory=dict)
 
@@ -120,7 +123,7 @@ class FailedHosts:
             has_previous=any(each.good for each in self._turns(host)),
             may_roll_back=self.plan.verb == "Deploy" and bool(self.progress.deployed),
         )
-        reply = self._reply(self.answers, host, case, done)
+        reply = self._reply(self.answers, host, case)
         if reply is None:
             return False
         self.progress.listen(QuestionAnswered(host, reply.answer or "", reply.by))
@@ -128,9 +131,9 @@ class FailedHosts:
             case Answer.RETRY if standing is Standing.STAGING:
                 self._stage_again(host)
             case Answer.RETRY:
-                self._try_again(self.answers, host, done)
+                self._try_again(self.answers, host)
             case Answer.PUT_BACK:
-                self._put_back(self.answers, host, done)
+                self._put_back(self.answers, host)
             case Answer.LEAVE_OUT:
                 self.progress.settle({host})
             case None:
@@ -140,7 +143,7 @@ class FailedHosts:
                 return False
         return not self._is_over
 
-    def _reply(self, answers: Answers, host: str, case: Case, done: int) -> Reply | None:
+    def _reply(self, answers: Answers, host: str, case: Case) -> Reply | None:
         """What is decided about a host; None where only the policy does."""
         if answers.option is not None:
             names = {name for name, _ in self.progress.deployed} - self.progress.failed_hosts
@@ -153,7 +156,7 @@ class FailedHosts:
         asked = as_events.question_asked(
             self._failure(host),
             str(self.progress.outcomes[host]),
-            self.gate.in_service(max(done, 1)),
+            self.gate.in_service(self._number(host)),
             choices.offered(case),
             min(answers.limit_seconds, self.gate.seconds_left),
             answers.policy,
@@ -169,26 +172,34 @@ class FailedHosts:
     def _turns(self, host: str) -> list[HostPlan]:
         return [each for batch in self.plan.batches for each in batch if each.host.name == host]
 
+    def _number(self, host: str) -> int:
+        """The number of the batch in which a host leaves the load balancer: of its last turn."""
+        batches = enumerate(self.plan.batches, start=1)
+        return max(
+            (n for n, batch in batches if any(p.host.name == host for p in batch)), default=1
+        )
+
     def _stage_again(self, host: str) -> None:
         """Do a host's staging again, which leaves what serves as it is."""
         parts = [each for each in self.plan.staging if each.host.name == host]
         self._over(host, [(each, self.stage) for each in parts])
 
-    def _try_again(self, answers: Answers, host: str, done: int) -> None:
+    def _try_again(self, answers: Answers, host: str) -> None:
         """Take a host through what the same command would plan for it now."""
         found = self._planned(partial(answers.again, host), host, "tried again")
-        if found and self._admits(host, found, done):
+        if found and self._admits(host, found):
             act = partial(self._work, host, found)
+            self.anew.add(host)
             self._over(host, [(each, act) for each in (*found.staging, *found.turns)[:1]])
             if not (found.turns or host in self.progress.failed_hosts or self._is_over):
                 self.runner.ended(host, Outcome.CURRENT)
 
-    def _put_back(self, answers: Answers, host: str, done: int) -> None:
+    def _put_back(self, answers: Answers, host: str) -> None:
         """Return a host to what it ran before, as a repair does; it still counts as failed."""
         found = self._planned(partial(answers.back, host), host, "put back")
         if found and not found.turns:
             self._notes[host] = "it cannot be put back: nothing there could be started"
-        elif found and self._admits(host, found, done):
+        elif found and self._admits(host, found):
             with self.progress.returning(host):
                 self.together([(found.turns[0], partial(self._work, host, found))])
             if self.progress.outcomes[host] is not Outcome.OUT:
@@ -204,12 +215,12 @@ class FailedHosts:
             self.fleet.remark(host, self._notes[host])
             return None
 
-    def _admits(self, host: str, found: Anew, done: int) -> bool:
+    def _admits(self, host: str, found: Anew) -> bool:
         """Whether there is time and capacity for a host to go out."""
         if not found.turns:
             return True
         with self.fleet.crew.turn(host):
-            return self.gate.admits(max(done, 1), lambda: list(found.turns[:1]))
+            return self.gate.admits(self._number(host), lambda: list(found.turns))
 
     def _work(self, host: str, found: Anew, _: HostPlan) -> None:
         """Do all of a host's part; where a step fails, its recovery is as in its own turn."""

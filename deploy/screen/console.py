@@ -163,7 +163,11 @@ class Screen:
         is_over: whether the run ends meanwhile.
         """
         keys = {CHOICES[option][0]: option for option in asked.options}
-        return question.choose(asked.host, keys, asked.seconds, is_over)
+        self.is_asking = True
+        try:
+            return question.choose(asked.host, keys, asked.seconds, is_over)
+        finally:
+            self.is_asking = False
 
     @contextmanager
     def busy(self, text: str) -> Iterator[None]:
