@@ -8,15 +8,20 @@ import time
 
 import pytest
 
-from deploy.events.event import Entry, HostFailed
+from deploy.events.event import Entry, Event, HostFailed, RunEnded
 from deploy.events.question import QuestionAnswered, QuestionAsked
 from deploy.events.recovery import RecoveryBegan
+from deploy.page import summary
 from deploy.recovery.answers.choices import Answer
 from deploy.screen.log_lines import LogLines
 from deploy.screen.question import BACKGROUND, CLOSED, choose
+from deploy.screen.run import report
 from deploy.screen.run.failures import CHOICES, Failures, question, spoken
 from deploy.screen.run.line import plain
+from deploy.screen.run.state import RunState
+from deploy.screen.run.story import Story
 from lab.terminal import Session
+from screen.paper_run import AT, PaperRun, names
 
 # A run on paper until a host of it failed and is back; then the question, and the run goes on.
 ASK = """
@@ -174,7 +179,13 @@ def failed(undone: tuple[str, ...] = ()) -> HostFailed:
 def test_a_host_that_fails_again_after_a_retry_is_shown_again() -> None:
     failures = Failures(tolerated=0, batches=3)
     began = RecoveryBegan("web-3", "prove", "web-3: no")
-    events = [began, failed(), QuestionAnswered("web-3", "retry", "ana"), began, failed()]
+    events: list[Event] = [
+        began,
+        failed(),
+        QuestionAnswered("web-3", "retry", "ana"),
+        began,
+        failed(),
+    ]
     shown = [plain(line) for event in events for line in failures(Entry(0.0, event))]
     assert shown.count("web-3: prove failed") == 2
     assert shown.count("No further batch begins; hosts that have begun finish.") == 2
@@ -208,3 +219,44 @@ def test_hostile_text_of_a_host_stays_text() -> None:
         QuestionAsked(evil, evil, evil, 1, (evil,), evil, evil, evil, options, 5.0, evil, evil)
     )
     assert not any("\x1b" in plain(each) or "\n" in plain(each) for each in lines)
+
+
+def heard(answer: str) -> list[Entry]:
+    """A run on paper until its host has failed and is back; then what was decided about it."""
+    run = PaperRun(names(12), failing=frozenset({"web-3"}))
+    entries = [entry for entry in run.entries() if not isinstance(entry.event, RunEnded)]
+    return [*entries, Entry(entries[-1].at, QuestionAnswered("web-3", answer, "ana@laptop"))]
+
+
+@pytest.mark.parametrize(
+    ("answer", "failed", "is_over"),
+    [
+        ("retry", set[str](), False),
+        ("leave-out", {"web-3"}, False),
+        ("put-back", {"web-3"}, False),
+        ("stop", {"web-3"}, True),
+        ("rollback", {"web-3"}, True),
+        ("", {"web-3"}, True),
+    ],
+)
+def test_the_screen_hears_whether_more_begins(answer: str, failed: set[str], is_over: bool) -> None:
+    state = RunState()
+    for entry in heard(answer):
+        state(entry)
+    assert (state.failed, state.is_over_limit) == (failed, is_over)
+    assert state.schedule.is_ending == is_over
+    assert bool(state.hosts["web-3"].failure) == bool(failed)
+
+
+@pytest.mark.parametrize(("answer", "failures"), [("retry", 0), ("leave-out", 1), ("stop", 1)])
+def test_report_and_page_have_what_was_decided_and_no_failure_that_was_overcome(
+    answer: str, failures: int
+) -> None:
+    story = Story()
+    for entry in heard(answer):
+        story(entry)
+    assert len(story.failures) == failures
+    story(Entry(AT + 900, RunEnded(0, "done", 9.0, {"web-3": "deployed"})))
+    decided = f"web-3: {answer}, decided by ana@laptop"
+    assert decided in [plain(line) for line in report.lines(story)]
+    assert decided in summary.notes(story)
