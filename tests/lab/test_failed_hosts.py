@@ -20,10 +20,10 @@ PROGRAM = "/srv/web/releases/{}-*/web"
 
 @contextmanager
 def asked_about(project: Project, lab: Lab, prompt: str) -> Iterator[Session]:
-    """A deploy at a terminal whose release fails on the second host, and which asks; under load."""
+    """A deploy at a terminal whose release fails on the second of three hosts, and which asks."""
     project.install("1.0.0")
     project.build("2.0.0")
-    host = lab.hosts[1]
+    host = lab.hosts[2]  # by their zones it is the second one's turn
     words = ("deploy", "--env", "lab", "--app", "web", "--package", "2.0.0", "--batch", "1")
     with (
         Load(lab.url("web"), rate=MODEST_RATE) as load,
@@ -48,7 +48,7 @@ def test_p1_tried_again_once_the_cause_is_repaired_it_ends_as_if_nothing_had_fai
     project: Project, lab: Lab
 ) -> None:
     with asked_about(project, lab, "r, l, s, b") as session:
-        lab.shell(lab.hosts[1], f"chmod 0750 {PROGRAM.format('2.0.0')}")
+        lab.shell(lab.hosts[2], f"chmod 0750 {PROGRAM.format('2.0.0')}")
         session.type("r\n")
         assert session.wait(120) == 0, session.output
         assert "retry, decided by" in session.output
