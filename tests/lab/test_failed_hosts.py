@@ -65,13 +65,15 @@ def test_left_out_it_stays_on_its_release_and_the_others_go_on(project: Project,
 
 
 @pytest.mark.hosts(3)
-def test_stopped_finished_hosts_keep_the_new_release_and_rolled_back_they_do_not(
-    project: Project, lab: Lab
-) -> None:
+def test_stopped_finished_hosts_keep_the_new_release(project: Project, lab: Lab) -> None:
     with asked_about(project, lab, "r, l, s, b") as session:
         session.type("s\n")
         assert session.wait(120) == 4, session.output
     assert sorted(project.releases().values()) == ["1.0.0", "1.0.0", "2.0.0"]
+
+
+@pytest.mark.hosts(3)
+def test_rolled_back_finished_hosts_go_back_too(project: Project, lab: Lab) -> None:
     with asked_about(project, lab, "r, l, s, b") as session:
         session.type("b\n")
         assert session.wait(120) == 1, session.output
