@@ -45,6 +45,7 @@ PACKAGES = (
     "once",
     "recovery",
     "recovery.restarts",
+    "recovery.answers",
     "observe",
     "smoke",
     "checkup",

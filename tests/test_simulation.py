@@ -20,6 +20,8 @@ from simulated.once_failed import ONCE_FAILED, Story
 from simulated.story import simulate
 from simulated.world import Fleets
 
+from deploy.recovery.answers.choices import Answer
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -80,6 +82,11 @@ def liars(hosts: int) -> st.SearchStrategy[Liar | None]:
     return st.one_of(st.none(), st.none(), one)
 
 
+ANSWERS = st.one_of(
+    st.just(()), st.lists(st.sampled_from(Answer), min_size=1, max_size=4).map(tuple)
+)
+
+
 def scripts(hosts: int) -> st.SearchStrategy[list[Command]]:
     return st.lists(
         st.builds(
@@ -90,6 +97,7 @@ def scripts(hosts: int) -> st.SearchStrategy[list[Command]]:
             seed=st.integers(0, 99),
             after=st.sampled_from([0.0, 5.0, 500.0]),
             liar=liars(hosts),
+            answers=ANSWERS,
         ),
         min_size=1,
         max_size=4,

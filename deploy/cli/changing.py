@@ -12,7 +12,9 @@ def done(change: Any) -> Any:
     return loaded("commands.pipeline").run(change)
 
 
-@command("deploy", *CHANGING, "canary", "allow_downtime", "join", "package", "run_once")
+@command(
+    "deploy", *CHANGING, "canary", "on_failure", "allow_downtime", "join", "package", "run_once"
+)
 def deploy(asked: Any, package: str | None, run_once: str | None) -> Any:
     """Deploy a package without losing a request.
 
@@ -23,7 +25,7 @@ def deploy(asked: Any, package: str | None, run_once: str | None) -> Any:
     return done(loaded("commands.changes").deploy(asked, package, run_once))
 
 
-@command("rollback", *CHANGING, "allow_downtime", "join", "to")
+@command("rollback", *CHANGING, "on_failure", "allow_downtime", "join", "to")
 def rollback(asked: Any, to: str | None) -> Any:
     """Return to the previous release; nothing is uploaded.
 
@@ -47,7 +49,7 @@ def repair(asked: Any) -> Any:
     return done(loaded("commands.changes").repair(asked))
 
 
-@command("restart", *CHANGING, "allow_downtime", "join")
+@command("restart", *CHANGING, "on_failure", "allow_downtime", "join")
 def restart(asked: Any) -> Any:
     """Start again the release that runs, host by host.
 

@@ -31,7 +31,6 @@ SHORT = {
     "follow": "f",
 }
 """The options with a short form; `-n` is a number for commands that change nothing."""
-"""The options with a short form; it means the same for every command."""
 
 EXAMPLES = {
     "deploy": "deploy --env prod --package 2.0.0",
@@ -51,7 +50,6 @@ EXAMPLES = {
     "lock.status": "lock.status --env prod",
     "lock.break": 'lock.break --env prod --reason "its CI job was cancelled"',
 }
-
 
 REQUIRED = inspect.Parameter.empty
 
@@ -76,6 +74,10 @@ OPTIONS = {
     "batch": Option("a count, a percentage or a ramp such as 1,25%,50% (default: the settings')"),
     "canary": Option("pause after the first batch, so long at most: 10m, 1h"),
     "run_once": Option("after one that did not end well: again, or skip"),
+    "on_failure": Option(
+        "a host that fails: ask, retry, put-back, leave-out, stop or rollback (default: ask on "
+        "a terminal; otherwise as the settings have it)"
+    ),
     "dry_run": Option("print the plan, change nothing", default=False),
     "yes": Option("do not ask", default=False),
     "allow_downtime": Option(
@@ -111,7 +113,13 @@ OPTIONS = {
     "key": Option("the private key file (default: your ssh's own)"),
 }
 
+_BACK_ALREADY = Option(
+    "a host that fails: ask, retry, put-back, leave-out or stop (default: ask on a terminal; "
+    "otherwise stop)"
+)
 OF_COMMANDS = {
+    "rollback": {"on_failure": _BACK_ALREADY},
+    "restart": {"on_failure": _BACK_ALREADY},
     "history": {"run": Option("show this run again: its id, or how that begins")},
     "init": {
         "env": Option("what the environment is called (default: prod)", "prod"),

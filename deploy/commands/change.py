@@ -30,6 +30,8 @@ class Change:
         make: Its plan, by a session that holds the lock, unless this is a dry run.
         execute: Does the plan; gives the report.
         beside: Looked at too, for one list, where something is wrong already.
+        again: Makes its plan for a host that failed and is tried again, whatever failed there
+            before; None where nothing is decided about such a host.
     """
 
     asked: Asked
@@ -37,3 +39,4 @@ class Change:
     make: Callable[[Session], Plan]
     execute: Callable[[Rollout, Plan], Report]
     beside: Callable[[Session], object] = _nothing
+    again: Callable[[Session], Plan] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,12 +40,12 @@ def deploy(asked: Asked, package: str | None, run_once: str | None = None) -> Ch
     """
     refusal.answered(run_once)
 
-    def plan(opened: Session) -> Plan:
+    def plan(opened: Session, *, is_default: bool = package is None) -> Plan:
         seen, found = opened.look(package, settled=not asked.dry_run)
         made = opened.plan(
             seen,
             found,
-            is_default=package is None,
+            is_default=is_default,
             allow_downtime=asked.allow_downtime,
             join=asked.join,
         )
@@ -52,7 +53,8 @@ def deploy(asked: Asked, package: str | None, run_once: str | None = None) -> Ch
         return tried(made, client.get)
 
     scope = asked.scope("deploy", *as_typed("--package", package), *asked.flags)
-    return Change(asked, scope, plan, take_back.run_or_take_back, packages.beside(package))
+    again = partial(plan, is_default=False)
+    return Change(asked, scope, plan, take_back.run_or_take_back, packages.beside(package), again)
 
 
 def roll_back(asked: Asked, to: str | None) -> Change:
@@ -70,7 +72,7 @@ def roll_back(asked: Asked, to: str | None) -> Change:
         )
 
     scope = asked.scope("rollback", *as_typed("--to", to), *asked.flags)
-    return Change(asked, scope, plan, Rollout.run)
+    return Change(asked, scope, plan, Rollout.run, again=plan)
 
 
 def _seen(asked: Asked, opened: Session) -> tuple[Survey, Problems]:
@@ -93,7 +95,7 @@ def restart(asked: Asked) -> Change:
             allow_downtime=asked.allow_downtime,
         )
 
-    return Change(asked, asked.scope("restart", *asked.flags), plan, Rollout.run)
+    return Change(asked, asked.scope("restart", *asked.flags), plan, Rollout.run, again=plan)
 
 
 def repair(asked: Asked) -> Change:

@@ -10,7 +10,7 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy.commands import conclusion
+from deploy.commands import answering, conclusion
 from deploy.commands.rollout import Rollout
 from deploy.commands.signals import Signals
 from deploy.errors import BadInput, as_deploy_error
@@ -72,6 +72,7 @@ class _Command:
         """Look, plan, ask and do; a dry run looks without the lock, and does nothing."""
         asked, screen, scope = self.change.asked, self.screen, self.change.scope
         patience_seconds = seconds_of(asked.wait_lock, "--wait-lock")
+        answering.refuse(self.change, screen)
         loaded = read_settings(asked, screen)
         hooks = Runner.of(loaded, scope.verb)
         only, skip = split(asked.hosts, "--hosts"), split(asked.skip_host, "--skip-host")
@@ -93,7 +94,9 @@ class _Command:
                 signals.abandon = lease.abandon
                 plan = self._plan(opened)
                 if self._is_agreed(opened, plan):
-                    self._do(Rollout(opened, lease, screen, signals, hooks), plan)
+                    answers = answering.of(self.change, opened, screen, plan)
+                    rollout = Rollout(opened, lease, screen, signals, hooks, answers=answers)
+                    self._do(rollout, plan)
                 else:
                     screen.conclude("Nothing was changed.")
                     self.code = ExitCode.DECLINED

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from deploy.events.event import BatchBegan, Event
     from deploy.hosts.lock.lease import Lease
     from deploy.plan.plan import Plan
+    from deploy.recovery.answers.answers import Answers
     from deploy.run.report import Report
     from deploy.screen.console import Screen
     from deploy.session.session import Session
@@ -35,7 +36,10 @@ SHOWING = "showing the progress"
 
 @dataclass(frozen=True)
 class Rollout:
-    """What running a plan needs: a session, the lock that is held, the screen, signals, hooks."""
+    """What running a plan needs: a session, the lock that is held, the screen, signals, hooks.
+
+    answers: decide about hosts that failed; None where the policy alone does.
+    """
 
     opened: Session
     lease: Lease
@@ -43,6 +47,7 @@ class Rollout:
     signals: Signals
     hooks: Runner = field(default_factory=Runner.none)
     events: Stream = field(default_factory=Stream)
+    answers: Answers | None = None
 
     def run(self, plan: Plan, fleet: Fleet | None = None, *, is_back: bool = False) -> Report:
         """Execute a plan: a signal asks for an end, and so does the loss of the lock.
@@ -57,7 +62,8 @@ class Rollout:
         self.hooks.is_over = fleet.stop.is_set
         self.hooks.note_to(self.events.emit)
         permit = Runner.let if is_back else self._permission(plan, fleet)
-        execution = Execution(plan, fleet, self._emit, permit)
+        answers = None if is_back else self.answers
+        execution = Execution(plan, fleet, self._emit, permit, answers)
         self.lease.when_lost(execution.lose)
         self.signals.guide(execution)
         with _harmless(watch) as defects, self.events.heard(SHOWING, watch):

@@ -102,4 +102,5 @@ class Signals:
         self._execution.stop(number)
         stopping = STOPPING if is_first else "Already stopping."
         said = f"{stopping} {AGAIN}" if self._interrupts else stopping
+        said = f"\n{said}" if self._screen.is_asking else said
         self._notices.put((said, number))

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def run_or_take_back(rollout: Rollout, plan: Plan) -> Report:
-    """Execute a plan; where it failed and `on_failure` says so, finished hosts go back too."""
+    """Execute a plan; where it failed and `on_failure` says so, finished hosts go back too.
+
+    What was decided about a failed host counts before the policy.
+    """
     report = rollout.run(plan)
     try:
         return _back(rollout, report)
@@ -33,7 +36,7 @@ def _back(rollout: Rollout, report: Report) -> Report:
     """The report, with the rollback of the finished hosts in it where the policy wants one."""
     wanted = good_before(report)
     environment = rollout.opened.environment
-    policy = environment.rollout.on_failure
+    policy = report.answer or environment.rollout.on_failure
     is_due = any(wanted.values()) or previous_unit.is_adoption(report.plan)
     if policy != "rollback" or not report.stopped_short or not is_due:
         return report
@@ -42,7 +45,8 @@ def _back(rollout: Rollout, report: Report) -> Report:
         wanted = previous_unit.with_earlier(environment, seen, report.plan, wanted)
         if not any(wanted.values()):
             return report
-        rollout.screen.say("on_failure: rollback: the hosts that were finished go back too.")
+        source = "rollback" if report.answer else "on_failure: rollback"
+        rollout.screen.say(f"{source}: the hosts that were finished go back too.")
         back = comparison.expected(rollback.take_back(environment, seen, wanted))
     except DeployError as error:
         rollout.screen.complain(f"They cannot go back: {error}")

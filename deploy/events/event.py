@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from deploy.events.planned import PlanMade
+from deploy.events.question import QuestionAnswered, QuestionAsked
 from deploy.events.recovery import RecoveryBegan
 from deploy.events.user import HoldBegan, HoldEnded, HookEnded
 
@@ -224,6 +225,8 @@ Event = (
     | RecoveryBegan
     | HostFailed
     | HostEnded
+    | QuestionAsked
+    | QuestionAnswered
     | HoldBegan
     | HoldEnded
     | HookEnded

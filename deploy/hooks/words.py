@@ -1,9 +1,10 @@
-"""What is said of the user's own part in a run: hooks that ran, a pause for a decision. Pure."""
+"""What is said of the user's own part in a run: hooks that ran, pauses, decisions. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deploy.events.question import QuestionAnswered
 from deploy.events.user import HoldBegan, HoldEnded, HookEnded
 from deploy.foreign_text import visible
 
@@ -24,6 +25,8 @@ def lines(event: Event) -> tuple[str, ...]:
             return ("The pause is over.",)
         case HoldEnded(decision, by):
             return (f"{decision}: {visible(by)}",)
+        case QuestionAnswered(host, answer, by) if answer:
+            return (f"{visible(host)}: {visible(answer)}, decided by {visible(by)}",)
         case HookEnded() if event.error and event.hook not in GATES:
             return described(event)
         case _:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy import values
+from deploy.hooks import words
 from deploy.page.lanes import END_NOT_KNOWN, Look
 from deploy.run.report import ExitCode, Outcome
 from deploy.screen.run.names import versions
@@ -183,9 +184,10 @@ def notes(story: Story, timeline: Timeline) -> tuple[str, ...]:
     warned = [text for plan in story.plans for text in (*plan.warnings, *plan.notes)]
     left_out = [f"{host}: {why}" for plan in story.plans for host, why in plan.left_out.items()]
     hooks = [each.text for each in timeline.moments if each.look is Look.HOOK_FAILED]
+    decided = [text for answer in story.answers for text in words.lines(answer)]
     said: list[str] = []
     if ended := story.ended:
         new = [f"{each} (since this command began)" for each in ended.appeared]
         old = [each for each in ended.foreign if each not in ended.appeared]
         said = [*ended.remarks, *ended.notes, *ended.defects, *old, *new]
-    return tuple(dict.fromkeys([*warned, *left_out, *hooks, *said]))
+    return tuple(dict.fromkeys([*warned, *left_out, *hooks, *decided, *said]))

@@ -16,6 +16,7 @@ from deploy.events.event import (
     StepEnded,
 )
 from deploy.events.planned import PlanMade, PlannedBatch, PlannedHost, PlannedStep
+from deploy.events.question import QuestionAsked
 from deploy.events.recovery import RecoveryBegan
 from deploy.events.text import name_of
 from deploy.hosts import records
@@ -170,6 +171,32 @@ def failed(failure: Failure) -> HostFailed:
         undone=failure.undone,
         is_stop=failure.is_stop,
         is_of_release=failure.is_of_release,
+    )
+
+
+def question_asked(
+    failure: Failure,
+    outcome: str,
+    in_service: str,
+    options: tuple[str, ...],
+    seconds: float,
+    policy: str,
+    note: str,
+) -> QuestionAsked:
+    """What a person is asked about a host that failed; see QuestionAsked."""
+    return QuestionAsked(
+        host=failure.host.name,
+        step=failure.step,
+        error=failure.error,
+        exit_code=failure.exit_code,
+        journal=failure.journal,
+        health=failure.health,
+        outcome=outcome,
+        in_service=in_service,
+        options=options,
+        seconds=seconds,
+        policy=policy,
+        note=note,
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from deploy.errors import DeployError
+from deploy.plan.plan import MARGIN_SECONDS
+from deploy.recovery import longest_path
 from deploy.run.capacity_gate import CapacityGate
 from deploy.run.report import Failure
 from deploy.steps.fleet import Stopped
@@ -28,15 +31,13 @@ class BatchGate:
         fleet: Fleet,
         progress: Progress,
         permit: Callable[[BatchBegan], None],
-        lateness: Callable[[int, list[HostPlan]], str],
     ) -> None:
         """Ask nothing yet.
 
-        permit: Raises DeployError where the user does not want a batch that could begin; lateness:
-        Why it is too late for these of a batch, by its number, or nothing.
+        permit: Raises DeployError where the user does not want a batch that could begin.
         """
         self._fleet, self._progress = fleet, progress
-        self._permit, self._lateness = permit, lateness
+        self._permit = permit
         self._capacity = CapacityGate(plan, fleet, progress)
         self._permitted: set[int] = set()
 
@@ -73,11 +74,37 @@ class BatchGate:
             return False
         return not self._is_late(number, going())
 
+    def in_service(self, number: int) -> str:
+        """How many targets serve, for a question after a batch; see CapacityGate."""
+        return self._capacity.in_service(number)
+
+    @property
+    def seconds_left(self) -> float:
+        """How long the credentials last, less a margin; infinite where they are renewed."""
+        if self._fleet.credentials_end is None:
+            return math.inf
+        now = self._fleet.clock.monotonic()
+        return max(0.0, self._fleet.credentials_end - now - MARGIN_SECONDS)
+
     def _is_late(self, number: int, going: list[HostPlan]) -> bool:
         """Whether it is too late for these to begin; then the rollout ends, and nothing failed."""
         if said := self._lateness(number, going):
             self._fail(number, going, said, is_stop=True)
         return bool(said)
+
+    def _lateness(self, number: int, going: list[HostPlan]) -> str:
+        """Why these may not begin: the credentials may end before they serve again."""
+        if self._fleet.credentials_end is None:
+            return ""
+        left = self._fleet.credentials_end - self._fleet.clock.monotonic()
+        seconds = longest_path.of_batch(going, self._fleet.groups)
+        if left >= seconds + MARGIN_SECONDS:
+            return ""
+        return (
+            f"the AWS credentials end in {max(0.0, left):.0f} s, and batch {number} may take "
+            f"{seconds:.0f} s if its release fails and its hosts go back; renew them, and go on "
+            "with the same command"
+        )
 
     def _fail(
         self,

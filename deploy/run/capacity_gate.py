@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from deploy.steps.fleet import Fleet
 
 LOOK_FOR_CAPACITY_SECONDS = 0.5
+SHOWN_SECONDS = 5.0
+"""How long a question waits for a reading that it shows."""
 LOOK_FOR_GONE_SECONDS = 5.0
 """How often EC2 is asked for hosts that do not serve, while a batch waits."""
 
@@ -62,6 +64,24 @@ class CapacityGate:
                 continue
             text = f"batch {number} {short}; waited {gone:.0f} s for it"
             raise Stopped(text) if self._fleet.stop.is_set() else DeployError(text)
+
+    def in_service(self, number: int) -> str:
+        """`3 of 4 (minimum 3)`, of the group with the least to spare; empty if not known.
+
+        number: of the batch whose minimum counts.
+        """
+        minimums = self._plan.minimums[number - 1] if self._plan.minimums else {}
+        groups = {group.name: group for each in self._fleet.groups.values() for group in each}
+        found: list[tuple[int, str]] = []
+        for name, planned in self._plan.in_service.items():
+            try:
+                now = len(self._fleet.serving(groups[name], SHOWN_SECONDS))
+            except DeployError:
+                continue
+            least = minimums.get(name, 0)
+            minimum = f" (minimum {least})" if least else ""
+            found.append((now - least, f"{now} of {planned.size}{minimum}"))
+        return min(found, default=(0, ""))[1]
 
     def _shortfall(self, number: int, going: list[HostPlan]) -> tuple[App, str] | None:
         """The first app that would be short without these host plans, and how; one look a group."""

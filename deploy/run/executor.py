@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import as_deploy_error
 from deploy.events.event import BatchBegan, Event, HostSaid
-from deploy.plan.plan import MARGIN_SECONDS
-from deploy.recovery import longest_path
 from deploy.run import as_events
 from deploy.run.batch_gate import BatchGate
+from deploy.run.failed_hosts import FailedHosts
 from deploy.run.host_runner import HostRunner
 from deploy.run.preliminary import Preliminary
 from deploy.run.progress import Progress
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from deploy.plan.host_plan import HostPlan
     from deploy.plan.plan import Plan
+    from deploy.recovery.answers.answers import Answers
     from deploy.steps.fleet import Fleet
 
     Work = list[tuple[HostPlan, Callable[[HostPlan], None]]]
@@ -43,17 +43,23 @@ class Execution:
         fleet: Fleet,
         listen: Callable[[Event], None],
         permit: Callable[[BatchBegan], None] = lambda _: None,
+        answers: Answers | None = None,
     ) -> None:
         """Begin nothing yet.
 
-        listen: Hears every event, from many threads, and raises nothing; permit: see BatchGate.
+        listen: Hears every event, from many threads, and raises nothing; permit: see BatchGate;
+        answers: Decide about hosts that failed; None where the policy alone does.
         """
         self.plan, self.fleet = plan, fleet
         self._signal = 0
         self._progress = Progress(plan, listen)
         self.listen = listen
         self._runner = HostRunner(fleet, self._progress)
-        self._gate = BatchGate(plan, fleet, self._progress, permit, self._lateness)
+        self._gate = BatchGate(plan, fleet, self._progress, permit)
+        self._failed = FailedHosts(
+            *(plan, fleet, self._progress, self._runner, self._gate),
+            *(self._stage, self._together, answers),
+        )
         self._last = {each.host.name: each for batch in plan.batches for each in batch}
         self._early = plan.early
         self._lock = threading.Lock()
@@ -156,10 +162,10 @@ class Execution:
         for number, whole in enumerate(self.plan.batches, start=1):
             # A failure ends the rollout after its batch, and theirs has only begun.
             spared = self._begun if number == 1 else frozenset[str]()
-            if self._progress.is_spent(spared) or self.fleet.stop.is_set():
+            if not self._failed.may_go_on(number - 1, spared):
                 return
-            failed = self._progress.failed_hosts | self._progress.gone_hosts
-            batch = [host_plan for host_plan in whole if host_plan.host.name not in failed]
+            over = self._progress.failed_hosts | self._progress.gone_hosts | self._failed.anew
+            batch = [host_plan for host_plan in whole if host_plan.host.name not in over]
             if not batch:
                 continue
             began = BatchBegan(number, total, tuple(each.host.name for each in batch))
@@ -167,7 +173,8 @@ class Execution:
                 return
             if self.plan.at_a_time(number):
                 self.listen(began)
-                self._slide(number, batch)
+                while batch and self._failed.may_go_on(number):
+                    batch = self._slide(number, batch)
                 continue
             with self.fleet.crew.turn(batch[0].host.name):
                 has_capacity = self._gate.admits(number, batch.copy)
@@ -176,11 +183,16 @@ class Execution:
             if not spared:
                 self.listen(began)
             self._together([(host_plan, self._switch) for host_plan in batch])
+        self._failed.may_go_on(total)
 
-    def _slide(self, number: int, batch: list[HostPlan]) -> None:
-        """So many hosts at a time; the next one starts as soon as one has ended."""
+    def _slide(self, number: int, batch: list[HostPlan]) -> list[HostPlan]:
+        """So many hosts at a time; the next one starts as soon as one has ended.
+
+        Returns those whose turn did not come, since another host failed.
+        """
         counting = threading.Lock()
         out: dict[str, HostPlan] = {}
+        over: set[str] = set()
 
         def going(host_plan: HostPlan) -> list[HostPlan]:
             with counting:
@@ -194,25 +206,14 @@ class Execution:
                     return
                 with counting:
                     out[host_plan.host.name] = host_plan
+                    over.add(host_plan.host.name)
             self._switch(host_plan)
             with counting:
                 del out[host_plan.host.name]
 
         self._together([(host_plan, take_turn) for host_plan in batch], self.plan.at_a_time(number))
-
-    def _lateness(self, number: int, going: list[HostPlan]) -> str:
-        """Why these may not begin: the credentials may end before they serve again."""
-        if self.fleet.credentials_end is None:
-            return ""
-        left = self.fleet.credentials_end - self.fleet.clock.monotonic()
-        seconds = longest_path.of_batch(going, self.fleet.groups)
-        if left >= seconds + MARGIN_SECONDS:
-            return ""
-        return (
-            f"the AWS credentials end in {max(0.0, left):.0f} s, and batch {number} may take "
-            f"{seconds:.0f} s if its release fails and its hosts go back; renew them, and go on "
-            "with the same command"
-        )
+        over |= self._progress.failed_hosts | self._progress.gone_hosts
+        return [host_plan for host_plan in batch if host_plan.host.name not in over]
 
     def _switch(self, host_plan: HostPlan) -> None:
         """One host's turn; what is left of the old slots drains while others begin."""

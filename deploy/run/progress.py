@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from deploy.run.report import Failure, Outcome, Report
 from deploy.steps.target import DeregisterTarget, RegisterTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from collections.abc import Set as AbstractSet
 
     from deploy.aws.inventory import Host
@@ -30,7 +31,9 @@ class Progress:
     outcomes: by host name; executed: the plan's steps that were done, as its dry run prints them;
     deployed: hosts and apps, by name, that the release is proven and in service of; defects:
     errors of Changeover itself that belong to no host; remarks: what steps said for the report;
-    taken_out: the targets, by the names of host and app and by port, that are out since a step.
+    taken_out: the targets, by the names of host and app and by port, that are out since a step;
+    settled: hosts that failed, by name, past which it was decided to go on; answer: what was
+    decided in place of the policy; empty for nothing.
     """
 
     plan: Plan
@@ -42,6 +45,9 @@ class Progress:
     defects: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     taken_out: set[tuple[str, str, int]] = field(default_factory=set)
+    settled: set[str] = field(default_factory=set)
+    answer: str = ""
+    _returning: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -50,6 +56,7 @@ class Progress:
         for host, reason in self.plan.left_out.items():
             self.outcomes[host.name] = Outcome.LEFT_OUT
             self.failures.append(Failure(host, "the check before the start", reason))
+            self.settled.add(host.name)
 
     @property
     def failed_hosts(self) -> set[str]:
@@ -70,9 +77,40 @@ class Progress:
 
         but: names that do not count yet.
         """
+        failed = self.failed_hosts - but
+        is_over = len(failed) > self.plan.tolerated and not failed <= self.settled
         with self._lock:
-            is_over = any(each.is_stop or each.is_of_release for each in self.failures)
-        return is_over or len(self.failed_hosts - but) > self.plan.tolerated
+            unsettled = (each for each in self.failures if each.host.name not in self.settled)
+            is_of_release = any(each.is_of_release for each in unsettled)
+        return is_of_release or self.is_out_of_time or is_over
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether the credentials end too soon for more to begin."""
+        with self._lock:
+            return any(failure.is_stop for failure in self.failures)
+
+    def settle(self, hosts: AbstractSet[str]) -> None:
+        """It goes on past these hosts, by name, which have failed."""
+        with self._lock:
+            self.settled |= hosts
+
+    def reopen(self, host: str) -> tuple[Failure, ...]:
+        """A host begins anew: what failed there counts no more, and is returned."""
+        with self._lock:
+            found = tuple(failure for failure in self.failures if failure.host.name == host)
+            self.failures = [failure for failure in self.failures if failure not in found]
+            self.settled.discard(host)
+        return found
+
+    @contextmanager
+    def returning(self, host: str) -> Iterator[None]:
+        """A host is put back while the block runs: another release than the plan's is no deploy."""
+        self._returning = host
+        try:
+            yield
+        finally:
+            self._returning = ""
 
     def failed(self, failure: Failure) -> None:
         """Something failed on a host."""
@@ -113,6 +151,9 @@ class Progress:
 
     def deploy(self, step: Step) -> None:
         """From this step on its app counts as deployed on its host."""
+        is_other = getattr(step, "release", "") != self.plan.releases.get(step.app.name)
+        if step.host.name == self._returning and is_other:
+            return
         with self._lock:
             self.deployed.add((step.host.name, step.app.name))
 
@@ -168,4 +209,6 @@ class Progress:
                 defects=tuple(self.defects),
                 remarks=tuple(self.remarks),
                 taken_out=frozenset(self.taken_out),
+                settled=frozenset(self.settled),
+                answer=self.answer,
             )

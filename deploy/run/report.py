@@ -116,7 +116,9 @@ class Report:
     Changeover itself that belong to no host; appeared: targets that are no hosts and were not there
     when this was planned, in words; remarks: what a step could not see, or had to give up, though
     it did what it says; taken_out: the targets, by the names of host and app and by port, that this
-    run took out and did not register again.
+    run took out and did not register again;
+    settled: hosts that failed, by name, past which it was decided to go on;
+    answer: what was decided in place of `on_failure`; empty for nothing.
     """
 
     plan: Plan
@@ -132,6 +134,8 @@ class Report:
     appeared: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     taken_out: frozenset[tuple[str, str, int]] = frozenset()
+    settled: frozenset[str] = frozenset()
+    answer: str = ""
 
     @property
     def stopped_short(self) -> bool:
@@ -140,9 +144,13 @@ class Report:
         due = {host_plan.host.name for batch in self.plan.batches for host_plan in batch}
         begun = {Outcome.WAITING, Outcome.PARTLY}
         waits = {name for name in due - failed if self.outcomes.get(name) in begun}
-        is_spent = len(failed) > self.plan.tolerated
-        is_spent = is_spent or any(failure.is_of_release for failure in self.failures)
-        ended = (bool(waits) and not self.is_out_of_time) or is_spent
+        is_over = len(failed) > self.plan.tolerated and not failed <= self.settled
+        is_over = is_over or any(
+            failure.is_of_release
+            for failure in self.failures
+            if failure.host.name not in self.settled
+        )
+        ended = (bool(waits) and not self.is_out_of_time) or is_over
         return bool(failed) and ended and not self.signal and not self.lost
 
     @property

@@ -20,6 +20,7 @@ from deploy.screen.live import FailureLines, LiveTable
 from deploy.screen.log_lines import LogLines, clock
 from deploy.screen.plan import text as plan_text
 from deploy.screen.region import Region
+from deploy.screen.run.failures import CHOICES
 from deploy.screen.tables import words
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from deploy.events.event import Entry
     from deploy.events.planned import PlanMade
+    from deploy.events.question import QuestionAsked
     from deploy.screen.run.story import Story
     from deploy.screen.streams import Guarded
 
@@ -147,6 +149,23 @@ class Screen:
             time.sleep(READER_SECONDS)
         try:
             return question.ask(lines(text), question.LIMIT_SECONDS)
+        finally:
+            self.is_asking = False
+
+    @property
+    def can_choose(self) -> bool:
+        """Whether a person is there who can be asked about a host that failed."""
+        return not self._is_json and question.may_choose(os.environ)
+
+    def choose(self, asked: QuestionAsked, is_over: Callable[[], bool]) -> question.Choice:
+        """Ask the person at the terminal what to do about a host; what was shown has the evidence.
+
+        is_over: whether the run ends meanwhile.
+        """
+        keys = {CHOICES[option][0]: option for option in asked.options}
+        self.is_asking = True
+        try:
+            return question.choose(asked.host, keys, asked.seconds, is_over)
         finally:
             self.is_asking = False
 

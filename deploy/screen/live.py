@@ -10,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 
 from deploy.events.event import LockTaken, StopAsked
 from deploy.events.planned import PlanMade
+from deploy.events.question import QuestionAnswered, QuestionAsked
 from deploy.screen.region import Region
 from deploy.screen.run import drawing
 from deploy.screen.run.failures import Failures
@@ -72,10 +73,15 @@ class LiveTable:
         """Hear one entry."""
         with self._lock:
             self._state(entry)
+        if isinstance(entry.event, QuestionAsked):
+            self._region.__exit__()  # the question's line is the terminal's last, for the answer
         # Not under our lock, which drawing takes while it holds its own.
         has_news = self._failures.shows(entry)
         if has_news or isinstance(entry.event, PlanMade | StopAsked | LockTaken):
             self._region.refresh()
+        if isinstance(entry.event, QuestionAnswered) and not self._region.is_drawn:
+            self._region = Region(self._render, self._console)
+            self._region.__enter__()
 
     def _render(self) -> RenderableType:
         size = self._console.size

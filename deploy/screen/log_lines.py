@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Self
 
 from deploy.events.event import BatchBegan, HostEnded, HostFailed, HostSaid, StepBegan, StepEnded
 from deploy.events.planned import PlanMade
+from deploy.events.question import QuestionAnswered, QuestionAsked
 from deploy.events.recovery import RecoveryBegan
 from deploy.folding import listed
 from deploy.foreign_text import line, visible
 from deploy.hooks import words
 from deploy.screen.ci.groups import Groups
+from deploy.screen.run import failures
+from deploy.screen.run.line import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from deploy.events.event import Entry
+    from deploy.events.event import Entry, Event
 
 
 QUIET_SECONDS = 5.0
@@ -80,7 +83,15 @@ class LogLines:
             case HostEnded(host, outcome):
                 self._line(at, f"{visible(host)}: {outcome}")
             case event:
-                self._unfolded(at, words.lines(event))
+                self._of_user(at, event)
+
+    def _of_user(self, at: float, event: Event) -> None:
+        """What people, and what they wrote, have to do with it; no group hides it."""
+        if isinstance(event, QuestionAsked):
+            self._unfolded(at, [plain(each) for each in failures.question(event)])
+        if isinstance(event, QuestionAnswered):  # the host may fail in the same way again
+            self._failed = {each for each in self._failed if each[0] != event.host}
+        self._unfolded(at, words.lines(event))
 
     def _step_ended(self, at: float, step: StepEnded) -> None:
         """How a step ended; an error stands outside of the group."""

@@ -1,4 +1,4 @@
-"""The question before a change: whether it is asked, its words, and how it is asked."""
+"""Questions to the person at the terminal: before a change, and about a host that failed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import termios
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from deploy.ci_system import is_ci
 from deploy.durations import limit
@@ -17,13 +17,17 @@ from deploy.foreign_text import visible
 from deploy.screen.plan import words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from deploy.events.planned import PlanMade
 
+LOOK_SECONDS = 0.2
+"""How often a question looks whether the run ends meanwhile."""
 TERMINAL = "/dev/tty"
 LIMIT_SECONDS = 300.0
 LONGEST_ANSWER_BYTES = 1024
+CLOSED = "the terminal is closed"
+BACKGROUND = "the command runs in the background"
 
 
 def wording(plan: PlanMade) -> str:
@@ -70,6 +74,76 @@ def ask(question: str, limit_seconds: float, path: str = TERMINAL) -> bool:
     finally:
         with suppress(OSError):
             os.close(terminal)
+
+
+class Choice(NamedTuple):
+    """What was chosen: one of the words; empty where none was, and then why not."""
+
+    word: str = ""
+    why: str = ""
+
+
+def may_choose(environ: Mapping[str, str]) -> bool:
+    """Whether a person sees what is shown and can answer: both streams are a terminal, no CI."""
+    streams = (sys.stdin, sys.stdout)
+    return not is_ci(environ) and all(stream and stream.isatty() for stream in streams)
+
+
+def choose(
+    host: str,
+    keys: Mapping[str, str],
+    limit_seconds: float,
+    is_over: Callable[[], bool],
+    path: str = TERMINAL,
+) -> Choice:
+    """Have one of several words chosen on the terminal, about a host.
+
+    keys: the words, by the letter that stands for each; is_over: whether the run ends meanwhile.
+    A terminal that is gone, or that is another program's now, gives no answer, and is no error.
+    """
+    try:
+        terminal = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return Choice(why=CLOSED)
+    try:
+        return _chosen(
+            terminal, f"{visible(host)}: {', '.join(keys)}? ", keys, limit_seconds, is_over
+        )
+    except (OSError, termios.error):
+        return Choice(why=CLOSED)
+    finally:
+        with suppress(OSError):
+            os.close(terminal)
+
+
+def _chosen(
+    terminal: int,
+    prompt: str,
+    keys: Mapping[str, str],
+    limit_seconds: float,
+    is_over: Callable[[], bool],
+) -> Choice:
+    """Ask until an answer is one of the words, or until there will be none."""
+    end, is_shown = time.monotonic() + limit_seconds, False
+    while not is_over() and (left := end - time.monotonic()) > 0:
+        if os.tcgetpgrp(terminal) != os.getpgrp():
+            return Choice(why=BACKGROUND)  # to read, or to flush, would stop the process
+        if not is_shown:
+            termios.tcflush(terminal, termios.TCIFLUSH)
+            os.write(terminal, prompt.encode())
+            is_shown = True
+        readable, _, _ = select.select([terminal], [], [], min(LOOK_SECONDS, left))
+        if not readable:
+            continue
+        typed = os.read(terminal, LONGEST_ANSWER_BYTES).decode(errors="replace")
+        if not typed:
+            return Choice(why=CLOSED)
+        said = typed.strip().lower().replace(" ", "-")
+        if word := keys.get(said, said if said in keys.values() else ""):
+            return Choice(word)
+        is_shown = False
+    os.write(terminal, b"\n")
+    return Choice(why="" if is_over() else f"no answer within {limit(limit_seconds)}")
 
 
 def _answer(terminal: int, limit_seconds: float) -> str | None:

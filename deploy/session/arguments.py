@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deploy.errors import BadInput, nearest, reading
+from deploy.recovery.answers.choices import Answer
 from deploy.settings import load
 from deploy.settings.rollout import Batch
 from deploy.settings.scope import Scope
@@ -32,6 +33,7 @@ class Asked:
         skip_host: Not these hosts: names, comma-separated.
         batch: A count, a percentage or a ramp.
         canary: How long to wait after the first batch: `10m`.
+        on_failure: What to do about a host that fails: an `Answer`, or `ask`.
         dry_run: Whether to print the plan alone.
         yes: Whether not to ask.
         allow_downtime: Whether a batch may leave less in service than the policy requires.
@@ -52,6 +54,7 @@ class Asked:
     skip_host: str | None = None
     batch: str | None = None
     canary: str | None = None
+    on_failure: str | None = None
     dry_run: bool = False
     yes: bool = False
     allow_downtime: bool = False
@@ -69,7 +72,8 @@ class Asked:
         """The other options of which the same command needs each again, as typed."""
         given = {"--allow-downtime": self.allow_downtime, "--join": self.join}
         flags = (flag for flag, is_given in given.items() if is_given)
-        return (*as_typed("--canary", self.canary), *flags)
+        on_failure = as_typed("--on-failure", self.on_failure)
+        return (*as_typed("--canary", self.canary), *on_failure, *flags)
 
     def scope(self, verb: str = "deploy", *more: str) -> Scope:
         """What this command was asked for; more: the verb's own options, as typed."""
@@ -103,6 +107,9 @@ def read_settings(asked: Asked, screen: Screen) -> Environment:
     if file != Path(load.NAME):
         screen.note(f"Settings: {file}")
     loaded = environment_of(file, asked.environment, asked.app, asked.batch)
+    if asked.on_failure in {Answer.STOP, Answer.ROLLBACK}:
+        policy = {"on_failure": asked.on_failure}
+        loaded = loaded.model_copy(update={"rollout": loaded.rollout.model_copy(update=policy)})
     return loaded if asked.canary is None else _with_canary(loaded, asked.canary)
 
 

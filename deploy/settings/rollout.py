@@ -104,7 +104,9 @@ class Rollout(Strict):
     pause_seconds: Annotated[float, Field(gt=0, le=86400)] | None = None
     """How long it waits at most, before it goes on by itself. Default: without an end."""
     on_failure: Literal["stop", "rollback"] = "stop"
-    """`stop` leaves finished hosts on the new release. `rollback` returns them to the old one."""
+    """`stop` leaves finished hosts on the new release. `rollback` returns them to the old one.
+    On a terminal a person is asked first, unless `--yes` or `--on-failure` is given.
+    """
     max_failures: Share = Share(text="0")
     """How many hosts may fail before the rollout stops: a count or a percentage. Each of them
     returns to its old release.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy.errors import NotProven, RemoteError
-from deploy.steps.base import NO_TIME, OnHost, Phase
+from deploy.steps.base import NO_TIME, OnHost, Phase, pause_asking
 from deploy.survey import unit_state
 
 if TYPE_CHECKING:
@@ -128,5 +128,5 @@ def _wait_for_answer(fleet: Fleet, step: OnHost, check: Check, who: str) -> None
         if seen.is_expected:
             return
         text = seen.said
-        fleet.pause_asking(began)
+        pause_asking(fleet.clock, began)
     raise NotProven(f"{step.host}: {who} gave {text}")

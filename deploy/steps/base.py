@@ -11,10 +11,15 @@ if TYPE_CHECKING:
 
     from deploy.aws.inventory import Host
     from deploy.aws.targets import TargetGroup
+    from deploy.clock import Clock
     from deploy.settings.app import AppInSlot
     from deploy.steps.fleet import Fleet
 
 
+ASK_SECONDS, ASK_SHARE = 0.05, 0.05
+"""Between two questions at least, and as a share of the time that a start took so far: one that is
+slow is not slowed by questions.
+"""
 NO_TIME = "no answer: there was no time to ask"
 """What an answer is called before there was one."""
 SHOWN_DIGITS = 12
@@ -110,3 +115,8 @@ class Timed(OnHost):
         """Return how long it waits, whatever its groups say."""
         del groups
         return self.seconds
+
+
+def pause_asking(clock: Clock, began: float) -> None:
+    """Wait between two questions to an app whose start began then, by the clock."""
+    clock.sleep(max(ASK_SECONDS, ASK_SHARE * (clock.monotonic() - began)))

@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 SILENT_API_SECONDS = 60.0
 """How long the AWS API may give no reading before a wait for one fails."""
 
-ASK_SECONDS = 0.05
-ASK_SHARE = 0.05
-"""Of the time that a start took so far: who is slow is not slowed by questions."""
-
 
 class Moment(enum.Enum):
     """What one step did that a later step of the same host and unit counts from."""
@@ -196,10 +192,6 @@ class Fleet:
             self.tell(host.name, f"{still.group.name} still shows its target as {still.health}")
             moment, at_once = self.clock.monotonic(), False
 
-    def pause_asking(self, began: float) -> None:
-        """Between two questions to an app whose start began then."""
-        self.clock.sleep(max(ASK_SECONDS, ASK_SHARE * (self.clock.monotonic() - began)))
-
     def note_absent(self, host: Host, app: AppInSlot) -> None:
         """Remember since when the slot is known to be no target, where this run never took it out.
 
@@ -248,3 +240,10 @@ class Fleet:
         key = host.name, app.unit_name
         every = self.moments.copy().items()
         return {what.name: at for (on, unit, what), at in every if (on, unit) == key}
+
+    def forget(self, host: str) -> None:
+        """Forget what steps found out on a host, by name, which begins anew: times are old."""
+        for key in [key for key in self.moments if key[0] == host]:
+            del self.moments[key]
+        for unit in [unit for unit in self.started if unit[0] == host]:
+            del self.started[unit]

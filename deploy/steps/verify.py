@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from deploy.errors import DeployError, NotProven
 from deploy.foreign_text import visible
 from deploy.hosts.scripts import service
-from deploy.steps.base import NO_TIME, OnHost, Phase, Timed
+from deploy.steps.base import NO_TIME, OnHost, Phase, Timed, pause_asking
 from deploy.steps.fleet import Moment
 from deploy.survey import blame, unit_state
 
@@ -107,7 +107,7 @@ class ProveRelease(OnHost):
                     self._show_journal(fleet, shown)
             text = seen.said
             fleet.tell(self.host.name, f"{seen.text} yet, {now - began:.0f} of {limit} s")
-            fleet.pause_asking(began)
+            pause_asking(fleet.clock, began)
         where = listens_alone(fleet, self, self.app.port, self._left(fleet))
         raise NotProven(f"{self.host}: {self.app.unit_name} gave {text} for {limit} s{where}")
 

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from deploy.errors import BadInput
-from deploy.events import event, planned, recovery, text, user
+from deploy.events import event, planned, question, recovery, text, user
 from deploy.events.event import Entry
 
 AT = 1_795_950_000.125
@@ -79,6 +79,11 @@ EVENTS: tuple[event.Event, ...] = (
     ),
     event.HostFailed("h1", "start", "h1: no"),
     event.HostEnded("h1", "deployed"),
+    question.QuestionAsked(
+        *("h1", "start", "h1: no", 1, ("a", "b"), "unused", "out of service", "3 of 4"),
+        *(("retry", "stop"), 1800.0, "stop", "a note"),
+    ),
+    question.QuestionAnswered("h1", "retry", "ana@one"),
     user.HoldBegan(1, 600.0, "inv promote", "inv abort"),
     user.HoldEnded("promote", "ana@one"),
     user.HookEnded("post-host", "h1", 0.5, "exit status 1", ("no",)),

@@ -35,6 +35,7 @@ from deploy.events.planned import (
     PlannedHost,
     PlannedStep,
 )
+from deploy.events.question import QuestionAnswered, QuestionAsked
 from deploy.events.recovery import RecoveryBegan
 from deploy.events.text import TYPES
 from deploy.events.user import HoldBegan, HoldEnded, HookEnded
@@ -118,6 +119,8 @@ def everywhere(text: str) -> list[Entry]:
         StepBegan(text, text, "second", "drain", is_planned=False),
         StepEnded(text, text, "second", "drain", 1.0, text, is_planned=False),
         RecoveryBegan(text, text, text, 1, (text,), text, (text,), text),
+        QuestionAsked(text, text, text, 1, (text,), text, text, text, (text,), 9.0, text, text),
+        QuestionAnswered(text, text, text),
         HoldBegan(1, 60.0, text, text),
         HoldEnded(text, text),
         HookEnded(text, text, 1.0, text, (text,)),

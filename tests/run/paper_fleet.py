@@ -69,6 +69,7 @@ class PaperFleet:
             for name, port in (("web", 5000), ("admin", 5100))
         }
         self.credentials_end: float | None = None
+        self.forgotten = list[str]()
         self.gone = gone
         self.stop, self.clock, self.crew = threading.Event(), CLOCK, Crew()
         self.tell: Callable[[str, str], None] = lambda _host, _text: None
@@ -92,6 +93,9 @@ class PaperFleet:
         hosts = [builders.host(number) for number in (1, 2, 3)]
         well = [host.instance_id for host in hosts if host.name not in sick]
         return frozenset(Target(id_, group.port) for id_ in well)
+
+    def forget(self, host: str) -> None:
+        self.forgotten.append(host)
 
     def ended(self, host: Host) -> str:
         return "terminated" if host.name in self.gone else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import builders
 import pytest
@@ -17,10 +17,17 @@ from deploy.errors import DeployError
 from deploy.events.planned import PlanMade
 from deploy.plan import assembly
 from deploy.recovery import rollback
+from deploy.recovery.answers.answers import Answers, Reply
+from deploy.recovery.answers.choices import Answer
 from deploy.run.report import ExitCode, Failure, Outcome
 from deploy.screen.plan import text as plan_text
 from deploy.survey.slot import Slot
 from run.paper_fleet import Acts, PaperFleet, Run, fail, made, old
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deploy.events.question import QuestionAsked
 
 
 def test_a_release_that_serves_counts_as_deployed_though_its_record_fails(run: Run) -> None:
@@ -129,12 +136,43 @@ def running(*releases: str, stored: tuple[str, ...] = (OLD, NEW)) -> list[Any]:
 
 
 def rolled_out(
-    now: Any, on_failure: str = "rollback", acts: Acts | None = None
+    now: Any,
+    on_failure: str = "rollback",
+    acts: Acts | None = None,
+    answer: Answer | None = None,
 ) -> tuple[Any, Seams]:
     """A rollout over three hosts of which the last fails, and what became of the others."""
     seams = Seams({f"host-3: prove {NEW}": fail} | (acts or {}), on_failure, now)
     me = cast("Any", seams)
-    return take_back.run_or_take_back(Rollout(me, me, me, me), made(old(3), batch=1)), seams
+
+    def ask(asked: QuestionAsked, _: Callable[[], bool]) -> Reply:
+        assert asked.host == "host-3"
+        return Reply(answer, "ana@laptop")
+
+    answers = Answers(me, me, ask=ask) if answer else None
+    rollout = Rollout(me, me, me, me, answers=answers)
+    return take_back.run_or_take_back(rollout, made(old(3), batch=1)), seams
+
+
+@pytest.mark.usefixtures("steps_on_paper")
+@pytest.mark.parametrize(
+    ("on_failure", "answer", "is_back"),
+    [
+        ("stop", Answer.ROLLBACK, True),
+        ("rollback", Answer.ROLLBACK, True),
+        ("stop", Answer.STOP, False),
+        ("rollback", Answer.STOP, False),
+        ("rollback", Answer.LEAVE_OUT, False),
+    ],
+)
+def test_what_was_decided_about_a_failed_host_counts_before_the_policy(
+    on_failure: str, answer: Answer, is_back: bool
+) -> None:
+    report, seams = rolled_out(running(NEW, NEW, OLD), on_failure, answer=answer)
+    end = Outcome.BACK if is_back else Outcome.DONE
+    assert [*report.outcomes.values()] == [end, end, Outcome.BACK]
+    said = ["rollback: the hosts that were finished go back too."] if is_back else []
+    assert seams.said[:1] == said
 
 
 @pytest.mark.usefixtures("steps_on_paper")

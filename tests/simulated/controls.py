@@ -11,9 +11,12 @@ from deploy.hosts.once.ledger import Ledger
 from deploy.hosts.scripts import base, connections, history
 from deploy.plan import exclusion, host_steps
 from deploy.recovery import failed_host
+from deploy.recovery.answers import anew
+from deploy.recovery.answers.choices import Answer
 from deploy.recovery.history import Past
 from deploy.run.batch_gate import BatchGate
 from deploy.run.executor import Execution
+from deploy.run.failed_hosts import FailedHosts
 from deploy.run.host_runner import HostRunner
 from deploy.run.preliminary import Preliminary
 from deploy.settings.rollout import Share
@@ -58,6 +61,13 @@ def a_way_back_without_a_drain(patch: pytest.MonkeyPatch) -> None:
 
 def a_way_back_without_a_proof(patch: pytest.MonkeyPatch) -> None:
     without(ProveRelease, patch)
+
+
+def a_retry_by_the_first_plan(patch: pytest.MonkeyPatch) -> None:
+    """Its recovery put the host in service, where it was out when that plan was made."""
+    patch.setattr(
+        FailedHosts, "_planned", lambda hosts, _plan, host, _what: anew.on_host(hosts.plan, host)
+    )
 
 
 def a_drain_that_sees_no_connection(patch: pytest.MonkeyPatch) -> None:
@@ -190,6 +200,21 @@ CONTROLS = (
         "P1: host-1: web:5000: stopped while it drains",
         (Command("deploy"),),
         replace(QUIET, surge=True),
+    ),
+    Control(
+        a_retry_by_the_first_plan,
+        "P1: host-1: web: stopped while it is registered",
+        (
+            Command("deploy", strikes=(Strike(Fault.CRASH, "StartUnit"),)),
+            Command(
+                "deploy",
+                OFFERED[2],
+                strikes=(Strike(Fault.COMMAND, "ProveRelease"),),
+                after=500.0,
+                answers=(Answer.RETRY,),
+            ),
+        ),
+        Fleets(hosts=3),
     ),
     Control(
         a_batch_that_always_has_room,

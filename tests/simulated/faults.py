@@ -6,6 +6,7 @@ import enum
 import signal
 from dataclasses import dataclass
 
+from deploy.recovery.answers.choices import Answer
 from simulated.builds import OFFERED, Build
 from simulated.liars import Liar
 
@@ -49,7 +50,8 @@ class Command:
     """One command of the operator: `deploy`, `rollback` or `repair`, and what befalls it.
 
     seed: the order in which the hosts' threads take turns, 0 for one after another; after: the
-    seconds since the command before; liar: a host that lies in all its answers meanwhile.
+    seconds since the command before; liar: a host that lies in all its answers meanwhile; answers:
+    what a person says in turn about hosts that fail, and then to stop; none where nobody is there.
     """
 
     verb: str
@@ -58,6 +60,7 @@ class Command:
     seed: int = 0
     after: float = 0.0
     liar: Liar | None = None
+    answers: tuple[Answer, ...] = ()
 
 
 class Crash(BaseException):

@@ -18,6 +18,9 @@ from deploy.once.step import RunOnce
 from deploy.plan import assembly, fitness, preflight
 from deploy.plan.candidate import Opened
 from deploy.recovery import repair, rollback
+from deploy.recovery.answers import anew
+from deploy.recovery.answers.answers import Answers, Reply
+from deploy.recovery.answers.choices import Answer
 from deploy.screen import status
 from deploy.settings.scope import Scope
 from simulated import judge, surveys
@@ -28,8 +31,12 @@ from simulated.places import NOBODY
 from simulated.run import Run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deploy.events.question import QuestionAsked
     from deploy.plan.candidate import Offer
     from deploy.plan.plan import Plan
+    from deploy.recovery.answers.anew import Anew
     from deploy.run.report import Report
     from deploy.settings.app import App
     from deploy.settings.environment import Environment
@@ -120,10 +127,32 @@ def _offer(seen: Survey, app: App, build: Build) -> Offer:
     return replace(made, package=replace(made.package, archive=Path("/dev/null")))
 
 
+def _answers(run: Run, made: Plan) -> Answers | None:
+    """A person at the terminal, whose answers the story has; what is not offered is not given."""
+    left = list(run.command.answers)
+    if not left or run.command.verb == "repair":
+        return None
+
+    def ask(asked: QuestionAsked, is_over: Callable[[], bool]) -> Reply:
+        assert not is_over()
+        said = left.pop(0) if left else Answer.STOP
+        return Reply(said if said in asked.options else Answer.STOP, "test")
+
+    def again(host: str) -> Anew:
+        planned = _planned(run, run.survey())
+        anew.refuse_other(planned, made.releases)
+        return anew.on_host(planned, host)
+
+    def back(host: str) -> Anew:
+        return anew.on_host(repair.make(run.environment, run.survey()), host)
+
+    return Answers(again, back, ask=ask)
+
+
 def _rolled_out(run: Run, made: Plan) -> Report:
     """The report, corrected by a last look at what can be reached."""
     me = cast("Any", run)
-    rollout = Rollout(me, me, me, me)
+    rollout = Rollout(me, me, me, me, answers=_answers(run, made))
     is_deploy = run.command.verb == "deploy"
     act = partial(take_back.run_or_take_back, rollout) if is_deploy else rollout.run
     report = act(made)

@@ -5,24 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from deploy.durations import limit
 from deploy.events.event import HostFailed, StepEnded
 from deploy.events.planned import PlanMade
+from deploy.events.question import QuestionAnswered, QuestionAsked
 from deploy.events.recovery import RecoveryBegan
 from deploy.foreign_text import visible
 from deploy.hooks import words
+from deploy.recovery.answers.choices import FOR_ONE_HOST, Answer
 from deploy.screen.run import why
 from deploy.screen.run.line import line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from deploy.events.event import Entry
+    from deploy.events.event import Entry, Event
     from deploy.screen.run.line import Line
 
 OUT_BY_US = "Target.NotRegistered"
 """The reason of a target that was taken out, which is no cause of anything."""
 JOURNAL_CHARACTERS = 200
 """Of a journal's line; the run's file has the rest."""
+CHOICES: dict[str, tuple[str, str]] = {
+    Answer.RETRY: ("r", "its steps again, with the same release"),
+    Answer.PUT_BACK: ("p", "once more to what it ran before; then the others go on"),
+    Answer.LEAVE_OUT: ("l", "it stays as it is and counts as failed; the others go on"),
+    Answer.STOP: ("s", "no further host; those that are finished keep the new release"),
+    Answer.ROLLBACK: ("b", "no further host; those that are finished go back, too"),
+}
+"""What can be decided about a host that failed: the letter to type, and what it means."""
 FAILED_AGAIN = ": failed: "
 """What stands in a recovery's line between a step and why that failed."""
 
@@ -59,7 +70,19 @@ class Failures:
             case HostFailed() as event:
                 return self._host_failed(event)
             case event:
-                return [line(each, "yellow") for each in words.lines(event)]
+                return self._of_user(event)
+
+    def _of_user(self, event: Event) -> list[Line]:
+        """What people, and what they wrote, have to do with it."""
+        if isinstance(event, QuestionAsked):
+            return question(event)
+        if isinstance(event, QuestionAnswered) and event.answer in FOR_ONE_HOST:
+            # More begins after all, and what fails on the host from now on is new.
+            self._is_ending = False
+            self._said = {each for each in self._said if each[0] != event.host}
+            if event.answer == Answer.RETRY:
+                self._failed.discard(event.host)
+        return [line(each, "yellow") for each in words.lines(event)]
 
     def _host_failed(self, event: HostFailed) -> list[Line]:
         heading = self._heading(event.host, event.step, event.error, is_stop=event.is_stop)
@@ -116,3 +139,24 @@ def evidence(
     if "(" in health and OUT_BY_US not in health:  # AWS has its reason in parentheses
         found.append(line(f"  load balancer: {visible(health)}"))
     return found
+
+
+def question(asked: QuestionAsked) -> list[Line]:
+    """What a person decides by: the evidence, how the host and the fleet are, what can be done."""
+    stands = f"  it is {visible(asked.outcome)}"
+    if asked.in_service:
+        stands += f"; in service: {asked.in_service}"
+    note = [line(f"  {visible(asked.note)}", "yellow")] if asked.note else []
+    width = max((len(option) for option in asked.options), default=0)
+    known = [(option, *CHOICES[option]) for option in asked.options if option in CHOICES]
+    return [
+        line(""),
+        heading((asked.host,), asked.step),
+        *error_lines(asked.host, asked.error),
+        *evidence(asked.error, asked.exit_code, asked.journal, asked.health),
+        line(stands),
+        *note,
+        line("What now? Nothing more begins until this is answered."),
+        *(line(f"  {key}  {option:{width}}  {meaning}") for option, key, meaning in known),
+        line(f"No answer within {limit(asked.seconds)} means: {visible(asked.policy)}.", "dim"),
+    ]

@@ -156,6 +156,10 @@ class HostInRun:
         else:
             self.said = text
 
+    def begin_anew(self) -> None:
+        """What failed there counts no more: it is tried again."""
+        self.failure, self.outcome = "", ""
+
     def finish(self, outcome: str, at: float) -> None:
         """Its part is over."""
         self.step, self.outcome, self.changed, self.is_recovering = None, outcome, at, False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from deploy.durations import taken
 from deploy.foreign_text import line as one_line
 from deploy.foreign_text import visible
+from deploy.hooks import words
 from deploy.natural_order import natural
 from deploy.run.report import ExitCode, Outcome
 from deploy.screen.plan.words import number
@@ -63,6 +64,7 @@ def lines(story: Story, *, is_brief: bool = False) -> list[Line]:
     if is_well and not is_brief:
         found += _journal(story)
     found += _outcomes(ended, story.failures)
+    found += [line(each, "yellow") for answer in story.answers for each in words.lines(answer)]
     found += [line(each, "yellow") for each in (*ended.remarks, *ended.notes)]
     found += [line(visible(each), "bold red") for each in ended.defects]
     found += [line(visible(each), "yellow") for each in ended.foreign]

@@ -18,7 +18,9 @@ from deploy.events.event import (
     StopAsked,
 )
 from deploy.events.planned import PlanMade
+from deploy.events.question import QuestionAnswered
 from deploy.events.recovery import RecoveryBegan
+from deploy.recovery.answers.choices import FOR_ONE_HOST, Answer
 from deploy.run.report import WELL, Outcome
 from deploy.screen.run.host import HostInRun, Service
 from deploy.screen.run.remaining import Pace
@@ -48,6 +50,7 @@ class RunState:
         batch: The number of the batch, from 1; 0 before the first.
         schedule: What is done and what is left.
         failed: The hosts on which something failed, by name.
+        settled: Those of them past which it was decided to go on.
         stop: The signal's number with which the operator asked for an end; 0 for none.
         is_lost: Whether another deploy took the environment over.
     """
@@ -59,6 +62,7 @@ class RunState:
     batch: int = 0
     schedule: Schedule = field(default_factory=Schedule)
     failed: set[str] = field(default_factory=set)
+    settled: set[str] = field(default_factory=set)
     stop: int = 0
     is_lost: bool = False
 
@@ -101,11 +105,23 @@ class RunState:
                 self._failed(event)
             case HostEnded():
                 self._ended(event, at)
+            case QuestionAnswered(answer=answer) if answer in FOR_ONE_HOST:
+                self._answered(event.host, is_retry=answer == Answer.RETRY)
+
+    def _answered(self, name: str, *, is_retry: bool) -> None:
+        """More begins after all; what failed on a host that is tried again counts no more."""
+        self.schedule.is_ending = self.is_lost or bool(self.stop)
+        if is_retry:
+            self._host(name).begin_anew()
+            self.failed.discard(name)
+        else:
+            self.settled |= self.failed
 
     @property
     def is_over_limit(self) -> bool:
         """Whether more hosts failed than the plan tolerates, so that no further one begins."""
-        return self.plan is not None and len(self.failed) > self.plan.tolerated
+        is_decided = self.failed <= self.settled
+        return self.plan is not None and len(self.failed) > self.plan.tolerated and not is_decided
 
     @property
     def ended(self) -> int:
@@ -138,7 +154,7 @@ class RunState:
         """All begins anew: for a rollback of finished hosts too, but for what failed before it."""
         before, self.plan, self.batch = self.hosts, plan, 0
         self.schedule = Schedule.of(plan, self.schedule.pace if before else Pace(plan.earlier))
-        self.failed = set()
+        self.failed, self.settled = set(), set()
         self.hosts = {}
         for name in plan.hosts:
             host = self._host(name)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from deploy.durations import taken
 from deploy.events.event import HostFailed, HostSaid, RunBegan, RunEnded, StepBegan, StepEnded
 from deploy.events.planned import PlanMade
+from deploy.events.question import QuestionAnswered
 from deploy.foreign_text import visible
+from deploy.recovery.answers.choices import Answer
 from deploy.steps.base import Phase
 
 if TYPE_CHECKING:
@@ -71,7 +73,8 @@ class Story:
     Attributes:
         began: Its first event.
         plans: The plan, and where finished hosts were taken back the one for that.
-        failures: In the order in which they were known.
+        failures: In the order in which they were known, but for hosts that were tried again since.
+        answers: What was decided about hosts that failed.
         ended: Its last event; None while it goes on, and where it was cut off.
         times: What its steps took.
         journal: The last lines of what was proven last.
@@ -81,6 +84,7 @@ class Story:
     began: RunBegan | None = None
     plans: list[PlanMade] = field(default_factory=list)
     failures: list[HostFailed] = field(default_factory=list)
+    answers: list[QuestionAnswered] = field(default_factory=list)
     ended: RunEnded | None = None
     times: Times = field(default_factory=Times)
     journal: list[str] = field(default_factory=list)
@@ -101,6 +105,8 @@ class Story:
                 self._keep(event)
             case HostFailed() as event:
                 self.failures.append(event)
+            case QuestionAnswered() as event if event.answer:
+                self._answered(event)
             case RunEnded() as event:
                 self.ended = event
             case _:
@@ -115,6 +121,11 @@ class Story:
     def changed_nothing(self) -> bool:
         """Whether no host had anything to do but to prove what it runs."""
         return not any(plan.batches for plan in self.plans)
+
+    def _answered(self, answered: QuestionAnswered) -> None:
+        self.answers.append(answered)
+        if answered.answer == Answer.RETRY:
+            self.failures = [each for each in self.failures if each.host != answered.host]
 
     def _proves(self, step: StepBegan) -> None:
         """Hosts say lines of a journal while they prove; an upload's line is none of them."""
