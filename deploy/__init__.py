@@ -3,8 +3,8 @@
 A package imports only what stands to its left:
 
     errors, retry < events < unit < settings < hooks < package < aws < front < hosts < survey
-        < steps < difference < plan < once < recovery < observe < smoke < checkup < starter < run
-        < screen
+        < steps < difference < plan < once < recovery < observe < smoke < checkup < starter
+        < preview < run < screen
         < page < session < commands < cli
 
 Internal: what others may import is in the package `changeover`.

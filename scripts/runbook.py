@@ -94,11 +94,17 @@ class Messages:
 def kinds() -> dict[str, type[DeployError]]:
     """Return every class of error, by its name: those of `deploy/errors.py` first."""
     found = {name: kind for name, kind in vars(errors).items() if _is_ours(kind)}
-    for path in sorted(DEPLOY.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if not isinstance(node, ast.ClassDef) or node.name in found:
-                continue
-            if any(ast.unparse(base) in found for base in node.bases):
+    others = [
+        (path, node)
+        for path in sorted(DEPLOY.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    ]
+    known = 0
+    while known < len(found):  # a kind of a kind may stand in a module before that one's
+        known = len(found)
+        for path, node in others:
+            if node.name not in found and any(ast.unparse(base) in found for base in node.bases):
                 module = ".".join(path.relative_to(DEPLOY.parent).with_suffix("").parts)
                 found[node.name] = getattr(importlib.import_module(module), node.name)
     return found

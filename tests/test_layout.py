@@ -51,6 +51,7 @@ PACKAGES = (
     "checkup",
     "checkup.doctor",
     "starter",
+    "preview",
     "run",
     "screen.ci",
     "screen.fleet",

@@ -74,8 +74,8 @@ class Rollout:
     def _emit(self, event: Event) -> None:
         """Pass an event on; a plan with what its steps took in an earlier run."""
         if isinstance(event, PlanMade):
-            environment = self.opened.environment
             try:
+                environment = self.opened.environment
                 took = earlier.took(environment.path(environment.runs), event)
             except Exception:  # noqa: BLE001 - no estimate is worth a run
                 took = {}

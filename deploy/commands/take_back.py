@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deploy.errors import DeployError, as_deploy_error
+from deploy.preview import comparison
 from deploy.recovery import previous_unit, rollback
-from deploy.run import as_events, comparison
+from deploy.run import as_events
 from deploy.run.report import WELL, Failure, Outcome
 
 if TYPE_CHECKING:

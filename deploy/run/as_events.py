@@ -21,7 +21,7 @@ from deploy.events.recovery import RecoveryBegan
 from deploy.events.text import name_of
 from deploy.hosts import records
 from deploy.plan.plan import batch_seconds, policy
-from deploy.run import preview
+from deploy.preview import event_parts
 from deploy.run.report import MEANINGS
 from deploy.steps.fleet import Stopped
 from deploy.steps.unit import ReviveUnit, SwitchRelease
@@ -59,9 +59,9 @@ def run_began(scope: Scope, run: str) -> RunBegan:
 def plan_made(plan: Plan, groups: Groups, *, shows_values: bool = False) -> PlanMade:
     """A plan; groups: the target groups of each app, which say how long steps wait.
 
-    shows_values: see `preview.changes`.
+    shows_values: see `event_parts.changes`.
     """
-    serving = preview.in_service(plan, groups)
+    serving = event_parts.in_service(plan, groups)
     return PlanMade(
         verb=plan.verb,
         title=plan.title,
@@ -85,7 +85,7 @@ def plan_made(plan: Plan, groups: Groups, *, shows_values: bool = False) -> Plan
         environment=plan.environment,
         policy=policy(plan.rollout) if plan.rollout else "",
         targets={name: each.size for name, each in plan.in_service.items()},
-        changes=preview.changes(plan, shows_values=shows_values),
+        changes=event_parts.changes(plan, shows_values=shows_values),
         is_of_workers=plan.is_of_workers,
         before=_before(plan),
         groups={app: tuple(each.name for each in groups.get(app, ())) for app in plan.releases},

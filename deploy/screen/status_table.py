@@ -89,8 +89,8 @@ class Drawn:
         drawn = self.run(size.width, max(1, size.height // 2)) if self.run else ()
         run = [assembled(each, is_cut=True) for each in drawn]
         parts = [render_overview(each, most, is_judged=self.run is None) for each in self.seen]
-        problems = [words(each, "red") for each in self.problems]
-        return Group(*run, *parts, *problems, words(self.hint, "dim"))
+        problems = [words(visible(each), "red") for each in self.problems]
+        return Group(*run, *parts, *problems, words(visible(self.hint), "dim"))
 
 
 def _shown(rows: Sequence[Row], most: int | None) -> tuple[list[Row], list[Row]]:

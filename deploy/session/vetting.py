@@ -11,8 +11,8 @@ from deploy.errors import BadInput
 from deploy.hosts import programs
 from deploy.plan import exclusion, fitness
 from deploy.plan.plan import MARGIN_SECONDS
+from deploy.preview import comparison
 from deploy.recovery import longest_path
-from deploy.run import comparison
 from deploy.session import scaling
 from deploy.survey import foreign_targets, other_targets, serving
 

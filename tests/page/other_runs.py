@@ -18,9 +18,10 @@ from deploy.events.text import as_line, parse
 from deploy.events.user import HoldBegan, HoldEnded, HookEnded
 from deploy.hosts.records import Record
 from deploy.plan import assembly, exclusion
+from deploy.preview import comparison
 from deploy.recovery import repair, rollback
 from deploy.recovery.restarts import restart
-from deploy.run import as_events, comparison
+from deploy.run import as_events
 from deploy.run.report import Failure, Outcome
 from deploy.settings.scope import Scope
 from page.sample_runs import Narration, rolled

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from deploy.events.event import Event
 
-NOT_DRAWN: dict[str, str] = {}
+NOT_DRAWN = {
+    "question_asked": "the failure that it is about is drawn, and the answer to it",
+}
 """The types of events that leave a page as it is, each with the reason."""
 
 NOT_SHOWN = {
@@ -57,6 +59,16 @@ NOT_SHOWN = {
     "plan_made.targets": "what stays in service is shown, by batch",
     "plan_made.groups": "the steps name their groups",
     "plan_made.out": "the states of targets are shown as steps read them",
+    "question_asked.host": "the failure and the answer are shown",
+    "question_asked.step": "the failure and the answer are shown",
+    "question_asked.error": "the failure and the answer are shown",
+    "question_asked.journal": "the failure and the answer are shown",
+    "question_asked.health": "the failure and the answer are shown",
+    "question_asked.outcome": "the failure and the answer are shown",
+    "question_asked.in_service": "the failure and the answer are shown",
+    "question_asked.options": "the failure and the answer are shown",
+    "question_asked.policy": "the failure and the answer are shown",
+    "question_asked.note": "the failure and the answer are shown",
     "step_began.app": "a step names the unit or the release of its app",
     "step_began.kind": "for programs",
     "step_ended.kind": "for programs",

@@ -14,8 +14,9 @@ from deploy.aws.targets import GONE
 from deploy.hosts.records import Record
 from deploy.observe import rounds
 from deploy.plan import assembly, exclusion
+from deploy.preview import comparison
 from deploy.recovery import repair, rollback
-from deploy.run import as_events, comparison
+from deploy.run import as_events
 from deploy.settings.scope import Scope
 from deploy.survey.slot import Slot, UnitState
 

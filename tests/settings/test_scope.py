@@ -188,6 +188,7 @@ def test_no_other_place_suggests_a_command_of_its_own_making() -> None:
         "inv promote` ",
         "inv abort` ",
         "inv status`",
+        "inv watch`",
         "inv status |",
         "inv status >&-`",
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from deploy.errors import NotProven
-from deploy.steps import fleet as fleets
+from deploy.steps import base
 from deploy.steps.answers import ProvePrevious, ProveRevived
 from deploy.steps.verify import ProveRelease
 from simulated.builds import Kind
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def take_the_stage(patch: pytest.MonkeyPatch) -> None:
     """From here to the patch's end, steps and executor act on the paper."""
-    patch.setattr(fleets, "ASK_SECONDS", 1.0)
+    patch.setattr(base, "ASK_SECONDS", 1.0)
     for kind in (ProveRelease, ProvePrevious, ProveRevived):
         patch.setattr(kind, "run", _proven(kind.run))
 

@@ -11,8 +11,9 @@ from difference import shelf
 from screen import plan_cases
 
 from deploy.plan import assembly
-from deploy.run import as_events, comparison, preview
-from deploy.run.preview import MOST_FILES
+from deploy.preview import comparison, event_parts
+from deploy.preview.event_parts import MOST_FILES
+from deploy.run import as_events
 
 if TYPE_CHECKING:
     from deploy.aws.targets import Health
@@ -57,7 +58,7 @@ def test_the_seconds_of_the_batches_add_up_to_those_of_the_plan() -> None:
 
 def test_of_many_files_all_are_counted_and_the_largest_are_named() -> None:
     many = shelf.files("1", {f"f{n}": n for n in range(1, 101)})
-    found = preview._files([(file.path, file.size) for file in many])
+    found = event_parts._files([(file.path, file.size) for file in many])
     assert (found.count, found.bytes, len(found.largest)) == (100, 5050, MOST_FILES)
     assert next(iter(found.largest.items())) == ("f100", 100)
 
