@@ -79,37 +79,25 @@ class Witness:
 
     def has_ended(self, token: str) -> bool:
         """Return whether this token's holder ran here, since this boot, and runs no more."""
-        booted = boot()
-        if not booted:
-            return False
-        with suppress(OSError):
-            if not self._is_own():
-                return False
-            descriptor = os.open(self._path_of(token), THERE)
-            try:
-                # Shared, so that of two that ask at once none takes the other for the holder.
-                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                return os.read(descriptor, 100) == booted.encode()
-            finally:
-                os.close(descriptor)
-        return False
+        return self._runs(token) is False
 
     def is_running(self, token: str) -> bool:
         """Return whether this token's holder runs here now."""
+        return self._runs(token) is True
+
+    def _runs(self, token: str) -> bool | None:
+        """Whether a holder that began here since this boot still runs; None for any other."""
         booted = boot()
-        if not booted:
-            return False
         with suppress(OSError):
-            if not self._is_own():
-                return False
+            if not booted or not self._is_own():
+                return None
             descriptor = os.open(self._path_of(token), THERE)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return os.read(descriptor, 100) == booted.encode()
+                is_held = _is_locked(descriptor)
+                return is_held if os.read(descriptor, 100) == booted.encode() else None
             finally:
                 os.close(descriptor)
-        return False
+        return None
 
     def _path_of(self, token: str) -> Path:
         return self._folder / hashlib.sha256(token.encode()).hexdigest()[:32]
@@ -131,3 +119,13 @@ class Witness:
                         path.unlink()
                 finally:
                     os.close(descriptor)
+
+
+def _is_locked(descriptor: int) -> bool:
+    """Whether another process holds a file."""
+    try:
+        # Shared, so that of two that ask at once none takes the other for the holder.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
