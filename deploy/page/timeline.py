@@ -19,7 +19,7 @@ from deploy.events.planned import PlanMade
 from deploy.natural_order import natural
 from deploy.page.lanes import Bar, End, Lane, State, Timeline
 from deploy.page.moments import Moments
-from deploy.run.report import Outcome
+from deploy.run.report import WELL, Outcome
 from deploy.steps.base import Phase
 
 if TYPE_CHECKING:
@@ -27,13 +27,9 @@ if TYPE_CHECKING:
 
     from deploy.events.event import Entry, Event
 
-ENTERED = frozenset({Phase.CHECK.value, Phase.SOAK.value})
+ENTERED = frozenset({Phase.CHECK.value, Phase.SOAK.value, Phase.SMOKE.value})
 """The phases in which a new release's target is registered."""
-OF_ROLLBACK: dict[str, str] = {
-    Outcome.DONE: Outcome.BACK,
-    Outcome.CURRENT: Outcome.BACK,
-    Outcome.BACK: Outcome.DONE,
-}
+OF_ROLLBACK: dict[str, str] = {**dict.fromkeys(WELL, Outcome.BACK), Outcome.BACK: Outcome.DONE}
 """What a host's end is to the run, where it is of the plan by which finished hosts go back: a host
 that fails there is put back on what it came from, the new release."""
 MOST_SAID = 10

@@ -19,7 +19,7 @@ from deploy.recovery.answers import choices
 from deploy.recovery.answers.answers import Reply
 from deploy.recovery.answers.choices import Answer, Case, Standing, Tally
 from deploy.run import as_events
-from deploy.run.report import Outcome
+from deploy.run.report import WELL, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +41,8 @@ STANDINGS = {
     Outcome.BACK: Standing.BACK,
     Outcome.PARTLY: Standing.PARTLY,
     Outcome.DONE: Standing.NEW,
+    Outcome.RESTARTED: Standing.NEW,
+    Outcome.ROLLED_BACK: Standing.NEW,
     Outcome.OUT: Standing.OUT,
     Outcome.GONE: Standing.GONE,
     Outcome.UNKNOWN: Standing.UNKNOWN,
@@ -241,7 +243,7 @@ class FailedHosts:
         before = self.progress.reopen(host)
         self.together(work)
         is_new = host in self.progress.failed_hosts
-        is_whole = self.progress.outcomes[host] in {Outcome.DONE, Outcome.CURRENT, Outcome.GONE}
+        is_whole = self.progress.outcomes[host] in WELL | {Outcome.GONE}
         if self._is_over and not (is_new or is_whole):
             for failure in before:
                 self.progress.failed(failure)

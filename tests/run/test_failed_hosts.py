@@ -14,8 +14,9 @@ from deploy.events.event import BatchBegan, Event, HostFailed, StepBegan
 from deploy.events.question import QuestionAnswered, QuestionAsked
 from deploy.recovery.answers import anew
 from deploy.recovery.answers.answers import Answers, Reply
-from deploy.recovery.answers.choices import Answer
+from deploy.recovery.answers.choices import Answer, Standing
 from deploy.run.executor import Execution
+from deploy.run.failed_hosts import STANDINGS
 from deploy.run.report import ExitCode, Outcome
 from run.paper_fleet import PaperFleet, fail, made, old, on, surged
 
@@ -291,3 +292,9 @@ def test_a_question_waits_no_longer_than_the_credentials_last() -> None:
     fleet.execution = Execution(plan, cast("Fleet", fleet), lambda _: None, answers=answers)
     fleet.execution.run()
     assert 3900 < person.asked[0].seconds <= 3940
+
+
+@pytest.mark.parametrize("verb", ["Deploy", "Restart", "Roll back"])
+def test_what_a_command_wanted_is_no_unknown_state_whatever_the_command(verb: str) -> None:
+    """Where it was, no question was asked about a host that failed after that."""
+    assert STANDINGS[Outcome.wanted(verb)] is Standing.NEW
