@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy.aws import instances
+from deploy.aws.targets import State
 from deploy.errors import BadInput
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ def read(account: Account, group: TargetGroup, health: Mapping[Target, Health]) 
         )
     machines = {each.id: each for each in found.values()}
     ordered = sorted(machines.values(), key=lambda each: (each.name, each.id))
-    ports = {target.port for target in health}
+    # One that drains may be on its way out for good, as where a proxy is put in front.
+    stay = [target for target, its in health.items() if its.state is not State.DRAINING]
+    ports = {target.port for target in stay or health}
     usual = [group.port] if group.port in ports else []
     others = sorted(ports - {group.port})
     return FleetOfGroup(

@@ -152,7 +152,8 @@ def test_p1_what_serves_behind_nginx_is_taken_over_and_nginx_is_not(
         target = {"TargetGroupArn": arn}
         elb.register_targets(**target, Targets=[{"Id": host.instance_id, "Port": EDGE_PORT}])
         elb.deregister_targets(**target, Targets=[{"Id": host.instance_id, "Port": 5000}])
-    until("all healthy", lambda: sorted(lab.health("web-lab").values()) == ["healthy"] * 2)
+    edges = {f"{host.name}:{EDGE_PORT}": "healthy" for host in lab.hosts}
+    until("healthy behind nginx", lambda: lab.health("web-lab").items() >= edges.items())
     user = NewUser(tmp_path, lab)
     with Load(lab.url("web"), rate=RATE) as load:
         made = user.types(
@@ -164,6 +165,7 @@ def test_p1_what_serves_behind_nginx_is_taken_over_and_nginx_is_not(
         assert f"target_port: {EDGE_PORT}" in settings
         assert "replaces: legacy.service" in settings
         packages.build(user.folder / "packages", "web", "1.0.0")
+        until("drained before it", lambda: lab.health("web-lab") == edges)
         deployed = user.types("deploy", "--env", "lab", "--yes")
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr
     assert load.result.failed == 0, load.result.failures

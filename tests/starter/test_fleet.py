@@ -57,6 +57,14 @@ def test_a_group_of_addresses_leads_to_the_same_machines(account: Account, paper
     assert found.ports == (5001,)
 
 
+def test_a_target_that_drains_says_nothing_about_the_port(account: Account, paper: Paper) -> None:
+    ids = [*paper.instances.values()]
+    drains = {Target(id_, 5000): Health(State.DRAINING) for id_ in ids}
+    group = builders.group()
+    assert fleet.read(account, group, drains | health(*ids, port=8080)).ports == (8080,)
+    assert fleet.read(account, group, drains).ports == (5000,), "there is no other"
+
+
 @pytest.mark.parametrize(
     ("targets", "said"),
     [
