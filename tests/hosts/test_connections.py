@@ -153,6 +153,15 @@ def test_what_ended_while_the_port_was_watched_is_work_unless_it_was_there_befor
     assert connections.busy(connections.parse(ENDED.replace("received:54", "received:1")), ()) == 0
 
 
+@pytest.mark.parametrize(
+    ("seconds", "typed"), [(2.5, "2.50"), (0.5, "0.50"), (0.006, "0.01"), (0.00214, "0"), (0, "0")]
+)
+def test_a_port_is_watched_for_a_time_that_ends(seconds: float, typed: str) -> None:
+    """`timeout 0.00` is none: what was left of a wait, 2 ms, once became a look without an end."""
+    (ask,) = connections.established([5000], seconds).programs
+    assert ask.arguments == (typed, "5000")
+
+
 def test_where_ss_cannot_watch_that_is_an_error() -> None:
     """An old iproute2, or no `stdbuf`: nobody could see connections that have ended."""
     script = connections.established([5000], 2.5)

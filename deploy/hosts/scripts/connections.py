@@ -71,7 +71,8 @@ def established(ports: Iterable[int], watch_seconds: float = 0) -> Script[tuple[
     Watched before that for so many seconds, also for those that end meanwhile: a connection for
     each request is over before a look can find it.
     """
-    seconds = f"{watch_seconds:.2f}" if watch_seconds else 0
+    hundredths = round(watch_seconds * 100)  # `timeout 0.00` would never end
+    seconds = f"{hundredths / 100:.2f}" if hundredths else 0
     ask = program("connections", seconds, *map(int, ports))
     name = "looking at its connections"
     return Script(name, (ask,), _parsed, must_succeed=True)
