@@ -190,6 +190,6 @@ class Report:
         has_old = any(self.outcomes.get(name) not in WELL for name in due)
         leaves = any(failure.leaves for failure in self.failures)
         is_partial = Outcome.LEFT_OUT in self.outcomes.values()
-        is_mixed = self.mixed or leaves or (has_new and (has_old or is_partial))
+        is_mixed = self.mixed or leaves or is_partial or (has_new and has_old)
         is_mixed = is_mixed or bool(self.appeared)
         return ExitCode.MIXED if is_mixed else ExitCode.FAILED

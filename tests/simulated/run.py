@@ -58,7 +58,7 @@ class Stop:
 class Run:
     """One command at work: it is Session, Lease, Screen and Signals in one.
 
-    is_calm: whether all was healthy, of good releases, when it began.
+    is_calm: whether all was healthy, of good releases and within reach, when it began.
     has_looked: whether AWS answered for a look after it; unseen: the hosts that then did not;
     looked_at: when that look began, by the world's clock; infinite before.
     """
@@ -72,9 +72,10 @@ class Run:
         self.fate = Fate(world, command)
         self._zones: dict[tuple[str, str], str] = {}
         running = [place.process for place in world.places.values() if place.process]
-        self.is_calm = all(map(world.is_healthy, world.homes.values())) and all(
-            world.kind(process.build) is Kind.GOOD for process in running
-        )
+        is_dark = any(CLOCK.now < until for until in world.dark.values())
+        is_healthy = all(map(world.is_healthy, world.homes.values()))
+        is_good = all(world.kind(process.build) is Kind.GOOD for process in running)
+        self.is_calm = is_healthy and is_good and not is_dark
         if command.liar:
             world.lied.add(command.liar.name)
         rollout = environment.rollout
