@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from deploy.errors import as_deploy_error
 from deploy.recovery import failed_host
 from deploy.run import as_events
-from deploy.run.report import Failure, Outcome, Report
+from deploy.run.report import Failure, Outcome, Report, is_spent
 from deploy.steps.target import DeregisterTarget, RegisterTarget
 
 if TYPE_CHECKING:
@@ -78,11 +78,9 @@ class Progress:
         but: names that do not count yet.
         """
         failed = self.failed_hosts - but
-        is_over = len(failed) > self.plan.tolerated and not failed <= self.settled
         with self._lock:
-            unsettled = (each for each in self.failures if each.host.name not in self.settled)
-            is_of_release = any(each.is_of_release for each in unsettled)
-        return is_of_release or self.is_out_of_time or is_over
+            is_over = is_spent(self.plan, failed, self.failures, self.settled)
+        return is_over or self.is_out_of_time
 
     @property
     def is_out_of_time(self) -> bool:

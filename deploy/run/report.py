@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
+
     from deploy.aws.inventory import Host
     from deploy.plan.plan import Plan
 
@@ -105,6 +108,17 @@ class Failure:
     is_of_release: bool = False
 
 
+def is_spent(
+    plan: Plan, failed: AbstractSet[str], failures: Iterable[Failure], settled: AbstractSet[str]
+) -> bool:
+    """Whether more failed than a plan tolerates. What failed of the release is tolerated nowhere.
+
+    failed: the hosts that count, by name; settled: those past which it was decided to go on.
+    """
+    is_over = len(failed) > plan.tolerated and not failed <= settled
+    return is_over or any(each.is_of_release and each.host.name not in settled for each in failures)
+
+
 @dataclass(frozen=True)
 class Report:
     """A rollout that is over.
@@ -144,12 +158,7 @@ class Report:
         due = {host_plan.host.name for batch in self.plan.batches for host_plan in batch}
         begun = {Outcome.WAITING, Outcome.PARTLY}
         waits = {name for name in due - failed if self.outcomes.get(name) in begun}
-        is_over = len(failed) > self.plan.tolerated and not failed <= self.settled
-        is_over = is_over or any(
-            failure.is_of_release
-            for failure in self.failures
-            if failure.host.name not in self.settled
-        )
+        is_over = is_spent(self.plan, failed, self.failures, self.settled)
         ended = (bool(waits) and not self.is_out_of_time) or is_over
         return bool(failed) and ended and not self.signal and not self.lost
 

@@ -64,7 +64,7 @@ def read(account: Account, group: TargetGroup, health: Mapping[Target, Health]) 
         )
     machines = {each.id: each for each in found.values()}
     ordered = sorted(machines.values(), key=lambda each: (each.name, each.id))
-    # One that drains may be on its way out for good, as where a proxy is put in front.
+    # A draining target may not come back: its service may have got a proxy in front of it.
     stay = [target for target, its in health.items() if its.state is not State.DRAINING]
     ports = {target.port for target in stay or health}
     usual = [group.port] if group.port in ports else []

@@ -91,9 +91,10 @@ class Ledger:
             elif answer == LOCK_LOST:
                 lost.add(name)
                 failed[name] = f"{name}: this deploy does not hold its lock there"
+            elif isinstance(answer, DeployError):
+                failed[name] = str(answer)
             else:
-                said = answer if isinstance(answer, DeployError) else f"exit code {answer}"
-                failed[name] = str(said) if isinstance(answer, DeployError) else f"{name}: {said}"
+                failed[name] = f"{name}: exit code {answer}"
         if is_enough():
             return
         if len(lost) > faulty(size):
