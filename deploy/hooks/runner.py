@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 UNGATED = {"repair", "observe"}
 """The commands that nothing may hold up."""
+END_LOOK_SECONDS = 0.2
+"""Where hooks are waited for, an end that the operator wants is noticed within this."""
 
 
 @dataclass
@@ -35,7 +37,8 @@ class Runner:
     """The hooks of one run.
 
     Hooks that come after something wait in a line and run one after the other, beside the run, so
-    that no host waits for them.
+    that no host waits for them. Only `pre-batch` waits until this line is empty: it may look at
+    what `post-host` did for the hosts before.
 
     Attributes:
         files: By the moment at which each runs.
@@ -59,7 +62,7 @@ class Runner:
     _emit: Callable[[Event], None] | None = None
     _ended: list[HookEnded] = field(default_factory=list)
     _late: set[Moment] = field(default_factory=set)
-    _line: SimpleQueue[Entry | None] = field(default_factory=SimpleQueue)
+    _line: SimpleQueue[Entry | threading.Event | None] = field(default_factory=SimpleQueue)
     _thread: threading.Thread | None = None
 
     @classmethod
@@ -101,6 +104,8 @@ class Runner:
             "CHANGEOVER_BATCHES": str(batch.total),
             "CHANGEOVER_HOSTS": " ".join(batch.hosts),
         }
+        if self.has_gates and Moment.PRE_BATCH in self.files:
+            self._wait_for_those_due()
         if ended := self._ask(Moment.PRE_BATCH, batch, more):
             raise NotPermitted(*described(ended))
 
@@ -122,8 +127,20 @@ class Runner:
             self._line.put(None)
             self._thread.join()
 
+    def _wait_for_those_due(self) -> None:
+        """Wait until the line is empty: each has its time limit, and an end waits for none."""
+        if self._thread is None:
+            return
+        reached = threading.Event()
+        self._line.put(reached)
+        while not reached.wait(END_LOOK_SECONDS) and not self.is_over():
+            pass
+
     def _work(self) -> None:
         while (entry := self._line.get()) is not None:
+            if isinstance(entry, threading.Event):
+                entry.set()
+                continue
             match entry.event:
                 case HostEnded(host, outcome):
                     more = {"CHANGEOVER_HOST": host, "CHANGEOVER_OUTCOME": outcome}

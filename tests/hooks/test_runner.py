@@ -141,6 +141,29 @@ def test_a_gate_is_not_waited_for_once_the_operator_wants_an_end(
     assert (ended.hook, ended.error) == ("on-failure", "")
 
 
+def test_a_batch_begins_after_the_hooks_of_the_hosts_before_it(
+    hooks: Callable[..., Runner],
+) -> None:
+    made = hooks(post_host="sleep 0.5")
+    made(Entry(0.0, HostEnded("web-1", "deployed")))
+    made(Entry(0.0, HostEnded("web-2", "deployed")))
+    made.before_batch(BATCH)
+    made.close()
+    assert [each.split()[0] for each in noted(made)] == ["post-host", "post-host", "pre-batch"]
+
+
+def test_an_end_that_the_operator_wants_waits_for_no_hook_of_a_host_before(
+    hooks: Callable[..., Runner],
+) -> None:
+    made = hooks(post_host="until test -e go; do sleep 0.05; done", pre_batch="touch go; sleep 600")
+    made.is_over = lambda: True
+    made(Entry(0.0, HostEnded("web-1", "deployed")))
+    with pytest.raises(NotPermitted, match="it was ended, as the run was"):
+        made.before_batch(BATCH)
+    (made.folder / "go").touch()
+    made.close()
+
+
 def test_hostile_names_reach_a_hook_as_words_of_one_line(hooks: Callable[..., Runner]) -> None:
     made = hooks()
     play(made, HostEnded("web\x00\n\x1b[2J", "deployed"))
