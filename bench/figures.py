@@ -173,7 +173,7 @@ def of_uploads(found: Uploads | None, all_of: Runs) -> tuple[Figure, ...]:
 
 def of_status(seconds: float | None, all_of: Runs) -> Figure:
     """`inv status`."""
-    return Figure(STATUS, 3.0, seconds, "s", all_of.said(STATUS) or NOT_RUN)
+    return Figure(STATUS, 1.0, seconds, "s", all_of.said(STATUS) or NOT_RUN)
 
 
 def of_list(seconds: tuple[float, float] | None) -> Figure:
@@ -197,7 +197,14 @@ def of_scale(found: Iterable[Scale]) -> tuple[Figure, ...]:
             "ms",
             why,
         ),
-        Figure(f"the same over that of {LESS} hosts: growth is linear", 1.5, growth, why=why),
+        Figure(
+            f"events: their share of that work, {LARGEST} hosts",
+            2.0,
+            largest.event_percent if largest else None,
+            "%",
+            why,
+        ),
+        Figure(f"own work over that of {LESS} hosts: growth is linear", 1.5, growth, why=why),
         Figure(
             f"memory at most, {LARGEST} hosts", 400, largest.peak_mb if largest else None, "MB", why
         ),

@@ -15,9 +15,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from bench import paper_api
 from bench.paper import GROUP, NEW, OLD, PaperHost
@@ -47,11 +47,12 @@ from deploy.survey.slot import Slot, UnitState
 from deploy.unit.rendering import RenderedUnit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from deploy.hosts.ssh.remote import Remote
     from deploy.plan.plan import Plan
 
+Heard = TypeVar("Heard")
 SIZES = (10, 100, 1000)
 BATCH = "10%"
 PROVE_SECONDS, TICK_SECONDS = 1.0, 0.5
@@ -66,7 +67,8 @@ class Scale:
 
     cpu_seconds: of the whole process from the plan on, the stand-ins' share included;
     wait_seconds: what the settings ask for, by the plan; peak_mb: resident memory at most;
-    calls: API calls by kind, throttled ones included; throttled: how many of them.
+    event_seconds: of cpu_seconds, what stamping and keeping the events took; calls: API calls by
+    kind, throttled ones included; throttled: how many of them.
     """
 
     hosts: int
@@ -75,6 +77,7 @@ class Scale:
     wall_seconds: float
     wait_seconds: float
     cpu_seconds: float
+    event_seconds: float
     peak_mb: float
     calls: dict[str, int]
     throttled: int
@@ -83,6 +86,11 @@ class Scale:
     def cpu_ms(self) -> float:
         """Processor time for each step of each host, in milliseconds."""
         return self.cpu_seconds / self.steps * 1000
+
+    @property
+    def event_percent(self) -> float:
+        """What the events take of the processor time."""
+        return self.event_seconds / self.cpu_seconds * 100
 
     @property
     def wall_ms(self) -> float:
@@ -108,7 +116,7 @@ def measured(count: int, folder: Path) -> Scale:
         made = _planned(environment, hosts, folder)
         said = text.of(as_events.plan_made(made, {"web": (GROUP,)}), is_full=True)
         planned = time.monotonic()
-        _runner(made, balancer, hosts)
+        event_seconds = _runner(made, balancer, hosts)
         ended = time.monotonic()
         busy = time.process_time() - busy
     assert said.count("\n") >= len(made.steps)
@@ -119,6 +127,7 @@ def measured(count: int, folder: Path) -> Scale:
         wall_seconds=ended - planned,
         wait_seconds=made.seconds,
         cpu_seconds=busy,
+        event_seconds=event_seconds,
         peak_mb=_peak_mb(),
         calls=api.calls,
         throttled=sum(api.calls.values()) - api.answered,
@@ -207,23 +216,43 @@ def _unit(digit: str) -> RenderedUnit:
     return RenderedUnit("web@5000.service", f"[Service]\n# {digit}\n", digit * 12)
 
 
-def _runner(made: Plan, balancer: Balancer, hosts: list[Host]) -> None:
-    """Execute it; it is kept in a file, and goes to standard output as plain lines, as in CI."""
+def _runner(made: Plan, balancer: Balancer, hosts: list[Host]) -> float:
+    """Execute it; it is kept in a file, and goes to standard output as plain lines, as in CI.
+
+    Returns the processor time of the events beside their view, in seconds.
+    """
     remotes = cast("Mapping[str, Remote]", {host.name: PaperHost() for host in hosts})
     watch = console.Screen().progress()
-    events = Stream({"showing the progress": watch})
+    view, stream = Meter(watch), Stream()
+    stream.listeners["showing the progress"] = view
+    events = Meter(stream.emit)
     with HealthPoller(balancer, [GROUP], TICK_SECONDS) as poller:
         groups = {"web": (GROUP,)}
         fleet = Fleet(remotes, groups, Registrar(balancer), poller, propagation_seconds=0.5)
         with (
             watch,
             tempfile.TemporaryDirectory() as runs,
-            file.recorded(events, Path(runs), "0" * 32),
+            file.recorded(stream, Path(runs), "0" * 32),
         ):
-            report = Execution(made, fleet, events.emit).run()
+            report = Execution(made, fleet, events).run()
     if report.exit_code is not ExitCode.DONE:
         errors = Counter(failure.error for failure in report.failures)
         raise DeployError(f"the rollout on paper failed: {errors.most_common(3)}")
+    return sum(events.seconds) - sum(view.seconds)
+
+
+@dataclass(frozen=True)
+class Meter(Generic[Heard]):
+    """Hears for another, and notes the processor time of each call in its thread, in seconds."""
+
+    listen: Callable[[Heard], None]
+    seconds: list[float] = field(default_factory=list)
+
+    def __call__(self, heard: Heard) -> None:
+        """Pass it on."""
+        began = time.thread_time()
+        self.listen(heard)
+        self.seconds.append(time.thread_time() - began)
 
 
 def _peak_mb() -> float:

@@ -178,6 +178,7 @@ def _paper(scales: tuple[Scale, ...]) -> Shown:
         ("waits that the settings ask for, s", lambda scale: f"{scale.wait_seconds:.1f}"),
         ("wall beside the waits, ms a step", lambda scale: f"{scale.wall_ms:.2f}"),
         ("own work, ms a step", lambda scale: f"{scale.cpu_ms:.2f}"),
+        ("events: their share of it, %", lambda scale: f"{scale.event_percent:.1f}"),
         ("memory at most, MB", lambda scale: f"{scale.peak_mb:.0f}"),
         *((kind, partial(_calls, kind)) for kind in kinds),
         ("DescribeTargetHealth a tick", lambda scale: f"{scale.looks_per_tick:.2f}"),

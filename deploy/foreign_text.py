@@ -32,6 +32,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from dataclasses import is_dataclass
+from functools import cache
 from typing import Any
 
 MOST_CHARACTERS = 4096
@@ -120,10 +122,18 @@ def _summary(line: str) -> str:
 def json_text(body: Any, indent: int | None = 2) -> str:
     """JSON for scripts: ASCII alone, no `#`, each text at most 4,096 characters.
 
-    indent: None for one line.
+    body: of what JSON has, and dataclasses; indent: None for one line.
     """
-    text = json.dumps(_bounded(body), indent=indent)
+    encoder = _encoder(indent)
+    text = encoder.encode(body)
+    if len(text) > MOST_CHARACTERS:  # only then may a text in it be longer
+        text = encoder.encode(_bounded(body))
     return text.replace("#", "\\u0023").replace("\x7f", "\\u007f")
+
+
+@cache
+def _encoder(indent: int | None) -> json.JSONEncoder:
+    return json.JSONEncoder(indent=indent, default=vars)
 
 
 def _bounded(body: Any) -> Any:
@@ -135,6 +145,8 @@ def _bounded(body: Any) -> Any:
         case str() if len(body) > MOST_CHARACTERS:
             note = f"… ({len(body):,} characters)"
             return body[: MOST_CHARACTERS - len(note)] + note
+        case _ if is_dataclass(body):
+            return _bounded(vars(body))
         case _:
             return body
 

@@ -176,12 +176,14 @@ def test_the_costs_of_a_step_leave_the_waits_out() -> None:
         wall_seconds=36.0,
         wait_seconds=35.0,
         cpu_seconds=0.2,
+        event_seconds=0.005,
         peak_mb=60.0,
         calls={"DescribeTargetHealth": 36},
         throttled=0,
     )
     assert found.wall_ms == pytest.approx(10.0)
     assert found.cpu_ms == pytest.approx(2.0)
+    assert found.event_percent == pytest.approx(2.5)
     assert found.looks_per_tick == pytest.approx(0.5)
 
 

@@ -33,7 +33,7 @@ class Recorder:
         self.file = runs / f"{began}-{run[:ID_DIGITS]}" / NAME
         self.error = ""
         self._runs = runs
-        self._open: IO[str] | None = None
+        self._open: IO[bytes] | None = None
 
     def __call__(self, entry: Entry) -> None:
         """Write one entry, and have it out of our hands before the next."""
@@ -42,7 +42,7 @@ class Recorder:
         try:
             if self._open is None:
                 self._open = self._opened()
-            self._open.write(f"{as_line(entry)}\n")
+            self._open.write(f"{as_line(entry)}\n".encode("ascii"))
             self._open.flush()
         except OSError as error:
             self.error = f"{self.file}, but not to its end: {error.strerror}"
@@ -56,14 +56,14 @@ class Recorder:
     def __str__(self) -> str:
         return f"The run is kept in {self.error or from_here(self.file)}"
 
-    def _opened(self) -> IO[str]:
+    def _opened(self) -> IO[bytes]:
         """The new file, for its owner alone: journals of services may say more than they should."""
         self._runs.mkdir(parents=True, exist_ok=True)
         ignore = self._runs / IGNORE
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
         self.file.parent.mkdir(mode=0o700)
-        return self.file.open("x", encoding="ascii")
+        return self.file.open("xb")
 
 
 def from_here(file: Path) -> Path:

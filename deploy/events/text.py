@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
@@ -27,6 +27,7 @@ def name_of(kind: type[object]) -> str:
 
 
 TYPES: dict[str, type[Event]] = {name_of(kind): kind for kind in get_args(Event)}
+_NAMES = {kind: name for name, kind in TYPES.items()}
 
 
 def as_line(entry: Entry) -> str:
@@ -35,8 +36,8 @@ def as_line(entry: Entry) -> str:
     ASCII, and nothing in it that a CI runner reads as a command.
     """
     at = datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="milliseconds")
-    body = {"at": at.replace("+00:00", "Z"), "event": name_of(type(entry.event))}
-    return json_text(body | asdict(entry.event), indent=None)
+    head = {"at": at.replace("+00:00", "Z"), "event": _NAMES[type(entry.event)]}
+    return json_text(head | vars(entry.event), indent=None)
 
 
 def parse(line: str, where: str) -> Entry:

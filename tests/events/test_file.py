@@ -59,7 +59,7 @@ def test_a_folder_that_cannot_be_made_is_said_once_and_ends_nothing(tmp_path: Pa
 def test_a_full_disk_is_said_and_ends_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file.Recorder, "_opened", lambda _: FULL.open("w"))
+    monkeypatch.setattr(file.Recorder, "_opened", lambda _: FULL.open("wb"))
     stream = Stream()
     with file.recorded(stream, tmp_path / "runs", RUN) as recorder:
         stream.emit(LockTaken())
