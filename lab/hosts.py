@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from deploy.errors import DeployError
 from lab import image, zones
-from lab.podman import PodmanError, as_root, podman
+from lab.podman import PodmanError, as_root, inside, podman
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -173,7 +173,7 @@ def await_boot(name: str, address: str, seconds: float = BOOT_SECONDS) -> None:
         if not greets(address):
             seen = f"no SSH server on {address}:22"
         else:
-            asked = podman("exec", name, "systemctl", "is-system-running", check=False)
+            asked = inside(name, "systemctl", "is-system-running")
             seen = f"systemd says {asked.stdout.strip() or asked.stderr.strip()!r}"
             if asked.stdout.strip() in {"running", "degraded"}:
                 return
@@ -199,7 +199,7 @@ def shell(name: str, command: str, *, check: bool = True, timeout_seconds: float
 
     Raises HostError with the end of its stderr when it fails and `check` is on.
     """
-    done = podman("exec", name, "bash", "-c", command, check=False, timeout_seconds=timeout_seconds)
+    done = inside(name, "bash", "-c", command, timeout_seconds=timeout_seconds)
     if check and done.returncode != 0:
         raise HostError(
             f"{name}: {command!r} ended with exit code {done.returncode}: "
@@ -224,10 +224,10 @@ def reset_all(hosts: Iterable[tuple[str, str]]) -> None:
 
     def reset(host: tuple[str, str]) -> None:
         name, address = host
-        done = podman("exec", "-i", name, "bash", "-s", stdin=script, check=False)
+        done = inside(name, "bash", "-s", stdin=script)
         if done.returncode != 0:
             revive(name, address)
-            done = podman("exec", "-i", name, "bash", "-s", stdin=script, check=False)
+            done = inside(name, "bash", "-s", stdin=script)
         if done.returncode != 0:
             raise HostError(f"{name} could not be reset: {done.stderr.strip()[-400:]}")
 

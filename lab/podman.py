@@ -1,4 +1,4 @@
-"""The podman command, run as root: the lab's only way to make, watch and remove containers."""
+"""podman and its runtime, run as root: the lab's only way to make, watch and enter containers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import os
 import shutil
 import subprocess
 from functools import cache
+from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput, DeployError
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RUNTIME = "runc"
 COMMAND_SECONDS = 60
 PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 """Where programs are looked for: haproxy and others live where a plain user does not look."""
@@ -43,21 +48,52 @@ def as_root() -> tuple[str, ...]:
 
 
 def podman(
-    *words: str,
-    check: bool = True,
-    stdin: str | None = None,
-    timeout_seconds: float = COMMAND_SECONDS,
+    *words: str, check: bool = True, timeout_seconds: float = COMMAND_SECONDS
 ) -> subprocess.CompletedProcess[str]:
     """Run `podman words…` and return its output.
 
-    `stdin` is text to feed it. Raises PodmanError when it fails and `check` is on, or when it
-    takes longer than `timeout_seconds`; BadInput when podman is not installed.
+    Raises PodmanError when it fails and `check` is on, or when it takes longer than
+    `timeout_seconds`; BadInput when podman is not installed.
     """
-    require("podman")
-    command = [*as_root(), "podman", "--runtime", "runc", *words]
+    done = _run(("podman", "--runtime", RUNTIME, *words), words[0], None, timeout_seconds)
+    if check and done.returncode != 0:
+        raise PodmanError(words[0], done.stderr or done.stdout)
+    return done
+
+
+def inside(
+    name: str, *words: str, stdin: str | None = None, timeout_seconds: float = COMMAND_SECONDS
+) -> subprocess.CompletedProcess[str]:
+    """Run a program in a running container as root and return its output and exit code.
+
+    What `podman exec` does, asked of the runtime: 0.05 s instead of 0.16, which tests do by the
+    thousand. The output ends when the last program that holds it ends.
+
+    Args:
+        name: The container's.
+        words: The program and its arguments.
+        stdin: Text to feed it.
+        timeout_seconds: After this, PodmanError is raised.
+    """
+    done = _run((RUNTIME, "exec", _id(name), *words), "exec", stdin, timeout_seconds)
+    if done.returncode != 0 and "container does not exist" in done.stderr:
+        _id.cache_clear()  # it was made again under its name, or does not run
+        done = _run((RUNTIME, "exec", _id(name), *words), "exec", stdin, timeout_seconds)
+    return done
+
+
+@cache
+def _id(name: str) -> str:
+    return podman("inspect", "--format={{.Id}}", name).stdout.strip()
+
+
+def _run(
+    words: Sequence[str], what: str, stdin: str | None, timeout_seconds: float
+) -> subprocess.CompletedProcess[str]:
+    require(words[0])
     try:
-        done = subprocess.run(
-            command,
+        return subprocess.run(
+            [*as_root(), *words],
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
@@ -68,10 +104,7 @@ def podman(
             env={**os.environ, "PATH": PATH},
         )
     except subprocess.TimeoutExpired as late:
-        raise PodmanError(words[0], f"no end after {timeout_seconds:g} s") from late
-    if check and done.returncode != 0:
-        raise PodmanError(words[0], done.stderr or done.stdout)
-    return done
+        raise PodmanError(what, f"no end after {timeout_seconds:g} s") from late
 
 
 def require(*programs: str) -> None:
