@@ -172,7 +172,7 @@ class CommandResult:
         stdout: What it printed inside its frame, without its facts.
         stderr: What it printed there.
         seconds: Wall time.
-        facts: Each `key=value`, as `framing.Facts` reads them.
+        facts: Each `key=value`, as `scripts.script.Facts` reads them.
         start_seconds: Until the host ran its first line: sudo, PAM and the login shell come before.
             Negative where it ran none: then these printed what there is.
         around: What these printed as errors, before and after the script's own.

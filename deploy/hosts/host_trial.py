@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from deploy import values
 from deploy.hosts.scripts.base import UNIT_REFUSED
-from deploy.hosts.scripts.script import Script, program
-from deploy.hosts.ssh.framing import Facts
+from deploy.hosts.scripts.script import Facts, Script, program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,8 +9,7 @@ from deploy import values
 from deploy.crew import MOST_HOSTS_AT_ONCE
 from deploy.errors import DeployError
 from deploy.foreign_text import visible
-from deploy.hosts.scripts.script import Script, program
-from deploy.hosts.ssh.framing import Facts
+from deploy.hosts.scripts.script import Facts, Script, program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

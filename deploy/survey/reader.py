@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from deploy.hosts.ssh.framing import Facts
+from deploy.hosts.scripts.script import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

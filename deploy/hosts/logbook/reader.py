@@ -10,6 +10,7 @@ from deploy.clock import CLOCK, Clock
 from deploy.errors import CommandFailed, DeployError
 from deploy.hosts.logbook.journal_line import JournalLine
 from deploy.hosts.scripts import journals
+from deploy.hosts.scripts.script import Facts
 from deploy.hosts.ssh import exchange, framing
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Reader:
             DeployError: They cannot be read.
         """
         script = journals.last(self.wanted, most_lines)
-        facts = framing.Facts(self._read(script, LAST_SECONDS).facts)
+        facts = Facts(self._read(script, LAST_SECONDS).facts)
         self._now = values.number(facts.first("now")) or 0
         return not facts.first("release")
 

@@ -1,4 +1,4 @@
-"""Remote commands as values: the programs of this folder, their arguments, and a parser.
+"""Remote commands as values: the programs of this folder, their arguments, a parser of the answer.
 
 A program is a file, `<name>.sh`. An argument becomes a positional parameter, and is quoted here and
 nowhere else.
@@ -6,6 +6,8 @@ nowhere else.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -106,3 +108,53 @@ def nothing(result: CommandResult) -> None:
 def exit_code(result: CommandResult) -> int:
     """Return the exit code, which is the answer."""
     return result.exit_code
+
+
+class Facts:
+    """The facts of one answer by key, and the keys whose values are unknown.
+
+    A key may have several values. A line is `key=value`, `key:` and base64, or `key?` where the
+    host itself saw that the value is not in plain characters.
+    """
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        self._values: dict[str, list[str]] = {}
+        self.unknown: list[str] = []
+        for line in lines:
+            key, sign, value = _split(line)
+            if sign == "=":
+                self._values.setdefault(key, []).append(value.strip(" "))
+            elif sign == ":":
+                self._values.setdefault(key, []).append(_decoded(value))
+            elif sign == "?":
+                self.unknown.append(key)
+
+    def every(self, key: str) -> list[str]:
+        """All values of a key, in order."""
+        return self._values.get(key, [])
+
+    def first(self, key: str) -> str:
+        """The key's first value; empty where there is none."""
+        return next(iter(self.every(key)), "")
+
+    def pairs(self, prefix: str) -> dict[str, str]:
+        """The first values of the keys that begin so, by the rest of the key."""
+        return {
+            key.removeprefix(prefix): found[0]
+            for key, found in self._values.items()
+            if key.startswith(prefix)
+        }
+
+
+def _split(line: str) -> tuple[str, str, str]:
+    for place, character in enumerate(line):
+        if character in "=:?":
+            return line[:place], character, line[place + 1 :]
+    return line, "", ""
+
+
+def _decoded(value: str) -> str:
+    try:
+        return base64.b64decode(value, validate=True).decode(errors="replace")
+    except (binascii.Error, ValueError):
+        return ""

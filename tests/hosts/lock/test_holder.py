@@ -17,8 +17,7 @@ from deploy.hosts.lock import holder
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.scripts import lock
 from deploy.hosts.scripts.base import LOCK_HELD, LOCK_LOST
-from deploy.hosts.scripts.script import as_it_is
-from deploy.hosts.ssh import framing
+from deploy.hosts.scripts.script import Facts, as_it_is
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,7 +177,7 @@ def test_of_a_large_file_4096_bytes_are_read(host: FolderHost) -> None:
     assert host.ask(lock.show_lock("lab")) == b"\xff" * 4096
     host.file.write_bytes(b"x" * 1_000_000)
     printed = shell.run(host.moved(lock.survey_lock("lab").text))
-    assert framing.Facts(printed.facts).first("lock") == "x" * 4096
+    assert Facts(printed.facts).first("lock") == "x" * 4096
 
 
 def test_garbage_that_changed_meanwhile_is_not_removed(host: FolderHost) -> None:

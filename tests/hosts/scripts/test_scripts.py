@@ -36,7 +36,7 @@ from deploy.hosts.scripts import (
     upload,
 )
 from deploy.hosts.scripts.journals import Wanted
-from deploy.hosts.scripts.script import source, text_of
+from deploy.hosts.scripts.script import Facts, source, text_of
 from deploy.hosts.ssh import framing
 from deploy.survey import unit_state
 from deploy.survey.parse import parse_host
@@ -502,7 +502,7 @@ def test_a_shell_that_leaves_its_children_to_be_killed_is_found(tmp_path: Path, 
         environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
 
         def shells() -> list[str]:
-            return framing.Facts(run(script, environ=environ).facts).every("jobs.0.shell")
+            return Facts(run(script, environ=environ).facts).every("jobs.0.shell")
 
         deadline = time.monotonic() + (5 if is_found else 0.5)
         while not shells() and time.monotonic() < deadline:
@@ -627,7 +627,7 @@ def test_all_slots_are_looked_at_with_one_question_to_systemd_and_one_a_port_to_
     slots = [("web", 5000), ("web", 5001), ("api", 5100)]
     script = read.survey_slots([(app, port, f"{app}@{port}.service") for app, port in slots])
     ran = run(text_of(script), environ={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
-    facts = framing.Facts(ran.facts)
+    facts = Facts(ran.facts)
     assert ran.stderr == ""
     assert [facts.first(f"{app}.{port}.show.LoadState") for app, port in slots] == [
         "loaded",

@@ -26,8 +26,8 @@ from deploy.aws.targets import ProtocolVersion
 from deploy.errors import CommandFailed, ConnectionLost, LockLost, RemoteError, Unreachable
 from deploy.hosts.probe.request import NotHttp, Reply, Request
 from deploy.hosts.scripts import base
-from deploy.hosts.scripts.script import exit_code
-from deploy.hosts.ssh import exchange, framing
+from deploy.hosts.scripts.script import Facts, exit_code
+from deploy.hosts.ssh import exchange
 from deploy.hosts.ssh.remote import Remote
 from lab import packages
 
@@ -68,7 +68,7 @@ def remote(sshd: Sshd, tmp_path: Path) -> Iterator[Remote]:
 def test_an_answer_is_output_exit_code_and_facts(remote: Remote) -> None:
     result = remote.ask(typed("echo out; echo err >&2; fact key value; exit 3"))
     assert (result.exit_code, result.stdout.split(), result.stderr.split()) == (3, ["out"], ["err"])
-    assert framing.Facts(result.facts).first("key") == "value"
+    assert Facts(result.facts).first("key") == "value"
 
 
 def test_many_commands_share_one_connection(remote: Remote, sshd: Sshd) -> None:
@@ -157,7 +157,7 @@ def test_what_is_printed_around_an_answer_is_no_part_of_it(
     sshd.shell = ("/bin/sh", "-c", NOISE, "sh")
     result = remote.ask(typed(f"printf out; fact key value; printf own >&2; exit {code}"))
     assert (result.exit_code, result.stdout.strip()) == (code, "out")
-    assert framing.Facts(result.facts).first("key") == "value"
+    assert Facts(result.facts).first("key") == "value"
     if code:  # of a command that succeeded, what is late on stderr is not waited for
         assert result.stderr.strip() == "own"
         assert "sudo: unable to resolve host x" in result.around

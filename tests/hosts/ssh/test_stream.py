@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from deploy.hosts.scripts.script import Facts
 from deploy.hosts.ssh import framing
 
 MARK = "0" * 32
@@ -30,7 +31,7 @@ def test_its_lines_are_passed_on_and_its_facts_kept(size: int) -> None:
     assert stream.exit_code == 3
     stdout, facts = stream.text()
     assert stdout.strip() == ""
-    assert framing.Facts(facts).first("now") == "5"
+    assert Facts(facts).first("now") == "5"
 
 
 def test_a_line_is_heard_as_soon_as_it_is_whole() -> None:
