@@ -11,6 +11,7 @@ from deploy.hosts import notes, records
 from deploy.hosts.scripts import base, history
 from deploy.steps.base import OnHost, Phase, Timed
 from deploy.steps.fleet import SILENT_API_SECONDS, Moment
+from deploy.steps.unit import see_unrestarted
 from deploy.survey import blame
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from deploy.steps.fleet import Fleet
 
 VERIFY_OUT_SECONDS = 60.0
+RESTART_LOOK_SECONDS = 1.0
+"""While a target soaks, its host is asked this often whether the release was started again."""
 
 
 def named(app: AppInSlot) -> str:
@@ -159,8 +162,9 @@ class WaitHealthy(OnHost):
         another state was read since, or after a settling time. That time is over, too, where the
         target was seen to be out so long ago: then no reading is as old as what was before.
 
-        Raises TakenOut where something else deregisters the target, and BalancerError for another
-        state that waiting cannot change or that lasts too long.
+        Raises TakenOut where something else deregisters the target, BalancerError for another
+        state that waiting cannot change or that lasts too long, and NotProven where the release
+        ended meanwhile, though it may be up again.
         """
         began = moment = fleet.marked(self.host, self.app, Moment.REGISTERED)
         out = fleet.moments.get((self.host.name, self.app.unit_name, Moment.SEEN_OUT), began)
@@ -179,6 +183,7 @@ class WaitHealthy(OnHost):
             ]
             if not waits:
                 fleet.mark(self.host, self.app, Moment.HEALTHY)
+                see_unrestarted(fleet, self)
                 return
             left = [each for each in waits if seen_yet.has_left(each, gone)]
             hopeless = [each for each in waits if each.health.is_hopeless]
@@ -202,7 +207,7 @@ class WaitHealthy(OnHost):
 
 @dataclass(frozen=True)
 class Soak(Timed):
-    """See the target stay healthy before the rollout goes on."""
+    """See the target stay healthy, and its release up, before the rollout goes on."""
 
     phase = Phase.SOAK
     is_entry = True
@@ -214,7 +219,7 @@ class Soak(Timed):
         `unhealthy` is no verdict of its health checks: both count once they have lasted for a
         settling time, which the soak waits for.
         """
-        began = fleet.marked(self.host, self.app, Moment.HEALTHY)
+        began = looked = fleet.marked(self.host, self.app, Moment.HEALTHY)
         doubted: float | None = None
         while (now := fleet.clock.monotonic()) - began < self.seconds or doubted is not None:
             fleet.tell(self.host.name, f"soaking, {now - began:.0f} of {self.seconds:g} s")
@@ -230,8 +235,12 @@ class Soak(Timed):
                 if now - (began if is_verdict else doubted) >= blame.SETTLE_SECONDS:
                     text = f"{self.host}: target became {health} while soaking"
                     raise _failed(text, health, was_healthy=True)
+            if now - looked >= RESTART_LOOK_SECONDS:
+                looked = now
+                see_unrestarted(fleet, self)
             if fleet.clock.wait(fleet.stop, 0.1):
                 return
+        see_unrestarted(fleet, self)
 
     def __str__(self) -> str:
         return f"soak {self.seconds:g} s"

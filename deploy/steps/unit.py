@@ -25,6 +25,18 @@ LONGEST_STOP_SECONDS = 3600.0
 """The most that the settings allow for a stop."""
 
 
+def see_unrestarted(fleet: Fleet, step: OnHost) -> None:
+    """Whether what this run proved in the step's slot still runs, and was not started again since.
+
+    A load balancer does not see a release that ends and is back before its next check. Raises
+    NotProven; asks nothing where this run started and proved nothing there.
+    """
+    name = step.app.unit_name
+    if started := fleet.started.get((step.host.name, name)):
+        state = fleet.remote(step.host).ask(unit_state.shown(name), LOOK_SECONDS)
+        blame.see_steady(step.host.name, name, state, started)
+
+
 def _stop_seconds(app: AppInSlot) -> float:
     """How long a stop may take.
 
@@ -112,6 +124,7 @@ class ReviveUnit(OnHost):
         """Stop and disable ours first, since both want the same port."""
         script = service.revive_unit(self.unit_name, instead_of=self.app.unit_name)
         _stop(fleet, self, script, self.app.settings.stop_seconds + 120)
+        fleet.started.pop((self.host.name, self.app.unit_name), None)  # it may be down from now on
 
     def __str__(self) -> str:
         return f"start {self.unit_name} again"

@@ -212,21 +212,8 @@ def _look(fleet: Fleet, step: OnHost, timeout_seconds: float) -> UnitState:
 
 def _steady(fleet: Fleet, step: OnHost, state: UnitState) -> None:
     """Raise when the unit failed, restarted, or is another invocation than we started."""
-    name, host = step.app.unit_name, step.host
-    started = fleet.started.setdefault((host.name, name), state)
-    status = f", status {state.exit_status}" if state.exit_status else ""
-    result = f"(result: {visible(state.result)}{status})"
-    text = ""
-    if state.active in {"failed", "inactive"}:
-        text = f"is {state.active} {result}"
-    elif state.restarts > started.restarts or state.invocation != started.invocation:
-        text = "ended and was restarted by systemd: it does not stay up"
-    elif state.sub == "auto-restart":
-        text = f"ended {result}"
-    if text:
-        error = NotProven(f"{host}: {name} {text}")
-        error.blames_release = blame.of_unit(state)
-        raise error
+    started = fleet.started.setdefault((step.host.name, step.app.unit_name), state)
+    blame.see_steady(step.host.name, step.app.unit_name, state, started)
 
 
 def listens_alone(fleet: Fleet, step: OnHost, port: int, seconds: float) -> str:

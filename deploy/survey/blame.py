@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.aws.targets import State
+from deploy.errors import NotProven
+from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,3 +119,20 @@ class SeenYet:
         """Whether it was let in and is out again; before it settles that may be our own drain."""
         is_settled = gone >= SETTLE_SECONDS
         return is_settled and member.health.has_left and member.group.arn in self.entered
+
+
+def see_steady(host: str, unit_name: str, state: UnitState, started: UnitState) -> None:
+    """NotProven when a unit failed, restarted, or is another invocation than was started."""
+    status = f", status {state.exit_status}" if state.exit_status else ""
+    result = f"(result: {visible(state.result)}{status})"
+    text = ""
+    if state.active in {"failed", "inactive"}:
+        text = f"is {state.active} {result}"
+    elif state.restarts > started.restarts or state.invocation != started.invocation:
+        text = "ended and was restarted by systemd: it does not stay up"
+    elif state.sub == "auto-restart":
+        text = f"ended {result}"
+    if text:
+        error = NotProven(f"{host}: {unit_name} {text}")
+        error.blames_release = of_unit(state)
+        raise error
