@@ -307,7 +307,7 @@ def test_the_summary_has_hosts_outcomes_causes_and_what_to_type() -> None:
     assert "<pre>web-1: gave 503\nexit code 1 of: sudo" in plain
     assert "| web[1]: boom" in plain
     assert "Next: inv repair --env prod" in plain
-    assert "Exit code 5, 61 s, by ana (GitHub Actions)" in plain
+    assert "Exit code 5, 1:01 min, by ana (GitHub Actions)" in plain
 
 
 @pytest.mark.parametrize(
