@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audit import api, archives, bombs, trickle
+from audit import api, archives, bombs, memory, trickle
 from audit.wall import Attempt, Wall
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def _folder() -> Iterator[Path]:
 
 def _bombs(reader: str, names: tuple[str, ...] = tuple(bombs.BOMBS)) -> Attempt:
     with _folder() as folder:
-        return bombs.attempt(reader, folder, names)
+        return memory.attempt(reader, folder, names)
 
 
 def _archives(read: archives.Reader, tries: int) -> Attempt:

@@ -3,7 +3,9 @@
 DeployError                 exit code 1: a step failed
 ├── BadInput                exit code 2: refused at the door, nothing was changed
 │   ├── Unreachable         …a host or an API does not answer
-│   └── Unfit               …a host cannot run what it would get
+│   ├── Unfit               …a host cannot run what it would get
+│   ├── CredentialsRefused  …AWS does not take the credentials
+│   └── NotAllowed          …AWS does not allow them a call
 ├── Locked                  exit code 3: another deploy holds the environment
 │   └── LockLost            …and took it from this one
 ├── RemoteError             exit code 1: a host did not do what was asked
@@ -14,6 +16,7 @@ DeployError                 exit code 1: a step failed
 ├── NotProven               exit code 1: a release that was started does not answer, or stay up
 ├── NotPermitted            exit code 1: a hook or a person did not let a batch begin
 └── BalancerError           exit code 1: the load balancer's API or a target did not
+    ├── ApiError            …AWS answered a call with an error
     ├── UnexpectedAnswer    …the API's answer is not what was asked for, or does not end
     └── TakenOut            …something else takes the target out of service
 """
@@ -44,7 +47,6 @@ class DeployError(Exception):
     exit_code = 1
     blames_release = False
     """Whether the release that was tried is to blame, and not a network, an API or the host."""
-
     may_pass = False
     """Whether the same may work a moment later: a network or an API that is down, or too busy."""
 
@@ -216,11 +218,9 @@ def as_deploy_error(error: Exception, what: str) -> DeployError:
     """
     if isinstance(error, DeployError):
         return error
-    defect = DeployError(
-        f"{what}: a defect in Changeover: {type(error).__name__}: {visible(error)}"
-    )
-    defect.__cause__ = error
-    return defect
+    ours = DeployError(f"{what}: a defect in Changeover: {type(error).__name__}: {visible(error)}")
+    ours.__cause__ = error
+    return ours
 
 
 @contextmanager

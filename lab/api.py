@@ -46,8 +46,8 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import make_server
 
 from lab.gate import Gate
-from lab.reconciler import Group, Machine
 from lab.targets import DESCRIPTIONS, Checks, Key, Reason, State, StillDraining, Target
+from lab.world import Group, Machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

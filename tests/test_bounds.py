@@ -11,7 +11,7 @@ import builders
 import pytest
 from botocore.exceptions import HTTPClientError
 
-from audit import api, archives, bombs, trickle
+from audit import api, archives, bombs, memory, trickle
 from deploy.aws.api import transport
 from deploy.aws.api.account import Account
 from deploy.aws.health_poller import HealthPoller
@@ -327,8 +327,8 @@ def test_the_wall_of_changed_archives_and_its_control(tmp_path: Path) -> None:
 
 def test_m3_bombs_take_little_memory_and_their_control_much(tmp_path: Path) -> None:
     few = ("a sparse map in data", "entries without names")
-    assert bombs.attempt("as_product", tmp_path, few).findings == ()
-    assert bombs.attempt("as_libraries", tmp_path, few[1:]).findings
+    assert memory.attempt("as_product", tmp_path, few).findings == ()
+    assert memory.attempt("as_libraries", tmp_path, few[1:]).findings
 
 
 @pytest.mark.parametrize("name", ["old sparse headers", "a chain of pax headers", "deep folders"])
@@ -336,4 +336,4 @@ def test_m3_a_bomb_is_refused_with_its_name_and_the_limit(name: str, tmp_path: P
     suffix, build = bombs.BOMBS[name]
     path = tmp_path / f"web.1.2.3.{suffix}"
     build(path)
-    assert bombs.as_product(path).startswith("package web.1.2.3")
+    assert memory.as_product(path).startswith("package web.1.2.3")

@@ -272,6 +272,13 @@ def test_the_packages_are_told_in_their_order() -> None:
         assert "." in name or f"\n- **{name or 'errors, '}" in text
 
 
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_the_files_that_a_contributor_is_sent_to_exist(name: str) -> None:
+    sent = re.findall(r"`((?:deploy|templates|scripts|tests|lab)/[\w./-]*)`", page(name))
+    assert sent
+    assert [path for path in sent if not (ROOT / path).exists()] == []
+
+
 def test_the_figures_have_their_place() -> None:
     text = page("docs/performance.md")
     assert re.search(r"<!-- bench:begin -->\n.*<!-- bench:end -->", text, re.DOTALL)

@@ -21,7 +21,8 @@ from deploy.settings import load
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "runbook.md").read_text()
-RUNBOOK: dict[str, Any] = runpy.run_path(str(ROOT / "scripts" / "runbook.py"))
+RUNBOOK: Any = runpy.run_path(str(ROOT / "scripts" / "reference.py"))["runbook"]
+MESSAGES: Any = RUNBOOK.messages
 COMMANDS = Parser(contexts=tasks.namespace.to_contexts()).contexts
 LISTED = [unescape(each) for each in re.findall(r"<code>(.*?)</code>", PAGE)]
 
@@ -51,32 +52,32 @@ def test_every_kind_of_error_has_a_row_with_its_meaning_and_its_exit_code() -> N
 
     known = {kind for kind in below(DeployError) if kind.__module__.startswith("deploy.")}
     ours = {kind.__name__ for kind in known if not kind.__name__.startswith("_")}
-    assert ours == RUNBOOK["KINDS"].keys()
+    assert ours == MESSAGES.KINDS.keys()
     found = {row[0]: row for row in rows("Kinds of errors")}
-    for name, kind in RUNBOOK["KINDS"].items():
-        row = found.pop(RUNBOOK["words_of"](name))
+    for name, kind in MESSAGES.KINDS.items():
+        row = found.pop(RUNBOOK.words_of(name))
         assert row[1] == str(kind.exit_code)
         assert row[4], f"{name} has no docstring"
     assert not found
 
 
 def test_what_every_group_of_messages_means_stands_with_its_package() -> None:
-    for name, meaning in RUNBOOK["meanings"]().items():
-        assert tuple(meaning) == RUNBOOK["MEANING"], name
+    for name, meaning in MESSAGES.meanings().items():
+        assert tuple(meaning) == MESSAGES.MEANING, name
         assert all(meaning.values()), name
-    assert RUNBOOK["collect"]().raised > 300
+    assert MESSAGES.collect().raised > 300
 
 
 def test_control_a_package_that_says_nothing_is_refused() -> None:
     groups = {"settings": object(), ".": object()}
-    assert RUNBOOK["_group_of"]("settings/load", groups)
-    assert RUNBOOK["_group_of"]("errors", groups)
+    assert MESSAGES.group_of("settings/load", groups)
+    assert MESSAGES.group_of("errors", groups)
     with pytest.raises(AssertionError, match="says what its messages mean"):
-        RUNBOOK["_group_of"]("other/load", groups)
+        MESSAGES.group_of("other/load", groups)
 
 
 def test_the_modules_that_compose_messages_exist() -> None:
-    assert not {each for each in RUNBOOK["COMPOSING"] if not (ROOT / f"deploy/{each}.py").exists()}
+    assert not {each for each in MESSAGES.COMPOSING if not (ROOT / f"deploy/{each}.py").exists()}
 
 
 def typed(page: str) -> list[tuple[str, list[str]]]:

@@ -29,12 +29,18 @@ _ENDS_WITH_AN_ID = re.compile(r"(.*/)?i-[0-9a-f]+", re.DOTALL)
 
 @dataclass(frozen=True, order=True)
 class Host:
-    """A machine that we reach by SSH; `name` is what people call it.
+    """A machine that we reach by SSH.
 
-    address: where SSH goes, which may be public; private_address: the load balancer's view;
-    scaling_group: the Auto Scaling group that it belongs to, if any; vpc: the id of its VPC;
-    addresses: all that it has there, secondary ones and IPv6 ones too; state: its instance's state
-    in EC2's own words. A listed machine that no instance was found for has no instance_id.
+    Attributes:
+        name: What people call it, and what the settings list or the Name tag has.
+        address: Where SSH goes, which may be public.
+        instance_id: The EC2 instance; empty for a listed machine for which none was found.
+        zone: Its availability zone.
+        private_address: The address by which load balancers know it.
+        scaling_group: The Auto Scaling group that it belongs to; empty for none.
+        vpc: The id of its VPC.
+        addresses: All its addresses there, secondary ones and IPv6 ones too.
+        state: The instance's state, in EC2's own words.
     """
 
     name: str
@@ -88,10 +94,16 @@ def find(
 ) -> tuple[Host, ...]:
     """All hosts of the environment, by name.
 
-    `resolve` turns a listed name into an address; `vpcs` gives the VPCs of the target groups, to
-    decide between instances of one address. Raises BadInput for names without an instance, for
-    tags that no running instance carries, and for hosts of an Auto Scaling group (which may be
-    replaced at any moment) unless `auto_scaling: ignore`.
+    Args:
+        environment: Its settings.
+        account: Where EC2 is asked.
+        resolve: Turns a listed name into an address.
+        vpcs: Gives the VPCs of the target groups, to decide between instances of one address.
+
+    Raises:
+        BadInput: A listed name has no instance, no running instance carries the tags, or a host
+            is in an Auto Scaling group (which may replace it at any moment) and
+            `auto_scaling:` is `refuse`.
     """
     found = look(environment, account, resolve, vpcs)
     if found.problems:
@@ -105,9 +117,10 @@ def look(
     resolve: Callable[[str], str],
     vpcs: Callable[[], Collection[str]] = tuple,
 ) -> Found:
-    """The same, with what is wrong with single listed machines as data.
+    """Find the hosts as `find` does, with what is wrong with single listed machines as data.
 
-    Raises BadInput for what is wrong with all of them, or with the settings.
+    Raises:
+        BadInput: Something is wrong with all of them, or with the settings.
     """
     if isinstance(environment.hosts, Hosts):
         found = Found(_tagged(environment, environment.hosts.tags, account), {}, {})
@@ -123,9 +136,16 @@ def look(
 def select(
     hosts: Sequence[Host], only: Iterable[str] = (), skip: Iterable[str] = ()
 ) -> tuple[Host, ...]:
-    """The hosts that `--hosts` and `--skip-host` leave; a name that is none is refused.
+    """The hosts that `--hosts` and `--skip-host` leave.
 
-    only, skip: what was typed, split at its commas: names, which may hold some, or instance ids.
+    Args:
+        hosts: Those of the environment.
+        only: What `--hosts` names, split at its commas; a name may hold commas itself, so parts of
+            one count together. Empty for all hosts.
+        skip: What `--skip-host` names, likewise.
+
+    Raises:
+        BadInput: A name is no host's and no instance id, can be read in two ways, or none is left.
     """
     names = [host.name for host in hosts]
     typed = TypedNames((host.name, host.instance_id) for host in hosts)

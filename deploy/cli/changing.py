@@ -80,7 +80,7 @@ def observe(asked: Any, host: str, trace: str | None) -> Any:
 def promote(asked: Any) -> Any:
     """Let a deploy go on that pauses after a batch.
 
-    From any workstation. It counts where a majority of the hosts shows it.
+    It works from any workstation. The decision counts once a majority of the hosts shows it.
 
     Exit codes: 0 done; 2 bad input, no deploy holds the lock, or too few hosts answered.
     """
@@ -91,8 +91,8 @@ def promote(asked: Any) -> Any:
 def abort(asked: Any) -> Any:
     """End a deploy that pauses after a batch.
 
-    From any workstation. The deploy ends as if a host had failed: `on_failure:` decides whether
-    the hosts that have the new release keep it.
+    It works from any workstation. The deploy ends as if a host had failed: `on_failure:` decides
+    whether the hosts that have the new release keep it.
 
     Exit codes: 0 done; 2 bad input, no deploy holds the lock, or too few hosts answered.
     """

@@ -25,8 +25,8 @@ def status(asked: Any) -> Any:
 def watch(asked: Any) -> Any:
     """Follow a deploy that someone else runs, until it ends.
 
-    On a terminal it is drawn again and again; elsewhere, and with --json, a line says what is new.
-    Ctrl-C ends the watching, not the deploy.
+    On a terminal the view is redrawn; elsewhere, and with --json, each change is a line. Ctrl-C
+    ends the watching, not the deploy.
 
     Exit codes: 0 that deploy is done, or the last run where none runs; otherwise the code with
     which it ended; 2 bad input, or the hosts cannot be read; 5 the deploy is dead, or nothing
@@ -39,8 +39,8 @@ def watch(asked: Any) -> Any:
 def report(asked: Any, run: str | None, file: str | None, output: str | None, no_open: bool) -> Any:
     """Write a run as one HTML page, and open it.
 
-    The page needs nothing else, and asks nothing of a network. Without an id it is the last run
-    that was kept on this machine; without a terminal the page is named, and not opened.
+    The page is one file that loads nothing from a network. Without an id it shows the last run
+    that was kept on this machine. Without a terminal the page is named, and not opened.
 
     Exit codes: 0 done; 2 there is no such run, its events are damaged, or the page cannot be
     written.
@@ -69,8 +69,8 @@ def init(asked: Any, **given: Any) -> Any:
 def check(asked: Any, package: str | None) -> Any:
     """Find what would keep a deploy from starting.
 
-    It asks AWS, the target groups and every host for all that a deploy needs, and changes nothing.
-    Each finding comes with its remedy, all in one run.
+    The command looks at AWS, the target groups and every host for all that a deploy needs, and
+    changes nothing. One run lists every finding with its remedy.
 
     Exit codes: 0 a deploy would start; 2 it would not.
     """
@@ -93,8 +93,8 @@ def logs(asked: Any, **options: Any) -> Any:
 def history(asked: Any, last: str | None, run: str | None) -> Any:
     """Show who deployed what, when, and how it ended.
 
-    The hosts remember it, so it is the same from every workstation. A run whose events are kept
-    here is shown again from them.
+    The hosts store the history, so it is the same from every workstation. A run whose events are
+    kept here is shown again from them.
 
     Exit codes: 0 done; 2 bad input, or no host could be read.
     """

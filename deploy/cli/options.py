@@ -72,8 +72,8 @@ OPTIONS = {
     "host": Option("the host, by its name; required", REQUIRED),
     "skip_host": Option("not these hosts: names, comma-separated"),
     "batch": Option("a count, a percentage or a ramp such as 1,25%,50% (default: the settings')"),
-    "canary": Option("pause after the first batch, so long at most: 10m, 1h"),
-    "run_once": Option("after one that did not end well: again, or skip"),
+    "canary": Option("pause after the first batch, at most for: 10m, 1h"),
+    "run_once": Option("a `run_once:` that did not end well: again, or skip"),
     "on_failure": Option(
         "a host that fails: ask, retry, put-back, leave-out, stop or rollback (default: ask on "
         "a terminal; otherwise as the settings have it)"
@@ -83,14 +83,14 @@ OPTIONS = {
     "allow_downtime": Option(
         "accept a batch that leaves less in service than the policy requires", default=False
     ),
-    "join": Option("put hosts back in that were taken out by hand", default=False),
+    "join": Option("register hosts that were taken out by hand", default=False),
     "wait_lock": Option("wait this long for another deploy to end: 90s, 15m, 2h", "0"),
-    "json": Option("for scripts", default=False),
+    "json": Option("print JSON, for scripts", default=False),
     "watch": Option("look again every few seconds, until Ctrl-C", default=False),
     "full": Option("list every step, and all that changes", default=False),
-    "quiet": Option("show failures and the verdict alone", default=False),
+    "quiet": Option("show only failures and the verdict", default=False),
     "verbose": Option("show remote commands and AWS calls as they end", default=False),
-    "reason": Option("why, for the others; it is written on the hosts; required", REQUIRED),
+    "reason": Option("why, for the others: it is stored on hosts; required", REQUIRED),
     "force": Option(
         "also from a deploy that is alive: it stops before its next change", default=False
     ),
@@ -101,7 +101,7 @@ OPTIONS = {
     "no_open": Option("name the page, do not open it", default=False),
     "lines": Option("how many lines of all hosts together (default: 100)"),
     "follow": Option("go on with new lines, until Ctrl-C", default=False),
-    "since": Option("from when on: 15m, 2h, 14:05 or 2026-11-29T14:05"),
+    "since": Option("lines since then: 15m, 2h, 14:05, 2026-11-29T14:05"),
     "grep": Option("only lines that match this, as journalctl --grep"),
     "release": Option("only lines of this release: an id or a version"),
     "last": Option("how many runs, the newest first (default: 20)"),

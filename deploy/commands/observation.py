@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deploy.durations import planned
 from deploy.errors import BadInput, as_deploy_error
 from deploy.observe import findings
 from deploy.observe import trace as trace_of
@@ -44,7 +45,7 @@ def _show(rollout: Rollout, seen: Sequence[Observation], file: Path) -> None:
     count = len(opened.everyone)
     seconds = findings.deploy_seconds(opened.environment, count, groups, seen)
     found.append(
-        f"A deploy to all {count} hosts waits about {seconds:.0f} s; uploads and the app's own "
+        f"A deploy to all {count} hosts waits about {planned(seconds)}; uploads and the app's own "
         "start come on top."
     )
     try:

@@ -1,7 +1,7 @@
-"""What the steps of a plan took in an earlier run: how long it takes is known from its beginning.
+"""What the steps of a plan took in an earlier run, so that the time left is known from the start.
 
-Only what has not run yet in this run goes by it. On another workstation, or for a first deploy,
-there is none: then the settings' waits stand for it.
+Only kinds of steps that have not ended yet in this run are estimated by it. On another workstation,
+and for a first deploy, no earlier run is kept: then the waits of the settings count.
 """
 
 from __future__ import annotations

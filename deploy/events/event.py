@@ -25,7 +25,7 @@ class RunBegan:
         version: VERSION.
         run: The command's id, 32 hex digits, which the hosts' records name too.
         tool: The version of Changeover.
-        verb: The command: `deploy`, `rollback`, `repair`, `observe`.
+        verb: The command: `deploy`, `rollback`, `repair`, `restart`, `observe`.
         environment: Of the settings.
         by: Who typed it, from where.
         command: The command as it would be typed again.

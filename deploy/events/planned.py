@@ -116,7 +116,7 @@ class PlanMade:
     """What will be done. A rollback of finished hosts has a plan of its own, later in the run.
 
     Attributes:
-        verb: `Deploy`, `Roll back`, `Repair`, `Observe`.
+        verb: `Deploy`, `Roll back`, `Repair`, `Restart`, `Observe`.
         title: What for, in one line.
         releases: What each app shall run.
         hosts: All that were asked for, by name.

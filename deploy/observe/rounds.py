@@ -10,7 +10,7 @@ from deploy.folding import folded
 from deploy.observe.watch import NoteObservation, WatchDraining, WatchServing
 from deploy.plan import assembly
 from deploy.plan.host_plan import HostPlan
-from deploy.steps import quiet_drain
+from deploy.steps import shorter_drain
 from deploy.steps.answers import ProvePrevious
 from deploy.steps.records import ForgetOut
 from deploy.steps.target import DeregisterTarget, RegisterTarget, WaitHealthy
@@ -85,7 +85,7 @@ def _previous(on: AppOnHost) -> str:
 def _round(on: AppOnHost, environment: Environment) -> HostPlan:
     """Out, drained for the whole delay, proven, in again; the service runs on."""
     host, app = on.host, on.app
-    drain_seconds = quiet_drain.full_seconds(on, environment)
+    drain_seconds = shorter_drain.full_seconds(on, environment)
     asked, previous = Questions.of(on), _previous(on)
     proof: Step = ProveRelease(host, app, on.slot.running_release, asked)
     if previous:

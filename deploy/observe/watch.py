@@ -11,7 +11,7 @@ from deploy.steps.base import OnHost, Phase, Timed
 from deploy.steps.drain import look
 from deploy.steps.fleet import Moment, Stopped
 from deploy.steps.observation import Arrivals, Observation
-from deploy.steps.quiet_drain import SAMPLE_SECONDS
+from deploy.steps.shorter_drain import SAMPLE_SECONDS
 from deploy.steps.target import see_out
 
 if TYPE_CHECKING:

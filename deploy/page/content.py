@@ -52,7 +52,6 @@ class Page:
     """A run, as a page shows it.
 
     Attributes:
-        command: The command, as its event has it: `deploy`.
         verb: What it did.
         subjects: The apps, and what they were to run.
         environment: Of the settings.
@@ -71,7 +70,6 @@ class Page:
         source: The events file.
     """
 
-    command: str
     verb: str
     subjects: tuple[Subject, ...]
     environment: str
@@ -136,7 +134,7 @@ class Page:
 
     def ending(self, lane: Lane) -> str:
         """How a host's part ended, in words."""
-        return summary.ending(lane, self.command)
+        return summary.ending(lane)
 
     def mark_before(self, number: int) -> float:
         """From when on, in seconds, nothing is written before a mark; number: its own, from 0."""
@@ -174,7 +172,6 @@ def page(entries: Sequence[Entry], source: str) -> Page:
         story(entry)
     drawn = timeline(entries)
     return Page(
-        command=began.verb,
         verb=summary.verb(story),
         subjects=summary.subjects(story),
         environment=began.environment,
@@ -186,7 +183,7 @@ def page(entries: Sequence[Entry], source: str) -> Page:
         failures=failures(entries),
         differences=differences(story.plans),
         timeline=drawn,
-        outcomes=summary.outcomes(drawn, began.verb),
+        outcomes=summary.outcomes(drawn),
         notes=summary.notes(story, drawn),
         run=began.run,
         tool=began.tool,

@@ -53,8 +53,6 @@ VERDICTS: dict[int, tuple[str, str]] = {
     ExitCode.INTERRUPTED: ("Stopped", "warn"),
     ExitCode.TERMINATED: ("Stopped", "warn"),
 }
-DONE = {"restart": "restarted", "rollback": "rolled back", "repair": "repaired"}
-"""What a host is, by the command, of which the events say that it is deployed."""
 VERBS = {"rollback": "Roll back", "repair": "Repair", "observe": "Observe"}
 PROGRAMS = ("inv", "changeover")
 """By which a command is typed."""
@@ -160,16 +158,16 @@ def runs_now(story: Story) -> str:
     return runs(story.ended) if story.ended and story.ended.runs else ""
 
 
-def ending(lane: Lane, verb: str) -> str:
-    """How a host's part ended, in words; verb: the command, as its event has it."""
+def ending(lane: Lane) -> str:
+    """How a host's part ended, in words."""
     if not lane.bars and not lane.batch and lane.outcome == Outcome.WAITING:
         return "untouched"
-    return DONE.get(verb, lane.outcome) if lane.outcome == Outcome.DONE else lane.last_known
+    return lane.last_known
 
 
-def outcomes(timeline: Timeline, verb: str) -> tuple[tuple[str, str], ...]:
+def outcomes(timeline: Timeline) -> tuple[tuple[str, str], ...]:
     """How many hosts ended how, the worst first: the words, and their tone."""
-    counts = Counter((ending(lane, verb), tone(lane)) for lane in timeline.lanes)
+    counts = Counter((ending(lane), tone(lane)) for lane in timeline.lanes)
     worst = sorted(counts, key=lambda each: ORDER.index(each[1]))
     return tuple((f"{counts[each]} {each[0]}", each[1]) for each in worst)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from deploy.aws.targets import GONE, State
 from deploy.foreign_text import visible
 from deploy.hosts import replaced_unit
-from deploy.steps import quiet_drain
+from deploy.steps import shorter_drain
 from deploy.survey import foreign_targets
 from deploy.survey.app_on_host import target_of
 
@@ -36,7 +36,7 @@ def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) ->
         for group in survey.groups[app.name]:
             found += _of_group(app, group, survey)
     if environment.rollout.drain == "quiet":
-        found += quiet_drain.refusals(apps, survey)
+        found += shorter_drain.refusals(apps, survey)
     enforcing = [f.host.name for f in survey.hosts if f.selinux.lower() == "enforcing"]
     if enforcing:
         found.append(
@@ -116,7 +116,7 @@ def _of_group(app: App, group: TargetGroup, survey: Survey) -> list[str]:
 def _shells(app: App, survey: Survey) -> list[str]:
     """The worker's hosts on which systemd would stop a shell in the worker's place.
 
-    Of a service the same is found by its listener, and lengthens its drains (`quiet_drain`).
+    Of a service the same is found by its listener, and lengthens its drains (`shorter_drain`).
     """
     shells: dict[str, list[str]] = {}
     for on in survey.everywhere(app):

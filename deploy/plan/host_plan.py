@@ -27,12 +27,15 @@ def out_at_once(batch: Sequence[HostPlan], app: App, at_a_time: int) -> int:
 
 @dataclass(frozen=True)
 class Goal:
-    """What an app shall run on one host: a release, under the unit with this digest.
+    """What an app is to run on one host: a release, under a unit.
 
-    release: its id, or the name of the previous unit; failed_release: the release that is left
-    because it is bad, to be marked so; empty for none;
-    kind: what its record says of the switch; is_new: whether it was built for this, and does not
-    return.
+    Attributes:
+        on: The app on the host, as the survey saw it.
+        release: The release's id, or the name of the previous unit.
+        unit_digest: Of the unit; empty for a previous unit.
+        failed_release: The release that is left and marked as failed; empty for none.
+        kind: Why the release is put in service, for its record.
+        is_new: Whether the release comes with this command, and does not return.
     """
 
     on: AppOnHost
@@ -77,13 +80,17 @@ class Goal:
 class HostPlan:
     """One host's steps, in order.
 
-    after: what is done when the next batch may begin already: the old slots drain and stop.
-    good: for each app, what the host can go back to where a step fails; drains: for each app,
-    the seconds that its target drains in a recovery; surged: the apps, by name, whose slot in
-    use is not touched until the other one serves; served: those of them whose slot in use is in
-    the load balancer, which after a first install that failed it is not; apart: whether one
-    app's steps are done whatever becomes of another's; new: the apps, by name, of which nothing was
-    on this host before.
+    Attributes:
+        host: The host.
+        steps: What is done in the host's batch.
+        good: By app, what the host can go back to if a step fails.
+        drains: By app, for how many seconds its target drains in a recovery.
+        after: What is done when the next batch may begin already: old slots drain and stop.
+        surged: The apps, by name, whose slot in use is not touched until the other one serves.
+        served: Those of `surged` whose slot in use is in service. After a first install that
+            failed, it is not.
+        apart: Whether one app's steps are done whatever becomes of another's.
+        new: The apps, by name, of which nothing was on this host before.
     """
 
     host: Host

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.plan.host_plan import Goal, HostPlan
-from deploy.steps import quiet_drain
+from deploy.steps import shorter_drain
 from deploy.steps.answers import ProveProxy, ProveRevived
 from deploy.steps.drain import WaitDrained, WaitQuiet
 from deploy.steps.records import ForgetOut, NoteOut, RecordDeployed
@@ -69,7 +69,7 @@ def laid(goals: Sequence[Goal], environment: Environment) -> HostPlan:
             _surge(parts, goal, environment)
         else:
             _roll(parts, goal, environment)
-        drains[name] = quiet_drain.full_seconds(on, environment)
+        drains[name] = shorter_drain.full_seconds(on, environment)
         if before := goal.before:
             good[name] = before
     return HostPlan(
@@ -152,7 +152,7 @@ def _surge(parts: _Parts, goal: Goal, environment: Environment) -> None:
         raise ValueError(f"{old.app.name} has no other slot")
     if new.drains_by_address:
         # Its address may not come back before the delay of its last time is over (ALB guide).
-        seconds = quiet_drain.full_seconds(new, environment)
+        seconds = shorter_drain.full_seconds(new, environment)
         parts.waits.append(WaitDrained(new.host, new.app, seconds, stops_service=False))
     _enter(parts, goal, new, environment)
     if old.may_receive:
@@ -232,7 +232,7 @@ def emptied(at: SlotOnHost, environment: Environment, *, heeds_stop: bool = True
     """
     if at.is_registered:
         drain = drained(at, environment, heeds_stop=heeds_stop)
-        return [quiet_drain.unless_idle(at, drain)]
+        return [shorter_drain.unless_idle(at, drain)]
     seconds = environment.propagation_seconds
     look = WaitDrained(at.host, at.app, seconds, heeds_stop, is_out=True)
     return [look] if at.may_have_served else []
@@ -243,8 +243,8 @@ def drained(at: SlotOnHost, environment: Environment, *, heeds_stop: bool = True
 
     heeds_stop: whether it ends when the operator wants an end.
     """
-    seconds = quiet_drain.full_seconds(at, environment)
-    if environment.rollout.drain == "quiet" and not quiet_drain.refusal(at):
+    seconds = shorter_drain.full_seconds(at, environment)
+    if environment.rollout.drain == "quiet" and not shorter_drain.refusal(at):
         least = environment.propagation_seconds, environment.quiet_seconds
         return WaitQuiet(at.host, at.app, *least, seconds, heeds_stop)
     return WaitDrained(at.host, at.app, seconds, heeds_stop)

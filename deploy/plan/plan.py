@@ -38,18 +38,33 @@ MARGIN_SECONDS = 60.0
 class Plan:
     """What a command does: everything is staged first, then batch by batch.
 
-    verb: the operator's; title: what for, in one line; releases: what each app shall run, by
-    app; minimums: for each batch, how many targets of each app's group stay in service meanwhile;
-    window: how many hosts of the last batch work at a time, 0 for all of it; tolerated: how many
-    hosts may fail before the rollout stops; mixed: whether the fleet ran more than one
-    release of an app when this was planned; out: the hosts, by name, of which an app was out of
-    service then; left_out: hosts that count as failures from the start, with the reason;
-    foreign: targets that are no hosts, in words; rollout: the policy; in_service: what served when
-    this was planned, by group; seconds: an estimate of the whole, from the settings' waits alone;
-    slots: those in use, by the names of host and app; running: the apps as they were, likewise;
-    packages: what is deployed, by app; changes: what changes of each app, where that was looked at;
-    once: what one host does when all are staged, before the first batch: of each list of host plans
-    the first whose host is staged; notes: what is not done, and why, in a line each.
+    Attributes:
+        environment: By name.
+        verb: `Deploy`, `Roll back`, `Repair`, `Restart`, `Observe`.
+        title: What for, in one line.
+        releases: By app, what it is to run.
+        hosts: All that the command is about.
+        staging: What is done on all hosts before any batch.
+        batches: In order.
+        warnings: One line each.
+        seconds: An estimate of the whole, from the settings' waits alone.
+        minimums: For each batch, how many targets of each app's group stay in service meanwhile.
+        tolerated: How many hosts may fail before the rollout stops.
+        window: How many hosts of the last batch work at a time; 0 for all of it.
+        mixed: Whether the fleet ran more than one release of an app when this was planned.
+        out: The hosts, by name, of which an app was out of service then.
+        left_out: By host, why it is not touched; each counts as a failure from the start.
+        foreign: Targets that are no hosts, in words.
+        rollout: The policy.
+        in_service: What served when this was planned, by target group.
+        apps: The apps that the command is about, by name.
+        slots: The slots in use, by the names of host and app.
+        running: The apps as they were, by the names of host and app.
+        packages: By app, what is deployed.
+        changes: What changes of each app, where that was looked at.
+        once: What one host does when all are staged, before the first batch: of each list of host
+            plans, the first whose host is staged.
+        notes: What is not done, and why, in a line each.
     """
 
     environment: str

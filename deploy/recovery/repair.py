@@ -11,7 +11,7 @@ from deploy.plan import assembly, exclusion, fitness, host_steps
 from deploy.plan.host_plan import Goal, HostPlan
 from deploy.recovery import half_adopted, previous_unit, shared_target
 from deploy.settings.scope import Scope
-from deploy.steps import quiet_drain
+from deploy.steps import shorter_drain
 from deploy.steps.answers import ProveProxy
 from deploy.steps.base import Phase
 from deploy.steps.drain import WaitDrained
@@ -236,14 +236,14 @@ def _taken_out(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
     if not on.may_receive:
         is_up = on.slot.unit_state.is_running and not on.drains_by_address
         return tuple(host_steps.emptied(on, environment)) if is_up else ()
-    drain = WaitDrained(on.host, on.app, quiet_drain.full_seconds(on, environment))
+    drain = WaitDrained(on.host, on.app, shorter_drain.full_seconds(on, environment))
     out = DeregisterTarget(on.host, on.app, was_healthy=False)
-    return (out, quiet_drain.unless_idle(on, drain))
+    return (out, shorter_drain.unless_idle(on, drain))
 
 
 def _address_drained(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:
     """An address that still drains cannot be registered before its delay is over (ALB guide)."""
     if not on.drains_by_address:
         return ()
-    seconds = quiet_drain.full_seconds(on, environment)
+    seconds = shorter_drain.full_seconds(on, environment)
     return (WaitDrained(on.host, on.app, seconds, stops_service=False),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from deploy.durations import planned
 from deploy.errors import DeployError
 from deploy.plan.plan import MARGIN_SECONDS
 from deploy.recovery import longest_path
@@ -101,8 +102,8 @@ class BatchGate:
         if left >= seconds + MARGIN_SECONDS:
             return ""
         return (
-            f"the AWS credentials end in {max(0.0, left):.0f} s, and batch {number} may take "
-            f"{seconds:.0f} s if its release fails and its hosts go back; renew them, and go on "
+            f"the AWS credentials end in {planned(max(0.0, left))}, and batch {number} may take "
+            f"{planned(seconds)} if its release fails and its hosts go back; renew them, and go on "
             "with the same command"
         )
 

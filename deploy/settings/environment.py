@@ -19,7 +19,7 @@ Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 
 
 class Aws(Strict):
-    """Whose account; empty keys follow the AWS tools' own settings."""
+    """The AWS account and its API; empty keys follow the AWS tools' own settings."""
 
     region: str | None = None
     """The region. Default: the AWS tools' own settings."""
@@ -103,7 +103,7 @@ class Environment(Strict):
     ]
     """A list of host names and of instance ids (`i-…`), or `tags:` that EC2 instances carry."""
     aws: Aws = Aws()
-    """Whose account."""
+    """The AWS account and its API."""
     ssh: Ssh = Ssh()
     """How hosts are reached."""
     rollout: Rollout = Rollout()

@@ -86,7 +86,9 @@ class Rollout(Strict):
     last entry repeats. Default with surge: `[1, 100%]`.
     """
     window: Annotated[int, Field(ge=1)] | None = None
-    """So many hosts at a time without waiting for a whole batch, in place of `batch`."""
+    """How many hosts are worked on at a time, in place of `batch`: the next one starts as soon as
+    one is done.
+    """
     min_in_service: Share | None = None
     """How many targets stay healthy whatever happens: a count or a percentage. Default: the
     fleet less a batch.
@@ -98,11 +100,11 @@ class Rollout(Strict):
     soak_seconds: Seconds = 0.0
     """How long a batch must be healthy before the next one starts."""
     pause_after: Annotated[int, Field(ge=1)] | None = None
-    """After so many batches with the new release a deploy waits, until `inv promote` lets it go on
-    or `inv abort` ends it.
+    """A deploy pauses after this many batches with the new release, until `inv promote` lets it go
+    on or `inv abort` ends it.
     """
     pause_seconds: Annotated[float, Field(gt=0, le=86400)] | None = None
-    """How long it waits at most, before it goes on by itself. Default: without an end."""
+    """How long the pause lasts at most; then the deploy goes on by itself. Default: no limit."""
     on_failure: Literal["stop", "rollback"] = "stop"
     """`stop` leaves finished hosts on the new release. `rollback` returns them to the old one.
     On a terminal a person is asked first, unless `--yes` or `--on-failure` is given.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from deploy.crew import MOST_HOSTS_AT_ONCE
 from deploy.errors import DeployError
-from deploy.hosts import host_keys
+from deploy.hosts import shown_key
 from deploy.starter import console_keys
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ def look(account: Account, environment: Environment, hosts: Iterable[Host]) -> t
 def _look(account: Account, environment: Environment, host: Host) -> HostKeys:
     try:
         printed = console_keys.parse(console(account, host))
-        place = host_keys.place(host, environment)
+        place = shown_key.place(host, environment)
         if printed.keys:
             return HostKeys(host, tuple(f"{place} {kind} {blob}" for kind, blob in printed.keys))
-        shown = host_keys.shown(host, environment)
+        shown = shown_key.shown(host, environment)
     except DeployError as error:
         return HostKeys(host, problem=str(error))
     if shown is None:  # a known_hosts file of the user or the system has it

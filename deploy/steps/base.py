@@ -61,7 +61,11 @@ class Step(Protocol):
         """For which app, in which slot."""
 
     def run(self, fleet: Fleet) -> None:
-        """Do it."""
+        """Do it.
+
+        Raises:
+            DeployError: It could not be done; `Stopped` where the operator wants an end.
+        """
 
     def estimated_seconds(self, groups: Sequence[TargetGroup]) -> float:
         """How long the settings have it wait; groups: the target groups of its app."""
@@ -74,9 +78,13 @@ class Step(Protocol):
 class OnHost:
     """What every step has.
 
-    phase: what it is part of. is_beside: whether it touches only the slot that does not serve,
-    where the app has two. is_entry: whether it puts the target in, or says that this is done.
-    asks_proxy: whether it asks the proxy that several apps are behind.
+    Attributes:
+        phase: What the step is part of.
+        is_beside: Whether it touches only the slot that does not serve, of an app that has two.
+        is_entry: Whether it registers the target, or records that this is done.
+        asks_proxy: Whether it asks the proxy that several apps are behind.
+        host: Where it is done.
+        app: The app, in the slot that it is about.
     """
 
     phase: ClassVar[Phase]
@@ -106,7 +114,8 @@ class OnHost:
 class Timed(OnHost):
     """A step that waits for as long as the settings say.
 
-    seconds: how long.
+    Attributes:
+        seconds: For how long.
     """
 
     seconds: float

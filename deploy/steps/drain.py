@@ -10,8 +10,8 @@ from deploy.errors import BalancerError, RemoteError, Unreachable
 from deploy.hosts.scripts import connections
 from deploy.steps.base import OnHost, Phase, Timed
 from deploy.steps.fleet import Moment, Stopped
-from deploy.steps.quiet_drain import SAMPLE_SECONDS, had_no_request, watched_seconds
 from deploy.steps.senders import Senders
+from deploy.steps.shorter_drain import SAMPLE_SECONDS, had_no_request, watched_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

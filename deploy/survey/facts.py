@@ -30,14 +30,26 @@ if TYPE_CHECKING:
 class HostFacts:
     """A host as it is.
 
-    free_kb: the space under /srv in KiB; free_memory_kb: what new processes can have; slots:
-    each app's slot in use, by the app's name; spares: the other one, of an app with two; ports:
-    the port of the slot in use, where it is not the app's first; lock: who holds the environment;
-    progress: how far its run is, and lock_age: seconds since its last heartbeat by the host's own
-    clock, None where that is not known;
-    unknown: the keys of its answer whose values do not match their grammar; machine: as `uname -m`
-    calls it, empty where the host did not say; has_ipv6: whether its kernel knows IPv6;
-    start_seconds: how long the look took to begin, and start_words: what sudo said meanwhile.
+    Attributes:
+        host: Which one.
+        init: The program of process 1.
+        systemd: Its major version.
+        selinux: SELinux's mode, in its own word; empty where there is none.
+        free_kb: The space under /srv, in KiB.
+        tools: The programs, of those that commands need, that are there.
+        slots: By app, its slot in use.
+        lock: Who holds the environment, as the lock's file has it.
+        progress: How far the holder's run is, as its file has it.
+        lock_age: Seconds since the holder's last heartbeat, by the host's own clock; None where
+            that is not known.
+        spares: By app, the other slot of an app that has two.
+        ports: By app, the port of the slot in use where that is not the app's first.
+        free_memory_kb: The memory that new processes can have, in KiB.
+        unknown: The keys of the host's answer whose values do not match their grammar.
+        machine: The processor, as `uname -m` calls it; empty where the host did not say.
+        has_ipv6: Whether the host's kernel knows IPv6.
+        start_seconds: How long the look took to begin.
+        start_words: What sudo said meanwhile.
     """
 
     host: Host
@@ -73,8 +85,11 @@ class HostFacts:
 class Survey:
     """Everything a plan is made from: hosts in their order, each app's groups, and their health.
 
-    groups: each app's target groups, by the app's name; health: by the group's ARN, its targets;
-    most_targets: how many targets a load balancer may have; 0 where that was not asked for.
+    Attributes:
+        hosts: The hosts that were read.
+        groups: By app, its target groups.
+        health: By the group's ARN, the health of each target.
+        most_targets: How many targets a load balancer may have; 0 where that was not asked for.
     """
 
     hosts: tuple[HostFacts, ...]

@@ -210,7 +210,7 @@ class Narration:
         now, host = self.steps(second, host_plan, steps), host_plan.host.name
         if host not in self.outcomes:
             done = self.steps(now, host_plan, host_plan.after)
-            self.end(done, host, Outcome.DONE)
+            self.end(done, host, Outcome.wanted(self.plan.verb))
         return now
 
 

@@ -21,7 +21,7 @@ from deploy.recovery import failed_host, failed_recovery, repair, rollback
 from deploy.run.report import ExitCode
 from deploy.screen import status
 from deploy.settings.scope import Scope
-from deploy.steps import quiet_drain
+from deploy.steps import shorter_drain
 from deploy.survey.slot import Slot, UnitState
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def test_a_new_worker_needs_no_join() -> None:
 
 
 def test_nothing_of_drains_is_said_about_workers() -> None:
-    assert quiet_drain.refusals((JOBS,), seen(JOBS)) == []
+    assert shorter_drain.refusals((JOBS,), seen(JOBS)) == []
 
 
 def test_p10_a_worker_behind_a_shell_is_named_with_what_helps() -> None:

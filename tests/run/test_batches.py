@@ -11,6 +11,7 @@ import run_entries
 from builders import NEW
 
 from deploy.clock import CLOCK
+from deploy.durations import planned
 from deploy.events.event import BatchBegan, HostEnded
 from deploy.plan.plan import MARGIN_SECONDS
 from deploy.recovery import longest_path
@@ -146,7 +147,8 @@ def test_no_batch_begins_that_would_outlive_the_credentials(
     assert set(late.outcomes.values()) == {Outcome.WAITING}
     (failure,) = late.failures
     assert failure.step == "begin batch 1"
-    assert f"the AWS credentials end in {needed - 1:.0f} s, and batch 1 may take" in failure.error
+    end = planned(needed - 1)
+    assert f"the AWS credentials end in {end}, and batch 1 may take" in failure.error
     assert late.exit_code is ExitCode.FAILED, "the fleet is whole, on one release"
 
 

@@ -37,10 +37,13 @@ from deploy.screen.ci.groups import Groups
 from deploy.screen.log_lines import LogLines, clock
 from deploy.screen.run.story import Story
 from lab import terminal
+from screen import paper_run
+from screen.paper_run import PaperRun
 
 AT = 1_795_435_445.0
 GITHUB, GITLAB = {"GITHUB_ACTIONS": "true"}, {"GITLAB_CI": "true"}
 AZURE = {"TF_BUILD": "True"}
+CI_PAGE = Path(__file__).parents[2] / "docs" / "ci.md"
 FAILED = StepEnded("web-1", "web", "prove 2.0.0", "prove", 3.0, "initial", "web-1: gave 503")
 CAUSE = HostFailed(
     "web-1",
@@ -80,6 +83,15 @@ def test_each_line_begins_with_an_iso_time_and_its_zone() -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d", time)
     assert datetime.fromisoformat(time).timestamp() == AT
     assert clock(AT) == time
+
+
+def test_the_lines_in_the_docs_are_those_of_a_run() -> None:
+    run = PaperRun(paper_run.names(12), failing=frozenset({"web-3"}))
+    printed = Log().hear(*(entry.event for entry in run.entries()))
+    shown = re.findall(r"^2026\S+ ((?:batch|web-3).*)$", CI_PAGE.read_text(), re.MULTILINE)
+    places = [printed.index(each) for each in shown if " of 40 s" not in each]
+    assert len(places) > 4
+    assert places == sorted(places)
 
 
 def test_a_failure_is_followed_at_once_by_its_cause() -> None:
@@ -307,7 +319,7 @@ def test_the_summary_has_hosts_outcomes_causes_and_what_to_type() -> None:
     assert "<pre>web-1: gave 503\nexit code 1 of: sudo" in plain
     assert "| web[1]: boom" in plain
     assert "Next: inv repair --env prod" in plain
-    assert "Exit code 5, 61 s, by ana (GitHub Actions)" in plain
+    assert "Exit code 5, 1:01 min, by ana (GitHub Actions)" in plain
 
 
 @pytest.mark.parametrize(

@@ -237,7 +237,7 @@ def test_success_is_one_line() -> None:
     outcomes = {"host-1": Outcome.DONE, "host-2": Outcome.DONE}
     report = Report(made(), outcomes, seconds=61.04)
     text = printed(tables.render_report(run_entries.story(report, "inv deploy")))
-    assert text.splitlines()[-1] == f"web {NEW} is everywhere, 61.0 s (Changeover {__version__})"
+    assert text.splitlines()[-1] == f"web {NEW} is everywhere, 1:01 min (Changeover {__version__})"
     assert "next:" not in text
 
 

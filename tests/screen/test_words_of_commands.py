@@ -50,11 +50,11 @@ def told(entries: list[Entry]) -> list[str]:
 @pytest.mark.parametrize(
     ("verb", "said"),
     [
-        ("deploy", f"web {RELEASE} is everywhere, 60.0 s"),
-        ("rollback", f"rolled back: web {RELEASE} is everywhere, 60.0 s"),
-        ("restart", f"web {RELEASE} restarted on 4 of 4 hosts, 60.0 s"),
-        ("repair", "prod is as it was last deployed, 60.0 s"),
-        ("observe", f"web {RELEASE} serves as before, 60.0 s"),
+        ("deploy", f"web {RELEASE} is everywhere, 1:00 min"),
+        ("rollback", f"rolled back: web {RELEASE} is everywhere, 1:00 min"),
+        ("restart", f"web {RELEASE} restarted on 4 of 4 hosts, 1:00 min"),
+        ("repair", "prod is as it was last deployed, 1:00 min"),
+        ("observe", f"web {RELEASE} serves as before, 1:00 min"),
     ],
 )
 def test_the_verdict_of_a_success(verb: str, said: str) -> None:

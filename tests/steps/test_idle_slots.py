@@ -13,7 +13,7 @@ from plan.test_assembly import made, names, old
 from deploy.aws.targets import Health, State
 from deploy.errors import CommandResult, RemoteError, Unreachable
 from deploy.plan import host_steps
-from deploy.steps.quiet_drain import DrainIfBusy
+from deploy.steps.shorter_drain import DrainIfBusy
 from deploy.survey.slot import Listener, Slot, UnitState
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from deploy.checkup import packages
 from deploy.checkup.doctor import units
 from deploy.checkup.refusals import Part, one_each
+from deploy.durations import planned
 from deploy.errors import DeployError
 from deploy.front import client
 from deploy.hosts.lock import watch as other_holders
@@ -144,5 +145,5 @@ def _of_plan(session: Session, plan: Plan, findings: Findings) -> None:
     findings.ok(
         Part.DEPLOY,
         f"a deploy of {releases} can be planned: {count} host{'s' * (count != 1)} in {batches} "
-        f"batch{'es' * (batches != 1)}, waits of about {plan.seconds:.0f} s",
+        f"batch{'es' * (batches != 1)}, waits of about {planned(plan.seconds)}",
     )

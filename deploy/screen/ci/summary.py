@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy.durations import taken
 from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def text(
         parts += ["", f"… and {len(failures) - MOST_FAILURES} more failures in the log"]
     if ended.next:
         parts += ["", f"Next: {_plain(ended.next)}"]
-    end = f"Exit code {ended.exit_code}, {ended.seconds:.0f} s, by {began.by}"
+    end = f"Exit code {ended.exit_code}, {taken(ended.seconds)}, by {began.by}"
     parts += ["", _plain(end), ""]
     return "\n".join(parts)
 

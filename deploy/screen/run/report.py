@@ -176,7 +176,7 @@ def _verdict(story: Story, began: RunBegan, ended: RunEnded) -> list[Line]:
         meaning = f"{one_line(ended.meaning)} (exit code {code}; {tool})"
         return [line(meaning, "bold red"), line(f"next: {ended.next}")]
     text = _success(story, began, ended)
-    return [line(f"{text}, {ended.seconds:.1f} s ({tool})", "bold green")]
+    return [line(f"{text}, {taken(ended.seconds)} ({tool})", "bold green")]
 
 
 def _success(story: Story, began: RunBegan, ended: RunEnded) -> str:
