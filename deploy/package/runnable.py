@@ -61,8 +61,8 @@ def host_programs(
         if contents[path].kind == stat.S_IFREG:
             with closing(contents[path].open()) as source:
                 interpreters = program.interpreters(source.read(program.HEAD_BYTES))
-            local = _IN_RELEASE.fullmatch(next(iter(interpreters), ""))
-            starting.add(_followed(local[1], contents) if local else "")
+            local = (_IN_RELEASE.fullmatch(each) for each in interpreters)
+            starting |= {_followed(found[1], contents) for found in local if found}
     for entry in contents.values():
         if entry.kind == stat.S_IFLNK and entry.path not in starting:
             check_link(entry, package)
