@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import glob
-import os
 import stat
 import tempfile
 from dataclasses import dataclass, field, replace
@@ -20,11 +18,9 @@ from deploy.package.entries import (
     Source,
     check_link,
     is_host_program,
-    refusing,
     too_big,
 )
 from deploy.package.release import Release
-from deploy.settings.base import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -59,59 +55,6 @@ class Package:
     machines: dict[str, frozenset[str]] = field(default_factory=dict)
     interpreters: dict[str, tuple[str, ...]] = field(default_factory=dict)
     windows_scripts: frozenset[str] = frozenset()
-
-
-def choose(pattern: str, base: Path, name: str | None = None) -> Path:
-    """Find the newest package that matches the glob `pattern`, relative to `base`.
-
-    Where `name` is given, packages of other names are passed over. BadInput when none matches,
-    when two share the newest version, or when several names match and none was asked for.
-    """
-    matches = _matching(base, pattern)
-    if not matches:
-        there = _what_is_there((base / expanded(pattern)).parent)
-        raise BadInput(f"package {pattern!r}: nothing in {base} matches; {there}")
-    named = [(path, *parsed) for path in matches if (parsed := _parsed(path))]
-    if not named:
-        release.parse_name(matches[0].name)
-        raise BadInput(
-            f"package {pattern!r}: {matches[0].name} in {base} is no package; it must be a .zip, "
-            ".nupkg, .tar.gz, .tgz or a folder"
-        )
-    wanted = [found for found in named if name is None or found[1] == name]
-    names = sorted({found[1] for found in named})
-    if not wanted:
-        raise BadInput(
-            f"package {pattern!r}: none of {name!r} in {base}, only of {', '.join(names)}; "
-            f"build one called like {name}.1.2.3.zip, or name it with --package",
-        )
-    if name is None and len(names) > 1:
-        raise BadInput(
-            f"package {pattern!r}: packages of several names match in {base}: {', '.join(names)}; "
-            f"write the pattern for one, like {names[0]}.*",
-        )
-    newest = max(release.version_key(version) for _, _, version in wanted)
-    best = [path for path, _, version in wanted if release.version_key(version) == newest]
-    if len(best) > 1:
-        raise BadInput(
-            f"package {pattern!r}: {' and '.join(path.name for path in best)} in {best[0].parent} "
-            "are of the same version; remove one, or name one with --package",
-        )
-    return best[0]
-
-
-def of_version(pattern: str, base: Path, version: str) -> list[Path]:
-    """The packages that match the glob `pattern` and are of exactly this version."""
-    matches = _matching(base, pattern)
-    return [path for path in matches if (parsed := _parsed(path)) and parsed[1] == version]
-
-
-def _matching(base: Path, pattern: str) -> list[Path]:
-    """What a glob matches below `base`, whose own name is no pattern: it may hold brackets."""
-    wanted = expanded(pattern)
-    if (base / wanted).exists():
-        return [base / wanted]
-    return [base / found for found in sorted(glob.glob(str(wanted), root_dir=base))]  # noqa: PTH207 - it may be absolute
 
 
 def open_package(
@@ -158,27 +101,6 @@ def open_package(
         interpreters=bundle.interpreters | on_host,
         windows_scripts=frozenset(bundle.windows_scripts),
     )
-
-
-def _parsed(path: Path) -> tuple[str, str] | None:
-    """Name and version, or None for what only lies beside the packages."""
-    if path.is_file() and release.stem(path.name) == path.name:
-        return None
-    try:
-        return release.parse_name(path.name)
-    except BadInput:
-        return None
-
-
-def _what_is_there(folder: Path) -> str:
-    if not folder.is_dir():
-        return f"there is no folder {folder}; build the package first, or correct the pattern"
-    with refusing(folder):
-        names = sorted(entry.name for entry in os.scandir(folder))
-    if not names:
-        return f"{folder} is empty; build the package first, or correct the pattern"
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""  # noqa: PLR2004 - what fits on a line
-    return f"{folder} holds {', '.join(names[:5])}{more}; build the package or correct the pattern"
 
 
 def _checked(entries: Iterable[Entry], package: str, limit: int) -> dict[str, Entry]:

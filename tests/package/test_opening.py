@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from deploy.errors import BadInput
 from deploy.package import entries, program
 from deploy.package.manifest import File
-from deploy.package.opening import Package, choose, of_version, open_package
+from deploy.package.opening import Package, open_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -673,72 +673,15 @@ def test_a_damaged_archive_is_refused_or_harmless(
         assert list((path.parent / "workspace").iterdir()) == []
 
 
-def make_empty(at: Path, *there: str) -> None:
-    for name in there:
-        (at / name).mkdir() if name.endswith("/") else (at / name).touch()
-
-
-@pytest.mark.parametrize(
-    ("there", "pattern", "app", "chosen"),
-    [
-        (["web.1.9.0.zip", "web.1.10.0.zip"], "*.zip", None, "web.1.10.0.zip"),
-        (["web.2.0.0-rc.1.zip", "web.2.0.0.zip"], "web.*", None, "web.2.0.0.zip"),
-        (["web.1.0.0.zip", "admin.2.0.0.zip"], "*", "web", "web.1.0.0.zip"),
-        (["web.1.0.0.zip", "web.1.1.0/"], "web.*", "web", "web.1.1.0"),
-        (["web.1.0.0.zip", "README.md", "web.9.9.9", "web.zip"], "*", None, "web.1.0.0.zip"),
-        (["web.1.0.0.zip"], "web.1.0.0.zip", None, "web.1.0.0.zip"),
-    ],
-)
-def test_the_newest_package_is_chosen(
-    tmp_path: Path, there: list[str], pattern: str, app: str | None, chosen: str
-) -> None:
-    make_empty(tmp_path, *there)
-    assert choose(pattern, tmp_path, app) == tmp_path / chosen
-    assert choose(str(tmp_path / pattern), Path("/elsewhere"), app) == tmp_path / chosen
-
-
-@pytest.mark.parametrize("name", ["job [main]", "a*b", "what?", "[!x]"])
-def test_what_the_projects_folder_is_called_is_no_pattern(tmp_path: Path, name: str) -> None:
-    """CI systems name folders after branches and jobs."""
-    project = tmp_path / name
-    (project / "packages").mkdir(parents=True)
-    make_empty(project / "packages", "web.1.0.0.zip", "web.1.1.0.zip")
-    assert choose("packages/web.*.zip", project) == project / "packages" / "web.1.1.0.zip"
-    assert of_version("packages/web.*.zip", project, "1.0.0") == [
-        project / "packages" / "web.1.0.0.zip"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("there", "pattern", "app", "said"),
-    [
-        ([], "web.*.zip", None, ["'web.*.zip'", "is empty"]),
-        ([], "packages/web.*.zip", None, ["there is no folder", "packages"]),
-        (["admin.1.0.0.zip"], "web.*.zip", None, ["'web.*.zip'", "holds admin.1.0.0.zip"]),
-        (["admin.1.0.0.zip"], "*.zip", "web", ["none of 'web'", "only of admin"]),
-        (["web.1.0.0.zip", "web.1.0.0.tgz"], "web.*", None, ["same version", "web.1.0.0.tgz"]),
-        (["web.1.0.0+a.zip", "web.1.0.0+b.zip"], "*", None, ["same version"]),
-        (["web.1.0.0.zip", "admin.1.0.0.zip"], "*", None, ["several names", "admin, web"]),
-        (["web.zip"], "*", None, ["'web.zip'", "web.1.2.3.zip"]),
-        (["README.md"], "*", None, ["'README.md'", "web.1.2.3"]),
-        ([f"{number}.txt" for number in range(7)], "*.zip", None, ["0.txt", "and 2 more"]),
-    ],
-)
-def test_no_clear_choice_is_refused(
-    tmp_path: Path, there: list[str], pattern: str, app: str | None, said: list[str]
-) -> None:
-    make_empty(tmp_path, *there)
-    with pytest.raises(BadInput) as refusal:
-        choose(pattern, tmp_path, app)
-    for words in said:
-        assert words in str(refusal.value)
-
-
 @pytest.mark.parametrize(
     ("start", "said"),
     [
         (b"\xef\xbb\xbf#!/bin/sh\n", "begins with '#!/bin/sh' behind a byte-order mark"),
         (b"\xef\xbb\xbf#!/bin/sh\r\n", "begins with '#!/bin/sh' and a carriage return"),
+        (b"#!/usr/bin/env python3 -u\n", "write #!/usr/bin/env -S python3 -u"),
+        (b"#!/usr/bin/env A=b python3\n", "of which env is given all that follows as one word"),
+        (b"#!python\n", "'#!python', which is no absolute path, so no host can start it"),
+        (b"#!/" + b"builds/" * 40 + b"bin/python3\n", "longer than the 255 bytes that Linux"),
         (b"MZ\x90\x00" + bytes(60), "'web' is a program for Windows, and hosts run Linux"),
         (b"\xcf\xfa\xed\xfe" + bytes(60), "'web' is a program for macOS, and hosts run Linux"),
     ],
@@ -748,6 +691,11 @@ def test_a_program_that_no_linux_host_can_start_is_refused(
 ) -> None:
     refused(windows_zip(tmp_path, {"web": start, "other": start}), said)
     opened(windows_zip(tmp_path, {"web": b"#!/bin/sh\n", "other": start}))
+
+
+def test_an_assembly_is_named_as_what_starts_it(tmp_path: Path) -> None:
+    path = windows_zip(tmp_path, {"Web.dll": b"MZ\x90\x00" + bytes(60)})
+    refused(path, "write dotnet Web.dll as the command", executables=lambda _: ("Web.dll",))
 
 
 def elf_with_loader(loader: bytes, *, is_64: bool = True, order: str = "<") -> bytes:
@@ -782,6 +730,11 @@ def elf_with_loader(loader: bytes, *, is_64: bool = True, order: str = "<") -> b
         (b"#! /usr/bin/env python3\n", ("/usr/bin/env", "python3")),
         (b"#!/usr/bin/env -S A=b node --x\n", ("/usr/bin/env", "node")),
         (b"#!/usr/bin/env -i node\n", ("/usr/bin/env",)),
+        (b"#!/usr/bin/env -Snode --x\n", ("/usr/bin/env", "node")),
+        (b"#!/usr/bin/env -vS node\n", ("/usr/bin/env", "node")),
+        (b"#!/usr/bin/env --split-string=node --x\n", ("/usr/bin/env", "node")),
+        (b"#!/bin/sh\n'''exec' \"/a b/python3\" \"$0\"\n", ("/bin/sh", "/a b/python3")),
+        (b"#!/bin/sh\n'''exec' /builds/python3 \"$0\"\n", ("/bin/sh", "/builds/python3")),
         (b"#!/usr/bin/env\n", ("/usr/bin/env",)),
         (b"#!\n", ()),
         (b"#!\xff\xfe\n", ()),
@@ -825,6 +778,7 @@ def venv(at: Path, links: dict[str, str], script: bytes) -> list[Path]:
         ("./venv/bin/python3", b""),
         ("venv/bin/python3.11", b""),
         ("venv/bin/app", b"#!/srv/web/current/venv/bin/python3\n"),
+        ("venv/bin/app", b"#!/bin/sh\n'''exec' /srv/web/current/venv/bin/python3 \"$0\"\n"),
     ],
 )
 def test_a_plain_venv_is_taken_for_the_command_that_it_starts(
