@@ -72,7 +72,7 @@ NEEDS_QUOTES = {
 """The same: it takes a command apart, for which one pattern is not enough."""
 
 
-NO_YAML = ("duplicate key", "surrogate", "no valid YAML")
+NO_YAML = ("duplicate key", "surrogate", "no valid YAML", "merge key", "document", "the tag")
 """Parts of the messages for a file that has no values which a schema could look at."""
 SEEN = {
     name: change
