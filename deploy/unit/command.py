@@ -13,7 +13,14 @@ _VARIABLE = re.compile(
     r"|(?:(?<=^)|(?<=[=:/,@]))%([A-Z_][A-Z0-9_]+)%"
 )
 _PLACEHOLDER = re.compile(r"(?<!\$)\{([A-Za-z_]\w*)\}")
-_MARKUP = re.compile(r"\{\{\s*(\w+)\s*\}\}|<(port)>|\{\s+(port)\s*\}", re.IGNORECASE)
+_MARKUP = re.compile(
+    r"\{\{\s*(\w+)\s*\}\}|<(port)>|\{\s+(port)\s*\}|\$\{\{([^}]*)\}\}|#\{([^}]+)\}#?", re.IGNORECASE
+)
+# In a value that no shell reads: what shells, Compose, CI systems, Octopus and templates replace.
+_UNREPLACED = re.compile(
+    r"\$\{\{[^}]*\}\}|\$\{[A-Z_][A-Z0-9_]*(?::?[-?+][^}]*)?\}|\{\{\s*[\w.]+\s*\}\}|#\{[^}]+\}#?"
+    r"|\b__[A-Z][A-Z0-9_]*__\b|^(?:\$[A-Za-z_]\w*|\$\{\w+\}|\$\([\w.]+\)|%[A-Z_][A-Z0-9_]+%)$"
+)
 _SHELLS = ("sh", "bash", "dash", "ash", "ksh", "zsh")
 PATTERN = (
     rf"^(\S*/)?({'|'.join(_SHELLS)})(\s|$)"
@@ -54,7 +61,11 @@ def checked(command: str) -> str:
     except ValueError:
         return command  # an open quote, which is refused where the words are needed
     if found := _MARKUP.search(command):
-        raise ValueError(f"holds {found[0]}, which nothing replaces; write {{port}}")
+        name = next(group for group in found.groups() if group is not None)
+        right = "{port}" if name.strip().lower().endswith("port") else "its value"
+        raise ValueError(f"holds {found[0]}, which nothing replaces; write {right}")
+    if re.match(r"\S*\\\w", command):
+        raise ValueError("begins with a path as Windows writes it; write slashes, like ./web")
     _refuse_syntax(command)
     if words and is_shell(words[0]):
         return command
@@ -74,6 +85,12 @@ def checked(command: str) -> str:
                 "the value itself"
             )
     return command
+
+
+def unreplaced(value: str) -> str:
+    """What stands in a variable's value for another one, which nothing puts in; empty for none."""
+    found = _UNREPLACED.search(value)
+    return found[0] if found else ""
 
 
 def _refuse_syntax(command: str) -> None:

@@ -183,6 +183,19 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
         with_key("command: 'web --port {{ port }}'"),
         "5: lab: apps.web.command: holds {{ port }}, which nothing replaces; write {port}",
     ),
+    "an expression of a CI system": (
+        with_key("command: 'web --port ${{ env.PORT }}'"),
+        "5: lab: apps.web.command: holds ${{ env.PORT }}, which nothing replaces; write {port}",
+    ),
+    "a variable of Octopus": (
+        with_key("command: 'web --name #{Octopus.Environment.Name}'"),
+        "5: lab: apps.web.command: holds #{Octopus.Environment.Name}, which nothing replaces; "
+        "write its value",
+    ),
+    "a path of Windows": (
+        with_key("command: '.\\web.exe --port {port}'"),
+        "5: lab: apps.web.command: begins with a path as Windows writes it; write slashes",
+    ),
     "a variable in a check command": (
         (
             "ports: [5000]\n      target_group: web-lab",
