@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import tempfile
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from deploy.package.manifest import File
+
+
+_MACOS_FOLDER = "__MACOSX/"
+_DS_STORE, _APPLE_DOUBLE = b"\0\0\0\1Bud1", b"\0\5\x16\7"
 
 
 @dataclass(frozen=True)
@@ -121,10 +126,45 @@ def _checked(entries: Iterable[Entry], package: str, limit: int) -> dict[str, En
         declared += entry.size
         if declared > limit:
             raise too_big(package, entry.path, limit)
+    contents = _without_macos_files(contents)
     if not any(entry.kind == stat.S_IFREG for entry in contents.values()):
         raise BadInput(f"package {package}: there are no files in it; build it again")
     _imply_folders(contents, package, meter)
     return _with_modes_that_count(dict(sorted(contents.items())))
+
+
+def _without_macos_files(contents: dict[str, Entry]) -> dict[str, Entry]:
+    """Leave out what macOS adds to archives of its own accord, and what is only of use there.
+
+    `.DS_Store`, which lists a folder's files to whoever asks for it, and AppleDouble files:
+    `._a.py` beside `a.py`, or below `__MACOSX/`. A program that takes all files of a kind fails by
+    these.
+    """
+    left_out = {
+        path
+        for path, entry in contents.items()
+        if entry.kind == stat.S_IFREG and _is_of_macos(entry, contents)
+    }
+    kept = {path: entry for path, entry in contents.items() if path not in left_out}
+    is_used = any(
+        path.startswith(_MACOS_FOLDER) and entry.kind != stat.S_IFDIR
+        for path, entry in kept.items()
+    )
+    if is_used or not any(path.startswith(_MACOS_FOLDER) for path in left_out):
+        return kept
+    return {path: each for path, each in kept.items() if not f"{path}/".startswith(_MACOS_FOLDER)}
+
+
+def _is_of_macos(entry: Entry, contents: dict[str, Entry]) -> bool:
+    """Whether a file is one of macOS' own, by its name and its first bytes."""
+    folder, _, name = entry.path.rpartition("/")
+    partner = f"{folder}/{name[2:]}" if folder else name[2:]
+    is_beside = partner in contents or entry.path.startswith(_MACOS_FOLDER)
+    mark = _DS_STORE if name == ".DS_Store" else _APPLE_DOUBLE
+    if name != ".DS_Store" and not (name.startswith("._") and is_beside):
+        return False
+    with closing(entry.open()) as source:
+        return source.read(len(mark)) == mark
 
 
 def _with_modes_that_count(contents: dict[str, Entry]) -> dict[str, Entry]:

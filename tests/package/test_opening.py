@@ -407,6 +407,41 @@ def test_a_folder_called_package_in_a_nupkg_is_content(tmp_path: Path) -> None:
     assert "package/x.txt" in opened(nupkg(tmp_path, {"web": b"", "package/x.txt": b""})).files
 
 
+APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X"
+OF_MACOS = {
+    "__MACOSX/._web": APPLE_DOUBLE,
+    "__MACOSX/wwwroot/._.DS_Store": APPLE_DOUBLE,
+    "._web": APPLE_DOUBLE,
+    "wwwroot/css/._site.css": APPLE_DOUBLE,
+    ".DS_Store": b"\x00\x00\x00\x01Bud1\x00",
+    "wwwroot/.DS_Store": b"\x00\x00\x00\x01Bud1\x00",
+}
+
+
+@pytest.mark.parametrize("make", KINDS[:-1])
+def test_what_macos_adds_by_itself_is_left_out(
+    tmp_path: Path, make: Callable[[Path, dict[str, bytes]], Path]
+) -> None:
+    """`._0001_initial.py` ended a start, and /.DS_Store listed the files to whoever asked."""
+    (tmp_path / "plain").mkdir()
+    found = opened(make(tmp_path, CONTENTS | OF_MACOS))
+    assert found.files == set(CONTENTS)
+    assert found.release == opened(make(tmp_path / "plain", CONTENTS)).release
+
+
+def test_files_that_are_only_called_as_those_of_macos_stay(tmp_path: Path) -> None:
+    own = {
+        "._web": b"text",
+        "._alone": APPLE_DOUBLE,
+        "a/.DS_Store": b"text",
+        "__MACOSX/readme.txt": b"",
+        "__MACOSX/._readme.txt": APPLE_DOUBLE,
+    }
+    assert opened(unix_zip(tmp_path, CONTENTS | own)).files == {*CONTENTS, *own} - {
+        "__MACOSX/._readme.txt"
+    }
+
+
 def refused(path: Path, *said: str, **options: Any) -> None:
     """One sentence that names the package and says it all; nothing is left in the workspace."""
     with pytest.raises(BadInput) as refusal:
