@@ -79,6 +79,7 @@ def open_package(
     with readers.reading(path, max_unpacked_bytes, workspace) as entries:
         contents = _checked(entries, path.name, max_unpacked_bytes)
         found = frozenset(entry.path for entry in contents.values() if entry.kind != stat.S_IFDIR)
+        _refuse_nested(found, path.name)
         marked = {runnable.executable(wanted, contents, path.name) for wanted in executables(found)}
         on_host = runnable.host_programs(contents, marked, path.name)
         part, partial = tempfile.mkstemp(dir=workspace, suffix=".part")
@@ -131,6 +132,16 @@ def _checked(entries: Iterable[Entry], package: str, limit: int) -> dict[str, En
         raise BadInput(f"package {package}: there are no files in it; build it again")
     _imply_folders(contents, package, meter)
     return _with_modes_that_count(dict(sorted(contents.items())))
+
+
+def _refuse_nested(files: frozenset[str], package: str) -> None:
+    """Refuse a package that holds nothing but another one, as artifact stores pack a package."""
+    inner = next(iter(files)).rpartition("/")[2] if len(files) == 1 else ""
+    if release.stem(inner) != inner:
+        raise BadInput(
+            f"package {package}: it holds {inner!r} alone, which is a package itself; unpack it "
+            "once, as the store that it comes from has packed it again"
+        )
 
 
 def _without_macos_files(contents: dict[str, Entry]) -> dict[str, Entry]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _MOST_LINKS = 40
 _IN_RELEASE = re.compile(r"/srv/[^/]+/current/(.+)")
 _NODE = re.compile(r"(?:.*/)?node(?:js)?")
+_HOST_POLICY = "libhostpolicy.so"  # of a self-contained app, which needs no such file
 _FOUND_BY_NODE = (".js", ".mjs", ".cjs", ".json")
 
 
@@ -123,6 +124,14 @@ def refuse_missing(app: str, words: tuple[str, ...], opened: Files, key: str = "
             f"{package}; {hint}Correct `{key}` in the settings, or the build"
         )
     local = posixpath.normpath(script.removeprefix(f"/srv/{app}/current/"))
+    if script.endswith(".dll"):
+        config = f"{script.removesuffix('.dll')}.runtimeconfig.json"
+        policy = posixpath.join(posixpath.dirname(script), _HOST_POLICY)
+        if not (_is_there(app, config, opened) or _is_there(app, policy, opened)):
+            raise BadInput(
+                f"{app}: {key}: dotnet reads from {visible(config)} how {visible(script)} is to "
+                f"run, which is not in {package}; pack all that `dotnet publish` writes"
+            )
     if local in opened.windows_scripts and command.is_shell(starter):
         raise BadInput(
             f"package {package}: the lines of {visible(local)!r} end as Windows writes them, which "

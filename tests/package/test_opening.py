@@ -676,6 +676,32 @@ def test_an_absent_executable_is_refused_with_the_nearest_name(
     refused(unix_zip(tmp_path), said, executables=lambda _: ("web", wanted))
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("web.1.2.3.zip", b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
+        ("web.1.2.3.zip", b"\n<!DOCTYPE html><title>Sign in", "the download may have asked for a"),
+        ("web.1.2.3.zip", gzip.compress(b"x"), "first bytes it is gzip; call it .tar.gz"),
+        ("web.1.2.3.tgz", b"PK\x03\x04" + bytes(30), "first bytes it is a zip; call it .zip"),
+        ("web.1.2.3.tgz", bytes(257) + b"ustar" + bytes(250), "a tar that is not compressed"),
+        ("web.1.2.3.zip", b"{}", "cut short or damaged (File is not a zip file)"),
+    ],
+)
+def test_what_is_called_a_package_and_is_none_is_named(
+    tmp_path: Path, name: str, data: bytes, said: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    refused(tmp_path / name, said)
+
+
+@pytest.mark.parametrize("inner", ["web.1.2.3.zip", "drop/web.1.2.3.tar.gz"])
+def test_a_package_that_a_store_has_packed_again_is_refused(tmp_path: Path, inner: str) -> None:
+    """Where the command needed no file of it, it was deployed."""
+    path = unix_zip(tmp_path, {inner: b"PK"})
+    refused(path, "which is a package itself; unpack it once", executables=lambda _: ())
+    opened(unix_zip(tmp_path, {inner: b"PK", "readme": b""}), executables=lambda _: ())
+
+
 def test_no_package_at_all_is_refused(tmp_path: Path) -> None:
     refused(tmp_path / "web.1.2.3.zip", "no such file")
     (tmp_path / "web.1.2.3.zip").write_bytes(b"this is no zip")

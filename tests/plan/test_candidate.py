@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from deploy.plan.candidate import Opened
     from deploy.settings.environment import Environment
 
-FILES = ("web", "web.dll", "tools/migrate", "appsettings.json")
+FILES = ("web", "web.dll", "web.runtimeconfig.json", "tools/migrate", "appsettings.json")
 
 
 def package(folder: Path, *files: str, name: str = "web.1.0.0.zip") -> Path:
@@ -53,7 +53,8 @@ def executables(opened: Opened) -> set[str]:
     ("files", "settings", "words", "executable"),
     [
         (FILES, {}, ("web",), {"web"}),
-        (("web.dll",), {}, ("dotnet", "web.dll"), set()),
+        (("web.dll", "web.runtimeconfig.json"), {}, ("dotnet", "web.dll"), set()),
+        (("web.dll", "libhostpolicy.so"), {}, ("dotnet", "web.dll"), set()),
         (FILES, {"command": "./web --urls 'http://*:{port}'"}, ("web", "--urls"), {"web"}),
         (FILES, {"command": "tools/migrate '&&'"}, ("tools/migrate", "&&"), {"tools/migrate"}),
         (FILES, {"command": "/usr/bin/env web"}, ("/usr/bin/env", "web"), set()),
@@ -144,6 +145,7 @@ def test_a_package_of_another_app_is_refused_unless_the_settings_match_it(tmp_pa
         ("python3 -u app.py", ("src/app.py",), "run app.py, .*did you mean 'src/app.py'"),
         ("/usr/bin/env node server.js", ("serve.js",), "run server.js, .*did you mean 'serve.js'"),
         ("java -Xmx1g -jar /srv/web/current/app.jar", ("web",), "run /srv/web/current/app.jar"),
+        ("dotnet web.dll", ("web.dll",), r"reads from web\.runtimeconfig\.json how web\.dll is to"),
         ("dotnet Web.dll", ("web.dll",), "run Web.dll, .*did you mean 'web.dll'"),
         ("sh start.sh", ("web",), "run start.sh, which is not in web.1.0.0.zip"),
         (
