@@ -147,7 +147,7 @@ def _refuse_nested(files: frozenset[str], package: str) -> None:
 def _without_macos_files(contents: dict[str, Entry]) -> dict[str, Entry]:
     """Leave out what macOS adds to archives of its own accord, and what is only of use there.
 
-    `.DS_Store`, which lists a folder's files to whoever asks for it, and AppleDouble files:
+    `.DS_Store`, which lists a folder's files to anyone who asks, and AppleDouble files:
     `._a.py` beside `a.py`, or below `__MACOSX/`. A program that takes all files of a kind fails by
     these.
     """

@@ -49,6 +49,19 @@ _FLAGS = {
 }
 """Options of interpreters that take no value; beyond these it is not known where the script is."""
 
+_WRAPPERS: dict[str, frozenset[str]] = {
+    "catatonit": frozenset(),
+    "dumb-init": frozenset({"-r", "--rewrite"}),
+    "ionice": frozenset({"-c", "-n", "--class", "--classdata"}),
+    "nice": frozenset({"-n", "--adjustment"}),
+    "nohup": frozenset(),
+    "setsid": frozenset(),
+    "stdbuf": frozenset({"-i", "-o", "-e"}),
+    "tini": frozenset({"-p", "-e"}),
+    "tini-static": frozenset({"-p", "-e"}),
+}
+"""Programs that start another one; for each its options whose value is the next word."""
+
 
 def checked(command: str) -> str:
     """Return the command; ValueError for what only a shell would replace or understand.
@@ -127,18 +140,12 @@ def _operator(word: str, following: str) -> str:
 
 
 def program_and_script(words: tuple[str, ...]) -> tuple[str, str]:
-    """The program that a command starts, through `env`, and the file that it is given to run.
+    """The program that a command starts, through `env` and wrappers, and the file it runs.
 
     The file is empty where the program is no interpreter, or where it is not known which word it
     is; a runtime's own search for it is not followed.
     """
-    first, rest = words[0], list(words[1:])
-    if PurePosixPath(first).name == "env":
-        while rest and _ASSIGNMENT.fullmatch(rest[0]):
-            rest.pop(0)
-        if not rest or rest[0].startswith("-"):
-            return first, ""
-        first, rest = rest[0], rest[1:]
+    first, *rest = _unwrapped(words)
     kind = _kind(PurePosixPath(first).name)
     if kind is None:
         return first, ""
@@ -152,6 +159,26 @@ def program_and_script(words: tuple[str, ...]) -> tuple[str, str]:
         if not is_known:
             break
     return first, ""
+
+
+def _unwrapped(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The words of the program that wrappers start; a wrapper's own where that is unclear."""
+    first, rest = PurePosixPath(words[0]).name, list(words[1:])
+    if first == "env":
+        while rest and _ASSIGNMENT.fullmatch(rest[0]):
+            rest.pop(0)
+        is_clear = bool(rest) and not rest[0].startswith("-")
+    elif first in _WRAPPERS:
+        while rest and rest[0].startswith("-"):
+            option = rest.pop(0)
+            if option == "--":
+                break
+            if option in _WRAPPERS[first]:
+                del rest[:1]
+        is_clear = bool(rest)
+    else:
+        return words
+    return _unwrapped(tuple(rest)) if is_clear else words
 
 
 def is_shell(program: str) -> bool:
