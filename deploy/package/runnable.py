@@ -114,6 +114,11 @@ def refuse_missing(app: str, words: tuple[str, ...], opened: Files, key: str = "
             f"{app}: {key}: {words[0]!r} is a word of the shell, and the command runs without "
             "one; write it into a script of the package, or sh -c '… && exec ./web'"
         )
+    if found := command.background(words):
+        raise BadInput(
+            f"{app}: {key}: systemd takes a service for ended whose first process ends, and "
+            f"{package} would be started in the background by {visible(found)}"
+        )
     starter, script = command.program_and_script(words)
     if script and not _is_there(app, script, opened, is_node=bool(_NODE.fullmatch(starter))):
         near = difflib.get_close_matches(script, sorted(opened.files), n=1, cutoff=0.5)

@@ -85,19 +85,20 @@ def _refuse_unclear(
     A package whose version cannot be read may be newer than all others; and people count rc9 before
     rc10, where SemVer has the reverse.
     """
-    start = f"package {pattern!r}: it is not clear which one in {best.parent} is the newest: "
-    name = release.parse_name(best.name)[0]
+    folder, (name, version) = best.parent, release.parse_name(best.name)
     unread = (path.name for path in matches if not _parsed(path))
     if later := next((each for each in unread if release.may_be_newer(each, name)), None):
         raise BadInput(
-            f"{start}{later} has a version that cannot be read; remove it, call it like "
+            f"package {pattern!r}: it is not clear which one in {folder} is the newest: {later} "
+            "has a version that cannot be read; remove it, call it like "
             f"{name}.1.2.3-rc.1.zip, or name one with --package"
         )
     likely = max(readable, key=lambda found: release.likely_key(found[2]))
-    if release.version_key(likely[2]) != release.version_key(release.parse_name(best.name)[1]):
+    if release.version_key(likely[2]) != release.version_key(version):
         raise BadInput(
-            f"{start}by the rules of SemVer {best.name}, as people count {likely[0].name}; name "
-            f"one with --package, and write a dot before a number, like {name}.1.2.3-rc.10.zip"
+            f"package {pattern!r}: it is not clear which one in {folder} is the newest: by the "
+            f"rules of SemVer {best.name}, as people count {likely[0].name}; name one with "
+            f"--package, and write a dot before a number, like {name}.1.2.3-rc.10.zip"
         )
 
 

@@ -62,6 +62,14 @@ _WRAPPERS: dict[str, frozenset[str]] = {
 }
 """Programs that start another one; for each its options whose value is the next word."""
 
+_BACKGROUND = {
+    "gunicorn": (r"--daemon|-D", "leave it out"),
+    "uwsgi": (r"--daemonize2?(=.*)?|-d|daemonize=.*", "leave it out"),
+    "pm2": (r"start|startOrRestart|startOrReload|reload|restart", "write pm2-runtime"),
+    "forever": (r"start", "leave it out"),
+}
+"""Programs that end when they have started another; by which word, and what to write."""
+
 
 def checked(command: str) -> str:
     """Return the command; ValueError for what only a shell would replace or understand.
@@ -98,6 +106,17 @@ def checked(command: str) -> str:
                 "the value itself"
             )
     return command
+
+
+def background(words: tuple[str, ...]) -> str:
+    """What sends a server into the background, and what to do; empty where nothing does."""
+    names = [PurePosixPath(word).name for word in words[:3]]
+    for name, (pattern, remedy) in _BACKGROUND.items():
+        if name in names and "--no-daemon" not in words:
+            found = next((word for word in words if re.fullmatch(pattern, word)), "")
+            if found:
+                return f"{name} {found}; {remedy}"
+    return ""
 
 
 def unreplaced(value: str) -> str:

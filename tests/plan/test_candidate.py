@@ -160,6 +160,9 @@ def test_a_package_of_another_app_is_refused_unless_the_settings_match_it(tmp_pa
             "'start.sh' end as Windows writes them, .*eol=lf",
         ),
         ("bash -e ./run", ("run=#!/bin/sh\r\n",), "the lines of 'run' end as Windows writes them"),
+        ("gunicorn --daemon app:app", ("app.py",), "background by gunicorn --daemon; leave it out"),
+        ("python3 -m gunicorn -D a:b", ("a.py",), "in the background by gunicorn -D; leave it out"),
+        ("pm2 start app.js", ("app.js",), "background by pm2 start; write pm2-runtime"),
         ("cd app", ("web",), "'cd' is a word of the shell"),
         ("./web", ("web=#!/srv/web/current/venv/bin/python3\n",), "venv/bin/python3, which is not"),
         ("./web", ("web=#!bin/run\n",), "bin/run, which is not in the package"),
@@ -176,6 +179,8 @@ def test_a_command_whose_script_is_not_in_the_package_is_refused(
     ("command", "files", "needs"),
     [
         ("node server", ("server.js",), {"node"}),
+        ("pm2 start --no-daemon app.js", ("app.js",), {"pm2"}),
+        ("gunicorn -w 4 app:app", ("app.py",), {"gunicorn"}),
         ("node app.js", ("app.js=#!/usr/bin/env node\r\n", "other.sh=a\r\n"), {"node"}),
         ("node dist", ("dist/index.js",), {"node"}),
         ("python3 -m http.server", ("web",), {"python3"}),
