@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from deploy.package.manifest import File
 
 
+_MARK_BYTES = 8
 _MACOS_FOLDER = "__MACOSX/"
 _DS_STORE, _APPLE_DOUBLE = b"\0\0\0\1Bud1", b"\0\5\x16\7"
 
@@ -174,20 +175,41 @@ def _is_of_macos(entry: Entry, contents: dict[str, Entry]) -> bool:
     mark = _DS_STORE if name == ".DS_Store" else _APPLE_DOUBLE
     if name != ".DS_Store" and not (name.startswith("._") and is_beside):
         return False
-    with closing(entry.open()) as source:
-        return source.read(len(mark)) == mark
+    return _start(entry).startswith(mark)
 
 
 def _with_modes_that_count(contents: dict[str, Entry]) -> dict[str, Entry]:
-    """Take the modes away where they are the same for all files: something lost them on the way.
+    """Take the modes away where they say nothing: something lost or made them up on the way.
 
-    Artifact stores and some archivers leave every file at 0644, others at 0777; contents decide
-    then. Where only some files are executable, that was meant.
+    Artifact stores and some archivers leave every file at 0644, others at 0777, and Windows has
+    modes of its own; contents decide then. Where else only some files are executable, that was
+    meant.
     """
     files = [entry for entry in contents.values() if entry.kind == stat.S_IFREG]
-    if len({entry.mode is not None and bool(entry.mode & 0o111) for entry in files}) > 1:
+    marked = [entry for entry in files if entry.mode is not None and entry.mode & 0o111]
+    if 0 < len(marked) < len(files) and not _is_marked_by_windows(files, marked):
         return contents
     return {path: replace(entry, mode=None) for path, entry in contents.items()}
+
+
+def _is_marked_by_windows(files: list[Entry], marked: list[Entry]) -> bool:
+    """Whether the modes are those that tar shows in Git Bash and Cygwin, which know no others.
+
+    There libraries of Windows and scripts are executable, by their first bytes, and no ELF file is.
+    """
+    if not any(entry.path.lower().endswith((".dll", ".exe")) for entry in marked):
+        return False
+    paths = {entry.path for entry in marked}
+    starts = {entry.path: _start(entry) for entry in files}
+    elf = {path for path, start in starts.items() if start.startswith(b"\x7fELF")}
+    scripts = {path for path, start in starts.items() if start.startswith(b"#!")}
+    return bool(elf) and not elf & paths and scripts <= paths
+
+
+def _start(entry: Entry) -> bytes:
+    """The first bytes of a file, by which its kind is known."""
+    with closing(entry.open()) as source:
+        return source.read(_MARK_BYTES)
 
 
 def _imply_folders(contents: dict[str, Entry], package: str, meter: Meter) -> None:

@@ -278,6 +278,14 @@ def test_modes_count_where_some_files_are_executable(tmp_path: Path) -> None:
     }
 
 
+def test_the_modes_that_git_bash_shows_are_none(tmp_path: Path) -> None:
+    """On Windows tar takes scripts and libraries of Windows for executable, and no ELF file."""
+    members = [(member(name), data) for name, data in PROGRAMS.items()]
+    for info, _ in members:
+        info.mode = 0o755 if info.name in {"a.dll", "run.sh"} else 0o644
+    assert modes(opened(tar(tmp_path, *members))) == BY_CONTENT
+
+
 CAFE = "wwwroot/caf\u00e9 men\u00fc.png"
 
 
