@@ -600,6 +600,16 @@ def test_a_tar_with_something_after_its_end_is_refused(tmp_path: Path) -> None:
     refused(path, "something after the end")
 
 
+@pytest.mark.parametrize("more", [b"\n", bytes(512), b"garbage" * 100])
+def test_a_zip_with_something_after_its_end_is_refused(tmp_path: Path, more: bytes) -> None:
+    path = unix_zip(tmp_path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = b"built by CI"
+    opened(path).archive.unlink()
+    path.write_bytes(path.read_bytes() + more)
+    refused(path, "something after the end")
+
+
 def test_a_wrong_checksum_is_refused(tmp_path: Path) -> None:
     path = unix_zip(tmp_path, {"web": b"w", "data": bytes(range(256)) * 8})
     with zipfile.ZipFile(path) as archive:
