@@ -11,7 +11,7 @@ import tarfile
 import unicodedata
 import zipfile
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import PurePosixPath
@@ -34,6 +34,7 @@ MOST_ENTRIES = 200_000
 MOST_NAME_BYTES = 32 * 1024 * 1024
 
 _LONGEST_PART_BYTES = 255
+_PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 _SHOWN = 60
 _HOST_PROGRAM = re.compile(r"/usr/(?:[A-Za-z0-9._+-]+/)+[A-Za-z0-9._+-]+")
 _LONGEST_PATH_BYTES = 3_800  # Linux takes 4,096, of which a release's folder is a part
@@ -147,10 +148,28 @@ def _foreseen(path: Path) -> Iterator[None]:
 
 
 def _damaged(path: Path, error: Exception) -> BadInput:
+    name = visible(path.name)
+    if kind := _other_kind(path):
+        return BadInput(f"package {name}: by its first bytes it is {kind}")
     return BadInput(
-        f"package {visible(path.name)}: cut short or damaged ({visible(error)}); "
-        "build or copy it again",
+        f"package {name}: cut short or damaged ({visible(error)}); build or copy it again",
     )
+
+
+def _other_kind(path: Path) -> str:
+    """What else a file is than its name says, and what to do; empty where that is not plain."""
+    start = b""
+    with suppress(OSError), path.open("rb") as file:
+        start = file.read(tarfile.BLOCKSIZE)
+    is_zip = path.suffix.lower() in {".zip", ".nupkg"}
+    kinds = {
+        "a pointer of Git LFS; run git lfs pull": start.startswith(b"version https://git-lfs"),
+        "a web page; the download may have asked for a login": _PAGE.match(start) is not None,
+        "gzip; call it .tar.gz": is_zip and start.startswith(b"\x1f\x8b"),
+        "a zip; call it .zip": not is_zip and start.startswith(b"PK\3\4"),
+        "a tar that is not compressed; run gzip on it": start[257:262] == b"ustar",
+    }
+    return next((kind for kind, is_it in kinds.items() if is_it), "")
 
 
 def normalise(name: str, package: str) -> str:

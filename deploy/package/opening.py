@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import glob
-import os
 import stat
 import tempfile
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -20,16 +19,19 @@ from deploy.package.entries import (
     Source,
     check_link,
     is_host_program,
-    refusing,
     too_big,
 )
 from deploy.package.release import Release
-from deploy.settings.base import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from deploy.package.manifest import File
+
+
+_MARK_BYTES = 8
+_MACOS_FOLDER = "__MACOSX/"
+_DS_STORE, _APPLE_DOUBLE = b"\0\0\0\1Bud1", b"\0\5\x16\7"
 
 
 @dataclass(frozen=True)
@@ -61,59 +63,6 @@ class Package:
     windows_scripts: frozenset[str] = frozenset()
 
 
-def choose(pattern: str, base: Path, name: str | None = None) -> Path:
-    """Find the newest package that matches the glob `pattern`, relative to `base`.
-
-    Where `name` is given, packages of other names are passed over. BadInput when none matches,
-    when two share the newest version, or when several names match and none was asked for.
-    """
-    matches = _matching(base, pattern)
-    if not matches:
-        there = _what_is_there((base / expanded(pattern)).parent)
-        raise BadInput(f"package {pattern!r}: nothing in {base} matches; {there}")
-    named = [(path, *parsed) for path in matches if (parsed := _parsed(path))]
-    if not named:
-        release.parse_name(matches[0].name)
-        raise BadInput(
-            f"package {pattern!r}: {matches[0].name} in {base} is no package; it must be a .zip, "
-            ".nupkg, .tar.gz, .tgz or a folder"
-        )
-    wanted = [found for found in named if name is None or found[1] == name]
-    names = sorted({found[1] for found in named})
-    if not wanted:
-        raise BadInput(
-            f"package {pattern!r}: none of {name!r} in {base}, only of {', '.join(names)}; "
-            f"build one called like {name}.1.2.3.zip, or name it with --package",
-        )
-    if name is None and len(names) > 1:
-        raise BadInput(
-            f"package {pattern!r}: packages of several names match in {base}: {', '.join(names)}; "
-            f"write the pattern for one, like {names[0]}.*",
-        )
-    newest = max(release.version_key(version) for _, _, version in wanted)
-    best = [path for path, _, version in wanted if release.version_key(version) == newest]
-    if len(best) > 1:
-        raise BadInput(
-            f"package {pattern!r}: {' and '.join(path.name for path in best)} in {best[0].parent} "
-            "are of the same version; remove one, or name one with --package",
-        )
-    return best[0]
-
-
-def of_version(pattern: str, base: Path, version: str) -> list[Path]:
-    """The packages that match the glob `pattern` and are of exactly this version."""
-    matches = _matching(base, pattern)
-    return [path for path in matches if (parsed := _parsed(path)) and parsed[1] == version]
-
-
-def _matching(base: Path, pattern: str) -> list[Path]:
-    """What a glob matches below `base`, whose own name is no pattern: it may hold brackets."""
-    wanted = expanded(pattern)
-    if (base / wanted).exists():
-        return [base / wanted]
-    return [base / found for found in sorted(glob.glob(str(wanted), root_dir=base))]  # noqa: PTH207 - it may be absolute
-
-
 def open_package(
     path: Path,
     *,
@@ -131,6 +80,7 @@ def open_package(
     with readers.reading(path, max_unpacked_bytes, workspace) as entries:
         contents = _checked(entries, path.name, max_unpacked_bytes)
         found = frozenset(entry.path for entry in contents.values() if entry.kind != stat.S_IFDIR)
+        _refuse_nested(found, path.name)
         marked = {runnable.executable(wanted, contents, path.name) for wanted in executables(found)}
         on_host = runnable.host_programs(contents, marked, path.name)
         part, partial = tempfile.mkstemp(dir=workspace, suffix=".part")
@@ -160,27 +110,6 @@ def open_package(
     )
 
 
-def _parsed(path: Path) -> tuple[str, str] | None:
-    """Name and version, or None for what only lies beside the packages."""
-    if path.is_file() and release.stem(path.name) == path.name:
-        return None
-    try:
-        return release.parse_name(path.name)
-    except BadInput:
-        return None
-
-
-def _what_is_there(folder: Path) -> str:
-    if not folder.is_dir():
-        return f"there is no folder {folder}; build the package first, or correct the pattern"
-    with refusing(folder):
-        names = sorted(entry.name for entry in os.scandir(folder))
-    if not names:
-        return f"{folder} is empty; build the package first, or correct the pattern"
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""  # noqa: PLR2004 - what fits on a line
-    return f"{folder} holds {', '.join(names[:5])}{more}; build the package or correct the pattern"
-
-
 def _checked(entries: Iterable[Entry], package: str, limit: int) -> dict[str, Entry]:
     """Every entry by its path, sorted, after the checks that need all of them."""
     contents: dict[str, Entry] = {}
@@ -199,22 +128,88 @@ def _checked(entries: Iterable[Entry], package: str, limit: int) -> dict[str, En
         declared += entry.size
         if declared > limit:
             raise too_big(package, entry.path, limit)
+    contents = _without_macos_files(contents)
     if not any(entry.kind == stat.S_IFREG for entry in contents.values()):
         raise BadInput(f"package {package}: there are no files in it; build it again")
     _imply_folders(contents, package, meter)
     return _with_modes_that_count(dict(sorted(contents.items())))
 
 
-def _with_modes_that_count(contents: dict[str, Entry]) -> dict[str, Entry]:
-    """Take the modes away where they are the same for all files: something lost them on the way.
+def _refuse_nested(files: frozenset[str], package: str) -> None:
+    """Refuse a package that holds nothing but another one, as artifact stores pack a package."""
+    inner = next(iter(files)).rpartition("/")[2] if len(files) == 1 else ""
+    if release.stem(inner) != inner:
+        raise BadInput(
+            f"package {package}: it holds {inner!r} alone, which is a package itself; unpack it "
+            "once, as the store that it comes from has packed it again"
+        )
 
-    Artifact stores and some archivers leave every file at 0644, others at 0777; contents decide
-    then. Where only some files are executable, that was meant.
+
+def _without_macos_files(contents: dict[str, Entry]) -> dict[str, Entry]:
+    """Leave out what macOS adds to archives of its own accord, and what is only of use there.
+
+    `.DS_Store`, which lists a folder's files to anyone who asks, and AppleDouble files:
+    `._a.py` beside `a.py`, or below `__MACOSX/`. A program that takes all files of a kind fails by
+    these.
+    """
+    left_out = {
+        path
+        for path, entry in contents.items()
+        if entry.kind == stat.S_IFREG and _is_of_macos(entry, contents)
+    }
+    kept = {path: entry for path, entry in contents.items() if path not in left_out}
+    is_used = any(
+        path.startswith(_MACOS_FOLDER) and entry.kind != stat.S_IFDIR
+        for path, entry in kept.items()
+    )
+    if is_used or not any(path.startswith(_MACOS_FOLDER) for path in left_out):
+        return kept
+    return {path: each for path, each in kept.items() if not f"{path}/".startswith(_MACOS_FOLDER)}
+
+
+def _is_of_macos(entry: Entry, contents: dict[str, Entry]) -> bool:
+    """Whether a file is one of macOS' own, by its name and its first bytes."""
+    folder, _, name = entry.path.rpartition("/")
+    partner = f"{folder}/{name[2:]}" if folder else name[2:]
+    is_beside = partner in contents or entry.path.startswith(_MACOS_FOLDER)
+    mark = _DS_STORE if name == ".DS_Store" else _APPLE_DOUBLE
+    if name != ".DS_Store" and not (name.startswith("._") and is_beside):
+        return False
+    return _start(entry).startswith(mark)
+
+
+def _with_modes_that_count(contents: dict[str, Entry]) -> dict[str, Entry]:
+    """Take the modes away where they say nothing: something lost or made them up on the way.
+
+    Artifact stores and some archivers leave every file at 0644, others at 0777, and Windows has
+    modes of its own; contents decide then. Where else only some files are executable, that was
+    meant.
     """
     files = [entry for entry in contents.values() if entry.kind == stat.S_IFREG]
-    if len({entry.mode is not None and bool(entry.mode & 0o111) for entry in files}) > 1:
+    marked = [entry for entry in files if entry.mode is not None and entry.mode & 0o111]
+    if 0 < len(marked) < len(files) and not _is_marked_by_windows(files, marked):
         return contents
     return {path: replace(entry, mode=None) for path, entry in contents.items()}
+
+
+def _is_marked_by_windows(files: list[Entry], marked: list[Entry]) -> bool:
+    """Whether the modes are those that tar shows in Git Bash and Cygwin, which know no others.
+
+    There libraries of Windows and scripts are executable, by their first bytes, and no ELF file is.
+    """
+    if not any(entry.path.lower().endswith((".dll", ".exe")) for entry in marked):
+        return False
+    paths = {entry.path for entry in marked}
+    starts = {entry.path: _start(entry) for entry in files}
+    elf = {path for path, start in starts.items() if start.startswith(b"\x7fELF")}
+    scripts = {path for path, start in starts.items() if start.startswith(b"#!")}
+    return bool(elf) and not elf & paths and scripts <= paths
+
+
+def _start(entry: Entry) -> bytes:
+    """The first bytes of a file, by which its kind is known."""
+    with closing(entry.open()) as source:
+        return source.read(_MARK_BYTES)
 
 
 def _imply_folders(contents: dict[str, Entry], package: str, meter: Meter) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 
 from deploy.errors import BadInput
@@ -14,6 +15,10 @@ ELF's headers and the name of the loader before all else.
 
 _ELF, _SCRIPT = b"\x7fELF", b"#!"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LONGEST_LINE, _SHOWN = 255, 80
+_SPLITTING = re.compile(r"-v?S|--split-string=?")
+# pip writes this where the interpreter's path is too long for a first line, or holds a space.
+_BEHIND_SHELL = re.compile(rb"#!/bin/sh\n'''exec' (?:\"([^\"\n]+)\"|(\S+)) ")
 # PE (with the DOS header that has 0x40 bytes at least) and Mach-O in either order, 32 and 64 bits.
 _OTHERS = {
     "Windows": (b"MZ\x90\x00", b"MZ\x50\x00", b"MZ\x78\x00"),
@@ -68,18 +73,33 @@ def interpreters(start: bytes) -> tuple[str, ...]:
     if start.startswith(_ELF):
         loader = _loader(start)
         return (loader,) if loader.startswith("/") else ()
-    line = start.partition(b"\n")[0]
-    if not line.startswith(_SCRIPT):
+    program, words = _first_line(start)
+    if not program:
         return ()
-    words = line.removeprefix(_SCRIPT).decode(errors="replace").split()
-    if not words or "\ufffd" in "".join(words):
-        return ()
-    program, rest = words[0], words[1:]
+    if found := _BEHIND_SHELL.match(start):
+        return program, (found[1] or found[2]).decode(errors="replace")
     if program.rpartition("/")[2] == "env":
-        rest = [word for word in rest if word not in {"-S", "--split-string"} and "=" not in word]
-        if rest and not rest[0].startswith("-"):
-            return program, rest[0]
+        words = [word for word in _split(words) if "=" not in word]
+        if words and not words[0].startswith("-"):
+            return program, words[0]
     return (program,)
+
+
+def _first_line(start: bytes) -> tuple[str, list[str]]:
+    """The program in a script's first line, and the words after it; empty where there is none."""
+    line = start.partition(b"\n")[0]
+    words = line.removeprefix(_SCRIPT).decode(errors="replace").split()
+    if not line.startswith(_SCRIPT) or not words or "\ufffd" in "".join(words):
+        return "", []
+    return words[0], words[1:]
+
+
+def _split(words: list[str]) -> list[str]:
+    """The words that `env` makes of its own, without the option that has it do so."""
+    option = _SPLITTING.match(words[0]) if words else None
+    if option is None:
+        return words
+    return [word for word in (words[0][option.end() :], *words[1:]) if word]
 
 
 def _loader(start: bytes) -> str:
@@ -106,25 +126,58 @@ def _loader(start: bytes) -> str:
 def refuse_unstartable(start: bytes, path: str, package: str) -> None:
     """Refuse a program that no Linux host can start, by what stands at its beginning.
 
-    A script's first line as Windows writes it, with a carriage return or behind a byte-order mark:
-    no kernel finds that program. A program for Windows or macOS.
+    A first line with a carriage return or behind a byte-order mark, one that is longer than the
+    kernel reads, one without an absolute path, and one that gives `env` several words, which the
+    kernel passes as one. A program for Windows or macOS.
     """
     line = start.removeprefix(_BYTE_ORDER_MARK).partition(b"\n")[0]
-    trouble = ""
-    if line.startswith(_SCRIPT) and line.endswith(b"\r"):
-        trouble = "and a carriage return"
-    elif line.startswith(_SCRIPT) and start.startswith(_BYTE_ORDER_MARK):
-        trouble = "behind a byte-order mark"
-    if trouble:
-        found = visible(line.rstrip(b"\r").decode(errors="replace"))
-        raise BadInput(
-            f"package {package}: {path!r} begins with {found!r} {trouble}, so no host can start "
-            "it; write the file as UTF-8 without a mark and with Unix line ends (in "
-            f".gitattributes: {path.rpartition('/')[2]} text eol=lf)"
-        )
+    if line.startswith(_SCRIPT):
+        trouble, remedy = _trouble(start, line, path.rpartition("/")[2])
+        if trouble:
+            found = visible(line.rstrip(b"\r").decode(errors="replace"))
+            shown = repr(found) if len(found) < _SHOWN else f"{found[:_SHOWN]!r}…"
+            raise BadInput(
+                f"package {package}: {path!r} begins with {shown}{trouble}, so no host can start "
+                f"it; {remedy}"
+            )
     system = next((name for name, marks in _OTHERS.items() if start.startswith(marks)), "")
+    if system and path.lower().endswith(".dll"):
+        raise BadInput(
+            f"package {package}: {path!r} is a .NET assembly, which no host can start by itself; "
+            f"write dotnet {path} as the command"
+        )
     if system:
         raise BadInput(
             f"package {package}: {path!r} is a program for {system}, and hosts run Linux; build it "
             "for them, for example with dotnet publish -r linux-x64"
         )
+
+
+def _trouble(start: bytes, line: bytes, name: str) -> tuple[str, str]:
+    """What is wrong with a script's first line, and what to do; empty where nothing is."""
+    rewrite = (
+        "write the file as UTF-8 without a mark and with Unix line ends (in .gitattributes: "
+        f"{name} text eol=lf)"
+    )
+    if line.endswith(b"\r"):
+        return " and a carriage return", rewrite
+    if start.startswith(_BYTE_ORDER_MARK):
+        return " behind a byte-order mark", rewrite
+    if len(line) > _LONGEST_LINE:
+        return (
+            f", which is longer than the {_LONGEST_LINE} bytes that Linux reads",
+            "make a venv at a shorter path, or let `command:` start the interpreter with this file",
+        )
+    interpreter, words = _first_line(line)
+    if interpreter and "/" not in interpreter:
+        return (
+            ", which is no absolute path",
+            f"write #!/usr/bin/env {interpreter}, or install the script instead of unpacking it",
+        )
+    is_env = interpreter.rpartition("/")[2] == "env"
+    if is_env and len(words) > 1 and not _SPLITTING.match(words[0]):
+        return (
+            ", of which env is given all that follows as one word",
+            f"write #!{interpreter} -S {visible(' '.join(words))}",
+        )
+    return "", ""

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LONGEST_TARGET_BYTES = 4096
-_DIRECTORY_ENTRY = b"PK\x01\x02"
+_DIRECTORY_ENTRY, _END, _END_BYTES = b"PK\x01\x02", b"PK\x05\x06", 22
 _MOST_DIRECTORY_BYTES = 46 * MOST_ENTRIES + MOST_NAME_BYTES
 _NUPKG_METADATA = re.compile(
     r"\[Content_Types\]\.xml|_rels/.*|package/services/metadata/.*|[^/]*\.nuspec|\.signature\.p7s",
@@ -108,6 +108,10 @@ def _directory(file: _ZipFile, package: str) -> Iterator[zipfile.ZipFile]:
         ) from error
     file.is_opening = False
     with archive:
+        # zipfile passes over what follows its end, where another reader may find another archive.
+        file.seek(-len(archive.comment) - _END_BYTES, io.SEEK_END)
+        if file.read(len(_END)) != _END:
+            raise zipfile.BadZipFile("there is something after the end")
         yield archive
 
 

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from deploy.errors import BadInput
 
 SUFFIXES = (".tar.gz", ".tgz", ".nupkg", ".zip")
+_OTHER_KINDS = (
+    *(".tar", ".tar.xz", ".txz", ".tar.zst", ".tzst", ".tar.bz2", ".tbz2", ".tar.lz4", ".7z"),
+    *(".rar", ".jar", ".war", ".whl", ".deb", ".rpm", ".snupkg", ".exe", ".msi"),
+)
+"""What build tools make besides, which is not read."""
 
 # A version becomes part of a folder's name, beside a dash and twelve digits; 255 bytes is the end.
 LONGEST_VERSION = 64
@@ -24,7 +29,11 @@ _NUMBERS = re.compile(r".*\.[0-9]+")
 _FRAMEWORK = re.compile(
     r"(?P<name>.*?)[._-](?:net(?P<plain>[0-9]+)|(?:netstandard|netcoreapp)[0-9]+)", re.IGNORECASE
 )
-_SWALLOWED = re.compile(r"(?P<name>.*?)(?P<joint>[-_][0-9]+|[._-]v[0-9]+)", re.IGNORECASE)
+_SWALLOWED = re.compile(r"(?P<name>.*?)(?P<joint>[-_][0-9]+|(?:^|[._-])v[0-9]+)", re.IGNORECASE)
+
+# `git describe`: so many commits after a tag, which SemVer would sort before the tag, and ten of
+# them before nine.
+_DESCRIBED_BY_GIT = re.compile(r"(?P<tag>.*?)-(?P<commits>[0-9]+)[-.]g[0-9a-f]{4,40}(?:[-.]dirty)?")
 
 # A commit, a date or a count of seconds in place of a version, as `git describe`, `date` and CI
 # write them; what stands behind it says nothing more.
@@ -39,7 +48,9 @@ _DESCRIBED = re.compile(
     r"(?P<name>[A-Za-z_][A-Za-z_.-]*?)[._-]?v?(?P<version>[0-9]+(?:\.[0-9]+){1,3})(?:-.*)?"
 )
 
-VersionKey = tuple[tuple[int, ...], tuple[int, tuple[tuple[int, int, str], ...]]]
+_Word = tuple[int, int, str]
+VersionKey = tuple[tuple[int, ...], tuple[int, tuple[_Word, ...]], int]
+LikelyKey = tuple[tuple[int, ...], tuple[int, tuple[tuple[_Word, ...], ...]], int]
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,13 @@ def parse_name(file_name: str) -> tuple[str, str]:
     a date, the UTC time of the build with the commit after it, which alone has no order.
     """
     base = stem(file_name)
+    other = next((kind for kind in _OTHER_KINDS if file_name.lower().endswith(kind)), "")
+    if other:
+        right = _right_name(file_name[: -len(other)], file_name[: -len(other)])
+        raise BadInput(
+            f"package {file_name!r}: {other} is no kind of package that is read; pack what is to "
+            f"be on the hosts as .zip, .nupkg, .tar.gz or .tgz, and call it like {right}"
+        )
     match = _NAME_AND_VERSION.fullmatch(base)
     if match is None or not re.search("[A-Za-z]", match["name"]):
         raise BadInput(
@@ -117,19 +135,54 @@ def parse_name(file_name: str) -> tuple[str, str]:
 def version_key(version: str) -> VersionKey:
     """Sort as SemVer does: numbers as numbers, a prerelease before its release.
 
-    Up to four numbers, absent ones being 0; build metadata (+…) is ignored.
+    Up to four numbers, absent ones being 0; build metadata (+…) is ignored. What `git describe`
+    writes, `1.2.3-5-g5f4fec3`, comes after the tag, by the commits since then.
     """
+    numbers, words, commits = _parts(version)
+    return numbers, (0 if words else 1, tuple(map(_identifier_key, words))), commits
+
+
+def likely_key(version: str) -> LikelyKey:
+    """Sort as people count: rc9 before rc10, where SemVer has the reverse."""
+    numbers, words, commits = _parts(version)
+    return numbers, (0 if words else 1, tuple(map(_counted, words))), commits
+
+
+def _parts(version: str) -> tuple[tuple[int, ...], list[str], int]:
+    """The four numbers, the words of a prerelease, and the commits since the tag."""
     core, _, _ = version.partition("+")
-    numbers, _, prerelease = core.partition("-")
+    described = _DESCRIBED_BY_GIT.fullmatch(core)
+    numbers, _, prerelease = (described["tag"] if described else core).partition("-")
     parts = [int(number) for number in numbers.split(".")]
-    padded = tuple(parts + [0] * (4 - len(parts)))
-    if not prerelease:
-        return padded, (1, ())
-    return padded, (0, tuple(_identifier_key(word) for word in prerelease.split(".")))
+    words = prerelease.split(".") if prerelease else []
+    return (
+        tuple(parts + [0] * (4 - len(parts))),
+        words,
+        int(described["commits"] if described else 0),
+    )
 
 
-def _identifier_key(word: str) -> tuple[int, int, str]:
+def _identifier_key(word: str) -> _Word:
     return (0, int(word), "") if word.isdecimal() else (1, 0, word)
+
+
+def _counted(word: str) -> tuple[_Word, ...]:
+    """A word by the texts and the numbers in it; one that is a number alone comes first."""
+    if word.isdecimal():
+        return (_identifier_key(word),)
+    return (1, 0, ""), *map(_identifier_key, re.findall(r"[0-9]+|[^0-9]+", word.lower()))
+
+
+def may_be_newer(file_name: str, name: str) -> bool:
+    """Whether a file is called as a package of this name, with a version that cannot be read.
+
+    A package of symbols lies beside its own, and has none.
+    """
+    base, lower = stem(file_name), file_name.lower()
+    is_archive = base != file_name or lower.endswith(_OTHER_KINDS)
+    rest = base[len(name) :] if lower.startswith(name.lower()) else ""
+    is_versioned = re.match(r"[._ -]?v?[0-9]", rest, re.IGNORECASE) is not None
+    return is_archive and is_versioned and ".symbols." not in lower
 
 
 def _right_name(file_name: str, base: str) -> str:
@@ -141,7 +194,8 @@ def _right_name(file_name: str, base: str) -> str:
         return f"{build['name']}.2026.1128.1412+5f4fec3{suffix}"
     if guess is None or _is_unclear(guess["name"]) or _FRAMEWORK.match(base):
         return f"web.1.2.3{suffix}"
-    return f"{guess['name']}.{guess['version']}{suffix}"
+    name = "web" if guess["name"].lower() == "v" else guess["name"]
+    return f"{name}.{guess['version']}{suffix}"
 
 
 def _is_unclear(name: str) -> bool:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _MOST_LINKS = 40
 _IN_RELEASE = re.compile(r"/srv/[^/]+/current/(.+)")
 _NODE = re.compile(r"(?:.*/)?node(?:js)?")
+_HOST_POLICY = "libhostpolicy.so"  # of a self-contained app, which needs no such file
 _FOUND_BY_NODE = (".js", ".mjs", ".cjs", ".json")
 
 
@@ -61,8 +62,8 @@ def host_programs(
         if contents[path].kind == stat.S_IFREG:
             with closing(contents[path].open()) as source:
                 interpreters = program.interpreters(source.read(program.HEAD_BYTES))
-            local = _IN_RELEASE.fullmatch(next(iter(interpreters), ""))
-            starting.add(_followed(local[1], contents) if local else "")
+            local = (_IN_RELEASE.fullmatch(each) for each in interpreters)
+            starting |= {_followed(found[1], contents) for found in local if found}
     for entry in contents.values():
         if entry.kind == stat.S_IFLNK and entry.path not in starting:
             check_link(entry, package)
@@ -113,6 +114,11 @@ def refuse_missing(app: str, words: tuple[str, ...], opened: Files, key: str = "
             f"{app}: {key}: {words[0]!r} is a word of the shell, and the command runs without "
             "one; write it into a script of the package, or sh -c '… && exec ./web'"
         )
+    if found := command.background(words):
+        raise BadInput(
+            f"{app}: {key}: systemd takes a service for ended whose first process ends, and "
+            f"{package} would be started in the background by {visible(found)}"
+        )
     starter, script = command.program_and_script(words)
     if script and not _is_there(app, script, opened, is_node=bool(_NODE.fullmatch(starter))):
         near = difflib.get_close_matches(script, sorted(opened.files), n=1, cutoff=0.5)
@@ -123,6 +129,14 @@ def refuse_missing(app: str, words: tuple[str, ...], opened: Files, key: str = "
             f"{package}; {hint}Correct `{key}` in the settings, or the build"
         )
     local = posixpath.normpath(script.removeprefix(f"/srv/{app}/current/"))
+    if script.endswith(".dll"):
+        config = f"{script.removesuffix('.dll')}.runtimeconfig.json"
+        policy = posixpath.join(posixpath.dirname(script), _HOST_POLICY)
+        if not (_is_there(app, config, opened) or _is_there(app, policy, opened)):
+            raise BadInput(
+                f"{app}: {key}: dotnet reads from {visible(config)} how {visible(script)} is to "
+                f"run, which is not in {package}; pack all that `dotnet publish` writes"
+            )
     if local in opened.windows_scripts and command.is_shell(starter):
         raise BadInput(
             f"package {package}: the lines of {visible(local)!r} end as Windows writes them, which "

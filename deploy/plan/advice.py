@@ -10,6 +10,7 @@ from deploy.hosts import replaced_unit
 from deploy.steps import shorter_drain
 from deploy.survey import foreign_targets
 from deploy.survey.app_on_host import target_of
+from deploy.unit import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +34,12 @@ def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) ->
                 f"{app.name}: its sandbox goes without {', '.join(app.sandbox_removed)}, by the "
                 "setting `sandbox:`"
             )
+        found += [
+            f"{app.name}: environment.{name} holds {visible(text)}, which nothing here replaces: "
+            "the service is given these characters"
+            for name, value in sorted(app.environment.items())
+            if (text := command.unreplaced(value))
+        ]
         for group in survey.groups[app.name]:
             found += _of_group(app, group, survey)
     if environment.rollout.drain == "quiet":

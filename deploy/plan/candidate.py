@@ -11,7 +11,7 @@ from deploy.package import runnable, verification
 from deploy.package.cache import cached_opening
 from deploy.package.cache.cached_opening import NOWHERE
 from deploy.package.release import parse_name
-from deploy.unit import lint, rendering, spec, staged
+from deploy.unit import command, lint, rendering, spec, staged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,11 +88,15 @@ def prepare(
     """
 
     def executables(files: frozenset[str]) -> tuple[str, ...]:
-        first = _words(app, path, files)[0]
-        local = first.removeprefix("./")
-        is_ours = local in files or ("/" in first and not first.startswith("/"))
+        words = _words(app, path, files)
+        first, (started, _) = words[0], command.program_and_script(words)
+        own = {first} if first.removeprefix("./") in files else set[str]()
+        # A wrapper, such as tini, finds a program of the package by its path alone, and a template
+        # of one's own may start it in another folder.
+        paths = (first,) if app.template else (first, started)
+        own |= {each for each in paths if "/" in each and each[0] != "/"}
         others = {word.removeprefix("./") for _, word in _programs(app)} & files
-        return (*app.executables, *others, *([local] if is_ours else []))
+        return (*app.executables, *others, *(each.removeprefix("./") for each in sorted(own)))
 
     rules = environment.verification(app)
     with verification.verified(path, rules, environment.path, workspace) as safe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from deploy.foreign_text import visible
@@ -37,8 +38,9 @@ def problem(found: Mapping[str, Any]) -> str:
         if kind == "too_long":
             return "one port is needed, or two: a slot for the old release and one for the new"
         return f"must be a port, a whole number from 1 to 65535, not {shown}"
-    if kind == "string_type" and isinstance(given, (bool, int, float)):
-        return f'must be text: write "{str(given).lower()}" in quotes'
+    if kind == "string_type" and isinstance(given, (bool, int, float, date)):
+        # Not what YAML made of it: 0123 would become "123", and 1.10 "1.1".
+        return "must be text: put it in quotes, as it is written there"
     if kind == "string_pattern_mismatch":
         return f"{_FORMS.get(str(*key), found['msg'])}, not {shown}"
     if kind in _KINDS:

@@ -37,18 +37,23 @@ class Trusted:
         return cls(frozenset(users), frozenset({0, os.getegid(), *os.getgroups()}))
 
 
+def working_folder() -> Path:
+    """Return the folder that the command was typed in; BadInput where it is gone."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise BadInput(
+            f"this folder is gone ({error.strerror}); change to your project's folder"
+        ) from error
+
+
 def nearest() -> Path | None:
     """Return the settings file here or in a folder above, as it is typed here; None without one.
 
     Raises:
         BadInput: The working directory is gone, or others could have written a file above it.
     """
-    try:
-        here = Path.cwd()
-    except OSError as error:
-        raise BadInput(
-            f"this folder is gone ({error.strerror}); change to your project's folder"
-        ) from error
+    here = working_folder()
     for depth, folder in enumerate((here, *here.parents)):
         if (folder / NAME).is_file():
             relative = Path(*[".."] * depth, NAME)

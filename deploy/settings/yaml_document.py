@@ -6,19 +6,22 @@ FABRIC_* variables into ours, and drop a duplicate key without a word.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
+from ruamel.yaml.composer import ComposerError
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
 from deploy.errors import BadInput
 from deploy.errors import reading as guarded
+from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +31,7 @@ Location = tuple[str | int, ...]
 _UNLIKE_JSON = re.compile("[\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 MOST_VALUES, MOST_LEVELS = 50_000, 50
 LARGEST_NUMBER = 10**18
+_TEXT_TAG = "tag:yaml.org,2002:str"
 
 
 @dataclass(frozen=True)
@@ -82,13 +86,26 @@ def read(path: Path) -> Document:
     try:
         if path.exists() and not path.is_file():
             raise BadInput(f"{path} cannot be read: it is not a file")
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     except FileNotFoundError as error:
         raise BadInput(f"{path} does not exist") from error
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read: {error}") from error
+    text = _decoded(data, path.name)
     with guarded(f"{path.name}: this YAML", "write it in a simpler way"):
         return _parsed(path, text)
+
+
+def _decoded(data: bytes, name: str) -> str:
+    """The text of a file; its lines end as any system ends them."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        number = data.count(b"\n", 0, error.start) + 1
+        is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        kind = "UTF-16, as Windows PowerShell writes it" if is_utf16 else "not UTF-8"
+        raise BadInput(f"{name}:{number}: the file is {kind}; save it as UTF-8") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _parsed(path: Path, text: str) -> Document:
@@ -105,9 +122,18 @@ def _parsed(path: Path, text: str) -> Document:
         ) from error
     except DuplicateKeyError as error:
         problem = (error.problem or "a key stands twice").split(" with value")[0]
-        raise BadInput(f"{_mark(path, error)}: {problem}; keep one of the two") from error
+        is_merge = "merge key" in problem
+        remedy = "merge several as <<: [*a, *b]" if is_merge else "keep one of the two"
+        raise BadInput(f"{_mark(path, error)}: {problem}; {remedy}") from error
+    except ComposerError as error:
+        if error.context != "expected a single document in the stream":
+            raise BadInput(f"{_mark(path, error)}: no valid YAML: {error.problem}") from error
+        raise BadInput(
+            f"{_mark(path, error)}: a second document begins here; keep one in the file"
+        ) from error
     except MarkedYAMLError as error:
-        raise BadInput(f"{_mark(path, error)}: no valid YAML: {error.problem}") from error
+        remedy = "; indent with spaces" if "'\\t'" in (error.problem or "") else ""
+        raise BadInput(f"{_mark(path, error)}: no valid YAML: {error.problem}{remedy}") from error
     except YAMLError as error:
         raise BadInput(f"{path}: no valid YAML: {error}") from error
     if loaded is None:
@@ -149,6 +175,7 @@ def _plain(node: Any, at: Location, file: str, places: dict[Location, str]) -> A
             f"{_near(at, places)}: more than {MOST_VALUES} values or {MOST_LEVELS} levels; "
             "is an alias (*name) part of what it stands for?"
         )
+    node = _untagged(node, at, places)
     if isinstance(node, CommentedMap):
         for key in node:
             place = _place(node, key, file)
@@ -164,9 +191,25 @@ def _plain(node: Any, at: Location, file: str, places: dict[Location, str]) -> A
     for kind in (bool, int, float):
         if isinstance(node, kind):
             if kind is int and abs(node) > LARGEST_NUMBER:  # Python does not even show some
-                raise BadInput(f"{_near(at, places)}: a number of more than 18 digits")
+                raise BadInput(
+                    f"{_near(at, places)}: a number of more than 18 digits; put it in quotes if it "
+                    "is meant as text"
+                )
             return kind(node)
     return _text(str(node), _near(at, places)) if isinstance(node, str) else node
+
+
+def _untagged(node: Any, at: Location, places: dict[Location, str]) -> Any:
+    """The node; what is tagged as text as its text, and BadInput for all other tags."""
+    tag = getattr(getattr(node, "tag", None), "value", None)
+    if tag is None:
+        return node
+    if tag == _TEXT_TAG and isinstance(node, TaggedScalar):
+        return str(node.value)
+    raise BadInput(
+        f"{_near(at, places)}: the tag {visible(tag)} has no meaning here; write the value itself, "
+        "in quotes where it begins with !"
+    )
 
 
 def _place(node: CommentedMap | CommentedSeq, key: Any, file: str) -> str:

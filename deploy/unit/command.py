@@ -13,7 +13,14 @@ _VARIABLE = re.compile(
     r"|(?:(?<=^)|(?<=[=:/,@]))%([A-Z_][A-Z0-9_]+)%"
 )
 _PLACEHOLDER = re.compile(r"(?<!\$)\{([A-Za-z_]\w*)\}")
-_MARKUP = re.compile(r"\{\{\s*(\w+)\s*\}\}|<(port)>|\{\s+(port)\s*\}", re.IGNORECASE)
+_MARKUP = re.compile(
+    r"\{\{\s*(\w+)\s*\}\}|<(port)>|\{\s+(port)\s*\}|\$\{\{([^}]*)\}\}|#\{([^}]+)\}#?", re.IGNORECASE
+)
+# In a value that no shell reads: what shells, Compose, CI systems, Octopus and templates replace.
+_UNREPLACED = re.compile(
+    r"\$\{\{[^}]*\}\}|\$\{[A-Z_][A-Z0-9_]*(?::?[-?+][^}]*)?\}|\{\{\s*[\w.]+\s*\}\}|#\{[^}]+\}#?"
+    r"|\b__[A-Z][A-Z0-9_]*__\b|^(?:\$[A-Za-z_]\w*|\$\{\w+\}|\$\([\w.]+\)|%[A-Z_][A-Z0-9_]+%)$"
+)
 _SHELLS = ("sh", "bash", "dash", "ash", "ksh", "zsh")
 PATTERN = (
     rf"^(\S*/)?({'|'.join(_SHELLS)})(\s|$)"
@@ -42,6 +49,27 @@ _FLAGS = {
 }
 """Options of interpreters that take no value; beyond these it is not known where the script is."""
 
+_WRAPPERS: dict[str, frozenset[str]] = {
+    "catatonit": frozenset(),
+    "dumb-init": frozenset({"-r", "--rewrite"}),
+    "ionice": frozenset({"-c", "-n", "--class", "--classdata"}),
+    "nice": frozenset({"-n", "--adjustment"}),
+    "nohup": frozenset(),
+    "setsid": frozenset(),
+    "stdbuf": frozenset({"-i", "-o", "-e"}),
+    "tini": frozenset({"-p", "-e"}),
+    "tini-static": frozenset({"-p", "-e"}),
+}
+"""Programs that start another one; for each its options whose value is the next word."""
+
+_BACKGROUND = {
+    "gunicorn": (r"--daemon|-D", "leave it out"),
+    "uwsgi": (r"--daemonize2?(=.*)?|-d|daemonize=.*", "leave it out"),
+    "pm2": (r"start|startOrRestart|startOrReload|reload|restart", "write pm2-runtime"),
+    "forever": (r"start", "leave it out"),
+}
+"""Programs that end when they have started another; by which word, and what to write."""
+
 
 def checked(command: str) -> str:
     """Return the command; ValueError for what only a shell would replace or understand.
@@ -54,7 +82,11 @@ def checked(command: str) -> str:
     except ValueError:
         return command  # an open quote, which is refused where the words are needed
     if found := _MARKUP.search(command):
-        raise ValueError(f"holds {found[0]}, which nothing replaces; write {{port}}")
+        name = next(group for group in found.groups() if group is not None)
+        right = "{port}" if name.strip().lower().endswith("port") else "its value"
+        raise ValueError(f"holds {found[0]}, which nothing replaces; write {right}")
+    if re.match(r"\S*\\\w", command):
+        raise ValueError("begins with a path as Windows writes it; write slashes, like ./web")
     _refuse_syntax(command)
     if words and is_shell(words[0]):
         return command
@@ -74,6 +106,23 @@ def checked(command: str) -> str:
                 "the value itself"
             )
     return command
+
+
+def background(words: tuple[str, ...]) -> str:
+    """What sends a server into the background, and what to do; empty where nothing does."""
+    names = [PurePosixPath(word).name for word in words[:3]]
+    for name, (pattern, remedy) in _BACKGROUND.items():
+        if name in names and "--no-daemon" not in words:
+            found = next((word for word in words if re.fullmatch(pattern, word)), "")
+            if found:
+                return f"{name} {found}; {remedy}"
+    return ""
+
+
+def unreplaced(value: str) -> str:
+    """What stands in a variable's value for another one, which nothing puts in; empty for none."""
+    found = _UNREPLACED.search(value)
+    return found[0] if found else ""
 
 
 def _refuse_syntax(command: str) -> None:
@@ -110,18 +159,12 @@ def _operator(word: str, following: str) -> str:
 
 
 def program_and_script(words: tuple[str, ...]) -> tuple[str, str]:
-    """The program that a command starts, through `env`, and the file that it is given to run.
+    """The program that a command starts, through `env` and wrappers, and the file it runs.
 
     The file is empty where the program is no interpreter, or where it is not known which word it
     is; a runtime's own search for it is not followed.
     """
-    first, rest = words[0], list(words[1:])
-    if PurePosixPath(first).name == "env":
-        while rest and _ASSIGNMENT.fullmatch(rest[0]):
-            rest.pop(0)
-        if not rest or rest[0].startswith("-"):
-            return first, ""
-        first, rest = rest[0], rest[1:]
+    first, *rest = _unwrapped(words)
     kind = _kind(PurePosixPath(first).name)
     if kind is None:
         return first, ""
@@ -135,6 +178,26 @@ def program_and_script(words: tuple[str, ...]) -> tuple[str, str]:
         if not is_known:
             break
     return first, ""
+
+
+def _unwrapped(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The words of the program that wrappers start; a wrapper's own where that is unclear."""
+    first, rest = PurePosixPath(words[0]).name, list(words[1:])
+    if first == "env":
+        while rest and _ASSIGNMENT.fullmatch(rest[0]):
+            rest.pop(0)
+        is_clear = bool(rest) and not rest[0].startswith("-")
+    elif first in _WRAPPERS:
+        while rest and rest[0].startswith("-"):
+            option = rest.pop(0)
+            if option == "--":
+                break
+            if option in _WRAPPERS[first]:
+                del rest[:1]
+        is_clear = bool(rest)
+    else:
+        return words
+    return _unwrapped(tuple(rest)) if is_clear else words
 
 
 def is_shell(program: str) -> bool:

@@ -182,14 +182,17 @@ def test_a_user_without_a_home_has_no_files_there(nobody: pytest.MonkeyPatch) ->
     assert "no AWS credentials" in check(run("status", "--env", "lab")).err
 
 
+@pytest.mark.parametrize(
+    "words", [("status", "--env", "lab"), ("init", "--target-group", "web-lab", "--env", "lab")]
+)
 def test_a_folder_that_is_gone_is_no_defect(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch
+    words: tuple[str, ...], ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     projects.lay_out(ground, projects.LEAST)
     gone = ground.root / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    ended = check(run("status", "--env", "lab"))
+    ended = check(run(*words))
     assert ended.code == 2
     assert "this folder is gone" in ended.err

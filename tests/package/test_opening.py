@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from deploy.errors import BadInput
 from deploy.package import entries, program
 from deploy.package.manifest import File
-from deploy.package.opening import Package, choose, of_version, open_package
+from deploy.package.opening import Package, open_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -278,6 +278,14 @@ def test_modes_count_where_some_files_are_executable(tmp_path: Path) -> None:
     }
 
 
+def test_the_modes_that_git_bash_shows_are_none(tmp_path: Path) -> None:
+    """On Windows tar takes scripts and libraries of Windows for executable, and no ELF file."""
+    members = [(member(name), data) for name, data in PROGRAMS.items()]
+    for info, _ in members:
+        info.mode = 0o755 if info.name in {"a.dll", "run.sh"} else 0o644
+    assert modes(opened(tar(tmp_path, *members))) == BY_CONTENT
+
+
 CAFE = "wwwroot/caf\u00e9 men\u00fc.png"
 
 
@@ -405,6 +413,41 @@ def test_case_and_a_folder_on_top_are_the_builds_own_business(tmp_path: Path) ->
 
 def test_a_folder_called_package_in_a_nupkg_is_content(tmp_path: Path) -> None:
     assert "package/x.txt" in opened(nupkg(tmp_path, {"web": b"", "package/x.txt": b""})).files
+
+
+APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X"
+OF_MACOS = {
+    "__MACOSX/._web": APPLE_DOUBLE,
+    "__MACOSX/wwwroot/._.DS_Store": APPLE_DOUBLE,
+    "._web": APPLE_DOUBLE,
+    "wwwroot/css/._site.css": APPLE_DOUBLE,
+    ".DS_Store": b"\x00\x00\x00\x01Bud1\x00",
+    "wwwroot/.DS_Store": b"\x00\x00\x00\x01Bud1\x00",
+}
+
+
+@pytest.mark.parametrize("make", KINDS[:-1])
+def test_what_macos_adds_by_itself_is_left_out(
+    tmp_path: Path, make: Callable[[Path, dict[str, bytes]], Path]
+) -> None:
+    """`._0001_initial.py` ended a start, and /.DS_Store listed the files to whoever asked."""
+    (tmp_path / "plain").mkdir()
+    found = opened(make(tmp_path, CONTENTS | OF_MACOS))
+    assert found.files == set(CONTENTS)
+    assert found.release == opened(make(tmp_path / "plain", CONTENTS)).release
+
+
+def test_files_that_are_only_called_as_those_of_macos_stay(tmp_path: Path) -> None:
+    own = {
+        "._web": b"text",
+        "._alone": APPLE_DOUBLE,
+        "a/.DS_Store": b"text",
+        "__MACOSX/readme.txt": b"",
+        "__MACOSX/._readme.txt": APPLE_DOUBLE,
+    }
+    assert opened(unix_zip(tmp_path, CONTENTS | own)).files == {*CONTENTS, *own} - {
+        "__MACOSX/._readme.txt"
+    }
 
 
 def refused(path: Path, *said: str, **options: Any) -> None:
@@ -557,6 +600,16 @@ def test_a_tar_with_something_after_its_end_is_refused(tmp_path: Path) -> None:
     refused(path, "something after the end")
 
 
+@pytest.mark.parametrize("more", [b"\n", bytes(512), b"garbage" * 100])
+def test_a_zip_with_something_after_its_end_is_refused(tmp_path: Path, more: bytes) -> None:
+    path = unix_zip(tmp_path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = b"built by CI"
+    opened(path).archive.unlink()
+    path.write_bytes(path.read_bytes() + more)
+    refused(path, "something after the end")
+
+
 def test_a_wrong_checksum_is_refused(tmp_path: Path) -> None:
     path = unix_zip(tmp_path, {"web": b"w", "data": bytes(range(256)) * 8})
     with zipfile.ZipFile(path) as archive:
@@ -641,6 +694,32 @@ def test_an_absent_executable_is_refused_with_the_nearest_name(
     refused(unix_zip(tmp_path), said, executables=lambda _: ("web", wanted))
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("web.1.2.3.zip", b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
+        ("web.1.2.3.zip", b"\n<!DOCTYPE html><title>Sign in", "the download may have asked for a"),
+        ("web.1.2.3.zip", gzip.compress(b"x"), "first bytes it is gzip; call it .tar.gz"),
+        ("web.1.2.3.tgz", b"PK\x03\x04" + bytes(30), "first bytes it is a zip; call it .zip"),
+        ("web.1.2.3.tgz", bytes(257) + b"ustar" + bytes(250), "a tar that is not compressed"),
+        ("web.1.2.3.zip", b"{}", "cut short or damaged (File is not a zip file)"),
+    ],
+)
+def test_what_is_called_a_package_and_is_none_is_named(
+    tmp_path: Path, name: str, data: bytes, said: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    refused(tmp_path / name, said)
+
+
+@pytest.mark.parametrize("inner", ["web.1.2.3.zip", "drop/web.1.2.3.tar.gz"])
+def test_a_package_that_a_store_has_packed_again_is_refused(tmp_path: Path, inner: str) -> None:
+    """Where the command needed no file of it, it was deployed."""
+    path = unix_zip(tmp_path, {inner: b"PK"})
+    refused(path, "which is a package itself; unpack it once", executables=lambda _: ())
+    opened(unix_zip(tmp_path, {inner: b"PK", "readme": b""}), executables=lambda _: ())
+
+
 def test_no_package_at_all_is_refused(tmp_path: Path) -> None:
     refused(tmp_path / "web.1.2.3.zip", "no such file")
     (tmp_path / "web.1.2.3.zip").write_bytes(b"this is no zip")
@@ -673,72 +752,15 @@ def test_a_damaged_archive_is_refused_or_harmless(
         assert list((path.parent / "workspace").iterdir()) == []
 
 
-def make_empty(at: Path, *there: str) -> None:
-    for name in there:
-        (at / name).mkdir() if name.endswith("/") else (at / name).touch()
-
-
-@pytest.mark.parametrize(
-    ("there", "pattern", "app", "chosen"),
-    [
-        (["web.1.9.0.zip", "web.1.10.0.zip"], "*.zip", None, "web.1.10.0.zip"),
-        (["web.2.0.0-rc.1.zip", "web.2.0.0.zip"], "web.*", None, "web.2.0.0.zip"),
-        (["web.1.0.0.zip", "admin.2.0.0.zip"], "*", "web", "web.1.0.0.zip"),
-        (["web.1.0.0.zip", "web.1.1.0/"], "web.*", "web", "web.1.1.0"),
-        (["web.1.0.0.zip", "README.md", "web.9.9.9", "web.zip"], "*", None, "web.1.0.0.zip"),
-        (["web.1.0.0.zip"], "web.1.0.0.zip", None, "web.1.0.0.zip"),
-    ],
-)
-def test_the_newest_package_is_chosen(
-    tmp_path: Path, there: list[str], pattern: str, app: str | None, chosen: str
-) -> None:
-    make_empty(tmp_path, *there)
-    assert choose(pattern, tmp_path, app) == tmp_path / chosen
-    assert choose(str(tmp_path / pattern), Path("/elsewhere"), app) == tmp_path / chosen
-
-
-@pytest.mark.parametrize("name", ["job [main]", "a*b", "what?", "[!x]"])
-def test_what_the_projects_folder_is_called_is_no_pattern(tmp_path: Path, name: str) -> None:
-    """CI systems name folders after branches and jobs."""
-    project = tmp_path / name
-    (project / "packages").mkdir(parents=True)
-    make_empty(project / "packages", "web.1.0.0.zip", "web.1.1.0.zip")
-    assert choose("packages/web.*.zip", project) == project / "packages" / "web.1.1.0.zip"
-    assert of_version("packages/web.*.zip", project, "1.0.0") == [
-        project / "packages" / "web.1.0.0.zip"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("there", "pattern", "app", "said"),
-    [
-        ([], "web.*.zip", None, ["'web.*.zip'", "is empty"]),
-        ([], "packages/web.*.zip", None, ["there is no folder", "packages"]),
-        (["admin.1.0.0.zip"], "web.*.zip", None, ["'web.*.zip'", "holds admin.1.0.0.zip"]),
-        (["admin.1.0.0.zip"], "*.zip", "web", ["none of 'web'", "only of admin"]),
-        (["web.1.0.0.zip", "web.1.0.0.tgz"], "web.*", None, ["same version", "web.1.0.0.tgz"]),
-        (["web.1.0.0+a.zip", "web.1.0.0+b.zip"], "*", None, ["same version"]),
-        (["web.1.0.0.zip", "admin.1.0.0.zip"], "*", None, ["several names", "admin, web"]),
-        (["web.zip"], "*", None, ["'web.zip'", "web.1.2.3.zip"]),
-        (["README.md"], "*", None, ["'README.md'", "web.1.2.3"]),
-        ([f"{number}.txt" for number in range(7)], "*.zip", None, ["0.txt", "and 2 more"]),
-    ],
-)
-def test_no_clear_choice_is_refused(
-    tmp_path: Path, there: list[str], pattern: str, app: str | None, said: list[str]
-) -> None:
-    make_empty(tmp_path, *there)
-    with pytest.raises(BadInput) as refusal:
-        choose(pattern, tmp_path, app)
-    for words in said:
-        assert words in str(refusal.value)
-
-
 @pytest.mark.parametrize(
     ("start", "said"),
     [
         (b"\xef\xbb\xbf#!/bin/sh\n", "begins with '#!/bin/sh' behind a byte-order mark"),
         (b"\xef\xbb\xbf#!/bin/sh\r\n", "begins with '#!/bin/sh' and a carriage return"),
+        (b"#!/usr/bin/env python3 -u\n", "write #!/usr/bin/env -S python3 -u"),
+        (b"#!/usr/bin/env A=b python3\n", "of which env is given all that follows as one word"),
+        (b"#!python\n", "'#!python', which is no absolute path, so no host can start it"),
+        (b"#!/" + b"builds/" * 40 + b"bin/python3\n", "longer than the 255 bytes that Linux"),
         (b"MZ\x90\x00" + bytes(60), "'web' is a program for Windows, and hosts run Linux"),
         (b"\xcf\xfa\xed\xfe" + bytes(60), "'web' is a program for macOS, and hosts run Linux"),
     ],
@@ -748,6 +770,11 @@ def test_a_program_that_no_linux_host_can_start_is_refused(
 ) -> None:
     refused(windows_zip(tmp_path, {"web": start, "other": start}), said)
     opened(windows_zip(tmp_path, {"web": b"#!/bin/sh\n", "other": start}))
+
+
+def test_an_assembly_is_named_as_what_starts_it(tmp_path: Path) -> None:
+    path = windows_zip(tmp_path, {"Web.dll": b"MZ\x90\x00" + bytes(60)})
+    refused(path, "write dotnet Web.dll as the command", executables=lambda _: ("Web.dll",))
 
 
 def elf_with_loader(loader: bytes, *, is_64: bool = True, order: str = "<") -> bytes:
@@ -782,6 +809,11 @@ def elf_with_loader(loader: bytes, *, is_64: bool = True, order: str = "<") -> b
         (b"#! /usr/bin/env python3\n", ("/usr/bin/env", "python3")),
         (b"#!/usr/bin/env -S A=b node --x\n", ("/usr/bin/env", "node")),
         (b"#!/usr/bin/env -i node\n", ("/usr/bin/env",)),
+        (b"#!/usr/bin/env -Snode --x\n", ("/usr/bin/env", "node")),
+        (b"#!/usr/bin/env -vS node\n", ("/usr/bin/env", "node")),
+        (b"#!/usr/bin/env --split-string=node --x\n", ("/usr/bin/env", "node")),
+        (b"#!/bin/sh\n'''exec' \"/a b/python3\" \"$0\"\n", ("/bin/sh", "/a b/python3")),
+        (b"#!/bin/sh\n'''exec' /builds/python3 \"$0\"\n", ("/bin/sh", "/builds/python3")),
         (b"#!/usr/bin/env\n", ("/usr/bin/env",)),
         (b"#!\n", ()),
         (b"#!\xff\xfe\n", ()),
@@ -825,6 +857,7 @@ def venv(at: Path, links: dict[str, str], script: bytes) -> list[Path]:
         ("./venv/bin/python3", b""),
         ("venv/bin/python3.11", b""),
         ("venv/bin/app", b"#!/srv/web/current/venv/bin/python3\n"),
+        ("venv/bin/app", b"#!/bin/sh\n'''exec' /srv/web/current/venv/bin/python3 \"$0\"\n"),
     ],
 )
 def test_a_plain_venv_is_taken_for_the_command_that_it_starts(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from deploy.plan.candidate import Opened
     from deploy.settings.environment import Environment
 
-FILES = ("web", "web.dll", "tools/migrate", "appsettings.json")
+FILES = ("web", "web.dll", "web.runtimeconfig.json", "tools/migrate", "appsettings.json")
 
 
 def package(folder: Path, *files: str, name: str = "web.1.0.0.zip") -> Path:
@@ -53,10 +53,13 @@ def executables(opened: Opened) -> set[str]:
     ("files", "settings", "words", "executable"),
     [
         (FILES, {}, ("web",), {"web"}),
-        (("web.dll",), {}, ("dotnet", "web.dll"), set()),
+        (("web.dll", "web.runtimeconfig.json"), {}, ("dotnet", "web.dll"), set()),
+        (("web.dll", "libhostpolicy.so"), {}, ("dotnet", "web.dll"), set()),
         (FILES, {"command": "./web --urls 'http://*:{port}'"}, ("web", "--urls"), {"web"}),
         (FILES, {"command": "tools/migrate '&&'"}, ("tools/migrate", "&&"), {"tools/migrate"}),
         (FILES, {"command": "/usr/bin/env web"}, ("/usr/bin/env", "web"), set()),
+        (FILES, {"command": "tini -p SIGTERM -- ./web -v"}, ("tini", "-p"), {"web"}),
+        (FILES, {"command": "nice -n 5 stdbuf -oL tools/migrate"}, ("nice",), {"tools/migrate"}),
         (FILES, {"command": "dotnet web.dll"}, ("dotnet", "web.dll"), set()),
         (FILES, {"executables": ("tools/migrate",)}, ("web",), {"web", "tools/migrate"}),
         (FILES, {"run_once": "./tools/migrate --all"}, ("web",), {"web", "tools/migrate"}),
@@ -143,7 +146,12 @@ def test_a_package_of_another_app_is_refused_unless_the_settings_match_it(tmp_pa
     [
         ("python3 -u app.py", ("src/app.py",), "run app.py, .*did you mean 'src/app.py'"),
         ("/usr/bin/env node server.js", ("serve.js",), "run server.js, .*did you mean 'serve.js'"),
+        ("tini -- node server.js", ("serve.js",), "run server.js, .*did you mean 'serve.js'"),
+        ("dumb-init ./Web", ("web",), "the command's file 'Web' is not in it; did you mean 'web'"),
+        ("nice -n 5 python3 -u app.py", ("src/app.py",), "run app.py, .*'src/app.py'"),
+        ("env A=b nohup sh start.sh", ("web",), "run start.sh, which is not in"),
         ("java -Xmx1g -jar /srv/web/current/app.jar", ("web",), "run /srv/web/current/app.jar"),
+        ("dotnet web.dll", ("web.dll",), r"reads from web\.runtimeconfig\.json how web\.dll is to"),
         ("dotnet Web.dll", ("web.dll",), "run Web.dll, .*did you mean 'web.dll'"),
         ("sh start.sh", ("web",), "run start.sh, which is not in web.1.0.0.zip"),
         (
@@ -152,6 +160,9 @@ def test_a_package_of_another_app_is_refused_unless_the_settings_match_it(tmp_pa
             "'start.sh' end as Windows writes them, .*eol=lf",
         ),
         ("bash -e ./run", ("run=#!/bin/sh\r\n",), "the lines of 'run' end as Windows writes them"),
+        ("gunicorn --daemon app:app", ("app.py",), "background by gunicorn --daemon; leave it out"),
+        ("python3 -m gunicorn -D a:b", ("a.py",), "in the background by gunicorn -D; leave it out"),
+        ("pm2 start app.js", ("app.js",), "background by pm2 start; write pm2-runtime"),
         ("cd app", ("web",), "'cd' is a word of the shell"),
         ("./web", ("web=#!/srv/web/current/venv/bin/python3\n",), "venv/bin/python3, which is not"),
         ("./web", ("web=#!bin/run\n",), "bin/run, which is not in the package"),
@@ -168,6 +179,8 @@ def test_a_command_whose_script_is_not_in_the_package_is_refused(
     ("command", "files", "needs"),
     [
         ("node server", ("server.js",), {"node"}),
+        ("pm2 start --no-daemon app.js", ("app.js",), {"pm2"}),
+        ("gunicorn -w 4 app:app", ("app.py",), {"gunicorn"}),
         ("node app.js", ("app.js=#!/usr/bin/env node\r\n", "other.sh=a\r\n"), {"node"}),
         ("node dist", ("dist/index.js",), {"node"}),
         ("python3 -m http.server", ("web",), {"python3"}),

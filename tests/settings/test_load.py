@@ -183,6 +183,19 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
         with_key("command: 'web --port {{ port }}'"),
         "5: lab: apps.web.command: holds {{ port }}, which nothing replaces; write {port}",
     ),
+    "an expression of a CI system": (
+        with_key("command: 'web --port ${{ env.PORT }}'"),
+        "5: lab: apps.web.command: holds ${{ env.PORT }}, which nothing replaces; write {port}",
+    ),
+    "a variable of Octopus": (
+        with_key("command: 'web --name #{Octopus.Environment.Name}'"),
+        "5: lab: apps.web.command: holds #{Octopus.Environment.Name}, which nothing replaces; "
+        "write its value",
+    ),
+    "a path of Windows": (
+        with_key("command: '.\\web.exe --port {port}'"),
+        "5: lab: apps.web.command: begins with a path as Windows writes it; write slashes",
+    ),
     "a variable in a check command": (
         (
             "ports: [5000]\n      target_group: web-lab",
@@ -292,11 +305,19 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
     ),
     "a variable that is a number": (
         with_key("environment: {A: 1}"),
-        '5: lab: apps.web.environment.A: must be text: write "1" in quotes',
+        "5: lab: apps.web.environment.A: must be text: put it in quotes, as it is written there",
     ),
     "a variable that is a truth": (
         with_key("environment: {A: true}"),
-        '5: lab: apps.web.environment.A: must be text: write "true" in quotes',
+        "5: lab: apps.web.environment.A: must be text: put it in quotes, as it is written there",
+    ),
+    "a variable that is no decimal number": (
+        with_key("environment: {A: 0123}"),
+        "5: lab: apps.web.environment.A: must be text: put it in quotes, as it is written there",
+    ),
+    "a variable that is a date": (
+        with_key("environment: {A: 2026-11-28}"),
+        "5: lab: apps.web.environment.A: must be text: put it in quotes, as it is written there",
     ),
     "an empty variable": (
         with_key("environment: {A: }"),
@@ -335,7 +356,7 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
     ),
     "a host that is a number": (
         ("[one, two]", "[one, 2]"),
-        '10: lab: hosts.1: must be text: write "2" in quotes',
+        "10: lab: hosts.1: must be text: put it in quotes, as it is written there",
     ),
     "no tags": (
         ("[one, two]", "{tags: {}}"),
@@ -365,7 +386,7 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
     ),
     "expect a number": (
         with_key("health: {expect: 200}"),
-        '5: lab: apps.web.health.expect: must be text: write "200" in quotes',
+        "5: lab: apps.web.health.expect: must be text: put it in quotes, as it is written there",
     ),
     "expect no code": (
         with_key('health: {expect: "20x"}'),
@@ -532,7 +553,22 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
     ),
     "from a number": (in_environment("from: 3"), "10: lab: from: must be the path of a YAML file"),
     "no YAML": (("[one, two]", "[one, two"), "11: no valid YAML: "),
-    "a tab": (("      hosts:", "\thosts:"), "10: no valid YAML: "),
+    "a tab": (
+        ("      hosts:", "\thosts:"),
+        "10: no valid YAML: found character '\\t' that cannot start any token; indent with spaces",
+    ),
+    "another document": (
+        ("      hosts: [one, two]\n", "      hosts: [one, two]\n---\nother: 1\n"),
+        "11: a second document begins here; keep one in the file",
+    ),
+    "two merges": (
+        ("      hosts:", "      <<: &a {}\n      <<: *a\n      hosts:"),
+        '11: found duplicate merge key "<<"; merge several as <<: [*a, *b]',
+    ),
+    "a tag": (
+        ("      hosts: [one, two]", "      hosts: !vault [one, two]"),
+        "10: the tag !vault has no meaning here; write the value itself",
+    ),
 }
 
 
@@ -548,6 +584,30 @@ def test_bad_input_is_told_with_file_line_environment_and_key(
         f"\nfabric.yaml:{expected}" in str(refused.value)
     )
     assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [
+        ("utf-16", "fabric.yaml:1: the file is UTF-16, as Windows PowerShell writes it; save it"),
+        ("latin-1", "fabric.yaml:14: the file is not UTF-8; save it as UTF-8"),
+    ],
+)
+def test_a_file_in_another_encoding_is_refused_with_its_line(
+    encoding: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "fabric.yaml").write_bytes(f"{FILE}# one\n# caf\u00e9\n".encode(encoding))
+    with pytest.raises(BadInput) as refused:
+        load.load(tmp_path / "fabric.yaml", "lab")
+    assert str(refused.value).startswith(said)
+
+
+def test_a_value_that_yaml_is_told_to_read_as_text_is_text(tmp_path: Path) -> None:
+    old, new = with_key("environment: {A: !!str 0123, B: !!str true}")
+    assert loaded(tmp_path, FILE.replace(old, new, 1)).apps[0].environment == {
+        "A": "0123",
+        "B": "true",
+    }
 
 
 def test_all_findings_are_told_at_once(tmp_path: Path) -> None:
@@ -613,7 +673,7 @@ def test_a_missing_or_unreadable_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"none\.yaml does not exist"):
         load.load(tmp_path / "none.yaml", "lab")
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(BadInput, match=r"binary\.yaml cannot be read"):
+    with pytest.raises(BadInput, match=r"binary\.yaml:1: the file is UTF-16"):
         load.load(tmp_path / "binary.yaml", "lab")
     with pytest.raises(BadInput, match="cannot be read"):
         load.load(tmp_path, "lab")

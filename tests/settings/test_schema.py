@@ -64,6 +64,9 @@ NEEDS_QUOTES = {
     "a variable before a command",
     "a home folder",
     "a placeholder of templates",
+    "an expression of a CI system",
+    "a variable of Octopus",
+    "a path of Windows",
     "a variable in a check command",
     "run_once without a program",
     "run_once with a quote open",
@@ -72,7 +75,7 @@ NEEDS_QUOTES = {
 """The same: it takes a command apart, for which one pattern is not enough."""
 
 
-NO_YAML = ("duplicate key", "surrogate", "no valid YAML")
+NO_YAML = ("duplicate key", "surrogate", "no valid YAML", "merge key", "document", "the tag")
 """Parts of the messages for a file that has no values which a schema could look at."""
 SEEN = {
     name: change

@@ -53,6 +53,11 @@ PROGRAMS: dict[str, tuple[Callable[[Path], Path | str], str]] = {
     "a program on the PATH": (lambda _: "ls", ""),
     "a script": (lambda folder: script(folder, "#!/bin/sh"), ""),
     "a script by env": (lambda folder: script(folder, "#!/usr/bin/env sh"), ""),
+    "options by env": (lambda folder: script(folder, "#!/usr/bin/env -S sh -e"), ""),
+    "options that env gets as one word": (
+        lambda folder: script(folder, "#!/usr/bin/env sh -e"),
+        "as one word; write /usr/bin/env -S",
+    ),
     "a script with an option": (lambda folder: script(folder, "#!/bin/sh -e"), ""),
     "nothing": (lambda folder: folder / "app", "there is no "),
     "nothing on the PATH": (lambda _: "no-such-program", "no program of this name"),

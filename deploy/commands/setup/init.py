@@ -20,7 +20,7 @@ from deploy.hosts.ssh import connect
 from deploy.run.report import ExitCode
 from deploy.screen import question
 from deploy.screen.console import Screen
-from deploy.settings import load
+from deploy.settings import load, ownership
 from deploy.settings.app import App
 from deploy.settings.environment import Aws, Environment
 from deploy.starter import adoption, draft, files, fleet, host_keys
@@ -90,7 +90,9 @@ def _asking(region: str | None, profile: str | None) -> Environment:
     """Settings by which AWS can be asked, before there is a file."""
     app = App(name="web", package="-", target_group="-", ports=(1,))
     aws = Aws(region=region, profile=profile)
-    return Environment(name="init", root=Path.cwd(), apps=(app,), hosts=("-",), aws=aws)
+    return Environment(
+        name="init", root=ownership.working_folder(), apps=(app,), hosts=("-",), aws=aws
+    )
 
 
 def _path(key: str | None) -> str:
