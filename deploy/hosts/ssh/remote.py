@@ -15,7 +15,7 @@ from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployEr
 from deploy.foreign_text import visible
 from deploy.hosts.route.routes import Routes
 from deploy.hosts.scripts import base, probe
-from deploy.hosts.ssh import connect, exchange, forwarding, framing, login
+from deploy.hosts.ssh import exchange, forwarding, framing, login
 from deploy.hosts.ssh.guard import Guard, checked, not_run
 
 if TYPE_CHECKING:
@@ -45,8 +45,9 @@ class Remote:
     def __init__(self, host: Host, environment: Environment, routes: Routes | None = None) -> None:
         self.host = host
         self.guard: Guard | None = None
-        self._connection = connect.connection_to(host, environment)
-        (routes or Routes()).share(self._connection)
+        shared = routes or Routes()
+        self._connection = login.prepared(host, environment, shared)
+        self._sessions = exchange.Sessions(lambda: login.connected(host, environment, shared))
         self._lock = threading.Lock()
         self._forwards = True
 
@@ -63,6 +64,7 @@ class Remote:
     def close(self) -> None:
         """End the connection."""
         self._connection.close()
+        self._sessions.close()
 
     def ask(
         self,
@@ -219,9 +221,7 @@ class Remote:
         began, what = time.monotonic(), script.name
         frame = frame or framing.Frame(framing.new_mark(), exchange.ANSWER_BYTES)
         try:
-            # On a connection of one's own, the settings' connect_timeout_seconds is the limit.
-            channel = transport.open_session(timeout=timeout_seconds if is_shared else None)
-            with channel:
+            with self._sessions.of(transport, timeout_seconds if is_shared else None) as channel:
                 channel.settimeout(timeout_seconds)
                 channel.exec_command(framing.command(self._connection.user, as_root=as_root))
                 size = exchange.send(channel, framing.framed(text, frame.mark), source, sent)
