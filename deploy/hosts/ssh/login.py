@@ -13,16 +13,13 @@ from deploy.foreign_text import visible
 from deploy.hosts.refusals import login as refused
 from deploy.hosts.refusals import unknown_key
 from deploy.hosts.route.failures import PROHIBITED, LoginFailed
-from deploy.hosts.ssh import connect
 from deploy.hosts.ssh.known_hosts import RevokedHostKey, UnknownHostKey
 from deploy.hosts.ssh.openssh.identities import LoginEnded, NoKeyAccepted
 from deploy.hosts.ssh.transport import NoCommonAlgorithm
 
 if TYPE_CHECKING:
     from deploy.aws.inventory import Host
-    from deploy.hosts.route.routes import Routes
     from deploy.hosts.ssh.connection import Connection
-    from deploy.settings.environment import Environment
 
 
 def open_to(host: Host, connection: Connection) -> None:
@@ -35,16 +32,8 @@ def open_to(host: Host, connection: Connection) -> None:
         _open(host, connection)
 
 
-def prepared(host: Host, environment: Environment, routes: Routes) -> Connection:
-    """A connection that is not yet open, with its part in what all of them share."""
-    connection = connect.connection_to(host, environment)
-    routes.share(connection)
-    return connection
-
-
-def connected(host: Host, environment: Environment, routes: Routes) -> Connection:
-    """One more connection to a host, which is open; raises as `open_to` does."""
-    connection = prepared(host, environment, routes)
+def opened(host: Host, connection: Connection) -> Connection:
+    """The connection, once it is open; raises as `open_to` does."""
     open_to(host, connection)
     return connection
 

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import paramiko
@@ -15,7 +16,7 @@ from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployEr
 from deploy.foreign_text import visible
 from deploy.hosts.route.routes import Routes
 from deploy.hosts.scripts import base, probe
-from deploy.hosts.ssh import exchange, forwarding, framing, login
+from deploy.hosts.ssh import connect, exchange, forwarding, framing, login
 from deploy.hosts.ssh.guard import Guard, checked, not_run
 
 if TYPE_CHECKING:
@@ -45,9 +46,9 @@ class Remote:
     def __init__(self, host: Host, environment: Environment, routes: Routes | None = None) -> None:
         self.host = host
         self.guard: Guard | None = None
-        shared = routes or Routes()
-        self._connection = login.prepared(host, environment, shared)
-        self._sessions = exchange.Sessions(lambda: login.connected(host, environment, shared))
+        make = partial(connect.on_routes, host, environment, routes or Routes())
+        self._connection = make()
+        self._sessions = exchange.Sessions(lambda: login.opened(host, make()))
         self._lock = threading.Lock()
         self._forwards = True
 
@@ -215,8 +216,7 @@ class Remote:
     ) -> CommandResult:
         """Send a script, and what follows it; read its answer, within a time and a size.
 
-        text: the script's, with what stands before and after it. is_shared: whether other commands
-        use the connection, which then stays open whatever becomes of this one.
+        text: the script's, with what is around it; is_shared: the connection stays open for others.
         """
         began, what = time.monotonic(), script.name
         frame = frame or framing.Frame(framing.new_mark(), exchange.ANSWER_BYTES)
