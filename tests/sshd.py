@@ -24,7 +24,7 @@ class Server(paramiko.ServerInterface):
     """One connection: anybody is let in."""
 
     def __init__(self, sshd: Sshd) -> None:
-        self.sshd, self.tries = sshd, 0
+        self.sshd, self.tries, self.sessions = sshd, 0, 0
         self.is_startup = True
         self.forwarded: dict[int, socket.socket] = {}
 
@@ -51,11 +51,21 @@ class Server(paramiko.ServerInterface):
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         del kind, chanid
+        with self.sshd.counting:
+            if self.sessions >= self.sshd.max_sessions:
+                return paramiko.common.OPEN_FAILED_CONNECT_FAILED
+            self.sessions += 1
         return paramiko.common.OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        threading.Thread(target=self.sshd.run, args=(channel, command), daemon=True).start()
+        threading.Thread(target=self._run, args=(channel, command), daemon=True).start()
         return True
+
+    def _run(self, channel: paramiko.Channel, command: bytes) -> None:
+        self.sshd.run(channel, command)
+        threading.Event().wait(self.sshd.reaping_seconds)
+        with self.sshd.counting:
+            self.sessions -= 1
 
     def check_channel_direct_tcpip_request(
         self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
@@ -79,6 +89,8 @@ class Sshd:
         refuses: How it would let users in that it refuses; empty where it lets anybody in.
         most_tries: After how many keys it ends a connection; 0 for never.
         login_seconds: How long it takes to judge one.
+        max_sessions: At how many sessions of a connection others are refused, as by MaxSessions.
+        reaping_seconds: For how long a session counts whose program has ended.
         max_startups: At how many connections that are not logged in others are turned away.
         turns_away: How many of the next ones are turned away whatever their number.
         most_startups: The most that there were at once.
@@ -94,6 +106,7 @@ class Sshd:
         self.refuses = ""
         self.most_tries = 0
         self.login_seconds = 0.0
+        self.max_sessions, self.reaping_seconds = 10, 0.0
         self.max_startups, self.turns_away = 1000, 0
         self.most_startups = self.turned_away = self.startups = 0
         self.counting = threading.Lock()

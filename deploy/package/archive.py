@@ -39,7 +39,7 @@ class Bundle:
     go; skeleton: where the folders and links end; links: how many; packed: the archive's bytes;
     machines: which machines each program that was asked for is for, where it is an ELF file;
     interpreters: what each of these needs to be started; windows_scripts: those that no shell here
-    can read.
+    can read; unmarked: ELF programs whose modes say that they are none, where other files' do.
     """
 
     def __init__(self, file: BinaryIO, package: str, limit: int) -> None:
@@ -49,6 +49,7 @@ class Bundle:
         self.machines: dict[str, frozenset[str]] = {}
         self.interpreters: dict[str, tuple[str, ...]] = {}
         self.windows_scripts: set[str] = set()
+        self.unmarked: list[str] = []
         self.skeleton = self.links = self.unpacked = 0
         self._packed = Packed(file)
         self._sharing: list[str] = []
@@ -109,6 +110,12 @@ class Bundle:
                 self.machines[entry.path] = machines
             if interpreters := program.interpreters(contents.start):
                 self.interpreters[entry.path] = interpreters
+        if (
+            not executable
+            and entry.mode is not None
+            and program.is_started(contents.start, entry.path)
+        ):
+            self.unmarked.append(entry.path)
         if program.is_for_windows_shells(contents.start, entry.path):
             self.windows_scripts.add(entry.path)
         self.unpacked += entry.size

@@ -44,6 +44,7 @@ class Package:
     files: relative paths of files and links; manifest: every regular file; links: how many.
     spans: by path, from which to which byte of the archive a file goes; before skeleton_bytes are
     folders and links. What is taken out of it by these is a tar.gz too, but for its end.
+    unmarked: its ELF programs that are not executable, where other files are.
     machines: the machines that its ELF programs are for, as `uname -m` calls them, by path;
     interpreters: what its programs need to be started, by path; windows_scripts: whose lines end
     as Windows writes them.
@@ -58,6 +59,7 @@ class Package:
     links: int
     spans: dict[str, tuple[int, int]] = field(repr=False)
     skeleton_bytes: int
+    unmarked: tuple[str, ...] = ()
     machines: dict[str, frozenset[str]] = field(default_factory=dict)
     interpreters: dict[str, tuple[str, ...]] = field(default_factory=dict)
     windows_scripts: frozenset[str] = frozenset()
@@ -104,6 +106,7 @@ def open_package(
         links=bundle.links,
         spans=bundle.spans,
         skeleton_bytes=bundle.skeleton,
+        unmarked=tuple(bundle.unmarked),
         machines=bundle.machines,
         interpreters=bundle.interpreters | on_host,
         windows_scripts=frozenset(bundle.windows_scripts),

@@ -27,7 +27,9 @@ _OTHERS = {
         *(b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe"),
     ),
 }
-_BYTE_ORDER_AT, _MACHINE = 5, slice(18, 20)
+_BYTE_ORDER_AT, _TYPE, _MACHINE = 5, slice(16, 18), slice(18, 20)
+_EXECUTABLE = 2  # ET_EXEC; a program that may lie anywhere in memory is ET_DYN, as libraries are
+_LIBRARY = re.compile(r"\.so(\.[0-9]+)*$")
 _BIG_ENDIAN = 2
 _PT_INTERP, _MOST_HEADERS = 3, 64
 # e_machine (elf.h) as `uname -m` calls the machines on which such a program runs.
@@ -46,6 +48,18 @@ _MACHINES = {
 def is_program(start: bytes) -> bool:
     """Whether a file begins as a program does that a kernel can execute."""
     return start.startswith((_ELF, _SCRIPT))
+
+
+def is_started(start: bytes, path: str) -> bool:
+    """Whether an ELF file is there to be started, and is no library that only can be.
+
+    A statically linked one that may lie anywhere in memory looks like a library.
+    """
+    if not start.startswith(_ELF) or _LIBRARY.search(path):
+        return False
+    is_big = start[_BYTE_ORDER_AT : _BYTE_ORDER_AT + 1] == bytes([_BIG_ENDIAN])
+    kind = int.from_bytes(start[_TYPE], "big" if is_big else "little")
+    return kind == _EXECUTABLE or bool(_loader(start))
 
 
 def machines(start: bytes) -> frozenset[str]:

@@ -152,6 +152,19 @@ def refuse_missing(app: str, words: tuple[str, ...], opened: Files, key: str = "
             )
 
 
+def unmarked(package: str, paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the warning that these programs of a package are not executable; none for none."""
+    if not paths:
+        return ()
+    which, them = f"{visible(paths[0])} is a program that is", "it"
+    if len(paths) > 1:
+        which, them = f"{len(paths)} programs, such as {visible(paths[0])}, are", "them"
+    return (
+        f"{package}: {which} not executable, while other files are: nothing can start {them}; make "
+        f"{them} executable before you pack (chmod +x), or name {them} under `executables:`",
+    )
+
+
 def on_host(
     app: str, words: tuple[str, ...], opened: Files, *, has_own_path: bool
 ) -> dict[str, str]:

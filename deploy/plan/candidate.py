@@ -151,6 +151,7 @@ def offer(environment: Environment, opened: Opened, survey: Survey) -> Offer:
         for text in lint.lint(unit.text, app.longest_request_seconds)
         if template
     ]
+    found += runnable.unmarked(opened.package.path.name, opened.package.unmarked)
     return replace(offered, warnings=tuple(dict.fromkeys(found)))
 
 

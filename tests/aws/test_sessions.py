@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -204,6 +206,28 @@ def test_an_mfa_code_is_asked_for_once_and_never_after_the_login(
     with pytest.raises(CredentialsRefused, match="run the same command again"):
         account.verify()
     assert len(person.asked) == 1
+
+
+@pytest.mark.parametrize("waiting", [b"", b"next line of a script\n", b"123456\n"])
+def test_without_a_terminal_nothing_is_read_in_place_of_a_code(waiting: bytes) -> None:
+    """Case 29: a pipe without an end was waited for, and a CI job's script lost a line to it."""
+    reading, writing = os.pipe()
+    os.write(writing, waiting)
+    program = "from deploy.aws.api.sessions import Factor; Factor()('Enter MFA code: ')"
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[2],
+        stdin=reading,
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,  # without the terminal that the tests may have
+        timeout=60,
+    )
+    os.close(writing)
+    assert os.read(reading, 100) == waiting
+    os.close(reading)
+    assert ended.stderr.splitlines()[-1] == "EOFError"
 
 
 def test_a_session_that_was_renewed_in_another_terminal_is_used(home: Path, person: Person) -> None:

@@ -163,6 +163,20 @@ def test_a_first_upload_sends_all_and_is_published_as_it_was_built(
     assert_published(host, package)
 
 
+@pytest.mark.parametrize("umask", [0, 0o077, 0o177])
+def test_modes_are_the_same_whatever_the_hosts_umask(
+    umask: int, host: Host, tmp_path: Path
+) -> None:
+    """Case 45: pam_umask and sudo's umask_override decide what a command of ours starts with."""
+    package = build(tmp_path, "1.0.0")
+    before = os.umask(umask)
+    try:
+        host.upload(package)
+    finally:
+        os.umask(before)
+    assert_published(host, package)
+
+
 def test_a_redeploy_sends_what_is_new_and_copies_the_rest(host: Host, tmp_path: Path) -> None:
     host.upload(build(tmp_path, "1.0.0"))
     package = build(tmp_path, "2.0.0", {"lib/part3.bin": b"new"})

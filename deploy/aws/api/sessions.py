@@ -113,16 +113,21 @@ class Factor:
     def __call__(self, prompt: str) -> str:
         """Return the code that was typed.
 
-        Raises BadInput for one that cannot be a code, CredentialsRefused where it is too late.
+        Raises BadInput for one that cannot be a code, CredentialsRefused where it is too late, and
+        EOFError without a terminal.
         """
         if self.is_over:
             raise CredentialsRefused(
                 "AWS takes the role's session no more, and a new one needs an MFA code, which is "
                 "asked for only when a command begins: run the same command again"
             )
-        with warnings.catch_warnings():  # without a terminal, a line of getpass's own source
-            warnings.simplefilter("ignore", getpass.GetPassWarning)
-            code = getpass.getpass(prompt).strip()
+        with warnings.catch_warnings():
+            # It would read standard input next: a pipe without an end, or the script of a CI job.
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            try:
+                code = getpass.getpass(prompt).strip()
+            except getpass.GetPassWarning as error:
+                raise EOFError from error
         if len(code) != FACTOR_DIGITS or not (code.isascii() and code.isdigit()):
             raise BadInput(f"an MFA code has {FACTOR_DIGITS} digits: run the same command again")
         return code

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import paramiko
 
     from deploy.aws.inventory import Host
+    from deploy.hosts.route.routes import Routes
     from deploy.hosts.ssh.ssh_config import Source
     from deploy.settings.environment import Environment
 
@@ -127,6 +128,13 @@ def connection_to(host: Host, environment: Environment) -> Connection:
     while isinstance(on_way, Connection):
         identities.offer(on_way)
         on_way = on_way.gateway
+    return connection
+
+
+def on_routes(host: Host, environment: Environment, routes: Routes) -> Connection:
+    """The same, with its part in what the connections of a command have in common."""
+    connection = connection_to(host, environment)
+    routes.share(connection)
     return connection
 
 

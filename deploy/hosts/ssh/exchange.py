@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import paramiko
 
 from deploy.hosts.ssh import framing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    import paramiko
-
+    from deploy.hosts.ssh.connection import Connection
     from deploy.package.entries import Source
 
 CHUNK_BYTES = 256 * 1024
@@ -29,6 +31,21 @@ UPLOAD_PAUSE_SECONDS = 120.0
 
 LEAST_UPLOAD_RATE = 16 * 1024
 """Bytes per second under which an upload is given up."""
+
+
+class NoSession(paramiko.ChannelException):
+    """A host's sshd opens no session on a connection that stands."""
+
+    def __str__(self) -> str:
+        return f"sshd opens no session on it ({self.text}): look at MaxSessions in its sshd_config"
+
+
+def session(transport: paramiko.Transport, seconds: float | None) -> paramiko.Channel:
+    """A channel for one command, opened within so many seconds; NoSession where none is allowed."""
+    try:
+        return transport.open_session(timeout=seconds)
+    except paramiko.ChannelException as error:
+        raise NoSession(error.code, error.text) from error
 
 
 def send(
@@ -115,3 +132,82 @@ def exit_code(channel: paramiko.Channel, frame: framing.Frame, limit: float) -> 
     if not channel.status_event.wait(max(0.0, limit - time.monotonic())):
         raise TimeoutError
     return channel.recv_exit_status()
+
+
+REFUSED_SECONDS, PAUSE_SECONDS = 10.0, 0.02
+"""How long a session that sshd refuses is asked for again, and how often."""
+
+
+class Sessions:
+    """The sessions of one host's commands, within what its sshd allows (MaxSessions).
+
+    sshd counts a session until its program has ended, which is after the answer is complete: where
+    it allows one alone, the next one is refused for a moment, and one beside a command for as long
+    as that takes. A lock that does not beat during an upload would be taken over.
+    """
+
+    def __init__(self, another: Callable[[], Connection]) -> None:
+        """another: opens one more connection to the host."""
+        self._another = another
+        self._second: Connection | None = None
+        self._turn = threading.Lock()
+
+    @contextmanager
+    def of(
+        self, transport: paramiko.Transport, beside_seconds: float | None
+    ) -> Iterator[paramiko.Channel]:
+        """A session of the command that has the connection to itself, or of one beside it.
+
+        beside_seconds: how long to wait for one beside it, which after the first refusal is on a
+        second connection; None for the command's own. NoSession where sshd goes on to refuse,
+        TimeoutError where others use the second connection for so long.
+        """
+        if beside_seconds is None:
+            with _patiently(transport) as channel:
+                yield channel
+            return
+        if first := self._shared(transport, beside_seconds):
+            with first as channel:
+                yield channel
+            return
+        if not self._turn.acquire(timeout=beside_seconds):
+            raise TimeoutError
+        try:
+            with _patiently(self._own_transport()) as channel:
+                yield channel
+        finally:
+            self._turn.release()
+
+    def close(self) -> None:
+        """End the second connection, if there is one."""
+        if self._second is not None:
+            self._second.close()
+
+    def _shared(self, transport: paramiko.Transport, seconds: float) -> paramiko.Channel | None:
+        """A session on the connection that a command uses; None once sshd has refused one there."""
+        if self._second is not None:
+            return None
+        try:
+            return session(transport, seconds)
+        except NoSession:
+            return None
+
+    def _own_transport(self) -> paramiko.Transport:
+        if self._second is None or not self._second.is_connected:
+            self.close()
+            self._second = self._another()
+        transport: paramiko.Transport = self._second.transport
+        return transport
+
+
+def _patiently(transport: paramiko.Transport) -> paramiko.Channel:
+    """A session, asked for again for a while where sshd refuses it."""
+    ends = time.monotonic() + REFUSED_SECONDS
+    while True:
+        try:
+            # The settings' connect_timeout_seconds is the limit of each.
+            return session(transport, None)
+        except NoSession:
+            if time.monotonic() > ends:
+                raise
+        time.sleep(PAUSE_SECONDS)

@@ -32,6 +32,12 @@ def open_to(host: Host, connection: Connection) -> None:
         _open(host, connection)
 
 
+def opened(host: Host, connection: Connection) -> Connection:
+    """The connection, once it is open; raises as `open_to` does."""
+    open_to(host, connection)
+    return connection
+
+
 def _open(host: Host, connection: Connection) -> None:
     try:
         connection.open()

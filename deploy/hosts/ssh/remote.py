@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import paramiko
@@ -45,8 +46,9 @@ class Remote:
     def __init__(self, host: Host, environment: Environment, routes: Routes | None = None) -> None:
         self.host = host
         self.guard: Guard | None = None
-        self._connection = connect.connection_to(host, environment)
-        (routes or Routes()).share(self._connection)
+        make = partial(connect.on_routes, host, environment, routes or Routes())
+        self._connection = make()
+        self._sessions = exchange.Sessions(lambda: login.opened(host, make()))
         self._lock = threading.Lock()
         self._forwards = True
 
@@ -63,6 +65,7 @@ class Remote:
     def close(self) -> None:
         """End the connection."""
         self._connection.close()
+        self._sessions.close()
 
     def ask(
         self,
@@ -213,15 +216,12 @@ class Remote:
     ) -> CommandResult:
         """Send a script, and what follows it; read its answer, within a time and a size.
 
-        text: the script's, with what stands before and after it. is_shared: whether other commands
-        use the connection, which then stays open whatever becomes of this one.
+        text: the script's, with what is around it; is_shared: the connection stays open for others.
         """
         began, what = time.monotonic(), script.name
         frame = frame or framing.Frame(framing.new_mark(), exchange.ANSWER_BYTES)
         try:
-            # On a connection of one's own, the settings' connect_timeout_seconds is the limit.
-            channel = transport.open_session(timeout=timeout_seconds if is_shared else None)
-            with channel:
+            with self._sessions.of(transport, timeout_seconds if is_shared else None) as channel:
                 channel.settimeout(timeout_seconds)
                 channel.exec_command(framing.command(self._connection.user, as_root=as_root))
                 size = exchange.send(channel, framing.framed(text, frame.mark), source, sent)

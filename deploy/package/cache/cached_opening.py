@@ -152,6 +152,7 @@ def _package(known: entry.Known, path: Path, found: Release, archive: Path) -> P
         links=known["links"],
         spans={name: (first, last) for name, first, last in known["spans"]},
         skeleton_bytes=known["skeleton_bytes"],
+        unmarked=tuple(known["unmarked"]),
         machines={name: frozenset(each) for name, each in known["machines"].items()},
         interpreters={name: tuple(each) for name, each in known["interpreters"].items()},
         windows_scripts=frozenset(known["windows_scripts"]),

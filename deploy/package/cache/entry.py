@@ -48,6 +48,7 @@ class Known(TypedDict):
     links: int
     spans: list[tuple[str, int, int]]
     skeleton_bytes: int
+    unmarked: list[str]
     machines: dict[str, list[str]]
     interpreters: dict[str, list[str]]
     windows_scripts: list[str]
@@ -145,6 +146,7 @@ def _known(opened: Package, archive_digest: str, key: str, programs: list[str]) 
         links=opened.links,
         spans=[(name, first, last) for name, (first, last) in opened.spans.items()],
         skeleton_bytes=opened.skeleton_bytes,
+        unmarked=list(opened.unmarked),
         machines={name: sorted(each) for name, each in opened.machines.items()},
         interpreters={name: list(each) for name, each in opened.interpreters.items()},
         windows_scripts=sorted(opened.windows_scripts),

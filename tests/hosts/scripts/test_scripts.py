@@ -9,6 +9,7 @@ import hashlib
 import os
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -688,6 +689,32 @@ def prepared(folder: Path, **programs: str) -> Any:
     ran = run(script, environ=os.environ | {"PATH": f"{folder}/bin:{os.environ['PATH']}"})
     assert not (folder / "srv/web/records/.trial").exists()
     return ran
+
+
+@pytest.mark.parametrize("umask", [0, 0o077])
+def test_folders_and_units_have_the_same_modes_whatever_the_umask(
+    umask: int, tmp_path: Path
+) -> None:
+    """Case 45: a service could not enter its release, or everybody could write to it."""
+    home, release = tmp_path / "srv/web", "1.0.0-aaaaaaaaaaaa"
+    before = os.umask(umask)
+    try:
+        assert prepared(tmp_path).exit_code == 0
+        (home / "releases" / release).mkdir()
+        stored(home, release).write_text(release)
+        assert switch(tmp_path, release).exit_code == 0
+    finally:
+        os.umask(before)
+    places = {
+        home: 0o755,
+        home / "slots": 0o755,
+        home / "current": 0o755,
+        home / "releases": 0o750,
+        home / "records": 0o700,
+        home / "records/units": 0o700,
+        tmp_path / "web@5000.service": 0o644,
+    }
+    assert {each: stat.S_IMODE(each.stat().st_mode) for each in places} == places
 
 
 def test_a_host_whose_programs_are_gnus_is_prepared(tmp_path: Path) -> None:

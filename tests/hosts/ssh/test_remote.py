@@ -32,7 +32,7 @@ from deploy.hosts.ssh.remote import Remote
 from lab import packages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from deploy.errors import DeployError
 
@@ -63,6 +63,14 @@ def remote(sshd: Sshd, tmp_path: Path) -> Iterator[Remote]:
     made = Remote(Host("127.0.0.1", "127.0.0.1", "i-1", "eu-west-1a"), environment)
     yield made
     made.close()
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
+    """Return once it holds."""
+    ends = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
 
 
 def test_an_answer_is_output_exit_code_and_facts(remote: Remote) -> None:
@@ -415,6 +423,71 @@ def test_a_look_beside_a_command_waits_for_nothing(remote: Remote) -> None:
     assert remote.aside(typed("echo beside"), 5).stdout.strip() == "beside"
     assert time.monotonic() - began < 2.5
     long.join()
+
+
+def test_commands_follow_each_other_where_sshd_allows_one_session(
+    remote: Remote, sshd: Sshd
+) -> None:
+    """Case 41: an answer is complete before sshd has seen its program end."""
+    sshd.max_sessions, sshd.reaping_seconds = 1, 0.1
+    for number in range(5):
+        assert remote.ask(typed(f"echo {number}")).stdout.strip() == str(number)
+    assert sshd.connections == 1
+
+
+def test_p5_the_lock_beats_beside_a_long_command_where_sshd_allows_one_session(
+    remote: Remote, sshd: Sshd
+) -> None:
+    """Case 41: an upload took longer than the lock may be silent, and sshd refused its beats."""
+    sshd.max_sessions, sshd.reaping_seconds = 1, 0.1
+    remote.connect()
+    said: list[str] = []
+    long = threading.Thread(
+        target=lambda: said.append(remote.ask(typed("sleep 3; echo end")).stdout)
+    )
+    long.start()
+    time.sleep(0.2)
+    for _ in range(3):
+        assert remote.aside(typed("echo beside"), 5).stdout.strip() == "beside"
+    assert long.is_alive()
+    long.join()
+    assert [each.strip() for each in said] == ["end"]
+    assert sshd.connections == 2
+    remote.close()
+    wait_until(lambda: not sshd.open_connections)
+
+
+def test_control_where_sshd_allows_several_sessions_one_connection_is_enough(
+    remote: Remote, sshd: Sshd
+) -> None:
+    long = threading.Thread(target=lambda: remote.ask(typed("sleep 0.5")))
+    long.start()
+    assert remote.aside(typed("echo beside"), 5).stdout.strip() == "beside"
+    long.join()
+    assert sshd.connections == 1
+
+
+def test_a_second_connection_that_broke_is_opened_again(remote: Remote, sshd: Sshd) -> None:
+    sshd.max_sessions = 1
+    for _ in range(2):
+        remote.connect()
+        with remote._sessions.of(remote._connection.transport, None):
+            assert remote.aside(typed("echo beside"), 5).stdout.strip() == "beside"
+        sshd.drop()
+        wait_until(lambda: not remote._connection.is_connected)
+        wait_until(lambda: not remote._sessions._second.is_connected)  # type: ignore[union-attr]
+    assert sshd.connections == 4
+
+
+def test_an_sshd_that_refuses_every_session_is_named(
+    remote: Remote, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sshd.max_sessions = 0
+    monkeypatch.setattr(exchange, "REFUSED_SECONDS", 0.2)
+    with pytest.raises(
+        ConnectionLost, match=r"sshd opens no session on it \(.*\): look at MaxSessions"
+    ):
+        remote.ask(typed("true"))
 
 
 def test_a_look_beside_a_command_ends_when_the_connection_breaks(
