@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import io
+import shutil
 import socket
 import ssl
 import threading
@@ -25,6 +26,7 @@ from deploy.aws.inventory import Host
 from deploy.aws.targets import ProtocolVersion
 from deploy.errors import CommandFailed, ConnectionLost, LockLost, RemoteError, Unreachable
 from deploy.hosts.probe.request import NotHttp, Reply, Request
+from deploy.hosts.refusals import not_run
 from deploy.hosts.scripts import base
 from deploy.hosts.scripts.script import exit_code
 from deploy.hosts.ssh import exchange, framing
@@ -104,9 +106,29 @@ def test_a_connection_that_breaks_is_named_and_the_next_command_opens_another(
     assert sshd.connections == 2
 
 
+@pytest.mark.parametrize("shell", ["sh", "bash", "zsh", "dash"])
+def test_p7_a_shell_that_takes_the_input_for_its_own_commands_runs_none_of_it(
+    remote: Remote, sshd: Sshd, tmp_path: Path, shell: str
+) -> None:
+    """`exec zsh` in ~/.bashrc: the script ran as the login user, and was read as root's answer."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell} here")
+    sshd.shell = ("/bin/sh", "-c", f"exec {shell}", "-")
+    result = remote.ask(typed(f"touch {tmp_path}/ran; fact key value"))
+    assert (result.has_begun, result.exit_code, result.facts) == (False, 126, ())
+    assert not_run.TAKEN_OVER in result.stderr
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_start_up_file_that_reads_the_input_is_named(remote: Remote, sshd: Sshd) -> None:
+    sshd.shell = ("/bin/sh", "-c", 'read -r line; eval "$1"', "-")
+    with pytest.raises(RemoteError, match=r"start-up file of it\n.* reads the input, which is"):
+        remote.ask(typed("true"))
+
+
 def test_a_login_shell_that_runs_nothing_is_named(remote: Remote, sshd: Sshd) -> None:
     sshd.shell = ("/bin/sh", "-c", "echo This account is not available #")
-    with pytest.raises(RemoteError, match="login shell did not run the command: This account"):
+    with pytest.raises(RemoteError, match="did not run the command: This account"):
         remote.ask(typed("echo out"))
 
 
