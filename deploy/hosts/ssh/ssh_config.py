@@ -40,7 +40,13 @@ PLAIN = (
     "bindaddress",
     "knownhostscommand",
 )
-PATHS = ("identityfile", "certificatefile", "userknownhostsfile", "globalknownhostsfile")
+PATHS = (
+    "identityfile",
+    "certificatefile",
+    "userknownhostsfile",
+    "globalknownhostsfile",
+    "revokedhostkeys",
+)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def checked(answer: Answer) -> Answer:
     Raises BadInput for an option that cannot be followed here, and for a value that is none.
     """
     for option, values in answer.values.items():
-        if option in LISTS or option.endswith("file"):
+        if option in LISTS or option.endswith(("file", "revokedhostkeys")):
             continue
         for value in values:
             if _UNSAFE.search(value):

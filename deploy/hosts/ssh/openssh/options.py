@@ -26,6 +26,7 @@ DECIDING = frozenset(
         "proxycommand",
         "proxyjump",
         "proxyusefdpass",
+        "revokedhostkeys",
         "user",
         "userknownhostsfile",
     }
@@ -56,7 +57,7 @@ _OTHERS = frozenset(
     numberofpasswordprompts obscurekeystroketiming passwordauthentication permitlocalcommand
     permitremoteopen pkcs11provider preferredauthentications protocol pubkeyacceptedalgorithms
     pubkeyacceptedkeytypes pubkeyauthentication refuseconnection rekeylimit remotecommand
-    remoteforward requesttty requiredrsasize revokedhostkeys rhostsauthentication
+    remoteforward requesttty requiredrsasize rhostsauthentication
     rhostsrsaauthentication rsaauthentication securitykeyprovider sendenv serveralivecountmax
     serveraliveinterval sessiontype setenv skeyauthentication smartcarddevice stdinnull
     streamlocalbindmask streamlocalbindunlink stricthostkeychecking syslogfacility tag
