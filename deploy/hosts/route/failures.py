@@ -2,12 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import paramiko
 
+from deploy.foreign_text import visible
+from deploy.hosts.refusals import login as refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from deploy.hosts.refusals.login import Keys
+
 PROHIBITED = 1
 """RFC 4254, 5.1: `administratively prohibited`, which sshd answers where it forbids forwarding."""
+_ENDED = "Authentication failed: transport shut down or saw EOF"
+"""Paramiko's words for a server that goes away."""
+
+
+class NoKeyAccepted(paramiko.AuthenticationException):
+    """A server refused all keys, or there was none to offer.
+
+    Attributes:
+        keys: What was offered, and what could not be.
+        allowed_types: How the server lets users in, where it takes no keys (RFC 4252, 5.1).
+    """
+
+    def __init__(self, user: str, keys: Keys, allowed_types: Iterable[str] = ()) -> None:
+        self.keys, self.allowed_types = keys, tuple(allowed_types)
+        super().__init__("; ".join(refused.refusal(refused.Login("server", user), keys)))
+
+
+class LoginEnded(paramiko.AuthenticationException):
+    """The connection ended, or went silent, after these keys.
+
+    banner: what the server had to say before (RFC 4252, 5.4): for instance that an account has
+    expired, or that the machine is going down (pam_nologin).
+    """
+
+    def __init__(self, error: Exception, keys: Keys, banner: bytes = b"") -> None:
+        self.keys = keys
+        ended = str(error).replace(_ENDED, "") or "the server ended it"
+        lines = banner.decode(errors="replace").split("\n")
+        said = [visible(line.strip()) for line in lines if any(map(str.isalnum, line))]
+        super().__init__(f"{ended} and says: {said[-1]}" if said else ended)
 
 
 class TurnedAway(paramiko.SSHException):

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import paramiko
+from paramiko.auth_handler import AuthHandler
 from paramiko.ssh_exception import IncompatiblePeer
 
 from deploy.clock import CLOCK
@@ -41,6 +42,21 @@ class NoCommonAlgorithm(IncompatiblePeer):
 
 def _offered(kind: str) -> tuple[str, ...]:
     return algorithms.offered(kind, getattr(paramiko.Transport, f"_preferred_{kind}"))
+
+
+class _Login(AuthHandler):
+    """Paramiko's own, but that a key which cannot sign leaves the connection to the next one."""
+
+    def _parse_service_accept(self, m: paramiko.Message) -> None:
+        try:
+            super()._parse_service_accept(m)  # type: ignore[misc] # left out of its types
+        except Exception as error:  # noqa: BLE001 - whatever an agent or a device makes of it
+            # Nothing was sent. As an error of no server, it is told from a refusal.
+            no_common = isinstance(error, paramiko.AuthenticationException)
+            why = "the server allows no RSA key with SHA-2" if no_common else str(error)
+            self.transport.saved_exception = paramiko.SSHException(why)
+            done: Any = self.auth_event  # its type knows that there may be none
+            done.set()
 
 
 class Transport(paramiko.Transport):
@@ -79,6 +95,19 @@ class Transport(paramiko.Transport):
         self.packetizer.readline = patient  # type: ignore[method-assign]
         self._opening: dict[int, int] = {}  # by thread, the channel that it opens
         self._refused: dict[int, paramiko.ChannelException] = {}  # by channel
+
+    def auth_publickey(
+        self, username: str, key: paramiko.PKey, event: threading.Event | None = None
+    ) -> list[str]:
+        """Offer a key; an AuthenticationException is the server's refusal of it.
+
+        Any other SSHException, while the connection is active, says why it could not be offered.
+        """
+        if not self.is_active() or event is not None:
+            return super().auth_publickey(username, key, event)
+        self.auth_handler = handler = _Login(self)
+        handler.auth_publickey(username, key, done := threading.Event())
+        return list(handler.wait_for_response(done))
 
     def start_client(
         self, event: threading.Event | None = None, timeout: float | None = None

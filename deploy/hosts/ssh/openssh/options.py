@@ -22,6 +22,7 @@ DECIDING = frozenset(
         "identityagent",
         "identityfile",
         "knownhostscommand",
+        "pkcs11provider",
         "port",
         "proxycommand",
         "proxyjump",
@@ -55,7 +56,7 @@ _OTHERS = frozenset(
     kbdinteractivedevices keepalive kerberosauthentication kerberostgtpassing kexalgorithms
     localcommand localforward loglevel logverbose macs nohostauthenticationforlocalhost
     numberofpasswordprompts obscurekeystroketiming passwordauthentication permitlocalcommand
-    permitremoteopen pkcs11provider preferredauthentications protocol pubkeyacceptedalgorithms
+    permitremoteopen preferredauthentications protocol pubkeyacceptedalgorithms
     pubkeyacceptedkeytypes pubkeyauthentication refuseconnection rekeylimit remotecommand
     remoteforward requesttty requiredrsasize rhostsauthentication
     rhostsrsaauthentication rsaauthentication securitykeyprovider sendenv serveralivecountmax
