@@ -51,6 +51,8 @@ class Server(paramiko.ServerInterface):
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         del kind, chanid
+        if not self.sshd.opens_sessions:
+            return paramiko.common.OPEN_FAILED_CONNECT_FAILED
         return paramiko.common.OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
@@ -76,6 +78,7 @@ class Sshd:
     Attributes:
         shell: What a login shell does with a command.
         forwards: Whether it forwards connections.
+        opens_sessions: Whether it opens sessions, as it does not past MaxSessions.
         refuses: How it would let users in that it refuses; empty where it lets anybody in.
         most_tries: After how many keys it ends a connection; 0 for never.
         login_seconds: How long it takes to judge one.
@@ -90,7 +93,7 @@ class Sshd:
         self.folder, self.address = folder, address
         self.key = paramiko.ECDSAKey.generate()
         self.shell: tuple[str, ...] = ("/bin/sh", "-c")
-        self.forwards = True
+        self.forwards = self.opens_sessions = True
         self.refuses = ""
         self.most_tries = 0
         self.login_seconds = 0.0

@@ -48,6 +48,10 @@ class LoginEnded(paramiko.AuthenticationException):
         super().__init__(f"{ended} and says: {said[-1]}" if said else ended)
 
 
+_PENALTY = "Not allowed at this time"
+"""What sshd answers from version 9.8 on, in place of its banner (PerSourcePenalties)."""
+
+
 class TurnedAway(paramiko.SSHException):
     """A machine closed or reset a connection before its banner, as sshd does past MaxStartups.
 
@@ -57,6 +61,9 @@ class TurnedAway(paramiko.SSHException):
     def __init__(self, said: str = "") -> None:
         self.said = said.strip()
         words = f": {self.said}" if self.said else ", as sshd does past MaxStartups"
+        if self.said.startswith(_PENALTY):
+            words += "; its sshd lets nobody in from here for a while after logins that failed or "
+            words += "were broken off (PerSourcePenalties in its sshd_config)"
         super().__init__(f"the connection was closed before the SSH banner{words}")
 
 

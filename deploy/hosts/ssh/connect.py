@@ -78,7 +78,7 @@ def read_own_files(environment: Environment) -> None:
     problems = [
         f"{where} key_files: {each.path} {each.why}"
         for each in keys
-        if each.why and not each.is_encrypted
+        if each.why and not each.may_be_held
     ]
     absent = [name for name in ssh.known_hosts if not environment.path(name).is_file()]
     problems += [

@@ -6,12 +6,12 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import paramiko
+
 from deploy.hosts.ssh import framing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import paramiko
 
     from deploy.package.entries import Source
 
@@ -29,6 +29,21 @@ UPLOAD_PAUSE_SECONDS = 120.0
 
 LEAST_UPLOAD_RATE = 16 * 1024
 """Bytes per second under which an upload is given up."""
+
+
+class NoSession(paramiko.ChannelException):
+    """A host's sshd opens no session on a connection that stands."""
+
+    def __str__(self) -> str:
+        return f"sshd opens no session on it ({self.text}): look at MaxSessions in its sshd_config"
+
+
+def session(transport: paramiko.Transport, seconds: float | None) -> paramiko.Channel:
+    """A channel for one command, opened within so many seconds; NoSession where none is allowed."""
+    try:
+        return transport.open_session(timeout=seconds)
+    except paramiko.ChannelException as error:
+        raise NoSession(error.code, error.text) from error
 
 
 def send(

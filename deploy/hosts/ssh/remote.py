@@ -220,7 +220,7 @@ class Remote:
         frame = frame or framing.Frame(framing.new_mark(), exchange.ANSWER_BYTES)
         try:
             # On a connection of one's own, the settings' connect_timeout_seconds is the limit.
-            channel = transport.open_session(timeout=timeout_seconds if is_shared else None)
+            channel = exchange.session(transport, timeout_seconds if is_shared else None)
             with channel:
                 channel.settimeout(timeout_seconds)
                 channel.exec_command(framing.command(self._connection.user, as_root=as_root))

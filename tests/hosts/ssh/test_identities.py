@@ -410,6 +410,50 @@ def test_what_a_server_says_before_it_ends_a_login_is_shown(home: Path) -> None:
 
 
 @needs_keygen
+@pytest.mark.parametrize("kind", ["ed25519", "rsa"])
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
+def test_a_key_that_others_may_read_is_passed_over_as_by_ssh(
+    home: Path, agent: str, kind: str, mode: int
+) -> None:
+    file = keygen(home / "key", kind=kind)
+    assert private_keys.read(str(file)).key is not None
+    add(agent, file)
+    file.chmod(mode)
+    found = private_keys.read(str(file))
+    said = f"can be read by others (mode {mode:04o}), so ssh passes over it: chmod 600 {file}"
+    assert (found.key, found.why) == (None, said)
+    told = subprocess.run(["ssh-keygen", "-y", "-f", str(file)], capture_output=True, check=False)
+    assert told.returncode != 0
+    assert b"bad permissions" in told.stderr
+    log_in(Login("deploy", agent=agent, configured=(str(file),)), Server(public(file)))
+
+
+@needs_keygen
+def test_a_key_whose_private_part_an_agent_alone_has_is_no_fault_of_the_settings(
+    home: Path, agent: str
+) -> None:
+    """`key_files: yubikey.pub` and a security key's file were refused, whatever the agent held."""
+    file = keygen(home / "key")
+    alone = home / "alone.pub"
+    alone.write_bytes((home / "key.pub").read_bytes())
+    ssh = builders.environment().ssh
+    for name, fault in (("alone.pub", ""), ("key.pub", "name the private one, without .pub")):
+        own = builders.environment(root=home).model_copy(
+            update={"ssh": ssh.model_copy(update={"key_files": (name,)})}
+        )
+        if fault:
+            with pytest.raises(BadInput, match=fault):
+                connect.read_own_files(own)
+        else:
+            connect.read_own_files(own)
+    login = Login("deploy", agent=agent, named=(str(alone),))
+    with pytest.raises(NoKeyAccepted, match=r"alone\.pub is a public key, without the private one"):
+        log_in(login, Server(public(file)))
+    add(agent, file)
+    log_in(login, Server(public(file)))
+
+
+@needs_keygen
 def test_a_provider_of_keys_that_an_agent_alone_can_use_is_named(home: Path) -> None:
     login = Login("deploy", named=(str(keygen(home / "key")),), provider="/usr/lib/opensc.so")
     with pytest.raises(

@@ -120,6 +120,15 @@ def test_p7_a_shell_that_takes_the_input_for_its_own_commands_runs_none_of_it(
     assert not (tmp_path / "ran").exists()
 
 
+def test_a_host_that_opens_no_session_is_named_with_the_limit(remote: Remote, sshd: Sshd) -> None:
+    """MaxSessions, which was told as a broken connection: `ChannelException(2, …)`."""
+    sshd.opens_sessions = False
+    with pytest.raises(
+        ConnectionLost, match=r"sshd opens no session on it \(.*look at MaxSessions"
+    ):
+        remote.ask(typed("true"))
+
+
 def test_a_start_up_file_that_reads_the_input_is_named(remote: Remote, sshd: Sshd) -> None:
     sshd.shell = ("/bin/sh", "-c", 'read -r line; eval "$1"', "-")
     with pytest.raises(RemoteError, match=r"start-up file of it\n.* reads the input, which is"):

@@ -20,7 +20,7 @@ NO_KEYS = "none"
 USUAL_AGENT = "SSH_AUTH_SOCK"
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _HOP = re.compile(
-    r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?:\[(?P<bare>[^\]]+)\]|(?P<host>[^:@/]+))"
+    r"(?:ssh://)?(?:(?P<user>.+)@)?(?:\[(?P<bare>[^\]]+)\]|(?P<host>[^:@/]+))"
     r"(?::(?P<port>[0-9]{1,5}))?/?"
 )
 
