@@ -67,6 +67,25 @@ class TurnedAway(paramiko.SSHException):
         super().__init__(f"the connection was closed before the SSH banner{words}")
 
 
+class NoServer(paramiko.SSHException):
+    """What listens on the port speaks, but not SSH; said: the last line that it sent."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(f"what answers there is no SSH server; it sends {visible(said)!r}")
+
+
+def before_banner(error: Exception, version: str, last_line: str) -> TurnedAway | NoServer | None:
+    """What a failure means before a machine's banner; None after it, and where nothing came.
+
+    version: the banner, if there was one; last_line: the last line that came before it.
+    """
+    if version:
+        return None
+    if any(isinstance(each, ConnectionError | EOFError) for each in (error, error.__context__)):
+        return TurnedAway(last_line)
+    return NoServer(last_line) if last_line.strip() else None
+
+
 class LoginFailed(Exception):
     """A machine on the way to a host could not be logged in to.
 

@@ -12,7 +12,7 @@ from paramiko.auth_handler import AuthHandler
 from paramiko.ssh_exception import IncompatiblePeer
 
 from deploy.clock import CLOCK
-from deploy.hosts.route.failures import TurnedAway
+from deploy.hosts.route import failures
 from deploy.hosts.ssh import algorithms
 
 if TYPE_CHECKING:
@@ -89,7 +89,10 @@ class Transport(paramiko.Transport):
             # Paramiko waits 2 s for each line after the first, and AWS's Session Manager plugin
             # prints two before it connects (session.go: Execute): one limit is for all of them.
             left = born + self.banner_timeout - CLOCK.monotonic()
-            self._last_line = line(max(timeout, left))
+            try:
+                self._last_line = line(max(timeout, left))
+            except UnicodeDecodeError as error:  # ssh reads bytes
+                self._last_line = error.object.decode(errors="replace")
             return self._last_line
 
         self.packetizer.readline = patient  # type: ignore[method-assign]
@@ -112,15 +115,13 @@ class Transport(paramiko.Transport):
     def start_client(
         self, event: threading.Event | None = None, timeout: float | None = None
     ) -> None:
-        """Begin as a client; TurnedAway where the machine goes away before its banner."""
+        """Begin as a client; TurnedAway, or NoServer, where no banner comes."""
         try:
             super().start_client(event, timeout)
         except (paramiko.SSHException, OSError, EOFError) as error:
-            reasons = (error, error.__context__)
-            is_gone = any(isinstance(each, ConnectionError | EOFError) for each in reasons)
-            if self.remote_version or not is_gone:
-                raise
-            raise TurnedAway(self._last_line) from error
+            if why := failures.before_banner(error, self.remote_version, self._last_line):
+                raise why from error
+            raise
 
     def open_channel(self, *arguments: Any, **named: Any) -> paramiko.Channel:
         """Open a channel; a ChannelException is of this one, with the words of the server.

@@ -454,6 +454,26 @@ def test_a_key_whose_private_part_an_agent_alone_has_is_no_fault_of_the_settings
 
 
 @needs_keygen
+def test_what_a_tool_did_to_a_keys_text_is_named_or_harmless(home: Path) -> None:
+    """Keys from the secrets of a CI system; ssh says `error in libcrypto` of each."""
+    text = keygen(home / "key").read_text()
+    forms = {
+        text.replace("\n", "\\n").encode(): "damaged: its line breaks are written as the two char",
+        text.encode("utf-16"): "damaged: it is in UTF-16; save it as UTF-8",
+        text.replace("\n", "\r\n").encode(): "",
+        text.rstrip().encode(): "",
+        text.encode("utf-8-sig"): "",
+        text.replace("\n", "\n  ").encode(): "",
+    }
+    for data, why in forms.items():
+        (home / "made").write_bytes(data)
+        (home / "made").chmod(0o600)
+        found = private_keys.read(str(home / "made"))
+        assert (found.key is None) is bool(why)
+        assert why in found.why
+
+
+@needs_keygen
 def test_a_provider_of_keys_that_an_agent_alone_can_use_is_named(home: Path) -> None:
     login = Login("deploy", named=(str(keygen(home / "key")),), provider="/usr/lib/opensc.so")
     with pytest.raises(

@@ -16,7 +16,7 @@ import pytest
 
 from audit import ssh as wall
 from deploy.errors import BadInput
-from deploy.hosts.route.failures import TurnedAway
+from deploy.hosts.route.failures import NoServer, TurnedAway
 from deploy.hosts.ssh.algorithms import OPENSSH
 from deploy.hosts.ssh.connection import Connection
 from deploy.hosts.ssh.transport import UNANSWERED_MOST, NoCommonAlgorithm, Transport
@@ -136,6 +136,32 @@ def test_a_server_that_punishes_our_address_is_told_as_that() -> None:
     client = Transport(ours)
     with pytest.raises(TurnedAway, match=r"Not allowed at this time; its sshd .*PerSourcePenalt"):
         client.start_client(timeout=LONGEST_SECONDS)
+    client.close()
+    theirs.close()
+
+
+def test_what_is_no_ssh_server_is_told_as_that() -> None:
+    """Its last line was an error of a codec, or nothing: netmiko#634."""
+    for sent in (b"220 mail.example.com \xe9\r\n", b"HTTP/1.1 400\r\n" * 200):
+        ours, theirs = socket.socketpair()
+        theirs.sendall(sent)
+        client = Transport(ours)
+        client.banner_timeout = INTERVAL_SECONDS
+        with pytest.raises(NoServer, match=r"no SSH server; it sends '(220 mail|HTTP/1.1 400)"):
+            client.start_client(timeout=LONGEST_SECONDS)
+        client.close()
+        theirs.close()
+
+
+def test_a_line_before_the_banner_may_have_any_bytes() -> None:
+    """As for ssh: a proxy, or a message of the day, in Latin-1."""
+    ours, theirs = socket.socketpair()
+    theirs.sendall(b"Bienvenue \xe0 la passerelle\r\nSSH-2.0-x\r\n")
+    theirs.shutdown(socket.SHUT_WR)
+    client = Transport(ours)
+    with pytest.raises((paramiko.SSHException, EOFError)):
+        client.start_client(timeout=LONGEST_SECONDS)
+    assert client.remote_version == "SSH-2.0-x"
     client.close()
     theirs.close()
 

@@ -91,7 +91,9 @@ def read(path: str, passphrase: str | None = None) -> KeyFile:
     except Exception:  # noqa: BLE001 - whatever a damaged file makes of two libraries
         key, why = None, _NONE
     public = key.asbytes() if key else public
-    if why != _NONE and (mode := _open_to_others(path)):
+    if why == _NONE:
+        why += _damage(data)
+    elif mode := _open_to_others(path):
         why = f"can be read by others (mode {mode:04o}), so ssh passes over it: "
         return KeyFile(path, public=public, why=f"{why}chmod 600 {word(path)}")
     return KeyFile(path, key, public, why)
@@ -156,6 +158,13 @@ def _unsupported(kind: str) -> str:
     if kind.startswith("sk-"):
         return f"{_SECURITY}, and yours does not hold it: ssh-add it"
     return f"is a key of type {kind or 'unknown'}, which is not supported"
+
+
+def _damage(data: bytes) -> str:
+    """What a tool did to a key's text; empty where that is not known."""
+    if b"-----BEGIN" in data and b"\\n" in data:
+        return ": its line breaks are written as the two characters \\n"
+    return ": it is in UTF-16; save it as UTF-8" * data.startswith((b"\xff\xfe", b"\xfe\xff"))
 
 
 def _open_to_others(path: str) -> int:
