@@ -68,14 +68,15 @@ class TurnedAway(paramiko.SSHException):
 
 
 class NoServer(paramiko.SSHException):
-    """What listens on the port speaks, but not SSH; said: the last line that it sent."""
+    """What listens on the port does not speak SSH, or nothing; said: the last line that it sent."""
 
     def __init__(self, said: str) -> None:
-        super().__init__(f"what answers there is no SSH server; it sends {visible(said)!r}")
+        is_other = f"what answers there is no SSH server; it sends {visible(said)!r}"
+        super().__init__(is_other if said else "what answers there sends no SSH banner in time")
 
 
 def before_banner(error: Exception, version: str, last_line: str) -> TurnedAway | NoServer | None:
-    """What a failure means before a machine's banner; None after it, and where nothing came.
+    """What a failure means before a machine's banner; None after it, and where it is another's.
 
     version: the banner, if there was one; last_line: the last line that came before it.
     """
@@ -83,7 +84,8 @@ def before_banner(error: Exception, version: str, last_line: str) -> TurnedAway 
         return None
     if any(isinstance(each, ConnectionError | EOFError) for each in (error, error.__context__)):
         return TurnedAway(last_line)
-    return NoServer(last_line) if last_line.strip() else None
+    is_late = isinstance(error.__context__, TimeoutError)
+    return NoServer(last_line.strip()) if is_late or last_line.strip() else None
 
 
 class LoginFailed(Exception):

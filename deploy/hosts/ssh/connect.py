@@ -36,7 +36,8 @@ REPAIR = "look for an unusual line, or do without your own: `load_ssh_configs: f
 @reading(CONFIGURATION, REPAIR)
 def resolve(environment: Environment, name: str) -> str:
     """A listed host's address, through the user's ssh config and the resolver."""
-    if not tokens.is_plain_host(name):
+    # An address of IPv6 has more than one colon.
+    if not tokens.is_plain_host(name) or name.count(":") == 1:
         raise BadInput(
             f"host {name!r} under `hosts:` is no host name or address: letters, digits and `._:-` "
             "are allowed; user and port go under `ssh:`"
