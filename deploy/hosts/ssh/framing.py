@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _READ_AND_RUN = """sh -c 'read -r n && eval "$(head -c "$n")"'"""
-AS_ROOT = f"sudo -n {_READ_AND_RUN}"
+AS_ROOT = f"sudo -n -u root {_READ_AND_RUN}"  # whatever `runas_default` of the sudoers says
 AS_LOGIN_USER = _READ_AND_RUN
 ROOT = "root"
 

@@ -141,6 +141,15 @@ def test_a_login_shell_that_runs_nothing_is_named(remote: Remote, sshd: Sshd) ->
         remote.ask(typed("echo out"))
 
 
+def test_p7_sudo_is_told_that_root_is_meant(remote: Remote, sshd: Sshd) -> None:
+    """With `runas_default` in the sudoers, scripts ran as that user and were taken for root's."""
+    elsewhere = (
+        'case "$*" in *"-u root "*) shift 3; exec "$@";; *) echo not root >&2; exit 9;; esac'
+    )
+    (sshd.folder / "bin" / "sudo").write_text(f"#!/bin/sh\n{elsewhere}\n")
+    assert remote.ask(typed("echo ran")).stdout.strip() == "ran"
+
+
 def test_root_needs_no_sudo(tmp_path: Path, sshd: Sshd) -> None:
     """Case 35: sudo is not there, or does not let root in."""
     (sshd.folder / "bin" / "sudo").write_text("#!/bin/sh\necho sudo: no >&2; exit 1\n")
@@ -162,7 +171,7 @@ def test_root_needs_no_sudo(tmp_path: Path, sshd: Sshd) -> None:
 
 
 def test_how_long_a_command_waited_before_it_began_is_known(remote: Remote, sshd: Sshd) -> None:
-    wait = '#!/bin/sh\nsleep 0.5\nshift\nexec "$@"\n'
+    wait = '#!/bin/sh\nsleep 0.5\nshift 3\nexec "$@"\n'
     (sshd.folder / "bin" / "sudo").write_text(wait)
     result = remote.ask(typed("sleep 0.2; echo out"))
     assert 0.5 <= result.start_seconds < result.seconds
