@@ -6,6 +6,7 @@ import re
 
 from deploy.folding import DETAIL
 from deploy.foreign_text import visible, word
+from deploy.hosts.scripts.script import TAKEN_OVER
 
 MOST_CHARACTERS = 300
 NOT_FOUND = 127
@@ -15,8 +16,6 @@ _OTHER_USER = re.compile(r"""[Ll]ogin as the user ["']?([a-z_][a-z0-9_-]{0,31})[
 _OF_SUDO = re.compile(r"^sudo:|\bsudoers\b|/sh -c read -r n\b")
 """Its own words, in any language: it names a refused command by its path and without quotes."""
 _EXPIRED = re.compile(r"password has expired|password change required", re.IGNORECASE)
-TAKEN_OVER = "changeover: another shell took the input for its own commands"
-"""What a script prints in place of running, where no command of ours has read its length."""
 _TAKEN = (TAKEN_OVER, "_most_characters=")
 """Of the script, in an error of a shell that read it as its own commands."""
 _EATEN = "head: invalid number of bytes"

@@ -62,7 +62,7 @@ class TurnedAway(paramiko.SSHException):
         self.said = said.strip()
         words = f": {self.said}" if self.said else ", as sshd does past MaxStartups"
         if self.said.startswith(_PENALTY):
-            words += "; its sshd lets nobody in from here for a while after logins that failed or "
+            words += "; its sshd takes no login from here for a while, after some that failed or "
             words += "were broken off (PerSourcePenalties in its sshd_config)"
         super().__init__(f"the connection was closed before the SSH banner{words}")
 

@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy import values
-from deploy.hosts.refusals.not_run import TAKEN_OVER
-from deploy.hosts.scripts.script import program
+from deploy.hosts.scripts.script import TAKEN_OVER, program
 
 if TYPE_CHECKING:
     from collections.abc import Callable

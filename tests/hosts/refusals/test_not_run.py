@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deploy.hosts.refusals import not_run
+from deploy.hosts.scripts.script import TAKEN_OVER
 
 IMAGE = 'Please login as the user "ec2-user" rather than the user "root".'
 
@@ -73,7 +74,7 @@ IMAGE = 'Please login as the user "ec2-user" rather than the user "root".'
         (
             "web",
             126,
-            f"sh: 1: 11545: not found\n{not_run.TAKEN_OVER}",
+            f"sh: 1: 11545: not found\n{TAKEN_OVER}",
             "the login shell of user 'web' did not run the command: a start-up file of it\n"
             "  (such as ~/.bashrc) starts another shell, which reads the command's input;\n"
             "  let it do so in interactive shells alone",

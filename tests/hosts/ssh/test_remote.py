@@ -26,9 +26,8 @@ from deploy.aws.inventory import Host
 from deploy.aws.targets import ProtocolVersion
 from deploy.errors import CommandFailed, ConnectionLost, LockLost, RemoteError, Unreachable
 from deploy.hosts.probe.request import NotHttp, Reply, Request
-from deploy.hosts.refusals import not_run
 from deploy.hosts.scripts import base
-from deploy.hosts.scripts.script import exit_code
+from deploy.hosts.scripts.script import TAKEN_OVER, exit_code
 from deploy.hosts.ssh import exchange, framing
 from deploy.hosts.ssh.remote import Remote
 from lab import packages
@@ -116,7 +115,7 @@ def test_p7_a_shell_that_takes_the_input_for_its_own_commands_runs_none_of_it(
     sshd.shell = ("/bin/sh", "-c", f"exec {shell}", "-")
     result = remote.ask(typed(f"touch {tmp_path}/ran; fact key value"))
     assert (result.has_begun, result.exit_code, result.facts) == (False, 126, ())
-    assert not_run.TAKEN_OVER in result.stderr
+    assert TAKEN_OVER in result.stderr
     assert not (tmp_path / "ran").exists()
 
 

@@ -180,7 +180,7 @@ class Login:
         def answers(_title: str, _words: str, prompts: list[tuple[str, bool]]) -> list[str]:
             asked.extend(visible(text.strip()) for text, _ in prompts)
             if asked:
-                raise paramiko.SSHException("nobody is here to answer")
+                raise paramiko.SSHException("no answer can be given")
             return []
 
         try:
