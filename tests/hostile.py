@@ -31,9 +31,8 @@ from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.progress import HostNow, Progress
 from deploy.hosts.refusals.login import Keys
 from deploy.hosts.refusals.unknown_key import ShownKey
-from deploy.hosts.route.failures import LoginFailed
+from deploy.hosts.route.failures import LoginEnded, LoginFailed, NoKeyAccepted
 from deploy.hosts.ssh import known_hosts, login
-from deploy.hosts.ssh.openssh.identities import LoginEnded, NoKeyAccepted
 from deploy.package import entries
 from deploy.plan import assembly, exclusion, fitness, plan
 from deploy.run.report import Failure, Outcome, Report

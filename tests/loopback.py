@@ -36,7 +36,7 @@ LIVING_TTL_SECONDS = 8.0
 SUDO = """\
 #!/bin/sh
 # A script comes by stdin, as its length and its bytes; `sudo -l` allows nothing.
-[ "$2" = sh ] || exit 1
+[ "$4" = sh ] || exit 1
 read -r n && eval "$(head -c "$n" | sed \
   -e 's#/srv/#{root}/srv/#g' -e 's#/var/lib/#{root}/var/lib/#g' -e 's#/run/#{root}/run/#g' \
   -e 's#/etc/systemd/#{root}/etc/systemd/#g' -e 's#/proc/1/comm#{root}/comm#g')"

@@ -1,7 +1,7 @@
 """An SSH server in this process, which runs commands as this user: for tests without root.
 
-It stands in for sshd alone: commands run in a real shell, and `sudo -n` is a program that does
-without. The lab's tests do the same with the hosts' own sshd and sudo.
+It stands in for sshd alone: commands run in a real shell, and `sudo -n -u root` is a program that
+does without. The lab's tests do the same with the hosts' own sshd and sudo.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Sshd:
         self.port: int = self._listener.getsockname()[1]
         sudo = folder / "bin" / "sudo"
         sudo.parent.mkdir(parents=True)
-        sudo.write_text('#!/bin/sh\n[ "$1" = -n ] && shift\nexec "$@"\n')
+        sudo.write_text('#!/bin/sh\n[ "$1 $2 $3" = "-n -u root" ] && shift 3\nexec "$@"\n')
         sudo.chmod(0o755)
         threading.Thread(target=self._serve, daemon=True).start()
 

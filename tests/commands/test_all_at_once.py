@@ -141,7 +141,7 @@ def test_listed_hosts_are_asked_where_aws_does_not_take_the_credentials(project:
     lines = refusal(project)
     has(lines, "refuses the credentials", "127.0.0.11: sudo without a password does not work")
     assert sum("refuses the credentials" in line for line in lines) == 1, "one cause, one line"
-    project.hosts["host-1"].program("sudo", '#!/bin/sh\nshift; exec "$@"\n')
+    project.hosts["host-1"].program("sudo", '#!/bin/sh\nshift 3; exec "$@"\n')
 
 
 def test_a_single_problem_keeps_its_own_kind(project: Project) -> None:

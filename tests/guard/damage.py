@@ -67,6 +67,7 @@ def put(place: str, path: Path, content: bytes) -> None:
     """Put a file, or what else a name of PLACES says, at a path."""
     if place == "file":
         path.write_bytes(content)
+        path.chmod(0o600)  # a key that others may read is passed over
     elif place == "folder":
         path.mkdir()
     elif place == "pipe":

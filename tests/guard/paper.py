@@ -24,6 +24,7 @@ from deploy.survey.slot import Slot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     import pytest
 
@@ -55,6 +56,12 @@ def private_key() -> str:
     file = io.StringIO()
     LOGIN_KEY.write_private_key(file)
     return file.getvalue()
+
+
+def lay_key(file: Path) -> None:
+    """Write it where nobody else may read it, as ssh wants a key."""
+    file.write_text(private_key())
+    file.chmod(0o600)
 
 
 def hang_up() -> None:

@@ -110,7 +110,6 @@ deploy:
       lock_ttl_seconds: 30
 """
 TEMPLATE = (ROOT / "templates/service.j2").read_text(encoding="utf-8")
-KEY = paper.private_key()
 ENVIRONMENT = "hosts: [web-1.example.com]\naws: {region: eu-west-1}\n"
 
 
@@ -127,8 +126,8 @@ def lay_out(ground: Ground, settings: str = "") -> None:
     digest = hashlib.sha256((packages / "web.1.2.3.zip").read_bytes()).hexdigest()
     (packages / "SHA256SUMS").write_text(f"{digest}  web.1.2.3.zip\n")
     key = paper.HOST_KEY
-    (ground.project / "key").write_text(KEY)
-    (ground.home / ".ssh/id_ecdsa").write_text(KEY)
+    paper.lay_key(ground.project / "key")
+    paper.lay_key(ground.home / ".ssh/id_ecdsa")
     (ground.project / "known_hosts").write_text("")
     (ground.home / ".ssh/known_hosts").write_text(f"* {key.get_name()} {key.get_base64()}\n")
     (ground.project / "unit.j2").write_text(TEMPLATE)

@@ -374,7 +374,7 @@ def lay_out(ground: Ground) -> None:
     ground.clear()
     key = paper.HOST_KEY
     (ground.home / ".ssh/known_hosts").write_text(f"* {key.get_name()} {key.get_base64()}\n")
-    (ground.home / ".ssh/id_ecdsa").write_text(paper.private_key())
+    paper.lay_key(ground.home / ".ssh/id_ecdsa")
     (ground.project / "token").write_text("x")
     for folder in ("cli/cache", "sso/cache"):
         (ground.home / ".aws" / folder).mkdir(parents=True)

@@ -250,10 +250,9 @@ KNOWN_WORDS = (
 def lay_out(ground: Ground) -> None:
     """Put keys and known hosts where they are looked for."""
     ground.clear()
-    key = paper.private_key()
     for folder in (ground.project, ground.home / ".ssh"):
         for name in ("key", "id_ecdsa"):
-            (folder / name).write_text(key)
+            paper.lay_key(folder / name)
     damage.odd_files(ground.home / ".ssh")
     (ground.home / ".ssh/known_hosts").write_text(f"* {OWN}\n")
     (ground.home / ".ssh/conf.d").mkdir()

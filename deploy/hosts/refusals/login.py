@@ -25,12 +25,14 @@ class Keys:
         kept_back: The files that could not be offered, each with the reason.
         agent: Why there was none of an agent's, if that is so.
         has_password: Whether the settings hold a password.
+        wanted: What the server wants besides the key that it accepted, the one in `offered`.
     """
 
     offered: tuple[str, ...] = ()
     kept_back: tuple[str, ...] = ()
     agent: str = ""
     has_password: bool = False
+    wanted: str = ""
 
     @property
     def shown(self) -> str:
@@ -70,6 +72,14 @@ def where_set(jump: str) -> tuple[str, str]:
 
 def refusal(login: Login, keys: Keys) -> list[str]:
     """Return the lines for a login that was refused, or that there was no key for."""
+    if keys.wanted:
+        return [
+            f"{login.who}: accepts a key of user {login.user!r} and wants {keys.wanted} besides",
+            f"{DETAIL}accepted: {keys.shown}",
+            f"{DETAIL}nothing is asked here: let this user in by a key alone, for example by",
+            f"{DETAIL}`AuthenticationMethods publickey` below `Match User {visible(login.user)}`",
+            f"{DETAIL}in its sshd_config",
+        ]
     why = [f"{DETAIL}not offered: {visible(each)}" for each in keys.kept_back]
     why += [f"{DETAIL}{visible(keys.agent)}"] if keys.agent else []
     user_set, keys_set = where_set(login.jump)

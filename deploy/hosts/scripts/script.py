@@ -25,6 +25,9 @@ U = TypeVar("U")
 
 _COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)
 
+TAKEN_OVER = "changeover: another shell took the input for its own commands"
+"""What a script prints in place of running, where no command of ours has read its length."""
+
 
 @cache
 def source(name: str) -> str:

@@ -37,7 +37,8 @@ REPAIR = "look for an unusual line, or do without your own: `load_ssh_configs: f
 @reading(CONFIGURATION, REPAIR)
 def resolve(environment: Environment, name: str) -> str:
     """A listed host's address, through the user's ssh config and the resolver."""
-    if not tokens.is_plain_host(name):
+    # An address of IPv6 has more than one colon.
+    if not tokens.is_plain_host(name) or name.count(":") == 1:
         raise BadInput(
             f"host {name!r} under `hosts:` is no host name or address: letters, digits and `._:-` "
             "are allowed; user and port go under `ssh:`"
@@ -79,7 +80,7 @@ def read_own_files(environment: Environment) -> None:
     problems = [
         f"{where} key_files: {each.path} {each.why}"
         for each in keys
-        if each.why and not each.is_encrypted
+        if each.why and not each.may_be_held
     ]
     absent = [name for name in ssh.known_hosts if not environment.path(name).is_file()]
     problems += [

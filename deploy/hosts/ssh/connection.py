@@ -194,7 +194,8 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
                     f"host {host!r} cannot be handed to a ProxyCommand; letters, digits and "
                     "`._:-` are allowed; correct its name or address"
                 )
-        if not tokens.is_plain_user(self.user):
+        hands_user = "%r" in self.gateway.replace("%%", "")
+        if hands_user and not tokens.is_plain_user(self.user):
             raise BadInput(
                 f"{self.host}: user {self.user!r} cannot be handed to a ProxyCommand; letters, "
                 "digits and `._@+-` are allowed; correct `ssh: user:` or User in ~/.ssh/config"

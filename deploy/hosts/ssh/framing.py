@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy import values
-from deploy.hosts.scripts.script import program
+from deploy.hosts.scripts.script import TAKEN_OVER, program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _READ_AND_RUN = """sh -c 'read -r n && eval "$(head -c "$n")"'"""
-AS_ROOT = f"sudo -n {_READ_AND_RUN}"
+AS_ROOT = f"sudo -n -u root {_READ_AND_RUN}"  # whatever `runas_default` of the sudoers says
 AS_LOGIN_USER = _READ_AND_RUN
 ROOT = "root"
 
@@ -43,10 +43,12 @@ def command(user: str, *, as_root: bool) -> str:
 
 def framed(script: str, mark: str) -> bytes:
     """The bytes to send: the script's length on a line of its own, then the script in its frame."""
-    # No line of its own before "(": all that has an effect is inside the parentheses.
+    # No line of its own before "(": all that has an effect is inside the parentheses. A start-up
+    # file that says `exec zsh` leaves our command unrun, and the input to a shell without root.
     prelude = program("prelude", mark, FACT_CHARACTERS, TEXT_BYTES).text
     body = (
-        f"{prelude}printf '\\n%s begin\\n' \"$_mark\" >&2; printf '\\n%s begin\\n' \"$_mark\"\n"
+        f"[ -n \"${{n-}}\" ] || {{ echo '{TAKEN_OVER}' >&2; exit 126; }}\n{prelude}"
+        f"printf '\\n%s begin\\n' \"$_mark\" >&2; printf '\\n%s begin\\n' \"$_mark\"\n"
         f"(\n{script}\n)\n_code=$?; printf '\\n%s end\\n' \"$_mark\" >&2\n"
         f'printf \'\\n%s end %s\\n\' "$_mark" "$_code"; exit "$_code"\n'
     ).encode()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from deploy.errors import CommandFailed, CommandResult, DeployError, RemoteError, Unsettled
 from deploy.foreign_text import visible
+from deploy.hosts.refusals.not_run import refusal
 from deploy.hosts.scripts import base
 
 if TYPE_CHECKING:
@@ -49,8 +50,4 @@ def checked(host: Host, result: CommandResult, what: str, guard: Guard | None) -
 
 def not_run(host: Host, what: str, stdout: str, stderr: str) -> RemoteError:
     """Return the error for a command that the SSH user's login shell did not run."""
-    said = " ".join([*stdout.split("\n"), *stderr.split("\n")])[:200].strip()
-    return RemoteError(
-        f"{host}: {what}: the SSH user's login shell did not run the command"
-        f"{f': {visible(said)}' if said else ''}; give the user a shell that runs commands"
-    )
+    return RemoteError(*refusal(f"{host}: {what}", "", 0, stdout, stderr))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 USER_FILES = "~/.ssh/known_hosts ~/.ssh/known_hosts2"
 GLOBAL_FILES = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
 """Where ssh looks by default (ssh_config(5))."""
+NO_FILE = "a file that you name under `ssh: known_hosts:`"
 
 
 class UnknownHostKey(paramiko.SSHException):
@@ -62,14 +63,20 @@ class Known(paramiko.MissingHostKeyPolicy):
         *,
         file: str = "",
         command: str = "none",
+        without_port: str = "",
     ) -> None:
         """Take the lines of all files, what known_hosts calls the machine, and the machine.
 
         file: where a line about it would be added; command: KnownHostsCommand, which is not run,
-        and is named where a key is unknown.
+        and is named where a key is unknown; without_port: the name whose keys count as well where
+        none of the machine's own port is known, as for ssh (check_host_key in sshconnect.c).
         """
         self._machine, self._host, self._file, self._command = machine, host, file, command
-        self._lines = tuple(line for line in lines if line.is_about(machine.lower()))
+        found = tuple(lines)
+        self._lines = tuple(line for line in found if line.is_about(machine.lower()))
+        self._bare = tuple(
+            line for line in found if without_port and line.is_about(without_port.lower())
+        )
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -82,7 +89,8 @@ class Known(paramiko.MissingHostKeyPolicy):
         return frozenset(line.key for line in self._usable(AUTHORITY))
 
     def _usable(self, marker: str) -> Iterator[Line]:
-        return (line for line in self._lines if line.marker == marker and line.key)
+        every = (*self._lines, *self._bare)
+        return (line for line in every if line.marker == marker and line.key)
 
     def missing_host_key(
         self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
@@ -107,13 +115,15 @@ class Known(paramiko.MissingHostKeyPolicy):
             if not why:
                 return
             note = f"; its certificate proves nothing: {why}"
-        known = list(self._usable(""))
+        known = [line for line in self._lines if line.marker == "" and line.key]
         if any(line.key == shown for line in known):
             return
         for line in known:
             expected = line.as_key if line.kind == key.get_name() else None
             if expected is not None:
                 raise paramiko.BadHostKeyException(self._host, key, expected)
+        if any(line.key == shown for line in self._usable("")):
+            return  # the same machine is known by its name alone
         encoded = key.get_base64()
         raise UnknownHostKey(
             ShownKey(self._machine, key.get_name(), key.fingerprint, encoded, self._file, note)
@@ -136,7 +146,8 @@ def trust_known_hosts(connection: fabric.Connection, environment: Environment) -
 
     Raises BadInput for a file of the project that cannot be read; one that is not there is
     refused by `connect.read_own_files`, once for all hosts. The user's and the system's are those
-    that ssh would read, and one that cannot be read has no keys, as for ssh.
+    that ssh would read, and one that cannot be read has no keys, as for ssh; RevokedHostKeys must
+    be readable, as for ssh too.
     """
     own: list[Line] = []
     for name in environment.ssh.known_hosts:
@@ -159,6 +170,7 @@ def trust_known_hosts(connection: fabric.Connection, environment: Environment) -
                 found += known_lines.read(name, Path(name).stat().st_mtime_ns)
             except (OSError, ValueError):
                 continue
+        found += _revoked(environment, each.ssh_config)
         # ssh looks an alias up without a port (ssh_config(5), HostKeyAlias).
         alias = each.ssh_config.get("hostkeyalias")
         port = int(each.port or paramiko.config.SSH_PORT)
@@ -168,8 +180,9 @@ def trust_known_hosts(connection: fabric.Connection, environment: Environment) -
             found,
             alias or usual,
             alias or each.host,
-            file=next(iter(to_add), USER_FILES),
+            file=next(filter(_may_be_added_to, to_add), NO_FILE),
             command=each.ssh_config.get("knownhostscommand", "none"),
+            without_port="" if alias or usual == each.host else each.host,
         )
         each.client.set_missing_host_key_policy(known)
         each.connect_kwargs = {
@@ -178,6 +191,25 @@ def trust_known_hosts(connection: fabric.Connection, environment: Environment) -
                 (*host_certificates.ALGORITHMS * bool(known.authorities), *known.kinds)
             ),
         }
+
+
+def _revoked(environment: Environment, configured: Mapping[str, Any]) -> Iterator[Line]:
+    """The lines that RevokedHostKeys adds for every machine; BadInput where they are unknown."""
+    for name in configured.get("revokedhostkeys", ()):
+        try:
+            yield from known_lines.revoked(name, Path(name).stat().st_mtime_ns)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise BadInput(
+                f"{environment.name}: RevokedHostKeys {name} of your ssh configuration cannot be "
+                f"read: {why}; ssh trusts no host then: repair it, or remove the option"
+            ) from error
+
+
+def _may_be_added_to(name: str) -> bool:
+    """Whether a file can take a line: not /dev/null, which many name to have none kept."""
+    path = Path(name)
+    return path.is_file() or not path.exists()
 
 
 def _files(configured: Mapping[str, Any]) -> Iterator[str]:

@@ -12,9 +12,8 @@ from deploy.errors import BadInput, Unreachable, reading
 from deploy.foreign_text import visible
 from deploy.hosts.refusals import login as refused
 from deploy.hosts.refusals import unknown_key
-from deploy.hosts.route.failures import PROHIBITED, LoginFailed
+from deploy.hosts.route.failures import PROHIBITED, LoginEnded, LoginFailed, NoKeyAccepted
 from deploy.hosts.ssh.known_hosts import RevokedHostKey, UnknownHostKey
-from deploy.hosts.ssh.openssh.identities import LoginEnded, NoKeyAccepted
 from deploy.hosts.ssh.transport import NoCommonAlgorithm
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import paramiko
 
 from deploy.errors import BadInput
 from deploy.hosts.ssh.openssh import answers, instance, program, reader, tokens
-from deploy.hosts.ssh.openssh.options import Answer
+from deploy.hosts.ssh.openssh.options import LISTS, Answer
 from deploy.settings.base import expanded
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ PLAIN = (
     "addressfamily",
     "bindaddress",
     "knownhostscommand",
+    "pkcs11provider",
 )
-PATHS = ("identityfile", "certificatefile", "userknownhostsfile", "globalknownhostsfile")
+PATHS = ("identityfile", "certificatefile", "revokedhostkeys", *LISTS)
 
 
 @dataclass(frozen=True)

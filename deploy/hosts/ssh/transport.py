@@ -8,10 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import paramiko
+from paramiko.auth_handler import AuthHandler
 from paramiko.ssh_exception import IncompatiblePeer
 
 from deploy.clock import CLOCK
-from deploy.hosts.route.failures import TurnedAway
+from deploy.hosts.route import failures
 from deploy.hosts.ssh import algorithms
 
 if TYPE_CHECKING:
@@ -41,6 +42,21 @@ class NoCommonAlgorithm(IncompatiblePeer):
 
 def _offered(kind: str) -> tuple[str, ...]:
     return algorithms.offered(kind, getattr(paramiko.Transport, f"_preferred_{kind}"))
+
+
+class _Login(AuthHandler):
+    """Paramiko's own, but that a key which cannot sign leaves the connection to the next one."""
+
+    def _parse_service_accept(self, m: paramiko.Message) -> None:
+        try:
+            super()._parse_service_accept(m)  # type: ignore[misc] # left out of its types
+        except Exception as error:  # noqa: BLE001 - whatever an agent or a device makes of it
+            # Nothing was sent. As an error of no server, it is told from a refusal.
+            no_common = isinstance(error, paramiko.AuthenticationException)
+            why = "the server allows no RSA key with SHA-2" if no_common else str(error)
+            self.transport.saved_exception = paramiko.SSHException(why)
+            done: Any = self.auth_event  # its type knows that there may be none
+            done.set()
 
 
 class Transport(paramiko.Transport):
@@ -73,25 +89,39 @@ class Transport(paramiko.Transport):
             # Paramiko waits 2 s for each line after the first, and AWS's Session Manager plugin
             # prints two before it connects (session.go: Execute): one limit is for all of them.
             left = born + self.banner_timeout - CLOCK.monotonic()
-            self._last_line = line(max(timeout, left))
+            try:
+                self._last_line = line(max(timeout, left))
+            except UnicodeDecodeError as error:  # ssh reads bytes
+                self._last_line = error.object.decode(errors="replace")
             return self._last_line
 
         self.packetizer.readline = patient  # type: ignore[method-assign]
         self._opening: dict[int, int] = {}  # by thread, the channel that it opens
         self._refused: dict[int, paramiko.ChannelException] = {}  # by channel
 
+    def auth_publickey(
+        self, username: str, key: paramiko.PKey, event: threading.Event | None = None
+    ) -> list[str]:
+        """Offer a key; an AuthenticationException is the server's refusal of it.
+
+        Any other SSHException, while the connection is active, says why it could not be offered.
+        """
+        if not self.is_active() or event is not None:
+            return super().auth_publickey(username, key, event)
+        self.auth_handler = handler = _Login(self)
+        handler.auth_publickey(username, key, done := threading.Event())
+        return list(handler.wait_for_response(done))
+
     def start_client(
         self, event: threading.Event | None = None, timeout: float | None = None
     ) -> None:
-        """Begin as a client; TurnedAway where the machine goes away before its banner."""
+        """Begin as a client; TurnedAway, or NoServer, where no banner comes."""
         try:
             super().start_client(event, timeout)
         except (paramiko.SSHException, OSError, EOFError) as error:
-            reasons = (error, error.__context__)
-            is_gone = any(isinstance(each, ConnectionError | EOFError) for each in reasons)
-            if self.remote_version or not is_gone:
-                raise
-            raise TurnedAway(self._last_line) from error
+            if why := failures.before_banner(error, self.remote_version, self._last_line):
+                raise why from error
+            raise
 
     def open_channel(self, *arguments: Any, **named: Any) -> paramiko.Channel:
         """Open a channel; a ChannelException is of this one, with the words of the server.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deploy.hosts.refusals import not_run
+from deploy.hosts.scripts.script import TAKEN_OVER
 
 IMAGE = 'Please login as the user "ec2-user" rather than the user "root".'
 
@@ -43,6 +44,49 @@ IMAGE = 'Please login as the user "ec2-user" rather than the user "root".'
             "the login shell of user 'web' did not run the command: This account is currently not "
             "available.; give the user a shell that runs commands",
         ),
+        (
+            "web",
+            1,
+            "Sorry, user web is not allowed to execute '/usr/bin/sh -c read -r n && eval \"$(head "
+            '-c "$n")"\' as root on web-1.',
+            "sudo without a password does not work for user 'web': Sorry, user web is not allowed",
+        ),
+        (
+            "web",
+            1,
+            "Leider darf der Benutzer web »/usr/bin/sh -c read -r n && eval …« als root auf web-1 "
+            "nicht ausführen.",
+            "sudo without a password does not work for user 'web': Leider darf der Benutzer web",
+        ),
+        (
+            "web",
+            1,
+            "web is not in the sudoers file.",
+            "sudo without a password does not work for user 'web': web is not in the sudoers file",
+        ),
+        (
+            "web",
+            1,
+            "WARNING: Your password has expired.\nPassword change required but no TTY available.",
+            "the password of user 'web' has expired: Password change required but no TTY "
+            "available.; set a new one there, or let it not expire: chage -M -1 web",
+        ),
+        (
+            "web",
+            126,
+            f"sh: 1: 11545: not found\n{TAKEN_OVER}",
+            "the login shell of user 'web' did not run the command: a start-up file of it\n"
+            "  (such as ~/.bashrc) starts another shell, which reads the command's input;\n"
+            "  let it do so in interactive shells alone",
+        ),
+        (
+            "web",
+            127,
+            "fish: Unsupported use of '='.\n_mark=$1 _most_characters=$2 _most_bytes=$3\n^~~~~~^",
+            "the login shell of user 'web' did not run the command: a start-up file of it\n"
+            "  (such as ~/.bashrc) starts another shell, which reads the command's input;",
+        ),
+        ("web", 1, "rbash: sh: restricted", "the login shell of user 'web' did not run the comm"),
         ("web", 1, "Unmatched '", "the login shell of user 'web' did not run the command: Unm"),
         ("web", 3, "", "the login shell of user 'web' did not run the command: exit code 3; give"),
     ],
@@ -59,3 +103,9 @@ def test_what_is_printed_acts_on_no_terminal_and_is_short() -> None:
     said = "\n".join(not_run.refusal("web-1", "a", 1, "sudo: \x1b[2J" + "x" * 5000, ""))
     assert "\x1b" not in said
     assert len(said) < 1000
+
+
+def test_the_last_word_of_each_stream_is_shown() -> None:
+    """What a message of the day prints does not hide what went wrong."""
+    (line,) = not_run.refusal("web-1", "web", 1, "Welcome\nto prod\n", "bash: fork: no memory\n")
+    assert "did not run the command: bash: fork: no memory; to prod; give" in line

@@ -16,11 +16,10 @@ from deploy.errors import BadInput, ConnectionLost, DeployError, Unreachable
 from deploy.hosts.probe.request import Request
 from deploy.hosts.refusals.login import Keys
 from deploy.hosts.refusals.unknown_key import ShownKey
-from deploy.hosts.route.failures import LoginFailed
+from deploy.hosts.route.failures import LoginEnded, LoginFailed, NoKeyAccepted
 from deploy.hosts.ssh import connect, fabric_keys, login
 from deploy.hosts.ssh.algorithms import Mismatch
 from deploy.hosts.ssh.known_hosts import UnknownHostKey
-from deploy.hosts.ssh.openssh.identities import LoginEnded, NoKeyAccepted
 from deploy.hosts.ssh.remote import Remote
 from deploy.hosts.ssh.transport import NoCommonAlgorithm
 

@@ -9,16 +9,17 @@ import socket
 import subprocess
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import builders
 import paramiko
 import pytest
 
 from deploy.errors import BadInput
+from deploy.hosts.route.failures import LoginEnded, NoKeyAccepted
 from deploy.hosts.ssh import connect
 from deploy.hosts.ssh.openssh import agents, private_keys
-from deploy.hosts.ssh.openssh.identities import Login, LoginEnded, NoKeyAccepted
+from deploy.hosts.ssh.openssh.identities import Login
 from deploy.hosts.ssh.transport import Transport
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ class Server(paramiko.ServerInterface):
         self.accepted, self.most, self.ways = accepted, most, ways
         self.shown: list[bytes] = []
         self.transport: Any = None
+        self.pubkeys: tuple[str, ...] = ()
+        self.banner = ""
+
+    def get_banner(self) -> tuple[str | None, str | None]:
+        return (self.banner, "en") if self.banner else (None, None)
 
     def get_allowed_auths(self, username: str) -> str:
         del username
@@ -66,6 +72,8 @@ def log_in(login: Login, server: Server) -> None:
     peer, client = paramiko.Transport(theirs), Transport(ours)
     server.transport = peer
     peer.add_server_key(paramiko.ECDSAKey.generate())
+    if server.pubkeys:
+        cast("Any", peer)._preferred_pubkeys = server.pubkeys
     peer.start_server(event=threading.Event(), server=server)
     try:
         client.start_client(timeout=LONGEST_SECONDS)
@@ -310,6 +318,168 @@ def test_a_server_that_ends_after_many_keys_is_told_from_one_that_breaks(home: P
     with pytest.raises(LoginEnded) as ended:
         log_in(Login("deploy", configured=files[:1]), Server(most=0))
     assert ended.value.keys.offered == files[:1]
+
+
+@needs_keygen
+def test_a_key_that_the_agent_does_not_sign_with_keeps_no_other_from_being_offered(
+    home: Path, agent: str
+) -> None:
+    """It ended the connection, and with it the login: paramiko#1574, reproman#563."""
+    first, second = keygen(home / "first"), keygen(home / "second")
+    environ = os.environ | {"SSH_AUTH_SOCK": agent}
+    asks = ["ssh-add", "-q", "-c", str(first)]  # nobody is there to confirm it
+    subprocess.run(asks, env=environ, check=True, capture_output=True)
+    with pytest.raises(NoKeyAccepted) as none:
+        log_in(Login("deploy", agent=agent), Server(public(first)))
+    assert none.value.keys.offered == ()
+    assert none.value.keys.kept_back[0].endswith(" of the agent: key cannot be used for signing")
+    add(agent, second)
+    server = Server(public(second))
+    log_in(Login("deploy", agent=agent, named=(str(first), str(second))), server)
+    assert set(server.shown) == {public(second)}
+
+
+@needs_keygen
+def test_a_server_without_rsa_is_offered_the_next_key(home: Path) -> None:
+    """It ended the connection: remy#64, oxfs#24, paramiko#2369."""
+    rsa, other = keygen(home / "rsa", kind="rsa"), keygen(home / "other")
+    server = Server(public(other))
+    server.pubkeys = ("ssh-ed25519",)
+    log_in(Login("deploy", named=(str(rsa), str(other))), server)
+    server = Server(public(rsa))
+    server.pubkeys = ("ssh-ed25519",)
+    with pytest.raises(NoKeyAccepted, match=r"not offered: .*/rsa: the server allows no RSA key"):
+        log_in(Login("deploy", named=(str(rsa),)), server)
+
+
+class SecondFactor(Server):
+    """Wants an answer, or none, besides a key."""
+
+    def __init__(self, *prompts: tuple[str, bool], ways: str = "keyboard-interactive") -> None:
+        super().__init__(ways=ways)
+        self.prompts = prompts
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        super().check_auth_publickey(username, key)
+        return paramiko.common.AUTH_PARTIALLY_SUCCESSFUL
+
+    def check_auth_interactive(self, username: str, submethods: str) -> Any:
+        del username, submethods
+        return paramiko.server.InteractiveQuery("Duo \x1b[2J", "", *self.prompts)
+
+    def check_auth_interactive_response(self, responses: list[str]) -> int:
+        return paramiko.common.AUTH_FAILED if responses else paramiko.common.AUTH_SUCCESSFUL
+
+
+@needs_keygen
+@pytest.mark.parametrize(
+    ("server", "wanted"),
+    [
+        (SecondFactor(("Passcode \x1b[2J: ", False)), r"an answer to 'Passcode .*:' besides"),
+        (SecondFactor(ways="password"), "a password besides"),
+    ],
+)
+def test_a_second_factor_that_cannot_be_given_is_named_and_never_asked_for(
+    home: Path,
+    server: SecondFactor,
+    wanted: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The thread of one host read the terminal, and the key was told as refused: fabric#1202."""
+    asked: list[object] = []
+    monkeypatch.setattr("builtins.input", asked.append)
+    file = str(keygen(home / "key"))
+    with pytest.raises(NoKeyAccepted, match=f"accepts a key of user 'deploy' and wants {wanted}"):
+        log_in(Login("deploy", named=(file,)), server)
+    assert (asked, capsys.readouterr().out) == ([], "")
+
+
+@needs_keygen
+def test_a_second_factor_that_asks_nothing_is_passed(home: Path) -> None:
+    log_in(Login("deploy", named=(str(keygen(home / "key")),)), SecondFactor())
+
+
+@needs_keygen
+def test_what_a_server_says_before_it_ends_a_login_is_shown(home: Path) -> None:
+    """As pam_nologin and an expired account do; ssh shows it."""
+    server = Server(most=0)
+    server.banner = "Authorized use only.\n\nSystem is going down.\n****\n"
+    with pytest.raises(LoginEnded, match=r"^the server ended it and says: System is going down\.$"):
+        log_in(Login("deploy", named=(str(keygen(home / "key")),)), server)
+
+
+@needs_keygen
+@pytest.mark.parametrize("kind", ["ed25519", "rsa"])
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
+def test_a_key_that_others_may_read_is_passed_over_as_by_ssh(
+    home: Path, agent: str, kind: str, mode: int
+) -> None:
+    file = keygen(home / "key", kind=kind)
+    assert private_keys.read(str(file)).key is not None
+    add(agent, file)
+    file.chmod(mode)
+    found = private_keys.read(str(file))
+    said = f"can be read by others (mode {mode:04o}), so ssh passes over it: chmod 600 {file}"
+    assert (found.key, found.why) == (None, said)
+    told = subprocess.run(["ssh-keygen", "-y", "-f", str(file)], capture_output=True, check=False)
+    assert told.returncode != 0
+    assert b"bad permissions" in told.stderr
+    log_in(Login("deploy", agent=agent, configured=(str(file),)), Server(public(file)))
+
+
+@needs_keygen
+def test_a_key_whose_private_part_an_agent_alone_has_is_no_fault_of_the_settings(
+    home: Path, agent: str
+) -> None:
+    """`key_files: yubikey.pub` and a security key's file were refused, whatever the agent held."""
+    file = keygen(home / "key")
+    alone = home / "alone.pub"
+    alone.write_bytes((home / "key.pub").read_bytes())
+    ssh = builders.environment().ssh
+    for name, fault in (("alone.pub", ""), ("key.pub", "name the private one, without .pub")):
+        own = builders.environment(root=home).model_copy(
+            update={"ssh": ssh.model_copy(update={"key_files": (name,)})}
+        )
+        if fault:
+            with pytest.raises(BadInput, match=fault):
+                connect.read_own_files(own)
+        else:
+            connect.read_own_files(own)
+    login = Login("deploy", agent=agent, named=(str(alone),))
+    with pytest.raises(NoKeyAccepted, match=r"alone\.pub is a public key, without the private one"):
+        log_in(login, Server(public(file)))
+    add(agent, file)
+    log_in(login, Server(public(file)))
+
+
+@needs_keygen
+def test_what_a_tool_did_to_a_keys_text_is_named_or_harmless(home: Path) -> None:
+    """Keys from the secrets of a CI system; ssh says `error in libcrypto` of each."""
+    text = keygen(home / "key").read_text()
+    forms = {
+        text.replace("\n", "\\n").encode(): "damaged: its line breaks are written as the two char",
+        text.encode("utf-16"): "damaged: it is in UTF-16; save it as UTF-8",
+        text.replace("\n", "\r\n").encode(): "",
+        text.rstrip().encode(): "",
+        text.encode("utf-8-sig"): "",
+        text.replace("\n", "\n  ").encode(): "",
+    }
+    for data, why in forms.items():
+        (home / "made").write_bytes(data)
+        (home / "made").chmod(0o600)
+        found = private_keys.read(str(home / "made"))
+        assert (found.key is None) is bool(why)
+        assert why in found.why
+
+
+@needs_keygen
+def test_a_provider_of_keys_that_an_agent_alone_can_use_is_named(home: Path) -> None:
+    login = Login("deploy", named=(str(keygen(home / "key")),), provider="/usr/lib/opensc.so")
+    with pytest.raises(
+        NoKeyAccepted, match=r"PKCS11Provider /usr/lib/opensc\.so; .* ssh-add -s /u"
+    ):
+        log_in(login, Server())
 
 
 @needs_keygen

@@ -38,9 +38,9 @@ def hashed(name: str) -> str:
     return "|1|" + "|".join(base64.b64encode(each).decode() for each in (salt, digest))
 
 
-def judge(text: str, key: paramiko.PKey = OWN, machine: str = HOST) -> str:
+def judge(text: str, key: paramiko.PKey = OWN, machine: str = HOST, without_port: str = "") -> str:
     """The verdict on a key that a machine shows, in one word, and the message."""
-    known = Known(parse(text, "known_hosts"), machine, machine)
+    known = Known(parse(text, "known_hosts"), machine, machine, without_port=without_port)
     try:
         known.missing_host_key(cast("Any", None), machine, key)
     except UnknownHostKey as error:
@@ -126,8 +126,34 @@ def test_a_machine_on_another_port_is_another_machine() -> None:
     assert judge(line(PORTED), machine=PORTED) == "known"
     assert judge(line("[*.example.com]:2222"), machine=PORTED) == "known"
     assert judge(line(hashed(PORTED)), machine=PORTED) == "known"
-    assert judge(line("jump.example.com"), machine=PORTED).startswith("unknown")
     assert judge(line("[JUMP.example.COM]:2222"), machine=PORTED.upper()) == "known"
+    assert judge(line("[jump.example.com]:22"), machine=PORTED).startswith("unknown")
+
+
+BARE = "jump.example.com"
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        (line(BARE), "known"),
+        (line(BARE.upper()), "known"),
+        (line(hashed(BARE)), "known"),
+        (line("*.example.com"), "known"),
+        (line(BARE, OTHER), "unknown"),
+        (line(BARE, RSA), "unknown"),
+        (f"{line(BARE, OTHER)}\n{line(PORTED)}", "known"),
+        (f"{line(PORTED, OTHER)}\n{line(BARE)}", "changed"),
+        (f"{line(BARE)}\n{line(BARE, marker='@revoked')}", "revoked"),
+        (f"{line(PORTED, marker='@revoked')}\n{line(BARE)}", "revoked"),
+        (line("other.example.com"), "unknown"),
+    ],
+)
+def test_a_machine_on_another_port_is_known_by_its_name_alone_as_well(
+    text: str, verdict: str
+) -> None:
+    """As ssh (check_host_key): where none of its port is known; ncclient#302, Tmds.Ssh#326."""
+    assert judge(text, machine=PORTED, without_port=BARE).partition(" ")[0] == verdict
 
 
 @pytest.mark.parametrize(
@@ -239,6 +265,85 @@ def test_the_line_to_add_makes_the_key_known_and_names_the_file_of_the_settings(
         check=True,
     )
     assert told.stdout.split()[1] == shown.fingerprint, "as OpenSSH prints it"
+
+
+def test_the_name_without_its_port_counts_only_where_ssh_asks_for_it(tmp_path: Path) -> None:
+    host = builders.host(1)
+    own = environment(tmp_path, line(host.name))
+    assert verdict_on(host, own) == "known"
+    for port, alias, verdict in (
+        (2222, "", "known"),
+        (2222, "fleet", "unknown"),
+        (22, "", "known"),
+    ):
+        more = f"  HostKeyAlias {alias}\n" * bool(alias)
+        config = f"Host {host.name}\n  Port {port}\n{more}"
+        said = verdict_on(host, environment(tmp_path, line(host.name), config=config))
+        assert (said == "known") is (verdict == "known"), (port, alias, said)
+
+
+@pytest.mark.parametrize(
+    ("revoked", "key", "said"),
+    [
+        (line("", OWN), OWN, "revokes"),
+        (f"# a comment\n\nnonsense\n{line('', OWN)}", OWN, "revoked:4 revokes"),
+        (line("", OTHER), OWN, "known"),
+        ("", OWN, "known"),
+    ],
+)
+def test_a_key_of_revoked_host_keys_is_refused(
+    tmp_path: Path, revoked: str, key: paramiko.PKey, said: str
+) -> None:
+    """As by ssh; the option was passed over here."""
+    (tmp_path / "revoked").write_text(revoked)
+    host = builders.host(1)
+    config = f"Host *\n  RevokedHostKeys {tmp_path}/revoked\n"
+    assert said in verdict_on(host, environment(tmp_path, line(host.name), config=config), key)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"), [(None, "No such file"), (b"SSHKRL\n\x00\x00\x00\x00\x01", "binary list")]
+)
+def test_revoked_host_keys_that_cannot_be_read_are_refused(
+    tmp_path: Path, data: bytes | None, said: str
+) -> None:
+    if data:
+        (tmp_path / "revoked").write_bytes(data)
+    host = builders.host(1)
+    own = environment(tmp_path, line(host.name), config=f"RevokedHostKeys {tmp_path}/revoked\n")
+    with pytest.raises(BadInput, match=rf"RevokedHostKeys .*/revoked .*{said}.*; ssh trusts no"):
+        connect.connection_to(host, own)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_a_file_of_the_project_in_which_ssh_finds_no_names_is_refused(
+    tmp_path: Path, encoding: str
+) -> None:
+    """As PowerShell's `ssh-keyscan … > known_hosts` writes it: Win32-OpenSSH#939."""
+    host = builders.host(1)
+    own = environment(tmp_path)
+    (tmp_path / "known_hosts").write_text(line(host.name), encoding=encoding)
+    with pytest.raises(BadInput, match=r"known_hosts cannot be read: it begins with a byte order"):
+        connect.connection_to(host, own)
+
+
+@pytest.mark.parametrize(
+    ("config", "file"),
+    [
+        ("UserKnownHostsFile /dev/null\nGlobalKnownHostsFile none", "a file that you name under"),
+        ("UserKnownHostsFile /dev/null {}/mine\n", "{}/mine"),
+        ("UserKnownHostsFile {}/mine\n", "{}/mine"),
+    ],
+)
+def test_a_line_to_add_is_for_a_file_that_can_take_it(
+    tmp_path: Path, config: str, file: str
+) -> None:
+    own = environment(tmp_path, config=config.format(tmp_path))
+    ssh = own.ssh.model_copy(update={"known_hosts": ()})
+    connection = connect.connection_to(builders.host(1), own.model_copy(update={"ssh": ssh}))
+    with pytest.raises(UnknownHostKey) as refused:
+        cast("Any", connection.client)._policy.missing_host_key(None, "", OWN)
+    assert refused.value.shown.file.startswith(file.format(tmp_path))
 
 
 def test_a_file_is_read_anew_where_it_was_changed(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import io
+import shutil
 import socket
 import ssl
 import threading
@@ -26,7 +27,7 @@ from deploy.aws.targets import ProtocolVersion
 from deploy.errors import CommandFailed, ConnectionLost, LockLost, RemoteError, Unreachable
 from deploy.hosts.probe.request import NotHttp, Reply, Request
 from deploy.hosts.scripts import base
-from deploy.hosts.scripts.script import Facts, exit_code
+from deploy.hosts.scripts.script import TAKEN_OVER, Facts, exit_code
 from deploy.hosts.ssh import exchange
 from deploy.hosts.ssh.remote import Remote
 from lab import packages
@@ -112,10 +113,39 @@ def test_a_connection_that_breaks_is_named_and_the_next_command_opens_another(
     assert sshd.connections == 2
 
 
+@pytest.mark.parametrize("shell", ["sh", "bash", "zsh", "dash"])
+def test_p7_a_shell_that_takes_the_input_for_its_own_commands_runs_none_of_it(
+    remote: Remote, sshd: Sshd, tmp_path: Path, shell: str
+) -> None:
+    """`exec zsh` in ~/.bashrc: the script ran as the login user, and was read as root's answer."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell} here")
+    sshd.shell = ("/bin/sh", "-c", f"exec {shell}", "-")
+    result = remote.ask(typed(f"touch {tmp_path}/ran; fact key value"))
+    assert (result.has_begun, result.exit_code, result.facts) == (False, 126, ())
+    assert TAKEN_OVER in result.stderr
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_start_up_file_that_reads_the_input_is_named(remote: Remote, sshd: Sshd) -> None:
+    sshd.shell = ("/bin/sh", "-c", 'read -r line; eval "$1"', "-")
+    with pytest.raises(RemoteError, match=r"start-up file of it\n.* reads the input, which is"):
+        remote.ask(typed("true"))
+
+
 def test_a_login_shell_that_runs_nothing_is_named(remote: Remote, sshd: Sshd) -> None:
     sshd.shell = ("/bin/sh", "-c", "echo This account is not available #")
-    with pytest.raises(RemoteError, match="login shell did not run the command: This account"):
+    with pytest.raises(RemoteError, match="did not run the command: This account"):
         remote.ask(typed("echo out"))
+
+
+def test_p7_sudo_is_told_that_root_is_meant(remote: Remote, sshd: Sshd) -> None:
+    """With `runas_default` in the sudoers, scripts ran as that user and were taken for root's."""
+    elsewhere = (
+        'case "$*" in *"-u root "*) shift 3; exec "$@";; *) echo not root >&2; exit 9;; esac'
+    )
+    (sshd.folder / "bin" / "sudo").write_text(f"#!/bin/sh\n{elsewhere}\n")
+    assert remote.ask(typed("echo ran")).stdout.strip() == "ran"
 
 
 def test_root_needs_no_sudo(tmp_path: Path, sshd: Sshd) -> None:
@@ -139,7 +169,7 @@ def test_root_needs_no_sudo(tmp_path: Path, sshd: Sshd) -> None:
 
 
 def test_how_long_a_command_waited_before_it_began_is_known(remote: Remote, sshd: Sshd) -> None:
-    wait = '#!/bin/sh\nsleep 0.5\nshift\nexec "$@"\n'
+    wait = '#!/bin/sh\nsleep 0.5\nshift 3\nexec "$@"\n'
     (sshd.folder / "bin" / "sudo").write_text(wait)
     result = remote.ask(typed("sleep 0.2; echo out"))
     assert 0.5 <= result.start_seconds < result.seconds

@@ -141,7 +141,9 @@ def _noting(asked: list[str], answer: Callable[..., Any]) -> Callable[..., Any]:
     return note
 
 
-@pytest.mark.parametrize("name", ["-oProxyCommand=id", "a b", "a;id", "$(id)", "root@web"])
+@pytest.mark.parametrize(
+    "name", ["-oProxyCommand=id", "a b", "a;id", "$(id)", "root@web", "web:22"]
+)
 def test_a_listed_name_that_is_none_is_refused(name: str) -> None:
     with pytest.raises(BadInput, match="is no host name or address"):
         ssh.resolve(builders.environment(hosts=(name,)), name)

@@ -16,7 +16,7 @@ import pytest
 
 from audit import ssh as wall
 from deploy.errors import BadInput
-from deploy.hosts.route.failures import TurnedAway
+from deploy.hosts.route.failures import NoServer, TurnedAway
 from deploy.hosts.ssh.algorithms import OPENSSH
 from deploy.hosts.ssh.connection import Connection
 from deploy.hosts.ssh.transport import UNANSWERED_MOST, NoCommonAlgorithm, Transport
@@ -128,13 +128,50 @@ def test_a_server_that_goes_away_before_its_banner_turned_us_away(
     theirs.close()
 
 
+def test_a_server_that_punishes_our_address_is_told_as_that() -> None:
+    """PerSourcePenalties, from OpenSSH 9.8 on: ansible#86325."""
+    ours, theirs = socket.socketpair()
+    theirs.sendall(b"Not allowed at this time\r\n")
+    theirs.shutdown(socket.SHUT_WR)
+    client = Transport(ours)
+    with pytest.raises(TurnedAway, match=r"Not allowed at this time; its sshd .*PerSourcePenalt"):
+        client.start_client(timeout=LONGEST_SECONDS)
+    client.close()
+    theirs.close()
+
+
+def test_what_is_no_ssh_server_is_told_as_that() -> None:
+    """Its last line was an error of a codec, or nothing: netmiko#634."""
+    for sent in (b"220 mail.example.com \xe9\r\n", b"HTTP/1.1 400\r\n" * 200):
+        ours, theirs = socket.socketpair()
+        theirs.sendall(sent)
+        client = Transport(ours)
+        client.banner_timeout = INTERVAL_SECONDS
+        with pytest.raises(NoServer, match=r"no SSH server; it sends '(220 mail|HTTP/1.1 400)"):
+            client.start_client(timeout=LONGEST_SECONDS)
+        client.close()
+        theirs.close()
+
+
+def test_a_line_before_the_banner_may_have_any_bytes() -> None:
+    """As for ssh: a proxy, or a message of the day, in Latin-1."""
+    ours, theirs = socket.socketpair()
+    theirs.sendall(b"Bienvenue \xe0 la passerelle\r\nSSH-2.0-x\r\n")
+    theirs.shutdown(socket.SHUT_WR)
+    client = Transport(ours)
+    with pytest.raises((paramiko.SSHException, EOFError)):
+        client.start_client(timeout=LONGEST_SECONDS)
+    assert client.remote_version == "SSH-2.0-x"
+    client.close()
+    theirs.close()
+
+
 def test_a_server_that_is_silent_did_not_turn_us_away() -> None:
     ours, theirs = socket.socketpair()
     client = Transport(ours)
     client.banner_timeout = INTERVAL_SECONDS
-    with pytest.raises(paramiko.SSHException) as raised:
+    with pytest.raises(NoServer, match="sends no SSH banner in time"):
         client.start_client(timeout=LONGEST_SECONDS)
-    assert not isinstance(raised.value, TurnedAway)
     client.close()
     theirs.close()
 
@@ -227,6 +264,12 @@ def test_jump_hosts_get_the_same_algorithms_and_time_limits() -> None:
         assert isinstance(hop, Connection)
 
 
+def test_a_jump_hosts_user_may_have_an_at_as_for_ssh() -> None:
+    """CyberArk's form: the last `@` counts (mscdex/ssh2#1347)."""
+    hop = connection("Host web\n  ProxyJump vault@root@10.0.0.1@one:2200\n").gateway
+    assert (hop.user, hop.host, int(hop.port)) == ("vault@root@10.0.0.1", "one", 2200)
+
+
 def test_jump_hosts_in_a_circle_are_refused() -> None:
     text = "Host web\n ProxyJump one\nHost one\n ProxyJump two\nHost two\n ProxyJump one\n"
     with pytest.raises(
@@ -247,6 +290,14 @@ def test_a_host_that_a_proxy_could_take_for_more_than_a_name_is_refused(
     with pytest.raises(BadInput, match="cannot be handed to a ProxyCommand"):
         made.open_gateway()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("user", ["CORP\\jdoe", "vault@root@10.0.0.1", "-o x"])
+def test_a_user_that_a_proxy_does_not_get_may_have_any_name(user: str, tmp_path: Any) -> None:
+    """A login name of Active Directory, as ssh takes it: salt#68790."""
+    made = connection("Host *\n", user=user, overrides={"gateway": f"touch {tmp_path}/%h-%%r"})
+    made.open_gateway().close()
+    assert (made.user, made.proxy is not None) == (user, True)
 
 
 @pytest.mark.parametrize("user", ["-oProxyCommand=x", "a b", "a\nProxyCommand touch", "%h", "$x"])

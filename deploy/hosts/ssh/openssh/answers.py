@@ -20,7 +20,7 @@ NO_KEYS = "none"
 USUAL_AGENT = "SSH_AUTH_SOCK"
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _HOP = re.compile(
-    r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?:\[(?P<bare>[^\]]+)\]|(?P<host>[^:@/]+))"
+    r"(?:ssh://)?(?:(?P<user>.+)@)?(?:\[(?P<bare>[^\]]+)\]|(?P<host>[^:@/]+))"
     r"(?::(?P<port>[0-9]{1,5}))?/?"
 )
 
@@ -38,7 +38,7 @@ def checked(answer: Answer) -> Answer:
     Raises BadInput for an option that cannot be followed here, and for a value that is none.
     """
     for option, values in answer.values.items():
-        if option in LISTS or option.endswith("file"):
+        if option in LISTS or option.endswith(("file", "revokedhostkeys")):
             continue
         for value in values:
             if _UNSAFE.search(value):

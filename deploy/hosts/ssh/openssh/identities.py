@@ -7,16 +7,15 @@ login after six keys (sshd_config(5), MaxAuthTries).
 
 from __future__ import annotations
 
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import paramiko
 
-from deploy.foreign_text import visible
-from deploy.hosts.refusals import login as refused
+from deploy.foreign_text import visible, word
 from deploy.hosts.refusals.login import Keys
+from deploy.hosts.route.failures import LoginEnded, NoKeyAccepted
 from deploy.hosts.ssh.openssh import agents, private_keys, tokens
 from deploy.hosts.ssh.openssh.agents import Held
 
@@ -28,27 +27,6 @@ if TYPE_CHECKING:
 DEFAULTS = ("id_rsa", "id_ecdsa", "id_ed25519", "id_ecdsa_sk", "id_ed25519_sk")
 NO_AGENT = "no agent is asked: `allow_agent: false` under `connect_kwargs:`"
 _SECOND = {"keyboard-interactive", "password"}
-
-
-class NoKeyAccepted(paramiko.AuthenticationException):
-    """A server refused all keys, or there was none to offer.
-
-    Attributes:
-        keys: What was offered, and what could not be.
-        allowed_types: How the server lets users in, where it takes no keys (RFC 4252, 5.1).
-    """
-
-    def __init__(self, user: str, keys: Keys, allowed_types: Iterable[str] = ()) -> None:
-        self.keys, self.allowed_types = keys, tuple(allowed_types)
-        super().__init__("; ".join(refused.refusal(refused.Login("server", user), keys)))
-
-
-class LoginEnded(paramiko.AuthenticationException):
-    """The connection ended, or went silent, after these keys."""
-
-    def __init__(self, error: Exception, keys: Keys) -> None:
-        self.keys = keys
-        super().__init__(str(error) or "the server ended it")
 
 
 @dataclass(frozen=True)
@@ -64,6 +42,7 @@ class Login:
         asks_agent: Whether the settings let an agent be asked.
         only_named: Whether the agent's other keys are left out (IdentitiesOnly).
         looks_for_keys: Whether ~/.ssh is looked into where the configuration names no key.
+        provider: PKCS11Provider, whose keys an agent alone can use here; or empty.
         passphrase: For the files, if any.
         password: For the login, if keys are not enough.
     """
@@ -76,6 +55,7 @@ class Login:
     asks_agent: bool = True
     only_named: bool = False
     looks_for_keys: bool = True
+    provider: str = ""
     passphrase: str | None = None
     password: str | None = None
 
@@ -103,7 +83,7 @@ class Login:
         named = [private_keys.read(path, passphrase) for path in (*self.named, *self._others)]
         usual = [private_keys.read(path, passphrase) for path in self.defaults]
         offered: list[str] = []
-        second: set[str] = set()
+        kept_back: list[str] = []
         allowed: tuple[str, ...] = ()
         for title, key in self._candidates(named, usual, held):
             offered.append(title)
@@ -114,24 +94,33 @@ class Login:
                 break
             except (paramiko.SSHException, OSError, EOFError) as error:
                 if not transport.is_active() or "timeout" in str(error):
-                    raise LoginEnded(error, Keys(tuple(offered))) from error
+                    raise LoginEnded(error, Keys(tuple(offered)), _banner(transport)) from error
+                if not isinstance(error, paramiko.AuthenticationException):
+                    kept_back.append(f"{offered.pop()}: {error}")
                 continue
             if not left:
                 return
             if second := set(left) & _SECOND:
-                break
-        if self._has_second_factor(transport, second, offered):
+                if wanted := self._wanted(transport, second, offered):
+                    raise NoKeyAccepted(self.user, Keys((title,), wanted=wanted))
+                return
+        if self.password is not None and not self._wanted(transport, set(), offered):
             return
-        of_no_use = [file for file in (*named, *usual) if file.why and file.public not in held.keys]
+        keys = Keys(tuple(offered), tuple(kept_back), held.note, self.password is not None)
+        raise NoKeyAccepted(self.user, self._with_files(keys, [*named, *usual], held), allowed)
+
+    def _with_files(self, keys: Keys, files: list[KeyFile], held: Held) -> Keys:
+        """The keys with what else could not be offered, and why."""
+        of_no_use = [file for file in files if file.why and file.public not in held.keys]
         # ssh passes over files that are absent; those of the settings were meant, and where there
         # was no key at all, those of the configuration say why.
-        meant = self.named if offered else {each.path for each in named}
+        meant = {*self.named, *(self._others if not keys.offered else ())}
         missed = [each for each in of_no_use if not each.is_absent or each.path in meant]
-        kept_back = tuple(f"{file.path} {file.why}" for file in missed)
-        has_password = self.password is not None
-        raise NoKeyAccepted(
-            self.user, Keys(tuple(offered), kept_back, held.note, has_password), allowed
-        )
+        kept_back = [*keys.kept_back, *(f"{file.path} {file.why}" for file in missed)]
+        if self.provider:
+            remedy = f"an agent alone can use them here: ssh-add -s {word(self.provider)}"
+            kept_back.append(f"keys of PKCS11Provider {self.provider}; {remedy}")
+        return replace(keys, kept_back=tuple(kept_back))
 
     @property
     def _others(self) -> Iterator[str]:
@@ -181,20 +170,38 @@ class Login:
                 yield f"{title} with a certificate of the agent", each
         yield title, key
 
-    def _has_second_factor(
-        self, transport: paramiko.Transport, second: set[str], offered: list[str]
-    ) -> bool:
-        """Whether a password, or an empty answer to a second question, is enough."""
-        with suppress(paramiko.SSHException):
+    def _wanted(self, transport: paramiko.Transport, second: set[str], offered: list[str]) -> str:
+        """What a server wants that was not given, besides a key if `second` names ways; or empty.
+
+        A question is never asked here: this may be one of many threads, or a CI job.
+        """
+        asked: list[str] = []
+
+        def answers(_title: str, _words: str, prompts: list[tuple[str, bool]]) -> list[str]:
+            asked.extend(visible(text.strip()) for text, _ in prompts)
+            if asked:
+                raise paramiko.SSHException("no answer can be given")
+            return []
+
+        try:
             if self.password is not None:
-                transport.auth_password(self.user, self.password)
-                return True
-            if second:
-                transport.auth_interactive_dumb(self.user)
-                return True
-        if not transport.is_active():
-            raise LoginEnded(EOFError(), Keys(tuple(offered)))
-        return False
+                left = transport.auth_password(self.user, self.password)
+            elif "keyboard-interactive" in second:
+                left = transport.auth_interactive(self.user, answers)
+            else:
+                return "a password"
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            if not asked and not transport.is_active():
+                raise LoginEnded(error, Keys(tuple(offered)), _banner(transport)) from error
+            if self.password is not None:
+                return "another password"
+            return f"an answer to {asked[0]!r}" if asked else "a second factor that was not given"
+        return " and ".join(left)
+
+
+def _banner(transport: paramiko.Transport) -> bytes:
+    found: Any = getattr(transport.auth_handler, "banner", None)
+    return bytes(found or b"")
 
 
 def _blob(key: paramiko.PKey) -> bytes:
@@ -221,6 +228,7 @@ def offer(connection: Any, named: Iterable[str] = ()) -> None:
         asks_agent=given.pop("allow_agent", True) is not False,
         only_named=own.get("identitiesonly", "no").lower() in {"yes", "true"},
         looks_for_keys=given.pop("look_for_keys", True),
+        provider=own.get("pkcs11provider", ""),
         passphrase=given.pop("passphrase", None),
         password=given.pop("password", None),
     )

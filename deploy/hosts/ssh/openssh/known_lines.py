@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import hashlib
 import hmac
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 AUTHORITY, REVOKED = "@cert-authority", "@revoked"
+_BINARY_LIST = b"SSHKRL\n\0"
+"""How a key revocation list begins that `ssh-keygen -k` made (PROTOCOL.krl of OpenSSH)."""
+_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SHA1_BYTES = 20
 
 
@@ -57,12 +61,35 @@ class Line:
 
 @lru_cache(maxsize=64)
 def read(file: str, changed: int) -> tuple[Line, ...]:
-    """The lines of a file that was changed at this time; OSError where it cannot be read."""
+    """The lines of a file that was changed at this time; OSError where it cannot be read.
+
+    Raises ValueError for a text in which ssh finds no names, as PowerShell's `>` writes it.
+    """
     del changed  # part of the cache's key
+    data = _bytes(file)
+    if data.startswith(_MARKS):
+        raise ValueError("it begins with a byte order mark; save it as UTF-8 without one")
+    return tuple(parse(data.decode("utf-8", "replace"), file))
+
+
+@lru_cache(maxsize=64)
+def revoked(file: str, changed: int) -> tuple[Line, ...]:
+    """The keys of a RevokedHostKeys file as lines that revoke them for every machine.
+
+    Raises OSError where it cannot be read, and ValueError for a binary list.
+    """
+    del changed  # part of the cache's key
+    data = _bytes(file)
+    if data.startswith(_BINARY_LIST):
+        raise ValueError("it is a binary list, which only ssh reads; list the keys as text")
+    lines = (f"{REVOKED} * {line}" for line in data.decode("utf-8", "replace").split("\n"))
+    return tuple(parse("\n".join(lines), file))
+
+
+def _bytes(file: str) -> bytes:
     if not Path(file).is_file():  # a pipe would be waited for, and a device may have no end
         raise OSError("it is not a file")
-    text = Path(file).read_bytes().decode("utf-8", "replace")
-    return tuple(parse(text, file))
+    return Path(file).read_bytes()
 
 
 def parse(text: str, file: str) -> Iterator[Line]:

@@ -22,10 +22,12 @@ DECIDING = frozenset(
         "identityagent",
         "identityfile",
         "knownhostscommand",
+        "pkcs11provider",
         "port",
         "proxycommand",
         "proxyjump",
         "proxyusefdpass",
+        "revokedhostkeys",
         "user",
         "userknownhostsfile",
     }
@@ -54,9 +56,9 @@ _OTHERS = frozenset(
     kbdinteractivedevices keepalive kerberosauthentication kerberostgtpassing kexalgorithms
     localcommand localforward loglevel logverbose macs nohostauthenticationforlocalhost
     numberofpasswordprompts obscurekeystroketiming passwordauthentication permitlocalcommand
-    permitremoteopen pkcs11provider preferredauthentications protocol pubkeyacceptedalgorithms
+    permitremoteopen preferredauthentications protocol pubkeyacceptedalgorithms
     pubkeyacceptedkeytypes pubkeyauthentication refuseconnection rekeylimit remotecommand
-    remoteforward requesttty requiredrsasize revokedhostkeys rhostsauthentication
+    remoteforward requesttty requiredrsasize rhostsauthentication
     rhostsrsaauthentication rsaauthentication securitykeyprovider sendenv serveralivecountmax
     serveraliveinterval sessiontype setenv skeyauthentication smartcarddevice stdinnull
     streamlocalbindmask streamlocalbindunlink stricthostkeychecking syslogfacility tag

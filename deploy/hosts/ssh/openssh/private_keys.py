@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import os
 import re
+import stat
 import struct
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,7 +27,10 @@ CERTIFICATE = "-cert.pub"
 _PUBLIC = re.compile(rb"\s*(?:ssh-|ecdsa-sha2-|sk-)[A-Za-z0-9@.-]+\s+([A-Za-z0-9+/]+=*)")
 _OPENSSH = re.compile(rb"-----BEGIN OPENSSH PRIVATE KEY-----(.*?)-----END", re.DOTALL)
 _ENCRYPTED = "has a passphrase"
+_SECURITY = "is a security key's, which only an agent can use"
+_PUBLIC_ALONE = "is a public key, without the private one beside it"
 _NONE = "is no private key, or is damaged"
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _MAGIC = b"openssh-key-v1\0"
 _CLASSES = (
     (rsa.RSAPrivateKey, paramiko.RSAKey),
@@ -53,9 +58,9 @@ class KeyFile:
     is_absent: bool = False
 
     @property
-    def is_encrypted(self) -> bool:
-        """Whether only its passphrase is missing: an agent may have it."""
-        return self.why.startswith(_ENCRYPTED)
+    def may_be_held(self) -> bool:
+        """Whether an agent may sign in its place, which is only known when it is asked."""
+        return bool(self.public) and self.why.startswith((_ENCRYPTED, _SECURITY, _PUBLIC_ALONE))
 
 
 def read(path: str, passphrase: str | None = None) -> KeyFile:
@@ -76,13 +81,22 @@ def read(path: str, passphrase: str | None = None) -> KeyFile:
         # A certificate's file stands for the key beside it, with which it is shown.
         return read(path.removesuffix(CERTIFICATE), passphrase)
     if own or data.startswith(b"---- BEGIN SSH2 PUBLIC KEY"):
-        return KeyFile(path, public=own, why="is a public key; name the private one, without .pub")
+        why = "is a public key; name the private one, without .pub"
+        if own and not Path(path.removesuffix(".pub")).is_file():
+            why = f"{_PUBLIC_ALONE}, and your agent does not hold that: ssh-add it"
+        return KeyFile(path, public=own, why=why)
     public = _header(data) or beside
     try:
         key, why = _loaded(path, data, passphrase)
     except Exception:  # noqa: BLE001 - whatever a damaged file makes of two libraries
         key, why = None, _NONE
-    return KeyFile(path, key, key.asbytes() if key else public, why)
+    public = key.asbytes() if key else public
+    if why == _NONE:
+        why += _damage(data)
+    elif mode := _open_to_others(path):
+        why = f"can be read by others (mode {mode:04o}), so ssh passes over it: "
+        return KeyFile(path, public=public, why=f"{why}chmod 600 {word(path)}")
+    return KeyFile(path, key, public, why)
 
 
 def certificate(path: str) -> str:
@@ -142,8 +156,22 @@ def _loaded(path: str, data: bytes, passphrase: str | None) -> tuple[paramiko.PK
 
 def _unsupported(kind: str) -> str:
     if kind.startswith("sk-"):
-        return "is a security key's, which only an agent can use: ssh-add it"
+        return f"{_SECURITY}, and yours does not hold it: ssh-add it"
     return f"is a key of type {kind or 'unknown'}, which is not supported"
+
+
+def _damage(data: bytes) -> str:
+    """What a tool did to a key's text; empty where that is not known."""
+    if b"-----BEGIN" in data and b"\\n" in data:
+        return ": its line breaks are written as the two characters \\n"
+    return ": it is in UTF-16; save it as UTF-8" * data.startswith((b"\xff\xfe", b"\xfe\xff"))
+
+
+def _open_to_others(path: str) -> int:
+    """The mode of a file of ours that others may use (sshkey_perm_ok in authfile.c); 0 if none."""
+    found = Path(path).stat()
+    is_ours = hasattr(os, "getuid") and found.st_uid == os.getuid()
+    return stat.S_IMODE(found.st_mode) if is_ours and found.st_mode & _OTHERS else 0
 
 
 def _bytes(path: str) -> tuple[bytes, str]:

@@ -20,7 +20,8 @@ SECONDS = 15.0
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,252}")
 """The names that ssh is asked for; none can be an option or a user."""
 
-_UNSET = {"proxyjump": "none", "proxycommand": "none", "identitiesonly": "no"}
+_UNSET = dict.fromkeys(("proxyjump", "proxycommand", "pkcs11provider"), "none")
+_UNSET |= {"identitiesonly": "no"}
 _OF_A_FILE = re.compile(r"\bline \d+\b|Bad owner or permissions on|ProxyJump|configuration option")
 _NOISE = re.compile(r"^Pseudo-terminal will not|: terminating, \d+ bad configuration")
 _LOOP = "jumphost loop"

@@ -88,7 +88,8 @@ def answer(name: str, files: Sequence[str], user: str = "", port: int | None = N
 
 
 def _is_none(option: str, values: tuple[str, ...]) -> bool:
-    return option in {"proxyjump", "proxycommand"} and values[0].lower() == "none"
+    may_be_none = {"proxyjump", "proxycommand", "pkcs11provider"}
+    return option in may_be_none and values[0].lower() == "none"
 
 
 def _folder(file: str) -> Path:
