@@ -674,10 +674,14 @@ NO_BITS = """#!/bin/sh
 """
 
 
-def prepared(folder: Path, **programs: str) -> Any:
-    """What staging begins with, run for this user with these programs in place of the host's."""
+def prepared(folder: Path, *, units: str = "", **programs: str) -> Any:
+    """What staging begins with, run for this user with these programs in place of the host's.
+
+    units: the folder that stands for that of the host's units; one of its own by default.
+    """
     (folder / "bin").mkdir()
     (folder / "srv").mkdir()
+    (folder / "units").mkdir()
     for name, text in programs.items():
         if text.startswith("/"):
             (folder / "bin" / name).symlink_to(text)
@@ -685,8 +689,10 @@ def prepared(folder: Path, **programs: str) -> Any:
             (folder / "bin" / name).write_text(text)
             (folder / "bin" / name).chmod(0o755)
     script = moved(upload.prepare("web", getpass.getuser()), folder)
+    script = script.replace("/etc/systemd/system", units or f"{folder}/units")
     ran = run(script, environ=os.environ | {"PATH": f"{folder}/bin:{os.environ['PATH']}"})
     assert not (folder / "srv/web/records/.trial").exists()
+    assert not list((folder / "units").iterdir())
     return ran
 
 
@@ -701,6 +707,15 @@ def test_a_host_whose_programs_are_gnus_is_prepared(tmp_path: Path) -> None:
         "srv/web/releases",
         "srv/web/slots",
     ]
+
+
+def test_a_host_whose_units_cannot_be_written_says_so_before_anything_is_sent(
+    tmp_path: Path,
+) -> None:
+    """As on NixOS, whose /etc/systemd/system is read-only; /proc is so for root too."""
+    ran = prepared(tmp_path, units="/proc/nowhere")
+    assert ran.exit_code == base.UNITS_UNWRITABLE
+    assert ".changeover-web.trial" in ran.stdout
 
 
 @pytest.mark.parametrize(
