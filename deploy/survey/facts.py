@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 class HostFacts:
     """A host as it is.
 
-    free_kb: the space under /srv in KiB; free_memory_kb: what new processes can have; slots:
+    free_kb: the space under /srv in KiB; free_files: how many files may be made there, None where
+    there is no limit; given_ports: those that the kernel gives to outgoing connections, but for
+    reserved_ports; free_memory_kb: what new processes can have; slots:
     each app's slot in use, by the app's name; spares: the other one, of an app with two; ports:
     the port of the slot in use, where it is not the app's first; lock: who holds the environment;
     progress: how far its run is, and lock_age: seconds since its last heartbeat by the host's own
@@ -56,8 +58,16 @@ class HostFacts:
     unknown: tuple[str, ...] = ()
     machine: str = ""
     has_ipv6: bool = True
+    free_files: int | None = None
+    given_ports: tuple[range, ...] = ()
+    reserved_ports: tuple[range, ...] = ()
     start_seconds: float = 0.0
     start_words: str = ""
+
+    def may_give(self, port: int) -> bool:
+        """Whether the kernel may give a port to an outgoing connection while nothing listens."""
+        is_reserved = any(port in each for each in self.reserved_ports)
+        return any(port in each for each in self.given_ports) and not is_reserved
 
     def at(self, app: App) -> AppInSlot:
         """The app in the slot that is in use here."""

@@ -33,9 +33,10 @@ class Process(subprocess.Popen[bytes]):
                 if pipe:  # a child of its own may have them open for longer
                     pipe.close()
             self.wait()
-        said = f"{self.args[0] if isinstance(self.args, list) else self.args} did not end within "
+        name = self.args[0] if isinstance(self.args, list) else "it"
         raise CredentialRetrievalError(
-            provider=ProcessProvider.METHOD, error_msg=f"{said}{MOST_SECONDS:g} s"
+            provider=ProcessProvider.METHOD,
+            error_msg=f"{name} did not end within {MOST_SECONDS:g} s",
         )
 
 

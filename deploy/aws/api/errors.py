@@ -181,8 +181,8 @@ class Translator:
                 )
             self._forget()
             return CredentialsRefused(
-                f"{where} refuses the credentials{self._of_profile}: {code}: {said}; "
-                f"{self._remedy(code, error.operation_name)}"
+                f"{where} refuses the credentials{self._of_profile}: {code}: {said}; renew them"
+                f"{self._way_to_renew(code, error.operation_name)}"
             )
         may_pass = code in PASSING or _status(error) in PASSING_STATUS
         if service and not may_pass:
@@ -202,21 +202,21 @@ class Translator:
             )
         return ApiError(f"{where}: {code}: {said}", code, may_pass=may_pass)
 
-    def _remedy(self, code: str, operation: str) -> str:
-        """What renews credentials that were refused, or else makes them right."""
+    def _way_to_renew(self, code: str, operation: str) -> str:
+        """How credentials that were refused are renewed, as the end of a sentence."""
+        again = "and run the same command again"
         if operation == OF_WEB_IDENTITY:
             return (
-                "let the issuer write a new token into the file that AWS_WEB_IDENTITY_TOKEN_FILE "
-                "or the profile names, and run the same command again"
+                f": let the issuer write a new token into the file of AWS_WEB_IDENTITY_TOKEN_FILE, "
+                f"or of the profile, {again}"
             )
-        login = credential_errors.login(self._aws.profile)
-        renew = f"renew them, for example with {login}, and run the same command again"
+        way = f", for example with {credential_errors.login(self._aws.profile)}, {again}"
         if code in NOT_KNOWN_THERE:
             return (
-                f"{renew}. If they are new, check that the region is right: one that the account "
+                f"{way}. If they are new, check that the region is right: one that the account "
                 "has to enable first, or of China or GovCloud, does not know others"
             )
-        return renew
+        return way
 
 
 def _status(error: ClientError) -> object:
@@ -225,9 +225,9 @@ def _status(error: ClientError) -> object:
 
 def _of_tls(error: SSLError, where: str) -> DeployError:
     """A TLS connection that did not come about; one that only broke may come about again."""
-    (cause, *_) = (*getattr(error.kwargs.get("error"), "args", ()), None)
+    causes: tuple[object, ...] = getattr(error.kwargs.get("error"), "args", ())
     said = f"{where}: {in_one_line(error)}"
-    if isinstance(cause, ssl.SSLEOFError):
+    if any(isinstance(cause, ssl.SSLEOFError) for cause in causes):
         return ApiError(said, type(error).__name__, may_pass=True)
     return BadInput(
         f"{said}; if a proxy of your network opens TLS, name the file with its CA in "
