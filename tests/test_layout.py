@@ -71,7 +71,14 @@ PACKAGES = (
 )
 HOMES = {
     "boto3": {"aws.api.account"},
-    "botocore": {"aws.api.account", "aws.api.errors", "aws.api.sessions", "aws.api.transport"},
+    "botocore": {
+        "aws.api.account",
+        "aws.api.credential_errors",
+        "aws.api.credential_process",
+        "aws.api.errors",
+        "aws.api.sessions",
+        "aws.api.transport",
+    },
     "cryptography": {"hosts.ssh.openssh.private_keys", "package.signatures.minisign"},
     "fabric": {
         "hosts.ssh.connect",

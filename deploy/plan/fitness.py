@@ -32,6 +32,8 @@ PACKAGE_OF = {
 OLDEST_SYSTEMD = 240
 SPARE_KIB = 64 * 1024
 BLOCK_BYTES = 4096
+SPARE_FILES = 1000
+"""For folders, and for what else is written there."""
 
 
 def unfit(apps: tuple[App, ...], survey: Survey) -> Problems:
@@ -181,7 +183,7 @@ def other_machine(opened: Iterable[Opened], survey: Survey) -> Problems:
 
 
 def too_small(opened: Iterable[Opened], survey: Survey) -> Problems:
-    """The hosts without the space for the unpacked releases.
+    """The hosts without the space, or the inodes, for the unpacked releases.
 
     A package is unpacked as it arrives, and each file takes whole blocks. What partial uploads hold
     is free as well: it is removed first, or gone on with.
@@ -189,19 +191,23 @@ def too_small(opened: Iterable[Opened], survey: Survey) -> Problems:
     packages = tuple(opened)
     problems: Problems = {}
     for facts in survey.hosts:
+        slots = facts.slots
         new = [
             each.package.release
             for each in packages
-            if each.package.release.id not in facts.slots[each.app.name].releases
+            if each.package.release.id not in slots[each.app.name].releases
         ]
-        partial = sum(sum(facts.slots[each.app.name].partial.values()) for each in packages)
-        free = facts.free_kb + partial
-        needed = sum(r.size_bytes + r.files * BLOCK_BYTES for r in new) // 1024 + SPARE_KIB
+        partial = sum(sum(slots[each.app.name].partial.values()) for each in packages)
+        free, files = facts.free_kb + partial, sum(release.files for release in new)
+        needed = (sum(r.size_bytes for r in new) + files * BLOCK_BYTES) // 1024 + SPARE_KIB
+        lacks = f"{free // 1024} MiB free under /srv, {needed // 1024} MiB needed"
+        if free >= needed and facts.free_files is not None:
+            # Whatever a partial upload has of them is the lesser part.
+            free, needed = facts.free_files, files + SPARE_FILES
+            lacks = f"{free:,} inodes free under /srv (`df -i`), {needed:,} needed"
         if new and free < needed:
-            problems[facts.host.name] = (
-                f"{facts.host}: no space for the release: {free // 1024} MiB free under "
-                f"/srv, {needed // 1024} MiB needed; make room there",
-            )
+            why = f"{facts.host}: no space for the release: {lacks}; make room there"
+            problems[facts.host.name] = (why,)
     return problems
 
 

@@ -14,7 +14,7 @@ from deploy.plan.plan import MARGIN_SECONDS
 from deploy.preview import comparison
 from deploy.recovery import longest_path
 from deploy.session import scaling
-from deploy.survey import foreign_targets, other_targets, serving
+from deploy.survey import foreign_targets, gather, other_targets, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -48,7 +48,8 @@ def vetted(
     foreign_targets.refuse(environment, seen)
     scaling_notes = scaling.vetted(environment, account, seen.everyone)
     workers = serving.failing_workers(seen, environment.apps, remotes)
-    seen = replace(seen, notes=(*seen.notes, *scaling_notes, *workers))
+    ports = gather.ports_in_danger(seen.hosts, environment.apps)
+    seen = replace(seen, notes=(*seen.notes, *scaling_notes, *workers, *ports))
     left = {} if join else fitness.taken_out(environment.apps, seen)
     left = exclusion.joined(left, fitness.without_zone(environment.apps, seen))
     with ThreadPoolExecutor(max_workers=1) as pool:

@@ -36,12 +36,18 @@ class PrepareHost(OnHost):
     def run(self, fleet: Fleet) -> None:
         """Change nothing where they are right.
 
-        Raises Unfit where the host's own programs could not switch a release.
+        Raises Unfit where the host's own programs could not switch a release, or where its folder
+        of units cannot be written to.
         """
         script = upload.prepare(self.app.name, self.app.settings.service_user)
         try:
             fleet.remote(self.host).change(self.app.name, script)
         except CommandFailed as error:
+            if error.result.exit_code == base.UNITS_UNWRITABLE:
+                raise Unfit(
+                    f"{self.host}: no unit can be installed under /etc/systemd/system: "
+                    f"{visible(error.result.stdout.strip())}; make it writable, or make room there"
+                ) from error
             if error.result.exit_code != base.TOOLS_DIFFER:
                 raise
             lines = [visible(line) for line in error.result.stdout.split("\n") if line.strip()]

@@ -36,6 +36,9 @@ class HostFacts:
         systemd: Its major version.
         selinux: SELinux's mode, in its own word; empty where there is none.
         free_kb: The space under /srv, in KiB.
+        free_files: How many files may be made there; None where there is no limit.
+        given_ports: Those that the kernel gives to outgoing connections.
+        reserved_ports: Those of them that it does not give.
         tools: The programs, of those that commands need, that are there.
         slots: By app, its slot in use.
         lock: Who holds the environment, as the lock's file has it.
@@ -68,8 +71,16 @@ class HostFacts:
     unknown: tuple[str, ...] = ()
     machine: str = ""
     has_ipv6: bool = True
+    free_files: int | None = None
+    given_ports: tuple[range, ...] = ()
+    reserved_ports: tuple[range, ...] = ()
     start_seconds: float = 0.0
     start_words: str = ""
+
+    def may_give(self, port: int) -> bool:
+        """Whether the kernel may give a port to an outgoing connection while nothing listens."""
+        is_reserved = any(port in each for each in self.reserved_ports)
+        return any(port in each for each in self.given_ports) and not is_reserved
 
     def at(self, app: App) -> AppInSlot:
         """The app in the slot that is in use here."""

@@ -58,9 +58,10 @@ class ForeignTarget(NamedTuple):
 def find(survey: Survey, apps: Iterable[App]) -> tuple[ForeignTarget, ...]:
     """Those in the groups of these apps; hosts that the command is not about are none.
 
-    One that drains leaves, and is none either.
+    One that drains leaves, and is none either. Nor is a host by another of its addresses, as of a
+    second network interface: `other_targets` has it, and knows whether it serves alone.
     """
-    known = {id_ for host in (*survey.everyone, *survey.other_hosts) for id_ in host.target_ids}
+    known = {id_ for host in (*survey.everyone, *survey.other_hosts) for id_ in host.reached_by}
     resting = {
         id_: f"{host}, {visible(state)} in the Auto Scaling group {visible(host.scaling_group)}"
         for host, state in survey.resting.items()

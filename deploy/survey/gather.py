@@ -91,6 +91,27 @@ def slow_starts(facts: Iterable[HostFacts]) -> tuple[str, ...]:
     )
 
 
+def ports_in_danger(facts: Iterable[HostFacts], apps: Iterable[App]) -> tuple[str, ...]:
+    """What to say of the apps' ports that hosts give to outgoing connections: one line for each.
+
+    A connection may have such a port when the service is to start there: with one slot that is
+    when it was stopped, and the other slot's port is free for days.
+    """
+    hosts = tuple(facts)
+    found = {
+        (app.name, port): names
+        for app in apps
+        for port in app.ports
+        if (names := [each.host.name for each in hosts if each.may_give(port)])
+    }
+    return tuple(
+        f"{', '.join(names)}: port {port} of {app} is one that the kernel gives to outgoing "
+        "connections, so that it may be taken when the service starts: reserve it (sysctl "
+        f"net.ipv4.ip_local_reserved_ports={port}), or choose a port below that range"
+        for (app, port), names in found.items()
+    )
+
+
 def read_hosts(
     environment: Environment, remotes: Mapping[str, Remote]
 ) -> tuple[tuple[HostFacts, ...], dict[str, str]]:

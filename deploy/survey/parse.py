@@ -43,6 +43,9 @@ def parse_host(host: Host, lines: Iterable[str], apps: Iterable[App]) -> HostFac
         free_memory_kb=reader.first("free_memory_kb", values.number) or 0,
         has_ipv6=bool(reader.first("ipv6", values.name)),
         machine=reader.first("machine", values.name) or "",
+        free_files=reader.first("free_files", values.number),
+        given_ports=reader.first("given_ports", _ports) or (),
+        reserved_ports=reader.first("reserved_ports", _ports) or (),
         unknown=tuple(dict.fromkeys(reader.unknown)),
     )
 
@@ -85,6 +88,18 @@ def _parse_slot(app: AppInSlot, reader: Reader) -> Slot:
         has_rehearsal=bool(reader.text(f"{name}.rehearsal")),
         has_environment_file=bool(reader.text(f"{name}.environment_file")),
     )
+
+
+def _ports(text: str) -> tuple[range, ...] | None:
+    """Ports and ranges of them with commas between, as the kernel lists them."""
+    found: list[range] = []
+    for part in text.split(","):
+        low, _, high = part.partition("-")
+        ends = values.number(low), values.number(high or low)
+        if None in ends:
+            return None
+        found.append(range(ends[0] or 0, (ends[1] or 0) + 1))
+    return tuple(found)
 
 
 def _previous(reader: Reader, key: str) -> tuple[tuple[str, str], ...]:

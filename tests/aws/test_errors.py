@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from email.utils import formatdate
 from typing import Any
 
 import builders
 import pytest
-from botocore.exceptions import ClientError, RefreshWithMFAUnsupportedError
+from botocore.exceptions import (
+    ClientError,
+    HTTPClientError,
+    LoginRefreshRequired,
+    MissingDependencyException,
+    RefreshWithMFAUnsupportedError,
+    SSLError,
+)
 
 from deploy.aws.api.errors import Translator
 from deploy.errors import BadInput, CredentialsRefused, DeployError
@@ -125,3 +133,90 @@ def test_with_a_right_clock_it_is_the_credentials(ahead_seconds: float | None) -
 def test_what_may_pass_is_tried_again(code: str, may_pass: bool) -> None:
     error, _ = translated(code, "x", None)
     assert error.may_pass is may_pass
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("TooManyRequestsException", 400),
+        ("RequestThrottled", 400),
+        ("Unavailable", 400),
+        ("UnknownError", 429),
+        ("UnknownError", 503),
+    ],
+)
+def test_an_overloaded_service_may_pass_whatever_its_code(code: str, status: int) -> None:
+    answer: Any = {
+        "Error": {"Code": code, "Message": "x"},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    for operation in ("RegisterTargets", "GetRoleCredentials", "AssumeRoleWithWebIdentity"):
+        error = of(ClientError(answer, operation))
+        assert error.may_pass
+        assert not isinstance(error, BadInput), "an answer about credentials"
+
+
+def test_control_another_code_with_another_status_stays() -> None:
+    answer: Any = {
+        "Error": {"Code": "UnknownError", "Message": "x"},
+        "ResponseMetadata": {"HTTPStatusCode": 400},
+    }
+    assert not of(ClientError(answer, "RegisterTargets")).may_pass
+
+
+def of(raised: Exception) -> DeployError:
+    """Our error for a foreign one, of a call that got no answer."""
+    translator = Translator(builders.environment().aws, lambda: None)
+    return translator.translated(raised, "AWS (x)", is_answered=False)
+
+
+def test_p7_credentials_that_no_header_carries_are_not_shown() -> None:
+    """http.client's own text repeats the header, which has the session token."""
+    session = "IQoJb3JpZ2luX2VjE"
+    error = of(HTTPClientError(error=ValueError(f"Invalid header value {session!r}")))
+    assert type(error) is BadInput
+    assert session not in str(error)
+    assert "a line break at the end" in str(error)
+
+
+def test_tls_that_a_proxy_opens_or_a_ca_that_is_missing_names_the_variable() -> None:
+    verify = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] self-signed")
+    for cause in (verify, FileNotFoundError(2, "No such file")):
+        error = of(SSLError(endpoint_url="https://x", error=Exception(cause)))
+        assert type(error) is BadInput
+        assert "AWS_CA_BUNDLE" in str(error)
+
+
+def test_control_a_tls_connection_that_broke_may_come_about_again() -> None:
+    error = of(SSLError(endpoint_url="https://x", error=Exception(ssl.SSLEOFError(8, "EOF"))))
+    assert error.may_pass
+    assert "AWS_CA_BUNDLE" not in str(error)
+
+
+@pytest.mark.parametrize("code", ["InvalidClientTokenId", "UnrecognizedClientException"])
+def test_credentials_that_a_region_does_not_know_may_be_of_another_one(code: str) -> None:
+    error, _ = translated(code, "The security token included in the request is invalid", 0)
+    assert isinstance(error, CredentialsRefused)
+    assert "check that the region is right" in str(error)
+    assert "region" not in str(translated("ExpiredToken", "x", 0)[0])
+
+
+def test_a_web_identity_that_is_over_is_renewed_by_its_issuer() -> None:
+    answer: Any = {"Error": {"Code": "ExpiredTokenException", "Message": "Token expired"}}
+    text = str(of(ClientError(answer, "AssumeRoleWithWebIdentity")))
+    assert "AWS_WEB_IDENTITY_TOKEN_FILE" in text
+    assert "sso" not in text
+
+
+def test_what_only_aws_can_decode_of_a_denial_is_not_shown() -> None:
+    said = f"You are not authorized. Encoded authorization failure message: {'x' * 1000}"
+    text = str(translated("UnauthorizedOperation", said, None)[0])
+    assert "not allowed: You are not authorized.; docs/permissions.md" in text
+
+
+def test_a_login_by_aws_login_says_what_it_needs() -> None:
+    lacking = of(MissingDependencyException(msg='pip install "botocore[crt]" before.'))
+    assert 'eval "$(aws configure export-credentials --format env)"' in str(lacking)
+    over = of(LoginRefreshRequired())
+    assert isinstance(over, CredentialsRefused)
+    assert "run `aws login`" in str(over)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from deploy.aws.api import lifetime
+from deploy.aws.api import credential_process, lifetime
 from deploy.aws.api.account import Account
 from deploy.aws.api.lifetime import Lifetime
 from deploy.errors import BadInput, CredentialsRefused
@@ -380,3 +381,37 @@ def test_without_credentials_nothing_ends(home: Path, monkeypatch: pytest.Monkey
     account = Account(builders.environment(aws={"region": "eu-west-1"}))
     account.log_in()
     assert account.lifetime == lifetime.RENEWED
+
+
+BY_ROLE = """
+[profile deployer]
+region = eu-west-1
+role_arn = arn:aws:iam::123456789012:role/deployer
+source_profile = source
+"""
+
+
+@pytest.mark.parametrize("is_source", [False, True])
+def test_a_credential_process_without_an_end_ends_no_command(
+    home: Path, monkeypatch: pytest.MonkeyPatch, *, is_source: bool
+) -> None:
+    """Also where a child of its own keeps its output open."""
+    monkeypatch.setattr(credential_process, "MOST_SECONDS", 0.3)
+    (home / "helper").write_text("#!/bin/sh\nsleep 60 &\nsleep 60\n")
+    (home / "helper").chmod(0o700)
+    name = "source" if is_source else "deployer"
+    config = f"[profile {name}]\nregion=eu-west-1\ncredential_process = {home}/helper\n"
+    (home / ".aws" / "config").write_text(config + BY_ROLE * is_source)
+    began = time.monotonic()
+    with pytest.raises(CredentialsRefused, match=r"helper did not end within 0\.3 s"):
+        Account(builders.environment(aws={"profile": "deployer"})).log_in()
+    assert time.monotonic() - began < 20
+
+
+def test_control_a_credential_process_that_ends_gives_credentials(home: Path) -> None:
+    keys = '{"Version": 1, "AccessKeyId": "testing", "SecretAccessKey": "testing"}'
+    (home / "helper").write_text(f"#!/bin/sh\necho '{keys}'\n")
+    (home / "helper").chmod(0o700)
+    config = f"[profile deployer]\nregion=eu-west-1\ncredential_process = {home}/helper\n"
+    (home / ".aws" / "config").write_text(config)
+    assert Account(builders.environment(aws={"profile": "deployer"})).verify()

@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
@@ -337,10 +338,10 @@ def test_awss_errors_are_translated_once(
     [
         (NoCredentialsError(), {}, BadInput, "no AWS credentials: log in with `aws sso login`"),
         (
-            PartialCredentialsError(provider="env", cred_var="x"),
+            PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"),
             {},
             BadInput,
-            "no AWS credentials",
+            "incomplete: AWS_SECRET_ACCESS_KEY is missing (env)",
         ),
         (NoRegionError(), {}, BadInput, "no AWS region: set `region:` under `aws:`"),
         (UnauthorizedSSOTokenError(), {}, BadInput, "run `aws sso login`"),
@@ -351,8 +352,15 @@ def test_awss_errors_are_translated_once(
             "for profile 'prod' is over: run `aws sso login --profile prod`",
         ),
         (FileNotFoundError(2, "x", "helper"), {}, BadInput, "and the profile in ~/.aws/config"),
+        (
+            JSONDecodeError("Expecting value", "no JSON", 0),
+            {},
+            BadInput,
+            "the profile's `credential_process` printed no JSON",
+        ),
         (ValueError("Invalid endpoint: foo"), {}, BadInput, "Invalid endpoint: foo; check `aws:`"),
         (SSOTokenLoadError(error_msg="x"), {}, BadInput, "run `aws sso login`"),
+        (ProfileNotFound(profile=""), {}, BadInput, "AWS_PROFILE is set and empty: unset it"),
         (ProfileNotFound(profile="prod"), {}, BadInput, "'prod' does not exist; `aws configure"),
         (
             EndpointConnectionError(endpoint_url="http://127.0.0.1:1"),

@@ -145,6 +145,15 @@ def test_a_host_without_space_is_named_with_both_figures() -> None:
     }
 
 
+def test_a_host_without_inodes_is_named_though_it_has_space() -> None:
+    """`df -h` shows half a disk free, and every write fails with `No space left on device`."""
+    hosts = [builders.facts(1, free_files=10**6), builders.facts(2, free_files=900)]
+    (problem,) = fitness.too_small([opened()], builders.survey(hosts))["host-2"]
+    assert "900 inodes free under /srv (`df -i`), 1,0" in problem
+    unlimited = [builders.facts(1, free_files=None)]
+    assert fitness.too_small([opened()], builders.survey(unlimited)) == {}
+
+
 def test_a_host_of_another_processor_is_named_before_anything_is_sent() -> None:
     """The program was sent, the host drained, and systemd could not execute it (203)."""
     hosts = [

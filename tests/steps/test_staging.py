@@ -428,3 +428,16 @@ def test_p10_a_host_that_cannot_switch_by_rename_is_unfit(printed: str, said: st
         PrepareHost(builders.host(), builders.app().at(5000)).run(own)
     for part in said.split(" .* "):
         assert part in str(refused.value)
+
+
+def test_p10_a_host_whose_units_cannot_be_written_is_unfit() -> None:
+    class ReadOnly:
+        def change(self, _app: str, script: Script[T]) -> T:
+            said = "sh: cannot create /etc/systemd/system/.x: Read-only file system\x1b[2J\n"
+            result = CommandResult("", base.UNITS_UNWRITABLE, said, "")
+            raise CommandFailed("host-1", script.name, result)
+
+    remotes = {"host-1": cast("Any", ReadOnly())}
+    own = Fleet(remotes, {}, cast("Any", None), cast("Any", None))
+    with pytest.raises(Unfit, match=r"no unit can be .* Read-only file system\\x1b\[2J; make it"):
+        PrepareHost(builders.host(), builders.app().at(5000)).run(own)

@@ -20,7 +20,7 @@ from deploy.plan.capacity import InService
 from deploy.run.report import ExitCode, Outcome, Report
 from deploy.screen.status import overview
 from deploy.screen.tables import render_report
-from deploy.survey import foreign_targets
+from deploy.survey import foreign_targets, other_targets
 
 if TYPE_CHECKING:
     from deploy.plan.plan import Plan
@@ -69,6 +69,22 @@ def test_p10_hosts_that_the_command_is_not_about_are_none(kind: str) -> None:
     given: dict[str, Any] = {kind: {third: "no answer"} if kind == "left_out" else (third,)}
     survey = replace(seen(target=Target(third.instance_id, 5000)), **given)
     assert foreign_targets.find(survey, [WEB]) == ()
+
+
+@pytest.mark.parametrize("kind", ["hosts", "other_hosts"])
+def test_p10_a_host_by_another_of_its_addresses_is_none(kind: str) -> None:
+    """To deregister it, as the message for others says, may take the only target of a host."""
+    facts, other = builders.facts(1), Target("10.0.0.99", 5000)
+    host = replace(facts.host, addresses=frozenset({other.id}))
+    survey = builders.survey([replace(facts, host=host)], apps=[WEB], target_type="ip")
+    for (group,) in survey.groups.values():
+        survey.health[group.arn] = {other: HEALTHY}
+    if kind == "other_hosts":
+        survey = replace(survey, hosts=(), asked=(), other_hosts=(host,))
+    assert foreign_targets.find(survey, [WEB]) == ()
+    if kind == "hosts":
+        (found,) = other_targets.find(survey, [WEB], [])
+        assert "before you deregister it" in found.problem
 
 
 def test_p10_it_is_refused_with_what_to_type_unless_it_is_accepted() -> None:

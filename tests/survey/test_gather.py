@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import builders
 import pytest
@@ -161,3 +161,14 @@ def test_a_host_without_sudo_is_told_apart_from_one_that_asks_for_a_password(
     refusal = replace(answered("", code, printed), start_seconds=-1.0)
     said = gather(Telling(1, refusal)).unreachable["host-1"]
     assert said == f"host-1: the SSH user has no sudo: {shown}; {INSTALL}"
+
+
+def test_a_port_that_a_host_may_give_away_is_named_once_for_all_such_hosts() -> None:
+    given: dict[str, Any] = {"given_ports": (range(32768, 61000),)}
+    reserved = given | {"reserved_ports": (range(48326, 48327),)}
+    facts = [builders.facts(1, **given), builders.facts(2, **reserved), builders.facts(3, **given)]
+    app = builders.app("web", 5000, 48326)
+    (text,) = survey.ports_in_danger(facts, [app])
+    assert text.startswith("host-1, host-3: port 48326 of web is one that the kernel gives to ")
+    assert "sysctl net.ipv4.ip_local_reserved_ports=48326" in text
+    assert survey.ports_in_danger(facts, [builders.app()]) == ()

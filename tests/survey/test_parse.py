@@ -148,6 +148,27 @@ def test_a_hosts_lines_become_facts() -> None:
     assert facts.unknown == ("web.history",), "the line that was cut short"
 
 
+@pytest.mark.parametrize(
+    ("given", "reserved", "port", "may"),
+    [
+        ("32768-60999", "", 48326, True),
+        ("32768-60999", "8080,48000-48400", 48326, False),
+        ("32768-60999", "48326", 48326, False),
+        ("32768-60999", "", 5000, False),
+        ("1024-65535", "", 5000, True),
+        ("", "", 48326, False),
+        ("all", "", 48326, False),
+        ("32768-60999", "48326-", 48326, False),
+        ("32768-60999", "some", 48326, True),
+    ],
+)
+def test_the_ports_that_a_host_gives_to_outgoing_connections_are_known(
+    given: str, reserved: str, port: int, *, may: bool
+) -> None:
+    lines = [f"given_ports={given}", f"reserved_ports={reserved}"]
+    assert parse_host(builders.host(), lines, [builders.app()]).may_give(port) is may
+
+
 def test_a_bare_host_has_an_empty_slot() -> None:
     facts = parse_host(builders.host(), ["init=systemd", "noise"], [builders.app()])
     assert facts.slots == {"web": Slot()}

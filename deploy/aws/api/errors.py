@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import (
@@ -9,22 +10,15 @@ from botocore.exceptions import (
     ClientError,
     ConfigParseError,
     ConnectTimeoutError,
-    CredentialRetrievalError,
     EndpointConnectionError,
     HTTPClientError,
-    NoCredentialsError,
-    NoRegionError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    RefreshWithMFAUnsupportedError,
-    SSOError,
-    TokenRetrievalError,
-    UnauthorizedSSOTokenError,
+    SSLError,
 )
 from botocore.parsers import ResponseParserError
 
-from deploy.aws.api import skew
+from deploy.aws.api import credential_errors, skew
 from deploy.aws.api.answers import LONGEST_TEXT
+from deploy.aws.api.credential_errors import first_line, in_one_line
 from deploy.errors import (
     ApiError,
     BadInput,
@@ -52,16 +46,33 @@ REFUSED_CREDENTIALS = frozenset(
         "SignatureDoesNotMatch",
     }
 )
+NOT_KNOWN_THERE = frozenset({"InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure"})
+"""Of those, what a region answers too that does not know the credentials at all: one that the
+account has not enabled, or of another partition (IAM user guide, "Manage AWS STS in a Region").
+"""
 REFUSED_TIMES = frozenset({"RequestTimeTooSkewed", "RequestInTheFuture"})
-LOGINS = {"AssumeRole": "sts", "AssumeRoleWithWebIdentity": "sts", "GetRoleCredentials": "sso"}
+OF_WEB_IDENTITY = "AssumeRoleWithWebIdentity"
+LOGINS = {"AssumeRole": "sts", OF_WEB_IDENTITY: "sts", "GetRoleCredentials": "sso"}
 """The calls that botocore makes to get credentials, with their service."""
 PASSING = frozenset(
     {
         "Throttling",
         "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "TooManyRequestsException",
         "RequestLimitExceeded",
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "PriorRequestNotComplete",
+        "SlowDown",
+        "IDPCommunicationError",
+        "ResourceContention",
         "RequestTimeout",
+        "RequestTimeoutException",
         "ServiceUnavailable",
+        "Unavailable",
         "InternalError",
         "InternalFailure",
         "HealthUnavailable",
@@ -77,6 +88,10 @@ PASSING = frozenset(
         "HTTPClientError",
     }
 )
+PASSING_STATUS = frozenset({429, 500, 502, 503, 504})
+"""The HTTP statuses of such answers, whatever code a service has for them."""
+ENCODED = "Encoded authorization failure message"
+"""What begins a thousand characters that only `aws sts decode-authorization-message` reads."""
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
 
@@ -110,34 +125,43 @@ class Translator:
                 cause = error.kwargs.get("error", error)
                 return BadInput(
                     f"{visible(error.kwargs.get('path', '~/.aws/config'))}{_line_of(cause)} cannot "
-                    f"be read: {_shortened(cause)}; repair that file"
+                    f"be read: {first_line(cause)}; repair that file"
                 )
-            case HTTPClientError() if is_unexpected(error):
-                return UnexpectedAnswer(f"{where}: {error.kwargs['error']}")
-        if (refused := self._of_credentials(error)) is not None:
+            case HTTPClientError() if refused := self._of_transport(error, where):
+                return refused
+            case SSLError():
+                return _of_tls(error, where)
+        if (refused := credential_errors.of(error, self._aws.profile)) is not None:
+            if refused.may_pass:
+                self._forget()
             return refused
         if isinstance(error, BotoCoreError):
             code = type(error).__name__
-            return ApiError(f"{where}: {visible(error)}", code, may_pass=code in PASSING)
+            return ApiError(f"{where}: {in_one_line(error)}", code, may_pass=code in PASSING)
         if isinstance(error, ResponseParserError) or is_answered:
             return UnexpectedAnswer(
                 f"{where}: the answer cannot be read, so it is not AWS's own "
-                f"({type(error).__name__}: {_shortened(error)}); if something stands between "
+                f"({type(error).__name__}: {first_line(error)}); if something stands between "
                 "here and AWS (a proxy, a captive portal), look there, and try again"
             )
-        # A profile's `credential_process` may be missing, and `endpoint_url` no URL.
-        return BadInput(
-            f"{where} could not be called{self._of_profile}: {visible(error)}; check `aws:` in "
-            "fabric.yaml, and the profile in ~/.aws/config"
-        )
+        return credential_errors.unforeseen(error, where, self._aws.profile)
+
+    def _of_transport(self, error: HTTPClientError, where: str) -> DeployError | None:
+        """What kept a request or its answer from its way; None for what may pass."""
+        if is_unexpected(error):
+            return UnexpectedAnswer(f"{where}: {error.kwargs['error']}")
+        if isinstance(error.kwargs.get("error"), ValueError):
+            # The text has the header: a session token is one.
+            return BadInput(
+                f"the AWS credentials{self._of_profile} hold a character that cannot be sent, such "
+                "as a line break at the end, with which a CI system may have stored them: store "
+                "them without it"
+            )
+        return None
 
     @property
     def _of_profile(self) -> str:
-        return f" for profile {self._aws.profile!r}" if self._aws.profile else ""
-
-    @property
-    def _login(self) -> str:
-        return f"`aws sso login{f' --profile {self._aws.profile}' if self._aws.profile else ''}`"
+        return credential_errors.of_profile(self._aws.profile)
 
     def _of_answer(self, error: ClientError, where: str) -> DeployError:
         """An error that AWS answered with."""
@@ -157,10 +181,11 @@ class Translator:
                 )
             self._forget()
             return CredentialsRefused(
-                f"{where} refuses the credentials{self._of_profile}: {code}: {said}; renew them, "
-                f"for example with {self._login}, and run the same command again"
+                f"{where} refuses the credentials{self._of_profile}: {code}: {said}; renew them"
+                f"{self._way_to_renew(code, error.operation_name)}"
             )
-        if service and code not in PASSING:
+        may_pass = code in PASSING or _status(error) in PASSING_STATUS
+        if service and not may_pass:
             self._forget()
             return CredentialsRefused(
                 f"{where} gives no session of the role{self._of_profile}: {code}: {said}",
@@ -168,55 +193,46 @@ class Translator:
                 "role exists, and that its trust policy and your own permissions let you take it.",
             )
         if code in DENIED:
+            said = said.partition(ENCODED)[0].strip()
             return NotAllowed(
                 f"{where}: not allowed{self._of_profile}: {said or code}; docs/permissions.md in "
                 "Changeover's repository has the policy that is needed",
                 error.operation_name,
                 said,
             )
-        return ApiError(f"{where}: {code}: {said}", code, may_pass=code in PASSING)
+        return ApiError(f"{where}: {code}: {said}", code, may_pass=may_pass)
 
-    def _of_credentials(self, error: Exception) -> BadInput | None:
-        """What keeps the credentials from being had; None for another error."""
-        profile, login = self._of_profile, self._login
-        match error:
-            case NoCredentialsError() | PartialCredentialsError():
-                return BadInput(
-                    f"no AWS credentials{profile}: log in with {login}, set AWS_PROFILE, "
-                    "or name a profile in fabric.yaml under `aws:`"
-                )
-            case ProfileNotFound():
-                return BadInput(
-                    f"AWS profile {error.kwargs.get('profile', self._aws.profile)!r} does not "
-                    "exist; `aws configure list-profiles` shows those that do"
-                )
-            case NoRegionError():
-                return BadInput("no AWS region: set `region:` under `aws:` in fabric.yaml")
-            case EOFError():
-                return BadInput(
-                    f"AWS credentials{profile} need an MFA code, and there is no terminal to type "
-                    "it on: get a session first (`aws sts get-session-token`), or use a profile "
-                    "without MFA"
-                )
-            case TokenRetrievalError() | CredentialRetrievalError():
-                said = f"AWS credentials{profile} could not be had: {visible(error)}"
-            case RefreshWithMFAUnsupportedError():
-                said = (
-                    f"the AWS session{profile} is over, and a new one needs an MFA code: run the "
-                    "same command again, which asks for it"
-                )
-            case SSOError() | UnauthorizedSSOTokenError():
-                said = f"the AWS login{profile} is over: run {login}"
-            case RuntimeError() if not isinstance(error, RecursionError):
-                # Keys of the environment are read once: botocore finds them expired there again.
-                said = (
-                    f"AWS credentials{profile} could not be renewed: {_shortened(error)}; export "
-                    f"new ones, or use a profile and {login}"
-                )
-            case _:
-                return None
-        self._forget()
-        return CredentialsRefused(said)
+    def _way_to_renew(self, code: str, operation: str) -> str:
+        """How credentials that were refused are renewed, as the end of a sentence."""
+        again = "and run the same command again"
+        if operation == OF_WEB_IDENTITY:
+            return (
+                f": let the issuer write a new token into the file of AWS_WEB_IDENTITY_TOKEN_FILE, "
+                f"or of the profile, {again}"
+            )
+        way = f", for example with {credential_errors.login(self._aws.profile)}, {again}"
+        if code in NOT_KNOWN_THERE:
+            return (
+                f"{way}. If they are new, check that the region is right: one that the account "
+                "has to enable first, or of China or GovCloud, does not know others"
+            )
+        return way
+
+
+def _status(error: ClientError) -> object:
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+
+
+def _of_tls(error: SSLError, where: str) -> DeployError:
+    """A TLS connection that did not come about; one that only broke may come about again."""
+    causes: tuple[object, ...] = getattr(error.kwargs.get("error"), "args", ())
+    said = f"{where}: {in_one_line(error)}"
+    if any(isinstance(cause, ssl.SSLEOFError) for cause in causes):
+        return ApiError(said, type(error).__name__, may_pass=True)
+    return BadInput(
+        f"{said}; if a proxy of your network opens TLS, name the file with its CA in "
+        "AWS_CA_BUNDLE; if that or the profile's `ca_bundle` names one, check the file"
+    )
 
 
 def is_unexpected(error: object) -> bool:
@@ -230,9 +246,3 @@ def _line_of(error: object) -> str:
     """`:7` for the line that Python's configparser could not read, where it names one."""
     all_ = getattr(error, "errors", None) or [(getattr(error, "lineno", None),)]
     return f":{all_[0][0]}" if all_[0][0] else ""
-
-
-def _shortened(error: object) -> str:
-    """An error's first line; a parser's may quote all that it was given."""
-    lines = str(error).splitlines() or [""]
-    return visible(lines[0], 200)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.credentials import JSONFileCache, RefreshableCredentials
 from botocore.exceptions import ProfileNotFound
 
-from deploy.aws.api import lifetime
+from deploy.aws.api import credential_process, lifetime
 from deploy.aws.api.lifetime import Lifetime, Profiles
 from deploy.errors import BadInput, CredentialsRefused
 
@@ -143,6 +143,7 @@ def use(cache: SharedCache, factor: Factor, session: botocore.session.Session) -
         chain.get_provider(name).cache = cache
     # As the AWS CLI does; there is no other way to the chain's own providers.
     chain.get_provider("assume-role")._prompter = factor  # noqa: SLF001
+    credential_process.bound(session, chain)
     sign_on, tokens = chain.get_provider("sso"), Files(_at_home(LOGINS))
     sign_on._token_cache = tokens  # noqa: SLF001 - as above
     sign_on._token_provider._token_loader._cache = tokens  # noqa: SLF001 - as above

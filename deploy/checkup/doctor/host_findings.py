@@ -46,7 +46,10 @@ def note(
         f"logged in{f' as {visible(user)}' if user else ''} within {slowest:.1f} s, sudo works",
     )
     findings.of_hosts(_slow(environment, looks), level=Level.WARNING)
-    for text in gather.slow_starts(each.facts for each in looks):
+    for text in (
+        *gather.slow_starts(each.facts for each in looks),
+        *gather.ports_in_danger((each.facts for each in looks), environment.apps),
+    ):
         findings.warn(Part.HOSTS, text)
     lacking = {each.facts.host.name: tuple(fitness.lacking(each.facts)) for each in looks}
     broken = {each.facts.host.name: tuple(_broken(each)) for each in looks}

@@ -12,7 +12,7 @@ from deploy.hosts.scripts.script import Program, Script, nothing, program, sourc
 # The programs of this folder end with these codes; `end_with_code.sh` lists those that are ours.
 LOCK_BUSY, LOCK_LOST, LOCK_HELD, CONTENT_DIFFERS, HOST_UNSETTLED = 75, 76, 77, 78, 79
 UNIT_REFUSED, SANDBOX_REFUSED, OTHER_RELEASE, UNIT_CHANGED = 80, 81, 82, 83
-TOOLS_DIFFER = 84
+TOOLS_DIFFER, UNITS_UNWRITABLE = 84, 85
 IDLE_SECONDS = 120
 LOCK_FOLDER = "/run/changeover"
 """Files that commands lock on a host; the folder is root's, mode 0700."""

@@ -5,6 +5,10 @@
 # All that is switched is switched by rename, a link to a folder too. Exit code 84 (TOOLS_DIFFER)
 # where this host's programs cannot: it prints the program, its version and what it said. That is
 # tried in a folder that only root can enter, and that is removed.
+#
+# Exit code 85 (UNITS_UNWRITABLE) where no unit can be installed: it prints why. A unit is written
+# when its service is stopped: that is too late to find a file system that is full or read-only, as
+# /etc is on some distributions.
 set -eu
 app=$1 user=$2 base=/srv/$1
 if ! getent passwd "$user" >/dev/null; then
@@ -34,3 +38,10 @@ if [ -n "$wrong" ]; then
   echo "$said" | head -n 1
   exit 84
 fi
+trial=/etc/systemd/system/.changeover-$app.trial
+if ! said=$({ echo trial > "$trial"; } 2>&1); then
+  rm -f "$trial" 2>/dev/null || true
+  echo "$said" | head -n 1
+  exit 85
+fi
+rm -f "$trial"

@@ -14,6 +14,13 @@ folder=/srv
 [ -d "$folder" ] || folder=/
 free=$(df -k --output=avail "$folder")
 fact free_kb "${free##*[!0-9]}"
+# A file system without a fixed number of files has 0 or `-` of them.
+files=$(df --output=itotal,iavail "$folder" 2>/dev/null | tail -n 1)
+case ${files%"${files##*[!0-9]}"} in *[1-9]*) fact free_files "${files##*[!0-9]}" ;; esac
+# The kernel answers the first read of such a file alone, and `read` reads a byte at a time.
+range=$(cat /proc/sys/net/ipv4/ip_local_port_range 2>/dev/null) || range=''
+[ -z "$range" ] || fact given_ports "${range%%[!0-9]*}-${range##*[!0-9]}"
+fact reserved_ports "$(cat /proc/sys/net/ipv4/ip_local_reserved_ports 2>/dev/null)"
 while read -r key value _; do
   if [ "$key" = MemAvailable: ]; then
     fact free_memory_kb "$value"

@@ -19,7 +19,8 @@ def prepare(app: str, user: str) -> Script[None]:
     """Make the service's user and the app's folders; changes nothing where they are right.
 
     Exit code 84 (TOOLS_DIFFER) prints a program that is not as GNU's here, its version, and what
-    it said: the first line of each.
+    it said: the first line of each. Exit code 85 (UNITS_UNWRITABLE) prints why no unit can be
+    installed.
     """
     name, owner = values.checked(values.name, app), values.checked(values.name, user)
     acts = (program("gnu_trials"), program("prepare_app", name, owner))

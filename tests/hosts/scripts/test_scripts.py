@@ -675,10 +675,14 @@ NO_BITS = """#!/bin/sh
 """
 
 
-def prepared(folder: Path, **programs: str) -> Any:
-    """What staging begins with, run for this user with these programs in place of the host's."""
+def prepared(folder: Path, *, units: str = "", **programs: str) -> Any:
+    """What staging begins with, run for this user with these programs in place of the host's.
+
+    units: the folder that stands for that of the host's units; one of its own by default.
+    """
     (folder / "bin").mkdir()
     (folder / "srv").mkdir()
+    (folder / "units").mkdir()
     for name, text in programs.items():
         if text.startswith("/"):
             (folder / "bin" / name).symlink_to(text)
@@ -686,8 +690,10 @@ def prepared(folder: Path, **programs: str) -> Any:
             (folder / "bin" / name).write_text(text)
             (folder / "bin" / name).chmod(0o755)
     script = moved(upload.prepare("web", getpass.getuser()), folder)
+    script = script.replace("/etc/systemd/system", units or f"{folder}/units")
     ran = run(script, environ=os.environ | {"PATH": f"{folder}/bin:{os.environ['PATH']}"})
     assert not (folder / "srv/web/records/.trial").exists()
+    assert not list((folder / "units").iterdir())
     return ran
 
 
@@ -730,6 +736,15 @@ def test_a_host_whose_programs_are_gnus_is_prepared(tmp_path: Path) -> None:
     ]
 
 
+def test_a_host_whose_units_cannot_be_written_says_so_before_anything_is_sent(
+    tmp_path: Path,
+) -> None:
+    """As on NixOS, whose /etc/systemd/system is read-only; /proc is so for root too."""
+    ran = prepared(tmp_path, units="/proc/nowhere")
+    assert ran.exit_code == base.UNITS_UNWRITABLE
+    assert ".changeover-web.trial" in ran.stdout
+
+
 @pytest.mark.parametrize(
     ("programs", "said"),
     [
@@ -751,3 +766,25 @@ def test_a_host_that_cannot_switch_by_rename_says_so_before_anything_is_sent(
     lines = [line for line in ran.stdout.split("\n") if line]
     for line, start in zip(lines, said, strict=True):
         assert start in line
+
+
+def test_a_host_says_how_many_files_it_may_make_and_which_ports_it_gives_away() -> None:
+    text = text_of(read.survey_host("lab"))
+    facts = dict(line.split("=", 1) for line in run(text).facts if "=" in line)
+    low, high = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    assert facts["given_ports"] == f"{low}-{high}"
+    files = os.statvfs("/srv")
+    assert ("free_files" in facts) is bool(files.f_files)
+    if files.f_files:
+        assert int(facts["free_files"]) == pytest.approx(files.f_favail, rel=0.01)
+
+
+def test_a_file_system_without_a_number_of_files_has_no_limit(tmp_path: Path) -> None:
+    """As btrfs, which has 0 of them."""
+    for total, left in (("0", "0"), ("-", "-")):
+        (tmp_path / "df").write_text(f"#!/bin/sh\necho head\necho '{total} {left}'\n")
+        (tmp_path / "df").chmod(0o755)
+        text = text_of(read.survey_host("lab"))
+        path = f"{tmp_path}:{os.environ['PATH']}"
+        ran = run(text, environ=os.environ | {"PATH": path})
+        assert not any(line.startswith("free_files") for line in ran.facts)
