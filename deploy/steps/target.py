@@ -190,7 +190,9 @@ class WaitHealthy(OnHost):
             sick = [each for each in waits if blame.of_target(each.health, was_healthy=False)]
             group, target, health = [*left, *hopeless, *sick, *waits][0]
             fleet.tell(self.host.name, f"target {health}, {gone:.0f} of {limit:g} s")
-            if left or hopeless or gone > limit:
+            # A reading counts against the limit if it was asked for after it: the machine may have
+            # slept while it was on its way.
+            if left or hopeless or moment - began > limit:
                 said = health.description or "AWS gives no description"
                 why = "can never become healthy" if health.is_hopeless else f"after {gone:.0f} s"
                 text = f"{self.host}: target {target} of {group.name} is {health} {why}: {said}"
@@ -224,7 +226,7 @@ class Soak(Timed):
         while (now := fleet.clock.monotonic()) - began < self.seconds or doubted is not None:
             fleet.tell(self.host.name, f"soaking, {now - began:.0f} of {self.seconds:g} s")
             seen = fleet.look(self.host, self.app, now, SILENT_API_SECONDS, at_once=False)
-            states, now = [each.health for each in seen], fleet.clock.monotonic()
+            states = [each.health for each in seen]
             sick = [each for each in states if blame.of_target(each, was_healthy=True)]
             health = weakest(sick or states)
             if health.state is State.HEALTHY:

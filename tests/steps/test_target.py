@@ -417,3 +417,39 @@ def test_a_release_is_blamed_for_what_its_health_checks_say_alone(
     with pytest.raises(BalancerError) as caught:
         WaitHealthy(HOST, WEB).run(made)
     assert caught.value.blames_release is blames
+
+
+def sleeping(made: Fleet, poller: PaperPoller, seconds: float) -> None:
+    """Let the workstation sleep once, while the first answer is on its way."""
+    plain = poller.after
+
+    def after(group: Any, moment: float, timeout: float, *, at_once: bool) -> Reading:
+        reading = plain(group, moment, timeout, at_once=at_once)
+        if len(poller.reads) == 1:
+            made.clock.sleep(seconds)
+        return reading
+
+    cast("Any", poller).after = after
+
+
+def test_p1_an_answer_of_before_the_workstation_slept_condemns_no_target() -> None:
+    made, poller = fleet(lagging(INITIAL, HEALTHY, 5.0))
+    made.mark(HOST, WEB, Moment.REGISTERED)
+    sleeping(made, poller, 600.0)
+    WaitHealthy(HOST, WEB).run(made)
+    assert made.clock.monotonic() >= 600.0
+
+
+def test_p1_an_answer_of_before_the_workstation_slept_fails_no_soak() -> None:
+    made, poller = fleet(lagging(Health(State.UNHEALTHY), HEALTHY, 2.5))
+    made.mark(HOST, WEB, Moment.HEALTHY)
+    sleeping(made, poller, 20.0)
+    target.Soak(HOST, WEB, 30.0).run(made)
+
+
+def test_control_a_target_that_is_still_not_healthy_after_the_sleep_is_an_error() -> None:
+    made, poller = fleet(lambda _: INITIAL)
+    made.mark(HOST, WEB, Moment.REGISTERED)
+    sleeping(made, poller, 600.0)
+    with pytest.raises(BalancerError, match="is initial"):
+        WaitHealthy(HOST, WEB).run(made)
