@@ -122,4 +122,33 @@ ONCE_FAILED = (
             Command("deploy", Build("3.0.0-333333333333", 0), seed=30, liar=Liar(1, Lie.SLOW, 0)),
         ),
     ),
+    # A release that most hosts keep no more was chosen: which one is, no host alone decides.
+    Story(
+        "a host that lies hides which release the others keep",
+        Fleets(
+            hosts=3,
+            keep_releases=2,
+            delay_seconds=30.0,
+            rollout=(
+                ("batch", 1),
+                ("soak_seconds", 3.0),
+                ("min_in_service", 0),
+                ("drain", "quiet"),
+                ("max_failures", 1),
+            ),
+        ),
+        (
+            Command("deploy", Build("3.0.0-333333333333", 0)),
+            Command(
+                "deploy",
+                Build("4.0.0-444444444444", 0),
+                strikes=(
+                    Strike(Fault.COMMAND, "DeregisterTarget", host=1, seconds=3.0),
+                    Strike(Fault.COMMAND, "DeregisterTarget", host=1, seconds=3.0),
+                ),
+            ),
+            Command("deploy", Build("3.0.0-333333333333", 0)),
+            Command("rollback", Build("3.0.0-333333333333", 0), liar=Liar(2, Lie.GARBAGE, 0)),
+        ),
+    ),
 )
