@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -38,9 +39,8 @@ def problem(found: Mapping[str, Any]) -> str:
         if kind == "too_long":
             return "one port is needed, or two: a slot for the old release and one for the new"
         return f"must be a port, a whole number from 1 to 65535, not {shown}"
-    if kind == "string_type" and isinstance(given, (bool, int, float, date)):
-        # Not what YAML made of it: 0123 would become "123", and 1.10 "1.1".
-        return "must be text: put it in quotes, as it is written there"
+    if kind == "string_type":
+        return _no_text(str(*key), given) or f"{_KINDS[kind]}, not {shown}"
     if kind == "string_pattern_mismatch":
         return f"{_FORMS.get(str(*key), found['msg'])}, not {shown}"
     if kind in _KINDS:
@@ -48,3 +48,15 @@ def problem(found: Mapping[str, Any]) -> str:
     text = str(found["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     plain = {"missing": "is missing", "too_short": "is empty", "value_error": text, "hosts": text}
     return plain.get(kind) or f"{text.replace('should be', 'must be')}, not {shown}"
+
+
+def _no_text(key: str, given: Any) -> str:
+    """What to write in place of a value that is no text; empty where that is plain."""
+    if isinstance(given, (bool, int, float, date)):
+        # Not what YAML made of it: 0123 would become "123", and 1.10 "1.1".
+        return "must be text: put it in quotes, as it is written there"
+    if isinstance(given, list) and key == "target_group":
+        return "is one name or ARN; several stand under target_groups"
+    if isinstance(given, list) and key == "command":
+        return f"must be one line: {visible(shlex.join(map(str, given)))}"
+    return ""

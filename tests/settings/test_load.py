@@ -323,6 +323,14 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
         with_key("environment: {A: }"),
         "5: lab: apps.web.environment.A: must be text, not empty",
     ),
+    "several groups under the key for one": (
+        ("target_group: web-lab", "target_group: [web-public, web-internal]"),
+        "6: lab: apps.web.target_group: is one name or ARN; several stand under target_groups",
+    ),
+    "the words of a command in a list": (
+        with_key("command: [dotnet, My App.dll]"),
+        "5: lab: apps.web.command: must be one line: dotnet 'My App.dll'",
+    ),
     "variables as a list": (
         with_key("environment: [A=1]"),
         "5: lab: apps.web.environment: must be a mapping of keys to values",
