@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import random
 import re
+import time
 from pathlib import Path
 
 import pytest
 
 from lab.fleet import Lab, LabHost
+from lab.load import MODEST_RATE, Load
 from lab.project import Project, Ran, called
 
 pytestmark = pytest.mark.hosts(2)
@@ -24,6 +26,13 @@ exec /usr/bin/tar --checkpoint={10 * FILE_BYTES // RECORD_BYTES} --checkpoint-ac
 [ -e /tmp/unpacked ] || ls /srv/web/releases/.*.part/files/lib > /tmp/unpacked
 [ -e /tmp/cut ] || {{ touch /tmp/cut; pkill -KILL -f "[s]shd: ec2-user"; }}' "$@"
 """
+
+# The real one, which waits a second after every three files.
+SLOW = f"""#!/bin/sh
+exec /usr/bin/tar --checkpoint={3 * FILE_BYTES // RECORD_BYTES} --checkpoint-action=sleep=1 "$@"
+"""
+ONE_SESSION = "echo MaxSessions 1 > /etc/ssh/sshd_config.d/one.conf && systemctl reload ssh"
+LOGGED = "Defaults use_pty, log_input, log_output, lecture=always"
 
 
 def build(project: Project, version: str) -> Path:
@@ -122,8 +131,7 @@ def test_an_upload_that_is_cut_goes_on_where_it_was(project: Project, lab: Lab) 
     """
     host, *others = lab.hosts
     root = build(project, "1.0.0")
-    tar = "/usr/local/bin/tar"
-    lab.shell(host, f"cat > {tar} <<'THE-END'\n{CUTTING}THE-END\nchmod 755 {tar}")
+    tar = put_tar(lab, host, CUTTING)
     try:
         ran = deploy(project, "1.0.0")
     finally:
@@ -160,3 +168,48 @@ def test_repair_removes_what_an_upload_left(installed: Project, lab: Lab) -> Non
     assert ran.code == 0, ran.output
     for host in lab.hosts:
         assert lab.shell(host, "ls -A /srv/web/releases | grep '^[.]' || true") == ""
+
+
+def put_tar(lab: Lab, host: LabHost, script: str) -> str:
+    """Put a script in place of a host's tar; returns its path."""
+    tar = "/usr/local/bin/tar"
+    lab.shell(host, f"cat > {tar} <<'THE-END'\n{script}THE-END\nchmod 755 {tar}")
+    return tar
+
+
+def test_p5_an_upload_longer_than_the_lock_may_be_silent_keeps_it_where_sshd_allows_one_session(
+    project: Project, lab: Lab
+) -> None:
+    """Case 41: sshd refused each beat of the lock beside the upload."""
+    project.install("1.0.0")
+    project.environment["lock_ttl_seconds"] = 4
+    project.configure()
+    build(project, "2.0.0")
+    for host in lab.hosts:
+        lab.shell(host, ONE_SESSION)
+        put_tar(lab, host, SLOW)
+    try:
+        with Load(lab.url("web"), rate=MODEST_RATE) as load:
+            began = time.monotonic()
+            ran = project.deploy("2.0.0")
+    finally:
+        for host in lab.hosts:
+            lab.shell(host, "rm /usr/local/bin/tar")
+    assert ran.code == 0, ran.output
+    assert time.monotonic() - began > 2 * 4
+    assert load.result.failed == 0, load.result.failures
+    assert set(project.releases().values()) == {"2.0.0"}
+
+
+def test_an_upload_through_a_sudo_that_logs_what_it_reads_arrives_whole(
+    project: Project, lab: Lab
+) -> None:
+    """Case 43: with a pseudo-terminal between, and every byte written to a log."""
+    root = build(project, "1.0.0")
+    for host in lab.hosts:
+        lab.shell(host, f"echo '{LOGGED}' > /etc/sudoers.d/logged; visudo -c -q")
+    deploy(project, "1.0.0")
+    for host in lab.hosts:
+        assert_as_built(lab, host, root)
+        logged = lab.shell(host, "du -sm /var/log/sudo-io | cut -f1; rm -r /var/log/sudo-io")
+        assert int(logged) >= FILES * FILE_BYTES // 1_000_000, "the control: it was logged"
