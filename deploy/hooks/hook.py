@@ -95,9 +95,11 @@ def run(
         clock: The time.
     """
     began = clock.monotonic()
-    with tempfile.TemporaryFile() as given:
-        given.write(event.encode())
-        given.seek(0)
+    try:
+        given = _held(event)
+    except OSError as full:
+        return Ended(0.0, f"the event for it cannot be stored: {full.strerror}", ())
+    with given:
         try:
             process = subprocess.Popen(
                 [str(file)],
@@ -126,6 +128,19 @@ def run(
         error = late if is_late else "it was ended, as the run was"
     seconds = clock.monotonic() - began
     return Ended(seconds, error, tail.lines(), is_late and not has_ended)
+
+
+def _held(event: str) -> IO[bytes]:
+    """A file to read an event from; OSError where there is no room for it."""
+    given = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    try:
+        given.write(event.encode())
+        given.seek(0)
+    except OSError:
+        with suppress(OSError):
+            given.close()
+        raise
+    return given
 
 
 def _cannot_start(error: OSError) -> str:

@@ -133,8 +133,9 @@ class Runner:
             return
         reached = threading.Event()
         self._line.put(reached)
-        while not reached.wait(END_LOOK_SECONDS) and not self.is_over():
-            pass
+        while self._thread.is_alive() and not reached.wait(END_LOOK_SECONDS):
+            if self.is_over():
+                return
 
     def _work(self) -> None:
         while (entry := self._line.get()) is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from deploy.errors import BadInput
-from deploy.package import readers, release, runnable
+from deploy.package import program, readers, release, runnable
 from deploy.package.archive import Bundle
 from deploy.package.entries import (
     MOST_ENTRIES,
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from deploy.package.manifest import File
 
 
-_MARK_BYTES = 8
 _MACOS_FOLDER = "__MACOSX/"
 _DS_STORE, _APPLE_DOUBLE = b"\0\0\0\1Bud1", b"\0\5\x16\7"
 
@@ -198,13 +197,13 @@ def _with_modes_that_count(contents: dict[str, Entry]) -> dict[str, Entry]:
 def _is_marked_by_windows(files: list[Entry], marked: list[Entry]) -> bool:
     """Whether the modes are those that tar shows in Git Bash and Cygwin, which know no others.
 
-    There libraries of Windows and scripts are executable, by their first bytes, and no ELF file is.
+    There libraries of Windows and scripts are executable, by their first bytes, and no ELF program.
     """
     if not any(entry.path.lower().endswith((".dll", ".exe")) for entry in marked):
         return False
     paths = {entry.path for entry in marked}
     starts = {entry.path: _start(entry) for entry in files}
-    elf = {path for path, start in starts.items() if start.startswith(b"\x7fELF")}
+    elf = {path for path, start in starts.items() if program.is_started(start, path)}
     scripts = {path for path, start in starts.items() if start.startswith(b"#!")}
     return bool(elf) and not elf & paths and scripts <= paths
 
@@ -212,7 +211,7 @@ def _is_marked_by_windows(files: list[Entry], marked: list[Entry]) -> bool:
 def _start(entry: Entry) -> bytes:
     """The first bytes of a file, by which its kind is known."""
     with closing(entry.open()) as source:
-        return source.read(_MARK_BYTES)
+        return source.read(program.HEAD_BYTES)
 
 
 def _imply_folders(contents: dict[str, Entry], package: str, meter: Meter) -> None:

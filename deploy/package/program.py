@@ -16,7 +16,8 @@ ELF's headers and the name of the loader before all else.
 _ELF, _SCRIPT = b"\x7fELF", b"#!"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LONGEST_LINE, _SHOWN = 255, 80
-_SPLITTING = re.compile(r"-v?S|--split-string=?")
+_INTERPRETER = re.compile(rb"#!\s*\S+")
+_SPLITTING = re.compile(r"-[a-zA-Z0]*S|--split-string=?")
 # pip writes this where the interpreter's path is too long for a first line, or holds a space.
 _BEHIND_SHELL = re.compile(rb"#!/bin/sh\n'''exec' (?:\"([^\"\n]+)\"|(\S+)) ")
 # PE (with the DOS header that has 0x40 bytes at least) and Mach-O in either order, 32 and 64 bits.
@@ -91,7 +92,8 @@ def interpreters(start: bytes) -> tuple[str, ...]:
     if not program:
         return ()
     if found := _BEHIND_SHELL.match(start):
-        return program, (found[1] or found[2]).decode(errors="replace")
+        behind = (found[1] or found[2]).decode(errors="replace")
+        return (program, behind) if behind.startswith("/") else (program,)  # or beside the script
     if program.rpartition("/")[2] == "env":
         words = [word for word in _split(words) if "=" not in word]
         if words and not words[0].startswith("-"):
@@ -177,9 +179,9 @@ def _trouble(start: bytes, line: bytes, name: str) -> tuple[str, str]:
         return " and a carriage return", rewrite
     if start.startswith(_BYTE_ORDER_MARK):
         return " behind a byte-order mark", rewrite
-    if len(line) > _LONGEST_LINE:
+    if (named := _INTERPRETER.match(line)) and named.end() > _LONGEST_LINE:
         return (
-            f", which is longer than the {_LONGEST_LINE} bytes that Linux reads",
+            f", whose program ends behind the {_LONGEST_LINE} bytes that Linux reads",
             "make a venv at a shorter path, or let `command:` start the interpreter with this file",
         )
     interpreter, words = _first_line(line)

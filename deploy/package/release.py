@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from deploy.errors import BadInput
 
 SUFFIXES = (".tar.gz", ".tgz", ".nupkg", ".zip")
-_OTHER_KINDS = (
+_OTHER_ARCHIVES = (
     *(".tar", ".tar.xz", ".txz", ".tar.zst", ".tzst", ".tar.bz2", ".tbz2", ".tar.lz4", ".7z"),
-    *(".rar", ".jar", ".war", ".whl", ".deb", ".rpm", ".snupkg", ".exe", ".msi"),
+    ".rar",
+)
+_OTHER_KINDS = (
+    *_OTHER_ARCHIVES,
+    *(".jar", ".war", ".whl", ".deb", ".rpm", ".snupkg", ".exe", ".msi"),
 )
 """What build tools make besides, which is not read."""
 
@@ -47,6 +51,8 @@ _BUILD = re.compile(
 _DESCRIBED = re.compile(
     r"(?P<name>[A-Za-z_][A-Za-z_.-]*?)[._-]?v?(?P<version>[0-9]+(?:\.[0-9]+){1,3})(?:-.*)?"
 )
+
+_COMMIT = re.compile("[0-9a-f]{7,40}")
 
 _Word = tuple[int, int, str]
 VersionKey = tuple[tuple[int, ...], tuple[int, tuple[_Word, ...]], int]
@@ -170,18 +176,20 @@ def _counted(word: str) -> tuple[_Word, ...]:
     """A word by the texts and the numbers in it; one that is a number alone comes first."""
     if word.isdecimal():
         return (_identifier_key(word),)
+    if _COMMIT.fullmatch(word):
+        return (1, 0, ""), _identifier_key(word)  # its digits count nothing
     return (1, 0, ""), *map(_identifier_key, re.findall(r"[0-9]+|[^0-9]+", word.lower()))
 
 
 def may_be_newer(file_name: str, name: str) -> bool:
     """Whether a file is called as a package of this name, with a version that cannot be read.
 
-    A package of symbols lies beside its own, and has none.
+    What is no archive lies beside the packages: an installer, a jar, a package of symbols.
     """
     base, lower = stem(file_name), file_name.lower()
-    is_archive = base != file_name or lower.endswith(_OTHER_KINDS)
+    is_archive = base != file_name or lower.endswith(_OTHER_ARCHIVES)
     rest = base[len(name) :] if lower.startswith(name.lower()) else ""
-    is_versioned = re.match(r"[._ -]?v?[0-9]", rest, re.IGNORECASE) is not None
+    is_versioned = re.match(r"[._ -]v?[0-9]|v[0-9]", rest, re.IGNORECASE) is not None
     return is_archive and is_versioned and ".symbols." not in lower
 
 

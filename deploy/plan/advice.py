@@ -35,10 +35,10 @@ def warnings(environment: Environment, apps: tuple[App, ...], survey: Survey) ->
                 "setting `sandbox:`"
             )
         found += [
-            f"{app.name}: environment.{name} holds {visible(text)}, which nothing here replaces: "
-            "the service is given these characters"
+            f"{app.name}: environment.{name} holds {notation}, which nothing here replaces: the "
+            "service is given these characters, and has to replace them itself"
             for name, value in sorted(app.environment.items())
-            if (text := command.unreplaced(value))
+            if (notation := command.unreplaced(value))
         ]
         for group in survey.groups[app.name]:
             found += _of_group(app, group, survey)

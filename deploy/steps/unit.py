@@ -29,11 +29,16 @@ def see_unrestarted(fleet: Fleet, step: OnHost) -> None:
     """Whether what this run proved in the step's slot still runs, and was not started again since.
 
     A load balancer does not see a release that ends and is back before its next check. Raises
-    NotProven; asks nothing where this run started and proved nothing there.
+    NotProven; asks nothing where this run started and proved nothing there. A host that does not
+    answer is not looked at: what serves is not taken out for that.
     """
     name = step.app.unit_name
     if started := fleet.started.get((step.host.name, name)):
-        state = fleet.remote(step.host).ask(unit_state.shown(name), LOOK_SECONDS)
+        try:
+            state = fleet.remote(step.host).ask(unit_state.shown(name), LOOK_SECONDS)
+        except DeployError as error:
+            fleet.tell(step.host.name, f"{error}; not seen whether {name} was started again")
+            return
         blame.see_steady(step.host.name, name, state, started)
 
 

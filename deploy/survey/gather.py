@@ -97,18 +97,17 @@ def ports_in_danger(facts: Iterable[HostFacts], apps: Iterable[App]) -> tuple[st
     A connection may have such a port when the service is to start there: with one slot that is
     when it was stopped, and the other slot's port is free for days.
     """
-    hosts = tuple(facts)
-    found = {
-        (app.name, port): names
-        for app in apps
-        for port in app.ports
-        if (names := [each.host.name for each in hosts if each.may_give(port)])
-    }
+    hosts, found = tuple(facts), dict[tuple[str, tuple[str, ...]], list[int]]()
+    for app in apps:
+        for port in app.ports:
+            if names := tuple(each.host.name for each in hosts if each.may_give(port)):
+                found.setdefault((app.name, names), []).append(port)
     return tuple(
-        f"{', '.join(names)}: port {port} of {app} is one that the kernel gives to outgoing "
-        "connections, so that it may be taken when the service starts: reserve it (sysctl "
-        f"net.ipv4.ip_local_reserved_ports={port}), or choose a port below that range"
-        for (app, port), names in found.items()
+        f"{', '.join(names)}: port {' and '.join(map(str, ports))} of {app}: the kernel gives such "
+        "to outgoing connections, so that it may be taken when the service starts: add "
+        f"{','.join(map(str, ports))} to net.ipv4.ip_local_reserved_ports in /etc/sysctl.d, or "
+        "choose ports below that range"
+        for (app, names), ports in found.items()
     )
 
 

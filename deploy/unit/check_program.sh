@@ -43,7 +43,7 @@ case $(head -c 4 "$program" | tr -cd '[:print:]') in
     executable "$1" 'its first line: '
     if [ "${1##*/}" = env ]; then
       case $2 in
-        -S* | -vS* | --split-string*) ;;
+        -*S* | --split-string*) ;;
         *) [ $# -le 2 ] || say "its first line gives env all that follows as one word; write $1 -S" ;;
       esac
       case $2 in

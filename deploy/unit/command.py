@@ -14,12 +14,18 @@ _VARIABLE = re.compile(
 )
 _PLACEHOLDER = re.compile(r"(?<!\$)\{([A-Za-z_]\w*)\}")
 _MARKUP = re.compile(
-    r"\{\{\s*(\w+)\s*\}\}|<(port)>|\{\s+(port)\s*\}|\$\{\{([^}]*)\}\}|#\{([^}]+)\}#?", re.IGNORECASE
+    r"\{\{\s*(\w+)\s*\}\}|<(port)>|\{\s+(port)\s*\}|\$\{\{([^}]*)\}\}"
+    r"|#\{([A-Za-z][\w.\[\]]*)\}#?",
+    re.IGNORECASE,
 )
 # In a value that no shell reads: what shells, Compose, CI systems, Octopus and templates replace.
 _UNREPLACED = re.compile(
-    r"\$\{\{[^}]*\}\}|\$\{[A-Z_][A-Z0-9_]*(?::?[-?+][^}]*)?\}|\{\{\s*[\w.]+\s*\}\}|#\{[^}]+\}#?"
-    r"|\b__[A-Z][A-Z0-9_]*__\b|^(?:\$[A-Za-z_]\w*|\$\{\w+\}|\$\([\w.]+\)|%[A-Z_][A-Z0-9_]+%)$"
+    r"\$\{\{[^}]*\}\}|\$\{[A-Z_][A-Z0-9_]*(?::?[-?+][^}]*)?\}|\{\{\s*[\w.]+\s*\}\}"
+    r"|#\{[A-Za-z][\w.\[\]]*\}#?|\b__[A-Z][A-Z0-9_]*__\b|^(?:\$[A-Za-z_]\w*|\$\{\w+\}|\$\([\w.]+\)|%[A-Z_][A-Z0-9_]+%)$"
+)
+_NOTATIONS = (
+    *(("${{", "}}"), ("${", "}"), ("{{", "}}"), ("#{", "}")),
+    *(("__", "__"), ("$(", ")"), ("$", ""), ("%", "%")),
 )
 _SHELLS = ("sh", "bash", "dash", "ash", "ksh", "zsh")
 PATTERN = (
@@ -56,7 +62,7 @@ _WRAPPERS: dict[str, frozenset[str]] = {
     "nice": frozenset({"-n", "--adjustment"}),
     "nohup": frozenset(),
     "setsid": frozenset(),
-    "stdbuf": frozenset({"-i", "-o", "-e"}),
+    "stdbuf": frozenset({"-i", "-o", "-e", "--input", "--output", "--error"}),
     "tini": frozenset({"-p", "-e"}),
     "tini-static": frozenset({"-p", "-e"}),
 }
@@ -120,9 +126,15 @@ def background(words: tuple[str, ...]) -> str:
 
 
 def unreplaced(value: str) -> str:
-    """What stands in a variable's value for another one, which nothing puts in; empty for none."""
+    """How a variable's value writes another one, which nothing puts in; empty where it has none.
+
+    The notation alone, such as `${…}`: the rest of the value may be a secret.
+    """
     found = _UNREPLACED.search(value)
-    return found[0] if found else ""
+    if not found:
+        return ""
+    start, end = next(each for each in _NOTATIONS if found[0].startswith(each[0]))
+    return f"{start}…{end}"
 
 
 def _refuse_syntax(command: str) -> None:

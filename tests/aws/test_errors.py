@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
+import sys
 import time
 from email.utils import formatdate
 from typing import Any
 
+import botocore.exceptions
 import builders
 import pytest
 from botocore.exceptions import (
+    BotoCoreError,
     ClientError,
     HTTPClientError,
-    LoginRefreshRequired,
     MissingDependencyException,
     RefreshWithMFAUnsupportedError,
     SSLError,
 )
+from urllib3.exceptions import LocationParseError
 
+from deploy.aws.api import credential_errors
 from deploy.aws.api.errors import Translator
 from deploy.errors import BadInput, CredentialsRefused, DeployError
 
@@ -179,6 +184,21 @@ def test_p7_credentials_that_no_header_carries_are_not_shown() -> None:
     assert "a line break at the end" in str(error)
 
 
+def test_control_a_proxys_address_that_cannot_be_read_is_not_blamed_on_credentials() -> None:
+    cause = LocationParseError("http://proxy.corp:abc")
+    assert "credentials" not in str(of(HTTPClientError(error=cause)))
+
+
+def test_an_older_botocore_without_aws_login_is_enough() -> None:
+    """The lower bound of boto3 has no LoginError, and the import of the product failed."""
+    assert all(issubclass(kind, BotoCoreError) for kind in credential_errors.LOGIN_ERRORS)
+    script = (
+        "import botocore.exceptions as e; vars(e).pop('LoginError', None); "
+        "import deploy.aws.api.errors"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 def test_tls_that_a_proxy_opens_or_a_ca_that_is_missing_names_the_variable() -> None:
     verify = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] self-signed")
     for cause in (verify, FileNotFoundError(2, "No such file")):
@@ -217,6 +237,9 @@ def test_what_only_aws_can_decode_of_a_denial_is_not_shown() -> None:
 def test_a_login_by_aws_login_says_what_it_needs() -> None:
     lacking = of(MissingDependencyException(msg='pip install "botocore[crt]" before.'))
     assert 'eval "$(aws configure export-credentials --format env)"' in str(lacking)
-    over = of(LoginRefreshRequired())
+    kind = getattr(botocore.exceptions, "LoginRefreshRequired", None)
+    if kind is None:
+        pytest.skip("this botocore knows no `aws login`")
+    over = of(kind())
     assert isinstance(over, CredentialsRefused)
     assert "run `aws login`" in str(over)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
 from deploy.hooks import hook
+
+FULL = Path("/dev/full")
+"""A device that every write to fails with ENOSPC."""
 
 
 def script(folder: Path, *lines: str, first: str = "#!/bin/sh") -> Path:
@@ -35,6 +39,14 @@ def test_it_gets_its_variables_its_folder_and_the_event_as_json(tmp_path: Path) 
 
 def test_one_that_reads_nothing_of_a_large_event_is_not_waited_for(tmp_path: Path) -> None:
     assert ran(script(tmp_path, "exit 0"), event="x" * 1_000_000).error == ""
+
+
+def test_a_disk_without_room_for_the_event_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda: FULL.open("wb"))
+    error = ran(script(tmp_path, "exit 0"), event="x" * 100_000).error
+    assert error == "the event for it cannot be stored: No space left on device"
 
 
 @pytest.mark.parametrize(

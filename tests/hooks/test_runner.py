@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +12,7 @@ from deploy.errors import BadInput, NotPermitted
 from deploy.events.event import BatchBegan, Entry, Event, HostEnded, RunBegan, RunEnded
 from deploy.events.planned import PlanMade
 from deploy.events.user import HookEnded
+from deploy.hooks import hook
 from deploy.hooks.folder import Moment
 from deploy.hooks.runner import Runner
 
@@ -162,6 +163,23 @@ def test_an_end_that_the_operator_wants_waits_for_no_hook_of_a_host_before(
         made.before_batch(BATCH)
     (made.folder / "go").touch()
     made.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_defect_in_a_hook_before_holds_up_no_batch_for_ever(
+    hooks: Callable[..., Runner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, plain = hooks(), hook.run
+
+    def run(file: Path, **given: Any) -> hook.Ended:
+        if file.name == Moment.POST_HOST:
+            raise RuntimeError("a defect")
+        return plain(file, **given)
+
+    monkeypatch.setattr(hook, "run", run)
+    made(Entry(0.0, HostEnded("web-1", "deployed")))
+    made.before_batch(BATCH)
+    assert noted(made) == ["pre-batch batch_began"]
 
 
 def test_hostile_names_reach_a_hook_as_words_of_one_line(hooks: Callable[..., Runner]) -> None:

@@ -82,6 +82,11 @@ def test_no_clear_choice_is_refused(
         (["web.1.2.3-rc9.zip", "web.1.2.3-rc10.zip", "web.1.2.3.zip"], "web.1.2.3.zip"),
         (["web.1.2.3.zip", "web.latest.zip", "web.zip", "web.1.2.4.zip.part"], "web.1.2.3.zip"),
         (["web.1.2.3.nupkg", "web.1.2.3.symbols.nupkg"], "web.1.2.3.nupkg"),
+        (["web.1.2.3.nupkg", "web.1.2.3.snupkg"], "web.1.2.3.nupkg"),
+        (["web.1.2.3.zip", "web-1.2.3.jar", "web.1.2.2.deb", "web.1.2.3.exe"], "web.1.2.3.zip"),
+        (["web.1.2.3.zip", "web2-latest.zip"], "web.1.2.3.zip"),
+        (["web.1.0.0-5f4fec3.zip", "web.1.0.0-41fec3a.zip"], "web.1.0.0-5f4fec3.zip"),
+        (["web.1.0.0-5f4fec3.zip", "web.1.0.0-40fec3a.zip"], "web.1.0.0-5f4fec3.zip"),
         (["web.1.2.3.zip", "web.1.2.3.zip.minisig", "._web.1.2.4.zip"], "web.1.2.3.zip"),
     ],
 )

@@ -9,7 +9,7 @@ import builders
 import pytest
 from builders import HEALTHY
 
-from deploy.errors import NotProven
+from deploy.errors import NotProven, RemoteError
 from deploy.steps.fleet import Moment
 from deploy.steps.target import Soak, WaitHealthy
 from deploy.steps.unit import ReviveUnit
@@ -84,6 +84,22 @@ def test_control_one_that_stays_up_passes() -> None:
     WaitHealthy(HOST, WEB).run(made)
     Soak(HOST, WEB, 30.0).run(made)
     assert host.asked > 2
+
+
+def test_p1_a_host_that_does_not_answer_for_a_while_is_not_taken_out_for_that() -> None:
+    made, host = proven(restarts_at=NEVER)
+    said: list[str] = []
+
+    def silent(script: Script[Any], seconds: float) -> UnitState:
+        del script
+        host.asked += 1
+        raise RemoteError(f"host-1: no end after {seconds:g} s")
+
+    made.tell = lambda _, text: said.append(text)
+    cast("Any", host).ask = silent
+    Soak(HOST, WEB, 10.0).run(made)
+    assert host.asked > 2
+    assert any("not seen whether web@5000.service was started again" in each for each in said)
 
 
 def test_where_this_run_started_nothing_no_host_is_asked() -> None:

@@ -169,6 +169,8 @@ def test_a_port_that_a_host_may_give_away_is_named_once_for_all_such_hosts() -> 
     facts = [builders.facts(1, **given), builders.facts(2, **reserved), builders.facts(3, **given)]
     app = builders.app("web", 5000, 48326)
     (text,) = survey.ports_in_danger(facts, [app])
-    assert text.startswith("host-1, host-3: port 48326 of web is one that the kernel gives to ")
-    assert "sysctl net.ipv4.ip_local_reserved_ports=48326" in text
+    assert text.startswith("host-1, host-3: port 48326 of web: the kernel gives such to outgoing ")
+    assert "add 48326 to net.ipv4.ip_local_reserved_ports in /etc/sysctl.d" in text
+    (both,) = survey.ports_in_danger(facts[:1], [builders.app("web", 48326, 48327)])
+    assert "add 48326,48327 to " in both, "one line, since a second one would undo the first"
     assert survey.ports_in_danger(facts, [builders.app()]) == ()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from json import JSONDecodeError
 
+import botocore.exceptions
 from botocore.exceptions import (
     CredentialRetrievalError,
-    LoginError,
     MissingDependencyException,
     NoCredentialsError,
     NoRegionError,
@@ -20,6 +20,11 @@ from botocore.exceptions import (
 
 from deploy.errors import BadInput, CredentialsRefused
 from deploy.foreign_text import visible
+
+LOGIN_ERRORS: tuple[type[Exception], ...] = tuple(
+    kind for name, kind in vars(botocore.exceptions).items() if name == "LoginError"
+)
+"""What `aws login` left cannot be used; an older botocore, which cannot log in so, has no name."""
 
 
 def in_one_line(error: object, most: int = 1000) -> str:
@@ -98,7 +103,7 @@ def _over(error: Exception, name: str | None) -> CredentialsRefused | None:
     """What has to be renewed."""
     profile = of_profile(name)
     match error:
-        case LoginError():
+        case _ if isinstance(error, LOGIN_ERRORS):
             again = login(name, "aws login")
             return CredentialsRefused(
                 f"the AWS login{profile} cannot be used: {in_one_line(error)}; run {again}"

@@ -150,7 +150,8 @@ class Translator:
         """What kept a request or its answer from its way; None for what may pass."""
         if is_unexpected(error):
             return UnexpectedAnswer(f"{where}: {error.kwargs['error']}")
-        if isinstance(error.kwargs.get("error"), ValueError):
+        cause = error.kwargs.get("error")
+        if isinstance(cause, ValueError) and "header" in str(cause).lower():
             # The text has the header: a session token is one.
             return BadInput(
                 f"the AWS credentials{self._of_profile} hold a character that cannot be sent, such "

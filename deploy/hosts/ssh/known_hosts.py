@@ -202,7 +202,7 @@ def _revoked(environment: Environment, configured: Mapping[str, Any]) -> Iterato
             why = getattr(error, "strerror", None) or error
             raise BadInput(
                 f"{environment.name}: RevokedHostKeys {name} of your ssh configuration cannot be "
-                f"read: {why}; ssh trusts no host then: repair it, or remove the option"
+                f"read: {why}; ssh trusts no host without it"
             ) from error
 
 

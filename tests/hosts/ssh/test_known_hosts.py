@@ -315,16 +315,32 @@ def test_revoked_host_keys_that_cannot_be_read_are_refused(
         connect.connection_to(host, own)
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
-def test_a_file_of_the_project_in_which_ssh_finds_no_names_is_refused(
-    tmp_path: Path, encoding: str
-) -> None:
+def test_a_file_of_the_project_in_which_ssh_finds_no_names_is_refused(tmp_path: Path) -> None:
     """As PowerShell's `ssh-keyscan … > known_hosts` writes it: Win32-OpenSSH#939."""
     host = builders.host(1)
     own = environment(tmp_path)
-    (tmp_path / "known_hosts").write_text(line(host.name), encoding=encoding)
-    with pytest.raises(BadInput, match=r"known_hosts cannot be read: it begins with a byte order"):
+    (tmp_path / "known_hosts").write_text(line(host.name), encoding="utf-16")
+    with pytest.raises(BadInput, match=r"known_hosts cannot be read: it is UTF-16"):
         connect.connection_to(host, own)
+
+
+def test_behind_a_byte_order_mark_the_lines_after_the_first_count_as_for_ssh(
+    tmp_path: Path,
+) -> None:
+    host = builders.host(1)
+    own = environment(tmp_path)
+    text = f"# my hosts\n{line(host.name)}"
+    (tmp_path / "known_hosts").write_text(text, encoding="utf-8-sig")
+    assert verdict_on(host, own) == "known"
+
+
+def test_a_comment_in_revoked_host_keys_revokes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "revoked").write_text("# revoked by ops\n")
+    host = builders.host(1)
+    config = f"Host *\n  RevokedHostKeys {tmp_path}/revoked\n"
+    assert verdict_on(host, environment(tmp_path, line(host.name), config=config)) == "known"
+    unknown = verdict_on(host, environment(tmp_path, config=config))
+    assert "damaged" not in unknown
 
 
 @pytest.mark.parametrize(

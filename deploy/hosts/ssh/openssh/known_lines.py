@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 AUTHORITY, REVOKED = "@cert-authority", "@revoked"
 _BINARY_LIST = b"SSHKRL\n\0"
 """How a key revocation list begins that `ssh-keygen -k` made (PROTOCOL.krl of OpenSSH)."""
-_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SHA1_BYTES = 20
 
 
@@ -68,7 +68,7 @@ def read(file: str, changed: int) -> tuple[Line, ...]:
     del changed  # part of the cache's key
     data = _bytes(file)
     if data.startswith(_MARKS):
-        raise ValueError("it begins with a byte order mark; save it as UTF-8 without one")
+        raise ValueError("it is UTF-16, in which ssh finds no names; save it as UTF-8")
     return tuple(parse(data.decode("utf-8", "replace"), file))
 
 
@@ -81,8 +81,12 @@ def revoked(file: str, changed: int) -> tuple[Line, ...]:
     del changed  # part of the cache's key
     data = _bytes(file)
     if data.startswith(_BINARY_LIST):
-        raise ValueError("it is a binary list, which only ssh reads; list the keys as text")
-    lines = (f"{REVOKED} * {line}" for line in data.decode("utf-8", "replace").split("\n"))
+        raise ValueError(
+            "it is a binary list, which only ssh reads; list the keys as text, or keep your ssh "
+            "configuration out with `load_ssh_configs: false` at the top of the settings"
+        )
+    text = data.decode("utf-8", "replace").split("\n")
+    lines = ("" if line.startswith("#") else f"{REVOKED} * {line}" for line in text)
     return tuple(parse("\n".join(lines), file))
 
 

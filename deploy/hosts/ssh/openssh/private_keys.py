@@ -29,6 +29,9 @@ _OPENSSH = re.compile(rb"-----BEGIN OPENSSH PRIVATE KEY-----(.*?)-----END", re.D
 _ENCRYPTED = "has a passphrase"
 _SECURITY = "is a security key's, which only an agent can use"
 _PUBLIC_ALONE = "is a public key, without the private one beside it"
+_READABLE = "can be read by others"
+_AGENTS = (_ENCRYPTED, _SECURITY, _PUBLIC_ALONE, _READABLE)
+"""Why a file is not used itself, where an agent may have its key."""
 _NONE = "is no private key, or is damaged"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _MAGIC = b"openssh-key-v1\0"
@@ -60,7 +63,7 @@ class KeyFile:
     @property
     def may_be_held(self) -> bool:
         """Whether an agent may sign in its place, which is only known when it is asked."""
-        return bool(self.public) and self.why.startswith((_ENCRYPTED, _SECURITY, _PUBLIC_ALONE))
+        return bool(self.public) and self.why.startswith(_AGENTS)
 
 
 def read(path: str, passphrase: str | None = None) -> KeyFile:
@@ -94,8 +97,8 @@ def read(path: str, passphrase: str | None = None) -> KeyFile:
     if why == _NONE:
         why += _damage(data)
     elif mode := _open_to_others(path):
-        why = f"can be read by others (mode {mode:04o}), so ssh passes over it: "
-        return KeyFile(path, public=public, why=f"{why}chmod 600 {word(path)}")
+        why = f"{_READABLE} (mode {mode:04o}), so ssh passes over it: chmod 600 {word(path)}"
+        return KeyFile(path, public=public, why=f"{why}, or a copy of it")
     return KeyFile(path, key, public, why)
 
 
