@@ -207,7 +207,7 @@ def test_an_upload_through_a_sudo_that_logs_what_it_reads_arrives_whole(
     """Case 43: with a pseudo-terminal between, and every byte written to a log."""
     root = build(project, "1.0.0")
     for host in lab.hosts:
-        lab.shell(host, f"echo '{LOGGED}' > /etc/sudoers.d/logged; visudo -c -q")
+        lab.shell(host, f"umask 337; echo '{LOGGED}' > /etc/sudoers.d/logged; visudo -c -q")
     deploy(project, "1.0.0")
     for host in lab.hosts:
         assert_as_built(lab, host, root)
