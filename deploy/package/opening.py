@@ -203,7 +203,11 @@ def _is_marked_by_windows(files: list[Entry], marked: list[Entry]) -> bool:
         return False
     paths = {entry.path for entry in marked}
     starts = {entry.path: _start(entry) for entry in files}
-    elf = {path for path, start in starts.items() if program.is_started(start, path)}
+    elf = {
+        path
+        for path, start in starts.items()
+        if start.startswith(program.ELF) and not program.is_library(path)
+    }
     scripts = {path for path, start in starts.items() if start.startswith(b"#!")}
     return bool(elf) and not elf & paths and scripts <= paths
 

@@ -13,7 +13,7 @@ HEAD_BYTES = 4096
 ELF's headers and the name of the loader before all else.
 """
 
-_ELF, _SCRIPT = b"\x7fELF", b"#!"
+ELF, _SCRIPT = b"\x7fELF", b"#!"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LONGEST_LINE, _SHOWN = 255, 80
 _INTERPRETER = re.compile(rb"#!\s*\S+")
@@ -48,7 +48,12 @@ _MACHINES = {
 
 def is_program(start: bytes) -> bool:
     """Whether a file begins as a program does that a kernel can execute."""
-    return start.startswith((_ELF, _SCRIPT))
+    return start.startswith((ELF, _SCRIPT))
+
+
+def is_library(path: str) -> bool:
+    """Whether a file is called as shared libraries are, which need not be executable."""
+    return _LIBRARY.search(path) is not None
 
 
 def is_started(start: bytes, path: str) -> bool:
@@ -56,7 +61,7 @@ def is_started(start: bytes, path: str) -> bool:
 
     A statically linked one that may lie anywhere in memory looks like a library.
     """
-    if not start.startswith(_ELF) or _LIBRARY.search(path):
+    if not start.startswith(ELF) or is_library(path):
         return False
     is_big = start[_BYTE_ORDER_AT : _BYTE_ORDER_AT + 1] == bytes([_BIG_ENDIAN])
     kind = int.from_bytes(start[_TYPE], "big" if is_big else "little")
@@ -65,7 +70,7 @@ def is_started(start: bytes, path: str) -> bool:
 
 def machines(start: bytes) -> frozenset[str]:
     """The machines that an ELF file is for; none where it is no ELF file, or for a rare one."""
-    if not start.startswith(_ELF):
+    if not start.startswith(ELF):
         return frozenset()
     is_big = start[_BYTE_ORDER_AT : _BYTE_ORDER_AT + 1] == bytes([_BIG_ENDIAN])
     return _MACHINES.get(
@@ -85,7 +90,7 @@ def interpreters(start: bytes) -> tuple[str, ...]:
     Of a script its first line's, and what that has `env` start; of an ELF file its loader. None
     where it is not known.
     """
-    if start.startswith(_ELF):
+    if start.startswith(ELF):
         loader = _loader(start)
         return (loader,) if loader.startswith("/") else ()
     program, words = _first_line(start)

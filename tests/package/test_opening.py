@@ -286,6 +286,21 @@ def test_the_modes_that_git_bash_shows_are_none(tmp_path: Path) -> None:
     assert modes(opened(tar(tmp_path, *members))) == BY_CONTENT
 
 
+def test_control_a_library_of_linux_beside_marked_ones_of_windows_is_no_sign_of_git_bash(
+    tmp_path: Path,
+) -> None:
+    """NuGet on Linux marks libraries of Windows; a native library needs no mark."""
+    contents = {"a.dll": b"MZ", "web": b"data", "native/libown.so.1": b"\x7fELF"}
+    members = [(member(name), data) for name, data in contents.items()]
+    for info, _ in members:
+        info.mode = 0o644 if info.name.startswith("native") else 0o755
+    assert modes(opened(tar(tmp_path, *members))) == {
+        "a.dll": 0o750,
+        "web": 0o750,
+        "native/libown.so.1": 0o640,
+    }
+
+
 CAFE = "wwwroot/caf\u00e9 men\u00fc.png"
 
 
