@@ -47,6 +47,25 @@ def exit_with_two() -> None:
     _end_loading_with_two()
 
 
+def refuse_password() -> None:
+    """Refuse Invoke's own --prompt-for-sudo-password: sudo is given no password here."""
+    body: Any = Program.update_config
+    if hasattr(body, "__wrapped__"):
+        return
+
+    @functools.wraps(body)
+    def update_config(program: Any, *words: Any, **named: Any) -> None:
+        if program.args["prompt-for-sudo-password"].value:
+            raise Exit(
+                "--prompt-for-sudo-password is Invoke's; leave it out: on hosts sudo must ask the "
+                "SSH user for no password",
+                USAGE_ERROR,
+            )
+        body(program, *words, **named)
+
+    setattr(Program, "update_config", update_config)  # noqa: B010 - mypy lets no method be assigned
+
+
 BARE = {"report": "run", "history": "run"}
 """The commands that take a word without an option's name, and the option that it is for."""
 

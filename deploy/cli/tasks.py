@@ -21,6 +21,7 @@ from deploy.screen import streams
 
 invoke_patch.exit_with_two()
 invoke_patch.take_bare_words()
+invoke_patch.refuse_password()
 
 SCHEMA = Path(__file__).parents[1] / "settings" / "schema.json"
 SCRIPTS = Path(__file__).parent / "shells"

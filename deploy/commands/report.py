@@ -111,7 +111,8 @@ def _entries(events: Path) -> tuple[Entry, ...]:
 
 def _write(target: Path, events: Path, text: str) -> None:
     """Write a page in one go: for its owner alone, as the events are, and never half of it."""
-    if target.is_dir() or target.resolve() == events.resolve():
+    is_folder = os.path.isdir(target)  # noqa: PTH112 - Path's raises for a name that is too long
+    if is_folder or target.resolve() == events.resolve():
         raise BadInput(f"--output {target}: give a file for the page")
     try:
         with tempfile.NamedTemporaryFile(

@@ -52,6 +52,72 @@ def test_a_key_at_the_top_is_refused_in_words(ground: Ground, line: str) -> None
     assert OF_SETTINGS[line] in ended.out + ended.err
 
 
+LONG = "a" * 3000
+"""No file can have this name (NAME_MAX is 255)."""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("packages/web.*.zip", LONG),
+        ("packages/web.*.zip", f"{LONG}/web.*.zip"),
+        ("ports: [5000]", f"ports: [5000]\n      template: {LONG}"),
+        ("ports: [5000]", f"ports: [5000]\n      verify: {{sha256sums: {LONG}}}"),
+        ("hosts: ", f"hooks: {LONG}\n      hosts: "),
+        ("hosts: ", f"runs: {LONG}\n      hosts: "),
+        ("hosts: ", f"from: {LONG}\n      hosts: "),
+        ("hosts: ", f"aws: {{credentials_file: {LONG}}}\n      hosts: "),
+        ("hosts: ", f"ssh: {{user: a, key_files: [{LONG}]}}\n      hosts: "),
+        ("hosts: ", f"ssh: {{user: a, known_hosts: [{LONG}]}}\n      hosts: "),
+    ],
+    ids=lambda change: change[1][:40].replace("\n", " "),
+)
+def test_a_path_that_no_file_can_have_is_refused_in_words(
+    ground: Ground, change: tuple[str, str]
+) -> None:
+    assert change[0] in projects.LEAST
+    text = projects.LEAST.replace(*change)
+    projects.lay_out(ground, text)
+    for words in (("deploy", "--dry-run"), ("status",), ("rollback", "--dry-run")):
+        check(run(*words, "--env", "lab"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--settings", LONG),
+        ("--package", LONG),
+        ("--package", f"{LONG}/web.1.2.3.zip"),
+    ],
+)
+def test_an_options_path_that_no_file_can_have_is_refused_in_words(
+    ground: Ground, words: tuple[str, str]
+) -> None:
+    projects.lay_out(ground, projects.LEAST)
+    assert check(run("deploy", "--dry-run", "--env", "lab", *words)).code == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("report", "--file", LONG), ("report", "--output", LONG), ("observe", "--trace", LONG)],
+)
+def test_other_paths_that_no_file_can_have_are_refused_in_words(
+    ground: Ground, words: tuple[str, ...]
+) -> None:
+    projects.lay_out(ground, projects.LEAST)
+    more = () if words[0] == "report" else ("--host", "web-1.example.com")
+    assert check(run(words[0], "--env", "lab", *words[1:], *more)).code == 2
+
+
+@pytest.mark.parametrize("line", [("deploy", "--prompt-for-sudo-password", "--env", "lab")])
+def test_invokes_prompt_for_a_password_is_refused(ground: Ground, line: tuple[str, ...]) -> None:
+    """It asked even without a terminal, where Python warns and reads standard input."""
+    projects.lay_out(ground, projects.LEAST)
+    ended = check(run(*line))
+    assert ended.code == 2
+    assert "sudo must ask the SSH user for no password" in ended.err
+
+
 @pytest.mark.parametrize("line", ["user:\n", "run:\n", "connect_kwargs:\n"])
 def test_an_empty_key_at_the_top_is_left_out(ground: Ground, line: str) -> None:
     projects.lay_out(ground, line + projects.LEAST)

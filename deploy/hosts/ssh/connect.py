@@ -82,7 +82,11 @@ def read_own_files(environment: Environment) -> None:
         for each in keys
         if each.why and not each.may_be_held
     ]
-    absent = [name for name in ssh.known_hosts if not environment.path(name).is_file()]
+    absent = [
+        name
+        for name in ssh.known_hosts
+        if not os.path.isfile(environment.path(name))  # noqa: PTH113 - Path's raises for a name that is too long
+    ]
     problems += [
         f"{where} known_hosts: {environment.path(name)} does not exist; make it, empty at first: "
         "each host's line to add is shown where its key is unknown"
