@@ -271,7 +271,7 @@ def test_what_is_no_package_is_refused(ground: Ground, place: str, suffix: str) 
 
 
 @pytest.mark.parametrize(
-    ("suffix", "data"), [(".zip", zipped()), (".tgz", gzip.compress(tarred()))]
+    ("suffix", "data"), [(".zip", zipped()), (".tgz", gzip.compress(tarred(), mtime=0))]
 )
 def test_control_a_valid_package_is_opened(ground: Ground, suffix: str, data: bytes) -> None:
     projects.lay_out(ground, projects.LEAST.replace("web.*.zip", "web.*"))

@@ -714,7 +714,7 @@ def test_an_absent_executable_is_refused_with_the_nearest_name(
     [
         ("web.1.2.3.zip", b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
         ("web.1.2.3.zip", b"\n<!DOCTYPE html><title>Sign in", "the download may have asked for a"),
-        ("web.1.2.3.zip", gzip.compress(b"x"), "first bytes it is gzip; call it .tar.gz"),
+        ("web.1.2.3.zip", gzip.compress(b"x", mtime=0), "first bytes it is gzip; call it .tar.gz"),
         ("web.1.2.3.tgz", b"PK\x03\x04" + bytes(30), "first bytes it is a zip; call it .zip"),
         ("web.1.2.3.tgz", bytes(257) + b"ustar" + bytes(250), "a tar that is not compressed"),
         ("web.1.2.3.zip", b"{}", "cut short or damaged (File is not a zip file)"),
