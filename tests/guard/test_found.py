@@ -34,6 +34,8 @@ OF_SETTINGS = {
     "user: x\x07\n": "fabric.yaml:1: no valid YAML: the character U+0007 is not allowed",
     f"port: 0x{'f' * 4000}\n": "fabric.yaml:1: a number of more than 18 digits",
     "run: x\n": "top level: run: must be a mapping, not 'x'",
+    "connect_kwargs: .nan\n": "top level: connect_kwargs: must be a mapping, not nan",
+    "connect_kwargs: x\n": "top level: connect_kwargs: must be a mapping, not 'x'",
     "run: {env: x}\n": "top level: run: env: must be a mapping, not 'x'",
     "gateway: [a]\n": "top level: gateway: must be of type str, not ['a']",
     "port: true\n": "top level: port: must be of type int, not True",

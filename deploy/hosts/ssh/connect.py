@@ -74,7 +74,8 @@ def read_own_files(environment: Environment) -> None:
             "set USER, for example `export USER=deploy`"
         ) from error
     ssh, where = environment.ssh, f"{environment.name}: ssh:"
-    given = environment.fabric.get("connect_kwargs") or {}
+    given = environment.fabric.get("connect_kwargs")
+    given = given if isinstance(given, dict) else {}  # what is none is refused beside this
     passphrase = given.get("passphrase") or given.get("password")
     keys = [private_keys.read(str(environment.path(name)), passphrase) for name in ssh.key_files]
     problems = [
