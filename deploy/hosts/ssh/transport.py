@@ -51,7 +51,7 @@ class _Login(AuthHandler):
         try:
             super()._parse_service_accept(m)  # type: ignore[misc] # left out of its types
         except Exception as error:  # noqa: BLE001 - whatever an agent or a device makes of it
-            # Nothing was sent. As an error of no server, it is told from a refusal.
+            # Nothing was sent, so no server refused the key: it is an error of another kind.
             no_common = isinstance(error, paramiko.AuthenticationException)
             why = "the server allows no RSA key with SHA-2" if no_common else str(error)
             self.transport.saved_exception = paramiko.SSHException(why)

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,18 @@ def test_a_host_that_answers_nothing_is_given_up_also_while_we_send(
     assert str(connected.get_exception()) == "3 keep-alives were not answered"
 
 
+@contextmanager
+def to_one_that_sends(sent: bytes) -> Iterator[Transport]:
+    """A transport to something that sends this and nothing more."""
+    ours, theirs = socket.socketpair()
+    theirs.sendall(sent)
+    theirs.shutdown(socket.SHUT_WR)
+    client = Transport(ours)
+    yield client
+    client.close()
+    theirs.close()
+
+
 @pytest.mark.parametrize(
     ("sent", "is_turned_away"),
     [
@@ -117,27 +130,20 @@ def test_a_host_that_answers_nothing_is_given_up_also_while_we_send(
 def test_a_server_that_goes_away_before_its_banner_turned_us_away(
     sent: bytes, is_turned_away: bool
 ) -> None:
-    ours, theirs = socket.socketpair()
-    theirs.sendall(sent)
-    theirs.shutdown(socket.SHUT_WR)
-    client = Transport(ours)
-    with pytest.raises((paramiko.SSHException, EOFError)) as raised:
-        client.start_client(timeout=LONGEST_SECONDS)
-    assert isinstance(raised.value, TurnedAway) is is_turned_away
-    client.close()
-    theirs.close()
+    with to_one_that_sends(sent) as client:
+        with pytest.raises((paramiko.SSHException, EOFError)) as raised:
+            client.start_client(timeout=LONGEST_SECONDS)
+        assert isinstance(raised.value, TurnedAway) is is_turned_away
 
 
 def test_a_server_that_punishes_our_address_is_told_as_that() -> None:
     """PerSourcePenalties, from OpenSSH 9.8 on: ansible#86325."""
-    ours, theirs = socket.socketpair()
-    theirs.sendall(b"Not allowed at this time\r\n")
-    theirs.shutdown(socket.SHUT_WR)
-    client = Transport(ours)
-    with pytest.raises(TurnedAway, match=r"Not allowed at this time; its sshd .*PerSourcePenalt"):
+    said = r"Not allowed at this time; its sshd .*PerSourcePenalt"
+    with (
+        to_one_that_sends(b"Not allowed at this time\r\n") as client,
+        pytest.raises(TurnedAway, match=said),
+    ):
         client.start_client(timeout=LONGEST_SECONDS)
-    client.close()
-    theirs.close()
 
 
 def test_what_is_no_ssh_server_is_told_as_that() -> None:
@@ -155,15 +161,10 @@ def test_what_is_no_ssh_server_is_told_as_that() -> None:
 
 def test_a_line_before_the_banner_may_have_any_bytes() -> None:
     """As for ssh: a proxy, or a message of the day, in Latin-1."""
-    ours, theirs = socket.socketpair()
-    theirs.sendall(b"Bienvenue \xe0 la passerelle\r\nSSH-2.0-x\r\n")
-    theirs.shutdown(socket.SHUT_WR)
-    client = Transport(ours)
-    with pytest.raises((paramiko.SSHException, EOFError)):
-        client.start_client(timeout=LONGEST_SECONDS)
-    assert client.remote_version == "SSH-2.0-x"
-    client.close()
-    theirs.close()
+    with to_one_that_sends(b"Bienvenue \xe0 la passerelle\r\nSSH-2.0-x\r\n") as client:
+        with pytest.raises((paramiko.SSHException, EOFError)):
+            client.start_client(timeout=LONGEST_SECONDS)
+        assert client.remote_version == "SSH-2.0-x"
 
 
 def test_a_server_that_is_silent_did_not_turn_us_away() -> None:
