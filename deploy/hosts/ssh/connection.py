@@ -12,7 +12,7 @@ import paramiko
 
 from deploy.errors import BadInput
 from deploy.hosts.route.direct import FAMILIES, Direct
-from deploy.hosts.route.failures import LoginFailed, TurnedAway
+from deploy.hosts.route.failures import LoginFailed, NoKeyAccepted, TurnedAway
 from deploy.hosts.route.flight import Flight
 from deploy.hosts.route.proxy import Proxy
 from deploy.hosts.route.tunnels import Tunnel
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from deploy.hosts.route.routes import Routes
 
 MOST_JUMPS = 8
+
+REFUSAL_SECONDS = 5.0
+"""How long a jump host's refusal of our keys counts for all hosts behind it, without another login:
+as long as sshd from 9.8 on takes no login after one that failed (PerSourcePenalties)."""
 
 LIMITS = ("banner_timeout", "auth_timeout", "channel_timeout")
 """Arguments of a connection that its jump hosts get as well."""
@@ -58,7 +62,8 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
         # Fabric looks for the gateway before it looks at these.
         given = arguments.get("connect_kwargs") or {}
         limits = {key: given[key] for key in LIMITS if key in given}
-        self._set(_limits={"transport_factory": Transport} | limits, _flight=Flight())
+        self._set(_limits={"transport_factory": Transport} | limits)
+        self._set(_flight=Flight(self._refusal_holds))
         super().__init__(host, **arguments | {"forward_agent": False})
 
     def get_gateway(self) -> Any:
@@ -97,6 +102,13 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
         Raises LoginFailed, with the machine that could not be logged in to.
         """
         self._flight.join(self._log_in)
+
+    def _refusal_holds(self, failed: Exception) -> float:
+        """How many seconds a failure counts for those who come later: hosts behind a jump host."""
+        is_jump = len(self._way) > 1
+        if not is_jump or not isinstance(failed, LoginFailed) or failed.connection is not self:
+            return 0.0
+        return REFUSAL_SECONDS if isinstance(failed.error, NoKeyAccepted) else 0.0
 
     def _log_in(self) -> None:
         if self.is_connected:

@@ -144,3 +144,27 @@ def test_one_acts_for_all_who_come_meanwhile(error: BaseException | None) -> Non
     goes_on.set()
     outcome()
     assert acted == [1, 1], "what was, is over"
+
+
+def test_a_failure_that_holds_is_that_of_those_who_come_later() -> None:
+    clock, acted = Paper(), []
+    flight = Flight(lambda error: 5.0 if "key" in str(error) else 0.0, clock)
+
+    def act(words: str) -> None:
+        acted.append(words)
+        if words:
+            raise OSError(words)
+
+    def outcome(words: str) -> str:
+        try:
+            flight.join(lambda: act(words))
+        except OSError as raised:
+            return str(raised)
+        return "done"
+
+    assert [outcome(words) for words in ("silent", "no key", "")] == ["silent", "no key", "no key"]
+    assert acted == ["silent", "no key"]
+    clock.sleep(4.9)
+    assert outcome("") == "no key"
+    clock.sleep(0.2)
+    assert outcome("") == "done"
