@@ -24,6 +24,8 @@ STATES = frozenset(state.value for state in State)
 OVERRIDES = frozenset(override.value for override in Override)
 LISTED, ANOMALIES = "TargetHealthDescriptions", "AnomalyDetection"
 NAMES_OF_A_GROUP = ("TargetGroupName", "TargetGroupArn")
+NO_INSTANCE = "i-00000000000000000"
+"""An instance id that no instance has, and no address: it can be a target of no group."""
 TARGETS_QUOTA, USUAL_TARGETS = "targets-per-application-load-balancer", 1000
 
 
@@ -83,6 +85,19 @@ class Balancer:
     def deregister(self, group: TargetGroup, targets: Iterable[Target]) -> None:
         """Take targets out; returns at once, before they have drained."""
         self._write("deregister_targets", group, targets)
+
+    def confirm_registration(self, group: TargetGroup) -> None:
+        """Raise NotAllowed where targets of a group may not be registered; none is.
+
+        AWS answers AccessDenied before it looks at the targets of a call. Behind that it refuses
+        one that does not exist (ELB API reference, InvalidTarget).
+        """
+        nobody = (Target(NO_INSTANCE, group.port),)
+        try:
+            self.register(group, nobody)
+        except (ApiError, UnexpectedAnswer):
+            return  # whatever else it was, it was not forbidden
+        self.deregister(group, nobody)
 
     def _write(self, operation: str, group: TargetGroup, targets: Iterable[Target]) -> None:
         listed = [_described(group, target) for target in sorted(targets)]

@@ -94,6 +94,7 @@ class _Command:
                 signals.abandon = lease.abandon
                 plan = self._plan(opened)
                 if self._is_agreed(opened, plan):
+                    vetting.confirm_registration(plan, opened.groups, opened.balancer)
                     answers = answering.of(self.change, opened, screen, plan)
                     rollout = Rollout(opened, lease, screen, signals, hooks, answers=answers)
                     self._do(rollout, plan)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from deploy.aws.api.account import Account
     from deploy.aws.api.lifetime import Lifetime
+    from deploy.aws.target_groups import Balancer
     from deploy.hosts.ssh.remote import Remote
     from deploy.plan.candidate import Opened
     from deploy.plan.exclusion import Problems
@@ -103,6 +104,16 @@ def noted(plan: Plan, credentials: Lifetime) -> Plan:
         "AWS_CREDENTIAL_EXPIRATION beside it, or x_security_token_expires in the credentials file"
     )
     return replace(plan, warnings=(*plan.warnings, note))
+
+
+def confirm_registration(plan: Plan, groups: Groups, balancer: Balancer) -> None:
+    """Raise NotAllowed where a host that the plan takes out could not be put in again.
+
+    A policy may allow the one and forbid the other, and nothing shows it while targets are there.
+    """
+    apps = {step.app.name for step in plan.steps if step.is_entry}
+    for group in {each.arn: each for app in apps for each in groups[app]}.values():
+        balancer.confirm_registration(group)
 
 
 def refuse_late(plan: Plan, groups: Groups, seconds_left: float | None) -> None:

@@ -31,7 +31,14 @@ from deploy.aws.health_poller import HealthPoller
 from deploy.aws.registrar import Registrar
 from deploy.aws.target_groups import Balancer
 from deploy.aws.targets import GONE, Health, State, Target
-from deploy.errors import ApiError, BadInput, BalancerError, DeployError, LockLost
+from deploy.errors import (
+    ApiError,
+    BadInput,
+    BalancerError,
+    DeployError,
+    LockLost,
+    NotAllowed,
+)
 from lab.project import until
 
 if TYPE_CHECKING:
@@ -304,6 +311,40 @@ def test_writes_name_id_and_port(stubbed: tuple[Balancer, Stubber]) -> None:
     both = {Target("i-2", 5000), Target("i-1", 5000)}
     asked.register(builders.group(), both)
     asked.deregister(builders.group(), both)
+
+
+NOBODY = {
+    "TargetGroupArn": builders.group().arn,
+    "Targets": [{"Id": "i-00000000000000000", "Port": builders.group().port}],
+}
+
+
+def test_p10_a_group_whose_targets_may_not_be_registered_is_known_before_one_leaves(
+    stubbed: tuple[Balancer, Stubber],
+) -> None:
+    asked, stubber = stubbed
+    stubber.add_client_error("register_targets", "AccessDenied", "no", expected_params=NOBODY)
+    with pytest.raises(NotAllowed, match="not allowed: no"):
+        asked.confirm_registration(builders.group())
+
+
+@pytest.mark.parametrize("code", ["InvalidTarget", "ValidationError", "Throttling"])
+def test_control_another_refusal_of_a_target_that_cannot_exist_forbids_nothing(
+    code: str, stubbed: tuple[Balancer, Stubber]
+) -> None:
+    asked, stubber = stubbed
+    stubber.add_client_error("register_targets", code, "no", expected_params=NOBODY)
+    asked.confirm_registration(builders.group())
+
+
+def test_an_api_that_registers_a_target_that_cannot_exist_loses_it_again(
+    stubbed: tuple[Balancer, Stubber],
+) -> None:
+    asked, stubber = stubbed
+    stubber.add_response("register_targets", {}, NOBODY)
+    stubber.add_response("deregister_targets", {}, NOBODY)
+    asked.confirm_registration(builders.group())
+    stubber.assert_no_pending_responses()
 
 
 @pytest.mark.parametrize(

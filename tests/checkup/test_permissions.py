@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import builders
 import pytest
 
+from deploy.aws.target_groups import NO_INSTANCE
 from deploy.checkup.doctor import listeners, permissions
 from deploy.checkup.doctor.finding import Findings, Level
 from deploy.errors import ApiError, DeployError, NotAllowed
@@ -77,7 +78,7 @@ def test_what_aws_answers_says_what_is_allowed(
     for found, (level, text) in zip(findings.each, noted, strict=True):
         assert found.level is level
         assert found.text.startswith(text)
-    assert {id_ for _, id_ in paper.taken} <= {permissions.NO_INSTANCE}
+    assert {id_ for _, id_ in paper.taken} <= {NO_INSTANCE}
 
 
 def test_an_api_that_takes_what_cannot_exist_gets_it_out_again() -> None:
@@ -85,8 +86,8 @@ def test_an_api_that_takes_what_cannot_exist_gets_it_out_again() -> None:
     findings = Findings()
     permissions.writes(paper, (builders.group(),), findings)
     assert paper.taken[:2] == [
-        ("register", permissions.NO_INSTANCE),
-        ("deregister", permissions.NO_INSTANCE),
+        ("register", NO_INSTANCE),
+        ("deregister", NO_INSTANCE),
     ]
     (warned,) = (each for each in findings.each if each.level is Level.WARNING)
     assert "cannot exist" in warned.text

@@ -14,7 +14,7 @@ from observe.test_findings import SEEN
 
 from deploy.commands import changes, observation, pipeline
 from deploy.commands.looking import status
-from deploy.errors import BadInput, Locked
+from deploy.errors import BadInput, Locked, NotAllowed
 from deploy.events import file, text
 from deploy.events.event import HostFailed, RunBegan, RunEnded
 from deploy.events.planned import PlanMade
@@ -36,10 +36,16 @@ if TYPE_CHECKING:
 Shown = pytest.CaptureFixture[str]
 
 
-def untouched(project: Project) -> bool:
-    """Whether nothing was changed on a host or in AWS, and no lock was left."""
+def untouched(project: Project, *, may_ask: bool = False) -> bool:
+    """Whether nothing was changed on a host or in AWS, and no lock was left.
+
+    may_ask: whether it may have asked, with a target that cannot exist, if it may register.
+    """
     homes = [home for host in project.hosts.values() for home in (host.root / "srv").iterdir()]
-    return not (homes or project.writes() or project.locks())
+    writes = project.writes()
+    if may_ask:
+        writes.pop("RegisterTargets", None)
+    return not (homes or writes or project.locks())
 
 
 def test_a_dry_run_prints_the_plan_and_takes_no_lock(project: Project, capsys: Shown) -> None:
@@ -175,7 +181,17 @@ def test_what_fails_on_the_hosts_is_reported_with_its_exit_code_and_the_lock_is_
     shown = capsys.readouterr().out
     assert "useradd: cannot lock /etc/passwd" in shown
     assert f"inv deploy --env lab --package 1.0.0 --settings {project.settings}" in shown
-    assert untouched(project)
+    assert untouched(project, may_ask=True)
+
+
+def test_p10_where_hosts_could_not_be_put_in_again_the_first_one_stays_in(
+    project: Project, capsys: Shown
+) -> None:
+    project.account.knobs.update({"denied": ["RegisterTargets"]})
+    with pytest.raises(NotAllowed, match=r"register_targets.*not allowed"):
+        run(changes.deploy, project.asked(yes=True), "1.0.0")
+    assert "useradd" not in capsys.readouterr().out, "nothing began"
+    assert untouched(project, may_ask=True)
 
 
 def test_for_a_script_there_are_events_alone_the_same_as_in_the_runs_file(

@@ -22,7 +22,14 @@ from deploy.commands import pipeline as pipelines
 from deploy.commands.change import Change
 from deploy.commands.rollout import Rollout
 from deploy.crew import Crew
-from deploy.errors import ApiError, BadInput, Locked, UnexpectedAnswer, Unreachable
+from deploy.errors import (
+    ApiError,
+    BadInput,
+    Locked,
+    NotAllowed,
+    UnexpectedAnswer,
+    Unreachable,
+)
 from deploy.plan import assembly, plan
 from deploy.run.report import ExitCode, Outcome, Report
 from deploy.screen import status, status_table, tables
@@ -58,6 +65,7 @@ class Held:
         self.run = "0" * 32
         self.scope = Scope("lab")
         self.credentials = lifetime.RENEWED
+        self.balancer = SimpleNamespace(confirm_registration=lambda _: None)
         self.groups = {"web": (builders.group(),)}
         self.remotes: dict[str, Any] = {}
         self.scope = Scope("lab")
@@ -121,6 +129,18 @@ def test_what_fails_after_the_run_hides_neither_report_nor_exit_code(
     assert "a defect in Changeover: ZeroDivisionError" in shown
     assert f"host-1: {outcome}" in shown
     assert "Traceback" not in shown
+
+
+def test_p10_nothing_is_done_where_hosts_could_not_be_put_in_again(pipeline: Any) -> None:
+    """The first write would be allowed, and a host be out of service by the second."""
+
+    def refuse(_: object) -> None:
+        raise NotAllowed("AWS (elbv2.register_targets): not allowed")
+
+    session = Held()
+    session.balancer = SimpleNamespace(confirm_registration=refuse)
+    with pytest.raises(NotAllowed):
+        pipeline(fail, session=session)
 
 
 def test_a_run_without_a_report_counts_as_out_of_service(

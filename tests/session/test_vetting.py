@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import builders
@@ -29,6 +30,18 @@ def plan() -> Plan:
     seen = builders.survey(hosts)
     offers = (builders.offer(web, seen.hosts),)
     return assembly.make(builders.environment(), offers, seen, allow_downtime=True)
+
+
+def test_p10_a_plan_asks_once_for_each_of_its_groups_whether_hosts_can_be_put_in_again() -> None:
+    asked: list[str] = []
+    balancer = cast(
+        "Any", SimpleNamespace(confirm_registration=lambda group: asked.append(group.name))
+    )
+    groups = builders.survey([builders.facts(1)]).groups
+    vetting.confirm_registration(plan(), groups, balancer)
+    assert asked == ["web-lab"]
+    vetting.confirm_registration(replace(plan(), batches=()), groups, balancer)
+    assert asked == ["web-lab"], "a plan that puts nothing in needs no permission"
 
 
 def test_p10_groups_of_the_hosts_own_vpc_are_looked_at_too() -> None:

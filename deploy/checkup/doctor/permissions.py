@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from deploy.aws.target_groups import NO_INSTANCE
 from deploy.aws.targets import Target
 from deploy.checkup.refusals import Part
 from deploy.errors import ApiError, NotAllowed
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     Calls = dict[str, Callable[[], object]]
 
-NO_INSTANCE = "i-00000000000000000"
-"""An instance id that no instance has, and no address: it can be a target of no group."""
 ASKED_BY = (
     f"asked with the target {NO_INSTANCE}, which cannot exist;",
     "this was tried with the lab's API and was not tried on AWS",
