@@ -93,7 +93,7 @@ def open_package(
             Path(partial).unlink()
             raise
     opened = Release(name, version, bundle.digest.hexdigest(), len(found), bundle.unpacked)
-    place = workspace / f"{name}.{opened.id}.tar.gz"
+    place = workspace / opened.archive_name
     Path(partial).replace(place)
     return Package(
         path=path,

@@ -79,6 +79,11 @@ class Release:
         """The folder's name on a host: the version, and a digest that distinguishes rebuilds."""
         return f"{self.version}-{self.digest[:12]}"
 
+    @property
+    def archive_name(self) -> str:
+        """Of its archive on the workstation: without the package's name, which may be too long."""
+        return f"{self.digest}.tar.gz"
+
 
 def stem(file_name: str) -> str:
     """Cut a package's suffix off its file name; a folder's name stays as it is."""

@@ -68,6 +68,11 @@ def opened(path: Path, folders: Folders, *programs: str, **options: Any) -> Pack
     return cached_opening.open_package(path, folders=folders, **(defaults | options))
 
 
+def test_a_package_with_the_longest_name_is_opened_again(tmp_path: Path, folders: Folders) -> None:
+    long = a_folder(tmp_path, f"{'a' * 249}.1.2.3")
+    assert opened(long, folders) == opened(long, folders)
+
+
 def taken(package: Package) -> tuple[Package, bytes]:
     """The package and its archive, which is taken away."""
     data = package.archive.read_bytes()

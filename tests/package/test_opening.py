@@ -119,6 +119,11 @@ def tgz(at: Path) -> Path:
 KINDS = [folder, unix_zip, windows_zip, nupkg, tar_of, tgz]
 
 
+def test_a_package_whose_name_is_as_long_as_a_name_may_be_is_opened(tmp_path: Path) -> None:
+    long = folder(tmp_path).rename(tmp_path / f"{'a' * 249}.1.2.3")
+    assert opened(long).release.name == "a" * 249
+
+
 @pytest.mark.parametrize("make", KINDS)
 def test_every_kind_of_package_is_the_same_release(
     tmp_path: Path, make: Callable[[Path], Path]

@@ -127,7 +127,7 @@ def _read(place: int, name: str, sealing: bytes, key: str, wanted: _Wanted) -> P
         is_other = wanted.programs(frozenset(known["files"])) != known["programs"]
         if is_other or found.size_bytes > wanted.max_unpacked_bytes:
             return None
-        archive = wanted.workspace / f"{app}.{found.id}.tar.gz"
+        archive = wanted.workspace / found.archive_name
         package = _package(known, wanted.path, found, archive)
         descriptor, part = tempfile.mkstemp(dir=wanted.workspace, suffix=".part")
         try:
