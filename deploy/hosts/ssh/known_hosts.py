@@ -7,7 +7,6 @@ A host's certificate is verified where a `@cert-authority` is about the host.
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import fabric
 import paramiko
 
+from deploy import path_checks
 from deploy.errors import BadInput
 from deploy.hosts.refusals.unknown_key import ShownKey
 from deploy.hosts.ssh.openssh import host_certificates, known_lines
@@ -209,7 +209,7 @@ def _revoked(environment: Environment, configured: Mapping[str, Any]) -> Iterato
 
 def _may_be_added_to(name: str) -> bool:
     """Whether a file can take a line: not /dev/null, which many name to have none kept."""
-    return os.path.isfile(name) or not os.path.exists(name)  # noqa: PTH110, PTH113 - Path's raise for a name that is too long
+    return path_checks.is_file(name) or not path_checks.exists(name)
 
 
 def _files(configured: Mapping[str, Any]) -> Iterator[str]:
