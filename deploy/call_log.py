@@ -16,7 +16,7 @@ from deploy.foreign_text import visible
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 LOG = logging.getLogger("changeover")
 """Nothing listens to it unless a command is asked to show it."""

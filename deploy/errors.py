@@ -26,13 +26,14 @@ from __future__ import annotations
 import difflib
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from deploy.command_result import CommandResult
 
 MOST_IN_A_LINE = 16_384
 """Characters of one line of a message, whatever it repeats."""
@@ -162,37 +163,6 @@ class UnexpectedAnswer(BalancerError):
     """
 
     may_pass = True
-
-
-@dataclass(frozen=True)
-class CommandResult:
-    """What a remote command left behind.
-
-    Attributes:
-        command: The script.
-        exit_code: Its exit code.
-        stdout: What it printed inside its frame, without its facts.
-        stderr: What it printed there.
-        seconds: Wall time.
-        facts: Each `key=value`, as `scripts.script.Facts` reads them.
-        start_seconds: Until the host ran its first line: sudo, PAM and the login shell come before.
-            Negative where it ran none: then these printed what there is.
-        around: What these printed as errors, before and after the script's own.
-    """
-
-    command: str
-    exit_code: int
-    stdout: str
-    stderr: str
-    seconds: float = 0.0
-    facts: tuple[str, ...] = ()
-    start_seconds: float = 0.0
-    around: str = ""
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether the script began."""
-        return self.start_seconds >= 0
 
 
 class CommandFailed(RemoteError):

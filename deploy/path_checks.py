@@ -1,7 +1,7 @@
 """What lies at a path that a person typed; a path that no file can have has nothing there.
 
-The methods of `pathlib.Path` raise OSError for a name that is too long (seen with Python 3.11), where
-those of `os.path` return False.
+The methods of `pathlib.Path` raise OSError for a name that is too long (seen with Python 3.11),
+where those of `os.path` return False.
 """
 
 from __future__ import annotations

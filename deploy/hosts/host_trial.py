@@ -15,7 +15,7 @@ from deploy.hosts.scripts.script import Facts, Script, program
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 PLACE = "/srv/.changeover-not-there"
 """What stands in a unit's text for its release, until the host puts a folder in its place."""

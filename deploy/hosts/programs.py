@@ -14,7 +14,7 @@ from deploy.hosts.scripts.script import Facts, Script, program
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
     from deploy.hosts.scripts.journals import Wanted
     from deploy.hosts.scripts.script import Script
     from deploy.hosts.ssh.remote import Remote

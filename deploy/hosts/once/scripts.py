@@ -10,7 +10,7 @@ from deploy.hosts.scripts.base import hold_lock, home
 from deploy.hosts.scripts.script import Script, exit_code, nothing, program
 
 if TYPE_CHECKING:
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 KEPT = 500
 """How many releases of an environment a host remembers."""

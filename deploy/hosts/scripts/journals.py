@@ -9,7 +9,7 @@ from deploy import values
 from deploy.hosts.scripts.script import Script, as_it_is, program
 
 if TYPE_CHECKING:
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 
 @dataclass(frozen=True)

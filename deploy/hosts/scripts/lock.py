@@ -18,7 +18,7 @@ from deploy.hosts.scripts.script import Program, Script, as_it_is, exit_code, pr
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 T = TypeVar("T")
 

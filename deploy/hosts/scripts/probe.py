@@ -12,7 +12,7 @@ from deploy.hosts.probe.request import HEADERS, MOST_BYTES, NotHttp, Reply
 from deploy.hosts.scripts.script import Script, program
 
 if TYPE_CHECKING:
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
     from deploy.hosts.probe.request import Request
 
 ALLOW = "set `AllowTcpForwarding local` in its sshd_config"

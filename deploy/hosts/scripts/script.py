@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")

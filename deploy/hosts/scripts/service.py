@@ -13,7 +13,7 @@ from deploy.hosts.scripts.script import Program, Script, as_it_is, nothing, prog
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 
 SHOWN = (

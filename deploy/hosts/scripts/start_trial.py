@@ -10,7 +10,7 @@ from deploy.hosts.scripts.script import Script, nothing, program
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 
 def unit_name(app: str) -> str:

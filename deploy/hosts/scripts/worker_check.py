@@ -14,7 +14,7 @@ from deploy.foreign_text import visible
 from deploy.hosts.scripts.script import Script, program
 
 if TYPE_CHECKING:
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 MOST_BYTES = 300
 """How much of what a command prints last is shown."""
