@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from deploy.clock import Clock
     from deploy.hosts.probe.request import Head, Request
     from deploy.plan.plan import Plan
-    from deploy.smoke.tally import SmokeRequest
+    from deploy.smoke.verdict import SmokeRequest
 
     Ask = Callable[[Request, int, float], Head]
 

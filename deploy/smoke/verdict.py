@@ -64,7 +64,7 @@ class Shown(enum.Enum):
 
 
 @dataclass
-class Tally:
+class Verdict:
     """The answers to one test.
 
     Attributes:
