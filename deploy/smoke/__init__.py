@@ -1,7 +1,7 @@
 """Smoke tests through the load balancer, as users ask, when the first batch serves.
 
 verdict (what an answer shows) -> through_balancer (the step) -> placing (where a plan has it)
-through_balancer -> tried (the same of what serves, before anything is changed)
+through_balancer -> precheck (the same of what serves, before anything is changed)
 
 Messages:
     When: Smoke tests are asked through the load balancer

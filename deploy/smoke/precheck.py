@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 AT_ONCE = 8
 
 
-def tried(plan: Plan, ask: Ask, clock: Clock = CLOCK) -> Plan:
+def checked(plan: Plan, ask: Ask, clock: Clock = CLOCK) -> Plan:
     """Return the plan, with a warning for each test that what serves now does not pass.
 
     That refuses no plan: the new release may repair it. Nothing is asked of an app of which nothing
