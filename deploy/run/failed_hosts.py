@@ -17,7 +17,7 @@ from deploy.events.question import QuestionAnswered
 from deploy.natural_order import natural
 from deploy.recovery.answers import choices
 from deploy.recovery.answers.answers import Reply
-from deploy.recovery.answers.choices import Answer, Case, Standing, Tally
+from deploy.recovery.answers.choices import Answer, Case, FailureCounts, Standing
 from deploy.run import as_events
 from deploy.run.report import WELL, Outcome
 
@@ -149,9 +149,9 @@ class FailedHosts:
         """What is decided about a host; None where only the policy does."""
         if answers.option is not None:
             names = {name for name, _ in self.progress.deployed} - self.progress.failed_hosts
-            tally = Tally(self._tries[host], len(self.progress.failed_hosts), len(names))
+            counts = FailureCounts(self._tries[host], len(self.progress.failed_hosts), len(names))
             self._tries[host] += 1
-            answer = choices.automatic(answers.option, case, tally)
+            answer = choices.automatic(answers.option, case, counts)
             return Reply(answer, f"--on-failure {answers.option}") if answer else None
         if answers.ask is None:
             return None
