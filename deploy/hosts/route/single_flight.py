@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Flight:
+class SingleFlight:
     """What several threads want at the same time is done once; its outcome is for all of them.
 
     holds_seconds: for how long a failure is also that of those who come later, since asking again
