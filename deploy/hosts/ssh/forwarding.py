@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import paramiko
 
-from deploy.hosts.probe import asking
+from deploy.hosts.probe import protocol
 from deploy.hosts.route.failures import PROHIBITED
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ class ForwardingRefused(Exception):
 
 
 def ask(transport: paramiko.Transport, request: Request, timeout_seconds: float) -> Reply | None:
-    """What an address and port answer, or None for nothing; see `asking.ask`.
+    """What an address and port answer, or None for nothing; see `protocol.ask`.
 
     Raises ForwardingRefused, and NotHttp where something else comes back.
     """
     try:
-        return asking.ask(partial(_channel, transport, request.place), request, timeout_seconds)
+        return protocol.ask(partial(_channel, transport, request.place), request, timeout_seconds)
     except (paramiko.SSHException, EOFError):
         return None
 
