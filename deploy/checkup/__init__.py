@@ -1,7 +1,7 @@
 """What is looked at before anything else: all that can be wrong at once, as one list.
 
 refusals  what is wrong, kept until everything that does not depend on it was looked at
-door      account, target groups and hosts, asked in parallel
+aws       account, target groups and hosts, asked in parallel
 machines  each host: its key, the login, sudo, what it lacks
 packages  what is to be deployed
 together  packages and hosts that were read

@@ -16,7 +16,7 @@ from deploy.aws.health_poller import HealthPoller
 from deploy.aws.members import Members
 from deploy.aws.registrar import Registrar
 from deploy.aws.target_groups import Balancer
-from deploy.checkup import door, machines, packages, together
+from deploy.checkup import aws, machines, packages, together
 from deploy.checkup.refusals import Refusals, one_each
 from deploy.clock import CLOCK
 from deploy.crew import MOST_HOSTS_AT_ONCE
@@ -97,8 +97,8 @@ class Session:
         made = tempfile.TemporaryDirectory(prefix="changeover-", ignore_cleanup_errors=True)
         self.workspace = Path(self._stack.enter_context(made))
         refusals = Refusals()
-        at_the_door = door.opened(self.environment, refusals)
-        account, self.caller, self.groups, found, can_connect = at_the_door
+        in_aws = aws.look(self.environment, refusals)
+        account, self.caller, self.groups, found, can_connect = in_aws
         if account:
             self._account, self.balancer = account, Balancer(account)
         self.found = found

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from deploy.settings.environment import Environment
 
 
-class Opened(NamedTuple):
+class InAws(NamedTuple):
     """What AWS has of an environment.
 
     Attributes:
@@ -41,7 +41,7 @@ class Opened(NamedTuple):
     can_connect: bool
 
 
-def opened(environment: Environment, refusals: Refusals) -> Opened:
+def look(environment: Environment, refusals: Refusals) -> InAws:
     """Look at the settings' own files, then at AWS; what is wrong is noted.
 
     Problems of single listed machines are not: see `Found`.
@@ -59,8 +59,8 @@ def opened(environment: Environment, refusals: Refusals) -> Opened:
         account.log_in()  # a code is asked for here, while nothing else runs
         with ThreadPoolExecutor(max_workers=4) as pool:
             caller, groups, found = _look(environment, account, refusals, pool)
-        return Opened(account, caller, groups, found, can_connect)
-    return Opened(account, "", {}, _without_aws(environment, refusals), can_connect)
+        return InAws(account, caller, groups, found, can_connect)
+    return InAws(account, "", {}, _without_aws(environment, refusals), can_connect)
 
 
 def _look(
