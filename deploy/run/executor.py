@@ -164,7 +164,7 @@ class Execution:
             spared = self._begun if number == 1 else frozenset[str]()
             if not self._failed.may_go_on(number - 1, spared):
                 return
-            over = self._progress.failed_hosts | self._progress.gone_hosts | self._failed.anew
+            over = self._progress.failed_hosts | self._progress.gone_hosts | self._failed.replanned
             batch = [host_plan for host_plan in whole if host_plan.host.name not in over]
             if not batch:
                 continue

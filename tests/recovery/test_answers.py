@@ -9,7 +9,7 @@ import pytest
 from run.paper_fleet import made, old
 
 from deploy.errors import DeployError
-from deploy.recovery.answers import anew, choices
+from deploy.recovery.answers import choices, replanning
 from deploy.recovery.answers.choices import FOR_ONE_HOST, Answer, Case, FailureCounts, Standing
 
 RETRY, PUT_BACK, LEAVE_OUT = Answer.RETRY, Answer.PUT_BACK, Answer.LEAVE_OUT
@@ -89,7 +89,7 @@ def test_p12_no_option_takes_a_bad_release_through_a_whole_fleet(
 
 def test_a_plan_made_anew_has_a_host_s_own_part_alone() -> None:
     plan = made(old(3), batch=1)
-    found = anew.on_host(plan, "host-2")
+    found = replanning.on_host(plan, "host-2")
     assert {each.host.name for each in (*found.staging, *found.turns)} == {"host-2"}
     assert found.staging
     assert len(found.turns) == 1
@@ -98,11 +98,11 @@ def test_a_plan_made_anew_has_a_host_s_own_part_alone() -> None:
 def test_a_host_that_the_new_plan_leaves_out_is_not_tried_again() -> None:
     plan = replace(made(old(3), batch=1), left_out={builders.host(2): "no login"})
     with pytest.raises(DeployError, match=r"host-2: no login"):
-        anew.on_host(plan, "host-2")
+        replanning.on_host(plan, "host-2")
 
 
 def test_p6_another_release_than_the_one_that_was_agreed_to_is_refused() -> None:
     plan = made(old(3), batch=1)
-    anew.refuse_other(plan, dict(plan.releases))
+    replanning.refuse_other(plan, dict(plan.releases))
     with pytest.raises(DeployError, match=r"the same command would bring web 9 now"):
-        anew.refuse_other(replace(plan, releases={"web": "9"}), plan.releases)
+        replanning.refuse_other(replace(plan, releases={"web": "9"}), plan.releases)
