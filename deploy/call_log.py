@@ -1,4 +1,4 @@
-"""What is asked of hosts and of AWS, a line of the log `changeover` as each ends: for --verbose.
+"""Logs each remote command and each AWS call as it ends, for --verbose.
 
 A line names the intention, and never a command's text or a call's arguments: those have keys,
 paths and settings in them.

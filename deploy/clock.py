@@ -1,4 +1,4 @@
-"""The engine's time: what it reads and how it waits, so that a test or a simulation has its own."""
+"""The time that the engine reads and waits by; tests and the simulation pass their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The threads of a run, a host in each, so that a simulation has its own, which take turns."""
+"""The threads of a run, one for each host; in the simulation a crew's threads take turns."""
 
 from __future__ import annotations
 

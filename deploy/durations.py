@@ -1,4 +1,4 @@
-"""How long something takes, took or may take, in words: one function for each place. Pure.
+"""Durations in words, one function for each place that shows one. Pure.
 
 Each takes seconds. What they differ in is how exact a reader wants to be there, and how much space
 there is; a number is followed by its unit, or is written as a clock shows it.

@@ -1,4 +1,4 @@
-"""Which hosts an environment has: listed or by EC2 tags, each with its instance id."""
+"""The hosts of an environment, listed or found by EC2 tags, each with its instance id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The instances of listed hosts, by address or id; and what is where one was looked for."""
+"""The instances behind the hosts that the settings list, found by address or by id."""
 
 from __future__ import annotations
 

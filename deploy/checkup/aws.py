@@ -1,4 +1,4 @@
-"""Account, target groups and hosts, asked in parallel; what is wrong with one hides no other."""
+"""Account, target groups and hosts, asked in parallel; one problem does not hide the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each machine by itself: whether it can be reached, trusted, logged in to and used."""
+"""Checks each machine: whether it can be reached, trusted, logged in to and used."""
 
 from __future__ import annotations
 

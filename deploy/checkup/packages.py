@@ -1,4 +1,4 @@
-"""The packages of the apps that a command is about, opened and read."""
+"""Opens and reads the packages of a command's apps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Problems that do not depend on each other, as one error."""
+"""Collects problems that do not depend on each other, and raises them as one error."""
 
 from __future__ import annotations
 

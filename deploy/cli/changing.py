@@ -1,4 +1,4 @@
-"""The commands that change the fleet, or decide about one that does, as they are typed."""
+"""The commands that change the fleet, and those that decide about a deploy, as they are typed."""
 
 from __future__ import annotations
 

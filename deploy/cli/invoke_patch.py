@@ -1,4 +1,4 @@
-"""The command line's own promises: usage errors end with 2, a reader that leaves changes nothing.
+"""Changes to Invoke: usage errors end with 2, and a reader that leaves changes nothing.
 
 Cheap to import: every start does so.
 """

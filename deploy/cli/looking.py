@@ -1,4 +1,4 @@
-"""The commands that show something, or write files of a project, as they are typed."""
+"""The commands that show something or write files of a project, as they are typed."""
 
 from __future__ import annotations
 

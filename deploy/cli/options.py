@@ -1,4 +1,4 @@
-"""What makes a function a command: options that can be trusted, help, and one message for an error.
+"""Turns a function into a command: its options, its help, one message for an error.
 
 Cheap to import: every start does so.
 """

@@ -1,4 +1,4 @@
-"""The commands, as Invoke's tasks: `inv help` shows them.
+"""The commands as Invoke's tasks, as `inv help` lists them.
 
 Cheap to import: what a command needs is loaded when it is typed.
 """

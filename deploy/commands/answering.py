@@ -1,4 +1,4 @@
-"""Decisions about a host that failed: by the person at the terminal, an option, or the policy."""
+"""Who decides about a failed host: the person at the terminal, an option, or the policy."""
 
 from __future__ import annotations
 

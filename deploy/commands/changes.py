@@ -1,4 +1,4 @@
-"""The commands that change the fleet: how each makes its plan, and what does it."""
+"""The commands that change the fleet: how each makes its plan, and what executes it."""
 
 from __future__ import annotations
 

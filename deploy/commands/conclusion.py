@@ -1,4 +1,4 @@
-"""How a command ends: what is seen afterwards, and what to type next. Pure."""
+"""The end of a command: the fleet read once more, and what to type next. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an observation shows at its end, and the file that it writes."""
+"""What `inv observe` shows at its end, and the file that it writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a plan: its screen, its hooks and pauses, and what ends it."""
+"""Executes a plan with its screen, hooks, pauses and signals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the operator's signals mean while a command runs."""
+"""What Ctrl-C, SIGTERM and SIGHUP do while a command runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Takes the finished hosts back, where a rollout failed and the policy says so."""
+"""Rolls back the finished hosts of a rollout that failed, if the policy says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which app is given which release on which host, by the steps of a plan. Pure."""
+"""Which release a plan gives each app on each host, read from its steps. Pure."""
 
 from __future__ import annotations
 

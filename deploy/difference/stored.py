@@ -1,4 +1,4 @@
-"""What hosts have of releases and units that a plan replaces: read where the survey knows digests.
+"""Reads from hosts the manifests and units that a plan replaces.
 
 One host is asked for all that show the same digests, and what it answers counts only where it has
 these: so it speaks for the others, and no host can make them look different from what they are. Of

@@ -1,4 +1,4 @@
-"""What the steps of a plan took in an earlier run, so that the time left is known from the start.
+"""How long the steps of a plan took in an earlier run, to estimate the time left from the start.
 
 Only kinds of steps that have not ended yet in this run are estimated by it. On another workstation,
 and for a first deploy, no earlier run is kept: then the waits of the settings count.

@@ -1,4 +1,4 @@
-"""A run's events on the workstation: `<runs>/<id>/events.jsonl`, a line for each as it happens."""
+"""A run's events on the workstation: `<runs>/<id>/events.jsonl`, one line for each event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The names in the last runs that are kept on this workstation. Cheap to import and to read.
+"""The hosts and releases of the last runs on this workstation. Cheap to import and to read.
 
 Shell completion waits for it: a run's first lines are read, and not as its types.
 """

@@ -1,4 +1,4 @@
-"""Runs the hooks that are due: `pre-*` decide whether it goes on, the others hear how it went."""
+"""Runs the hooks that are due: `pre-*` may stop the run, the others are informed of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of the user's own part in a run: hooks that ran, pauses, decisions. Pure."""
+"""Sentences about hooks, pauses and decisions. Pure."""
 
 from __future__ import annotations
 

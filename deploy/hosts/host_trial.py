@@ -1,4 +1,4 @@
-"""What is tried on a host before a deploy is begun: its programs, its clock, an app's units.
+"""Tries a host before a deploy begins: its programs, its clock, an app's units.
 
 Builders of scripts that change nothing; what they need is in a folder that is removed.
 """

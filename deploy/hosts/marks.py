@@ -1,4 +1,4 @@
-"""The mark on a host that a release failed there: what, under which unit, when, who, why. Pure."""
+"""The mark of a failed release on a host: which, under which unit, when, by whom, why. Pure."""
 
 from __future__ import annotations
 

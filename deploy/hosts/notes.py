@@ -1,4 +1,4 @@
-"""The note on a host that a target of it was taken out: written before that is done."""
+"""The note on a host that one of its targets is out, written before the target is deregistered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who could change what root reads on a host: a look at owners, modes and links, and its judge.
+"""Judges owners, modes and links on a host: who could change what root reads.
 
 `look` is a script that prints facts; `judge` is pure. Root publishes releases, installs units and
 reads the environment file from these paths: another owner of one could make root run his code.

@@ -1,4 +1,4 @@
-"""Whether hosts have the programs that a command needs: asked before anything is sent to them."""
+"""Asks hosts for the programs that a command needs, before anything is sent to them."""
 
 from __future__ import annotations
 

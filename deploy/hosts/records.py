@@ -1,4 +1,4 @@
-"""What a host remembers of an app: what was deployed, in which run, and what it stands on. Pure."""
+"""A host's records of an app: what was deployed, by which run, what a rollback finds. Pure."""
 
 from __future__ import annotations
 

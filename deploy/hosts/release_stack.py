@@ -1,4 +1,4 @@
-"""What an app stands on, by what was deployed and rolled back. Pure."""
+"""The releases that a rollback can return to, in turn: a stack of deploys and rollbacks. Pure."""
 
 from __future__ import annotations
 

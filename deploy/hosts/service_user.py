@@ -1,4 +1,4 @@
-"""The user that a service runs as: a system user of its own, or one that the settings name."""
+"""The user that a service runs as: its own system user, or one that the settings name."""
 
 from __future__ import annotations
 

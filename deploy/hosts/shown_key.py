@@ -1,4 +1,4 @@
-"""The host key that a machine shows, where no known_hosts file has it; nothing is trusted here."""
+"""Reads the host key that a machine shows, to print it; nothing is trusted by it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The steps of what is run once for each release: run it, or note that it needs no run."""
+"""The steps of a run-once command: run it, or record that it needs no run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a package is called: its name, its version, and the id that a host knows it by."""
+"""Reads name and version from a package's file name, and makes the release's id."""
 
 from __future__ import annotations
 

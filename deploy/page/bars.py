@@ -1,4 +1,4 @@
-"""How a step's bar and a target's state are drawn, and what is said of them. Pure."""
+"""How a step's bar and a target's state are drawn, and the sentence that describes them. Pure."""
 
 from __future__ import annotations
 

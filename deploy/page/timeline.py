@@ -1,4 +1,4 @@
-"""From a run's entries to its lanes, with the moments of all. Pure."""
+"""Makes the lanes and moments of a page from a run's entries. Pure."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class FailedHosts:
         stage: Stages a host, and begins early what may.
         together: Runs acts in threads of their own until they have ended.
         answers: Where decisions come from; None where the policy alone decides.
-        replanned: Hosts, by name, for which a later plan was made, so that what the first plan still
+        replanned: Hosts, by name, for which a later plan was made: what the first plan still
             has for them no longer fits.
     """
 

@@ -1,4 +1,4 @@
-"""A finding of `inv check`, and the list of them; the same is noted once. Pure."""
+"""A finding of `inv check`, and the list of them, in which a repeated one is kept once. Pure."""
 
 from __future__ import annotations
 

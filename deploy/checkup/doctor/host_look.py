@@ -1,4 +1,4 @@
-"""Each host by itself: reached, read, and its programs and its clock tried."""
+"""Reads each host, and tries its programs and compares its clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The units that a deploy would install, judged by the systemd of hosts without the release."""
+"""Has the systemd of hosts judge the units that a deploy would install."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a run that others started ended, as the hosts have it: in words, and as an exit code."""
+"""How a run that others started ended, by the hosts' records: in words, as an exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a look at environments needs: their settings, and who holds their locks."""
+"""What status and watch share: the settings of each environment, and the holders of its lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A deploy's own look and plan, without the deploy: what keeps it from starting."""
+"""A deploy's survey and plan without the deploy, to find what keeps it from starting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person decided about the deploy that holds the lock, as a majority of the hosts shows it.
+"""What a person decided about the deploy that holds the lock (promote, abort), by a majority.
 
 Any workstation that reaches the hosts may decide; a decision names the deploy by its token, so that
 it never counts for a later one.

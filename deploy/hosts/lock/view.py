@@ -1,4 +1,4 @@
-"""What the hosts show of an environment's lock at one moment."""
+"""What all hosts show of an environment's lock at one moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Other holders of an environment's lock: what the hosts show, whether one lives, its end."""
+"""Watches other holders of an environment's lock: whether one is alive, and when it ends."""
 
 from __future__ import annotations
 

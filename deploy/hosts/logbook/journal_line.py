@@ -1,4 +1,4 @@
-"""A line of a service's journal, as a host prints it. Pure."""
+"""A line of a service's journal, as `journalctl` prints it. Pure."""
 
 from __future__ import annotations
 

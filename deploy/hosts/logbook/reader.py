@@ -1,4 +1,4 @@
-"""The journals of one host: their last lines, and then those that come, whatever breaks between."""
+"""Reads the journals of one host and follows them, across broken connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a run on an environment ended, as each of its hosts remembers it. Pure."""
+"""The record that each host keeps of a run: how it ended. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a command was run for a release, by what all hosts show. Pure."""
+"""Whether a run-once command ran for a release, by what all hosts show. Pure."""
 
 from __future__ import annotations
 

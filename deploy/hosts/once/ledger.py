@@ -1,4 +1,4 @@
-"""Reads and writes, on many hosts, how far a command came that is run once for each release."""
+"""Reads and writes the records of a run-once command on many hosts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a host has written down of a command that is run once for each release. Pure."""
+"""A host's record of a run-once command: started or done, when, by whom. Pure."""
 
 from __future__ import annotations
 

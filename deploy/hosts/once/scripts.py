@@ -1,4 +1,4 @@
-"""What runs a command once on a host, and writes down on each host how far it came. Pure."""
+"""Scripts that start a run-once command on a host, and that record its progress. Pure."""
 
 from __future__ import annotations
 

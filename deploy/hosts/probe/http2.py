@@ -1,4 +1,4 @@
-"""One question over HTTP/2, a GET or a gRPC call, with limits of bytes and time.
+"""Asks one question over HTTP/2, a GET or a gRPC call, within limits of bytes and time.
 
 The protocol's rules are those of h2, and this is its only home. What is decided here is when there
 is an answer. Each frame is handed over by itself, so that what follows an answer cannot spoil it.

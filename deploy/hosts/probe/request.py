@@ -1,4 +1,4 @@
-"""What a health check asks a port of a host, and what comes back, as values. Pure."""
+"""A health check's request to a port of a host, and the reply, as values. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bytes of a question and its answer, plain or within TLS, with one time for all of them."""
+"""A connection's bytes, plain or within TLS, with one deadline for all reads and writes."""
 
 from __future__ import annotations
 

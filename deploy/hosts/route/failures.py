@@ -1,4 +1,4 @@
-"""What keeps a machine on the way to a host from being logged in to."""
+"""Why a login at a machine on the way to a host failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A ProxyCommand: a program in place of a socket, which ends with us, and all that it started."""
+"""Runs a ProxyCommand in place of a socket, and ends it with all that it started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The jump hosts of all connections of a command: one connection to each, for all behind it."""
+"""The jump hosts of a command: one connection to each, shared by all hosts behind it."""
 
 from __future__ import annotations
 

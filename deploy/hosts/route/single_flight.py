@@ -1,4 +1,4 @@
-"""One thread does what several want, and all get what comes of it; some failures hold a while."""
+"""Does once what several threads want at the same time; some failures hold for a while."""
 
 from __future__ import annotations
 

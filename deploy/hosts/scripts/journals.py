@@ -1,4 +1,4 @@
-"""What is asked of the journals of units; builders of scripts, as in `read`."""
+"""Builds scripts that read the journals of units. Pure."""
 
 from __future__ import annotations
 

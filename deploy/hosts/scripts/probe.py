@@ -1,4 +1,4 @@
-"""A question to an app's own port, asked on the host itself where sshd forbids forwarding."""
+"""Asks an app's port on the host itself, by curl or python3, where sshd forbids forwarding."""
 
 from __future__ import annotations
 

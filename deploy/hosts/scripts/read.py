@@ -1,4 +1,4 @@
-"""What is asked of a host: builders of scripts that change nothing.
+"""Builds scripts that read a host and change nothing. Pure.
 
 What they print of a host's own values are facts (see `ssh.framing`). Builders raise Malformed
 for a name outside the grammar.

@@ -1,4 +1,4 @@
-"""Remote commands as values: the programs of this folder, their arguments, a parser of the answer.
+"""Remote commands as values: shell programs of this folder, their arguments, a parser.
 
 A program is a file, `<name>.sh`. An argument becomes a positional parameter, and is quoted here and
 nowhere else.

@@ -1,4 +1,4 @@
-"""What starts, stops and switches a slot's unit, and says what it does.
+"""Builds scripts that start, stop, switch and show a slot's unit. Pure.
 
 Builders of scripts, as in `base`.
 """

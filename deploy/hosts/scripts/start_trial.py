@@ -1,4 +1,4 @@
-"""A staged release started for a while, beside the one that serves. Builders of scripts."""
+"""Builds scripts that start a staged release for a while beside the one that serves. Pure."""
 
 from __future__ import annotations
 

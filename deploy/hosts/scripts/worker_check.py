@@ -1,4 +1,4 @@
-"""A worker's own check: a command that is run on its host, as the service is.
+"""Runs a worker's own check command on its host, in the service's environment.
 
 Builders of scripts, as in `read`.
 """

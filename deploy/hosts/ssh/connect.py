@@ -1,4 +1,4 @@
-"""A connection to a host as settings and the user's ssh config want it, or why there is none."""
+"""Makes a connection to a host from the settings and the user's ssh configuration."""
 
 from __future__ import annotations
 

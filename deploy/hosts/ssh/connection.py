@@ -1,4 +1,4 @@
-"""Connections by Fabric, with our transport, jump hosts and proxies."""
+"""Fabric connections with our transport, jump hosts and proxies."""
 
 from __future__ import annotations
 

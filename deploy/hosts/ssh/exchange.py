@@ -1,4 +1,4 @@
-"""One command on its channel: what is sent and what comes back, within a time and a size."""
+"""Sends one command on a channel and reads its answer, within a time and a size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A question to an address and port that a host sees, through its SSH connection."""
+"""Asks an address and port that a host can reach, through its SSH connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a script reaches a host and how its answer comes back: by stdin, in a frame. Pure.
+"""How a script is sent to a host on stdin, and how its answer is separated from other output. Pure.
 
 The argument list is constant, so `ps` and sudo's journal show no token, note or path, and the SSH
 user's login shell, csh included, has nothing to misread. The script is one compound command: a

@@ -1,4 +1,4 @@
-"""The guard of changes, and what the exit codes of our commands mean."""
+"""The check before each change on a host, and what the exit codes of our commands mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose host keys are trusted: those that OpenSSH's known_hosts files have, and no others.
+"""Which host keys are trusted: those in OpenSSH's known_hosts files, and no others.
 
 A line is read as sshd(8) describes the file and as ssh does: several lines for a machine, several
 files, hashed names, wildcards and exclusions, ports, `@revoked`. A damaged line is passed over.

@@ -1,4 +1,4 @@
-"""One host over SSH: connect, run, send, ask its port."""
+"""One host over SSH: connect, run a script, send a stream, ask a port."""
 
 from __future__ import annotations
 

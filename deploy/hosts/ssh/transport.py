@@ -1,4 +1,4 @@
-"""What a connection is made with: known keys, OpenSSH's algorithms, no agent, no waiting."""
+"""The Paramiko transport of our connections: known keys, OpenSSH's algorithms, no endless waits."""
 
 from __future__ import annotations
 
