@@ -8,7 +8,7 @@ from deploy.cli.options import CHANGING, RUNNING, SELECTING, command, loaded
 
 
 def done(change: Any) -> Any:
-    """Do what a command that changes the fleet is; return its exit code."""
+    """Execute a command that changes the fleet; return its exit code."""
     return loaded("commands.pipeline").run(change)
 
 
@@ -29,9 +29,9 @@ def deploy(asked: Any, package: str | None, run_once: str | None) -> Any:
 def rollback(asked: Any, to: str | None) -> Any:
     """Return to the previous release; nothing is uploaded.
 
-    Exit codes: 0 done; 1 failed, nothing has moved; 2 nothing was changed; 3 another deploy
-    holds the lock; 4 more than one release runs, or a host was left out; 5 hosts are out of
-    service; 6 the answer was no.
+    Exit codes: 0 done; 1 failed, the fleet is on one release; 2 nothing was changed; 3 another
+    deploy holds the lock; 4 more than one release runs, or a host was left out; 5 hosts are out
+    of service; 6 the answer was no.
     """
     return done(loaded("commands.changes").roll_back(asked, to))
 
@@ -53,11 +53,11 @@ def repair(asked: Any) -> Any:
 def restart(asked: Any) -> Any:
     """Start again the release that runs, host by host.
 
-    For a file that is read at the start alone, such as `environment_file:`. Nothing is uploaded,
-    and the unit stays: a setting that changed needs a deploy.
+    Use it for a file that a service reads only when it starts, such as `environment_file:`. Nothing
+    is uploaded, and the unit stays the same: a changed setting needs a deploy.
 
-    Exit codes: 0 done; 1 failed, nothing has moved; 2 nothing was changed; 3 another deploy
-    holds the lock; 4 a host was left out; 5 hosts are out of service; 6 the answer was no.
+    Exit codes: 0 done; 1 failed, the fleet is on one release; 2 nothing was changed; 3 another
+    deploy holds the lock; 4 a host was left out; 5 hosts are out of service; 6 the answer was no.
     """
     return done(loaded("commands.changes").restart(asked))
 
@@ -67,8 +67,8 @@ def observe(asked: Any, host: str, trace: str | None) -> Any:
     """Measure your account: one host out and in, twice.
 
     No service is stopped. It shows how long load balancers still send requests, and when the host
-    is healthy again; it suggests settings, and says how long a deploy takes. The first thing to
-    do on a new account.
+    is healthy again; it suggests settings, and says how long a deploy takes. Run it first on a new
+    account.
 
     Exit codes: 0 done; 1 failed, the host is in service; 2 nothing was changed; 3 another deploy
     holds the lock; 5 hosts are out of service; 6 the answer was no.
@@ -78,7 +78,7 @@ def observe(asked: Any, host: str, trace: str | None) -> Any:
 
 @command("promote", "env", "settings")
 def promote(asked: Any) -> Any:
-    """Let a deploy go on that pauses after a batch.
+    """Continue a deploy that pauses after a batch.
 
     It works from any workstation. The decision counts once a majority of the hosts shows it.
 
@@ -101,7 +101,7 @@ def abort(asked: Any) -> Any:
 
 @command("lock.break", "env", "settings", "reason", "force")
 def lock_break(asked: Any, reason: str, force: bool) -> Any:
-    """Take the lock from a deploy that is dead.
+    """Remove the lock of a deploy that is dead.
 
     Exit codes: 0 done, or not locked; 2 bad input, the AWS API failed, or too few hosts answered:
     look again with lock.status; 3 the deploy is alive.

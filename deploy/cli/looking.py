@@ -40,7 +40,7 @@ def report(asked: Any, run: str | None, file: str | None, output: str | None, no
     """Write a run as one HTML page, and open it.
 
     The page is one file that loads nothing from a network. Without an id it shows the last run
-    that was kept on this machine. Without a terminal the page is named, and not opened.
+    that is kept on this machine. Without a terminal the command only names the page.
 
     Exit codes: 0 done; 2 there is no such run, its events are damaged, or the page cannot be
     written.
@@ -56,9 +56,9 @@ def report(asked: Any, run: str | None, file: str | None, output: str | None, no
 def init(asked: Any, **given: Any) -> Any:
     """Write a project's first files, from a target group.
 
-    These are fabric.yaml, known_hosts, an IAM policy and tasks.py: AWS and the hosts are asked for
-    what goes into them. No file is overwritten. On a terminal it asks before it writes; without
-    one, only those host keys are taken that AWS vouches for.
+    These are fabric.yaml, known_hosts, an IAM policy and tasks.py. Their contents come from AWS and
+    the hosts. No file is overwritten. On a terminal it asks before it writes; without one, only
+    host keys from the instances' consoles, as EC2 has them, are written.
 
     Exit codes: 0 done; 2 nothing was written; 6 the answer was no.
     """
@@ -69,7 +69,7 @@ def init(asked: Any, **given: Any) -> Any:
 def check(asked: Any, package: str | None) -> Any:
     """Find what would keep a deploy from starting.
 
-    The command looks at AWS, the target groups and every host for all that a deploy needs, and
+    The command checks in AWS, in the target groups and on every host what a deploy needs, and
     changes nothing. One run lists every finding with its remedy.
 
     Exit codes: 0 a deploy would start; 2 it would not.
