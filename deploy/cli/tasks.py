@@ -43,7 +43,8 @@ def schema(_context: Any) -> None:
 def completion(_context: Any, shell: str) -> None:
     """Print a script by which a shell completes commands.
 
-    It completes options too, and the names in the settings and in the last runs that are kept here.
+    It completes options too, and the names in the settings and in the last runs
+    that are kept here.
     """
     scripts = {script.suffix[1:]: script for script in sorted(SCRIPTS.iterdir())}
     if shell not in scripts:
