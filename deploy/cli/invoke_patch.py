@@ -66,7 +66,7 @@ def refuse_password() -> None:
     setattr(Program, "update_config", update_config)  # noqa: B010 - mypy lets no method be assigned
 
 
-BARE = {"report": "run", "history": "run"}
+BARE = {"report": "run", "history": "run", "completion": "shell"}
 """The commands that take a word without an option's name, and the option that it is for."""
 
 

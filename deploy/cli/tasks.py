@@ -39,8 +39,8 @@ def schema(_context: Any) -> None:
     streams.guard()[0].write(SCHEMA.read_text(encoding="utf-8"))
 
 
-@task(positional=["shell"], auto_shortflags=False, help={"shell": "bash, zsh or fish"})
-def completion(_context: Any, shell: str) -> None:
+@task(positional=[], auto_shortflags=False, help={"shell": "bash, zsh or fish; required"})
+def completion(_context: Any, shell: str | None = None) -> None:
     """Print a script by which a shell completes commands.
 
     It completes options too, and the names in the settings and in the last runs
@@ -48,7 +48,8 @@ def completion(_context: Any, shell: str) -> None:
     """
     scripts = {script.suffix[1:]: script for script in sorted(SCRIPTS.iterdir())}
     if shell not in scripts:
-        raise Exit(f"no completion for {shell!r}: name one of {', '.join(scripts)}", USAGE_ERROR)
+        wrong = f"no completion for {shell!r}" if shell else "no shell is given"
+        raise Exit(f"{wrong}: name one of {', '.join(scripts)}", USAGE_ERROR)
     streams.guard()[0].write(scripts[shell].read_text(encoding="utf-8"))
 
 
