@@ -47,9 +47,11 @@ def completion(_context: Any, shell: str | None = None) -> None:
     that are kept here.
     """
     scripts = {script.suffix[1:]: script for script in sorted(SCRIPTS.iterdir())}
+    names = ", ".join(scripts)
+    if not shell:
+        raise Exit(f"no shell is given: name one of {names}", USAGE_ERROR)
     if shell not in scripts:
-        wrong = f"no completion for {shell!r}" if shell else "no shell is given"
-        raise Exit(f"{wrong}: name one of {', '.join(scripts)}", USAGE_ERROR)
+        raise Exit(f"no completion for {shell!r}: name one of {names}", USAGE_ERROR)
     streams.guard()[0].write(scripts[shell].read_text(encoding="utf-8"))
 
 
