@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Waited(Protocol):
-    """What can be waited for: an event, a condition."""
+    """Something that can be waited for: an event, a condition."""
 
     def wait(self, timeout: float, /) -> bool:
         """Wait so many seconds at most; whether it came."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a remote command left behind.
+    """The output and the end of a remote command.
 
     Attributes:
         command: The script.

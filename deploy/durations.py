@@ -46,7 +46,7 @@ def planned(seconds: float) -> str:
 
 
 def about(seconds: float) -> str:
-    """What is left by an estimate, no more exact than that: `about 35 s`, `about 4 min`."""
+    """Put an estimate into words, rounded as it deserves: `about 35 s`, `about 4 min`."""
     if seconds < MINUTE:
         return f"about {max(5, 5 * round(seconds / 5))} s"
     minutes = round(seconds / MINUTE)

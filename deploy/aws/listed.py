@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Listed(NamedTuple):
-    """What was found for a list of names.
+    """The instances and problems that were found for a list of names.
 
     Attributes:
         named: Each name's instance, with the address that the name stands for.

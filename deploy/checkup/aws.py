@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class InAws(NamedTuple):
-    """What AWS has of an environment.
+    """The part of an environment that AWS knows.
 
     Attributes:
         account: The account; None where the AWS tools' own settings cannot be read.

@@ -49,7 +49,7 @@ def connected(
 
 
 def problems(environment: Environment, hosts: Iterable[Host]) -> Problems:
-    """What is wrong with these machines, by name; nothing is changed there.
+    """Return the problems of these machines, by name; nothing is changed there.
 
     Of what needs the load balancer's side nothing is judged here.
     """

@@ -37,7 +37,7 @@ def opened(environment: Environment, wanted: str | None, workspace: Path) -> tup
 
 
 class Opener(Protocol):
-    """What packages are opened for: a session."""
+    """The part of a session that opening packages needs."""
 
     environment: Environment
     workspace: Path

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Part(enum.StrEnum):
-    """What a problem is about, in the order in which it is looked at."""
+    """The subject of a problem, in the order in which subjects are checked."""
 
     AWS = "AWS"
     BALANCER = "load balancer"
@@ -60,7 +60,7 @@ class Noted:
 
 
 class Refusals:
-    """What was found wrong so far; true where something was."""
+    """The problems that were found so far; true if there are any."""
 
     def __init__(self) -> None:
         self._refusals: list[Refusal] = []

@@ -29,7 +29,7 @@ def refuse_file(file: Path) -> None:
 
 
 def show(rollout: Rollout, seen: Sequence[Observation], file: Path) -> None:
-    """What was measured, what follows from it, and the file that it is written to.
+    """Show the measurements, the suggestions, and the file that they are written to.
 
     Raises nothing: the report must come, whatever goes wrong here.
     """

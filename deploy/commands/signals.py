@@ -30,7 +30,7 @@ AGAIN = "Press Ctrl-C again to abort at once (hosts may stay out of service)."
 
 
 class Signals:
-    """What SIGINT, SIGTERM and SIGHUP mean while a command runs; a `with` block.
+    """Handles SIGINT, SIGTERM and SIGHUP while a command runs; a `with` block.
 
     Before the first change they end it. Later the first asks for an end that leaves no host out
     of service; a second SIGINT, and nothing else, aborts at once: a CI's cancel sends SIGINT and,

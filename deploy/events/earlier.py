@@ -65,7 +65,7 @@ def _events(lines: Iterable[str], name: str) -> Iterator[Event]:
 
 
 def mean_seconds(events: Iterable[Event], environment: str, due: Kinds) -> Kinds:
-    """What steps took on average in a run of this environment. Pure.
+    """Return the mean seconds of each kind of step in an earlier run of this environment. Pure.
 
     due: how long the settings have each kind of step wait that counts.
     """

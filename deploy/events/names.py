@@ -27,7 +27,7 @@ MOST_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Names:
-    """What runs were about, the newest first.
+    """The hosts and releases of runs, the newest first.
 
     Attributes:
         hosts: By name.

@@ -191,7 +191,7 @@ class Runner:
 
 
 def variables(began: RunBegan, releases: Mapping[str, str]) -> dict[str, str]:
-    """What every hook finds in its environment; releases: what each app shall run."""
+    """Return the variables of every hook; releases: the release that each app is to run."""
     return {
         "CHANGEOVER_ENVIRONMENT": began.environment,
         "CHANGEOVER_VERB": began.verb,

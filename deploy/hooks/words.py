@@ -16,7 +16,7 @@ GATES = ("pre-deploy", "pre-batch")
 
 
 def lines(event: Event) -> tuple[str, ...]:
-    """What stays on every screen; nothing for other events, and for hooks that ended well."""
+    """Return lines about failed hooks and pauses; none for other events."""
     match event:
         case HoldBegan(batch, seconds, go_on, end):
             most = f" for {seconds:g} s at most" if seconds else ""

@@ -23,7 +23,7 @@ PLACE = "/srv/.changeover-not-there"
 
 @dataclass(frozen=True)
 class Tried:
-    """What a host's programs did.
+    """The result of trying a host's programs.
 
     Attributes:
         clock: The host's time, in seconds since 1970; None where it did not say.

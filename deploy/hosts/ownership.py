@@ -80,7 +80,7 @@ def refuse_wrong(host: Host, apps: Iterable[App], output: str) -> None:
 
 
 def judge(host: Host, app: App, parsed: Mapping[str, str]) -> list[str]:
-    """What is wrong with the app's paths and user on a host, each with what repairs it.
+    """Return the problems of an app's paths and user on a host, each with its repair.
 
     parsed: what `look` printed, by key.
     """

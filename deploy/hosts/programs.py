@@ -23,10 +23,10 @@ _MOST = 64
 
 
 class Host(Protocol):
-    """What a host is asked through; a `Remote` is one."""
+    """The part of a `Remote` that is used here."""
 
     def ask(self, script: Script[T]) -> T:
-        """What the script's parser makes of the answer."""
+        """Run a reading script; return its parser's value."""
 
 
 def find(names: tuple[str, ...]) -> Script[tuple[str, ...]]:
@@ -44,7 +44,7 @@ def find(names: tuple[str, ...]) -> Script[tuple[str, ...]]:
 def lacking(
     remotes: Mapping[str, Host], wanted: Mapping[str, Mapping[str, str]]
 ) -> dict[str, tuple[str, ...]]:
-    """What to say of each host that lacks a program, by its name.
+    """Return a sentence for each host that lacks a program, by the host's name.
 
     wanted: by app, the programs that it needs and for what each.
     """

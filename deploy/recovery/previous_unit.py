@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def proof(at: SlotOnHost, record: Record, asked: Check) -> Step:
-    """What proves that a slot runs its record: a release, or the previous unit."""
+    """Return the step that proves that a slot runs its record: a release, or the previous unit."""
     if record.is_previous:
         return ProvePrevious(at.host, at.app, record.release, asked)
     return ProveRelease(at.host, at.app, record.release, asked)

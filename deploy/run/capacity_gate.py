@@ -29,7 +29,7 @@ LOOK_FOR_GONE_SECONDS = 5.0
 
 
 class CapacityGate:
-    """What a plan's batches, and the hosts of a window, ask before they take targets out."""
+    """Lets a batch, or a host of a window, take targets out only if the policy still holds then."""
 
     def __init__(self, plan: Plan, fleet: Fleet, progress: Progress) -> None:
         """Ask nothing yet."""

@@ -46,7 +46,7 @@ def held_batch(plan: Plan) -> int | None:
 
 @dataclass(frozen=True)
 class Hold:
-    """Where a deploy waits, and for what.
+    """A pause of a deploy: before which batch, and for how long at most.
 
     Attributes:
         number: Of the batch before which it waits.

@@ -212,7 +212,7 @@ class Session:
         return assembly.make(self.environment, offered, fit, allow_downtime=allow_downtime)
 
     def vetted(self, seen: Survey, *, join: bool) -> tuple[Survey, Problems]:
-        """What speaks against taking hosts out; see `vetting`."""
+        """Return the reasons against taking hosts out; see `vetting`."""
         return vetting.vetted(seen, self.environment, self._account, self.remotes, join=join)
 
     @property

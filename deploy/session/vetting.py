@@ -39,7 +39,7 @@ def vetted(
     *,
     join: bool,
 ) -> tuple[Survey, Problems]:
-    """What speaks against taking hosts out, by host; the survey with what else was seen.
+    """Return the reasons against taking hosts out, by host, and the completed survey.
 
     That is what serves and does not pass the question of the proof, and ways by which requests
     reach a host that is out. join: whether hosts that were taken out by hand go back in. Raises

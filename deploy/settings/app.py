@@ -212,7 +212,7 @@ class App(Strict):
 
     @property
     def service_user(self) -> str:
-        """Who the service runs as: a system user of its own, named like the app."""
+        """The user that the service runs as; by default a system user named like the app."""
         return self.user or self.name
 
     @property

@@ -56,7 +56,7 @@ class SmokeRequest:
 
 
 class Shown(enum.Enum):
-    """What one answer shows of the new release."""
+    """What one answer proves about the new release."""
 
     PASSED = "passed"
     FAILED = "failed"

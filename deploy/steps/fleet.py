@@ -34,7 +34,7 @@ SILENT_API_SECONDS = 60.0
 
 
 class Moment(enum.Enum):
-    """What one step did that a later step of the same host and unit counts from."""
+    """The moments from which later steps of the same host and unit count time."""
 
     DEREGISTERED = "deregistered"
     ASKED = "a registration was asked for"

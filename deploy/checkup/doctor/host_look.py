@@ -25,7 +25,7 @@ TRIAL_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class HostLook:
-    """What one host showed.
+    """The result of reading and trying one host.
 
     Attributes:
         facts: What a survey reads of it.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Vote(enum.Enum):
-    """What one host answers to a heartbeat."""
+    """One host's answer to a heartbeat."""
 
     OURS = "this deploy's"
     GONE = "gone"

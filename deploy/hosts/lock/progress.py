@@ -131,7 +131,7 @@ class Progress:
 
     @classmethod
     def parse(cls, text: str, token: str) -> Progress | None:
-        """What the holder with this token wrote; None for anything else. Never raises.
+        """Parse what the holder with this token wrote; None for anything else. Never raises.
 
         Fields that a later version adds are passed over.
         """

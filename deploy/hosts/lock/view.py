@@ -37,7 +37,7 @@ def quorum(size: int) -> int:
 
 @dataclass(frozen=True)
 class View:
-    """What one look at all hosts showed.
+    """The lock as all hosts showed it in one reading.
 
     Attributes:
         size: How many hosts the environment has.

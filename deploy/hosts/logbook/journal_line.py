@@ -38,7 +38,7 @@ class JournalLine:
 
     @classmethod
     def parse(cls, text: str, host: str) -> JournalLine | None:
-        """What `journalctl --output=json` printed on a host; None for anything else."""
+        """Parse a line of `journalctl --output=json`; None for anything else."""
         try:
             given = json.loads(text)
         except (ValueError, RecursionError):

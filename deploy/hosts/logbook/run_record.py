@@ -108,7 +108,7 @@ class RunRecord:
 
     @classmethod
     def parse(cls, line: str) -> RunRecord | None:
-        """What `as_line` wrote; None for anything else.
+        """Parse a line of `as_line`; None for anything else.
 
         Raises:
             BadInput: A later version of Changeover wrote the line.

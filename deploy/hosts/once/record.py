@@ -48,7 +48,7 @@ class OnceRecord:
 
     @classmethod
     def parse(cls, raw: bytes) -> OnceRecord | None:
-        """What `as_line` wrote; None for anything else.
+        """Parse a line of `as_line`; None for anything else.
 
         Raises:
             BadInput: A later version of Changeover wrote it.

@@ -122,7 +122,7 @@ class _Call:
             self._h2.send_data(_STREAM, MESSAGE, end_stream=True)
 
     def to_send(self) -> bytes:
-        """What is to be sent now: the question, or an acknowledgement."""
+        """Return the bytes to send now: the request, or an acknowledgement."""
         return self._h2.data_to_send()
 
     def take(self, data: bytes) -> None:

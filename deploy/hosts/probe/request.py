@@ -60,7 +60,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back.
+    """The reply to a request.
 
     Attributes:
         code: The status code; of a gRPC call its `grpc-status`.

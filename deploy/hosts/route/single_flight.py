@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SingleFlight:
-    """What several threads want at the same time is done once; its outcome is for all of them.
+    """Does once what several threads want at the same time, and gives all of them the outcome.
 
     holds_seconds: for how long a failure is also that of those who come later, since asking again
     would do harm and give the same answer.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which lines of a host's journals.
+    """The lines that are wanted of a host's journals.
 
     Attributes:
         units: The units, by name.

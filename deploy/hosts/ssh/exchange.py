@@ -73,7 +73,7 @@ def send(
 
 
 class _News(threading.Event):
-    """That something came on a channel, or that it ended.
+    """Signals that a channel has data, or that it ended.
 
     In place of the pipe that Paramiko makes for `Channel.fileno`: its thread may write to that
     while ours closes it, and so into whatever has the number by then: another host's connection.

@@ -19,7 +19,7 @@ class ForwardingRefused(Exception):
 
 
 def ask(transport: paramiko.Transport, request: Request, timeout_seconds: float) -> Reply | None:
-    """What an address and port answer, or None for nothing; see `protocol.ask`.
+    """Ask an address and port; None if nothing answers, see `protocol.ask`.
 
     Raises ForwardingRefused, and NotHttp where something else comes back.
     """

@@ -37,7 +37,7 @@ def new_mark() -> str:
 
 
 def command(user: str, *, as_root: bool) -> str:
-    """What the login shell of an SSH user is given; root needs no sudo, which may not be there."""
+    """Return the command for an SSH user's login shell; root needs no sudo, which may be absent."""
     return AS_ROOT if as_root and user != ROOT else AS_LOGIN_USER
 
 
@@ -172,5 +172,5 @@ class Stream(Frame):
                 self.heard(line)
 
     def text(self) -> tuple[str, tuple[str, ...]]:
-        """What is left of the last line, and the facts."""
+        """Return the rest of the last line, and the facts."""
         return super().text()[0], tuple(self._facts)

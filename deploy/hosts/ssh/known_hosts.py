@@ -50,7 +50,7 @@ class RevokedHostKey(paramiko.SSHException):
 
 
 class Known(paramiko.MissingHostKeyPolicy):
-    """What is known of one machine; every key that it shows is judged here, none elsewhere.
+    """The keys that are known of one machine; every key that it shows is judged here alone.
 
     Paramiko asks a policy where its own list has no key of the machine; that list stays empty,
     since it reads fewer lines than OpenSSH.
