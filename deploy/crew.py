@@ -61,7 +61,7 @@ class Crew:
 
     @staticmethod
     def _wait(futures: set[Future[None]]) -> None:
-        """Wait in short turns, so that signals are heard meanwhile."""
+        """Wait in short turns, so that signals are handled in between."""
         waiting = set(futures)
         while waiting:
             ended, waiting = wait(waiting, timeout=LOOK_FOR_SIGNALS_SECONDS)

@@ -1,7 +1,7 @@
-"""Everything that Changeover raises on purpose.
+"""Every exception that Changeover raises on purpose.
 
 DeployError                 exit code 1: a step failed
-├── BadInput                exit code 2: refused at the door, nothing was changed
+├── BadInput                exit code 2: refused, nothing was changed
 │   ├── Unreachable         …a host or an API does not answer
 │   ├── Unfit               …a host cannot run what it would get
 │   ├── CredentialsRefused  …AWS does not take the credentials
@@ -15,7 +15,7 @@ DeployError                 exit code 1: a step failed
 │   └── CommandFailed       …a command on it ended with another code than 0
 ├── NotProven               exit code 1: a release that was started does not answer, or stay up
 ├── NotPermitted            exit code 1: a hook or a person did not let a batch begin
-└── BalancerError           exit code 1: the load balancer's API or a target did not
+└── BalancerError           exit code 1: the load balancer's API or a target failed
     ├── ApiError            …AWS answered a call with an error
     ├── UnexpectedAnswer    …the API's answer is not what was asked for, or does not end
     └── TakenOut            …something else takes the target out of service
@@ -65,13 +65,13 @@ class BadInput(DeployError):
 
 
 class Unreachable(BadInput):
-    """A host or an API does not answer: before the first change an error, later a fault."""
+    """A host or an API does not answer. Before the first change the command ends with it."""
 
     may_pass = True
 
 
 class Unfit(BadInput):
-    """A host cannot run what it would get; found before anything that serves was touched."""
+    """A host cannot run what it would get; this was found before any change to what serves."""
 
 
 class Locked(DeployError):
@@ -81,7 +81,7 @@ class Locked(DeployError):
 
 
 class LockLost(Locked):
-    """Another deploy took the environment over; this one may not change anything any more."""
+    """Another deploy took the environment over; this one changes nothing more."""
 
 
 class RemoteError(DeployError):
@@ -89,13 +89,13 @@ class RemoteError(DeployError):
 
 
 class ConnectionLost(RemoteError):
-    """The connection to a host broke, so it is unknown how far its command came."""
+    """The connection to a host broke, so it is unknown whether its command ended."""
 
     may_pass = True
 
 
 class LockDisputed(RemoteError):
-    """A host refused a change because the lock there is not ours, though a majority's is.
+    """A host refused a change, since the lock there is not ours, although a majority shows ours.
 
     Where the lock file was missing, it is being written again, so the same may work soon.
     """
@@ -110,7 +110,7 @@ class Unsettled(RemoteError):
 
 
 class NotProven(DeployError):
-    """A started release did not answer, or did not stay."""
+    """A started release did not answer, or did not stay up."""
 
     blames_release = True
 
@@ -131,7 +131,7 @@ class TakenOut(BalancerError):
 
 
 class ApiError(BalancerError):
-    """AWS answered a call with an error; `code` is AWS's own word for it."""
+    """AWS answered a call with an error; `code` is AWS's own code."""
 
     def __init__(self, message: str, code: str, *, may_pass: bool) -> None:
         super().__init__(message)
@@ -157,9 +157,9 @@ class CredentialsRefused(BadInput):
 
 
 class UnexpectedAnswer(BalancerError):
-    """An answer of the AWS API is of another form than it must be, too large, or too slow.
+    """An answer of the AWS API is malformed, too large, or too slow.
 
-    A proxy's page in place of AWS's answer is one: the next call may be answered by AWS.
+    A proxy's page in place of AWS's answer counts too: AWS may answer the next call.
     """
 
     may_pass = True
@@ -182,7 +182,7 @@ class CommandFailed(RemoteError):
 
 
 def as_deploy_error(error: Exception, what: str) -> DeployError:
-    """An error in our own words, for those who wait; an unexpected one is a defect.
+    """Return an error as a DeployError; an unexpected one is a defect.
 
     what: what was being done, for the message.
     """

@@ -1,4 +1,4 @@
-"""What lies at a path that a person typed; a path that no file can have has nothing there.
+"""Checks what is at a path that a person typed; nothing is at a path that no file can have.
 
 The methods of `pathlib.Path` raise OSError for a name that is too long (seen with Python 3.11),
 where those of `os.path` return False.

@@ -40,7 +40,7 @@ class Refusal(NamedTuple):
 
 
 class Noted:
-    """A block whose error of ours is kept, and is not raised."""
+    """A block whose DeployError is kept instead of raised."""
 
     def __init__(self, keep: Callable[[DeployError], object]) -> None:
         """`keep` gets the error that ends the block."""
@@ -52,7 +52,7 @@ class Noted:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> bool:
-        """Whether the block ended with an error of ours."""
+        """Whether the block ended with a DeployError."""
         if not isinstance(error, DeployError):
             return False
         self._keep(error)
@@ -76,7 +76,7 @@ class Refusals:
         return tuple(self._refusals)
 
     def noted(self, part: Part = Part.DEPLOY) -> Noted:
-        """Keep an error of ours that ends the block, once if it comes twice, and go on."""
+        """Keep a DeployError that ends the block, once if it comes twice, and go on."""
         return Noted(partial(self._refused, part))
 
     def _refused(self, part: Part, error: DeployError) -> None:

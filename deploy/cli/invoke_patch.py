@@ -208,7 +208,7 @@ def explain(error: ImportError) -> None:
 
 
 def settle() -> None:
-    """Restore the terminal and flush what was said; a reader that is gone is no error.
+    """Restore the terminal and flush all output; a reader that is gone is no error.
 
     Python would also look for garbage in all that was loaded, for a third of a second.
     """

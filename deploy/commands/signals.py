@@ -68,7 +68,7 @@ class Signals:
         self._speaker.join()
 
     def guide(self, execution: Execution) -> None:
-        """From now on it is this run that signals end; one that was heard already ends it."""
+        """From now on signals end this run; one that came before ends it at once."""
         self._execution, self._emit = execution, execution.listen
         if self._first:
             execution.stop(self._first)

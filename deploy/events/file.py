@@ -20,7 +20,7 @@ IGNORE = ".gitignore"
 
 
 class Recorder:
-    """Writes what it hears; a disk that is full, or a folder that cannot be written, ends nothing.
+    """Writes each event; a full disk, or a folder that cannot be written, does not end the run.
 
     Attributes:
         file: Where it writes.

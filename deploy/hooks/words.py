@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from deploy.events.event import Event
 
 GATES = ("pre-deploy", "pre-batch")
-"""The hooks whose failure is the failure of what they come before, and is said as that."""
+"""The hooks whose failure keeps a batch or a deploy from beginning, and is reported as that."""
 
 
 def lines(event: Event) -> tuple[str, ...]:

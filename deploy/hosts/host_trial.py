@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from deploy.command_result import CommandResult
 
 PLACE = "/srv/.changeover-not-there"
-"""What stands in a unit's text for its release, until the host puts a folder in its place."""
+"""A placeholder for the release in a unit's text, until the host puts a folder in its place."""
 
 
 @dataclass(frozen=True)

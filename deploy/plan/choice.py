@@ -1,4 +1,4 @@
-"""Which package an app is deployed with. Pure, but for what lies where builds go."""
+"""Chooses the package that an app is deployed with, from the folder where builds go."""
 
 from __future__ import annotations
 

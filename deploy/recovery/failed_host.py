@@ -1,4 +1,4 @@
-"""Where a host plan stops, what is done so that every app of its host ends whole. Pure."""
+"""The recovery of a host whose plan stopped at a step: each of its apps is restored. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What puts the unit that an app replaces back in service, after a deploy or its undo. Pure."""
+"""Steps that return the unit under `replaces:` to service, after a deploy or its undo. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Apps behind one proxy share a target: it goes back in when all of them are whole. Pure."""
+"""Apps behind one proxy share a target, which returns when all of them are restored. Pure."""
 
 from __future__ import annotations
 

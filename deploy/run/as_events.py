@@ -1,4 +1,4 @@
-"""Plans, failures and reports as events: what views and files get of them. Pure."""
+"""Makes events of plans, steps, failures and reports. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CapacityGate for what goes out: as long as the policy does not hold without it, it waits."""
+"""Makes a batch wait until the policy allows its targets to leave."""
 
 from __future__ import annotations
 

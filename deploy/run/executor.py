@@ -1,4 +1,4 @@
-"""Walks a plan: staging at once, then batch by batch, a thread for each host; events, report.
+"""Executes a plan: all staging at once, then batch by batch, with a thread for each host.
 
 The first batch begins while others are still staged, where traffic is not affected: new releases
 start and are proven beside what serves. They are registered in their turn, when all is staged.

@@ -1,4 +1,4 @@
-"""Hosts that failed: what is decided about each is done before anything more begins.
+"""Has failed hosts decided about, and does what was decided before anything more begins.
 
 Asked between batches, when the other hosts of the batch have ended and this one's recovery is over:
 while a question is open nothing is drained, and nothing is out of service but what could not be

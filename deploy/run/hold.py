@@ -1,4 +1,4 @@
-"""A deploy that waits between two batches, until a person decides or its time is over."""
+"""Pauses a deploy between two batches, until a person decides or its time is over."""
 
 from __future__ import annotations
 

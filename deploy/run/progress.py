@@ -1,4 +1,4 @@
-"""How far a run came: each host's outcome, what failed, what was done. Threads share it."""
+"""The progress of a run, shared by its threads: each host's outcome, failures, remarks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was typed: a command's options, checked and read."""
+"""The options of a command, checked, and its settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Auto Scaling does with the hosts: who rests, and what may replace the others meanwhile."""
+"""Asks Auto Scaling which hosts are out of service, and what may replace the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What speaks against a plan beyond the hosts' own facts: asked of AWS and of what serves."""
+"""Asks AWS and the serving releases for reasons against a plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command was asked for, and the commands that are about the same. Pure."""
+"""The scope of a command (environment, app, hosts), for commands to suggest. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The smoke tests through the load balancer, tried on what serves before anything is changed.
+"""Tries the smoke tests through the load balancer on the serving release, before any change.
 
 A wrong address, or a listener that cannot be reached from here, is found before the first drain.
 """

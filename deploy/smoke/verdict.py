@@ -1,4 +1,4 @@
-"""What answers show that come through a load balancer from old and new releases alike. Pure.
+"""Judges answers that come through a load balancer from old and new releases alike. Pure.
 
 Both serve while hosts are replaced, and which one answers is the load balancer's choice. So a
 request is asked often enough that the new release hardly can have been missed, and each answer

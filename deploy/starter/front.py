@@ -1,4 +1,4 @@
-"""A program in front of the service on its own host, such as nginx, and the port behind it."""
+"""Finds a proxy in front of the service on its own host, such as nginx, and the port behind it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a step is: one intention on one host with its arguments, safe to repeat."""
+"""The type of a step: one action on one host with its arguments, safe to repeat."""
 
 from __future__ import annotations
 

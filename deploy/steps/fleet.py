@@ -1,4 +1,4 @@
-"""All that a step may touch: a host, its target, the shared poller, and a place to say so."""
+"""Everything that a step may touch: hosts, targets, the poller, the clock, the screen."""
 
 from __future__ import annotations
 

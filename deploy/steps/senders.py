@@ -1,4 +1,4 @@
-"""Who still sends requests to a slot that is drained: something besides its target groups. Pure.
+"""Finds who still sends requests to a drained slot, besides its target groups. Pure.
 
 A load balancer that heard of a deregistration opens no more connections and begins no requests on
 those that it has; at the end of the delay it cuts them (ALB guide, deregistration delay).

@@ -1,4 +1,4 @@
-"""Whether a release is to blame for what AWS or systemd report. Pure.
+"""Decides whether a release is to blame for what AWS or systemd report. Pure.
 
 A fault of the host, the network, AWS or a setting marks no release.
 """

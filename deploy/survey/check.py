@@ -1,4 +1,4 @@
-"""What a started release must pass before it serves: the load balancer's question, or a worker's.
+"""The check of a started release before it serves: health checks, or a worker's command.
 
 A worker has no port. It must run, and where the settings name a command, that must end with 0.
 """

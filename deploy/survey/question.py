@@ -1,4 +1,4 @@
-"""The load balancer's health check, as a question that a host can be asked for a slot."""
+"""The load balancer's health check of a slot, in a form that can be asked on its host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether what serves now passes the question that a new release will have to pass.
+"""Checks that the serving release passes the health check that the new one must pass.
 
 A question that a healthy service does not pass is a wrong question. Found out later, after a drain,
 it would fail the previous release too, and leave the host out of service.

@@ -1,4 +1,4 @@
-"""A command in the settings: words that no shell reads, and what stands in them is known. Pure."""
+"""Parses a command of the settings into words; shell syntax in it is refused. Pure."""
 
 from __future__ import annotations
 

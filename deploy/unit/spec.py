@@ -1,4 +1,4 @@
-"""What a slot's unit says, before it is written as a unit file."""
+"""The values of a slot's unit, before it is written as a unit file."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def look(
 
 
 def _problems(host: str, names: tuple[str, ...], said: tuple[str, ...]) -> tuple[str, ...]:
-    """What systemd refused, by the first line that names a unit; nothing where it said nothing."""
+    """Return what systemd refused, by the first line that names a unit; or nothing."""
     if not said:
         return ()
     named = [(name, line) for line in said for name in names if f"{name}:" in line]

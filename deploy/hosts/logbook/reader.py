@@ -88,7 +88,7 @@ class Reader:
             clock.wait(stop, PAUSE_SECONDS)
 
     def _read(self, script: Script[CommandResult], most_seconds: float) -> CommandResult:
-        """Run a script, whose lines are heard as they arrive.
+        """Run a script, whose lines are read as they arrive.
 
         Raises:
             DeployError: The host is not reached, or refuses: a pattern may be no pattern there.

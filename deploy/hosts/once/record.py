@@ -16,7 +16,7 @@ class State(enum.StrEnum):
     STARTED = "started"
     DONE = "done"
     SKIPPED = "skipped"
-    """A person said that it needs no run."""
+    """A person decided that it needs no run."""
 
     @property
     def is_over(self) -> bool:

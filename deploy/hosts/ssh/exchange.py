@@ -34,7 +34,7 @@ LEAST_UPLOAD_RATE = 16 * 1024
 
 
 class NoSession(paramiko.ChannelException):
-    """A host's sshd opens no session on a connection that stands."""
+    """A host's sshd opens no session on a connection that is open."""
 
     def __str__(self) -> str:
         return f"sshd opens no session on it ({self.text}): look at MaxSessions in its sshd_config"

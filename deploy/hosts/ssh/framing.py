@@ -112,7 +112,7 @@ class Frame:
             self._body = (start, max(at, start))
 
     def errors(self, printed: str) -> str:
-        """What the script itself printed on stderr; what stands around it goes to `start`.
+        """Return the script's own stderr; what is printed around it goes to `start`.
 
         All of it where the script did not run, or before it could print a mark.
         """

@@ -104,7 +104,7 @@ class Remote:
         sent: Callable[[int], None] = lambda _: None,
         timeout_seconds: float = exchange.UPLOAD_PAUSE_SECONDS,
     ) -> T:
-        """Run a changing script with `source` as its stdin; `sent` hears of every chunk's bytes.
+        """Run a changing script with `source` as its stdin; `sent` gets the bytes of each chunk.
 
         A stream over an exec channel, not SFTP: faster, checked by the script, published at once.
         """

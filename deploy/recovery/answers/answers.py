@@ -1,4 +1,4 @@
-"""Where decisions about hosts that failed come from, and how they are asked for."""
+"""Who decides about failed hosts, and how they are asked."""
 
 from __future__ import annotations
 

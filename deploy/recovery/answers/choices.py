@@ -1,4 +1,4 @@
-"""What can be decided about a host whose step failed for good, and what answers by itself. Pure.
+"""The possible decisions about a failed host, and those that an option makes. Pure.
 
 Its recovery is over by then: it serves what ran before or, where that is not possible, it is out.
 So a question keeps no host drained, and no answer to it has to hurry.
