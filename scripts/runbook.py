@@ -65,8 +65,8 @@ def _coverage(found: Messages) -> str:
         f"{count} lines of messages, by when they appear. Every error whose text is written where "
         f"it is raised is listed ({written} of {found.raised} places in the code). The other "
         f"{len(found.computed)} pass on a text from elsewhere. Most of these are listed too, "
-        "without a kind: they may be a part of a line, a finding of `inv check`, or a remark. Words "
-        "of AWS, a host, systemd or a library within a message are not listed."
+        "without a kind: they may be a part of a line, a finding of `inv check`, or a remark. "
+        "Words of AWS, a host, systemd or a library within a message are not listed."
     )
 
 
