@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from deploy.aws.targets import ProtocolVersion, TargetGroup
-from deploy.errors import CommandResult
+from deploy.command_result import CommandResult
 from deploy.hosts.probe.request import Reply
 from deploy.package.release import Release
 

@@ -1,4 +1,4 @@
-"""What is asked of hosts and of AWS, a line of the log `changeover` as each ends: for --verbose.
+"""Logs each remote command and each AWS call as it ends, for --verbose.
 
 A line names the intention, and never a command's text or a call's arguments: those have keys,
 paths and settings in them.
@@ -16,7 +16,7 @@ from deploy.foreign_text import visible
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 LOG = logging.getLogger("changeover")
 """Nothing listens to it unless a command is asked to show it."""

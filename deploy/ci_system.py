@@ -59,7 +59,7 @@ def running(environ: Mapping[str, str]) -> CiSystem | None:
 
 
 def person(environ: Mapping[str, str]) -> str:
-    """Who triggered the run, and of which CI system: `ana (GitHub Actions)`; empty where unknown.
+    """The person who triggered the run, and the CI system: `ana (GitHub Actions)`; or empty.
 
     It is written into locks and records, so nothing in it acts, and it is not long.
     """

@@ -1,4 +1,4 @@
-"""The engine's time: what it reads and how it waits, so that a test or a simulation has its own."""
+"""The time that the engine reads and waits by; tests and the simulation pass their own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Waited(Protocol):
-    """What can be waited for: an event, a condition."""
+    """Something that can be waited for: an event, a condition."""
 
     def wait(self, timeout: float, /) -> bool:
         """Wait so many seconds at most; whether it came."""

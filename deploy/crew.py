@@ -1,4 +1,4 @@
-"""The threads of a run, a host in each, so that a simulation has its own, which take turns."""
+"""The threads of a run, one for each host; in the simulation a crew's threads take turns."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Crew:
 
     @staticmethod
     def _wait(futures: set[Future[None]]) -> None:
-        """Wait in short turns, so that signals are heard meanwhile."""
+        """Wait in short turns, so that signals are handled in between."""
         waiting = set(futures)
         while waiting:
             ended, waiting = wait(waiting, timeout=LOOK_FOR_SIGNALS_SECONDS)

@@ -1,4 +1,4 @@
-"""How long something takes, took or may take, in words: one function for each place. Pure.
+"""Durations in words, one function for each place that shows one. Pure.
 
 Each takes seconds. What they differ in is how exact a reader wants to be there, and how much space
 there is; a number is followed by its unit, or is written as a clock shows it.
@@ -46,7 +46,7 @@ def planned(seconds: float) -> str:
 
 
 def about(seconds: float) -> str:
-    """What is left by an estimate, no more exact than that: `about 35 s`, `about 4 min`."""
+    """Put an estimate into words, rounded as it deserves: `about 35 s`, `about 4 min`."""
     if seconds < MINUTE:
         return f"about {max(5, 5 * round(seconds / 5))} s"
     minutes = round(seconds / MINUTE)

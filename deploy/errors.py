@@ -1,7 +1,7 @@
-"""Everything that Changeover raises on purpose.
+"""Every exception that Changeover raises on purpose.
 
 DeployError                 exit code 1: a step failed
-├── BadInput                exit code 2: refused at the door, nothing was changed
+├── BadInput                exit code 2: refused, nothing was changed
 │   ├── Unreachable         …a host or an API does not answer
 │   ├── Unfit               …a host cannot run what it would get
 │   ├── CredentialsRefused  …AWS does not take the credentials
@@ -15,7 +15,7 @@ DeployError                 exit code 1: a step failed
 │   └── CommandFailed       …a command on it ended with another code than 0
 ├── NotProven               exit code 1: a release that was started does not answer, or stay up
 ├── NotPermitted            exit code 1: a hook or a person did not let a batch begin
-└── BalancerError           exit code 1: the load balancer's API or a target did not
+└── BalancerError           exit code 1: the load balancer's API or a target failed
     ├── ApiError            …AWS answered a call with an error
     ├── UnexpectedAnswer    …the API's answer is not what was asked for, or does not end
     └── TakenOut            …something else takes the target out of service
@@ -26,13 +26,14 @@ from __future__ import annotations
 import difflib
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from deploy.command_result import CommandResult
 
 MOST_IN_A_LINE = 16_384
 """Characters of one line of a message, whatever it repeats."""
@@ -64,13 +65,13 @@ class BadInput(DeployError):
 
 
 class Unreachable(BadInput):
-    """A host or an API does not answer: before the first change an error, later a fault."""
+    """A host or an API does not answer. Before the first change the command ends with it."""
 
     may_pass = True
 
 
 class Unfit(BadInput):
-    """A host cannot run what it would get; found before anything that serves was touched."""
+    """A host cannot run what it would get; this was found before any change to what serves."""
 
 
 class Locked(DeployError):
@@ -80,7 +81,7 @@ class Locked(DeployError):
 
 
 class LockLost(Locked):
-    """Another deploy took the environment over; this one may not change anything any more."""
+    """Another deploy took the environment over; this one changes nothing more."""
 
 
 class RemoteError(DeployError):
@@ -88,13 +89,13 @@ class RemoteError(DeployError):
 
 
 class ConnectionLost(RemoteError):
-    """The connection to a host broke, so it is unknown how far its command came."""
+    """The connection to a host broke, so it is unknown whether its command ended."""
 
     may_pass = True
 
 
 class LockDisputed(RemoteError):
-    """A host refused a change because the lock there is not ours, though a majority's is.
+    """A host refused a change, since the lock there is not ours, although a majority shows ours.
 
     Where the lock file was missing, it is being written again, so the same may work soon.
     """
@@ -109,7 +110,7 @@ class Unsettled(RemoteError):
 
 
 class NotProven(DeployError):
-    """A started release did not answer, or did not stay."""
+    """A started release did not answer, or did not stay up."""
 
     blames_release = True
 
@@ -130,7 +131,7 @@ class TakenOut(BalancerError):
 
 
 class ApiError(BalancerError):
-    """AWS answered a call with an error; `code` is AWS's own word for it."""
+    """AWS answered a call with an error; `code` is AWS's own code."""
 
     def __init__(self, message: str, code: str, *, may_pass: bool) -> None:
         super().__init__(message)
@@ -156,43 +157,12 @@ class CredentialsRefused(BadInput):
 
 
 class UnexpectedAnswer(BalancerError):
-    """An answer of the AWS API is of another form than it must be, too large, or too slow.
+    """An answer of the AWS API is malformed, too large, or too slow.
 
-    A proxy's page in place of AWS's answer is one: the next call may be answered by AWS.
+    A proxy's page in place of AWS's answer counts too: AWS may answer the next call.
     """
 
     may_pass = True
-
-
-@dataclass(frozen=True)
-class CommandResult:
-    """What a remote command left behind.
-
-    Attributes:
-        command: The script.
-        exit_code: Its exit code.
-        stdout: What it printed inside its frame, without its facts.
-        stderr: What it printed there.
-        seconds: Wall time.
-        facts: Each `key=value`, as `scripts.script.Facts` reads them.
-        start_seconds: Until the host ran its first line: sudo, PAM and the login shell come before.
-            Negative where it ran none: then these printed what there is.
-        around: What these printed as errors, before and after the script's own.
-    """
-
-    command: str
-    exit_code: int
-    stdout: str
-    stderr: str
-    seconds: float = 0.0
-    facts: tuple[str, ...] = ()
-    start_seconds: float = 0.0
-    around: str = ""
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether the script began."""
-        return self.start_seconds >= 0
 
 
 class CommandFailed(RemoteError):
@@ -212,7 +182,7 @@ class CommandFailed(RemoteError):
 
 
 def as_deploy_error(error: Exception, what: str) -> DeployError:
-    """An error in our own words, for those who wait; an unexpected one is a defect.
+    """Return an error as a DeployError; an unexpected one is a defect.
 
     what: what was being done, for the message.
     """

@@ -1,4 +1,4 @@
-"""What is wrong with many hosts, as few lines as can be: the same on several hosts is one. Pure.
+"""Makes one line of the same problem on several hosts. Pure.
 
 A problem of a host is a text that begins with the host's name, `web-1: …` or `web-1 (10.0.0.1): …`.
 Further lines of one that begin with two spaces are its details.

@@ -1,4 +1,4 @@
-r"""Makes text that others wrote safe to show, in a terminal, a CI log or a file. Pure.
+r"""Makes text from outside safe to show in a terminal, a CI log or a file. Pure.
 
 Foreign is all text that Changeover did not write itself: what a host, a service, a journal, AWS,
 a package, another deploy or a settings file says, and exceptions that repeat it.

@@ -1,4 +1,4 @@
-"""The order in which people count names: `web-2` comes before `web-10`. Pure."""
+"""Sorts names as people count them: `web-2` before `web-10`. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Doing again what a network or an API that was down for a moment has spoiled."""
+"""Retries what failed because a network or an API was down for a moment."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def digest(text: str) -> str | None:
 
 
 def token(text: str) -> str | None:
-    """What names one holder of a lock, one invocation of a unit or one run: 32 hex digits."""
+    """The name of one holder of a lock, one invocation of a unit or one run: 32 hex digits."""
     return _matched(_TOKEN, text)
 
 

@@ -124,7 +124,7 @@ def configuration() -> str:
 
 <!-- Written by scripts/reference.py from deploy/settings: edit the texts there. -->
 
-Settings are in `fabric.yaml`, below `deploy:`. Fabric's own keys stand beside it, at the top level. The file is searched for in the working directory and the folders above; `--settings` names another one. An unknown key is refused with its file and line. [fabric.yaml](../fabric.yaml) shows every key in its place.
+This page has every key of the settings file, with its type, default and meaning. Settings are in `fabric.yaml`, below `deploy:`; Fabric's own keys are beside it, at the top level. The file is searched for in the working directory and the folders above; `--settings` names another one. An unknown key is refused with its file and line. [fabric.yaml](../fabric.yaml) shows every key in its place.
 
 Editors that read JSON Schema complete and check the file. Write the schema of the version that you have installed beside it, and again after an upgrade:
 

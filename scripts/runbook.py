@@ -62,12 +62,11 @@ def _coverage(found: Messages) -> str:
     count = sum(len(group.messages) for group in found.groups.values())
     written = found.raised - len(found.computed)
     return (
-        f"{count} lines of messages. Of {found.raised} places in the code that raise an error, "
-        f"{written} have their text there, and all of these are listed. The other "
-        f"{len(found.computed)} pass on what was found or composed elsewhere. Most such texts are "
-        "listed too, without a kind: they may be a part of a line, a finding of `inv check`, or a "
-        "remark. What AWS, a host, systemd or a library says "
-        "within a message is not listed."
+        f"{count} lines of messages, by when they appear. Every error whose text is written where "
+        f"it is raised is listed ({written} of {found.raised} places in the code). The other "
+        f"{len(found.computed)} pass on a text from elsewhere. Most of these are listed too, "
+        "without a kind: they may be a part of a line, a finding of `inv check`, or a remark. "
+        "Words of AWS, a host, systemd or a library within a message are not listed."
     )
 
 

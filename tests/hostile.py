@@ -25,7 +25,8 @@ from deploy import foreign_text
 from deploy.aws.api.account import Account
 from deploy.aws.targets import Health, State
 from deploy.clock import CLOCK
-from deploy.errors import CommandFailed, CommandResult, DeployError, Locked
+from deploy.command_result import CommandResult
+from deploy.errors import CommandFailed, DeployError, Locked
 from deploy.events.event import BatchBegan, HostEnded, HostSaid
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.progress import HostNow, Progress

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from shell import typed
 
-from deploy.errors import CommandResult, ConnectionLost, DeployError, Unreachable
+from deploy.command_result import CommandResult
+from deploy.errors import ConnectionLost, DeployError, Unreachable
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.scripts import lock
 from deploy.hosts.scripts.base import LOCK_HELD, LOCK_LOST

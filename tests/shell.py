@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from deploy.errors import CommandResult
+from deploy.command_result import CommandResult
 from deploy.hosts.scripts.script import Program, Script, as_it_is
 from deploy.hosts.ssh import framing
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -199,6 +200,17 @@ def test_a_folder_can_be_read_at_a_glance() -> None:
     counts = Counter(name.rpartition(".")[0] for name in MODULES)
     assert set(counts) == set(PACKAGES)
     assert max(counts.values()) <= MOST_IN_A_FOLDER
+
+
+@pytest.mark.parametrize("package", [name for name in PACKAGES if name])
+def test_a_package_names_its_modules_in_its_own_docstring(package: str) -> None:
+    """So that the first file that a newcomer opens there says where to go on."""
+    folder = DEPLOY.joinpath(*package.split("."))
+    text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
+    named = set(re.findall(r"\w+", text.partition("\nMessages:\n")[0]))
+    own = {name.rpartition(".")[2] for name in MODULES if name.rpartition(".")[0] == package}
+    inner = {name.rpartition(".")[2] for name in PACKAGES if name.rpartition(".")[0] == package}
+    assert (own | inner) - named == set()
 
 
 def test_a_module_can_be_read_in_one_sitting() -> None:

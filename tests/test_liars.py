@@ -16,7 +16,8 @@ from simulated.world import Fleets, World
 from survey.test_gather import PRINTED, Telling, answered, gather
 
 from deploy.aws.targets import GONE, State
-from deploy.errors import BadInput, CommandResult, ConnectionLost, RemoteError
+from deploy.command_result import CommandResult
+from deploy.errors import BadInput, ConnectionLost, RemoteError
 from deploy.plan import assembly, exclusion
 from deploy.recovery import repair, rollback
 from deploy.run.progress import Progress

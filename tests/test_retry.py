@@ -6,7 +6,8 @@ import pytest
 from simulated.clock import Clock
 
 from deploy import retry
-from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, LockLost
+from deploy.command_result import CommandResult
+from deploy.errors import CommandFailed, ConnectionLost, DeployError, LockLost
 
 
 class Flaky:

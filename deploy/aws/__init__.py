@@ -1,8 +1,9 @@
-"""The AWS account: its instances, its target groups, and their scaling groups.
+"""The AWS account: its instances, its target groups, its Auto Scaling groups.
 
-api -> instances, scaling_groups -> inventory, members (of scaling groups, meanwhile)
-api -> target_groups -> targets (values)
-target_groups -> health_poller (reads), registrar (writes), other_groups (those not named)
+api -> instances, scaling_groups -> listed, inventory (hosts) -> typed_names
+members: what Auto Scaling does with hosts meanwhile     permissions: the calls as an IAM policy
+api -> target_groups -> targets (values), group_settings
+target_groups -> health_poller (reads), registrar (writes), other_groups (not in the settings)
 
 Messages:
     When: AWS is asked

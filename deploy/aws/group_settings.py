@@ -1,4 +1,4 @@
-"""A target group's settings, as AWS answers; a group that we cannot deploy to is refused."""
+"""A target group's settings, read from AWS; groups that cannot be deployed to are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The health of all targets, polled once for everybody who waits."""
+"""The health of all targets, polled once a tick for all threads that wait for it."""
 
 from __future__ import annotations
 

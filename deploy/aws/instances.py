@@ -1,4 +1,4 @@
-"""EC2's instances, as DescribeInstances answers: by tags, by addresses, by ids."""
+"""EC2 instances by tags, by addresses or by ids, from DescribeInstances."""
 
 from __future__ import annotations
 

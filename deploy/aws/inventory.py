@@ -1,4 +1,4 @@
-"""Which hosts an environment has: listed or by EC2 tags, each with its instance id."""
+"""The hosts of an environment, listed or found by EC2 tags, each with its instance id."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Host:
 
     @property
     def typed(self) -> str:
-        """What a command names it by: its id where its name has a comma, which parts names."""
+        """The name that a command takes for it: its id if its name has a comma."""
         return self.instance_id if "," in self.name else self.name
 
     def __str__(self) -> str:

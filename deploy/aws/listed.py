@@ -1,4 +1,4 @@
-"""The instances of listed hosts, by address or id; and what is where one was looked for."""
+"""The instances behind the hosts that the settings list, found by address or by id."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Listed(NamedTuple):
-    """What was found for a list of names.
+    """The instances and problems that were found for a list of names.
 
     Attributes:
         named: Each name's instance, with the address that the name stands for.

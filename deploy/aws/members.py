@@ -1,4 +1,4 @@
-"""What Auto Scaling does with the hosts of a running command: asked when it matters, shared."""
+"""What Auto Scaling does with the hosts while a command runs; one call answers all threads."""
 
 from __future__ import annotations
 

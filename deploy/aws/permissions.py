@@ -1,4 +1,4 @@
-"""What an account must allow: the calls that are made, as an IAM policy. Pure.
+"""The calls that Changeover makes, as an IAM policy. Pure.
 
 docs/permissions.md shows the same policy (tests/test_docs.py).
 """

@@ -1,4 +1,4 @@
-"""Writes to target groups, gathered: hosts that act together cost one call."""
+"""Registers and deregisters targets; what several hosts need at once becomes one call."""
 
 from __future__ import annotations
 

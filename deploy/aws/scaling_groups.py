@@ -46,7 +46,7 @@ REFRESHING = frozenset(
 
 @dataclass(frozen=True)
 class ScalingGroup:
-    """What a group may do to its instances.
+    """An Auto Scaling group, and what it may do to its instances.
 
     Attributes:
         name: Its name.

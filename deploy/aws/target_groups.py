@@ -1,4 +1,4 @@
-"""Target groups: their settings, their targets' health, out and in.
+"""Target groups through the API: settings, target health, registration and deregistration.
 
 Facts from the Application Load Balancer guide decide here: a group keys targets by (id, port);
 DeregisterTargets answers success for a target that is not registered; the state stays `draining`

@@ -30,7 +30,7 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True, order=True)
 class Target:
-    """What a load balancer sends requests to: an instance id (or an address) and a port.
+    """A target of a load balancer: an instance id (or an address) and a port.
 
     Attributes:
         id: The instance id, or the address.
@@ -56,7 +56,7 @@ class ProtocolVersion(enum.StrEnum):
 
 
 class Override(enum.StrEnum):
-    """What an administrator has decided over a target's state, in AWS's own words.
+    """AWS's administrative override of a target's state, such as a zonal shift.
 
     TargetAdministrativeOverrideStateEnum; a zonal shift takes traffic away from a whole zone, and
     its targets' own state stays `healthy`.

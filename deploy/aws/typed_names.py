@@ -1,4 +1,4 @@
-"""Which hosts are meant by what was typed: names, comma-separated, which may hold commas. Pure."""
+"""Finds the hosts that typed names mean: comma-separated, though a name may hold commas. Pure."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """What is looked at before anything else: all that can be wrong at once, as one list.
 
-refusals  what is wrong, kept until everything that does not depend on it was looked at
-door      account, target groups and hosts, asked in parallel
-machines  each host: its key, the login, sudo, what it lacks
-packages  what is to be deployed
-together  packages and hosts that were read
-doctor    the looks of `inv check`, whose findings all have a remedy
+refusals            what is wrong, kept until everything else was looked at too
+aws                 the account, its target groups and hosts, asked in parallel
+machines            each host: its key, the login, sudo, what it lacks
+packages            the packages to deploy
+hosts_and_packages  both at once, and one list of what is wrong with them
+doctor              the checks of `inv check`, whose findings all have a remedy
 
 Messages:
     When: All is looked at before the first change

@@ -1,4 +1,4 @@
-"""Each machine by itself: whether it can be reached, trusted, logged in to and used."""
+"""Checks each machine: whether it can be reached, trusted, logged in to and used."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def connected(
 
 
 def problems(environment: Environment, hosts: Iterable[Host]) -> Problems:
-    """What is wrong with these machines, by name; nothing is changed there.
+    """Return the problems of these machines, by name; nothing is changed there.
 
     Of what needs the load balancer's side nothing is judged here.
     """

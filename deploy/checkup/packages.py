@@ -1,4 +1,4 @@
-"""The packages of the apps that a command is about, opened and read."""
+"""Opens and reads the packages of a command's apps."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def opened(environment: Environment, wanted: str | None, workspace: Path) -> tup
 
 
 class Opener(Protocol):
-    """What packages are opened for: a session."""
+    """The part of a session that opening packages needs."""
 
     environment: Environment
     workspace: Path

@@ -1,4 +1,4 @@
-"""Problems that do not depend on each other, as one error."""
+"""Collects problems that do not depend on each other, and raises them as one error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Part(enum.StrEnum):
-    """What a problem is about, in the order in which it is looked at."""
+    """The subject of a problem, in the order in which subjects are checked."""
 
     AWS = "AWS"
     BALANCER = "load balancer"
@@ -40,7 +40,7 @@ class Refusal(NamedTuple):
 
 
 class Noted:
-    """A block whose error of ours is kept, and is not raised."""
+    """A block whose DeployError is kept instead of raised."""
 
     def __init__(self, keep: Callable[[DeployError], object]) -> None:
         """`keep` gets the error that ends the block."""
@@ -52,7 +52,7 @@ class Noted:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> bool:
-        """Whether the block ended with an error of ours."""
+        """Whether the block ended with a DeployError."""
         if not isinstance(error, DeployError):
             return False
         self._keep(error)
@@ -60,7 +60,7 @@ class Noted:
 
 
 class Refusals:
-    """What was found wrong so far; true where something was."""
+    """The problems that were found so far; true if there are any."""
 
     def __init__(self) -> None:
         self._refusals: list[Refusal] = []
@@ -76,7 +76,7 @@ class Refusals:
         return tuple(self._refusals)
 
     def noted(self, part: Part = Part.DEPLOY) -> Noted:
-        """Keep an error of ours that ends the block, once if it comes twice, and go on."""
+        """Keep a DeployError that ends the block, once if it comes twice, and go on."""
         return Noted(partial(self._refused, part))
 
     def _refused(self, part: Part, error: DeployError) -> None:

@@ -1,4 +1,4 @@
-"""The commands that change the fleet, or decide about one that does, as they are typed."""
+"""The commands that change the fleet, and those that decide about a deploy, as they are typed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from deploy.cli.options import CHANGING, RUNNING, SELECTING, command, loaded
 
 
 def done(change: Any) -> Any:
-    """Do what a command that changes the fleet is; return its exit code."""
+    """Execute a command that changes the fleet; return its exit code."""
     return loaded("commands.pipeline").run(change)
 
 
@@ -18,9 +18,9 @@ def done(change: Any) -> Any:
 def deploy(asked: Any, package: str | None, run_once: str | None) -> Any:
     """Deploy a package without losing a request.
 
-    Exit codes: 0 done; 1 failed, the fleet is on its old release; 2 nothing was changed;
-    3 another deploy holds the lock; 4 more than one release runs, or a host was left out;
-    5 hosts are out of service; 6 the answer was no.
+    Exit codes: 0 done; 1 failed, the fleet is on its old release; 2 nothing was
+    changed; 3 another deploy holds the lock; 4 more than one release runs, or a
+    host was left out; 5 hosts are out of service; 6 the answer was no.
     """
     return done(loaded("commands.changes").deploy(asked, package, run_once))
 
@@ -29,9 +29,9 @@ def deploy(asked: Any, package: str | None, run_once: str | None) -> Any:
 def rollback(asked: Any, to: str | None) -> Any:
     """Return to the previous release; nothing is uploaded.
 
-    Exit codes: 0 done; 1 failed, nothing has moved; 2 nothing was changed; 3 another deploy
-    holds the lock; 4 more than one release runs, or a host was left out; 5 hosts are out of
-    service; 6 the answer was no.
+    Exit codes: 0 done; 1 failed, the fleet is on one release; 2 nothing was
+    changed; 3 another deploy holds the lock; 4 more than one release runs, or a
+    host was left out; 5 hosts are out of service; 6 the answer was no.
     """
     return done(loaded("commands.changes").roll_back(asked, to))
 
@@ -42,9 +42,9 @@ def repair(asked: Any) -> Any:
 
     It finishes or takes back what was begun, and proves each host first.
 
-    Exit codes: 0 done, or nothing to do; 1 failed; 2 nothing was changed; 3 another deploy
-    holds the lock; 4 more than one release runs, or a host was left out; 5 hosts are
-    out of service; 6 the answer was no.
+    Exit codes: 0 done, or nothing to do; 1 failed; 2 nothing was changed; 3
+    another deploy holds the lock; 4 more than one release runs, or a host was
+    left out; 5 hosts are out of service; 6 the answer was no.
     """
     return done(loaded("commands.changes").repair(asked))
 
@@ -53,11 +53,13 @@ def repair(asked: Any) -> Any:
 def restart(asked: Any) -> Any:
     """Start again the release that runs, host by host.
 
-    For a file that is read at the start alone, such as `environment_file:`. Nothing is uploaded,
-    and the unit stays: a setting that changed needs a deploy.
+    Use it for a file that a service reads only when it starts, such as
+    `environment_file:`. Nothing is uploaded, and the unit stays the same: a
+    changed setting needs a deploy.
 
-    Exit codes: 0 done; 1 failed, nothing has moved; 2 nothing was changed; 3 another deploy
-    holds the lock; 4 a host was left out; 5 hosts are out of service; 6 the answer was no.
+    Exit codes: 0 done; 1 failed, the fleet is on one release; 2 nothing was
+    changed; 3 another deploy holds the lock; 4 a host was left out; 5 hosts are
+    out of service; 6 the answer was no.
     """
     return done(loaded("commands.changes").restart(asked))
 
@@ -66,23 +68,26 @@ def restart(asked: Any) -> Any:
 def observe(asked: Any, host: str, trace: str | None) -> Any:
     """Measure your account: one host out and in, twice.
 
-    No service is stopped. It shows how long load balancers still send requests, and when the host
-    is healthy again; it suggests settings, and says how long a deploy takes. The first thing to
-    do on a new account.
+    No service is stopped. It shows how long load balancers still send requests,
+    and when the host is healthy again; it suggests settings, and says how long
+    a deploy takes. Run it first on a new account.
 
-    Exit codes: 0 done; 1 failed, the host is in service; 2 nothing was changed; 3 another deploy
-    holds the lock; 5 hosts are out of service; 6 the answer was no.
+    Exit codes: 0 done; 1 failed, the host is in service; 2 nothing was changed;
+    3 another deploy holds the lock; 5 hosts are out of service; 6 the answer
+    was no.
     """
     return done(loaded("commands.changes").observe(asked, host, trace))
 
 
 @command("promote", "env", "settings")
 def promote(asked: Any) -> Any:
-    """Let a deploy go on that pauses after a batch.
+    """Continue a deploy that pauses after a batch.
 
-    It works from any workstation. The decision counts once a majority of the hosts shows it.
+    It works from any workstation. The decision counts once a majority of the
+    hosts shows it.
 
-    Exit codes: 0 done; 2 bad input, no deploy holds the lock, or too few hosts answered.
+    Exit codes: 0 done; 2 bad input, no deploy holds the lock, or too few hosts
+    answered.
     """
     return loaded("commands.lock").decide(asked, "promote")
 
@@ -91,19 +96,20 @@ def promote(asked: Any) -> Any:
 def abort(asked: Any) -> Any:
     """End a deploy that pauses after a batch.
 
-    It works from any workstation. The deploy ends as if a host had failed: `on_failure:` decides
-    whether the hosts that have the new release keep it.
+    It works from any workstation. The deploy ends as if a host had failed:
+    `on_failure:` decides whether the hosts that have the new release keep it.
 
-    Exit codes: 0 done; 2 bad input, no deploy holds the lock, or too few hosts answered.
+    Exit codes: 0 done; 2 bad input, no deploy holds the lock, or too few hosts
+    answered.
     """
     return loaded("commands.lock").decide(asked, "abort")
 
 
 @command("lock.break", "env", "settings", "reason", "force")
 def lock_break(asked: Any, reason: str, force: bool) -> Any:
-    """Take the lock from a deploy that is dead.
+    """Remove the lock of a deploy that is dead.
 
-    Exit codes: 0 done, or not locked; 2 bad input, the AWS API failed, or too few hosts answered:
-    look again with lock.status; 3 the deploy is alive.
+    Exit codes: 0 done, or not locked; 2 bad input, the AWS API failed, or too
+    few hosts answered: look again with lock.status; 3 the deploy is alive.
     """
     return loaded("commands.lock").destroy(asked, reason=reason, force=force)

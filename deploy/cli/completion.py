@@ -1,4 +1,4 @@
-"""What can be typed next on a command line: commands, options, and the names that options take.
+"""What a shell can complete on a command line: commands, options, and the values of options.
 
 The shell passes the line up to the cursor, gets whole words, one a line, and shows those that begin
 as the last one. Where it gets none it completes files.

@@ -1,4 +1,4 @@
-"""What a command says that ends before its report: an error, a defect, Ctrl-C.
+"""What a command prints that ends before its report: an error, a defect, Ctrl-C.
 
 Cheap to import: every start does so.
 """

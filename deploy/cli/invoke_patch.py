@@ -1,4 +1,4 @@
-"""The command line's own promises: usage errors end with 2, a reader that leaves changes nothing.
+"""Changes to Invoke: usage errors end with 2, and a reader that leaves changes nothing.
 
 Cheap to import: every start does so.
 """
@@ -66,7 +66,7 @@ def refuse_password() -> None:
     setattr(Program, "update_config", update_config)  # noqa: B010 - mypy lets no method be assigned
 
 
-BARE = {"report": "run", "history": "run"}
+BARE = {"report": "run", "history": "run", "completion": "shell"}
 """The commands that take a word without an option's name, and the option that it is for."""
 
 
@@ -208,7 +208,7 @@ def explain(error: ImportError) -> None:
 
 
 def settle() -> None:
-    """Restore the terminal and flush what was said; a reader that is gone is no error.
+    """Restore the terminal and flush all output; a reader that is gone is no error.
 
     Python would also look for garbage in all that was loaded, for a third of a second.
     """

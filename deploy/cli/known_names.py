@@ -1,4 +1,4 @@
-"""The names that may follow an option, known without a network: from the settings and past runs.
+"""The names that may follow an option, from the settings and past runs, without a network.
 
 Cheap to import and to ask, since shell completion waits for it: the settings are read as YAML, and
 not checked.

@@ -1,4 +1,4 @@
-"""What makes a function a command: options that can be trusted, help, and one message for an error.
+"""Turns a function into a command: its options, its help, one message for an error.
 
 Cheap to import: every start does so.
 """
@@ -90,7 +90,7 @@ OPTIONS = {
     "full": Option("list every step, and all that changes", default=False),
     "quiet": Option("show only failures and the verdict", default=False),
     "verbose": Option("show remote commands and AWS calls as they end", default=False),
-    "reason": Option("why, for the others: it is stored on hosts; required", REQUIRED),
+    "reason": Option("why; it is stored on the hosts; required", REQUIRED),
     "force": Option(
         "also from a deploy that is alive: it stops before its next change", default=False
     ),
@@ -120,7 +120,7 @@ _BACK_ALREADY = Option(
 OF_COMMANDS = {
     "rollback": {"on_failure": _BACK_ALREADY},
     "restart": {"on_failure": _BACK_ALREADY},
-    "history": {"run": Option("show this run again: its id, or how that begins")},
+    "history": {"run": Option("show this run again: its id or its beginning")},
     "init": {
         "env": Option("what the environment is called (default: prod)", "prod"),
         "app": Option("what the app is called (default: as the group)"),

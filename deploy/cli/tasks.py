@@ -1,4 +1,4 @@
-"""The commands, as Invoke's tasks: `inv help` shows them.
+"""The commands as Invoke's tasks, as `inv help` lists them.
 
 Cheap to import: what a command needs is loaded when it is typed.
 """
@@ -39,15 +39,19 @@ def schema(_context: Any) -> None:
     streams.guard()[0].write(SCHEMA.read_text(encoding="utf-8"))
 
 
-@task(positional=["shell"], auto_shortflags=False, help={"shell": "bash, zsh or fish"})
-def completion(_context: Any, shell: str) -> None:
+@task(positional=[], auto_shortflags=False, help={"shell": "bash, zsh or fish; required"})
+def completion(_context: Any, shell: str | None = None) -> None:
     """Print a script by which a shell completes commands.
 
-    Their options too, and names: those of the settings, and of the last runs that are kept here.
+    It completes options too, and the names in the settings and in the last runs
+    that are kept here.
     """
     scripts = {script.suffix[1:]: script for script in sorted(SCRIPTS.iterdir())}
+    names = ", ".join(scripts)
+    if not shell:
+        raise Exit(f"no shell is given: name one of {names}", USAGE_ERROR)
     if shell not in scripts:
-        raise Exit(f"no completion for {shell!r}: name one of {', '.join(scripts)}", USAGE_ERROR)
+        raise Exit(f"no completion for {shell!r}: name one of {names}", USAGE_ERROR)
     streams.guard()[0].write(scripts[shell].read_text(encoding="utf-8"))
 
 

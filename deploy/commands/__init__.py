@@ -1,7 +1,9 @@
 """What each command does.
 
-changes (their plans) → pipeline (look, ask, do, report) → rollout, signals → conclusion
-status, lock (those that only look, or decide)
+changes (how each makes its plan) → pipeline (survey, plan, question, run, report) → rollout
+rollout → signals, answering (about failed hosts), take_back → conclusion
+change: such a command as a value     lock, report, observation: single commands
+looking, records, setup: groups of commands
 
 Messages:
     When: A command's own options are read, and its answers

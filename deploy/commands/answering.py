@@ -1,4 +1,4 @@
-"""Decisions about a host that failed: by the person at the terminal, an option, or the policy."""
+"""Who decides about a failed host: the person at the terminal, an option, or the policy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from deploy.errors import BadInput, nearest
 from deploy.hosts import records
 from deploy.recovery import repair
-from deploy.recovery.answers import anew
+from deploy.recovery.answers import replanning
 from deploy.recovery.answers.answers import Answers, Reply
 from deploy.recovery.answers.choices import ASK, FOR_ONE_HOST, Answer
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from deploy.commands.change import Change
     from deploy.events.question import QuestionAsked
     from deploy.plan.plan import Plan
-    from deploy.recovery.answers.anew import Anew
+    from deploy.recovery.answers.replanning import Replanned
     from deploy.screen.console import Screen
     from deploy.session.session import Session
 
@@ -61,12 +61,12 @@ def of(change: Change, opened: Session, screen: Screen, plan: Plan) -> Answers |
         return None
     policy = opened.environment.rollout.on_failure if change.scope.verb == "deploy" else "stop"
 
-    def anew_on(host: str) -> Anew:
+    def replanned_on(host: str) -> Replanned:
         made = again(opened)
-        anew.refuse_other(made, plan.releases)
-        return anew.on_host(made, host)
+        replanning.refuse_other(made, plan.releases)
+        return replanning.on_host(made, host)
 
-    return Answers(anew_on, partial(_back, opened), Answer(policy), option, ask, LIMIT_SECONDS)
+    return Answers(replanned_on, partial(_back, opened), Answer(policy), option, ask, LIMIT_SECONDS)
 
 
 def _asked(screen: Screen, asked: QuestionAsked, is_over: Callable[[], bool]) -> Reply:
@@ -77,7 +77,7 @@ def _asked(screen: Screen, asked: QuestionAsked, is_over: Callable[[], bool]) ->
     return Reply(None) if is_over() else Reply(Answer(asked.policy), f"the policy: {choice.why}")
 
 
-def _back(opened: Session, host: str) -> Anew:
+def _back(opened: Session, host: str) -> Replanned:
     """Return what a repair would do on a host now."""
     seen = opened.survey(settled=True)
-    return anew.on_host(repair.make(opened.environment, seen, opened.scope), host)
+    return replanning.on_host(repair.make(opened.environment, seen, opened.scope), host)

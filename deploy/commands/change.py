@@ -22,7 +22,7 @@ def _nothing(_: Session) -> None:
 
 @dataclass(frozen=True)
 class Change:
-    """What a command does.
+    """A command that changes the fleet: how its plan is made, and how it is executed.
 
     Attributes:
         asked: The options that all such commands have.

@@ -1,4 +1,4 @@
-"""The commands that change the fleet: how each makes its plan, and what does it."""
+"""The commands that change the fleet: how each makes its plan, and what executes it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from deploy.recovery import repair as repairs
 from deploy.recovery import rollback
 from deploy.recovery.restarts import restart as restarts
 from deploy.session.arguments import as_typed, split
-from deploy.smoke import placing
-from deploy.smoke.tried import tried
+from deploy.smoke import placing, precheck
 
 if TYPE_CHECKING:
     from deploy.plan.exclusion import Problems
@@ -50,7 +49,7 @@ def deploy(asked: Asked, package: str | None, run_once: str | None = None) -> Ch
             join=asked.join,
         )
         made = once.completed(placing.placed(made), opened.everyone, opened.scope, run_once)
-        return tried(made, client.get)
+        return precheck.checked(made, client.get)
 
     scope = asked.scope("deploy", *as_typed("--package", package), *asked.flags)
     again = partial(plan, is_default=False)

@@ -1,4 +1,4 @@
-"""How a command ends: what is seen afterwards, and what to type next. Pure."""
+"""The end of a command: the fleet read once more, and what to type next. Pure."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _stay_out(report: Report, rows: Iterable[Row]) -> set[str]:
 
 
 def shown(fleet: Overview | None) -> tuple[Runs, tuple[str, ...]]:
-    """What a look at the fleet is reported as.
+    """Return the report of the fleet as a final survey shows it.
 
     Returns:
         The hosts that run each release, by app, a previous unit by its name; and what else was
@@ -90,7 +90,7 @@ def shown(fleet: Overview | None) -> tuple[Runs, tuple[str, ...]]:
 
 
 def next_steps(scope: Scope, report: Report) -> str:
-    """What to type after a command that did not end well; all of it has the command's scope."""
+    """Return the commands to type after a failure, all with the command's scope."""
     code, again = report.exit_code, scope.again()
     if code is ExitCode.LOCKED:
         return scope.command("lock.status")

@@ -1,4 +1,4 @@
-"""The commands about who holds an environment's lock: who it is, what it is to do, its end."""
+"""The commands about an environment's lock: show the holder, promote, abort, break."""
 
 from __future__ import annotations
 

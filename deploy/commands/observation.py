@@ -1,10 +1,10 @@
-"""What an observation shows at its end, and the file that it writes."""
+"""What `inv observe` shows at its end, and the file that it writes."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
+from deploy import path_checks
 from deploy.durations import planned
 from deploy.errors import BadInput, as_deploy_error
 from deploy.observe import findings
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 def refuse_file(file: Path) -> None:
     """Raise BadInput where a trace cannot be written, or would replace something else."""
-    is_there = os.path.exists(file)  # noqa: PTH110 - Path's raises for a name that is too long
-    if is_there and not (file.is_file() and trace_of.is_one(file)):  # a pipe has no end
+    # A pipe has no end.
+    if path_checks.exists(file) and not (path_checks.is_file(file) and trace_of.is_one(file)):
         raise BadInput(f"--trace {file}: is there, and is no trace; give another name")
-    if not os.path.isdir(file.parent):  # noqa: PTH112 - as above
+    if not path_checks.is_folder(file.parent):
         raise BadInput(f"--trace {file}: there is no folder {file.parent}; make it first")
 
 
 def show(rollout: Rollout, seen: Sequence[Observation], file: Path) -> None:
-    """What was measured, what follows from it, and the file that it is written to.
+    """Show the measurements, the suggestions, and the file that they are written to.
 
     Raises nothing: the report must come, whatever goes wrong here.
     """

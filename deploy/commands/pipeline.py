@@ -1,4 +1,4 @@
-"""What a command that changes the fleet does, whatever its plan.
+"""What every command that changes the fleet does: survey, plan, question, run, report.
 
 Settings → lock → survey → plan → question → run → report. What happens is one stream of events,
 kept in a file, from which the screen and the report are drawn.

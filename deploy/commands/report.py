@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy import path_checks
 from deploy.errors import BadInput, reading
 from deploy.events import runs
 from deploy.events.file import load
@@ -111,8 +112,7 @@ def _entries(events: Path) -> tuple[Entry, ...]:
 
 def _write(target: Path, events: Path, text: str) -> None:
     """Write a page in one go: for its owner alone, as the events are, and never half of it."""
-    is_folder = os.path.isdir(target)  # noqa: PTH112 - Path's raises for a name that is too long
-    if is_folder or target.resolve() == events.resolve():
+    if path_checks.is_folder(target) or target.resolve() == events.resolve():
         raise BadInput(f"--output {target}: give a file for the page")
     try:
         with tempfile.NamedTemporaryFile(

@@ -1,4 +1,4 @@
-"""Runs a plan: its screen, its hooks and pauses, and what ends it."""
+"""Executes a plan with its screen, hooks, pauses and signals."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SHOWING = "showing the progress"
 
 @dataclass(frozen=True)
 class Rollout:
-    """What running a plan needs: a session, the lock that is held, the screen, signals, hooks.
+    """Everything that running a plan needs: session, lock, screen, signals, hooks.
 
     answers: decide about hosts that failed; None where the policy alone does.
     """

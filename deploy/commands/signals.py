@@ -1,4 +1,4 @@
-"""What the operator's signals mean while a command runs."""
+"""What Ctrl-C, SIGTERM and SIGHUP do while a command runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AGAIN = "Press Ctrl-C again to abort at once (hosts may stay out of service)."
 
 
 class Signals:
-    """What SIGINT, SIGTERM and SIGHUP mean while a command runs; a `with` block.
+    """Handles SIGINT, SIGTERM and SIGHUP while a command runs; a `with` block.
 
     Before the first change they end it. Later the first asks for an end that leaves no host out
     of service; a second SIGINT, and nothing else, aborts at once: a CI's cancel sends SIGINT and,
@@ -68,7 +68,7 @@ class Signals:
         self._speaker.join()
 
     def guide(self, execution: Execution) -> None:
-        """From now on it is this run that signals end; one that was heard already ends it."""
+        """From now on signals end this run; one that came before ends it at once."""
         self._execution, self._emit = execution, execution.listen
         if self._first:
             execution.stop(self._first)

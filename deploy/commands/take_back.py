@@ -1,4 +1,4 @@
-"""Takes the finished hosts back, where a rollout failed and the policy says so."""
+"""Rolls back the finished hosts of a rollout that failed, if the policy says so."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _back(rollout: Rollout, report: Report) -> Report:
 
 
 def good_before(report: Report) -> Mapping[str, Mapping[str, Record]]:
-    """What hosts ran before of the apps that were deployed there, by app name and host name."""
+    """Return the releases that hosts ran before a deploy, by app name and host name."""
     found: dict[str, dict[str, Record]] = {app: {} for app in report.plan.releases}
     for batch in report.plan.batches:
         for host_plan in batch:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Change:
-    """What changes of an app.
+    """The changes of an app.
 
     Attributes:
         app: By name.
@@ -56,7 +56,7 @@ class Change:
 def of(
     moves: Iterable[Move], stored: Mapping[tuple[object, ...], Stored] | None = None
 ) -> tuple[Change, ...]:
-    """What changes by the moves: one for all hosts on which it is the same, in the moves' order.
+    """Return the changes by the moves, one for all hosts on which it is the same, in their order.
 
     stored: what hosts have, by the moves' keys; without it, what no host was asked for is unknown.
     """

@@ -43,7 +43,7 @@ NOTHING = Contents({}, {})
 
 @dataclass(frozen=True)
 class FileChanges:
-    """What becomes of the files.
+    """The files that are added, changed and removed.
 
     Attributes:
         added: Those of the new release alone: path and bytes, in the order of their paths.

@@ -1,4 +1,4 @@
-"""Which app is given which release on which host, by the steps of a plan. Pure."""
+"""Which release a plan gives each app on each host, read from its steps. Pure."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Move:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What is the same for hosts on which the same changes, as far as the survey knows."""
+        """A key that is equal for hosts with the same change, as far as the survey knows."""
         slot = self.on.slot
         manifests = [slot.manifests.get(each, "") for each in (self.before, self.after)]
         unit = (self.on.unit_name, slot.unit_sha256, self.unit_digest, self.unit_text)

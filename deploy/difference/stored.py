@@ -1,4 +1,4 @@
-"""What hosts have of releases and units that a plan replaces: read where the survey knows digests.
+"""Reads from hosts the manifests and units that a plan replaces.
 
 One host is asked for all that show the same digests, and what it answers counts only where it has
 these: so it speaks for the others, and no host can make them look different from what they are. Of
@@ -36,15 +36,15 @@ MOST_ASKED, MOST_AT_ONCE = 64, 32
 
 
 class Host(Protocol):
-    """What a host is asked through; a `Remote` is one."""
+    """The part of a `Remote` that is used here."""
 
     def ask(self, script: Script[T], timeout_seconds: float, most_bytes: int) -> T:
-        """What the script's parser makes of the answer."""
+        """Run a reading script; return its parser's value."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What a host has of what a move replaces, and of what it brings back.
+    """The files and units on a host of the release that a move replaces and of the one it brings.
 
     Attributes:
         releases: The files of releases, by release; those that are not known are missing.

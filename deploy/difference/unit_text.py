@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HIDDEN = "…"
-"""What stands for a value that may be a secret."""
+"""Shown in place of a value that may be a secret."""
 _AROUND = 2
 """How many directives are shown before and after one that differs."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

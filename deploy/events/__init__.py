@@ -1,7 +1,7 @@
-"""What happens in a run, as one stream of events: every view of it is drawn from them.
+"""What happens in a run, as one stream of events from which every view is drawn.
 
-event, planned, recovery, user (their types)     text (as lines of JSON)
-stream (who listens)     file (where they are kept)     runs, names (which there are, and of what)
+event, planned, question, recovery, user: the types     text: as lines of JSON
+stream: passes events to listeners     file: keeps them     runs, names, earlier: read past runs
 
 Messages:
     When: A past run is read

@@ -1,4 +1,4 @@
-"""What the steps of a plan took in an earlier run, so that the time left is known from the start.
+"""How long the steps of a plan took in an earlier run, to estimate the time left from the start.
 
 Only kinds of steps that have not ended yet in this run are estimated by it. On another workstation,
 and for a first deploy, no earlier run is kept: then the waits of the settings count.
@@ -65,7 +65,7 @@ def _events(lines: Iterable[str], name: str) -> Iterator[Event]:
 
 
 def mean_seconds(events: Iterable[Event], environment: str, due: Kinds) -> Kinds:
-    """What steps took on average in a run of this environment. Pure.
+    """Return the mean seconds of each kind of step in an earlier run of this environment. Pure.
 
     due: how long the settings have each kind of step wait that counts.
     """

@@ -1,4 +1,4 @@
-"""The types of events. Frozen values of plain data; what is written of them is in `text`. Pure.
+"""The types of events, as frozen values of plain data; `text` writes them. Pure.
 
 All text in them may be foreign (a host's error, a journal's line): views make it safe to show.
 No event holds a secret of ours: settings' values under `environment:` are in none.

@@ -1,4 +1,4 @@
-"""A run's events on the workstation: `<runs>/<id>/events.jsonl`, a line for each as it happens."""
+"""A run's events on the workstation: `<runs>/<id>/events.jsonl`, one line for each event."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IGNORE = ".gitignore"
 
 
 class Recorder:
-    """Writes what it hears; a disk that is full, or a folder that cannot be written, ends nothing.
+    """Writes each event; a full disk, or a folder that cannot be written, does not end the run.
 
     Attributes:
         file: Where it writes.

@@ -1,4 +1,4 @@
-"""The names in the last runs that are kept on this workstation. Cheap to import and to read.
+"""The hosts and releases of the last runs on this workstation. Cheap to import and to read.
 
 Shell completion waits for it: a run's first lines are read, and not as its types.
 """
@@ -6,11 +6,11 @@ Shell completion waits for it: a run's first lines are read, and not as its type
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from deploy import path_checks
 from deploy.events import runs
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ MOST_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Names:
-    """What runs were about, the newest first.
+    """The hosts and releases of runs, the newest first.
 
     Attributes:
         hosts: By name.
@@ -66,7 +66,7 @@ def _plan(file: Path, environment: str) -> dict[str, Any]:
 
 def _first(file: Path) -> Iterator[dict[str, Any]]:
     """The events that a file begins with, as they are written."""
-    if not os.path.isfile(file):  # noqa: PTH113 - Path's raises for a name that is too long; such as a pipe, which would never end
+    if not path_checks.is_file(file):  # a pipe would never end
         return
     with suppress(OSError, ValueError, RecursionError), file.open(encoding="utf-8") as lines:
         for _ in range(FIRST_LINES):

@@ -1,4 +1,4 @@
-"""The event that a plan is: what will be done, by batch, host and step. Pure."""
+"""A plan as an event: what will be done, by batch, host and step. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The events of a host that failed, and of what was decided about it. Pure."""
+"""Events about a host that failed: the question, and what was decided. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The event that begins the recovery of a host: why, and what is done. Pure."""
+"""The event at the start of a host's recovery: the cause, and what is done. Pure."""
 
 from __future__ import annotations
 

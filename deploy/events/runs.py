@@ -1,4 +1,4 @@
-"""Which run's file is meant: the last one, or the one whose id begins as typed."""
+"""Finds a run's file: the last one, or the one whose id begins as typed."""
 
 from __future__ import annotations
 

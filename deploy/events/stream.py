@@ -1,4 +1,4 @@
-"""Where events go: stamped in one order, to each listener; none of them can end a run."""
+"""Passes each event to all listeners in one order; a listener that fails ends no run."""
 
 from __future__ import annotations
 

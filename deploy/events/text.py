@@ -1,4 +1,4 @@
-"""An entry as one line of JSON, and back; what the lines are made of, as JSON Schema. Pure."""
+"""Writes events as lines of JSON, reads them back, and has the JSON Schema of a line. Pure."""
 
 from __future__ import annotations
 

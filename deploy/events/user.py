@@ -1,4 +1,4 @@
-"""The events of the user's own part in a run: hooks that ran, pauses for a decision. Pure."""
+"""Events of what the user adds to a run: hooks that ran, pauses for a decision. Pure."""
 
 from __future__ import annotations
 

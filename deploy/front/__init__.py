@@ -1,6 +1,6 @@
-"""A request from the workstation, as a user's browser sends it: to a listener, by its own name.
+"""A request from the workstation to the load balancer, as a user's browser sends it.
 
-proxies (which of the environment's) -> client (one request, in one time)
+proxies (the HTTP proxy to use) -> client (one request, within one time limit)
 
 Messages:
     When: The load balancer is asked from the workstation

@@ -1,7 +1,7 @@
-"""Programs of the user's own that run on the workstation as a run goes on.
+"""Programs of the user's that run on the workstation while a run goes on.
 
-folder (which there are) → hook (runs one) → runner (which one is due, and what its failure means)
-words (what is said of hooks, and of pauses for a decision)
+folder (finds them) → hook (runs one) → runner (decides which is due, and what a failure means)
+words: sentences about hooks and pauses
 
 Messages:
     When: Hooks are found and run

@@ -1,4 +1,4 @@
-"""The folder of hooks: executables, each named after the moment at which it runs."""
+"""The folder of hooks: executables that are named after the moment at which they run."""
 
 from __future__ import annotations
 

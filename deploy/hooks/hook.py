@@ -1,4 +1,4 @@
-"""One hook: a program of the user's, run on the workstation with a time limit."""
+"""Runs one hook, a program of the user's, on the workstation with a time limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs the hooks that are due: `pre-*` decide whether it goes on, the others hear how it went."""
+"""Runs the hooks that are due: `pre-*` may stop the run, the others are informed of it."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ class Runner:
 
 
 def variables(began: RunBegan, releases: Mapping[str, str]) -> dict[str, str]:
-    """What every hook finds in its environment; releases: what each app shall run."""
+    """Return the variables of every hook; releases: the release that each app is to run."""
     return {
         "CHANGEOVER_ENVIRONMENT": began.environment,
         "CHANGEOVER_VERB": began.verb,

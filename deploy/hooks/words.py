@@ -1,4 +1,4 @@
-"""What is said of the user's own part in a run: hooks that ran, pauses, decisions. Pure."""
+"""Sentences about hooks, pauses and decisions. Pure."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from deploy.events.event import Event
 
 GATES = ("pre-deploy", "pre-batch")
-"""The hooks whose failure is the failure of what they come before, and is said as that."""
+"""The hooks whose failure keeps a batch or a deploy from beginning, and is reported as that."""
 
 
 def lines(event: Event) -> tuple[str, ...]:
-    """What stays on every screen; nothing for other events, and for hooks that ended well."""
+    """Return lines about failed hooks and pauses; none for other events."""
     match event:
         case HoldBegan(batch, seconds, go_on, end):
             most = f" for {seconds:g} s at most" if seconds else ""

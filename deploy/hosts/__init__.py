@@ -1,10 +1,11 @@
-"""What a host holds and says, and how it is reached.
+"""What is on a host, and how the host is reached.
 
-probe: what a port is asked -> scripts: what is sent -> ssh: how it gets there
-route -> ssh: by which way; refusals -> ssh: why a login failed, in words
-ssh -> lock: who may send it
-records, release_stack, notes: what a host remembers of deploys
-ownership and others read what comes back
+scripts: what a host is sent     ssh: how it is sent     route: on which way (jump hosts, proxies)
+refusals: why a login failed     probe: what a port is asked     lock: which deploy may change hosts
+records, release_stack, marks, notes, logbook, once: what a host remembers of deploys
+file_format: the version of these files     shown_key: the host key that a machine shows
+programs, ownership, lstat, service_user: what a deploy needs there, and who could change it
+host_trial, instance_identity, replaced_unit: other checks of a host
 
 Messages:
     When: A host is reached and read

@@ -1,4 +1,4 @@
-"""The format of what is written on hosts; a newer one than this version knows is refused."""
+"""The format number of files on hosts; a newer format than this version knows is refused."""
 
 from __future__ import annotations
 

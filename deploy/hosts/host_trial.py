@@ -1,4 +1,4 @@
-"""What is tried on a host before a deploy is begun: its programs, its clock, an app's units.
+"""Tries a host before a deploy begins: its programs, its clock, an app's units.
 
 Builders of scripts that change nothing; what they need is in a folder that is removed.
 """
@@ -15,15 +15,15 @@ from deploy.hosts.scripts.script import Facts, Script, program
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 PLACE = "/srv/.changeover-not-there"
-"""What stands in a unit's text for its release, until the host puts a folder in its place."""
+"""A placeholder for the release in a unit's text, until the host puts a folder in its place."""
 
 
 @dataclass(frozen=True)
 class Tried:
-    """What a host's programs did.
+    """The result of trying a host's programs.
 
     Attributes:
         clock: The host's time, in seconds since 1970; None where it did not say.

@@ -1,4 +1,4 @@
-"""Whether a host is the EC2 instance that its address stands for, by what it shows itself.
+"""Whether a host is the EC2 instance that AWS shows for its address, by the host's own data.
 
 Two networks may use one address, and an address may be taken over: the host key proves that the
 machine is a known one, not that it is the one whose target is about to leave the load balancer.

@@ -1,4 +1,4 @@
-"""What lstat(2) says of paths on a host, as `find` printed it in hexadecimal. Pure."""
+"""Parses what `find` printed of owners, modes and types of paths on a host. Pure."""
 
 from __future__ import annotations
 

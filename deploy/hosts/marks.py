@@ -1,4 +1,4 @@
-"""The mark on a host that a release failed there: what, under which unit, when, who, why. Pure."""
+"""The mark of a failed release on a host: which, under which unit, when, by whom, why. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHOWN_DIGITS = 12
 
 @dataclass(frozen=True)
 class Mark:
-    """That a release failed on a host.
+    """The mark on a host of a release that failed there.
 
     Attributes:
         release: The release's id.
@@ -40,7 +40,7 @@ class Mark:
 
     @classmethod
     def parse(cls, release: str, text: str) -> Mark | None:
-        """What `as_line` wrote for a release, or a mark of format 0: `<time> <who>`.
+        """Parse a line of `as_line`, or a mark of format 0: `<time> <who>`.
 
         None for anything else. That a mark is there counts, whatever it says.
 

@@ -1,4 +1,4 @@
-"""The note on a host that a target of it was taken out: written before that is done."""
+"""The note on a host that one of its targets is out, written before the target is deregistered."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Note:
-    """That a target was taken out, as it is written down before it is done.
+    """The note that a target is taken out, written before that is done.
 
     Attributes:
         group: The target group's name; empty for a worker.
@@ -41,7 +41,7 @@ class Note:
 
     @classmethod
     def parse(cls, line: str) -> Note | None:
-        """What `as_line` wrote; None for anything else.
+        """Parse a line of `as_line`; None for anything else.
 
         Raises:
             BadInput: A later version of Changeover wrote it.

@@ -1,4 +1,4 @@
-"""Who could change what root reads on a host: a look at owners, modes and links, and its judge.
+"""Judges owners, modes and links on a host: who could change what root reads.
 
 `look` is a script that prints facts; `judge` is pure. Root publishes releases, installs units and
 reads the environment file from these paths: another owner of one could make root run his code.
@@ -80,7 +80,7 @@ def refuse_wrong(host: Host, apps: Iterable[App], output: str) -> None:
 
 
 def judge(host: Host, app: App, parsed: Mapping[str, str]) -> list[str]:
-    """What is wrong with the app's paths and user on a host, each with what repairs it.
+    """Return the problems of an app's paths and user on a host, each with its repair.
 
     parsed: what `look` printed, by key.
     """

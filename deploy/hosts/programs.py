@@ -1,4 +1,4 @@
-"""Whether hosts have the programs that a command needs: asked before anything is sent to them."""
+"""Asks hosts for the programs that a command needs, before anything is sent to them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from deploy.hosts.scripts.script import Facts, Script, program
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 T = TypeVar("T")
 
@@ -23,10 +23,10 @@ _MOST = 64
 
 
 class Host(Protocol):
-    """What a host is asked through; a `Remote` is one."""
+    """The part of a `Remote` that is used here."""
 
     def ask(self, script: Script[T]) -> T:
-        """What the script's parser makes of the answer."""
+        """Run a reading script; return its parser's value."""
 
 
 def find(names: tuple[str, ...]) -> Script[tuple[str, ...]]:
@@ -44,7 +44,7 @@ def find(names: tuple[str, ...]) -> Script[tuple[str, ...]]:
 def lacking(
     remotes: Mapping[str, Host], wanted: Mapping[str, Mapping[str, str]]
 ) -> dict[str, tuple[str, ...]]:
-    """What to say of each host that lacks a program, by its name.
+    """Return a sentence for each host that lacks a program, by the host's name.
 
     wanted: by app, the programs that it needs and for what each.
     """

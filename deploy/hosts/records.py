@@ -1,4 +1,4 @@
-"""What a host remembers of an app: what was deployed, in which run, and what it stands on. Pure."""
+"""A host's records of an app: what was deployed, by which run, what a rollback finds. Pure."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Record:
 
     @classmethod
     def parse(cls, line: str) -> Record | None:
-        """What `as_line` wrote; None for anything else, such as a line cut short by a crash.
+        """Parse a line of `as_line`; None for anything else, such as a line cut short by a crash.
 
         Raises:
             BadInput: A later version of Changeover wrote the line.
@@ -138,7 +138,7 @@ def now() -> str:
 
 
 def author(environ: Mapping[str, str] = os.environ) -> str:
-    """Who deploys: the person who triggered the CI run; elsewhere the user and the workstation."""
+    """The person who deploys: who triggered the CI run; elsewhere the user and the workstation."""
     if person := ci_system.person(environ):
         return person
     try:

@@ -1,4 +1,4 @@
-"""What an app stands on, by what was deployed and rolled back. Pure."""
+"""The releases that a rollback can return to, in turn: a stack of deploys and rollbacks. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def standing_releases(history: Sequence[Record]) -> tuple[Record, ...]:
-    """What an app stands on: the deploys that were not taken back, oldest first.
+    """Return the deploys that were not rolled back, oldest first: a rollback can return to these.
 
     A deploy is put on top. A rollback takes off all that lies above the release it returned to, so
     that the next rollback goes further back, and not forth again. Where that release is not on the

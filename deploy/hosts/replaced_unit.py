@@ -1,4 +1,4 @@
-"""What a unit that is replaced sets, and the unit that takes its place does not. Pure."""
+"""What a replaced unit sets that the unit in its place does not. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The user that a service runs as: a system user of its own, or one that the settings name."""
+"""The user that a service runs as: its own system user, or one that the settings name."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def uid(app: App, parsed: Mapping[str, str]) -> int | None:
 
 
 def judge(host: Host, app: App, parsed: Mapping[str, str]) -> list[str]:
-    """What forbids to run the service as this user; nothing where `user:` names it.
+    """Return the reasons not to run the service as this user; none if `user:` names it.
 
     parsed: the lines that `question` printed, by key.
     """

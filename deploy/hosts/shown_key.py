@@ -1,4 +1,4 @@
-"""The host key that a machine shows, where no known_hosts file has it; nothing is trusted here."""
+"""Reads the host key that a machine shows, to print it; nothing is trusted by it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SSH_PORT = 22
 
 
 def place(host: Host, environment: Environment) -> str:
-    """What known_hosts files call a host: its name or address, with another port than 22."""
+    """The host's name in known_hosts files: name or address, with the port if it is not 22."""
     connection = connect.connection_to(host, environment)
     port = int(connection.port)
     return str(connection.host) if port == SSH_PORT else f"[{connection.host}]:{port}"

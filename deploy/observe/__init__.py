@@ -1,6 +1,6 @@
-"""What one target shows of an AWS account: out of its groups and in again, twice. Pure.
+"""Measures an AWS account by one host: out of its target groups and in again, twice. Pure.
 
-rounds: the plan for it     watch: its steps     findings: what follows     trace: without names
+rounds: the plan for it     watch: its steps     findings: suggestions     trace: figures as a file
 
 Messages:
     When: A host is measured

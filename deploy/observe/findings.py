@@ -1,4 +1,4 @@
-"""Settings that fit an account, by what was observed of it, and how long a deploy takes. Pure.
+"""Suggests settings from what was observed of an account, and estimates a deploy's time. Pure.
 
 Two rounds are few, so what is suggested has a margin and is never less than what was measured.
 """

@@ -1,4 +1,4 @@
-"""An observation as a file that may be given to others: figures, and no name of anything. Pure."""
+"""Writes an observation to a file that may be published: figures and no names. Pure."""
 
 from __future__ import annotations
 

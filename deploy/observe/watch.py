@@ -1,4 +1,4 @@
-"""Steps that measure how a target leaves its groups and comes back, by the host's connections."""
+"""Steps that watch a host's connections while its target leaves its groups and comes back."""
 
 from __future__ import annotations
 

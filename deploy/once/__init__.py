@@ -1,8 +1,8 @@
 """What one host runs once for each release, before the first host is taken out: `run_once:`.
 
-plan     adds it to a deploy's plan, or says why the deploy has to ask first
-refusal  what is said of one that was started and not done
-step     runs it to its end, and writes down how far it came
+plan     adds it to a deploy's plan, or makes the deploy ask first
+refusal  the message about one that was started and is not known to be done
+step     runs it, and records how far it came
 
 Messages:
     When: `run_once:` is decided about and run

@@ -1,4 +1,4 @@
-"""Adds to a deploy's plan what one host runs once for the release, before the first batch."""
+"""Adds to a deploy's plan the command that one host runs for a release before the first batch."""
 
 from __future__ import annotations
 

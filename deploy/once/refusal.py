@@ -1,4 +1,4 @@
-"""What is said of a command that was started, and is not known to have ended well. Pure."""
+"""The message about a run-once command that was started and is not known to be done. Pure."""
 
 from __future__ import annotations
 

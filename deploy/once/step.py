@@ -1,4 +1,4 @@
-"""The steps of what is run once for each release: run it, or note that it needs no run."""
+"""The steps of a run-once command: run it, or record that it needs no run."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class RunOnce(OnHost):
             fleet.remote(self.host).change(name, scripts.forget(name, fleet.run))
 
     def _see_through(self, fleet: Fleet) -> None:
-        """Wait until systemd shows that it ended; what it prints is said meanwhile."""
+        """Wait until systemd shows that it ended, and show what it prints."""
         began, settings = fleet.clock.monotonic(), self.app.settings
         limit = settings.run_once_timeout_seconds + settings.stop_seconds + END_SECONDS
         is_seen, said = False, ""
@@ -100,7 +100,7 @@ class RunOnce(OnHost):
         raise DeployError(f"{self.host}: {self._unit_name(fleet)} still runs after {limit:.0f} s")
 
     def _say(self, fleet: Fleet, state: UnitState, said: str) -> str:
-        """Say the last line of its output, unless it was said; return it."""
+        """Show the last line of its output, unless it was shown before; return it."""
         line = next(iter(self._journal(fleet, state, 1)), "")
         if line != said:
             fleet.tell(self.host.name, f"| {line}")
@@ -121,7 +121,7 @@ class RunOnce(OnHost):
         )
 
     def _failed(self, fleet: Fleet, state: UnitState) -> DeployError:
-        """Why it did not end well, with what it said."""
+        """Return why it did not succeed, with the end of its output."""
         unit, settings = self._unit_name(fleet), self.app.settings
         how = f"ended with exit status {state.exit_status}"
         if state.result == "timeout":
@@ -140,7 +140,7 @@ class RunOnce(OnHost):
         return fleet.remote(self.host).ask(script, LOOK_SECONDS)
 
     def _journal(self, fleet: Fleet, state: UnitState, lines: int) -> list[str]:
-        """What it said last; nothing where the host does not answer."""
+        """Return its last lines; none if the host does not answer."""
         if not state.invocation:
             return []
         script = service.journal_of(state.invocation, lines)

@@ -1,7 +1,9 @@
 """A package from a build: verified, read with care, and made into what hosts are sent.
 
-signatures -> verification -> readers (zip), tar_stream, folder -> entries -> opening
-opening -> manifest, archive -> delta, for each host
+release (name and version)     signatures -> verification
+readers (zip_names), tar_stream, folder -> entries (rules) -> opening -> manifest, archive
+archive, manifest -> delta (what one host lacks)
+program, runnable: what a command needs     cache: opened packages on this workstation
 
 Messages:
     When: A package is opened

@@ -1,4 +1,4 @@
-"""The one archive of which hosts are sent what they lack: sorted, and normalised.
+"""The archive from which each host is sent what it lacks: sorted and normalised.
 
 It is a tar in gzip members. Folders and links come first, then each file in members of its own, or
 a few small ones together: any choice of members in their order is an archive again, so a package

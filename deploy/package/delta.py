@@ -1,4 +1,4 @@
-"""What one host is sent of a package: what is to be done there, and the files that it lacks."""
+"""What one host is sent of a package: instructions, and the files that it lacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One entry of a package, and the rules that every entry must keep before anything is written."""
+"""One entry of a package, and the rules that it must keep before anything is written."""
 
 from __future__ import annotations
 

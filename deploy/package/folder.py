@@ -1,4 +1,4 @@
-"""A folder as a package: its entries, each looked at once and read only if it is still the same."""
+"""Reads a folder as a package; a file that changes meanwhile is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a release consists of, file by file, and which of it lies on a host already."""
+"""The files of a release with their digests, and which of them a host has already."""
 
 from __future__ import annotations
 

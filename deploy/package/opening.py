@@ -1,4 +1,4 @@
-"""A package from a build: chosen, checked, and made into the one archive that hosts are sent."""
+"""Opens a package: verifies it, reads it, and makes the one archive for all hosts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the first bytes of a file say about the program that it is. Pure."""
+"""What the first bytes of a file say about it as a program: ELF, script, Windows, macOS. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a package's file holds: its entries, read from a zip, a tar.gz or a folder, each checked.
+"""Reads the entries of a zip, a tar.gz or a folder, each checked.
 
 Nothing is unpacked here: contents are streams. A name that could reach outside of the release's
 folder, or that is no plain file, folder or inner link, ends in BadInput.

@@ -1,4 +1,4 @@
-"""What a package is called: its name, its version, and the id that a host knows it by."""
+"""Reads name and version from a package's file name, and makes the release's id."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def may_be_newer(file_name: str, name: str) -> bool:
 
 
 def _right_name(file_name: str, base: str) -> str:
-    """A name that is accepted, as near to this one as can be said."""
+    """Return a name that is accepted and as near to this one as possible."""
     suffix = file_name[len(base) :] or ".zip"
     guess = _DESCRIBED.fullmatch(base)
     build = None if guess else _BUILD.fullmatch(base)

@@ -1,4 +1,4 @@
-"""What a command needs to run: of the package, and of the host."""
+"""Checks what a command needs to run, in the package and on the host."""
 
 from __future__ import annotations
 

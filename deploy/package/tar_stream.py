@@ -1,4 +1,4 @@
-"""A tar, read in its own order; headers are checked before tarfile reads what they announce."""
+"""Reads a tar in its own order, and checks each header before tarfile reads what it announces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The package as its builder made it: checked by digest and signature before anything reads it."""
+"""Verifies a package by digest and signature before anything in it is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The names in a zip: which characters their bytes are. Pure."""
+"""Decodes the names in a zip. Pure."""
 
 from __future__ import annotations
 

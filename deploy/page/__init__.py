@@ -1,8 +1,8 @@
-"""A run as one HTML file: for a colleague with a browser, today and in a year.
+"""A run as one HTML file, for a colleague with a browser, today and in a year.
 
 timeline (lanes: each host's steps in time; moments), failures, difference, facts (reach), summary
     -> content (all of a page) -> rendering (page.html, page.css)
-bars, scale, wording: how what is drawn looks, where it stands, what is said of it
+bars, scale, wording: how a bar looks, where it is, how times are written
 
 Messages:
     When: The page of a run is written

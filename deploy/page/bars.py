@@ -1,4 +1,4 @@
-"""How a step's bar and a target's state are drawn, and what is said of them. Pure."""
+"""How a step's bar and a target's state are drawn, and the sentence that describes them. Pure."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def kind(bar: Bar) -> str:
 
 
 def name(bar: Bar) -> str:
-    """Describe a bar in one sentence, to be heard or to be pointed at."""
+    """Describe a bar in one sentence, for screen readers and for the pointer."""
     step, time, *more = _parts(bar)
     return "; ".join((f"{step}: {time}", *more))
 

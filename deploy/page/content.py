@@ -1,4 +1,4 @@
-"""All that a page of a run shows, from its entries alone. Pure."""
+"""Everything that the page of a run shows, made from the run's entries alone. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a plan changes, as a page shows it: releases, files, the unit's diff. Pure."""
+"""What a plan changes, for the page: releases, files, the unit's diff. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run in time, as values: a lane for each host, a bar for each of its steps. Pure."""
+"""A run in time: a lane for each host, a bar for each of its steps. Pure."""
 
 from __future__ import annotations
 

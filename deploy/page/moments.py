@@ -1,4 +1,4 @@
-"""What happened in a run beside its steps: batches, pauses, failures, hooks, turns. Pure."""
+"""What happened in a run beside its steps: batches, pauses, failures, hooks, rollbacks. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a run came: the hosts that it changed, and those on which it prepared alone. Pure."""
+"""Which hosts a run changed, and which it only staged. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page as HTML: one file that asks for nothing else, in which nothing that others wrote acts.
+"""Renders the page as one HTML file, in which no foreign text can act as markup.
 
 Three walls, each enough by itself against a script: every value that the template writes passes
 through `foreign_text.visible`; it is escaped; and the page's Content-Security-Policy allows no

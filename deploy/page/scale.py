@@ -1,4 +1,4 @@
-"""From seconds to places on a time axis, in percent of its width. Pure."""
+"""Converts seconds to positions on the time axis, in percent. Pure."""
 
 from __future__ import annotations
 

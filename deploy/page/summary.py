@@ -1,4 +1,4 @@
-"""How a run went, in words: its verdict, its hosts' ends, and what was remarked. Pure."""
+"""A run in words: its verdict, its hosts' outcomes, and remarks. Pure."""
 
 from __future__ import annotations
 

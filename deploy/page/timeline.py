@@ -1,4 +1,4 @@
-"""From a run's entries to its lanes, with the moments of all. Pure."""
+"""Makes the lanes and moments of a page from a run's entries. Pure."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _bar(now: float, step: StepBegan | StepEnded) -> Bar:
 
 @dataclass
 class _Reader:
-    """What was heard so far."""
+    """The timeline of the events so far."""
 
     hosts: dict[str, _Host] = field(default_factory=dict)
     moments: Moments = field(default_factory=Moments)
@@ -154,7 +154,7 @@ class _Reader:
             self._host(host)
 
     def _place(self, batch: int, hosts: Iterable[str]) -> None:
-        """The batch that each of these hosts is in, unless an earlier plan has said so."""
+        """The batch that each of these hosts is in, unless an earlier plan had one for it."""
         for name in hosts:
             host = self._host(name)
             host.batch = host.batch or batch

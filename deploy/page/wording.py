@@ -1,4 +1,4 @@
-"""Times as a reader of a run sees them: how long, how far into it, and when. Pure.
+"""Times on the page: durations, offsets into the run, and times of day. Pure.
 
 The first two are written in `deploy.durations`.
 """

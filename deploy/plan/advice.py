@@ -1,4 +1,4 @@
-"""What the operator should know before saying yes, from settings and a survey. Pure."""
+"""Warnings that the operator should read before answering yes. Pure."""
 
 from __future__ import annotations
 

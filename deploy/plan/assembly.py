@@ -1,4 +1,4 @@
-"""From candidates and a survey to a plan: order, batches, minimums in service, warnings. Pure."""
+"""Makes a plan from candidates and a survey: order, batches, minimums, warnings. Pure."""
 
 from __future__ import annotations
 

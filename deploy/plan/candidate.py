@@ -1,4 +1,4 @@
-"""From a build's package and an app's settings to what one deploy offers each host."""
+"""What a deploy brings each host: an app's opened package and its rendered unit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Capacity is arithmetic: what stays in service while a batch is out. Pure."""
+"""Computes how many targets stay in service while a batch is out. Pure."""
 
 from __future__ import annotations
 

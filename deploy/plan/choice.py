@@ -1,4 +1,4 @@
-"""Which package an app is deployed with. Pure, but for what lies where builds go."""
+"""Chooses the package that an app is deployed with, from the folder where builds go."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import re
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+from deploy import path_checks
 from deploy.errors import BadInput
 from deploy.package import release
 from deploy.package.entries import refusing
@@ -72,7 +73,7 @@ def of_version(pattern: str, base: Path, version: str) -> list[Path]:
 def _matching(base: Path, pattern: str) -> list[Path]:
     """What a glob matches below `base`, whose own name is no pattern: it may hold brackets."""
     wanted = expanded(pattern)
-    if os.path.exists(base / wanted):  # noqa: PTH110 - Path's raises for a name that is too long
+    if path_checks.exists(base / wanted):
         return [base / wanted]
     return [base / found for found in sorted(glob.glob(str(wanted), root_dir=base))]  # noqa: PTH207 - it may be absolute
 
@@ -118,7 +119,7 @@ def _chosen(environment: Environment, app: App, wanted: str | None) -> Path:
     if wanted is None:
         return newest(app.package, environment.root)
     for path in (expanded(wanted), environment.path(wanted)):
-        if os.path.exists(path):  # noqa: PTH110 - as above
+        if path_checks.exists(path):
             return path
     if "/" not in wanted and wanted[:1].isdigit():
         found = of_version(app.package, environment.root, wanted)
@@ -152,7 +153,7 @@ def _hint(pattern: str) -> str:
 
 
 def _what_is_there(folder: Path) -> str:
-    if not os.path.isdir(folder):  # noqa: PTH112 - as above
+    if not path_checks.is_folder(folder):
         return f"there is no folder {folder}; build the package first, or correct the pattern"
     with refusing(folder):
         names = sorted(entry.name for entry in os.scandir(folder))

@@ -1,4 +1,4 @@
-"""Hosts that are left out of a command, each as one failure under the policy. Pure.
+"""Decides which hosts are left out of a command, each as one failure of the policy. Pure.
 
 A host that cannot be read or is unfit costs its own part and nothing else: the others go on
 within `max_failures`, and beyond it the command is refused with the words that leave it out.

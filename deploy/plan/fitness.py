@@ -1,4 +1,4 @@
-"""What keeps a host from taking a release: its tools, its space, what it has already. Pure."""
+"""Why a host cannot take a release: missing tools, space, what is there already. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done on one host, in order: the host plans of which plans are made. Pure."""
+"""The steps of one host in their order, of which plans are made. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which hosts go first, and how they are cut into batches. Pure."""
+"""Decides which hosts go first, and cuts them into batches. Pure."""
 
 from __future__ import annotations
 

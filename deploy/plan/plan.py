@@ -1,4 +1,4 @@
-"""(settings, packages, survey) → plan: what will be done, as data. Decides, touches nothing."""
+"""A plan as data: what will be done on which host, in which batches, and how long it takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a deploy is refused for, or leaves hosts out for, before any change. Pure."""
+"""Refuses a deploy that cannot work, or leaves single hosts out, before any change. Pure."""
 
 from __future__ import annotations
 

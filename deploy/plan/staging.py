@@ -1,4 +1,4 @@
-"""What lies on a host already, and the steps that bring the rest while it serves. Pure."""
+"""Steps that stage a release while the host serves: only what is missing there is sent. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def is_current(offer: Offer, on: AppOnHost) -> bool:
 
 
 def differs(package: Package, on: AppOnHost) -> str:
-    """Why a release that lies on a host is not this package, though it has its id.
+    """Return why a release on a host is not this package, although it has its id.
 
     Empty where it is this package, or is not there. An id has 48 bits of the digest; the stored
     manifest has the digest of every file.

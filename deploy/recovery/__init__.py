@@ -1,9 +1,11 @@
-"""What leads back: from a failed step, a killed deploy, or a release that is not wanted. Pure.
+"""How to return to a state that serves: after a failed step, a killed deploy, a bad release. Pure.
 
-failed_host: the steps that leave a host whole, as a recovery   repair: the plan for a killed deploy
-failed_recovery: the same where one of these fails too          shared_target: apps behind one proxy
-rollback -> newest_run -> history -> chronology
-stored_units: a unit for a slot that the app did not have when a release was deployed
+failed_host: the steps that restore a host, as a recovery (the type)
+failed_recovery: where one of these fails too
+repair: the plan after a killed deploy     shared_target: apps behind one proxy
+rollback -> newest_run -> history -> chronology     stored_units: old releases in new slots
+previous_unit, half_adopted: the unit under `replaces:`     longest_path: how long a batch may take
+answers: decisions about failed hosts     restarts: the plan to start again what runs
 
 Messages:
     When: A release to go back to is chosen

@@ -1,4 +1,4 @@
-"""In which order a fleet's releases were deployed, by a majority of its hosts. Pure.
+"""Orders a fleet's releases by when they were deployed, by a majority of its hosts. Pure.
 
 Hosts may differ: by `--hosts`, by a deploy that was cut off, by workstations' clocks, or because
 one of them lies. Of two releases, the hosts that know both vote on which one is the later. Votes

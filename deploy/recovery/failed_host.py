@@ -1,4 +1,4 @@
-"""Where a host plan stops, what is done so that every app of its host ends whole. Pure."""
+"""The recovery of a host whose plan stopped at a step: each of its apps is restored. Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def recovery_of(
     is_bad: bool = True,
     begun: int = 0,
 ) -> Recovery:
-    """What is done for a host plan that stops at a step.
+    """Return the recovery for a host plan that stops at a step.
 
     An app whose old release was not touched goes back in, and is seen to be as healthy as it
     was; one that did not serve before does not serve now; one that was already proven goes in;

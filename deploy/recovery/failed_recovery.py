@@ -1,4 +1,4 @@
-"""Where a step of a recovery fails too, what is done in its place. Pure."""
+"""The steps in place of a recovery's step that failed too. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to say of a fleet in which a release took a previous unit's place on some hosts. Pure."""
+"""The message about a fleet on which some hosts still run the previous unit. Pure."""
 
 from __future__ import annotations
 

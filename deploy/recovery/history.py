@@ -1,4 +1,4 @@
-"""What a fleet remembers of one app, and what a majority of its hosts makes of it. Pure."""
+"""The releases of one app by its hosts' records: the newest and the one before it. Pure."""
 
 from __future__ import annotations
 

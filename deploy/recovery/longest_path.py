@@ -1,4 +1,4 @@
-"""How long a batch may take where a release fails as late as it can, its recovery included. Pure.
+"""The longest time that a batch may take, if its release fails at the last moment. Pure.
 
 For so long AWS has to accept the credentials: a host that was drained can be registered again
 only with them.

@@ -1,4 +1,4 @@
-"""Which run a rollback undoes: the newest one, by the hosts' own order, app by app. Pure."""
+"""Finds the newest run, which a rollback undoes, by the hosts' records of each app. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What puts the unit that an app replaces back in service, after a deploy or its undo. Pure."""
+"""Steps that return the unit under `replaces:` to service, after a deploy or its undo. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def proof(at: SlotOnHost, record: Record, asked: Check) -> Step:
-    """What proves that a slot runs its record: a release, or the previous unit."""
+    """Return the step that proves that a slot runs its record: a release, or the previous unit."""
     if record.is_previous:
         return ProvePrevious(at.host, at.app, record.release, asked)
     return ProveRelease(at.host, at.app, record.release, asked)

@@ -1,4 +1,4 @@
-"""What is done for a host whose plan stopped, as data."""
+"""A recovery as data: the steps for a host whose plan stopped."""
 
 from __future__ import annotations
 

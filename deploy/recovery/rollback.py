@@ -106,7 +106,7 @@ def _moves(slot: Slot, record: Record) -> bool:
 def decide(
     environment: Environment, survey: Survey, to: str | None, scope: Scope
 ) -> tuple[dict[str, dict[str, Record]], Problems]:
-    """What each host shall run, by app name and host name, and what keeps hosts from it.
+    """Decide what each host is to run, by app and host name, and which hosts cannot.
 
     Hosts that are not concerned have no record. Raises BadInput as `make` does.
     """

@@ -1,4 +1,4 @@
-"""Apps behind one proxy share a target: it goes back in when all of them are whole. Pure."""
+"""Apps behind one proxy share a target, which returns when all of them are restored. Pure."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def recovery(
     failed: Step,
     put_back: Callable[[str, bool], Sequence[Step] | None],
 ) -> Recovery:
-    """What is done where a host plan stops after it touched one of the apps.
+    """Return the recovery of a host plan that stops after it touched one of the apps.
 
     The one that failed goes back; where their common target failed, all that were switched do, and
     none of them is to blame alone. The target is entered when all serve that served before; where

@@ -1,4 +1,4 @@
-"""A unit for a slot that the app did not have when a release was deployed. Pure.
+"""Makes the unit of an old release for a slot that the app did not have then. Pure.
 
 The release lies on the host with the unit of another slot. Settings of today tell where a unit
 names its port: of those lines the new slot's unit has its own. Where a line of the stored unit

@@ -1,6 +1,10 @@
-"""Runs a plan: batches, a thread for each host, and the report of how it ended.
+"""Executes a plan: batches, a thread for each host, and the report of how it ended.
 
-executor -> capacity_gate (before a batch), host_runner -> progress, failed_step -> report
+executor -> preliminary (what is run once)
+         -> batch_gate -> capacity_gate (may a batch begin?), hold (wait for a person)
+         -> host_runner (one host) -> progress, failed_step
+         -> failed_hosts (what is decided about them) -> report
+as_events: plans, steps and reports as events     as_record: the record that hosts keep
 
 Messages:
     When: Batches begin and end

@@ -1,4 +1,4 @@
-"""Plans, failures and reports as events: what views and files get of them. Pure."""
+"""Makes events of plans, steps, failures and reports. Pure."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def _goal(recovery: Recovery) -> str:
 
 
 def failed(failure: Failure) -> HostFailed:
-    """What failed on a host."""
+    """Return the event of a failure on a host."""
     return HostFailed(
         host=failure.host.name,
         step=failure.step,
@@ -183,7 +183,7 @@ def question_asked(
     policy: str,
     note: str,
 ) -> QuestionAsked:
-    """What a person is asked about a host that failed; see QuestionAsked."""
+    """Return the event of a question about a failed host; see QuestionAsked."""
     return QuestionAsked(
         host=failure.host.name,
         step=failure.step,

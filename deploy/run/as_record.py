@@ -1,4 +1,4 @@
-"""A run that is over, as the record that its hosts keep of it. Pure."""
+"""Makes the record of a finished run that its hosts keep. Pure."""
 
 from __future__ import annotations
 

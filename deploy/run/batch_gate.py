@@ -1,4 +1,4 @@
-"""What a batch, and each host of a window, needs before it begins: permission, time, capacity."""
+"""Checks before each batch, or host of a window: permission, credentials' time, capacity."""
 
 from __future__ import annotations
 

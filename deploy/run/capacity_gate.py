@@ -1,4 +1,4 @@
-"""CapacityGate for what goes out: as long as the policy does not hold without it, it waits."""
+"""Makes a batch wait until the policy allows its targets to leave."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LOOK_FOR_GONE_SECONDS = 5.0
 
 
 class CapacityGate:
-    """What a plan's batches, and the hosts of a window, ask before they take targets out."""
+    """Lets a batch, or a host of a window, take targets out only if the policy still holds then."""
 
     def __init__(self, plan: Plan, fleet: Fleet, progress: Progress) -> None:
         """Ask nothing yet."""

@@ -1,4 +1,4 @@
-"""Walks a plan: staging at once, then batch by batch, a thread for each host; events, report.
+"""Executes a plan: all staging at once, then batch by batch, with a thread for each host.
 
 The first batch begins while others are still staged, where traffic is not affected: new releases
 start and are proven beside what serves. They are registered in their turn, when all is staged.
@@ -164,7 +164,7 @@ class Execution:
             spared = self._begun if number == 1 else frozenset[str]()
             if not self._failed.may_go_on(number - 1, spared):
                 return
-            over = self._progress.failed_hosts | self._progress.gone_hosts | self._failed.anew
+            over = self._progress.failed_hosts | self._progress.gone_hosts | self._failed.replanned
             batch = [host_plan for host_plan in whole if host_plan.host.name not in over]
             if not batch:
                 continue

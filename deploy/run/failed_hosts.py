@@ -1,4 +1,4 @@
-"""Hosts that failed: what is decided about each is done before anything more begins.
+"""Has failed hosts decided about, and does what was decided before anything more begins.
 
 Asked between batches, when the other hosts of the batch have ended and this one's recovery is over:
 while a question is open nothing is drained, and nothing is out of service but what could not be
@@ -17,7 +17,7 @@ from deploy.events.question import QuestionAnswered
 from deploy.natural_order import natural
 from deploy.recovery.answers import choices
 from deploy.recovery.answers.answers import Reply
-from deploy.recovery.answers.choices import Answer, Case, Standing, Tally
+from deploy.recovery.answers.choices import Answer, Case, FailureCounts, Standing
 from deploy.run import as_events
 from deploy.run.report import WELL, Outcome
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from deploy.plan.host_plan import HostPlan
     from deploy.plan.plan import Plan
-    from deploy.recovery.answers.anew import Anew
     from deploy.recovery.answers.answers import Answers
+    from deploy.recovery.answers.replanning import Replanned
     from deploy.run.batch_gate import BatchGate
     from deploy.run.host_runner import HostRunner
     from deploy.run.progress import Progress
@@ -62,8 +62,8 @@ class FailedHosts:
         stage: Stages a host, and begins early what may.
         together: Runs acts in threads of their own until they have ended.
         answers: Where decisions come from; None where the policy alone decides.
-        anew: Hosts, by name, that a later plan was made for: what the first one still has for them
-            no longer fits.
+        replanned: Hosts, by name, for which a later plan was made: what the first plan still
+            has for them no longer fits.
     """
 
     plan: Plan
@@ -74,7 +74,7 @@ class FailedHosts:
     stage: Callable[[HostPlan], None]
     together: Callable[[Work], None]
     answers: Answers | None = None
-    anew: set[str] = field(default_factory=set)
+    replanned: set[str] = field(default_factory=set)
     _tries: Counter[str] = field(default_factory=Counter)
     _notes: dict[str, str] = field(default_factory=dict)
 
@@ -149,9 +149,9 @@ class FailedHosts:
         """What is decided about a host; None where only the policy does."""
         if answers.option is not None:
             names = {name for name, _ in self.progress.deployed} - self.progress.failed_hosts
-            tally = Tally(self._tries[host], len(self.progress.failed_hosts), len(names))
+            counts = FailureCounts(self._tries[host], len(self.progress.failed_hosts), len(names))
             self._tries[host] += 1
-            answer = choices.automatic(answers.option, case, tally)
+            answer = choices.automatic(answers.option, case, counts)
             return Reply(answer, f"--on-failure {answers.option}") if answer else None
         if answers.ask is None:
             return None
@@ -191,7 +191,7 @@ class FailedHosts:
         found = self._planned(partial(answers.again, host), host, "tried again")
         if found and self._admits(host, found):
             act = partial(self._work, host, found)
-            self.anew.add(host)
+            self.replanned.add(host)
             self._over(host, [(each, act) for each in (*found.staging, *found.turns)[:1]])
             if not (found.turns or host in self.progress.failed_hosts or self._is_over):
                 self.runner.ended(host, Outcome.CURRENT)
@@ -207,7 +207,7 @@ class FailedHosts:
             if self.progress.outcomes[host] is not Outcome.OUT:
                 self.progress.settle({host})
 
-    def _planned(self, plan: Callable[[], Anew], host: str, what: str) -> Anew | None:
+    def _planned(self, plan: Callable[[], Replanned], host: str, what: str) -> Replanned | None:
         """What is to be done, from a look at the fleet; None where nothing can be."""
         self.fleet.tell(host, "looking at the fleet")
         try:
@@ -217,14 +217,14 @@ class FailedHosts:
             self.fleet.remark(host, self._notes[host])
             return None
 
-    def _admits(self, host: str, found: Anew) -> bool:
+    def _admits(self, host: str, found: Replanned) -> bool:
         """Whether there is time and capacity for a host to go out."""
         if not found.turns:
             return True
         with self.fleet.crew.turn(host):
             return self.gate.admits(self._number(host), lambda: list(found.turns))
 
-    def _work(self, host: str, found: Anew, _: HostPlan) -> None:
+    def _work(self, host: str, found: Replanned, _: HostPlan) -> None:
         """Do all of a host's part; where a step fails, its recovery is as in its own turn."""
         self.fleet.forget(host)
         if not all(self.runner.stage(each) for each in found.staging):

@@ -1,4 +1,4 @@
-"""What is known of a step that failed: its error, its unit's journal, its target's health."""
+"""Collects the evidence of a failed step: its error, its unit's journal, its target's health."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A deploy that waits between two batches, until a person decides or its time is over."""
+"""Pauses a deploy between two batches, until a person decides or its time is over."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def held_batch(plan: Plan) -> int | None:
 
 @dataclass(frozen=True)
 class Hold:
-    """Where a deploy waits, and for what.
+    """A pause of a deploy: before which batch, and for how long at most.
 
     Attributes:
         number: Of the batch before which it waits.

@@ -1,4 +1,4 @@
-"""One host's plan, step by step; where a step fails for good, its recovery."""
+"""Executes one host's plan step by step, and its recovery if a step fails for good."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ class HostRunner:
         return True
 
     def _patiently(self, step: Step, act: Callable[[Fleet], None], seconds: float) -> None:
-        """Act, and again where it fails and may pass; the screen hears why."""
+        """Act, and retry a transient failure; the screen shows why."""
         tell = partial(self.fleet.tell, step.host.name)
         retry.patiently(partial(act, self.fleet), tell, seconds, self.fleet.clock)
 

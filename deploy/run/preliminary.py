@@ -1,4 +1,4 @@
-"""What one host does when all are staged, before the first batch: what is run once."""
+"""Runs the run-once commands on one host, after all staging and before the first batch."""
 
 from __future__ import annotations
 

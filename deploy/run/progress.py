@@ -1,4 +1,4 @@
-"""How far a run came: each host's outcome, what failed, what was done. Threads share it."""
+"""The progress of a run, shared by its threads: each host's outcome, failures, remarks."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Progress:
             return any(failure.is_stop for failure in self.failures)
 
     def settle(self, hosts: AbstractSet[str]) -> None:
-        """It goes on past these hosts, by name, which have failed."""
+        """Note that the run goes on past these failed hosts, by name."""
         with self._lock:
             self.settled |= hosts
 
@@ -124,7 +124,7 @@ class Progress:
                 self.defects.append(text)
 
     def remark(self, host: str, text: str) -> None:
-        """What a step says for the report; each is kept once."""
+        """Keep a step's remark for the report, once."""
         said = f"{host}: {text}"
         with self._lock:
             if said not in self.remarks:

@@ -1,4 +1,4 @@
-"""The screen: a terminal, or a CI log; where everything is said."""
+"""The screen: everything that a command shows, on a terminal or in a CI log."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class _Console(Console):
 
 
 class Screen:
-    """Where everything is said. A dead terminal (EIO, EPIPE) never raises: work goes on unseen.
+    """Shows everything that a command prints. A dead terminal (EIO, EPIPE) never raises.
 
     is_json: whether a run's events alone go to standard output, for scripts; is_quiet: whether
     only failures and the verdict do.
@@ -101,7 +101,7 @@ class Screen:
             self._console.print(words(text, style))
 
     def note(self, text: str) -> None:
-        """What belongs beside the result and not into it, on standard error."""
+        """Show a remark about the result on standard error, so that it is no part of it."""
         self._errors.print(words(text))
 
     def complain(self, text: str) -> None:
@@ -129,7 +129,7 @@ class Screen:
         return self._out.direct.has_reader
 
     def show_plan(self, plan: PlanMade, *, is_full: bool = False) -> None:
-        """What will be done; is_full: with every step, and all that changes."""
+        """Show a plan; is_full: with every step, and all that changes."""
         width = self._console.width if self.is_terminal else None
         self.say(plan_text.of(plan, width, is_full=is_full))
 
@@ -182,7 +182,7 @@ class Screen:
             yield
 
     def progress(self) -> LogLines | LiveTable | FailureLines:
-        """What listens to a run's events: a live table here, plain lines elsewhere."""
+        """Return the listener to a run's events: a live table here, plain lines elsewhere."""
         if self.is_quiet and not self._is_json:
             return FailureLines(self._console)
         if self._is_json or not self.is_terminal:

@@ -41,7 +41,7 @@ def clock(at: float | None = None) -> str:
 class LogLines:
     """Plain lines, one for each step's end; long waits say so every few seconds.
 
-    A failure is followed by its cause. A target's state and the reason are said when they change.
+    A failure is followed by its cause. A target's state and the reason are shown when they change.
     """
 
     def __init__(self, say: Callable[[str], None], groups: Groups | None = None) -> None:

@@ -31,7 +31,7 @@ BACKGROUND = "the command runs in the background"
 
 
 def wording(plan: PlanMade) -> str:
-    """What a plan does, as a question: `Deploy web 1.2.3-abc to prod: 12 hosts?`."""
+    """Put a plan into a question: `Deploy web 1.2.3-abc to prod: 12 hosts?`."""
     releases = ", ".join(visible(f"{app} {id_}".rstrip()) for app, id_ in plan.releases.items())
     place = "to" if plan.verb == "Deploy" else "on"
     count = words.number(len(plan.hosts), "host")

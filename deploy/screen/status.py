@@ -1,4 +1,4 @@
-"""What runs where: a survey as rows for people, JSON for machines, and one exit code. Pure."""
+"""A survey as rows for people, JSON for scripts, and one exit code. Pure."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Overview:
         return max(0.0, self.at - row.started)
 
     def body(self) -> dict[str, object]:
-        """For scripts: the rows, and what they come to."""
+        """Return the status for scripts: the rows, and the verdict on them."""
         return {
             "environment": self.environment,
             "well": self.exit_code is ExitCode.DONE,

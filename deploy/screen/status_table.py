@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from deploy.screen.status import Overview
 
 MARK = "!"
-"""What stands before a row in which not all is well."""
+"""The mark before a row in which something is not as it should be."""
 NARROWEST = 8
 """How narrow a terminal may make the columns that can break: names and releases, in characters."""
 
@@ -179,7 +179,7 @@ def _fleet(overview: Overview) -> list[Text]:
 
 
 def _meaning(overview: Overview) -> str:
-    """What a status comes to: the meaning of its exit code, or what is known more exactly."""
+    """Return the verdict of a status: its exit code's meaning, or what is known more exactly."""
     unread = {row.host for row in overview.rows if not row.is_readable}
     if unread and overview.serves:
         hosts = f"{len(unread)} host{'s' * (len(unread) > 1)}"

@@ -43,7 +43,7 @@ class Guarded:
         return len(text)
 
     def command(self, text: str) -> None:
-        """Write a line as it is: a command of ours to the CI system that reads this stream.
+        """Write a line unguarded: a command of ours to the CI system that reads this stream.
 
         The values in it are guarded where it is made (`screen.ci.dialects`).
         """
@@ -106,7 +106,7 @@ def end(text: str) -> None:
 
 
 def settle() -> None:
-    """Restore the terminal and flush what was said; a reader that is gone is no error.
+    """Restore the terminal and flush all output; a reader that is gone is no error.
 
     Python would try again at its end (`inv status | head -1`), complain, and turn the exit code
     into 120.

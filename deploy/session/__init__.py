@@ -1,6 +1,6 @@
-"""What was typed, and the account, hosts and connections that it is about.
+"""What was typed, and the account, hosts and connections of a command.
 
-arguments (options, settings) → session (opens all) → scaling, vetting (what AWS says against it)
+arguments (options, settings) → session (opens all) → scaling, vetting (what speaks against a plan)
 
 Messages:
     When: What was typed meets the settings and AWS

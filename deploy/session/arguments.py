@@ -1,4 +1,4 @@
-"""What was typed: a command's options, checked and read."""
+"""The options of a command, checked, and its settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECONDS_IN = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of a command: its options as typed, None where one was not.
+    """The options of a command as they were typed; None for one that was not.
 
     Attributes:
         environment: What `--env` names; empty for all of the settings, where a command allows that.
@@ -76,7 +76,7 @@ class Asked:
         return (*as_typed("--canary", self.canary), *on_failure, *flags)
 
     def scope(self, verb: str = "deploy", *more: str) -> Scope:
-        """What this command was asked for; more: the verb's own options, as typed."""
+        """The scope of this command; more: the verb's own options, as typed."""
         return Scope(
             self.environment,
             verb,
@@ -90,7 +90,7 @@ class Asked:
         )
 
     def command(self, verb: str) -> str:
-        """What to type for a verb on the same part of this environment."""
+        """Return the command line of a verb for the same part of this environment."""
         return self.scope().command(verb)
 
 

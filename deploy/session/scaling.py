@@ -1,4 +1,4 @@
-"""What Auto Scaling does with the hosts: who rests, and what may replace the others meanwhile."""
+"""Asks Auto Scaling which hosts are out of service, and what may replace the others."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def resting(
 def vetted(
     environment: Environment, account: Account, hosts: Sequence[Host], clock: Clock = CLOCK
 ) -> tuple[str, ...]:
-    """What the groups of these hosts may do meanwhile, and what could not be read, in words.
+    """Return sentences about what Auto Scaling may do to these hosts, and what could not be read.
 
     Raises BadInput for a group that is replacing its instances now, and for one that ends those
     whose release a target group finds unhealthy, unless the settings accept that.

@@ -16,7 +16,7 @@ from deploy.aws.health_poller import HealthPoller
 from deploy.aws.members import Members
 from deploy.aws.registrar import Registrar
 from deploy.aws.target_groups import Balancer
-from deploy.checkup import door, machines, packages, together
+from deploy.checkup import aws, hosts_and_packages, machines, packages
 from deploy.checkup.refusals import Refusals, one_each
 from deploy.clock import CLOCK
 from deploy.crew import MOST_HOSTS_AT_ONCE
@@ -97,8 +97,8 @@ class Session:
         made = tempfile.TemporaryDirectory(prefix="changeover-", ignore_cleanup_errors=True)
         self.workspace = Path(self._stack.enter_context(made))
         refusals = Refusals()
-        at_the_door = door.opened(self.environment, refusals)
-        account, self.caller, self.groups, found, can_connect = at_the_door
+        in_aws = aws.look(self.environment, refusals)
+        account, self.caller, self.groups, found, can_connect = in_aws
         if account:
             self._account, self.balancer = account, Balancer(account)
         self.found = found
@@ -154,7 +154,7 @@ class Session:
                 held.take(wait_seconds, tell)
             except Unreachable:
                 seen, beside = self.survey(), partial(self._beside, self)
-                together.refuse_unread(self.environment, seen, self.scope.verb, beside)
+                hosts_and_packages.refuse_unread(self.environment, seen, self.scope.verb, beside)
                 raise
             for each in self.remotes.values():
                 each.guard = held
@@ -185,7 +185,7 @@ class Session:
         """Hosts, groups and packages, all at once; `wanted` as `--package` gives it."""
         survey = partial(self.survey, settled=settled)
         read = partial(packages.opened, self.environment, wanted, self.workspace)
-        return together.with_survey(self.environment, survey, read)
+        return hosts_and_packages.with_survey(self.environment, survey, read)
 
     def plan(
         self,
@@ -204,7 +204,7 @@ class Session:
         with refusals.noted():
             seen, problems = self.vetted(seen, join=join)
             problems = vetting.with_programs(problems, opened, self.remotes, seen)
-        together.refuse(self.environment, seen, refusals)
+        hosts_and_packages.refuse(self.environment, seen, refusals)
         fit = preflight.check(
             self.environment, seen, opened, self.scope, problems, is_default=is_default
         )
@@ -212,7 +212,7 @@ class Session:
         return assembly.make(self.environment, offered, fit, allow_downtime=allow_downtime)
 
     def vetted(self, seen: Survey, *, join: bool) -> tuple[Survey, Problems]:
-        """What speaks against taking hosts out; see `vetting`."""
+        """Return the reasons against taking hosts out; see `vetting`."""
         return vetting.vetted(seen, self.environment, self._account, self.remotes, join=join)
 
     @property

@@ -1,4 +1,4 @@
-"""What speaks against a plan beyond the hosts' own facts: asked of AWS and of what serves."""
+"""Asks AWS and the serving releases for reasons against a plan."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def vetted(
     *,
     join: bool,
 ) -> tuple[Survey, Problems]:
-    """What speaks against taking hosts out, by host; the survey with what else was seen.
+    """Return the reasons against taking hosts out, by host, and the completed survey.
 
     That is what serves and does not pass the question of the proof, and ways by which requests
     reach a host that is out. join: whether hosts that were taken out by hand go back in. Raises

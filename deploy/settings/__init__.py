@@ -1,7 +1,9 @@
-"""What can be set: fabric.yaml becomes one Environment that checks itself.
+"""What can be set: fabric.yaml becomes one Environment, checked without a network.
 
-fabric.yaml -> yaml_document -> load -> environment (app, rollout) -> base
-load -> explain, for what is wrong
+fabric.yaml -> yaml_document -> load -> environment (app, health, rollout, verify) -> base
+load -> explain (errors in words), ownership (who could change the file)
+success_codes, endpoint, units: the grammar of some values
+scope: what a command was asked for, and commands about the same
 
 Messages:
     When: The settings are read

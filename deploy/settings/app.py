@@ -183,7 +183,7 @@ class App(Strict):
         return () if self.is_worker else self.target_groups or (str(self.target_group),)
 
     def shares_target_with(self, other: App) -> bool:
-        """Whether one proxy stands before both of them, so that they go out and in together."""
+        """Whether both are behind one proxy, and so leave and return to service together."""
         return self.target_port is not None and self.target_port == other.target_port
 
     @property
@@ -212,7 +212,7 @@ class App(Strict):
 
     @property
     def service_user(self) -> str:
-        """Who the service runs as: a system user of its own, named like the app."""
+        """The user that the service runs as; by default a system user named like the app."""
         return self.user or self.name
 
     @property

@@ -1,4 +1,4 @@
-"""The address of an AWS API: whether credentials may be sent there. Pure."""
+"""Decides whether credentials may be sent to the address of an API. Pure."""
 
 from __future__ import annotations
 

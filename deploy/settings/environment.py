@@ -220,7 +220,7 @@ class Environment(Strict):
 
     @property
     def ignored_networks(self) -> tuple[Network, ...]:
-        """What `ignore_peers` names."""
+        """The networks that `ignore_peers` names."""
         return tuple(ip_network(peer) for peer in self.ignore_peers)
 
     def verification(self, app: App) -> Verify | None:

@@ -1,4 +1,4 @@
-"""What pydantic found wrong with a value, in words with a remedy. Pure."""
+"""Puts an error of pydantic into words, with a remedy. Pure."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ class SmokeThrough(Strict):
 
     @property
     def authority(self) -> str:
-        """What a browser sends as the Host header."""
+        """The Host header that a browser sends."""
         return urlsplit(self.url).netloc
 
 

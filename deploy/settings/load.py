@@ -130,7 +130,7 @@ def _included(chosen: Document, root: Path, environment: str) -> Document:
 
 
 def _mapping(section: Document, key: str, called: str) -> None:
-    """Refuse what stands under a key and is neither a mapping nor empty."""
+    """Refuse a key's value that is neither a mapping nor empty."""
     if not isinstance(section.values.get(key, {}), dict | None):
         raise BadInput(f"{section.place((key,))}: {called}: must be a mapping of keys to values")
 

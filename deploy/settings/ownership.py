@@ -1,4 +1,4 @@
-"""Where the settings file is, and who could change it: owner and mode of file and folder.
+"""Refuses a settings file that others could change: owner and mode of file and folder.
 
 Cheap to import: shell completion waits for it. As Git's safe.directory has it: a file in a folder
 above may be anybody's, such as /tmp/fabric.yaml, and settings decide what runs here and on the

@@ -1,4 +1,4 @@
-"""What a command was asked for, and the commands that are about the same. Pure."""
+"""The scope of a command (environment, app, hosts), for commands to suggest. Pure."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Scope:
         return self.command(self.verb, *self.more)
 
     def command(self, verb: str, *more: str) -> str:
-        """What to type for a verb on the same part; more: further words."""
+        """Return the command line of a verb for the same part; more: further words."""
         words = [self.program, verb, "--env", self.environment]
         for name in TAKES[verb]:
             value = getattr(self, name)

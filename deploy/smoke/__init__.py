@@ -1,7 +1,7 @@
-"""Smoke tests through the load balancer, as users ask, when the first batch serves.
+"""Smoke tests through the load balancer, as users ask, once the first batch serves.
 
-tally (what an answer shows) -> through_balancer (the step) -> placing (where a plan has it)
-through_balancer -> tried (the same of what serves, before anything is changed)
+verdict (what an answer shows) -> through_balancer (the step) -> placing (puts it into a plan)
+through_balancer -> precheck (the same tests before any change)
 
 Messages:
     When: Smoke tests are asked through the load balancer

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from deploy.aws.targets import ProtocolVersion
 from deploy.hosts.probe.request import Request
-from deploy.smoke.tally import SmokeRequest
 from deploy.smoke.through_balancer import PassSmokeTests
+from deploy.smoke.verdict import SmokeRequest
 from deploy.steps.records import RecordDeployed
 from deploy.steps.verify import ProveRelease
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import NotProven
 from deploy.front.client import NoAnswer
-from deploy.smoke.tally import Shown, Tally, enough
+from deploy.smoke.verdict import Shown, Verdict, enough
 from deploy.steps.base import OnHost, Phase
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from deploy.aws.targets import TargetGroup
     from deploy.hosts.probe.request import Head
-    from deploy.smoke.tally import SmokeRequest
+    from deploy.smoke.verdict import SmokeRequest
     from deploy.steps.fleet import Fleet
 
 TRIES, PAUSE_SECONDS = 3, 1.0
@@ -57,7 +57,7 @@ class PassSmokeTests(OnHost):
         """
         most = enough(self.at_once, self._serving(fleet))
         for test in self.tests:
-            self._pass(fleet, Tally(test, self.release, most))
+            self._pass(fleet, Verdict(test, self.release, most))
 
     def _serving(self, fleet: Fleet) -> int:
         """Return how many targets serve, by the newest reading, where they are the most."""
@@ -67,66 +67,66 @@ class PassSmokeTests(OnHost):
         ]
         return max(counts, default=self.at_once)
 
-    def _pass(self, fleet: Fleet, tally: Tally) -> None:
+    def _pass(self, fleet: Fleet, verdict: Verdict) -> None:
         said = fleet.clock.monotonic()
         end = said + ASKING_SECONDS
-        while not tally.is_done and fleet.clock.monotonic() < end:
-            head = self._answer(fleet, tally)
+        while not verdict.is_done and fleet.clock.monotonic() < end:
+            head = self._answer(fleet, verdict)
             if head is None:
                 return
-            if tally.add(head) is Shown.FAILED:
-                raise self._failed(tally)
+            if verdict.add(head) is Shown.FAILED:
+                raise self._failed(verdict)
             if fleet.clock.monotonic() - said >= SAY_SECONDS:
                 said = fleet.clock.monotonic()
                 fleet.tell(
-                    self.host.name, f"{tally.test.url}: {tally.asked} of {tally.most} answers"
+                    self.host.name, f"{verdict.test.url}: {verdict.asked} of {verdict.most} answers"
                 )
             fleet.clock.sleep(BETWEEN_SECONDS)
-        if not tally.passed:
-            raise self._unseen(tally)
-        fleet.tell(self.host.name, f"smoke test passed: {tally.last} from {tally.test.url}")
+        if not verdict.passed:
+            raise self._unseen(verdict)
+        fleet.tell(self.host.name, f"smoke test passed: {verdict.last} from {verdict.test.url}")
 
-    def _answer(self, fleet: Fleet, tally: Tally) -> Head | None:
+    def _answer(self, fleet: Fleet, verdict: Verdict) -> Head | None:
         """The next answer; None where the operator wants an end."""
         why = ""
         for number in range(TRIES):
             if fleet.clock.wait(fleet.stop, PAUSE_SECONDS * number):
                 return None
             try:
-                test = tally.test
-                return fleet.front(test.request, tally.asked + number, test.timeout_seconds)
+                test = verdict.test
+                return fleet.front(test.request, verdict.asked + number, test.timeout_seconds)
             except NoAnswer as error:
                 why = str(error)
-                fleet.tell(self.host.name, f"{tally.test.url}: {why}")
+                fleet.tell(self.host.name, f"{verdict.test.url}: {why}")
         raise self._because(
-            tally,
+            verdict,
             f"no answer, asked {TRIES} times: {why}. Whether {self.release} is to blame is not "
             f"known: see whether {self.url} can be reached from here",
         )
 
-    def _failed(self, tally: Tally) -> NotProven:
-        if tally.blames_release:
-            error = self._because(tally, tally.last)
+    def _failed(self, verdict: Verdict) -> NotProven:
+        if verdict.blames_release:
+            error = self._because(verdict, verdict.last)
             error.blames_release = True
             return error
-        hint = "" if tally.test.header else "; `release_header` under `smoke_through` can show it"
+        hint = "" if verdict.test.header else "; `release_header` under `smoke_through` can show it"
         return self._because(
-            tally,
-            f"{tally.last}, to request {tally.asked}. Which release gave it is not known{hint}",
+            verdict,
+            f"{verdict.last}, to request {verdict.asked}. Which release gave it is not known{hint}",
         )
 
-    def _unseen(self, tally: Tally) -> NotProven:
-        header = tally.test.header
-        text = f"none of {tally.asked} answers was right"
+    def _unseen(self, verdict: Verdict) -> NotProven:
+        header = verdict.test.header
+        text = f"none of {verdict.asked} answers was right"
         if header:
             version = self.release.rpartition("-")[0]
-            text = f"none of {tally.asked} answers has `{header}: {version}`"
-        return self._because(tally, f"{text}, the last was {tally.last}")
+            text = f"none of {verdict.asked} answers has `{header}: {version}`"
+        return self._because(verdict, f"{text}, the last was {verdict.last}")
 
-    def _because(self, tally: Tally, text: str) -> NotProven:
+    def _because(self, verdict: Verdict, text: str) -> NotProven:
         """The error of a test that was not passed, which blames no release yet."""
         error = NotProven(
-            f"{self.host}: {self.app.name} failed the smoke test `{tally.test}` through the load "
+            f"{self.host}: {self.app.name} failed the smoke test `{verdict.test}` through the load "
             f"balancer: {text}"
         )
         error.blames_release = False

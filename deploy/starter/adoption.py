@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Serving:
-    """What serves on the hosts now.
+    """The unit that serves on the hosts now.
 
     Attributes:
         previous: The unit, and what it sets.

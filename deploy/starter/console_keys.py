@@ -20,7 +20,7 @@ _FINGERPRINT = re.compile(r"\bSHA256:[0-9A-Za-z+/]{43}")
 
 @dataclass(frozen=True)
 class Printed:
-    """What an instance printed of its host keys.
+    """The host keys that an instance printed.
 
     Attributes:
         keys: The keys, each with its type and its base64.

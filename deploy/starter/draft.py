@@ -26,7 +26,7 @@ _KEYWORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "
 
 @dataclass(frozen=True)
 class Draft:
-    """What a first fabric.yaml is made from.
+    """The facts from which a first fabric.yaml is made.
 
     Attributes:
         fleet: The target group, and its machines.

@@ -23,7 +23,7 @@ NAME = "Name"
 
 @dataclass(frozen=True)
 class FleetOfGroup:
-    """What serves behind a target group.
+    """The machines behind a target group.
 
     Attributes:
         group: The group.

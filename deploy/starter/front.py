@@ -1,4 +1,4 @@
-"""A program in front of the service on its own host, such as nginx, and the port behind it."""
+"""Finds a proxy in front of the service on its own host, such as nginx, and the port behind it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deploy.survey.reader import Reader
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
     from deploy.hosts.ssh.remote import Remote
     from deploy.settings.app import App
     from deploy.survey.facts import HostFacts

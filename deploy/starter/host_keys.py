@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HostKeys:
-    """What is known of one host's keys.
+    """The known keys of one host.
 
     Attributes:
         host: The host.

@@ -50,7 +50,7 @@ def unit_of(app: App, facts: Iterable[HostFacts]) -> str:
 
 
 def read(unit_name: str, of_hosts: Sequence[Sequence[tuple[str, str]]]) -> PreviousUnit:
-    """What a unit sets on each of the hosts, as far as our settings can say it.
+    """Return what a unit sets on each host, as far as our settings can express it.
 
     of_hosts: for each host the directives and values, as `survey_previous.sh` prints them.
     """

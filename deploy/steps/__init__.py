@@ -1,8 +1,8 @@
 """What is done on one host: frozen values with a sentence and a `run(fleet)`.
 
 staging, rehearsal, target, drain, unit, verify, answers, records -> base, fleet
-drain: when one ends; shorter_drain: whether it may end early, or need not begin
-senders: who still sends requests at the end of one
+drain: waits until a drain is over     shorter_drain: whether it may end early or need not begin
+senders: who still sends requests at its end -> observation
 
 Messages:
     When: A step on a host fails

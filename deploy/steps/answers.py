@@ -1,4 +1,4 @@
-"""Steps that wait for an answer of what is no release: the proxy, or the previous unit."""
+"""Steps that wait until a proxy, or the previous unit, answers."""
 
 from __future__ import annotations
 

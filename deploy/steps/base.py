@@ -1,4 +1,4 @@
-"""What a step is: one intention on one host with its arguments, safe to repeat."""
+"""The type of a step: one action on one host with its arguments, safe to repeat."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHOWN_DIGITS = 12
 
 
 class Phase(enum.Enum):
-    """What a step is part of, in the order in which a host goes through them."""
+    """The phases of a host's plan, in their order."""
 
     STAGE = "stage"
     DRAIN = "drain"
@@ -76,7 +76,7 @@ class Step(Protocol):
 
 @dataclass(frozen=True)
 class OnHost:
-    """What every step has.
+    """The fields that every step has.
 
     Attributes:
         phase: What the step is part of.

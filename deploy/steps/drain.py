@@ -1,4 +1,4 @@
-"""The end of a drain: after the whole deregistration delay, or once the host is quiet."""
+"""Steps that drain a host: for the whole deregistration delay, or until it is quiet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that a step may touch: a host, its target, the shared poller, and a place to say so."""
+"""Everything that a step may touch: hosts, targets, the poller, the clock, the screen."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SILENT_API_SECONDS = 60.0
 
 
 class Moment(enum.Enum):
-    """What one step did that a later step of the same host and unit counts from."""
+    """The moments from which later steps of the same host and unit count time."""
 
     DEREGISTERED = "deregistered"
     ASKED = "a registration was asked for"

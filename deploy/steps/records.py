@@ -1,4 +1,4 @@
-"""Steps that write down, on the host, how a host's part ended."""
+"""Steps that record on the host how its part ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who still sends requests to a slot that is drained: something besides its target groups. Pure.
+"""Finds who still sends requests to a drained slot, besides its target groups. Pure.
 
 A load balancer that heard of a deregistration opens no more connections and begins no requests on
 those that it has; at the end of the delay it cuts them (ALB guide, deregistration delay).
@@ -28,7 +28,7 @@ MOST_NAMED = 5
 
 @dataclass
 class Senders:
-    """What samples of a port's connections show, once its groups may send nothing any more.
+    """Collects the peers that still send requests after all groups must have stopped.
 
     Evidence is a connection that was opened since the first sample and brought a request, or one
     that was idle in the sample before and is used again. One sample of it, by any peer, is enough
@@ -115,7 +115,7 @@ class Senders:
 
     @property
     def proof(self) -> str:
-        """What to say of a service that something else sends requests to."""
+        """Return the message about a service to which something else sends requests."""
         return (
             f"requests still reach {self.where} after its drain, from {self}, so it was not "
             "stopped: something besides its target groups sends them. Name that group under "

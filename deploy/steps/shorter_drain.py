@@ -1,4 +1,4 @@
-"""Whether a drain may end when the host is quiet, or need not begin: what speaks against it."""
+"""Decides whether a drain may end when the host is quiet, or need not begin at all."""
 
 from __future__ import annotations
 
@@ -114,9 +114,9 @@ def full_seconds(at: SlotOnHost, environment: Environment) -> float:
 
 
 def watched_seconds(propagation_seconds: float) -> float:
-    """How long a drained port is watched at least, once load balancers have heard of it.
+    """How long a drained port is watched at least, once load balancers know of the deregistration.
 
-    Two samples, or as long as they need to hear of a deregistration, up to a limit.
+    Two samples, or as long as they need to learn of a deregistration, up to a limit.
     """
     return max(2 * SAMPLE_SECONDS, min(MOST_WATCHED_SECONDS, propagation_seconds))
 

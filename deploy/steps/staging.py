@@ -1,4 +1,4 @@
-"""Steps that bring a release onto a host while the old one serves: nothing here can be noticed."""
+"""Steps that bring a release onto a host while the old one serves, without any effect on it."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class UploadRelease(OnHost):
     def _bring(
         self, fleet: Fleet, count: Callable[[int], None], *, checked_now: bool = False
     ) -> Difference:
-        """Ask what lies there, and send the rest; `count` hears of every chunk's bytes."""
+        """Ask which files the host has, and send the rest; `count` gets the bytes of each chunk."""
         name, package, remote = self.app.name, self.package, fleet.remote(self.host)
         release = package.release.id
         question = read.find_contents(name, release, checked_now=checked_now)

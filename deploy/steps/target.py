@@ -1,4 +1,4 @@
-"""Steps that take a target out of its group and back in."""
+"""Steps that deregister a target, register it, and wait until it is healthy."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from deploy.aws.targets import TargetGroup
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
     from deploy.hosts.scripts.script import Script
     from deploy.settings.app import AppInSlot
     from deploy.steps.fleet import Fleet

@@ -1,8 +1,8 @@
-"""A look at all hosts and groups at once, as frozen values; nothing is changed.
+"""Reads all hosts and target groups at once, as frozen values, and changes nothing.
 
 gather -> parse, unit_state -> reader
        -> facts -> app_on_host -> slot
-question, serving: what serves is asked; blame: whether a state is the release's fault
+question, check, serving: asks what serves     blame: whether a state is the release's fault
 other_targets, foreign_targets: what else gets requests
 
 Messages:

@@ -197,7 +197,7 @@ class AppOnHost(SlotOnHost):
 
     @property
     def running(self) -> frozenset[str]:
-        """What runs of the app: the releases in its slots, and the unit that it replaces."""
+        """The releases of the app that run in its slots, and the unit that it replaces."""
         spare = self.spare.slot.running_release if self.spare else ""
         return frozenset({self.slot.running_release, spare, self.previous_unit}) - {""}
 
@@ -222,7 +222,7 @@ def target_of(group: TargetGroup, host: Host, app: AppInSlot) -> Target:
 
 
 def target_id(group: TargetGroup, host: Host) -> str:
-    """What a group calls the host: its instance id, or its address."""
+    """The host's id in a target group: its instance id, or its address."""
     address = host.private_address or host.address
     return address if group.target_type == "ip" else host.instance_id
 

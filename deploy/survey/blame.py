@@ -1,4 +1,4 @@
-"""Whether a release is to blame for what AWS or systemd report. Pure.
+"""Decides whether a release is to blame for what AWS or systemd report. Pure.
 
 A fault of the host, the network, AWS or a setting marks no release.
 """
@@ -80,7 +80,7 @@ def of_start(state: UnitState) -> bool:
 
 @dataclass
 class SeenYet:
-    """What was read of a target since its registration; groups by their ARNs.
+    """The states of a target since its registration; groups by their ARNs.
 
     fresh: groups in which `healthy` counts by now; entered: those that have let it in; sick: the
     last state for which its release is to blame; may_have_served: whether requests may have been

@@ -1,4 +1,4 @@
-"""What a started release must pass before it serves: the load balancer's question, or a worker's.
+"""The check of a started release before it serves: health checks, or a worker's command.
 
 A worker has no port. It must run, and where the settings name a command, that must end with 0.
 """
@@ -34,7 +34,7 @@ class Host(Asked, Protocol):
 
 @dataclass(frozen=True)
 class WorkerCheck:
-    """What a worker must pass.
+    """The check of a worker.
 
     Attributes:
         unit_name: The unit that must run.
@@ -50,7 +50,7 @@ class WorkerCheck:
 
     @classmethod
     def of(cls, at: SlotOnHost) -> WorkerCheck:
-        """That of a worker's slot on a host."""
+        """Return the check of a worker's slot on a host."""
         settings = at.app.settings
         health = settings.health
         command = None
@@ -86,7 +86,7 @@ class WorkerCheck:
         return self.timeout_seconds
 
     def shown(self, slot_port: int) -> str:
-        """What must be so, in a few words."""
+        """The condition, in a few words."""
         del slot_port
         return f"{self.command} gives 0" if self.command else "it runs"
 
@@ -120,12 +120,12 @@ Check = Questions | WorkerCheck
 
 
 def of(at: SlotOnHost) -> Check:
-    """What a release in a slot must pass."""
+    """Return the check that a release in a slot must pass."""
     return WorkerCheck.of(at) if at.app.settings.is_worker else Questions.of(at)
 
 
 def of_rehearsal(at: SlotOnHost) -> Check:
-    """What a release must pass that is started beside the one that serves, on another port.
+    """Return the check of a release that is started beside the one that serves, on another port.
 
     A check with a port of its own would be answered by the one that serves: then it must run.
     """
@@ -135,5 +135,5 @@ def of_rehearsal(at: SlotOnHost) -> Check:
 
 
 def alone(at: SlotOnHost, environment: Environment) -> Check:
-    """What a release must pass while other apps behind its proxy may be down."""
+    """Return the check of a release while other apps behind its proxy may be down."""
     return Questions.of_app(at) if environment.partners(at.app.settings) else of(at)

@@ -133,7 +133,7 @@ class Survey:
         return {facts.host.name: facts for facts in self.hosts}
 
     def facts_of(self, host: Host) -> HostFacts:
-        """What a host that was read reports of itself."""
+        """Return the facts of a host that was read."""
         return self._facts[host.name]
 
     @cached_property
@@ -176,7 +176,7 @@ class Survey:
         )
 
     def elsewhere(self, host: Host, app: App) -> tuple[tuple[TargetGroup, Target], ...]:
-        """What the app's groups have of a host besides the targets of its slots.
+        """Return a host's targets in the app's groups besides those of its slots.
 
         That is another port, as of a proxy there, or another address.
         """

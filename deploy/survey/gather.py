@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from deploy.aws.inventory import Host
     from deploy.aws.target_groups import Balancer
     from deploy.aws.targets import TargetGroup
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
     from deploy.hosts.scripts.script import Program
     from deploy.hosts.ssh.remote import Remote
     from deploy.settings.app import App

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from deploy.aws.inventory import Host
     from deploy.aws.other_groups import OtherGroup
     from deploy.aws.targets import Target
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
     from deploy.hosts.ssh.remote import Remote
     from deploy.settings.app import App
     from deploy.survey.facts import Survey

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MOST_SETTINGS = 500
 """As many lines of a previous unit are read; what it sets decides nothing."""
 UNREADABLE = "?"
-"""Stands for a note that is there and is not one of ours."""
+"""In place of a note that exists and cannot be parsed."""
 
 
 def parse_host(host: Host, lines: Iterable[str], apps: Iterable[App]) -> HostFacts:

@@ -1,4 +1,4 @@
-"""The load balancer's health check, as a question that a host can be asked for a slot."""
+"""The load balancer's health check of a slot, in a form that can be asked on its host."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Asked(Protocol):
     """A host that can be asked: its connection."""
 
     def probe(self, request: Request, seconds: float) -> Reply | None:
-        """What an address and port of the host answer; None for nothing."""
+        """Ask an address and port of the host; None if nothing answers."""
 
     def forwards(self, place: tuple[str, int], seconds: float) -> bool:
         """Whether they can be asked through the connection, not only by programs there."""
@@ -33,7 +33,7 @@ class Asked(Protocol):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a question brought.
+    """The answer to a question.
 
     Attributes:
         place: Where it was asked, and what: `5000/health`; empty for a worker.
@@ -55,7 +55,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Question:
-    """What a target's health check asks, and what counts as healthy.
+    """The request of a target's health check, and the answers that count as healthy.
 
     Attributes:
         path: The path that is asked; of a gRPC call its method.
@@ -98,7 +98,7 @@ class Question:
         )
 
     def place(self, slot_port: int) -> str:
-        """Where a slot is asked, and what: `5000/health`."""
+        """The port and path that are asked: `5000/health`."""
         return f"{self.port or slot_port}{self.path}"
 
     def shown(self, slot_port: int) -> str:
@@ -132,7 +132,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Questions:
-    """What all of a slot's groups ask: what is in service passes every one.
+    """The health checks of all of a slot's groups; a slot in service passes each of them.
 
     Attributes:
         each: The questions, each once.
@@ -149,7 +149,7 @@ class Questions:
 
     @classmethod
     def of_app(cls, at: SlotOnHost) -> Questions:
-        """What the app itself is asked.
+        """Return the questions for the app itself.
 
         Behind a proxy that is something on its own port, always: a check on a third port may be
         answered by the proxy alone, as nginx does with a status page.
@@ -161,7 +161,7 @@ class Questions:
 
     @classmethod
     def of_proxy(cls, at: SlotOnHost) -> Questions:
-        """What the proxy before the app is asked; nothing where there is none.
+        """Return the questions for the proxy before the app; none without one.
 
         The app's `health:` is about the app. The proxy is asked what the load balancer asks it,
         which another app behind it may answer.

@@ -1,4 +1,4 @@
-"""Whether what serves now passes the question that a new release will have to pass.
+"""Checks that the serving release passes the health check that the new one must pass.
 
 A question that a healthy service does not pass is a wrong question. Found out later, after a drain,
 it would fail the previous release too, and leave the host out of service.
@@ -34,7 +34,7 @@ OVER = {ProtocolVersion.HTTP2: "HTTP/2", ProtocolVersion.HTTP1: "HTTP/1.1"}
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the hosts answered to the questions of the proof.
+    """The hosts' answers to the health checks of the new release.
 
     Attributes:
         problems: By host name, what did not pass or cannot be asked, with question and answer.
@@ -95,7 +95,7 @@ def _note(group: str, hosts: Mapping[str, Iterable[str]]) -> str:
 def failing_workers(
     survey: Survey, apps: Iterable[App], remotes: Mapping[str, Host]
 ) -> tuple[str, ...]:
-    """What to say of workers that run and do not pass their own command now, one line each.
+    """Return a line for each worker that runs and does not pass its own check command now.
 
     That is no reason to refuse a release: it may be what brings the command, or repairs the worker.
     """

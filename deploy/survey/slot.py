@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class UnitState:
-    """What `systemctl show` reports; an absent unit is `not-found` and `inactive`.
+    """A unit's state as `systemctl show` reports it; an absent unit is `not-found` and `inactive`.
 
     Attributes:
         started: When its main process started, in seconds since 1970; None where unknown.
@@ -59,7 +59,7 @@ class UnitState:
 
 
 class WorkerState(enum.StrEnum):
-    """What there is to say of a worker in place of its target's state."""
+    """The state of a worker, in place of a target's state."""
 
     RUNNING = "running"
     STOPPED = "stopped"
@@ -149,7 +149,7 @@ class Slot:
 
     @property
     def deployed(self) -> Record | None:
-        """What was deployed last, whatever was tried since."""
+        """The release that was deployed last, whatever was tried since."""
         return self.history[-1] if self.history else None
 
     def runs(self, release: str, unit_digest: str) -> bool:

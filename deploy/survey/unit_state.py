@@ -15,7 +15,7 @@ from deploy.survey.slot import Listener, UnitState
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 
 _SERVICE_PARTS = 3

@@ -1,9 +1,9 @@
 """The systemd unit of a slot: settings and a template become the text of a file.
 
-spec (what it says) -> variables (as systemd wants it) -> rendering (the text)
-template -> template_sandbox -> template_budget, template_files: how Jinja2 is kept in bounds
-command: what the settings may start
-sandbox (the directives that shut the service in), limits, lint (warnings), syntax
+spec (its values) -> variables (as systemd wants them written) -> rendering (the text)
+template -> template_sandbox -> template_budget, template_files: limits for Jinja2
+command: which commands the settings may start     staged: units that try a staged release
+sandbox (the service's own), limits, lint (warnings), syntax
 
 Messages:
     When: A unit is rendered

@@ -1,4 +1,4 @@
-"""A command in the settings: words that no shell reads, and what stands in them is known. Pure."""
+"""Parses a command of the settings into words; shell syntax in it is refused. Pure."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def checked(command: str) -> str:
 
 
 def background(words: tuple[str, ...]) -> str:
-    """What sends a server into the background, and what to do; empty where nothing does."""
+    """Return why a command puts a server into the background, and the remedy; or empty."""
     names = [PurePosixPath(word).name for word in words[:3]]
     for name, (pattern, remedy) in _BACKGROUND.items():
         if name in names and "--no-daemon" not in words:

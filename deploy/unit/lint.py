@@ -1,4 +1,4 @@
-"""What a unit says that ends in failed requests or a dead service: warnings for the plan."""
+"""Warnings about lines of a unit that lead to failed requests or a dead service."""
 
 from __future__ import annotations
 

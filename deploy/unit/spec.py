@@ -1,4 +1,4 @@
-"""What a slot's unit says, before it is written as a unit file."""
+"""The values of a slot's unit, before it is written as a unit file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class UnitSpec:
-    """What a slot's unit says.
+    """The values of a slot's unit.
 
     port: 0 for a worker. release: the release's id. command: words, the port already in them; the
     first is absolute, a file of the package (relative, `executable_in_package`) or a bare name on

@@ -1,4 +1,4 @@
-"""A Jinja2 template filled in: within a sandbox, within bounds, from its own folder alone.
+"""Renders a Jinja2 template in a sandbox, within limits, from its own folder alone.
 
 A template comes with a project's settings, which are not always one's own: it may compute a
 unit's text, and nothing else. It reaches no Python internals and no file outside its folder.

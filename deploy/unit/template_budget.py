@@ -1,4 +1,4 @@
-"""What a unit's template may take: steps, characters, and the sizes of values."""
+"""Limits of a unit's template: steps, characters, and sizes of values."""
 
 from __future__ import annotations
 

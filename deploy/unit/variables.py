@@ -1,4 +1,4 @@
-"""What a unit's template is filled in with: each value written as systemd wants it."""
+"""The variables of a unit's template, each value quoted as systemd requires."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TYPES = ("exec", "notify", "simple")
 
 
 def template_variables(spec: UnitSpec, systemd_version: int) -> dict[str, object]:
-    """The template's variables, each already written as systemd wants it."""
+    """Return the template's variables, each already quoted as systemd requires."""
     if not _APP.fullmatch(spec.app):
         raise BadInput(f"app {spec.app!r}: a unit's name takes letters, digits, '_', '.' and '-'")
     if spec.type not in _TYPES:

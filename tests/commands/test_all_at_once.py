@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from loopback import run
 
-from deploy.checkup import door
+from deploy.checkup import aws
 from deploy.checkup.refusals import Refusals
 from deploy.commands import changes
 from deploy.commands.looking import status
@@ -154,7 +154,7 @@ def test_all_wrong_target_groups_are_named(project: Project) -> None:
     project.rewrite("target_group: web-lab", "target_groups: [nowhere, orphan-lab]")
     loaded = read_settings(project.asked(), Screen())
     refusals = Refusals()
-    opened = door.opened(loaded, refusals)
+    opened = aws.look(loaded, refusals)
     assert [host.name for host in opened.found.hosts] == sorted(project.hosts)
     with pytest.raises(BadInput) as refused:
         refusals.raise_all()

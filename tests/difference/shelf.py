@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from deploy.errors import CommandResult
+from deploy.command_result import CommandResult
 from deploy.package import manifest
 from deploy.package.manifest import File
 

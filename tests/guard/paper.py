@@ -132,15 +132,15 @@ def gather(
 def world(patch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let commands meet all this, and nothing outside of this process."""
     from deploy.aws import instances as ec2  # noqa: PLC0415 - only where a command runs
-    from deploy.checkup import door  # noqa: PLC0415 - as above
+    from deploy.checkup import aws  # noqa: PLC0415 - as above
     from deploy.hosts.ssh.openssh import match  # noqa: PLC0415 - as above
     from deploy.session import session, vetting  # noqa: PLC0415 - as above
     from deploy.survey import gather as surveys  # noqa: PLC0415 - as above
 
     # `Match exec` would run what the examples make of a command.
     patch.setattr(match, "_succeeds", lambda *_: True)
-    patch.setattr(door, "Account", Account)
-    patch.setattr(door, "Balancer", Balancer)
+    patch.setattr(aws, "Account", Account)
+    patch.setattr(aws, "Balancer", Balancer)
     patch.setattr(session, "Balancer", Balancer, raising=False)
     patch.setattr(session, "Balancer", Balancer)
     patch.setattr(surveys, "gather", gather)

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.aws.api.account import Account
-from deploy.checkup import door
+from deploy.checkup import aws
 from guard import damage, examples, paper
 from guard.command import Ended, check, run
 
@@ -352,7 +352,7 @@ def answering() -> Iterator[str]:
 def cloud(ground: Ground) -> Iterator[Ground]:
     """The ground with an account that reads files, and asks this machine alone."""
     with answering() as url, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(door, "Account", Account)
+        patch.setattr(aws, "Account", Account)
         patch.setenv("AWS_ENDPOINT_URL", url)
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         # Each session would read botocore's own data anew.

@@ -166,10 +166,10 @@ def test_an_exception_of_the_aws_files_reader_is_one_message(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from deploy.aws.api.account import Account  # noqa: PLC0415 - in place of that on paper
-    from deploy.checkup import door  # noqa: PLC0415 - as above
+    from deploy.checkup import aws  # noqa: PLC0415 - as above
 
     projects.lay_out(ground, projects.LEAST)
-    monkeypatch.setattr(door, "Account", Account)
+    monkeypatch.setattr(aws, "Account", Account)
     monkeypatch.setattr(botocore.configloader, "raw_config_parse", fail)
     ended = run("status", "--env", "lab")
     assert ended.code == 2

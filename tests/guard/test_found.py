@@ -209,10 +209,10 @@ def test_a_broken_line_of_the_aws_tools_files_is_named(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from deploy.aws.api.account import Account  # noqa: PLC0415 - in place of that on paper
-    from deploy.checkup import door  # noqa: PLC0415 - as above
+    from deploy.checkup import aws  # noqa: PLC0415 - as above
 
     projects.lay_out(ground, projects.LEAST)
-    monkeypatch.setattr(door, "Account", Account)
+    monkeypatch.setattr(aws, "Account", Account)
     for text, line in (("[a]\nx = 1\ny\n", 3), ("x = 1\n", 1), ("[a]\nx = 1\nx = 2\n", 3)):
         (ground.home / ".aws/config").write_text(text)
         ended = check(run("status", "--env", "lab"))
@@ -242,11 +242,11 @@ def test_a_user_without_a_name_is_told_to_give_one(nobody: pytest.MonkeyPatch) -
 
 def test_a_user_without_a_home_has_no_files_there(nobody: pytest.MonkeyPatch) -> None:
     from deploy.aws.api.account import Account  # noqa: PLC0415 - in place of that on paper
-    from deploy.checkup import door  # noqa: PLC0415 - as above
+    from deploy.checkup import aws  # noqa: PLC0415 - as above
 
     nobody.setenv("USER", "deploy")
     assert "unknown host key" in check(run("status", "--env", "lab")).err
-    nobody.setattr(door, "Account", Account)
+    nobody.setattr(aws, "Account", Account)
     assert "no AWS credentials" in check(run("status", "--env", "lab")).err
 
 

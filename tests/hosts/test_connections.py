@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.errors import CommandResult, RemoteError
+from deploy.command_result import CommandResult
+from deploy.errors import RemoteError
 from deploy.hosts.scripts import connections
 from deploy.hosts.scripts.connections import Connection
 

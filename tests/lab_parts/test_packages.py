@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from deploy.aws.targets import ProtocolVersion
-from deploy.hosts.probe import asking
+from deploy.hosts.probe import protocol
 from deploy.hosts.probe.request import Reply, Request
 from lab import packages
 from lab.held import Held
@@ -281,7 +281,7 @@ def over_http2(port: int, path: str, version: ProtocolVersion = HTTP2) -> Reply 
     """What a service answers to the proof's own question."""
     address = ("127.0.0.1", port)
     opened = partial(socket.create_connection, address)
-    return asking.ask(opened, Request(*address, path, "x", version), PATIENCE_SECONDS)
+    return protocol.ask(opened, Request(*address, path, "x", version), PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import builders
 import pytest
 from builders import NEW
 
-from deploy.errors import CommandResult
+from deploy.command_result import CommandResult
 from deploy.hosts.lock.view import quorum
 from deploy.hosts.once.evidence import Evidence, Standing
 from deploy.once.step import RunOnce, SkipOnce

@@ -11,14 +11,8 @@ from builders import NEW
 
 from deploy import retry
 from deploy.clock import Clock
-from deploy.errors import (
-    CommandFailed,
-    CommandResult,
-    ConnectionLost,
-    DeployError,
-    LockLost,
-    Unreachable,
-)
+from deploy.command_result import CommandResult
+from deploy.errors import CommandFailed, ConnectionLost, DeployError, LockLost, Unreachable
 from deploy.hosts.once import scripts
 from deploy.hosts.once.record import OnceRecord, State
 from deploy.once.step import RunOnce, SkipOnce

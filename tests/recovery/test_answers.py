@@ -9,8 +9,8 @@ import pytest
 from run.paper_fleet import made, old
 
 from deploy.errors import DeployError
-from deploy.recovery.answers import anew, choices
-from deploy.recovery.answers.choices import FOR_ONE_HOST, Answer, Case, Standing, Tally
+from deploy.recovery.answers import choices, replanning
+from deploy.recovery.answers.choices import FOR_ONE_HOST, Answer, Case, FailureCounts, Standing
 
 RETRY, PUT_BACK, LEAVE_OUT = Answer.RETRY, Answer.PUT_BACK, Answer.LEAVE_OUT
 STOP, ROLLBACK = Answer.STOP, Answer.ROLLBACK
@@ -43,12 +43,12 @@ def test_each_standing_can_be_left_as_it_is_and_ended(standing: Standing) -> Non
     assert {LEAVE_OUT, STOP} <= set(choices.offered(Case(standing, has_previous=False)))
 
 
-NEW, AGAIN, MANY = Tally(0, 1, 1), Tally(1, 1, 1), Tally(0, 2, 1)
+NEW, AGAIN, MANY = FailureCounts(0, 1, 1), FailureCounts(1, 1, 1), FailureCounts(0, 2, 1)
 BACK, OUT, FIRST = Case(Standing.BACK), Case(Standing.OUT), Case(Standing.OUT, has_previous=False)
 
 
 @pytest.mark.parametrize(
-    ("option", "case", "tally", "answer"),
+    ("option", "case", "counts", "answer"),
     [
         (RETRY, BACK, NEW, RETRY),
         (RETRY, OUT, NEW, RETRY),
@@ -68,13 +68,13 @@ BACK, OUT, FIRST = Case(Standing.BACK), Case(Standing.OUT), Case(Standing.OUT, h
         (LEAVE_OUT, OUT, AGAIN, LEAVE_OUT),
         (LEAVE_OUT, Case(Standing.GONE), NEW, LEAVE_OUT),
         (LEAVE_OUT, BACK, MANY, None),
-        (LEAVE_OUT, BACK, Tally(0, 1, 0), None),
+        (LEAVE_OUT, BACK, FailureCounts(0, 1, 0), None),
     ],
 )
 def test_an_option_answers_by_itself(
-    option: Answer, case: Case, tally: Tally, answer: Answer | None
+    option: Answer, case: Case, counts: FailureCounts, answer: Answer | None
 ) -> None:
-    assert choices.automatic(option, case, tally) is answer
+    assert choices.automatic(option, case, counts) is answer
 
 
 @pytest.mark.parametrize("option", sorted(FOR_ONE_HOST))
@@ -83,13 +83,13 @@ def test_p12_no_option_takes_a_bad_release_through_a_whole_fleet(
     option: Answer, standing: Standing
 ) -> None:
     """Where more hosts failed than have the new release, no further host begins by itself."""
-    answer = choices.automatic(option, Case(standing), Tally(1, 3, 2))
+    answer = choices.automatic(option, Case(standing), FailureCounts(1, 3, 2))
     assert answer is None
 
 
 def test_a_plan_made_anew_has_a_host_s_own_part_alone() -> None:
     plan = made(old(3), batch=1)
-    found = anew.on_host(plan, "host-2")
+    found = replanning.on_host(plan, "host-2")
     assert {each.host.name for each in (*found.staging, *found.turns)} == {"host-2"}
     assert found.staging
     assert len(found.turns) == 1
@@ -98,11 +98,11 @@ def test_a_plan_made_anew_has_a_host_s_own_part_alone() -> None:
 def test_a_host_that_the_new_plan_leaves_out_is_not_tried_again() -> None:
     plan = replace(made(old(3), batch=1), left_out={builders.host(2): "no login"})
     with pytest.raises(DeployError, match=r"host-2: no login"):
-        anew.on_host(plan, "host-2")
+        replanning.on_host(plan, "host-2")
 
 
 def test_p6_another_release_than_the_one_that_was_agreed_to_is_refused() -> None:
     plan = made(old(3), batch=1)
-    anew.refuse_other(plan, dict(plan.releases))
+    replanning.refuse_other(plan, dict(plan.releases))
     with pytest.raises(DeployError, match=r"the same command would bring web 9 now"):
-        anew.refuse_other(replace(plan, releases={"web": "9"}), plan.releases)
+        replanning.refuse_other(replace(plan, releases={"web": "9"}), plan.releases)

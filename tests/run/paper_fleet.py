@@ -12,8 +12,9 @@ import builders
 
 from deploy.aws.targets import Health, Target
 from deploy.clock import CLOCK
+from deploy.command_result import CommandResult
 from deploy.crew import Crew
-from deploy.errors import CommandResult, DeployError
+from deploy.errors import DeployError
 from deploy.events.event import Event
 from deploy.once.step import RunOnce
 from deploy.plan import assembly

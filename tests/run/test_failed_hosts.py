@@ -12,7 +12,7 @@ from builders import NEW
 from deploy.errors import DeployError, NotProven
 from deploy.events.event import BatchBegan, Event, HostFailed, StepBegan
 from deploy.events.question import QuestionAnswered, QuestionAsked
-from deploy.recovery.answers import anew
+from deploy.recovery.answers import replanning
 from deploy.recovery.answers.answers import Answers, Reply
 from deploy.recovery.answers.choices import Answer, Standing
 from deploy.run.executor import Execution
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deploy.plan.plan import Plan
-    from deploy.recovery.answers.anew import Anew
+    from deploy.recovery.answers.replanning import Replanned
     from deploy.run.report import Report
     from deploy.steps.fleet import Fleet
     from run.paper_fleet import Acts
@@ -70,20 +70,20 @@ def rolled(
     acts: Acts,
     person: Person | None = None,
     option: Answer | None = None,
-    again: Callable[[str], Anew] | None = None,
+    again: Callable[[str], Replanned] | None = None,
 ) -> Ran:
     heard: list[Event] = []
     fleet = PaperFleet(acts)
 
-    def same(host: str) -> Anew:
-        return anew.on_host(plan, host)
+    def same(host: str) -> Replanned:
+        return replanning.on_host(plan, host)
 
     answers = Answers(again or same, same, option=option, ask=person, limit_seconds=60.0)
     fleet.execution = Execution(plan, cast("Fleet", fleet), heard.append, answers=answers)
     return Ran(fleet.execution.run(), heard, fleet.done, fleet)
 
 
-def never(host: str) -> Anew:
+def never(host: str) -> Replanned:
     raise AssertionError(host)
 
 
@@ -130,7 +130,7 @@ def test_p2_nothing_begins_while_a_question_is_open_and_the_batch_has_ended() ->
 
     heard: list[Event] = []
     fleet = PaperFleet({f"host-1: prove {NEW}": fail})
-    answers = Answers(lambda host: anew.on_host(plan, host), never, ask=ask)
+    answers = Answers(lambda host: replanning.on_host(plan, host), never, ask=ask)
     fleet.execution = Execution(plan, cast("Fleet", fleet), heard.append, answers=answers)
     report = fleet.execution.run()
     assert report.outcomes["host-3"] is Outcome.DONE
@@ -200,7 +200,7 @@ def test_a_staging_that_failed_is_tried_again_and_the_host_has_its_turn() -> Non
 
 
 def test_what_cannot_be_planned_anew_is_said_in_the_next_question() -> None:
-    def refused(host: str) -> Anew:
+    def refused(host: str) -> Replanned:
         raise DeployError(f"{host}: no login")
 
     person = Person([RETRY, LEAVE_OUT], fails=False)
@@ -234,7 +234,7 @@ def test_p9_a_stop_at_the_question_ends_it_as_anywhere() -> None:
         return Reply(None)
 
     plan, fleet = made(old(3), batch=1), PaperFleet({PROVE_2: fail})
-    answers = Answers(lambda host: anew.on_host(plan, host), never, ask=interrupted)
+    answers = Answers(lambda host: replanning.on_host(plan, host), never, ask=interrupted)
     fleet.execution = Execution(plan, cast("Fleet", fleet), lambda _: None, answers=answers)
     report = fleet.execution.run()
     assert report.exit_code is ExitCode.INTERRUPTED
@@ -245,9 +245,9 @@ def test_p9_a_stop_at_the_question_ends_it_as_anywhere() -> None:
 def test_p9_a_stop_during_a_retry_leaves_the_failure_in_the_report() -> None:
     person = Person([RETRY], fails=False)
 
-    def stop_now(host: str) -> Anew:
+    def stop_now(host: str) -> Replanned:
         ran[0].stop(signal.SIGTERM)
-        return anew.on_host(plan, host)
+        return replanning.on_host(plan, host)
 
     plan, fleet = made(old(3), batch=1), PaperFleet({PROVE_2: fail})
     answers = Answers(stop_now, never, ask=person)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import builders
 import pytest
 
-from deploy.errors import CommandFailed, CommandResult, TakenOut
+from deploy.command_result import CommandResult
+from deploy.errors import CommandFailed, TakenOut
 from deploy.plan import assembly
 from deploy.run import capacity_gate
 from deploy.run.report import ExitCode, Outcome

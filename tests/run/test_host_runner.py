@@ -6,14 +6,8 @@ import builders
 import pytest
 from builders import NEW, OLD
 
-from deploy.errors import (
-    CommandFailed,
-    CommandResult,
-    ConnectionLost,
-    DeployError,
-    LockLost,
-    NotProven,
-)
+from deploy.command_result import CommandResult
+from deploy.errors import CommandFailed, ConnectionLost, DeployError, LockLost, NotProven
 from deploy.events.event import HostSaid, StepBegan, StepEnded
 from deploy.events.recovery import RecoveryBegan
 from deploy.run.report import ExitCode, Outcome

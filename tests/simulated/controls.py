@@ -11,7 +11,7 @@ from deploy.hosts.once.ledger import Ledger
 from deploy.hosts.scripts import base, connections, history
 from deploy.plan import exclusion, host_steps
 from deploy.recovery import failed_host
-from deploy.recovery.answers import anew
+from deploy.recovery.answers import replanning
 from deploy.recovery.answers.choices import Answer
 from deploy.recovery.history import Past
 from deploy.run.batch_gate import BatchGate
@@ -66,7 +66,9 @@ def a_way_back_without_a_proof(patch: pytest.MonkeyPatch) -> None:
 def a_retry_by_the_first_plan(patch: pytest.MonkeyPatch) -> None:
     """Its recovery put the host in service, where it was out when that plan was made."""
     patch.setattr(
-        FailedHosts, "_planned", lambda hosts, _plan, host, _what: anew.on_host(hosts.plan, host)
+        FailedHosts,
+        "_planned",
+        lambda hosts, _plan, host, _what: replanning.on_host(hosts.plan, host),
     )
 
 

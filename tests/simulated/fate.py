@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from deploy.errors import ApiError, CommandFailed, CommandResult, ConnectionLost, RemoteError
+from deploy.command_result import CommandResult
+from deploy.errors import ApiError, CommandFailed, ConnectionLost, RemoteError
 from simulated.clock import CLOCK
 from simulated.faults import RAISES, Crash, Fault
 from simulated.turns import Turns

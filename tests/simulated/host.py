@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from deploy.errors import CommandFailed, CommandResult, ConnectionLost, LockLost
+from deploy.command_result import CommandResult
+from deploy.errors import CommandFailed, ConnectionLost, LockLost
 from deploy.hosts.probe.request import Reply
 from deploy.hosts.scripts.base import LOCK_LOST
 from simulated import surveys

@@ -18,7 +18,7 @@ from deploy.once.step import RunOnce
 from deploy.plan import assembly, fitness, preflight
 from deploy.plan.candidate import Opened
 from deploy.recovery import repair, rollback
-from deploy.recovery.answers import anew
+from deploy.recovery.answers import replanning
 from deploy.recovery.answers.answers import Answers, Reply
 from deploy.recovery.answers.choices import Answer
 from deploy.screen import status
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from deploy.events.question import QuestionAsked
     from deploy.plan.candidate import Offer
     from deploy.plan.plan import Plan
-    from deploy.recovery.answers.anew import Anew
+    from deploy.recovery.answers.replanning import Replanned
     from deploy.run.report import Report
     from deploy.settings.app import App
     from deploy.settings.environment import Environment
@@ -138,13 +138,13 @@ def _answers(run: Run, made: Plan) -> Answers | None:
         said = left.pop(0) if left else Answer.STOP
         return Reply(said if said in asked.options else Answer.STOP, "test")
 
-    def again(host: str) -> Anew:
+    def again(host: str) -> Replanned:
         planned = _planned(run, run.survey())
-        anew.refuse_other(planned, made.releases)
-        return anew.on_host(planned, host)
+        replanning.refuse_other(planned, made.releases)
+        return replanning.on_host(planned, host)
 
-    def back(host: str) -> Anew:
-        return anew.on_host(repair.make(run.environment, run.survey()), host)
+    def back(host: str) -> Replanned:
+        return replanning.on_host(repair.make(run.environment, run.survey()), host)
 
     return Answers(again, back, ask=ask)
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, cast
 import builders
 import pytest
 
-from deploy.errors import CommandResult, Unreachable
+from deploy.command_result import CommandResult
+from deploy.errors import Unreachable
 from deploy.starter import front
 from deploy.survey.slot import Listener, Slot
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 import builders
 import pytest
 
-from deploy.errors import CommandResult, NotProven
+from deploy.command_result import CommandResult
+from deploy.errors import NotProven
 from deploy.hosts.probe.request import Reply
 from deploy.steps.answers import ProveRevived
 from deploy.steps.fleet import Fleet

@@ -13,11 +13,11 @@ from builders import HEALTHY
 from plan.test_assembly import made, old
 
 from deploy.aws.targets import Health, State
+from deploy.command_result import CommandResult
 from deploy.errors import (
     BadInput,
     BalancerError,
     CommandFailed,
-    CommandResult,
     ConnectionLost,
     DeployError,
     RemoteError,

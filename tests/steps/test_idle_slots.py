@@ -11,7 +11,8 @@ from builders import HEALTHY, UNHEALTHY
 from plan.test_assembly import made, names, old
 
 from deploy.aws.targets import Health, State
-from deploy.errors import CommandResult, RemoteError, Unreachable
+from deploy.command_result import CommandResult
+from deploy.errors import RemoteError, Unreachable
 from deploy.plan import host_steps
 from deploy.steps.shorter_drain import DrainIfBusy
 from deploy.survey.slot import Listener, Slot, UnitState

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import builders
 import pytest
 
-from deploy.errors import CommandResult, ConnectionLost, Unfit
+from deploy.command_result import CommandResult
+from deploy.errors import ConnectionLost, Unfit
 from deploy.hosts.probe.request import Reply, Request
 from deploy.plan import assembly
 from deploy.recovery import repair

@@ -8,7 +8,8 @@ import builders
 import pytest
 from pydantic import ValidationError
 
-from deploy.errors import CommandResult, NotProven
+from deploy.command_result import CommandResult
+from deploy.errors import NotProven
 from deploy.hosts.probe.request import Reply, Request
 from deploy.settings.health import SmokeTest
 from deploy.steps.fleet import Fleet

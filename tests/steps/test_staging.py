@@ -15,7 +15,8 @@ import builders
 import pytest
 import shell
 
-from deploy.errors import CommandFailed, CommandResult, ConnectionLost, Unfit
+from deploy.command_result import CommandResult
+from deploy.errors import CommandFailed, ConnectionLost, Unfit
 from deploy.hosts.scripts import base, upload
 from deploy.package import manifest
 from deploy.package.opening import Package, open_package

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 import builders
 import pytest
 
-from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, NotProven
+from deploy.command_result import CommandResult
+from deploy.errors import CommandFailed, ConnectionLost, DeployError, NotProven
 from deploy.hosts.marks import Mark
 from deploy.steps.fleet import Fleet
 from deploy.steps.records import MarkBad

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import builders
 import pytest
 
-from deploy.errors import CommandResult
+from deploy.command_result import CommandResult
 from deploy.steps.fleet import Fleet
 from deploy.steps.unit import RetireUnit, ReviveUnit, StopUnit
 

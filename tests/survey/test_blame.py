@@ -5,14 +5,8 @@ from __future__ import annotations
 import pytest
 
 from deploy.aws.targets import GONE, Health, Override, State
-from deploy.errors import (
-    BalancerError,
-    CommandFailed,
-    CommandResult,
-    ConnectionLost,
-    NotProven,
-    TakenOut,
-)
+from deploy.command_result import CommandResult
+from deploy.errors import BalancerError, CommandFailed, ConnectionLost, NotProven, TakenOut
 from deploy.hosts.probe.request import NotHttp
 from deploy.survey import blame
 from deploy.survey.slot import UnitState

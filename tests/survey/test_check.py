@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import builders
 import pytest
 
-from deploy.errors import CommandResult, ConnectionLost, RemoteError
+from deploy.command_result import CommandResult
+from deploy.errors import ConnectionLost, RemoteError
 from deploy.survey import check, serving
 from deploy.survey.check import WorkerCheck
 from deploy.survey.question import Answer, Questions

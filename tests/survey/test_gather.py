@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 import builders
 import pytest
 
-from deploy.errors import CommandResult, ConnectionLost, DeployError, RemoteError, Unreachable
+from deploy.command_result import CommandResult
+from deploy.errors import ConnectionLost, DeployError, RemoteError, Unreachable
 from deploy.survey import gather as survey
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from builders import HEALTHY
 
 from deploy.aws.other_groups import OtherGroup
 from deploy.aws.targets import Health, State, Target
-from deploy.errors import CommandResult, Unreachable
+from deploy.command_result import CommandResult
+from deploy.errors import Unreachable
 from deploy.survey import other_targets
 
 if TYPE_CHECKING:

@@ -1,8 +1,6 @@
-"""The way to the AWS API: every call, within limits, and its errors in our words.
+"""Every call of the AWS API, within limits, and its errors in our words.
 
-skew, credential_errors -> errors; credential_process, lifetime -> sessions
-transport, answers, errors, sessions -> account
-account: each call: clients, time limits, and botocore's retries where AWS throttles
-errors: which foreign errors may pass, such as throttling after these retries
-sessions, lifetime: credentials, and how long they last
+account: makes each call, with botocore's retries where AWS throttles
+    -> transport (limits), answers (parsing), errors (in words), skew (of the clock)
+sessions, lifetime -> credential_process, credential_errors: credentials, and how long they last
 """

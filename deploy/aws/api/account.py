@@ -1,4 +1,4 @@
-"""The AWS account that an environment lives in: every API call goes through here."""
+"""The AWS account of an environment: every API call goes through here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers of the AWS API, read with care: what is absent or of another form is an error of ours."""
+"""Reads answers of the AWS API: a missing or malformed part becomes an error of ours."""
 
 from __future__ import annotations
 

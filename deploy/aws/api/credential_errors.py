@@ -1,4 +1,4 @@
-"""What keeps AWS credentials from being had, in words that say what to do next. Pure."""
+"""Why AWS credentials cannot be obtained, in words that say what to do next. Pure."""
 
 from __future__ import annotations
 

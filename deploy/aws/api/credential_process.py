@@ -1,4 +1,4 @@
-"""A profile's `credential_process`, which has so long and no longer to print credentials."""
+"""Runs a profile's `credential_process`, with a time limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long credentials last, by what profiles, variables and login tokens say. Pure."""
+"""When credentials end, as profiles, variables and login tokens state it. Pure."""
 
 from __future__ import annotations
 

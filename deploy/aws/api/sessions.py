@@ -1,4 +1,4 @@
-"""Sessions of roles, shared with the AWS CLI; a second factor is asked for once, at the start."""
+"""Sessions of assumed roles, shared with the AWS CLI; an MFA code is asked for once, first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far this workstation's clock is from AWS's, by what AWS answers."""
+"""The difference between this workstation's clock and AWS's, from the dates of AWS's answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an answer of the AWS API is read: at most so many bytes, and within so many seconds."""
+"""Reads an answer of the AWS API within a limit of bytes and of seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A finding of `inv check`, and the list of them; the same is noted once. Pure."""
+"""A finding of `inv check`, and the list of them, in which a repeated one is kept once. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Level(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at, and what it came to.
+    """One thing that was checked, and the result.
 
     Attributes:
         part: What it is about.
@@ -122,7 +122,7 @@ class Findings:
             self._add(Finding(Part.HOSTS, level, text, details, about.get(text, ())))
 
     def noted(self, part: Part) -> Noted:
-        """Note an error of ours that ends the block as problems, and go on behind it."""
+        """Note a DeployError that ends the block as problems, and go on after it."""
         return Noted(partial(self.refused, part))
 
     def tolerate(self, hosts: Collection[str]) -> None:

@@ -1,4 +1,4 @@
-"""Target groups: what they are, and what their settings mean for a deploy. Pure."""
+"""What target groups are, and what their settings mean for a deploy. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What hosts that were looked at come to: one finding for what is the same on many. Pure."""
+"""Findings about hosts: one line for the same finding on many hosts. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each host by itself: reached, read, and its programs and its clock tried."""
+"""Reads each host, and tries its programs and compares its clock."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TRIAL_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class HostLook:
-    """What one host showed.
+    """The result of reading and trying one host.
 
     Attributes:
         facts: What a survey reads of it.

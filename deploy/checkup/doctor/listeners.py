@@ -1,4 +1,4 @@
-"""On which protocols and ports the load balancers of target groups listen."""
+"""The protocols and ports on which the load balancers of target groups listen."""
 
 from __future__ import annotations
 

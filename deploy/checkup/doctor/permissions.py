@@ -1,4 +1,4 @@
-"""What the credentials are allowed: each read by doing it, each write with an id that cannot exist.
+"""What the credentials may do: reads are made, writes are tried with an id that cannot exist.
 
 AWS answers AccessDenied before it looks at the targets of a call. Behind that, RegisterTargets
 refuses an instance that does not exist (InvalidTarget) and an id of another kind (ValidationError),

@@ -1,4 +1,4 @@
-"""The units that a deploy would install, judged by the systemd of hosts without the release."""
+"""Has the systemd of hosts judge the units that a deploy would install."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def look(
 
 
 def _problems(host: str, names: tuple[str, ...], said: tuple[str, ...]) -> tuple[str, ...]:
-    """What systemd refused, by the first line that names a unit; nothing where it said nothing."""
+    """Return what systemd refused, by the first line that names a unit; or nothing."""
     if not said:
         return ()
     named = [(name, line) for line in said for name in names if f"{name}:" in line]

@@ -1,4 +1,4 @@
-"""How a run that others started ended, as the hosts have it: in words, and as an exit code."""
+"""How a run that others started ended, by the hosts' records: in words, as an exit code."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Ending:
 
 @dataclass(frozen=True)
 class Memory:
-    """What an environment's hosts remember of its runs.
+    """The records that an environment's hosts have of its runs.
 
     Attributes:
         lines: By host.
@@ -73,7 +73,7 @@ class Memory:
         return next(iter(proven_runs.proven(self.lines.values(), self.size)), None)
 
     def of_run(self, far: Progress | None, before: Collection[str]) -> RunRecord | None:
-        """What is remembered of the run that was followed.
+        """Return the record of the run that was followed.
 
         Args:
             far: Its progress, which has its id; hosts that took no part remember nothing of it.

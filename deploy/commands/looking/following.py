@@ -1,4 +1,4 @@
-"""`inv watch`: a deploy that someone else runs, followed until it ends."""
+"""`inv watch`: follows a deploy that someone else runs, until it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a look at environments needs: their settings, and who holds their locks."""
+"""What status and watch share: the settings of each environment, and the holders of its lock."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def settings_of_each(asked: Asked, screen: Screen) -> dict[str, Environment | De
 
 
 def scope_of(environment: Environment, asked: Asked) -> Scope:
-    """What a look at one of the environments is about."""
+    """Return the scope of a status of one of the environments."""
     return replace(asked, environment=environment.name).scope("status")
 
 
 def holders(opened: Session, survey: Survey) -> tuple[HolderSeen, ...]:
-    """Who holds the lock, and whether that deploy lives, as far as it is known within a moment.
+    """Return the lock's holders, and whether each is alive, as far as 2 s can show it.
 
     Of a deploy of this machine it is known at once. Of another one the lock is looked at once
     more: a heartbeat in between shows that it lives, and none proves nothing yet.

@@ -1,4 +1,4 @@
-"""`inv status`: settings → survey → overview, of one environment or of all in the settings."""
+"""`inv status`: settings → survey → rows, of one environment or of all in the settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`inv status` with --watch: environments on a terminal, drawn again until Ctrl-C."""
+"""`inv status --watch`: environments on a terminal, redrawn until Ctrl-C."""
 
 from __future__ import annotations
 

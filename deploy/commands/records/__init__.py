@@ -1,4 +1,4 @@
-"""The commands that show what hosts have written down.
+"""The commands that show what hosts have recorded.
 
-logs (the services' journals), history (runs)     moments (times as they are typed)
+logs (the services' journals), history (runs)     moments (reads times as they are typed)
 """

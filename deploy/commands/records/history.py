@@ -1,4 +1,4 @@
-"""An environment's past runs: what its hosts remember of them, and one of them shown again."""
+"""`inv history`: an environment's past runs from its hosts' records, or one of them again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journals of an environment's services, of all hosts as one."""
+"""`inv logs`: the journals of an environment's services, of all hosts in one order."""
 
 from __future__ import annotations
 

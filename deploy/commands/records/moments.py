@@ -1,4 +1,4 @@
-"""Moments in the past, as they are typed. Pure."""
+"""Reads a time in the past as it is typed: `15m`, `14:05`, a date. Pure."""
 
 from __future__ import annotations
 

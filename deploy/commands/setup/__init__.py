@@ -1,6 +1,6 @@
-"""What is typed before the first deploy.
+"""The commands that are typed before the first deploy.
 
-check  `inv check`: all that a deploy needs, asked for in one run
+check  `inv check`: everything that a deploy needs, in one run
 init   `changeover init`: the first files of a project
-trial  a deploy's own look and plan, for what speaks against it
+trial  a deploy's survey and plan, to find what would keep it from starting
 """

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.aws.target_groups import Balancer
-from deploy.checkup import door, machines, packages
+from deploy.checkup import aws, machines, packages
 from deploy.checkup.doctor import (
     group_advice,
     host_findings,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from deploy.aws.api.account import Account
     from deploy.aws.targets import Health, Target
-    from deploy.checkup.door import Opened
+    from deploy.checkup.aws import InAws
     from deploy.plan.plan import Groups
     from deploy.session.arguments import Asked
     from deploy.settings.environment import Environment
@@ -91,7 +91,7 @@ class _Look:
         """Look at everything; what is wrong with one thing hides no other."""
         refusals = Refusals()
         with self._busy("asking AWS who this is and what it allows"):
-            opened = door.opened(self.environment, refusals)
+            opened = aws.look(self.environment, refusals)
             self._of_account(opened, refusals)
         self._show(Part.AWS)
         count = len(opened.found.hosts) + len(opened.found.places)
@@ -117,7 +117,7 @@ class _Look:
             for text, style in view.lines(self.findings.of(part), columns):
                 self.screen.say(text, style)
 
-    def _of_account(self, opened: Opened, refusals: Refusals) -> None:
+    def _of_account(self, opened: InAws, refusals: Refusals) -> None:
         """Who we are, for how long, and what we may do."""
         account, findings = opened.account, self.findings
         if account and opened.caller:
@@ -170,7 +170,7 @@ class _Look:
             own = groups.get(app.name, ())
             group_advice.look(self.environment, app, own, health, self.findings)
 
-    def _one_by_one(self, opened: Opened) -> None:
+    def _one_by_one(self, opened: InAws) -> None:
         """Look at what there is, where a deploy would end before it looked at its hosts."""
         findings = self.findings
         if opened.account and opened.groups:

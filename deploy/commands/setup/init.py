@@ -133,7 +133,7 @@ class _Look:
         return Draft(machines, asked.environment, app, region, number, profile)
 
     def host_keys(self, made: Draft) -> tuple[HostKeys, ...]:
-        """What is known of the hosts' keys, and what is not."""
+        """Return the host keys that are known, and the hosts whose keys are not."""
         environment, hosts = self._loaded(made, ())
         return host_keys.look(self.account, environment, hosts)
 

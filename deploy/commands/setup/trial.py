@@ -1,4 +1,4 @@
-"""A deploy's own look and plan, without the deploy: what keeps it from starting."""
+"""A deploy's survey and plan without the deploy, to find what keeps it from starting."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from deploy.once import plan as once
 from deploy.plan import fitness
 from deploy.screen import lock as lock_view
 from deploy.session import vetting
-from deploy.smoke import placing
-from deploy.smoke.tried import tried
+from deploy.smoke import placing, precheck
 from deploy.survey import serving
 from deploy.survey.question import Questions
 
@@ -58,7 +57,7 @@ def run(session: Session, seen: Survey, package: str | None, findings: Findings)
         if opened:
             plan = session.plan(seen, opened, is_default=package is None)
             plan = once.completed(placing.placed(plan), session.everyone, session.scope)
-            _of_plan(session, tried(plan, client.get), findings)
+            _of_plan(session, precheck.checked(plan, client.get), findings)
         else:
             _, problems = session.vetted(seen, join=False)
             findings.of_hosts(problems)

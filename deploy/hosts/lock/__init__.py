@@ -1,7 +1,8 @@
 """One deploy at a time: a lock on a majority of an environment's hosts.
 
 lease -> claim (takes it), heartbeat (keeps it), watch (other holders) -> view -> many_hosts
-progress: how far its holder's run is, for others to see
+holder: who holds it     witness: whether a holder on this machine has ended
+progress: how far the holder's run is     decision: what a person decided about it
 
 Messages:
     When: The lock is taken and kept

@@ -1,4 +1,4 @@
-"""One try to take an environment's lock on its hosts."""
+"""One attempt to take an environment's lock on its hosts."""
 
 from __future__ import annotations
 

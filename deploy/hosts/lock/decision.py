@@ -1,4 +1,4 @@
-"""What a person decided about the deploy that holds the lock, as a majority of the hosts shows it.
+"""What a person decided about the deploy that holds the lock (promote, abort), by a majority.
 
 Any workstation that reaches the hosts may decide; a decision names the deploy by its token, so that
 it never counts for a later one.
@@ -31,7 +31,7 @@ _LINE = re.compile(r"([0-9a-f]{32}) (promote|abort) ([ -~]{1,1000})\n?", re.ASCI
 
 
 class Word(enum.StrEnum):
-    """What can be decided."""
+    """A decision about a deploy that pauses."""
 
     PROMOTE = "promote"
     ABORT = "abort"
@@ -53,7 +53,7 @@ class Decision:
 
     @classmethod
     def parse(cls, raw: bytes | None) -> Decision | None:
-        """What a host shows; None for anything else than a decision."""
+        """Parse a host's decision; None for anything else."""
         found = _LINE.fullmatch((raw or b"").decode("ascii", "replace"))
         return cls(found[1], Word(found[2]), found[3]) if found else None
 

@@ -1,4 +1,4 @@
-"""The heartbeat of a lock that is held, and the count of the hosts' votes on whose it is."""
+"""The heartbeat of a held lock, which also counts on how many hosts the lock is ours."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Vote(enum.Enum):
-    """What one host answers to a heartbeat."""
+    """One host's answer to a heartbeat."""
 
     OURS = "this deploy's"
     GONE = "gone"

@@ -1,4 +1,4 @@
-"""One deploy at a time: a lock on a majority of an environment's hosts, kept by a heartbeat."""
+"""Holds an environment's lock on a majority of its hosts, by a heartbeat, until a command ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ask many hosts at once, so that no host delays the others or the end of the program."""
+"""Asks many hosts at once, so that one slow host delays neither the others nor the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far the run of a lock's holder is, as one line of JSON beside the lock. Pure.
+"""How far the run of a lock's holder is, as a line of JSON beside the lock. Pure.
 
 It lies in a file of its own, so that versions that do not know it read the lock as before. It is
 for people to see: nothing is decided by it.
@@ -131,7 +131,7 @@ class Progress:
 
     @classmethod
     def parse(cls, text: str, token: str) -> Progress | None:
-        """What the holder with this token wrote; None for anything else. Never raises.
+        """Parse what the holder with this token wrote; None for anything else. Never raises.
 
         Fields that a later version adds are passed over.
         """

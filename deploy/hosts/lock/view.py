@@ -1,4 +1,4 @@
-"""What the hosts show of an environment's lock at one moment."""
+"""What all hosts show of an environment's lock at one moment."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def quorum(size: int) -> int:
 
 @dataclass(frozen=True)
 class View:
-    """What one look at all hosts showed.
+    """The lock as all hosts showed it in one reading.
 
     Attributes:
         size: How many hosts the environment has.

@@ -1,4 +1,4 @@
-"""Other holders of an environment's lock: what the hosts show, whether one lives, its end."""
+"""Watches other holders of an environment's lock: whether one is alive, and when it ends."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAMED = 5
 
 
 class Life(enum.Enum):
-    """What watching a holder showed."""
+    """Whether a watched holder is alive, dead or gone."""
 
     ALIVE = "alive"
     DEAD = "dead"
@@ -34,7 +34,7 @@ class Life(enum.Enum):
 
 @dataclass(frozen=True)
 class Watched:
-    """What watching the hosts for a holder's time to live showed.
+    """The result of watching the hosts for a holder's time to live.
 
     Attributes:
         view: The last look.

@@ -1,4 +1,4 @@
-"""Whether a lock's holder that ran on this very machine has ended: its own kernel knows.
+"""Whether a holder of the lock that ran on this machine has ended, by its `flock`.
 
 A deploy keeps a file here, named by a digest of its token, and an exclusive flock on it as long as
 its process lives. However that ends, the kernel releases the flock, and nothing else does: it

@@ -1,5 +1,5 @@
-"""What hosts have written down: their services' journals, and how runs ended.
+"""What hosts have recorded: their services' journals, and how runs ended.
 
-journal_line, merge, run_record (values)     reader (one host's journal)     run_records (all hosts)
-proven_runs (which records count)
+reader (one host's journal) -> journal_line -> merge (of many hosts)
+run_records (all hosts) -> run_record -> proven_runs (which records count)
 """

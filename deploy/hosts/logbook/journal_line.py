@@ -1,4 +1,4 @@
-"""A line of a service's journal, as a host prints it. Pure."""
+"""A line of a service's journal, as `journalctl` prints it. Pure."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class JournalLine:
 
     @classmethod
     def parse(cls, text: str, host: str) -> JournalLine | None:
-        """What `journalctl --output=json` printed on a host; None for anything else."""
+        """Parse a line of `journalctl --output=json`; None for anything else."""
         try:
             given = json.loads(text)
         except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The lines of many hosts in the order of their times. Pure."""
+"""Merges the lines of many hosts by their times. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which records of runs count: those that more hosts show than may lie. Pure."""
+"""Which records of runs count: those that more hosts show than could be wrong. Pure."""
 
 from __future__ import annotations
 

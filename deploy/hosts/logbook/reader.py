@@ -1,4 +1,4 @@
-"""The journals of one host: their last lines, and then those that come, whatever breaks between."""
+"""Reads the journals of one host and follows them, across broken connections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
     from deploy.hosts.scripts.journals import Wanted
     from deploy.hosts.scripts.script import Script
     from deploy.hosts.ssh.remote import Remote
@@ -88,7 +88,7 @@ class Reader:
             clock.wait(stop, PAUSE_SECONDS)
 
     def _read(self, script: Script[CommandResult], most_seconds: float) -> CommandResult:
-        """Run a script, whose lines are heard as they arrive.
+        """Run a script, whose lines are read as they arrive.
 
         Raises:
             DeployError: The host is not reached, or refuses: a pattern may be no pattern there.

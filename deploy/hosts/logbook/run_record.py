@@ -1,4 +1,4 @@
-"""How a run on an environment ended, as each of its hosts remembers it. Pure."""
+"""The record that each host keeps of a run: how it ended. Pure."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class RunRecord:
 
     @classmethod
     def parse(cls, line: str) -> RunRecord | None:
-        """What `as_line` wrote; None for anything else.
+        """Parse a line of `as_line`; None for anything else.
 
         Raises:
             BadInput: A later version of Changeover wrote the line.

@@ -1,4 +1,4 @@
-"""An environment's runs, written down on many hosts and read from them."""
+"""Writes the record of a run to many hosts, and reads the records back."""
 
 from __future__ import annotations
 

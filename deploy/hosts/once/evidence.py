@@ -1,4 +1,4 @@
-"""Whether a command was run for a release, by what all hosts show. Pure."""
+"""Whether a run-once command ran for a release, by what all hosts show. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Standing(enum.Enum):
-    """What is known of a command and a release."""
+    """What a majority of the hosts shows of a command for a release."""
 
     NOT_RUN = "it was never started"
     STARTED = "it may have been started, and is not known to have ended well"
@@ -26,7 +26,7 @@ class Standing(enum.Enum):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the hosts of an environment show of one app's command and release.
+    """The records that the hosts of an environment have of one app's command for a release.
 
     Attributes:
         size: How many hosts were asked: all of the environment.
@@ -42,7 +42,7 @@ class Evidence:
 
     @property
     def standing(self) -> Standing:
-        """What follows.
+        """The conclusion from all records.
 
         Before the command begins, a majority of all hosts has its record. So it never began where
         those that show one, and those that are silent, are no majority. Hosts that are new since

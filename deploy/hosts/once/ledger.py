@@ -1,4 +1,4 @@
-"""Reads and writes, on many hosts, how far a command came that is run once for each release."""
+"""Reads and writes the records of a run-once command on many hosts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def read(environment: str, remotes: Mapping[str, Remote], app: str, release: str) -> Evidence:
-    """What all hosts of an environment show of a release."""
+    """Read the records of a release on all hosts of an environment."""
     script = scripts.show(environment, app, release)
     records: dict[str, OnceRecord] = {}
     blank: set[str] = set()
@@ -53,7 +53,7 @@ def read(environment: str, remotes: Mapping[str, Remote], app: str, release: str
 
 @dataclass(frozen=True)
 class Ledger:
-    """Where a deploy that holds the lock writes records.
+    """Writes records on all hosts, for a deploy that holds the lock.
 
     Attributes:
         environment: By name.

@@ -1,4 +1,4 @@
-"""What a host has written down of a command that is run once for each release. Pure."""
+"""A host's record of a run-once command: started or done, when, by whom. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class State(enum.StrEnum):
     STARTED = "started"
     DONE = "done"
     SKIPPED = "skipped"
-    """A person said that it needs no run."""
+    """A person decided that it needs no run."""
 
     @property
     def is_over(self) -> bool:
@@ -48,7 +48,7 @@ class OnceRecord:
 
     @classmethod
     def parse(cls, raw: bytes) -> OnceRecord | None:
-        """What `as_line` wrote; None for anything else.
+        """Parse a line of `as_line`; None for anything else.
 
         Raises:
             BadInput: A later version of Changeover wrote it.

@@ -1,4 +1,4 @@
-"""What runs a command once on a host, and writes down on each host how far it came. Pure."""
+"""Scripts that start a run-once command on a host, and that record its progress. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deploy.hosts.scripts.base import hold_lock, home
 from deploy.hosts.scripts.script import Script, exit_code, nothing, program
 
 if TYPE_CHECKING:
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 KEPT = 500
 """How many releases of an environment a host remembers."""

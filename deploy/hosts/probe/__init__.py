@@ -1,5 +1,5 @@
-"""The load balancer's question to an app's own port, over HTTP/1.1, HTTP/2 or gRPC.
+"""Asks an app's port as the load balancer's health check does: HTTP/1.1, HTTP/2 or gRPC.
 
-request (what is asked, what came back) -> http1, http2 -> asking (which of them, in one time)
-stream: bytes, plain or within TLS -> http1, http2
+protocol (which of them is spoken) -> http1, http2 -> stream (bytes, plain or within TLS)
+request: what is asked, and the reply
 """

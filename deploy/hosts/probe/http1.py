@@ -1,4 +1,4 @@
-"""One question over HTTP/1.1, with limits of bytes and time."""
+"""Asks one question over HTTP/1.1, within limits of bytes and time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One question over HTTP/2, a GET or a gRPC call, with limits of bytes and time.
+"""Asks one question over HTTP/2, a GET or a gRPC call, within limits of bytes and time.
 
 The protocol's rules are those of h2, and this is its only home. What is decided here is when there
 is an answer. Each frame is handed over by itself, so that what follows an answer cannot spoil it.
@@ -122,7 +122,7 @@ class _Call:
             self._h2.send_data(_STREAM, MESSAGE, end_stream=True)
 
     def to_send(self) -> bytes:
-        """What is to be sent now: the question, or an acknowledgement."""
+        """Return the bytes to send now: the request, or an acknowledgement."""
         return self._h2.data_to_send()
 
     def take(self, data: bytes) -> None:

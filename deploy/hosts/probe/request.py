@@ -1,4 +1,4 @@
-"""What a health check asks a port of a host, and what comes back, as values. Pure."""
+"""A health check's request to a port of a host, and the reply, as values. Pure."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back.
+    """The reply to a request.
 
     Attributes:
         code: The status code; of a gRPC call its `grpc-status`.

@@ -1,4 +1,4 @@
-"""The bytes of a question and its answer, plain or within TLS, with one time for all of them."""
+"""A connection's bytes, plain or within TLS, with one deadline for all reads and writes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _CHUNK_BYTES, _RECORD_BYTES = 4096, 16 * 1024
 
 
 class Stream(Protocol):
-    """What a question needs of a socket or an SSH channel."""
+    """The part of a socket or an SSH channel that a request needs."""
 
     def settimeout(self, seconds: float, /) -> None:
         """Let the next operation take so long at most."""
@@ -105,7 +105,7 @@ class TlsStream:
 
     @property
     def protocol(self) -> str | None:
-        """Which of the offered protocols the other side took; None for none."""
+        """The protocol that the other side chose of those offered (ALPN); None for none."""
         return self._tls.selected_alpn_protocol()
 
     def settimeout(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Why a login failed, in words: of what the machine showed and of the keys that are here. Pure.
+"""Explains why a login failed, by what the machine showed and which keys are here. Pure.
 
 unknown_key: a machine whose host key is not known, with what to compare and what to add
 login: which keys were offered, which were not, and why

@@ -1,4 +1,4 @@
-"""What to say of a login that a machine refused, or that could not be tried for lack of a key."""
+"""Explains a login that a machine refused, or that could not be tried for lack of a key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to say where a script did not begin: sudo, the login shell or a forced command printed."""
+"""Explains why a script did not begin: what sudo, the login shell or a forced command printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to say of a machine whose host key is not known.
+"""Explains that a machine's host key is unknown, and what to compare and to add.
 
 An instance prints its host keys' fingerprints to its console when it first starts (cloud-init, "SSH
 HOST KEY FINGERPRINTS"), and EC2 has that text (GetConsoleOutput): a way that does not depend on the

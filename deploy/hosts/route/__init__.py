@@ -1,6 +1,8 @@
-"""By which route a host is reached, and in turns: jump hosts, proxies, logins.
+"""How a host is reached: directly, through jump hosts, or through a proxy program.
 
-logins (turns at a machine) -> routes (shared jump hosts); flight (one login for all who want it),
-proxy (a program in place of a socket), tunnels (AWS's own programs), failures
-direct (to an address of the wanted family, from an own one)
+routes: the jump hosts that connections share
+logins: few at once at each machine, and again where sshd turned one away
+single_flight: one login for several threads
+proxy: a program in place of a socket     tunnels: AWS's own programs
+direct: without a jump host     failures: why a machine on the way cannot be logged in to
 """

@@ -1,4 +1,4 @@
-"""A connection without a jump host from the address, and by the family, that ssh would use."""
+"""Opens a connection without a jump host, from the address and by the family that ssh would use."""
 
 from __future__ import annotations
 

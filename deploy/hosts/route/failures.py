@@ -1,4 +1,4 @@
-"""What keeps a machine on the way to a host from being logged in to."""
+"""Why a login at a machine on the way to a host failed."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class TurnedAway(paramiko.SSHException):
 
 
 class NoServer(paramiko.SSHException):
-    """What listens on the port does not speak SSH, or nothing; said: the last line that it sent."""
+    """The server on the port does not speak SSH, or sends nothing; said: its last line."""
 
     def __init__(self, said: str) -> None:
         is_other = f"what answers there is no SSH server; it sends {visible(said)!r}"

@@ -1,4 +1,4 @@
-"""Logins at machines: a few at once at each, and again where sshd turned one away."""
+"""Limits the logins at once at each machine, and repeats one that sshd turned away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A ProxyCommand: a program in place of a socket, which ends with us, and all that it started."""
+"""Runs a ProxyCommand in place of a socket, and ends it with all that it started."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _groups: weakref.WeakSet[_Group] = weakref.WeakSet()
 
 
 class Proxy:
-    """What Paramiko takes for a socket: a program's input and output.
+    """A program's input and output, in the form of the socket that Paramiko expects.
 
     The program leads a session of its own: Ctrl-C in the terminal does not cut a recovery. Its
     process group is ended with the connection, and with us.

@@ -1,4 +1,4 @@
-"""The jump hosts of all connections of a command: one connection to each, for all behind it."""
+"""The jump hosts of a command: one connection to each, shared by all hosts behind it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FILES = ("hostkeyalias", "userknownhostsfile", "globalknownhostsfile")
 
 
 class Routes:
-    """What the connections of one command have in common: jump hosts, and turns at logins."""
+    """What the connections of one command share: jump hosts, and the limit of logins at once."""
 
     def __init__(self) -> None:
         self.logins = Logins()

@@ -1,4 +1,4 @@
-"""Ways to an instance that AWS's own program opens: Session Manager, EC2 Instance Connect.
+"""Tunnels to an instance by AWS's own programs: Session Manager, EC2 Instance Connect.
 
 Sources: AWS Systems Manager user guide, "Allow and control permissions for SSH connections through
 Session Manager"; AWS CLI reference, `ec2-instance-connect open-tunnel` (version 2 of the CLI).

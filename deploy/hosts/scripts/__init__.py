@@ -1,7 +1,7 @@
-"""The programs that hosts run, a shell file each, and builders that return them. Pure.
+"""The shell programs that hosts run, one file each, and the builders that return them. Pure.
 
-read, probe, connections: ask, and change nothing     base: an app's lock, its exit codes
-lock: the environment's lock     upload, service, history: what changes, by what it is about
-rehearsal: tries a sandbox with /bin/true
+read, journals, probe, connections: ask, and change nothing
+upload, service, history: change a host     base: an app's lock, exit codes
+lock: the environment's lock     rehearsal, start_trial: try a release     worker_check: a worker
 all of them -> script -> *.sh
 """

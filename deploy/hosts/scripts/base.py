@@ -1,4 +1,4 @@
-"""What is changed on a host: builders that return scripts and run nothing.
+"""What all changing scripts share: an app's lock, and exit codes.
 
 Every builder returns a Script whose programs expect to be root, and raises values.Malformed for a
 name outside the grammar. `locked` puts one under the app's lock; `framing` takes it to the host.

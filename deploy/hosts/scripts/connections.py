@@ -12,7 +12,7 @@ from deploy.hosts.scripts.script import Script, program
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 # An optional state, two queues, two ends with a port: what `ss -tn` begins a connection with.
 _HEAD = re.compile(r"(?:([A-Z][A-Z0-9-]*) +)?(\d+) +(\d+) +(\S+:\d+) +(\S+:\d+)(?=\s|$)")

@@ -1,4 +1,4 @@
-"""What writes down, on a host, how its part of a deploy went.
+"""Builds scripts that record a deploy on its host: history, marks, notes. Pure.
 
 Builders of scripts, as in `base`.
 """

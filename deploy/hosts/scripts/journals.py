@@ -1,4 +1,4 @@
-"""What is asked of the journals of units; builders of scripts, as in `read`."""
+"""Builds scripts that read the journals of units. Pure."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from deploy import values
 from deploy.hosts.scripts.script import Script, as_it_is, program
 
 if TYPE_CHECKING:
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which lines of a host's journals.
+    """The lines that are wanted of a host's journals.
 
     Attributes:
         units: The units, by name.

@@ -1,4 +1,4 @@
-"""The environment's lock on one host: scripts that take, keep, show, drop and break it. Pure.
+"""Builds scripts that take, keep, show, drop and break the environment's lock on a host. Pure.
 
 A lock is a file with one line, which starts with its holder's token. Every script compares the
 token exactly, at its place: no pattern, and no token in another field, can match.
@@ -18,7 +18,7 @@ from deploy.hosts.scripts.script import Program, Script, as_it_is, exit_code, pr
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 T = TypeVar("T")
 

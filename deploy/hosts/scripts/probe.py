@@ -1,4 +1,4 @@
-"""A question to an app's own port, asked on the host itself where sshd forbids forwarding."""
+"""Asks an app's port on the host itself, by curl or python3, where sshd forbids forwarding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deploy.hosts.probe.request import HEADERS, MOST_BYTES, NotHttp, Reply
 from deploy.hosts.scripts.script import Script, program
 
 if TYPE_CHECKING:
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
     from deploy.hosts.probe.request import Request
 
 ALLOW = "set `AllowTcpForwarding local` in its sshd_config"

@@ -1,4 +1,4 @@
-"""What is asked of a host: builders of scripts that change nothing.
+"""Builds scripts that read a host and change nothing. Pure.
 
 What they print of a host's own values are facts (see `ssh.framing`). Builders raise Malformed
 for a name outside the grammar.
@@ -21,7 +21,7 @@ from deploy.package.manifest import DIGEST_BITS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 PROXY_LOOKS = 20
 """How often a host looks for a proxy's connections: a look and what ends after it take 0.3 s."""

@@ -1,4 +1,4 @@
-"""A unit's sandbox tried on its host, and whether its program can be executed there. Pure.
+"""Tries a unit's sandbox on its host, and whether its program can be executed there. Pure.
 
 Before the first drain: a sandbox that the host's kernel or systemd cannot set up, or a program that
 lacks a library, would otherwise end the new release after the old one has stopped. The trial is a

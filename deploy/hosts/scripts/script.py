@@ -1,4 +1,4 @@
-"""Remote commands as values: the programs of this folder, their arguments, a parser of the answer.
+"""Remote commands as values: shell programs of this folder, their arguments, a parser.
 
 A program is a file, `<name>.sh`. An argument becomes a positional parameter, and is quoted here and
 nowhere else.
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
@@ -44,7 +44,7 @@ class Program:
 
     @property
     def text(self) -> str:
-        """What a host's shell is given."""
+        """The text that a host's shell gets."""
         return f"set -- {_words(self.arguments)}\n{source(self.name)}"
 
     def __str__(self) -> str:
@@ -66,7 +66,7 @@ def text_of(programs: Iterable[Program]) -> str:
 
 @dataclass(frozen=True)
 class Script(Generic[T_co]):
-    """What a host is to do or to answer.
+    """A remote command as a value: shell programs, and a parser of what they print.
 
     Attributes:
         name: What it is for, as messages have it: "switching the release".
@@ -83,7 +83,7 @@ class Script(Generic[T_co]):
 
     @property
     def text(self) -> str:
-        """What a host's shell is given."""
+        """The text that a host's shell gets."""
         return text_of(self.programs)
 
     def read_by(self, parse: Callable[[CommandResult], U]) -> Script[U]:

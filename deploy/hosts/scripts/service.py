@@ -1,4 +1,4 @@
-"""What starts, stops and switches a slot's unit, and says what it does.
+"""Builds scripts that start, stop, switch and show a slot's unit. Pure.
 
 Builders of scripts, as in `base`.
 """
@@ -13,7 +13,7 @@ from deploy.hosts.scripts.script import Program, Script, as_it_is, nothing, prog
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 
 SHOWN = (

@@ -1,4 +1,4 @@
-"""A staged release started for a while, beside the one that serves. Builders of scripts."""
+"""Builds scripts that start a staged release for a while beside the one that serves. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deploy.hosts.scripts.script import Script, nothing, program
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 
 def unit_name(app: str) -> str:

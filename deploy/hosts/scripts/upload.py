@@ -1,4 +1,4 @@
-"""What stages a release on a host: users and folders, the upload, the unit, and its removal.
+"""Builds scripts that stage a release: users, folders, upload, unit, and its removal. Pure.
 
 Builders of scripts, as in `base`.
 """

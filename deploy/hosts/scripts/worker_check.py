@@ -1,4 +1,4 @@
-"""A worker's own check: a command that is run on its host, as the service is.
+"""Runs a worker's own check command on its host, in the service's environment.
 
 Builders of scripts, as in `read`.
 """
@@ -14,7 +14,7 @@ from deploy.foreign_text import visible
 from deploy.hosts.scripts.script import Script, program
 
 if TYPE_CHECKING:
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 MOST_BYTES = 300
 """How much of what a command prints last is shown."""

@@ -1,4 +1,4 @@
-"""The SSH algorithms that are offered to a host: OpenSSH's defaults and no others. Pure."""
+"""The SSH algorithms that are offered to hosts: OpenSSH's defaults and no others. Pure."""
 
 from __future__ import annotations
 

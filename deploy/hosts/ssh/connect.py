@@ -1,4 +1,4 @@
-"""A connection to a host as settings and the user's ssh config want it, or why there is none."""
+"""Makes a connection to a host from the settings and the user's ssh configuration."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 
 from fabric import Config
 
+from deploy import path_checks
 from deploy.errors import BadInput, reading
 from deploy.hosts.route import direct, tunnels
 from deploy.hosts.ssh import ssh_config
 from deploy.hosts.ssh.connection import Connection
 from deploy.hosts.ssh.known_hosts import trust_known_hosts
 from deploy.hosts.ssh.openssh import identities, private_keys, program, tokens
-from deploy.hosts.ssh.transport import (
-    Transport,
-)
+from deploy.hosts.ssh.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,11 +59,10 @@ def resolve(environment: Environment, name: str) -> str:
 
 
 def read_own_files(environment: Environment) -> None:
-    """Refuse what no login comes about with, before any connection is tried.
+    """Refuse what makes every login fail, before any connection is tried.
 
     That is a user without a name, which ssh refuses too, and key and known_hosts files that cannot
-    be used. A key with a passphrase is none of them, since an agent
-    may hold it.
+    be used. A key with a passphrase is accepted here, since an agent may hold it.
     """
     try:
         getpass.getuser()
@@ -83,11 +81,7 @@ def read_own_files(environment: Environment) -> None:
         for each in keys
         if each.why and not each.may_be_held
     ]
-    absent = [
-        name
-        for name in ssh.known_hosts
-        if not os.path.isfile(environment.path(name))  # noqa: PTH113 - Path's raises for a name that is too long
-    ]
+    absent = [name for name in ssh.known_hosts if not path_checks.is_file(environment.path(name))]
     problems += [
         f"{where} known_hosts: {environment.path(name)} does not exist; make it, empty at first: "
         "each host's line to add is shown where its key is unknown"

@@ -1,4 +1,4 @@
-"""Connections by Fabric, with our transport, jump hosts and proxies."""
+"""Fabric connections with our transport, jump hosts and proxies."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import paramiko
 from deploy.errors import BadInput
 from deploy.hosts.route.direct import FAMILIES, Direct
 from deploy.hosts.route.failures import LoginFailed, NoKeyAccepted, TurnedAway
-from deploy.hosts.route.flight import Flight
 from deploy.hosts.route.proxy import Proxy
+from deploy.hosts.route.single_flight import SingleFlight
 from deploy.hosts.route.tunnels import Tunnel
 from deploy.hosts.ssh.openssh import tokens
 from deploy.hosts.ssh.transport import Transport, watch
@@ -63,7 +63,7 @@ class Connection(fabric.Connection):  # type: ignore[misc] # fabric carries no t
         given = arguments.get("connect_kwargs") or {}
         limits = {key: given[key] for key in LIMITS if key in given}
         self._set(_limits={"transport_factory": Transport} | limits)
-        self._set(_flight=Flight(self._refusal_holds))
+        self._set(_flight=SingleFlight(self._refusal_holds))
         super().__init__(host, **arguments | {"forward_agent": False})
 
     def get_gateway(self) -> Any:

@@ -1,4 +1,4 @@
-"""One command on its channel: what is sent and what comes back, within a time and a size."""
+"""Sends one command on a channel and reads its answer, within a time and a size."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LEAST_UPLOAD_RATE = 16 * 1024
 
 
 class NoSession(paramiko.ChannelException):
-    """A host's sshd opens no session on a connection that stands."""
+    """A host's sshd opens no session on a connection that is open."""
 
     def __str__(self) -> str:
         return f"sshd opens no session on it ({self.text}): look at MaxSessions in its sshd_config"
@@ -73,7 +73,7 @@ def send(
 
 
 class _News(threading.Event):
-    """That something came on a channel, or that it ended.
+    """Signals that a channel has data, or that it ended.
 
     In place of the pipe that Paramiko makes for `Channel.fileno`: its thread may write to that
     while ours closes it, and so into whatever has the number by then: another host's connection.

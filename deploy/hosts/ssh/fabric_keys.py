@@ -1,4 +1,4 @@
-"""Fabric's own keys of the settings file: which may be set, and to what."""
+"""Fabric's own keys in the settings file: which may be set, and to what."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A question to an address and port that a host sees, through its SSH connection."""
+"""Asks an address and port that a host can reach, through its SSH connection."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import paramiko
 
-from deploy.hosts.probe import asking
+from deploy.hosts.probe import protocol
 from deploy.hosts.route.failures import PROHIBITED
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ class ForwardingRefused(Exception):
 
 
 def ask(transport: paramiko.Transport, request: Request, timeout_seconds: float) -> Reply | None:
-    """What an address and port answer, or None for nothing; see `asking.ask`.
+    """Ask an address and port; None if nothing answers, see `protocol.ask`.
 
     Raises ForwardingRefused, and NotHttp where something else comes back.
     """
     try:
-        return asking.ask(partial(_channel, transport, request.place), request, timeout_seconds)
+        return protocol.ask(partial(_channel, transport, request.place), request, timeout_seconds)
     except (paramiko.SSHException, EOFError):
         return None
 

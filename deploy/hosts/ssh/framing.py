@@ -1,4 +1,4 @@
-"""How a script reaches a host and how its answer comes back: by stdin, in a frame. Pure.
+"""How a script is sent to a host on stdin, and how its answer is separated from other output. Pure.
 
 The argument list is constant, so `ps` and sudo's journal show no token, note or path, and the SSH
 user's login shell, csh included, has nothing to misread. The script is one compound command: a
@@ -37,7 +37,7 @@ def new_mark() -> str:
 
 
 def command(user: str, *, as_root: bool) -> str:
-    """What the login shell of an SSH user is given; root needs no sudo, which may not be there."""
+    """Return the command for an SSH user's login shell; root needs no sudo, which may be absent."""
     return AS_ROOT if as_root and user != ROOT else AS_LOGIN_USER
 
 
@@ -112,7 +112,7 @@ class Frame:
             self._body = (start, max(at, start))
 
     def errors(self, printed: str) -> str:
-        """What the script itself printed on stderr; what stands around it goes to `start`.
+        """Return the script's own stderr; what is printed around it goes to `start`.
 
         All of it where the script did not run, or before it could print a mark.
         """
@@ -172,5 +172,5 @@ class Stream(Frame):
                 self.heard(line)
 
     def text(self) -> tuple[str, tuple[str, ...]]:
-        """What is left of the last line, and the facts."""
+        """Return the rest of the last line, and the facts."""
         return super().text()[0], tuple(self._facts)

@@ -1,21 +1,22 @@
-"""The guard of changes, and what the exit codes of our commands mean."""
+"""The check before each change on a host, and what the exit codes of our commands mean."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from deploy.errors import CommandFailed, CommandResult, DeployError, RemoteError, Unsettled
+from deploy.errors import CommandFailed, DeployError, RemoteError, Unsettled
 from deploy.foreign_text import visible
 from deploy.hosts.refusals.not_run import refusal
 from deploy.hosts.scripts import base
 
 if TYPE_CHECKING:
     from deploy.aws.inventory import Host
+    from deploy.command_result import CommandResult
     from deploy.hosts.scripts.script import Script
 
 
 class Guard(Protocol):
-    """Who may still change the environment: the lock that this deploy holds."""
+    """What is asked before each change: the lock, which must still be this deploy's."""
 
     @property
     def fence(self) -> Script[int]:

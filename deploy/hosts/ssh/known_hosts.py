@@ -1,4 +1,4 @@
-"""Whose host keys are trusted: those that OpenSSH's known_hosts files have, and no others.
+"""Which host keys are trusted: those in OpenSSH's known_hosts files, and no others.
 
 A line is read as sshd(8) describes the file and as ssh does: several lines for a machine, several
 files, hashed names, wildcards and exclusions, ports, `@revoked`. A damaged line is passed over.
@@ -7,7 +7,6 @@ A host's certificate is verified where a `@cert-authority` is about the host.
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import fabric
 import paramiko
 
+from deploy import path_checks
 from deploy.errors import BadInput
 from deploy.hosts.refusals.unknown_key import ShownKey
 from deploy.hosts.ssh.openssh import host_certificates, known_lines
@@ -50,7 +50,7 @@ class RevokedHostKey(paramiko.SSHException):
 
 
 class Known(paramiko.MissingHostKeyPolicy):
-    """What is known of one machine; every key that it shows is judged here, none elsewhere.
+    """The keys that are known of one machine; every key that it shows is judged here alone.
 
     Paramiko asks a policy where its own list has no key of the machine; that list stays empty,
     since it reads fewer lines than OpenSSH.
@@ -209,7 +209,7 @@ def _revoked(environment: Environment, configured: Mapping[str, Any]) -> Iterato
 
 def _may_be_added_to(name: str) -> bool:
     """Whether a file can take a line: not /dev/null, which many name to have none kept."""
-    return os.path.isfile(name) or not os.path.exists(name)  # noqa: PTH110, PTH113 - Path's raise for a name that is too long
+    return path_checks.is_file(name) or not path_checks.exists(name)
 
 
 def _files(configured: Mapping[str, Any]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Opens a connection to a host; where it cannot, says why and what to do."""
+"""Opens a connection to a host, or explains why it cannot be opened and what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One host over SSH: connect, run, send, ask its port."""
+"""One host over SSH: connect, run a script, send a stream, ask a port."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 import paramiko
 
 from deploy.call_log import noted
-from deploy.errors import CommandFailed, CommandResult, ConnectionLost, DeployError, RemoteError
+from deploy.command_result import CommandResult
+from deploy.errors import CommandFailed, ConnectionLost, DeployError, RemoteError
 from deploy.foreign_text import visible
 from deploy.hosts.route.routes import Routes
 from deploy.hosts.scripts import base, probe
@@ -103,7 +104,7 @@ class Remote:
         sent: Callable[[int], None] = lambda _: None,
         timeout_seconds: float = exchange.UPLOAD_PAUSE_SECONDS,
     ) -> T:
-        """Run a changing script with `source` as its stdin; `sent` hears of every chunk's bytes.
+        """Run a changing script with `source` as its stdin; `sent` gets the bytes of each chunk.
 
         A stream over an exec channel, not SFTP: faster, checked by the script, published at once.
         """
@@ -239,8 +240,7 @@ class Remote:
                 raise self._broken(what, "the host takes no more of the upload") from error
             raise RemoteError(f"{self.host}: {what}: no end after {timeout_seconds:g} s") from error
         except (paramiko.SSHException, OSError, EOFError) as error:
-            why = str(error) or "no answer"
-            raise self._broken(what, why, is_shared=is_shared) from error
+            raise self._broken(what, str(error) or "no answer", is_shared=is_shared) from error
         stdout, facts = frame.text()
         if code == exchange.NO_EXIT_CODE or (frame.exit_code is None and not code):
             if frame.has_begun or code == exchange.NO_EXIT_CODE:

@@ -1,4 +1,4 @@
-"""What the user's ssh configuration says of a host: of a listed name, or of an EC2 instance.
+"""The user's ssh configuration for a listed host or an EC2 instance.
 
 OpenSSH itself is asked where it is installed, and its files are read here where it is not.
 """

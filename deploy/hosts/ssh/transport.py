@@ -1,4 +1,4 @@
-"""What a connection is made with: known keys, OpenSSH's algorithms, no agent, no waiting."""
+"""The Paramiko transport of our connections: known keys, OpenSSH's algorithms, no endless waits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ UNANSWERED_MOST = 3
 _OFTEN_SECONDS = 0.001  # as often as Paramiko's reader wakes, which is each 0.1 s
 UNACKNOWLEDGED_MS = (UNANSWERED_MOST + 1) * KEEPALIVE_SECONDS * 1000
 NO_KEX = ("ext-info-", "kex-strict-")
-"""Names that stand among a server's key exchanges and are none (RFC 8308; OpenSSH's PROTOCOL)."""
+"""Names in a server's list of key exchanges that are none (RFC 8308; OpenSSH's PROTOCOL)."""
 
 
 class NoCommonAlgorithm(IncompatiblePeer):

@@ -1,4 +1,4 @@
-"""Opening a package by way of the cache: only the first command packs it."""
+"""Opens a package through the cache, so that only the first command packs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a package's bytes are now, as the key of what was computed of them."""
+"""The digest of a package's bytes, by which the cache finds what was made of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One entry of the cache: a seal, a line of JSON with what is known of a package, its archive.
+"""One entry of the cache: a seal, a line of JSON about the package, and its archive.
 
 The seal is a keyed digest of the line, and the line holds the archive's digest. Its key lies
 outside of the cache: a folder that was brought from another machine, as CI's caches are, holds

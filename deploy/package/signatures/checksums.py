@@ -1,4 +1,4 @@
-"""The file that `sha256sum` writes: which digest it lists for a package."""
+"""Reads a file of `sha256sum`, and finds the digest of a package in it."""
 
 from __future__ import annotations
 

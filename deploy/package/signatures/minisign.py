@@ -1,4 +1,4 @@
-"""Signatures of minisign: Ed25519 over the BLAKE2b digest of a file, and over a trusted comment."""
+"""Verifies a minisign signature: Ed25519 over a file's BLAKE2b digest and a trusted comment."""
 
 from __future__ import annotations
 

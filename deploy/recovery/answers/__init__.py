@@ -1,5 +1,5 @@
-"""What can be done about a host that failed, beside its recovery: retried, left out, ended.
+"""What can be decided about a host that failed, after its recovery: retry, leave out, stop.
 
-choices (pure): which answers there are, and which one an option gives -> answers: who decides,
-and anew (pure): what a later plan has for one host
+choices (pure): which answers there are, and which one an option gives
+answers: who decides     replanning (pure): what a later plan has for the host
 """

@@ -1,4 +1,4 @@
-"""Where decisions about hosts that failed come from, and how they are asked for."""
+"""Who decides about failed hosts, and how they are asked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deploy.events.question import QuestionAsked
-    from deploy.recovery.answers.anew import Anew
+    from deploy.recovery.answers.replanning import Replanned
 
 
 class Reply(NamedTuple):
@@ -38,8 +38,8 @@ class Answers:
         limit_seconds: How long an answer is waited for.
     """
 
-    again: Callable[[str], Anew]
-    back: Callable[[str], Anew]
+    again: Callable[[str], Replanned]
+    back: Callable[[str], Replanned]
     policy: Answer = Answer.STOP
     option: Answer | None = None
     ask: Callable[[QuestionAsked, Callable[[], bool]], Reply] | None = None

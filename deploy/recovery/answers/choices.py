@@ -1,4 +1,4 @@
-"""What can be decided about a host whose step failed for good, and what answers by itself. Pure.
+"""The possible decisions about a failed host, and those that an option makes. Pure.
 
 Its recovery is over by then: it serves what ran before or, where that is not possible, it is out.
 So a question keeps no host drained, and no answer to it has to hurry.
@@ -59,7 +59,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Tally:
+class FailureCounts:
     """How a rollout stands, for an answer that no person gives.
 
     Attributes:
@@ -97,7 +97,7 @@ def offered(case: Case) -> tuple[Answer, ...]:
     return tuple(answer for answer in Answer if is_possible[answer])
 
 
-def automatic(option: Answer, case: Case, tally: Tally) -> Answer | None:
+def automatic(option: Answer, case: Case, counts: FailureCounts) -> Answer | None:
     """What `--on-failure` answers for a host; None where the policy of the settings does.
 
     option: one of FOR_ONE_HOST.
@@ -111,8 +111,8 @@ def automatic(option: Answer, case: Case, tally: Tally) -> Answer | None:
     takes a bad release through a whole fleet.
     """
     if option is not Answer.LEAVE_OUT and option in offered(case):
-        return option if not tally.tries else None
+        return option if not counts.tries else None
     is_right = option is Answer.LEAVE_OUT or (
         option is Answer.PUT_BACK and case.standing in AS_BEFORE
     )
-    return Answer.LEAVE_OUT if is_right and tally.failed <= tally.deployed else None
+    return Answer.LEAVE_OUT if is_right and counts.failed <= counts.deployed else None

@@ -1,4 +1,4 @@
-"""Starting again what runs, the same release under the same unit.
+"""Starts again what runs: the same release under the same unit.
 
-restart (the plan)
+restart: the plan for it
 """

@@ -1,4 +1,4 @@
 """What CI systems show of a run beside its lines: groups, annotations, the job's summary.
 
-groups (Groups) -> dialects (the commands of each system)     summary (GitHub's page of a job)
+groups -> dialects (the commands of each system)     summary (GitHub's page of a job)
 """

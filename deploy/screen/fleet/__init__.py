@@ -1,5 +1,5 @@
-"""What a survey says of an environment, as plain values for `inv status`. Pure.
+"""What `inv status` shows of an environment, as plain values. Pure.
 
-row (an app on a host) -> drift, row_notes     in_service (how many of how many, by group and zone)
-lock_seen (its holder)     changes_seen (what is new of its run)     advice (what to type next)
+row (an app on a host) -> drift, row_notes     in_service (healthy targets by group and zone)
+lock_seen (the lock's holder)     changes_seen (news since the last look)     advice (what to type)
 """

@@ -1,4 +1,4 @@
-"""What to type after a look at an environment where not all is well. Pure."""
+"""The commands to type for an environment in which not all is well. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one look at a run that others started shows anew: a line for each, and JSON. Pure."""
+"""The news of a followed run since the last look: lines for people, JSON for scripts. Pure."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Share:
-    """So many of so many.
+    """Healthy targets, of all targets.
 
     Attributes:
         serving: The targets that the load balancer sends requests to; of a worker, those that run.
@@ -37,7 +37,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Service:
-    """What of an app is in service.
+    """The targets of an app that are in service.
 
     Attributes:
         app: By name.
@@ -81,7 +81,7 @@ class Service:
 
 
 def of(apps: Sequence[App], survey: Survey) -> tuple[Service, ...]:
-    """What is in service of each app, in each of its groups."""
+    """Return what is in service of each app, in each of its groups."""
     found = []
     for app in apps:
         found += [

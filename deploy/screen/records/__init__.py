@@ -1,4 +1,4 @@
-"""What hosts have written down, as it is shown.
+"""What hosts have recorded, as it is shown.
 
 journals (lines of services)     runs (the history)
 """

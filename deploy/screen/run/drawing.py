@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from deploy.screen.run.state import RunState
 
 LEFT_FREE, LEFT_FREE_FOR_NEWS = 4, 9
-"""Lines of the terminal for what was said above; for a failure, its cause must not scroll away."""
+"""Lines of the terminal that are kept for messages above, so that a failure's cause stays."""
 JOURNAL_SHOWN = 4
 
 

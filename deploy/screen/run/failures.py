@@ -1,4 +1,4 @@
-"""What is said the moment it happens, and stays: a failure's cause, what is done, a pause. Pure."""
+"""Lines that appear at once and stay: a failure's cause, what is done, a pause. Pure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CHOICES: dict[str, tuple[str, str]] = {
 }
 """What can be decided about a host that failed: the letter to type, and what it means."""
 FAILED_AGAIN = ": failed: "
-"""What stands in a recovery's line between a step and why that failed."""
+"""Separates a step from why it failed, in a recovery's line."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""A host of a run, by the service that it gives: serving, draining, out, back. Pure."""
+"""The state of a host in a run: serving, draining, out, back. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a run still takes: its plan's waits, corrected by what it really took so far. Pure."""
+"""Estimates the time left of a run: its plan's waits, corrected by the times so far. Pure."""
 
 from __future__ import annotations
 

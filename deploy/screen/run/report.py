@@ -98,7 +98,7 @@ def _failure(alike: Sequence[HostFailed], outcomes: dict[str, str]) -> list[Line
 
 
 def _recoveries(alike: Sequence[HostFailed], outcomes: dict[str, str]) -> list[Line]:
-    """What was done about a cause on its hosts, and what that came to."""
+    """Return what was done about a cause on its hosts, and the outcome."""
     found: list[Line] = []
     ends: dict[str, list[HostFailed]] = {}
     for failure in alike:
@@ -170,7 +170,7 @@ def _journal(story: Story) -> list[Line]:
 
 
 def _verdict(story: Story, began: RunBegan, ended: RunEnded) -> list[Line]:
-    """What all of it comes to, and what to type next."""
+    """Return the verdict, and what to type next."""
     code, tool = ended.exit_code, f"Changeover {visible(began.tool)}"
     if code != ExitCode.DONE:
         meaning = f"{one_line(ended.meaning)} (exit code {code}; {tool})"
@@ -180,7 +180,7 @@ def _verdict(story: Story, began: RunBegan, ended: RunEnded) -> list[Line]:
 
 
 def _success(story: Story, began: RunBegan, ended: RunEnded) -> str:
-    """What a run that did all of its plan came to, in the words of its command."""
+    """Return the verdict on a run that did all of its plan, in the words of its command."""
     releases = ", ".join(visible(f"{app} {release}") for app, release in story.releases.items())
     if began.verb == "repair":
         return f"{visible(began.environment)} is as it was last deployed"

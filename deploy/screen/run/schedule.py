@@ -1,4 +1,4 @@
-"""What of a plan is done and what is left, host by host, as a run's events have it. Pure."""
+"""The steps of a plan that are done and that are left, by host, from a run's events. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is going on in a run, as its events have it so far. Pure."""
+"""The current state of a run, from its events so far. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run as its events have it: what the report at its end is drawn from. Pure."""
+"""A whole run, from its events: the report at its end is made from it. Pure."""
 
 from __future__ import annotations
 

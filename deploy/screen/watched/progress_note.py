@@ -1,4 +1,4 @@
-"""How far a run is, as its lock shows it to others: drawn from its events."""
+"""The progress of a run for others to see beside its lock, from its events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the settings say of a service's unit.
+"""Settings that are directives of a service's unit.
 
-directives (those of its sandbox and its limits, by name)
+directives: those of its sandbox and its limits, by name
 """

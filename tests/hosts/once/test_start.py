@@ -12,7 +12,7 @@ from deploy.hosts.once import scripts
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 FIRST, SECOND = "ab" * 16, "cd" * 16
 TEXT = b"[Service]\nExecStart=/bin/true\n"

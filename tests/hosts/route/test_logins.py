@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 
 from deploy.clock import Clock
-from deploy.hosts.route.flight import Flight
 from deploy.hosts.route.logins import MOST_AT_ONCE, Logins
+from deploy.hosts.route.single_flight import SingleFlight
 
 LONGEST_SECONDS = 10.0
 
@@ -110,7 +110,7 @@ def test_hosts_that_are_down_hold_up_no_others_for_long() -> None:
 @pytest.mark.parametrize("error", [None, OSError("refused"), SystemExit(1)])
 def test_one_acts_for_all_who_come_meanwhile(error: BaseException | None) -> None:
     """An end of the thread that acts is no end of those that wait."""
-    flight, begun, goes_on = Flight(), threading.Event(), threading.Event()
+    flight, begun, goes_on = SingleFlight(), threading.Event(), threading.Event()
     acted: list[int] = []
 
     def act() -> None:
@@ -148,7 +148,7 @@ def test_one_acts_for_all_who_come_meanwhile(error: BaseException | None) -> Non
 
 def test_a_failure_that_holds_is_that_of_those_who_come_later() -> None:
     clock, acted = Paper(), []
-    flight = Flight(lambda error: 5.0 if "key" in str(error) else 0.0, clock)
+    flight = SingleFlight(lambda error: 5.0 if "key" in str(error) else 0.0, clock)
 
     def act(words: str) -> None:
         acted.append(words)

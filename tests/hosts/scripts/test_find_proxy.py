@@ -18,7 +18,7 @@ from deploy.survey import unit_state
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
 
 pytestmark = pytest.mark.skipif(shutil.which("ss") is None, reason="iproute2 is not installed")
 

@@ -13,7 +13,7 @@ from deploy.hosts.scripts.history import RUNS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
     from deploy.hosts.scripts.script import Script
 
 

@@ -45,7 +45,7 @@ from deploy.survey.parse import parse_host
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deploy.errors import CommandResult
+    from deploy.command_result import CommandResult
     from deploy.hosts.scripts.script import Script
     from deploy.survey.slot import Slot
 

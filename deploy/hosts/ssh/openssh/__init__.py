@@ -1,6 +1,7 @@
-"""The user's ssh configuration, read as OpenSSH reads it.
+"""The user's ssh configuration, known_hosts files and keys, read as OpenSSH reads them.
 
-options (of one name): by program (`ssh -G`), or by lines, match, tokens -> reader
-answers (what values mean), instance (a Name tag and an address); private_keys, agents -> identities
-(what a login offers); known_lines, host_certificates (which host keys are trusted)
+options (of one name): from program (`ssh -G`), or from reader -> lines, match, tokens
+answers: what the values mean     instance: options for an EC2 instance
+identities: the keys that a login offers -> private_keys, agents
+known_lines, host_certificates: which host keys are trusted
 """

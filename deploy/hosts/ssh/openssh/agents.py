@@ -1,4 +1,4 @@
-"""An SSH agent's keys and certificates, by whichever socket the configuration names."""
+"""The keys and certificates of the SSH agent that the configuration names."""
 
 from __future__ import annotations
 

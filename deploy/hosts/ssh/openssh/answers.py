@@ -1,4 +1,4 @@
-"""What the values of an answer mean: paths, jump hosts, an agent; or why they mean nothing."""
+"""What the values of an ssh configuration mean: paths, jump hosts, an agent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verifies a host's certificate as ssh does: who signed it, for which names, for which time.
+"""Verifies a host's certificate as ssh does: its authority, its names, its validity.
 
 The format is that of PROTOCOL.certkeys in OpenSSH's source; the checks are those of
 sshkey_cert_check_host. In two things this is stricter: a certificate must name its hosts, and a

@@ -1,4 +1,4 @@
-"""Logs in with the keys that ssh would offer: of files, of an agent, with their certificates.
+"""Logs in with the keys that ssh would offer: from files and an agent, with certificates.
 
 In the order of pubkey_prepare (sshconnect2.c of OpenSSH), but for one thing: a key that settings
 or ssh configuration name goes before all others of the agent, since a server ends a

@@ -1,4 +1,4 @@
-"""What applies to an EC2 instance of what an ssh configuration says of its Name and its address."""
+"""Which ssh options apply to an EC2 instance, by its Name tag and by its address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lines of a known_hosts file, as sshd(8) describes it; a damaged one is kept without key."""
+"""The lines of a known_hosts file, as sshd(8) describes it; a damaged line has no key."""
 
 from __future__ import annotations
 

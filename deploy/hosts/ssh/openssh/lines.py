@@ -1,4 +1,4 @@
-"""The lines of an ssh configuration file: a keyword and its words, as ssh_config(5) has them.
+"""The lines of an ssh configuration file, each a keyword and its words (ssh_config(5)).
 
 How a line is split was compared with OpenSSH 9.2's own `ssh -G`. Pure, but for `read`.
 """

@@ -1,4 +1,4 @@
-"""The options of an ssh configuration, and what it says of one name. Pure."""
+"""The options of an ssh configuration for one name. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads a private key's file, whichever of the usual formats it has; or says what it is instead."""
+"""Reads a private key's file in any of the usual formats, or says what it is instead."""
 
 from __future__ import annotations
 

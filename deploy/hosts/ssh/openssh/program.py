@@ -1,4 +1,4 @@
-"""Asks OpenSSH itself what its configuration says of a name: `ssh -G`."""
+"""Asks OpenSSH for the options of a name, by `ssh -G`."""
 
 from __future__ import annotations
 

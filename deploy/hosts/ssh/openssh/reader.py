@@ -1,4 +1,4 @@
-"""Reads ssh configuration files itself, where there is no OpenSSH to ask, and for messages.
+"""Reads ssh configuration files where OpenSSH is not installed, and for messages.
 
 The first value of an option counts, blocks apply in the files' order, `Include` is read where it
 stands, and `Match final` makes a second reading, as in ssh_config(5) and readconf.c of OpenSSH.

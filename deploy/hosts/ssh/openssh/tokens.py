@@ -1,4 +1,4 @@
-"""What `%h`, `~` and `${NAME}` stand for in the values of an ssh configuration. Pure.
+"""Expands `%h`, `~` and `${NAME}` in the values of an ssh configuration. Pure.
 
 The tokens are those of ssh_config(5), TOKENS and ENVIRONMENT VARIABLES.
 """

@@ -1,4 +1,4 @@
-"""One thread does what several want, and all get what comes of it; some failures hold a while."""
+"""Does once what several threads want at the same time; some failures hold for a while."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Flight:
-    """What several threads want at the same time is done once; its outcome is for all of them.
+class SingleFlight:
+    """Does once what several threads want at the same time, and gives all of them the outcome.
 
     holds_seconds: for how long a failure is also that of those who come later, since asking again
     would do harm and give the same answer.

@@ -1,4 +1,4 @@
-"""What answers show that come through a load balancer from old and new releases alike. Pure.
+"""Judges answers that come through a load balancer from old and new releases alike. Pure.
 
 Both serve while hosts are replaced, and which one answers is the load balancer's choice. So a
 request is asked often enough that the new release hardly can have been missed, and each answer
@@ -56,7 +56,7 @@ class SmokeRequest:
 
 
 class Shown(enum.Enum):
-    """What one answer shows of the new release."""
+    """What one answer proves about the new release."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -64,7 +64,7 @@ class Shown(enum.Enum):
 
 
 @dataclass
-class Tally:
+class Verdict:
     """The answers to one test.
 
     Attributes:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.hosts.probe.request import Head, Request
-from deploy.smoke.tally import LEAST, MISS, Shown, SmokeRequest, Tally, enough
+from deploy.smoke.verdict import LEAST, MISS, Shown, SmokeRequest, Verdict, enough
 
 RELEASE = "2.0.0-0123456789ab"
 REQUEST = Request("www.example.org", 443, "/cart", "www.example.org", is_tls=True)
@@ -47,10 +47,10 @@ def answer(code: int, version: str = "") -> Head:
 def test_an_answer_shows_something_where_the_new_release_gave_or_may_have_given_it(
     test: SmokeRequest, head: Head, shown: Shown, blames: bool
 ) -> None:
-    tally = Tally(test, RELEASE, 10)
-    assert tally.add(head) is shown
-    assert tally.blames_release == blames
-    assert (tally.asked, tally.passed) == (1, int(shown is Shown.PASSED))
+    verdict = Verdict(test, RELEASE, 10)
+    assert verdict.add(head) is shown
+    assert verdict.blames_release == blames
+    assert (verdict.asked, verdict.passed) == (1, int(shown is Shown.PASSED))
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ def test_an_answer_shows_something_where_the_new_release_gave_or_may_have_given_
 def test_it_is_asked_until_that_is_enough(
     test: SmokeRequest, answers: list[Head], asked: int
 ) -> None:
-    tally = Tally(test, RELEASE, 10)
-    while not tally.is_done:
-        tally.add(answers[tally.asked])
-    assert tally.asked == asked
+    verdict = Verdict(test, RELEASE, 10)
+    while not verdict.is_done:
+        verdict.add(answers[verdict.asked])
+    assert verdict.asked == asked
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""What a plan that was made later in a run has for one host of it. Pure.
+"""What a second plan, made while a run goes on, has for one host of the run. Pure.
 
-A host is not tried again by its first plan: its recovery may have put it in service where it was
-out before, and steps that were right then would stop what serves now.
+A host is never retried by the first plan: its recovery may have returned it to service where it
+was out before, and the first plan's steps would then stop what serves now.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Anew:
-    """What is done on a host.
+class Replanned:
+    """What the second plan does on a host.
 
     Attributes:
         staging: Before anything that serves is touched; at most one.
@@ -31,12 +31,12 @@ class Anew:
     turns: tuple[HostPlan, ...]
 
 
-def on_host(made: Plan, host: str) -> Anew:
+def on_host(made: Plan, host: str) -> Replanned:
     """A plan's part for a host, by name; DeployError where the plan leaves that host out."""
     for other, why in made.left_out.items():
         if other.name == host:
             raise DeployError(f"{host}: {why}")
-    return Anew(
+    return Replanned(
         tuple(each for each in made.staging if each.host.name == host),
         tuple(each for batch in made.batches for each in batch if each.host.name == host),
     )

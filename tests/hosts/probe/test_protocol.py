@@ -13,7 +13,7 @@ import pytest
 from http2_peers import HELLO, RST_STREAM, Peer, Server, answered, frame, saying
 
 from deploy.aws.targets import ProtocolVersion
-from deploy.hosts.probe import asking
+from deploy.hosts.probe import protocol
 from deploy.hosts.probe.request import NotHttp, Reply, Request
 from lab import packages
 
@@ -47,7 +47,7 @@ def asked(door: Door, seconds: float = 5.0, **request: object) -> Reply | None:
     with door.stack:
         began = time.monotonic()
         try:
-            return asking.ask(door, replace(REQUEST, **request), seconds)  # type: ignore[arg-type]
+            return protocol.ask(door, replace(REQUEST, **request), seconds)  # type: ignore[arg-type]
         finally:
             assert time.monotonic() - began < seconds + 5
 
@@ -188,5 +188,5 @@ def test_the_tries_share_one_time() -> None:
 
 
 def test_control_without_a_share_nothing_is_left_for_http1(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "FIRST_SHARE", 1.0)
+    monkeypatch.setattr(protocol, "FIRST_SHARE", 1.0)
     assert asked(Door(patient), 0.4) is None

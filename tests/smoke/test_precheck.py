@@ -13,8 +13,7 @@ from deploy.front.client import NoAnswer
 from deploy.hosts.probe.request import Head, Request
 from deploy.plan import assembly
 from deploy.plan.plan import Plan
-from deploy.smoke import placing
-from deploy.smoke.tried import tried
+from deploy.smoke import placing, precheck
 from smoke.paper import app, old, planned
 from smoke.test_through_balancer import Listener, PaperClock
 
@@ -25,7 +24,7 @@ def plan(*smoke: dict[str, Any], header: str | None = None) -> Plan:
 
 
 def warned(made: Plan, *answers: Head) -> list[str]:
-    asked = tried(made, Listener(list(answers)), PaperClock())
+    asked = precheck.checked(made, Listener(list(answers)), PaperClock())
     assert asked.batches == made.batches
     return list(asked.warnings[len(made.warnings) :])
 
@@ -54,7 +53,7 @@ def test_an_answer_that_names_no_release_is_a_warning() -> None:
 def test_p8_no_answer_at_all_is_refused_before_the_first_change() -> None:
     listener = Listener([NoAnswer("its certificate is not trusted: certificate has expired")])
     with pytest.raises(BadInput) as refused:
-        tried(plan({"path": "/"}), listener, PaperClock())
+        precheck.checked(plan({"path": "/"}), listener, PaperClock())
     assert str(refused.value) == (
         "web: https://www.example.org/ cannot be asked from here, tried 3 times: its certificate "
         "is not trusted: certificate has expired; correct `url` under `smoke_through`, deploy from "
@@ -71,4 +70,4 @@ def test_where_nothing_serves_nothing_is_tried() -> None:
     seen = builders.survey(hosts, {"host-1": UNHEALTHY, "host-2": UNHEALTHY}, [app()])
     offers = (builders.offer(app(), hosts),)
     made = assembly.make(builders.environment(app()), offers, seen, allow_downtime=True)
-    assert tried(placing.placed(made), never).warnings == made.warnings
+    assert precheck.checked(placing.placed(made), never).warnings == made.warnings

@@ -1,4 +1,4 @@
-"""The smoke tests through the load balancer, tried on what serves before anything is changed.
+"""Tries the smoke tests through the load balancer on the serving release, before any change.
 
 A wrong address, or a listener that cannot be reached from here, is found before the first drain.
 """
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from deploy.clock import Clock
     from deploy.hosts.probe.request import Head, Request
     from deploy.plan.plan import Plan
-    from deploy.smoke.tally import SmokeRequest
+    from deploy.smoke.verdict import SmokeRequest
 
     Ask = Callable[[Request, int, float], Head]
 
 AT_ONCE = 8
 
 
-def tried(plan: Plan, ask: Ask, clock: Clock = CLOCK) -> Plan:
+def checked(plan: Plan, ask: Ask, clock: Clock = CLOCK) -> Plan:
     """Return the plan, with a warning for each test that what serves now does not pass.
 
     That refuses no plan: the new release may repair it. Nothing is asked of an app of which nothing

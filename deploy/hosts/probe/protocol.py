@@ -1,4 +1,4 @@
-"""Which protocol a port is asked by, and the limit of time that holds for all tries together."""
+"""Chooses the protocol by which a port is asked, within one time limit for all attempts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Account, target groups and hosts, asked in parallel; what is wrong with one hides no other."""
+"""Account, target groups and hosts, asked in parallel; one problem does not hide the others."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from deploy.settings.environment import Environment
 
 
-class Opened(NamedTuple):
-    """What AWS has of an environment.
+class InAws(NamedTuple):
+    """The part of an environment that AWS knows.
 
     Attributes:
         account: The account; None where the AWS tools' own settings cannot be read.
@@ -41,7 +41,7 @@ class Opened(NamedTuple):
     can_connect: bool
 
 
-def opened(environment: Environment, refusals: Refusals) -> Opened:
+def look(environment: Environment, refusals: Refusals) -> InAws:
     """Look at the settings' own files, then at AWS; what is wrong is noted.
 
     Problems of single listed machines are not: see `Found`.
@@ -59,8 +59,8 @@ def opened(environment: Environment, refusals: Refusals) -> Opened:
         account.log_in()  # a code is asked for here, while nothing else runs
         with ThreadPoolExecutor(max_workers=4) as pool:
             caller, groups, found = _look(environment, account, refusals, pool)
-        return Opened(account, caller, groups, found, can_connect)
-    return Opened(account, "", {}, _without_aws(environment, refusals), can_connect)
+        return InAws(account, caller, groups, found, can_connect)
+    return InAws(account, "", {}, _without_aws(environment, refusals), can_connect)
 
 
 def _look(

@@ -1,4 +1,4 @@
-"""What is wrong with hosts that were read, beside what is wrong with all of them or a package."""
+"""Looks at hosts and packages at once, and reports what is wrong with both in one list."""
 
 from __future__ import annotations
 

@@ -1,0 +1,31 @@
+"""What lies at a typed path is answered for every path, also where no file can have it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from deploy import path_checks
+
+CHECKS = (path_checks.exists, path_checks.is_file, path_checks.is_folder)
+
+
+@pytest.mark.parametrize("path", ["a" * 300, "b/" * 3000, "c\0d", ""])
+def test_there_is_nothing_at_a_path_that_no_file_can_have(path: str) -> None:
+    assert [check(path) for check in CHECKS] == [False, False, False]
+
+
+def test_files_folders_and_pipes_are_distinguished(tmp_path: Path) -> None:
+    file, pipe, link = tmp_path / "file", tmp_path / "pipe", tmp_path / "link"
+    file.touch()
+    os.mkfifo(pipe)
+    link.symlink_to(file)
+    seen = {path: [check(path) for check in CHECKS] for path in (file, tmp_path, pipe, link)}
+    assert seen == {
+        file: [True, True, False],
+        tmp_path: [True, False, True],
+        pipe: [True, False, False],
+        link: [True, True, False],
+    }
