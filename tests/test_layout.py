@@ -39,6 +39,7 @@ PACKAGES = (
     "hosts.logbook",
     "hosts.once",
     "survey",
+    "survey.units",
     "steps",
     "difference",
     "plan",

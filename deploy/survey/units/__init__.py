@@ -1,0 +1,9 @@
+"""How an app's units stand to the other units of a host. Pure.
+
+occupied: what already has a slot's port, or its unit's name
+
+Messages:
+    When: A plan is made
+    Fleet: Nothing was changed.
+    Do: Do what the message says on the host that it names, or choose another port or name.
+"""

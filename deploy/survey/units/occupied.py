@@ -1,0 +1,72 @@
+"""What has a slot's port or its unit's name already, and is none of ours. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from deploy.foreign_text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deploy.survey.app_on_host import SlotOnHost
+    from deploy.survey.slot import Listener
+
+_INIT_PID = 1
+_CONTAINERS = frozenset(
+    {"docker.service", "containerd.service", "podman.service", "snap.docker.dockerd.service"}
+)
+_SUPERVISORS = frozenset({"supervisor.service", "supervisord.service", "monit.service"})
+_USERS_OWN = re.compile(r"user@[0-9]+\.service")
+
+
+def problems(at: SlotOnHost) -> Iterator[str]:
+    """Say what keeps the slot from the app, with what to do about it."""
+    if _is_foreign(at):
+        unit_name, path = at.unit_name, visible(at.slot.unit_state.fragment) or "an unknown file"
+        yield (
+            f"{at.host}: {unit_name} runs by {path}, which is none of ours: where the new release "
+            f"fails, nothing could return to it. Give the app another name than {at.app.name}, so "
+            f"that its units have other names, and set `replaces: {unit_name}`"
+        )
+    for listener in at.slot.listeners:
+        if listener.unit_name not in {at.unit_name, at.app.settings.replaces}:
+            yield f"{at.host}: port {at.app.port} of {at.app.name} is held by {_held(listener)}"
+
+
+def _is_foreign(at: SlotOnHost) -> bool:
+    """Whether the unit of the slot's name runs, and nothing says that we have ever written it.
+
+    So an instance of a template `web@.service` does, or a unit by hand.
+    """
+    slot, path = at.slot, at.slot.unit_state.fragment
+    is_marked = bool(slot.running_release or slot.unit_digest or slot.out)
+    # A host that has records has something to return to, unless another file is what starts here.
+    is_known = bool(slot.deployed) and path in {"", f"/etc/systemd/system/{at.unit_name}"}
+    return slot.unit_state.is_running and not (is_marked or is_known)
+
+
+def _held(listener: Listener) -> str:
+    """Who holds a port, and what to do about it.
+
+    A unit may have more than the one service that listens: to name that under `replaces:` would
+    stop all that it has.
+    """
+    if listener.pid == _INIT_PID:
+        return (
+            "systemd itself, for a socket unit that starts a service when a connection comes: "
+            "`systemctl list-sockets` names it; disable and stop it, or choose another port"
+        )
+    if _USERS_OWN.fullmatch(listener.unit_name):
+        return (
+            f"{listener}, a service of that user's own systemd: stop it there (`systemctl --user`),"
+            " or choose another port"
+        )
+    if listener.unit_name in _CONTAINERS:
+        return f"{listener}, for a container: stop that container, or choose another port"
+    if listener.unit_name in _SUPERVISORS:
+        return f"{listener}, one of the programs there: stop that program, or choose another port"
+    if not listener.unit_name.endswith(".service"):
+        return f"{listener}; stop it, or choose another port"
+    return f"{listener}; stop it, choose another port, or name its unit under `replaces:`"
