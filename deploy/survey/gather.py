@@ -203,7 +203,9 @@ def _programs(environment: Environment, *, settled: bool) -> tuple[Program, ...]
         programs += ownership.look(name, user, file)
     slots = [slot for app in environment.apps for slot in app.slots]
     programs += read.survey_slots([(slot.name, slot.port, slot.unit_name) for slot in slots])
-    return (*programs, program("end_with_zero"))
+    tied = [(f"{each.name}.{each.port}.show", each.unit_name) for each in slots]
+    tied += [(f"{app.name}.replaces", app.replaces) for app in environment.apps if app.replaces]
+    return (*programs, read.survey_ties(tied), program("end_with_zero"))
 
 
 def _read(host: Host, environment: Environment, result: CommandResult) -> HostFacts:

@@ -29,6 +29,8 @@ class UnitState:
         has_drop_ins: Whether files beside ours change this unit.
         is_sealed: Whether its processes may not make user namespaces.
         exit_status: What its last main process ended with; 0 while none has.
+        stopped_with: Other units that systemd stops with it, and does not start with it again.
+        started_by: Other units that may start it, such as a timer.
     """
 
     load: str = "not-found"
@@ -46,6 +48,8 @@ class UnitState:
     has_drop_ins: bool = False
     is_sealed: bool = False
     exit_status: int = 0
+    stopped_with: tuple[str, ...] = ()
+    started_by: tuple[str, ...] = ()
 
     @property
     def is_loaded(self) -> bool:

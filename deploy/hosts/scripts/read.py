@@ -66,6 +66,16 @@ def survey_previous(app: str, unit_name: str) -> Program:
     return program("survey_previous", name, unit)
 
 
+def survey_ties(units: Iterable[tuple[str, str]]) -> Program:
+    """Which other units a change of these reaches; units: a key for the facts, and a name."""
+    words = [
+        word
+        for key, unit in units
+        for word in (values.checked(values.name, key), values.checked(values.unit_name, unit))
+    ]
+    return program("survey_ties", *words)
+
+
 def survey_slots(slots: Iterable[tuple[str, int, str]]) -> tuple[Program, ...]:
     """Facts about slots (app, port and unit of each), with keys `<app>.<port>.…`."""
     words = [

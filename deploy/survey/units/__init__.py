@@ -1,6 +1,7 @@
 """How an app's units stand to the other units of a host. Pure.
 
 occupied: what already has a slot's port, or its unit's name
+ties: units that systemd stops with an app's, and those that may start one
 
 Messages:
     When: A plan is made

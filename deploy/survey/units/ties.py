@@ -1,0 +1,54 @@
+"""Units that an operator tied to those of an app: what stops with them, and what starts them. Pure.
+
+systemd stops what is a part of a unit, or requires it, together with it, and says nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy.foreign_text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from deploy.settings.app import App
+    from deploy.survey.app_on_host import AppOnHost
+    from deploy.survey.facts import Survey
+
+
+def notes(survey: Survey, apps: Iterable[App]) -> tuple[str, ...]:
+    """What to say of such units, in one line for all hosts that have them."""
+    hosts: dict[str, list[str]] = {}
+    for app in apps:
+        for on in survey.everywhere(app):
+            for text in dict.fromkeys(_said(on)):
+                hosts.setdefault(text, []).append(on.host.name)
+    return tuple(f"{', '.join(names)}: {text}" for text, names in hosts.items())
+
+
+def _said(on: AppOnHost) -> Iterator[str]:
+    for at in (on, on.spare) if on.spare else (on,):
+        if others := at.slot.unit_state.stopped_with:
+            yield (
+                f"systemd stops {_listed(others)} with {at.unit_name}, which the unit there "
+                "requires, is bound to or is a part of, and does not start it again: let "
+                f"{at.unit_name} want it (`WantedBy=` there), or start it by hand"
+            )
+    if not on.previous_unit:
+        return
+    replaced = on.slot.replaces
+    if replaced.stopped_with:
+        yield (
+            f"systemd stops {_listed(replaced.stopped_with)} with {on.previous_unit}, and starts "
+            f"it with that alone: name {on.unit_name} there before, or start it by hand"
+        )
+    if replaced.started_by:
+        yield (
+            f"{_listed(replaced.started_by)} may start {on.previous_unit} again, on the port that "
+            f"{on.app.name} has then: disable and stop it first"
+        )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " and ".join(map(visible, names))
