@@ -200,6 +200,8 @@ def _programs(environment: Environment, *, settled: bool) -> tuple[Program, ...]
         units = [slot.unit_name for slot in app.slots]
         programs.append(read.survey_app(name, user, app.replaces, file, units))
         programs += [read.survey_previous(name, app.replaces)] if app.replaces else []
+        if file:
+            programs.append(read.survey_variables(name, file, app.ports, app.environment))
         programs += ownership.look(name, user, file)
     slots = [slot for app in environment.apps for slot in app.slots]
     programs += read.survey_slots([(slot.name, slot.port, slot.unit_name) for slot in slots])

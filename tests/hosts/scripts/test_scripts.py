@@ -55,6 +55,7 @@ SCRIPTS: dict[str, str | Script[Any]] = {
     "survey_slots": text_of(read.survey_slots([("web", 5000, "web@5000.service")])),
     "survey_app, all": read.survey_app("web", "web", "old.service", "/etc/web env").text,
     "survey_previous": read.survey_previous("web", "old.service").text,
+    "survey_variables": text_of((read.survey_variables("web", "/etc/web env", (5000,), ["A"]),)),
     "survey_ties": text_of((read.survey_ties([("web.replaces", "old.service")]),)),
     "runtime": service.runtime("web", "web@5000.service", 5000),
     "connections": connections.established([80, 5000]),
