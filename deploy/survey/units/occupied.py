@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from deploy.survey.app_on_host import SlotOnHost
-    from deploy.survey.slot import Listener
+    from deploy.survey.slot import Listener, UnitState
 
 _INIT_PID = 1
 _CONTAINERS = frozenset(
@@ -30,6 +30,11 @@ def problems(at: SlotOnHost) -> Iterator[str]:
             f"fails, nothing could return to it. Give the app another name than {at.app.name}, so "
             f"that its units have other names, and set `replaces: {unit_name}`"
         )
+    if at.is_first and (why := _lost(at.slot.replaces)):
+        yield (
+            f"{at.host}: {at.app.settings.replaces}, which {at.app.name} replaces, could not be "
+            f"started again where the new release fails: {why}"
+        )
     for listener in at.slot.listeners:
         if listener.unit_name not in {at.unit_name, at.app.settings.replaces}:
             yield f"{at.host}: port {at.app.port} of {at.app.name} is held by {_held(listener)}"
@@ -45,6 +50,17 @@ def _is_foreign(at: SlotOnHost) -> bool:
     # A host that has records has something to return to, unless another file is what starts here.
     is_known = bool(slot.deployed) and path in {"", f"/etc/systemd/system/{at.unit_name}"}
     return slot.unit_state.is_running and not (is_marked or is_known)
+
+
+def _lost(replaced: UnitState) -> str:
+    """Why a unit that serves could not be started again by its name; empty where it could."""
+    if not replaced.is_running:
+        return ""
+    if replaced.enabled == "transient":
+        return "systemd-run made it, and it is gone once it is stopped; give it a unit file first"
+    if replaced.enabled.startswith("masked"):
+        return "it is masked; run `systemctl unmask` with its name there"
+    return ""
 
 
 def _held(listener: Listener) -> str:

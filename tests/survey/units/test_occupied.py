@@ -55,6 +55,25 @@ def test_a_template_that_took_the_place_of_our_file_is_another_unit() -> None:
 
 
 @pytest.mark.parametrize(
+    ("enabled", "expected"),
+    [
+        ("transient", "systemd-run made it, and it is gone once it is stopped"),
+        ("masked", "it is masked; run `systemctl unmask`"),
+        ("masked-runtime", "is masked"),
+        *((state, "") for state in ("enabled", "disabled", "static", "linked", "generated", "")),
+    ],
+)
+def test_a_unit_that_could_not_be_started_again_is_not_replaced(
+    enabled: str, expected: str
+) -> None:
+    problem = said(replaces=replace(RUNNING, enabled=enabled))
+    assert problem.startswith("host-1: legacy.service, which web replaces," if expected else "")
+    assert expected in problem
+    assert bool(problem) is bool(expected)
+    assert said(replaces=replace(RUNNING, enabled=enabled, active="inactive")) == ""
+
+
+@pytest.mark.parametrize(
     ("listener", "expected", "names_it"),
     [
         (Listener(7, "nginx.service", "nginx"), "nginx.service (pid 7, nginx); stop it", True),
