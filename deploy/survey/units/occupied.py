@@ -32,8 +32,8 @@ def problems(at: SlotOnHost) -> Iterator[str]:
         )
     if at.is_first and (why := _lost(at.slot.replaces)):
         yield (
-            f"{at.host}: {at.app.settings.replaces}, which {at.app.name} replaces, could not be "
-            f"started again where the new release fails: {why}"
+            f"{at.host}: {at.app.settings.replaces}, which {at.app.name} replaces, cannot be "
+            f"disabled and, where the new release fails, enabled again: {why}"
         )
     for listener in at.slot.listeners:
         if listener.unit_name not in {at.unit_name, at.app.settings.replaces}:
@@ -53,11 +53,18 @@ def _is_foreign(at: SlotOnHost) -> bool:
 
 
 def _lost(replaced: UnitState) -> str:
-    """Why a unit that serves could not be started again by its name; empty where it could."""
+    """Why systemctl could not disable and enable a unit that serves; empty where it could.
+
+    The states are those of systemctl(1), is-enabled.
+    """
     if not replaced.is_running:
         return ""
     if replaced.enabled == "transient":
         return "systemd-run made it, and it is gone once it is stopped; give it a unit file first"
+    if replaced.enabled == "generated":
+        return "a generator of systemd makes it at each boot; give it a unit file first"
+    if replaced.enabled == "alias":
+        return "it is another unit's alias, which systemd enables by its own name alone; name that"
     if replaced.enabled.startswith("masked"):
         return "it is masked; run `systemctl unmask` with its name there"
     return ""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from deploy.survey.app_on_host import AppOnHost
     from deploy.survey.facts import Survey
 
+STATIC = "static"
+"""The state of a unit file without [Install] (systemctl(1), is-enabled)."""
+
 
 def notes(survey: Survey, apps: Iterable[App]) -> tuple[str, ...]:
     """What to say of such units, in one line for all hosts that have them."""
@@ -42,6 +45,12 @@ def _said(on: AppOnHost) -> Iterator[str]:
         yield (
             f"systemd stops {_listed(replaced.stopped_with)} with {on.previous_unit}, and starts "
             f"it with that alone: name {on.unit_name} there before, or start it by hand"
+        )
+    if replaced.enabled == STATIC:
+        yield (
+            f"{on.previous_unit} has no [Install] section, so it cannot be disabled: what starts it"
+            f" at boot would start it beside {on.unit_name}, on the same port; take that away "
+            f"(`systemctl list-dependencies --reverse {on.previous_unit}`)"
         )
     if replaced.started_by:
         yield (

@@ -60,7 +60,9 @@ def test_a_template_that_took_the_place_of_our_file_is_another_unit() -> None:
         ("transient", "systemd-run made it, and it is gone once it is stopped"),
         ("masked", "it is masked; run `systemctl unmask`"),
         ("masked-runtime", "is masked"),
-        *((state, "") for state in ("enabled", "disabled", "static", "linked", "generated", "")),
+        ("alias", "it is another unit's alias"),
+        ("generated", "a generator of systemd makes it at each boot"),
+        *((state, "") for state in ("enabled", "disabled", "static", "linked", "indirect", "")),
     ],
 )
 def test_a_unit_that_could_not_be_started_again_is_not_replaced(

@@ -89,5 +89,14 @@ def test_an_adoption_names_what_stops_with_the_previous_unit_and_what_starts_it_
     assert notes(Slot(replaces=replace(tied, active="inactive")), replaces="legacy.service") == ()
 
 
+@pytest.mark.parametrize(("state", "is_named"), [("static", True), ("enabled", False)])
+def test_a_previous_unit_that_cannot_be_disabled_is_named(state: str, *, is_named: bool) -> None:
+    """It has no [Install], and another unit wants it: at the next boot both would start."""
+    said = notes(Slot(replaces=replace(RUNNING, enabled=state)), replaces="legacy.service")
+    assert [
+        "legacy.service has no [Install] section, so it cannot be disabled" in each for each in said
+    ] == ([True] if is_named else [])
+
+
 def test_control_a_unit_without_ties_is_not_named() -> None:
     assert notes(builders.slot()) == ()
