@@ -5,7 +5,7 @@ file_variables: variables that an environment file sets in place of the unit
 ties: units that systemd stops with an app's, and those that may start one
 
 Messages:
-    When: A plan is made
+    When: Other units and the variables of a host are looked at
     Fleet: Nothing was changed.
     Do: Do what the message says on the host that it names, or choose another port or name.
 """

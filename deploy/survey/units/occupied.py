@@ -26,9 +26,9 @@ def problems(at: SlotOnHost) -> Iterator[str]:
     if _is_foreign(at):
         unit_name, path = at.unit_name, visible(at.slot.unit_state.fragment) or "an unknown file"
         yield (
-            f"{at.host}: {unit_name} runs by {path}, which is none of ours: where the new release "
-            f"fails, nothing could return to it. Give the app another name than {at.app.name}, so "
-            f"that its units have other names, and set `replaces: {unit_name}`"
+            f"{at.host}: {unit_name} runs by {path}, which Changeover did not write: where the new "
+            f"release fails, nothing could return to it. Give the app another name than "
+            f"{at.app.name}, as its units are named by it, and set `replaces: {unit_name}`"
         )
     if at.is_first and (why := _lost(at.slot.replaces)):
         yield (

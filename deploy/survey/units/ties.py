@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from deploy.survey.app_on_host import AppOnHost
     from deploy.survey.facts import Survey
 
+TIES = "by its `PartOf=`, `BindsTo=` or `Requires=`"
 STATIC = "static"
 """The state of a unit file without [Install] (systemctl(1), is-enabled)."""
 
@@ -34,17 +35,16 @@ def _said(on: AppOnHost) -> Iterator[str]:
     for at in (on, on.spare) if on.spare else (on,):
         if others := at.slot.unit_state.stopped_with:
             yield (
-                f"systemd stops {_listed(others)} with {at.unit_name}, which the unit there "
-                "requires, is bound to or is a part of, and does not start it again: let "
-                f"{at.unit_name} want it (`WantedBy=` there), or start it by hand"
+                f"systemd stops {_listed(others)} when {at.unit_name} is stopped ({TIES}), and "
+                f"does not start it again: add `WantedBy={at.unit_name}` to it, or start it by hand"
             )
     if not on.previous_unit:
         return
     replaced = on.slot.replaces
     if replaced.stopped_with:
         yield (
-            f"systemd stops {_listed(replaced.stopped_with)} with {on.previous_unit}, and starts "
-            f"it with that alone: name {on.unit_name} there before, or start it by hand"
+            f"systemd stops {_listed(replaced.stopped_with)} when {on.previous_unit} is stopped "
+            f"({TIES}), and {on.unit_name} does not start it: name that there, or start it by hand"
         )
     if replaced.enabled == STATIC:
         yield (

@@ -31,7 +31,9 @@ def said(**slot: Any) -> str:
 def test_a_unit_of_our_name_that_we_did_not_write_is_never_replaced(state: Any) -> None:
     """It serves, and where the new release failed, nothing would have returned to it."""
     problem = said(unit_state=state, listeners=(Listener(100, "web@5000.service", "node"),))
-    assert problem.startswith(f"host-1: web@5000.service runs by {state.fragment}, which is none")
+    assert problem.startswith(
+        f"host-1: web@5000.service runs by {state.fragment}, which Changeover"
+    )
     assert "`replaces: web@5000.service`" in problem
 
 
@@ -51,7 +53,7 @@ def test_what_we_wrote_or_can_return_from_is_no_other_unit(slot: dict[str, Any])
 
 
 def test_a_template_that_took_the_place_of_our_file_is_another_unit() -> None:
-    assert "none of ours" in said(unit_state=TEMPLATE, history=DEPLOYED)
+    assert "which Changeover did not write" in said(unit_state=TEMPLATE, history=DEPLOYED)
 
 
 @pytest.mark.parametrize(

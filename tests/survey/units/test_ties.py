@@ -78,13 +78,13 @@ def notes(slot: Slot, **settings: Any) -> tuple[str, ...]:
 
 def test_hosts_with_the_same_tie_are_one_line() -> None:
     (note,) = notes(builders.slot(unit_state=replace(RUNNING, stopped_with=("shipper.service",))))
-    assert note.startswith("host-1, host-2: systemd stops shipper.service with web@5000.service")
+    assert note.startswith("host-1, host-2: systemd stops shipper.service when web@5000.service")
 
 
 def test_an_adoption_names_what_stops_with_the_previous_unit_and_what_starts_it_again() -> None:
     tied = replace(RUNNING, stopped_with=("queue.service",), started_by=("legacy.timer",))
     stops, starts = notes(Slot(replaces=tied), replaces="legacy.service")
-    assert "stops queue.service with legacy.service" in stops
+    assert "stops queue.service when legacy.service is stopped" in stops
     assert "legacy.timer may start legacy.service again" in starts
     assert notes(Slot(replaces=replace(tied, active="inactive")), replaces="legacy.service") == ()
 
