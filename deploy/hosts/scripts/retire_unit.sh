@@ -13,7 +13,9 @@ if systemctl cat "$1" >/dev/null 2>&1; then
   case $1 in *@*) [ -L "$link" ] || link=/etc/systemd/system/${1%%@*}@.service ;; esac
   target=$(readlink "$link") || target=''
   systemctl disable --now --quiet "$1" || exit
-  if [ "$target" ] && [ ! -L "$link" ]; then ln -s "$target" "$link" && systemctl daemon-reload; fi
+  if [ "$target" ] && [ ! -L "$link" ]; then
+    ln -s "$target" "$link" && systemctl daemon-reload || exit
+  fi
 fi
 fact stopped.was "$was"
 fact stopped.sub "$sub"
