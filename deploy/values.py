@@ -44,6 +44,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 _UNIT_NAME = re.compile(
     r"[A-Za-z0-9:_.\\-]{1,200}(?:@[A-Za-z0-9:_.\\-]{0,50})?\.(?:service|scope|socket)\Z"
 )
+_ANY_UNIT_NAME = re.compile(r"[A-Za-z0-9:_.\\-]{1,200}(?:@[A-Za-z0-9:_.\\-]{0,50})?\.[a-z]{4,9}\Z")
 _PATH = re.compile(r"(?:/[A-Za-z0-9_.@:+=,~%-]{1,255}){1,64}\Z")
 _VERSION_START = re.compile(r"v?([0-9]{1,6})")
 _CURSOR = re.compile(r"[a-z]=[0-9a-f]{1,32}(?:;[a-z]=[0-9a-f]{1,32}){2,9}\Z")
@@ -129,6 +130,11 @@ def name(text: str) -> str | None:
 def unit_name(text: str) -> str | None:
     """A systemd unit's file name."""
     return None if ".." in text else _matched(_UNIT_NAME, text)
+
+
+def any_unit_name(text: str) -> str | None:
+    """A systemd unit's file name, of any type."""
+    return _matched(_ANY_UNIT_NAME, text)
 
 
 def service_name(text: str) -> str | None:

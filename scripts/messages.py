@@ -37,6 +37,7 @@ COMPOSING = {
     "once/refusal",
     "plan/exclusion", "plan/fitness", "plan/preflight", "recovery/newest_run", "run/capacity_gate",
     "session/scaling", "survey/blame", "survey/foreign_targets",
+    "survey/units/file_variables", "survey/units/occupied", "survey/units/ties",
     "checkup/doctor/group_advice", "checkup/doctor/host_findings", "checkup/doctor/listeners",
     "checkup/doctor/permissions", "checkup/doctor/units", "plan/advice",
 }  # fmt: skip

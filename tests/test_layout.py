@@ -40,6 +40,7 @@ PACKAGES = (
     "hosts.logbook",
     "hosts.once",
     "survey",
+    "survey.units",
     "steps",
     "difference",
     "plan",

@@ -91,6 +91,22 @@ def refuse_expect(apps: Sequence[App], groups: Mapping[str, Sequence[TargetGroup
                 ) from error
 
 
+def refuse_agent(apps: Sequence[App], groups: Mapping[str, Sequence[TargetGroup]]) -> None:
+    """Raise BadInput for an app that is to have the port of the agent of target optimizer.
+
+    With a target control port, an agent on each target takes the requests and passes them on (ALB
+    guide, target optimizer): it is a proxy, and stays when the app is stopped.
+    """
+    for app in (each for each in apps if each.target_port is None):
+        for group in (each for each in groups[app.name] if each.control_port):
+            raise BadInput(
+                f"app {app.name}: target group {group.name} has the target control port "
+                f"{group.control_port}: an agent on each host takes the requests and passes them "
+                f"on. Name the agent's port, such as {group.port}, as `target_port:`, and that "
+                "which the app listens on under `ports:`"
+            )
+
+
 def distinct(
     apps: Sequence[App], found: Mapping[str, Mapping[str, TargetGroup]]
 ) -> dict[str, tuple[TargetGroup, ...]]:
@@ -153,6 +169,7 @@ def parse(group: Answer, attributes: Answer) -> TargetGroup:
         slow_start_seconds=float(attributes.number("slow_start.duration_seconds", 0)),
         zonal=attributes.text("load_balancing.cross_zone.enabled", "") == "false",
         vpc=group.text("VpcId", ""),
+        control_port=group.number("TargetControlPort", 0, most=HIGHEST_PORT),
         health_protocol=group.text("HealthCheckProtocol", group.text("Protocol", "HTTP")),
         least_healthy=max(_number(attributes, f"{each}.count", 1) for each in MINIMUMS),
         least_healthy_percent=max(

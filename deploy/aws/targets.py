@@ -169,6 +169,9 @@ class TargetGroup:
     least_healthy_percent: int = 0
     """The same as a share of the registered targets; 0 where none is set."""
 
+    control_port: int = 0
+    """Where the group's agent on each target says how many requests it takes; 0 for no agent."""
+
     def fewest(self, registered: int) -> int:
         """How many of so many registered targets must stay healthy, or AWS routes otherwise."""
         return max(self.least_healthy, -(-registered * self.least_healthy_percent // 100))

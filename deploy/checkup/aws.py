@@ -114,6 +114,8 @@ def _groups(
     for app in apps:
         with refusals.noted(Part.BALANCER):
             group_settings.refuse_expect((app,), groups)
+        with refusals.noted(Part.BALANCER):
+            group_settings.refuse_agent((app,), groups)
     return groups
 
 

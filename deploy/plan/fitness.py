@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from deploy.foreign_text import visible, word
 from deploy.plan import exclusion, host_steps, staging
 from deploy.survey.app_on_host import is_outside
+from deploy.survey.units import occupied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from deploy.plan.exclusion import Problems
     from deploy.settings.app import App
     from deploy.settings.environment import Environment
-    from deploy.survey.app_on_host import AppOnHost, SlotOnHost
+    from deploy.survey.app_on_host import AppOnHost
     from deploy.survey.facts import HostFacts, Survey
 
 NEEDED = (
@@ -233,18 +234,8 @@ def _app(on: AppOnHost) -> Iterator[str]:
                 f"{host}: target {target} of {group.name} is {health}: "
                 f"{visible(health.description)}"
             )
-    yield from _listeners(on)
-    if on.spare:
-        yield from _listeners(on.spare)
+    for at in (on, on.spare) if on.spare else (on,):
+        yield from occupied.problems(at)
     environment_file = on.app.settings.environment_file
     if environment_file and not slot.has_environment_file:
         yield f"{host}: environment_file {environment_file} does not exist"
-
-
-def _listeners(at: SlotOnHost) -> Iterator[str]:
-    for listener in at.slot.listeners:
-        if listener.unit_name not in {at.unit_name, at.app.settings.replaces}:
-            yield (
-                f"{at.host}: port {at.app.port} of {at.app.name} is held by {listener}; stop it, "
-                "choose another port, or name its unit under `replaces:`"
-            )

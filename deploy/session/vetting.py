@@ -15,6 +15,7 @@ from deploy.preview import comparison
 from deploy.recovery import longest_path
 from deploy.session import scaling
 from deploy.survey import foreign_targets, gather, other_targets, serving
+from deploy.survey.units import file_variables, ties
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -50,7 +51,8 @@ def vetted(
     scaling_notes = scaling.vetted(environment, account, seen.everyone)
     workers = serving.failing_workers(seen, environment.apps, remotes)
     ports = gather.ports_in_danger(seen.hosts, environment.apps)
-    seen = replace(seen, notes=(*seen.notes, *scaling_notes, *workers, *ports))
+    tied = ties.notes(seen, environment.apps) + file_variables.notes(seen, environment.apps)
+    seen = replace(seen, notes=(*seen.notes, *scaling_notes, *workers, *ports, *tied))
     left = {} if join else fitness.taken_out(environment.apps, seen)
     left = exclusion.joined(left, fitness.without_zone(environment.apps, seen))
     with ThreadPoolExecutor(max_workers=1) as pool:

@@ -45,6 +45,9 @@ exit codes"): 203/EXEC, 217/USER, 226/NAMESPACE and so on."""
 NOT_STARTED = frozenset({"resources", "exec-condition", "condition", "assert", "start-limit-hit"})
 """The results of a unit whose process was not started at all, or not any more."""
 
+OTHERS = "by an operator, an update of the host (needrestart) or a reboot"
+"""Who starts a unit again beside systemd, which counts its own restarts."""
+
 
 def of_target(health: Health, *, was_healthy: bool) -> bool:
     """Whether a release that answered on its own host is to blame for its target's state.
@@ -125,14 +128,17 @@ def see_steady(host: str, unit_name: str, state: UnitState, started: UnitState) 
     """NotProven when a unit failed, restarted, or is another invocation than was started."""
     status = f", status {state.exit_status}" if state.exit_status else ""
     result = f"(result: {visible(state.result)}{status})"
-    text = ""
+    text, is_others = "", False
     if state.active in {"failed", "inactive"}:
         text = f"is {state.active} {result}"
-    elif state.restarts > started.restarts or state.invocation != started.invocation:
+    elif state.restarts > started.restarts:
         text = "ended and was restarted by systemd: it does not stay up"
+    elif state.invocation != started.invocation:
+        # A start that is no restart of systemd's own sets NRestarts to 0 (service_start).
+        text, is_others = f"was started again, {OTHERS}: nothing shows that it ended", True
     elif state.sub == "auto-restart":
         text = f"ended {result}"
     if text:
         error = NotProven(f"{host}: {unit_name} {text}")
-        error.blames_release = of_unit(state)
+        error.blames_release = of_unit(state) and not is_others
         raise error

@@ -200,10 +200,14 @@ def _programs(environment: Environment, *, settled: bool) -> tuple[Program, ...]
         units = [slot.unit_name for slot in app.slots]
         programs.append(read.survey_app(name, user, app.replaces, file, units))
         programs += [read.survey_previous(name, app.replaces)] if app.replaces else []
+        if file:
+            programs.append(read.survey_variables(name, file, app.ports, app.environment))
         programs += ownership.look(name, user, file)
     slots = [slot for app in environment.apps for slot in app.slots]
     programs += read.survey_slots([(slot.name, slot.port, slot.unit_name) for slot in slots])
-    return (*programs, program("end_with_zero"))
+    tied = [(f"{each.name}.{each.port}.show", each.unit_name) for each in slots]
+    tied += [(f"{app.name}.replaces", app.replaces) for app in environment.apps if app.replaces]
+    return (*programs, read.survey_ties(tied), program("end_with_zero"))
 
 
 def _read(host: Host, environment: Environment, result: CommandResult) -> HostFacts:

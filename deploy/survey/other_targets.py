@@ -53,6 +53,7 @@ class OtherTarget:
         proxy: The process that listens there and has connections to one of these ports, or may
             have had some, or why that is not known; empty where no such process was seen.
         is_unwatched: Whether the host cannot show connections that have ended.
+        forwarded: The port of an app that the host's kernel sends its requests to; 0 for none.
     """
 
     host: Host
@@ -66,6 +67,7 @@ class OtherTarget:
     is_accepted: bool = False
     proxy: str = ""
     is_unwatched: bool = False
+    forwarded: int = 0
 
     @property
     def problem(self) -> str:
@@ -83,6 +85,11 @@ class OtherTarget:
             return (
                 f"{where}, which `target_groups:` of {self.app} does not name: it would get "
                 f"requests from there while it is stopped; name the group, deregister it, {remedy}"
+            )
+        if self.forwarded:
+            return (
+                f"{where}, and {self.proxy}: they would go on while the app is stopped; register "
+                f"the app's own port with {self.group}, deregister this one, {remedy}"
             )
         if self.proxy:
             return (
@@ -108,6 +115,8 @@ class OtherTarget:
             return f"{why} and serves alone: {first}"
         if port in self.app_ports:
             return f"{why}, but its own: leave out `target_port:` of {self.app}, or {first}"
+        if self.forwarded:  # no such rule is for what the host itself asks
+            return f"{why}: {first}"
         setting = f"set `target_port: {port}` for {self.app}"
         if self.proxy:
             return f"{why}: {setting}"
@@ -203,32 +212,37 @@ def _asked(found: OtherTarget, remotes: Mapping[str, Remote]) -> OtherTarget:
         return found
     script = read.find_proxy(found.target.port, found.ports).read_by(_proxy)
     try:
-        proxy, doubt, is_unwatched = remotes[found.host.name].ask(script, PATIENCE_SECONDS)
+        remote = remotes[found.host.name]
+        proxy, doubt, is_unwatched, forwarded = remote.ask(script, PATIENCE_SECONDS)
     except DeployError as error:
         doubt = f"whether a proxy listens there is not known ({error})"
-        proxy, is_unwatched = "", False
+        proxy, is_unwatched, forwarded = "", False, 0
     # In the own group a doubt decides nothing: the host is refused without it.
-    return replace(found, proxy=proxy or ("" if own else doubt), is_unwatched=is_unwatched)
+    proxy = proxy or ("" if own else doubt)
+    if forwarded:
+        proxy = f"a rule of its kernel (iptables, nftables) sends its requests to :{forwarded}"
+    return replace(found, proxy=proxy, is_unwatched=is_unwatched, forwarded=forwarded)
 
 
-def _proxy(result: CommandResult) -> tuple[str, str, bool]:
+def _proxy(result: CommandResult) -> tuple[str, str, bool, int]:
     """The listener that is a client too, in words, and why it is not known; empty for none.
 
-    Third: whether connections that last only for a request could not be seen. What has ended shows
-    no process. It may be the listener's where no connection of it was seen: a proxy opens one for
-    each request where it keeps none.
+    Third: whether connections that last only for a request could not be seen. Those show no
+    process, and may be the listener's where none of it was seen. Fourth: the port that a rule of
+    the kernel leads to, or 0.
     """
     reader = Reader(result.facts)
     listeners = reader.every("port.listener", listener)
     clients = set(reader.every("client", values.pid))
     is_unwatched = bool(reader.text("unwatched"))
+    forwarded = reader.first("forwarded", values.number) or 0
     if "port.listener" in reader.unknown:
-        return "", "who listens there cannot be read", is_unwatched
+        return "", "who listens there cannot be read", is_unwatched, forwarded
     proxy = next((each for each in listeners if each.pid in clients), None)
     if proxy:
-        return f"{proxy} listens there and has connections to the app", "", is_unwatched
+        return f"{proxy} listens there and has connections to the app", "", is_unwatched, forwarded
     ended = reader.first("ended", values.number)
     if listeners and ended:
         text = f"{listeners[0]} listens there, and connections from the host to the app, which"
-        return f"{text} last only for a request, may be its own", "", is_unwatched
-    return "", "", is_unwatched
+        return f"{text} last only for a request, may be its own", "", is_unwatched, forwarded
+    return "", "", is_unwatched, forwarded

@@ -86,6 +86,8 @@ def _parse_slot(app: AppInSlot, reader: Reader) -> Slot:
         previous_name=app.settings.replaces or "",
         previous_settings=_previous(reader, f"{name}.previous"),
         has_rehearsal=bool(reader.text(f"{name}.rehearsal")),
+        overridden=tuple(reader.every(f"{name}.overridden", values.name)),
+        exported=tuple(reader.every(f"{name}.exported", values.name)),
         has_environment_file=bool(reader.text(f"{name}.environment_file")),
     )
 

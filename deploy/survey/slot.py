@@ -29,6 +29,8 @@ class UnitState:
         has_drop_ins: Whether files beside ours change this unit.
         is_sealed: Whether its processes may not make user namespaces.
         exit_status: What its last main process ended with; 0 while none has.
+        stopped_with: Other units that systemd stops with it, and does not start with it again.
+        started_by: Other units that may start it, such as a timer.
     """
 
     load: str = "not-found"
@@ -46,6 +48,8 @@ class UnitState:
     has_drop_ins: bool = False
     is_sealed: bool = False
     exit_status: int = 0
+    stopped_with: tuple[str, ...] = ()
+    started_by: tuple[str, ...] = ()
 
     @property
     def is_loaded(self) -> bool:
@@ -88,7 +92,8 @@ class Slot:
     """One app's slot on one host, as it is.
 
     What belongs to the app (releases, manifests, history, bad, marks, partial, group, rehearsal,
-    unlisted) is the same in each of its slots. Every value matches its grammar in `values`.
+    unlisted, overridden, exported) is the same in each of its slots. Every value matches its
+    grammar in `values`.
 
     Attributes:
         link: The release that the slot points to.
@@ -117,6 +122,8 @@ class Slot:
         unlisted: Units of the app's that run here, and no port of the settings is theirs.
         previous_name: The unit that the app replaces, as the settings name it; empty for none.
         replaces: That unit's state.
+        overridden: Variables of the unit that the app's environment file sets to another value.
+        exported: Variables after `export` in that file, which systemd ignores.
         previous_settings: What it sets: directives and values, as `survey_previous.sh` prints them.
     """
 
@@ -146,6 +153,8 @@ class Slot:
     previous_settings: tuple[tuple[str, str], ...] = ()
     has_environment_file: bool = False
     has_rehearsal: bool = False
+    overridden: tuple[str, ...] = ()
+    exported: tuple[str, ...] = ()
 
     @property
     def deployed(self) -> Record | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
@@ -125,7 +125,13 @@ def is_started_from(state: UnitState, name: str, written: int | None) -> bool:
 
 def read_unit(reader: Reader, prefix: str) -> UnitState:
     """The state of a unit whose properties have keys that begin with a prefix."""
-    return parse_unit(reader.pairs(prefix, SHOWN))
+    ties = (
+        tuple(reader.every(f"{prefix}{key}", values.any_unit_name))
+        for key in ("stopped_with", "started_by")
+    )
+    stopped_with, started_by = ties
+    state = parse_unit(reader.pairs(prefix, SHOWN))
+    return replace(state, stopped_with=stopped_with, started_by=started_by)
 
 
 def parse_unit(shown: Mapping[str, str]) -> UnitState:

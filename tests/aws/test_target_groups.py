@@ -176,6 +176,17 @@ def test_p8_codes_in_the_settings_fit_the_groups_protocol(
         group_settings.refuse_expect([app], groups)
 
 
+def test_p10_the_agent_of_target_optimizer_is_a_proxy() -> None:
+    """It takes the group's requests on each host; an app on its port would take its place."""
+    groups = {"web": (builders.group(control_port=3000),), "jobs": ()}
+    said = "web-lab has the target control port 3000.*such as 5000, as `target_port:`"
+    with pytest.raises(BadInput, match=said):
+        group_settings.refuse_agent([builders.app(), builders.worker()], groups)
+    behind = builders.app("web", 8080, target_port=5000)
+    group_settings.refuse_agent([behind, builders.worker()], groups)
+    group_settings.refuse_agent([builders.app()], {"web": (builders.group(),)})
+
+
 ROUTING = "target_group_health.unhealthy_state_routing.minimum_healthy_targets"
 FAILOVER = "target_group_health.dns_failover.minimum_healthy_targets"
 

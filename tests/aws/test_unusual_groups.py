@@ -73,6 +73,8 @@ GROUPS: dict[str, tuple[dict[str, Any], str]] = {
     "with a check's port": ({"HealthCheckPort": "8081"}, ""),
     "with a check's port in other digits": ({"HealthCheckPort": "²"}, "HealthCheckPort is no numb"),
     "with a check's port beyond all": ({"HealthCheckPort": "99999"}, "no number up to 65,535"),
+    "with an agent on each target": ({"TargetControlPort": 3000}, ""),
+    "with an agent's port beyond all": ({"TargetControlPort": 99999}, "no number up to 65,535"),
     "without a check's path": ({"HealthCheckPath": None}, ""),
     "without a check's protocol": ({"HealthCheckProtocol": None}, ""),
     "checked by HTTPS": ({"HealthCheckProtocol": "HTTPS"}, ""),
@@ -92,6 +94,11 @@ def test_a_group_is_read_or_refused_by_name(kind: str) -> None:
     found = group(changes)
     assert isinstance(found, DeployError if said else TargetGroup), found
     assert said in str(found)
+
+
+def test_p10_the_port_of_the_agent_is_read() -> None:
+    assert group({"TargetControlPort": 3000}).control_port == 3000
+    assert group({}).control_port == 0
 
 
 def test_a_grpc_group_is_read_or_refused_by_name() -> None:

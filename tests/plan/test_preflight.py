@@ -107,7 +107,13 @@ def test_what_is_wrong_is_told_with_host_and_remedy(given: dict[str, Any], expec
     "given",
     [
         {"slot": {"out": "{}"}, "health": GONE},
-        {"slot": {"unit_state": RUNNING, "listeners": (Listener(1, "web@5000.service", "web"),)}},
+        {
+            "slot": {
+                "unit_state": RUNNING,
+                "unit_digest": "0123456789ab",
+                "listeners": (Listener(100, "web@5000.service", "web"),),
+            }
+        },
         {
             "slot": {"listeners": (Listener(1, "nginx.service", "nginx"),)},
             "app": {"replaces": "nginx.service"},

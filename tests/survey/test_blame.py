@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from deploy.aws.targets import GONE, Health, Override, State
@@ -85,6 +87,32 @@ def test_a_start_that_was_never_tried_blames_nobody() -> None:
     assert not blame.of_start(UnitState())
     assert blame.of_start(UnitState("loaded", "failed", result="timeout"))
     assert not blame.of_start(UnitState("loaded", "failed", result=EXIT, exit_status=203))
+
+
+STARTED = UnitState("loaded", "active", "running", invocation="a" * 32)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected", "blames"),
+    [
+        (replace(STARTED, invocation="b" * 32), "an update of the host (needrestart)", False),
+        (replace(STARTED, invocation="b" * 32, restarts=1), "restarted by systemd", True),
+        (replace(STARTED, restarts=1), "restarted by systemd", True),
+        (replace(STARTED, active="failed", result=EXIT, exit_status=1), "status 1", True),
+    ],
+)
+def test_a_start_that_systemd_does_not_count_blames_no_release(
+    state: UnitState, expected: str, *, blames: bool
+) -> None:
+    """An operator, needrestart after an update of a library, or a reboot has started it again."""
+    with pytest.raises(NotProven) as caught:
+        blame.see_steady("host-1", "web@5000.service", state, STARTED)
+    assert expected in str(caught.value)
+    assert caught.value.blames_release is blames
+
+
+def test_control_what_still_runs_is_steady() -> None:
+    blame.see_steady("host-1", "web@5000.service", STARTED, STARTED)
 
 
 def test_who_is_to_blame_for_an_error_is_known_by_its_kind() -> None:

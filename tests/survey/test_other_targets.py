@@ -159,6 +159,24 @@ def test_p1_a_proxy_in_the_own_group_is_looked_for() -> None:
     assert "listens there and has connections to the app: requests that it gets" in both.problem
 
 
+def test_p10_a_rule_of_the_kernel_that_leads_to_the_app_is_another_way() -> None:
+    """Tomcat and Node on port 80 without root: nothing listens there, and requests come."""
+    (other,) = other_targets.seen(found(Target(FIRST, 80)), on("forwarded=5000"))
+    assert other.problem.startswith(
+        f"host-1: {FIRST}:80 is a target of edge, and a rule of its kernel (iptables, nftables) "
+        "sends its requests to :5000: they would go on while the app is stopped"
+    )
+    assert "target_port" not in other.problem, "the host's own questions take another way"
+
+
+def test_p1_a_rule_of_the_kernel_in_the_own_group_is_no_proxy() -> None:
+    (other,) = other_targets.seen(behind_nginx(Target(FIRST, 80)), on("forwarded=5000"))
+    assert other.problem.endswith(
+        f"sends its requests to :5000: have {FIRST}:5000 registered and healthy before you "
+        "deregister it"
+    )
+
+
 @pytest.mark.parametrize("answers", [on(is_gone=True), on("port.listener=7")])
 def test_p1_where_a_proxy_cannot_be_looked_for_the_port_is_named_too(
     answers: dict[str, Remote],

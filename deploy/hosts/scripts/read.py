@@ -66,6 +66,31 @@ def survey_previous(app: str, unit_name: str) -> Program:
     return program("survey_previous", name, unit)
 
 
+def survey_ties(units: Iterable[tuple[str, str]]) -> Program:
+    """Which other units a change of these reaches; units: a key for the facts, and a name."""
+    words = [
+        word
+        for key, unit in units
+        for word in (values.checked(values.name, key), values.checked(values.unit_name, unit))
+    ]
+    return program("survey_ties", *words)
+
+
+def survey_variables(app: str, file: str, ports: Sequence[int], names: Iterable[str]) -> Program:
+    """Which variables of an app's unit its environment file sets too, by their names.
+
+    ports: those of its slots; names: those of its own variables.
+    """
+    given = dict.fromkeys((*(("PORT", "ASPNETCORE_URLS") if ports else ()), "HOME", *names))
+    return program(
+        "survey_variables",
+        values.checked(values.name, app),
+        file,
+        *([int(port) for port in ports] if len(ports) == 1 else [""]),
+        *filter(values.name, given),
+    )
+
+
 def survey_slots(slots: Iterable[tuple[str, int, str]]) -> tuple[Program, ...]:
     """Facts about slots (app, port and unit of each), with keys `<app>.<port>.…`."""
     words = [

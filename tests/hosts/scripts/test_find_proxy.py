@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from deploy.survey import unit_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from deploy.command_result import CommandResult
 
@@ -112,6 +114,34 @@ def test_a_port_that_is_free_has_no_proxy(app: int) -> None:
     with create_server(("127.0.0.1", 0)) as other:
         free = other.getsockname()[1]
     assert asked(free, app).facts == ()
+
+
+RULES = [
+    # How iptables-save or nft print a rule, and whether it leads from port 80 to the app's 5000.
+    ("-A PREROUTING -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 5000", True),
+    ("-A PREROUTING -p tcp --dport 80 -j DNAT --to-destination 127.0.0.1:5000", True),
+    ("    tcp dport 80 counter packets 1 bytes 60 redirect to :5000", True),
+    ("    tcp dport { 80, 443 } redirect to :5000", True),
+    ("    tcp dport {443,80} redirect to :5000", True),
+    ("    tcp dport 8080 redirect to :5000", False),
+    ("    tcp dport 80 redirect to :50001", False),
+    ("    tcp dport { 8080, 443 } redirect to :5000", False),
+    ("-A PREROUTING -p tcp -m tcp --dport 81 -j REDIRECT --to-ports 5000", False),
+    ("-A DOCKER ! -i docker0 -p tcp --dport 80 -j DNAT --to-destination 172.17.0.2:5000", False),
+    ("", False),
+]
+
+
+@pytest.mark.parametrize(("rule", "is_seen"), RULES)
+def test_p10_a_rule_of_the_kernel_is_seen(tmp_path: Path, rule: str, *, is_seen: bool) -> None:
+    for name in ("iptables-save", "nft"):
+        program = tmp_path / name
+        is_its = rule.startswith("-") is (name == "iptables-save")
+        program.write_text(f"#!/bin/sh\ncat <<'END'\n{rule if is_its else ''}\nEND\n")
+        program.chmod(0o755)
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    found = shell.run(read.find_proxy(80, [5000]).text, environ=environ)
+    assert facts(found, "forwarded") == ["5000"] * is_seen
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""How an app's units stand to others of a host."""
