@@ -31,6 +31,7 @@ from deploy.errors import DeployError
 from deploy.events import file
 from deploy.events.stream import Stream
 from deploy.hosts.records import Record
+from deploy.hosts.scripts.read import NEEDED_TOOLS
 from deploy.package.opening import Package
 from deploy.plan import assembly
 from deploy.plan.candidate import Offer
@@ -56,9 +57,6 @@ Heard = TypeVar("Heard")
 SIZES = (10, 100, 1000)
 BATCH = "10%"
 PROVE_SECONDS, TICK_SECONDS = 1.0, 0.5
-TOOLS = frozenset(
-    {"flock", "ss", "tar", "gzip", "sha256sum", "b2sum", "systemd-analyze", "useradd"}
-)
 
 
 @dataclass(frozen=True)
@@ -189,7 +187,7 @@ def _planned(environment: Environment, hosts: list[Host], folder: Path) -> Plan:
             systemd=252,
             selinux="",
             free_kb=10_000_000,
-            tools=TOOLS,
+            tools=frozenset(NEEDED_TOOLS),
             slots={"web": slot},
         )
         for host in hosts

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from deploy.aws.inventory import Host
 from deploy.aws.targets import GONE, Health, ProtocolVersion, State, Target, TargetGroup
 from deploy.hosts.records import Record
+from deploy.hosts.scripts.read import NEEDED_TOOLS
 from deploy.package import manifest
 from deploy.package.opening import Package
 from deploy.package.release import Release
@@ -27,12 +28,7 @@ OLD, NEW = "1.0.0-aaaaaaaaaaaa", "2.0.0-bbbbbbbbbbbb"
 ALB = "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/edge/1"
 HEALTHY = Health(State.HEALTHY)
 UNHEALTHY = Health(State.UNHEALTHY, "Target.ResponseCodeMismatch", "Health checks failed")
-TOOLS = frozenset(
-    {
-        *("flock", "ss", "tar", "gzip", "xargs", "sha256sum", "b2sum", "base64", "od", "awk"),
-        *("systemd-analyze", "useradd"),
-    }
-)
+TOOLS = frozenset(NEEDED_TOOLS)
 RUNNING = UnitState("loaded", "active", "running", "enabled", 100, "invocation-1")
 
 

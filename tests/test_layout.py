@@ -246,7 +246,6 @@ TIMED |= {
     "screen.log_lines",
     "hosts.ssh.known_hosts",
 }
-TIMED |= {"aws.api.skew", "events.stream", "screen.log_lines", "hosts.ssh.known_hosts"}
 TIMED |= {"screen.live", "screen.watched.progress_note"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.foreign_text import visible, word
+from deploy.hosts.scripts.read import NEEDED_TOOLS
 from deploy.plan import exclusion, host_steps, staging
 from deploy.survey.app_on_host import is_outside
 from deploy.survey.units import occupied
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
     from deploy.survey.app_on_host import AppOnHost
     from deploy.survey.facts import HostFacts, Survey
 
-NEEDED = (
-    *("flock", "ss", "tar", "gzip", "xargs", "sha256sum", "b2sum", "base64", "od", "awk"),
-    *("systemd-analyze", "useradd"),
-)
 PACKAGE_OF = {
     "ss": "iproute2",
     "flock": "util-linux",
@@ -60,7 +57,7 @@ def lacking(facts: HostFacts) -> Iterator[str]:
             f"{facts.host}: systemd {facts.systemd} is too old; {OLDEST_SYSTEMD} or newer is "
             "needed (Amazon Linux 2023, Debian 11, Ubuntu 20.04)"
         )
-    for tool in NEEDED:
+    for tool in NEEDED_TOOLS:
         if tool not in facts.tools:
             package = PACKAGE_OF.get(tool, tool)
             yield f"{facts.host}: has no `{tool}`; install the package {package}"

@@ -3,7 +3,7 @@
 gather -> parse, unit_state -> reader
        -> facts -> app_on_host -> slot
 question, check, serving: asks what serves     blame: whether a state is the release's fault
-other_targets, foreign_targets: what else gets requests
+other_targets, foreign_targets: what else gets requests     units: other units of a host
 
 Messages:
     When: Hosts and target groups are looked at
