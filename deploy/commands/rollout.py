@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from deploy.commands.hook_lines import SHOWING
 from deploy.errors import as_deploy_error
 from deploy.events import earlier
 from deploy.events.planned import PlanMade
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from deploy.screen.console import Screen
     from deploy.session.session import Session
     from deploy.steps.fleet import Fleet
-
-SHOWING = "showing the progress"
 
 
 @dataclass(frozen=True)

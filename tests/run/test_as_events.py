@@ -86,6 +86,7 @@ GOALS = [
 @pytest.mark.parametrize(("recovery", "goal"), GOALS)
 def test_a_recovery_says_what_it_leads_to(recovery: Recovery, goal: str) -> None:
     failure = Failure(HOST, "prove", "host-1: it broke")
-    event = as_events.recovery_began(failure, recovery)
+    event = as_events.recovery_began(failure, recovery, {"web": (builders.group(),)})
     assert event.goal.startswith(goal)
     assert event.steps == tuple(map(str, recovery.steps))
+    assert tuple(each.text for each in event.planned) == event.steps

@@ -6,8 +6,10 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from deploy.events.user import HoldBegan, HoldEnded
+from deploy.durations import limit
+from deploy.events.user import HoldBegan, HoldEnded, HookBegan, HookEnded
 from deploy.foreign_text import visible
+from deploy.hooks.words import is_gate
 from deploy.hosts.lock.progress import HostNow, Progress
 from deploy.screen.run import rows
 from deploy.screen.run.names import changes
@@ -41,7 +43,9 @@ class ProgressNote:
             match entry.event:
                 case HoldBegan() as event:
                     self._hold = f"paused after batch {event.batch}: {event.go_on}, or {event.end}"
-                case HoldEnded():
+                case HookBegan() as event if is_gate(event):
+                    self._hold = f"waiting for hook {event.hook}, at most {limit(event.seconds)}"
+                case HoldEnded() | HookEnded() as event if is_gate(event):
                     self._hold = ""
 
     def line(self, beat: int) -> str:
