@@ -199,10 +199,9 @@ class LogLines:
     def _policy(self, at: float) -> None:
         """That no further batch begins, once it is so; of a signal the command itself says it."""
         state = self._state
-        is_ending = state.schedule.is_ending
-        is_news = is_ending and not (self._is_ending or state.stop or state.is_lost)
-        self._is_ending = is_ending
-        if is_news and state.plan and state.batch < len(state.plan.batches):
+        is_news = state.is_cut_short and not (self._is_ending or state.stop or state.is_lost)
+        self._is_ending = state.is_cut_short
+        if is_news:
             self._unfolded(at, [failures.NO_FURTHER])
 
     def _line(self, at: float, text: str) -> None:

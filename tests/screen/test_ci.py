@@ -405,7 +405,7 @@ def test_the_summary_has_hosts_outcomes_causes_and_what_to_type() -> None:
     plain = re.sub(r"&#(\d+);", lambda found: chr(int(found[1])), text)
     assert plain.splitlines()[0] == ("### deploy web 2.0.0-abc, prod: hosts are out of service")
     assert "| web-1 | out of service |\n| web-2 | deployed |" in plain
-    assert "**web-1: prove 2.0.0**" in plain
+    assert "**web-1 failed: prove 2.0.0**" in plain
     assert "<pre>web-1: gave 503\nexit code 1 of: sudo" in plain
     assert "| web[1]: boom" in plain
     assert "Next: inv repair --env prod" in plain
@@ -437,6 +437,14 @@ def test_p7_no_foreign_text_is_markup_in_the_summary(evil: str) -> None:
 
     assert outside(made(evil)) == outside(made("harmless"))
     assert made(evil).count("<") == 2
+
+
+def test_the_cause_and_what_to_type_come_before_the_table_of_a_fleet() -> None:
+    taken_out = replace(CAUSE, health="unused (Target.NotRegistered)")
+    text = summary.text(BEGAN, ended(), {}, [taken_out])
+    places = [text.index(each) for each in ("Exit code", "gave 503", "| host | outcome |")]
+    assert places == sorted(places)
+    assert "NotRegistered" not in text, "it was taken out by this very deploy"
 
 
 def test_many_failures_are_cut_and_counted() -> None:

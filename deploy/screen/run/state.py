@@ -133,6 +133,12 @@ class RunState:
         return self.plan is not None and len(self.failed) > self.plan.tolerated and not is_decided
 
     @property
+    def is_cut_short(self) -> bool:
+        """Whether batches are left that will not begin."""
+        is_left = self.plan is not None and self.batch < len(self.plan.batches)
+        return is_left and self.schedule.is_ending
+
+    @property
     def ended(self) -> int:
         """How many hosts' parts are over."""
         return sum(bool(host.outcome) for host in self.hosts.values())

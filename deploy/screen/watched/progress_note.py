@@ -12,6 +12,7 @@ from deploy.foreign_text import visible
 from deploy.hooks.words import is_gate
 from deploy.hosts.lock.progress import HostNow, Progress
 from deploy.screen.run import rows
+from deploy.screen.run.failures import NO_FURTHER
 from deploy.screen.run.names import changes
 from deploy.screen.run.state import RunState
 
@@ -53,7 +54,8 @@ class ProgressNote:
         with self._lock:
             if self._state.plan is None:
                 return ""
-            note = STOPPING if self._state.stop else self._hold
+            ending = NO_FURTHER if self._state.is_cut_short else ""
+            note = STOPPING if self._state.stop else self._hold or ending
             return of(self._state, self._token, self._run, beat, note, self._now()).as_line()
 
 
