@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from deploy import __version__, ci_system
-from deploy.events.event import (
-    VERSION,
-    HostFailed,
-    RunBegan,
-    RunEnded,
-    StepBegan,
-    StepEnded,
-)
+from deploy.events.event import VERSION, HostFailed, RunBegan, RunEnded, StepBegan, StepEnded
 from deploy.events.planned import PlanMade, PlannedBatch, PlannedHost, PlannedStep
 from deploy.events.question import QuestionAsked
 from deploy.events.recovery import RecoveryBegan
@@ -132,6 +126,9 @@ def step_ended(
 
 def recovery_began(failure: Failure, recovery: Recovery, groups: Groups) -> RecoveryBegan:
     """A step failed on a host, whose recovery begins; groups: see plan_made."""
+    planned: tuple[PlannedStep, ...] = ()
+    with suppress(Exception):  # no estimate is worth a recovery
+        planned = _steps(recovery.steps, groups)
     return RecoveryBegan(
         host=failure.host.name,
         step=failure.step,
@@ -142,7 +139,7 @@ def recovery_began(failure: Failure, recovery: Recovery, groups: Groups) -> Reco
         steps=tuple(map(str, recovery.steps)),
         goal=_goal(recovery),
         command=failure.command,
-        planned=_steps(recovery.steps, groups),
+        planned=planned,
     )
 
 

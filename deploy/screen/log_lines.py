@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
+from deploy.aws.targets import GONE
 from deploy.events.event import (
     BatchBegan,
     HostEnded,
@@ -223,7 +224,7 @@ def _evidence(failure: HostFailed) -> list[str]:
         command = visible(" ".join(failure.command.split()), MOST_OF_A_COMMAND)
         found.append(f"exit code {failure.exit_code}" + (f" of: {command}" if command else ""))
     found += [f"| {each}" for each in failure.journal]
-    if failure.health and failures.OUT_BY_US not in failure.health:
+    if failure.health and GONE.reason not in failure.health:
         found.append(f"load balancer: {failure.health}")
     return found
 

@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy.aws.targets import GONE
 from deploy.durations import taken
 from deploy.foreign_text import visible
-from deploy.screen.run.failures import OUT_BY_US
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,7 +73,7 @@ def _evidence(failure: HostFailed) -> str:
     if failure.exit_code is not None:
         shown.append(f"exit code {failure.exit_code} of: {visible(failure.command, 200)}")
     shown += [f"| {each}" for each in failure.journal]
-    if failure.health and OUT_BY_US not in failure.health:
+    if failure.health and GONE.reason not in failure.health:
         shown.append(f"load balancer: {failure.health}")
     shown += [f"then: {each}" for each in failure.undone]
     escaped = "\n".join(html.escape(visible(each)) for each in shown)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from deploy.aws.targets import GONE
 from deploy.durations import limit
 from deploy.events.event import BatchBegan, HostFailed, StepEnded
 from deploy.events.planned import PlanMade
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from deploy.events.event import Entry, Event
     from deploy.screen.run.line import Line
 
-OUT_BY_US = "Target.NotRegistered"
-"""The reason of a target that was taken out, which is no cause of anything."""
 JOURNAL_CHARACTERS = 200
 """Of a journal's line; the run's file has the rest."""
 CHOICES: dict[str, tuple[str, str]] = {
@@ -146,7 +145,8 @@ def evidence(
         found.append(line(f"  exit code {exit_code}"))
     if reason := why.line(journal):
         found.append(line(f"  | {visible(reason, JOURNAL_CHARACTERS)}"))
-    if "(" in health and OUT_BY_US not in health:  # AWS has its reason in parentheses
+    # AWS has its reason in parentheses; of a target that was taken out it is no cause of anything.
+    if "(" in health and GONE.reason not in health:
         found.append(line(f"  load balancer: {visible(health)}"))
     return found
 
