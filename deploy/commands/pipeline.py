@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from deploy.commands import answering, conclusion, hook_lines
 from deploy.commands.hook_lines import Unseen
-from deploy.commands.rollout import Rollout
+from deploy.commands.rollout import Rollout, expected
 from deploy.commands.signals import Signals
 from deploy.errors import BadInput, as_deploy_error
 from deploy.events import file
@@ -111,7 +111,7 @@ class _Command:
             plan = vetting.completed(made, opened.credentials, opened.remotes)
         values = asked.full and self.screen.is_terminal
         planned = as_events.plan_made(plan, opened.groups, shows_values=values)
-        self.screen.show_plan(planned, is_full=asked.full)
+        self.screen.show_plan(expected(opened, planned), is_full=asked.full)
         return plan
 
     def _is_agreed(self, opened: Session, plan: Plan) -> bool:

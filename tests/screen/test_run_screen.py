@@ -12,6 +12,7 @@ from deploy.events.event import BatchBegan, Entry, HostEnded, HostSaid, LockTake
 from deploy.events.planned import PlanMade
 from deploy.events.recovery import RecoveryBegan
 from deploy.events.user import HoldBegan, HookBegan
+from deploy.screen.console import Screen
 from deploy.screen.run import drawing, rows
 from deploy.screen.run.failures import NO_FURTHER, Failures
 from deploy.screen.run.host import State
@@ -19,7 +20,7 @@ from deploy.screen.run.line import plain
 from deploy.screen.run.names import shortened
 from deploy.screen.run.state import InService, RunState
 from screen import replays
-from screen.paper_run import AT, ERROR, GROUP, PaperRun, names
+from screen.paper_run import AT, ERROR, GROUP, KINDS, PaperRun, names
 
 WITHIN = 0.2
 """How far an estimate at half time may be off, as a share of what is really left."""
@@ -207,6 +208,19 @@ def test_a_small_fleet_goes_by_what_steps_took_in_an_earlier_run(strategy: str) 
         state(Entry(entry.at, event))
     left = state.schedule.seconds_left(AT + whole / 10)
     assert abs(left - whole * 0.9) <= WITHIN * whole * 0.9, "soon after it has begun"
+
+
+def test_before_the_question_the_plan_says_how_long_it_takes_by_earlier_runs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Starts and health checks are in no setting; the run itself takes 7:50 min."""
+    plan = PaperRun(names(12)).plan
+    took = {kind: usual for kind, (_, _, _, usual) in KINDS.items()}
+    for earlier in ({}, {"web": took}):
+        Screen().show_plan(replace(plan, earlier=earlier))
+    first, _, second = capsys.readouterr().out.partition("Waits from settings alone: ")
+    assert "earlier runs" not in first + second.partition("Waits from")[0]
+    assert second.endswith("\nBy what steps took in earlier runs: about 8 min in all.\n")
 
 
 def test_control_the_settings_alone_would_be_further_off() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from deploy.durations import about
 from deploy.screen.run import remaining
 from deploy.screen.run.remaining import Pace, Part, Turn
 
@@ -102,3 +103,11 @@ class Schedule:
     def _of(self, host: str) -> Iterator[Part]:
         """A host's parts with something left, in their order."""
         return (part for part in self._parts.get(host, ()) if part.left)
+
+
+def in_all(plan: PlanMade) -> str:
+    """How long a plan takes if its steps take what they did before; empty where none is kept."""
+    if not (plan.earlier and plan.batches):
+        return ""
+    seconds = Schedule.of(plan, Pace(plan.earlier)).seconds_left(0.0)
+    return f"By what steps took in earlier runs: {about(seconds)} in all."
