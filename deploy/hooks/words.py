@@ -21,17 +21,14 @@ def is_gate(event: HoldBegan | HoldEnded | HookBegan | HookEnded) -> bool:
     return isinstance(event, HoldBegan | HoldEnded) or event.hook in GATES
 
 
-def waiting(event: HoldBegan | HookBegan, seconds: float) -> tuple[str, ...]:
-    """What is waited for, in parts that a screen may put on lines of their own.
-
-    seconds: since it began.
-    """
+def waiting(event: HoldBegan | HookBegan, seconds: float) -> str:
+    """What is waited for, in a line; seconds: since it began."""
     if isinstance(event, HookBegan):
         far = f"{max(0.0, seconds):.0f} of {event.seconds:g} s at most"
-        return (f"Waiting for hook {visible(event.hook)}, {far}.", "No host begins before it ends.")
+        return f"Waiting for hook {visible(event.hook)}, {far}."
     left = max(0.0, event.seconds - seconds)
     rest = f"for {about(left)} more" if event.seconds else "until someone decides"
-    return (f"Paused after batch {event.batch} {rest}.",)  # what to type was said as it began
+    return f"Paused after batch {event.batch} {rest}."  # what to type was said as it began
 
 
 def lines(event: Event) -> tuple[str, ...]:

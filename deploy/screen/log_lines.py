@@ -128,7 +128,7 @@ class LogLines:
             kept = {key: shown for key, shown in self._failures.items() if key[0] != event.host}
             self._failures = kept
         if isinstance(event, HookBegan) and words.is_gate(event):
-            self._unfolded(at, [" ".join(words.waiting(event, 0))])
+            self._unfolded(at, [words.waiting(event, 0)])
         if isinstance(event, LockTaken):
             self._unfolded(at, [header.TAKEN_OVER])
         self._unfolded(at, words.lines(event))

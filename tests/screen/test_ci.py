@@ -208,7 +208,7 @@ def test_a_hook_that_is_waited_for_and_a_lost_lock_are_said_outside_of_the_group
         "::group::batch 1 of 2: web-1",
         "batch 1 of 2: web-1",
         "::endgroup::",
-        "Waiting for hook pre-batch, 0 of 60 s at most. No host begins before it ends.",
+        "Waiting for hook pre-batch, 0 of 60 s at most.",
         "Another deploy took the environment over: nothing more is changed.",
     ]
 

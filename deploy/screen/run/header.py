@@ -51,8 +51,7 @@ def banner(state: RunState, width: int, now: float) -> list[Line]:
         again = " Ctrl-C again aborts at once." if state.stop == SIGINT else ""
         text = f"Stopping: waiting for hosts that have begun.{again}"
     elif state.waits_for:
-        parts = words.waiting(state.waits_for, now - state.waits_since)
-        return [line(each, "bold yellow") for each in filled(parts, min(width, MOST_WIDTH))]
+        text = words.waiting(state.waits_for, now - state.waits_since)
     else:
         return []
     return [line(cut(text, width), "bold yellow")]
