@@ -2,7 +2,7 @@
 
 changes (how each makes its plan) → pipeline (survey, plan, question, run, report) → rollout
 rollout → signals, answering (about failed hosts), take_back → conclusion
-change: such a command as a value     lock, report, observation: single commands
+hook_lines: lines about hooks     change: such a command as a value     lock, report, observation: single commands
 looking, records, setup: groups of commands
 
 Messages:

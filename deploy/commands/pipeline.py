@@ -10,13 +10,14 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy.commands import answering, conclusion
-from deploy.commands.rollout import Rollout
+from deploy.commands import answering, conclusion, hook_lines
+from deploy.commands.hook_lines import Unseen
+from deploy.commands.rollout import Rollout, expected
 from deploy.commands.signals import Signals
 from deploy.errors import BadInput, as_deploy_error
 from deploy.events import file
 from deploy.events.stream import Stream
-from deploy.hooks import words
+from deploy.hooks.folder import Moment
 from deploy.hooks.runner import Runner
 from deploy.observe import rounds
 from deploy.run import as_events
@@ -110,7 +111,7 @@ class _Command:
             plan = vetting.completed(made, opened.credentials, opened.remotes)
         values = asked.full and self.screen.is_terminal
         planned = as_events.plan_made(plan, opened.groups, shows_values=values)
-        self.screen.show_plan(planned, is_full=asked.full)
+        self.screen.show_plan(expected(opened, planned), is_full=asked.full)
         return plan
 
     def _is_agreed(self, opened: Session, plan: Plan) -> bool:
@@ -126,9 +127,10 @@ class _Command:
         note = ProgressNote(rollout.lease.holder.token, opened.run)
         rollout.lease.heartbeat.progress = note.line
         began = as_events.run_began(self.change.scope, opened.run)
-        rollout.hooks.before_all(
-            began, plan.releases, lambda: as_events.plan_made(plan, opened.groups)
-        )
+        with hook_lines.waiting(self.screen, rollout.hooks, Moment.PRE_DEPLOY):
+            rollout.hooks.before_all(
+                began, plan.releases, lambda: as_events.plan_made(plan, opened.groups)
+            )
         self.began, self.code = True, ExitCode.OUT_OF_SERVICE
         runs = opened.environment.path(opened.environment.runs)
         with (
@@ -136,6 +138,7 @@ class _Command:
             events.heard("noting what happens", story),
             events.heard("noting the progress for others", note),
             events.heard("writing the events", self.screen.write),
+            events.heard("noting the hooks that no screen shows", hooks := Unseen(events)),
             events.heard("running the hooks", rollout.hooks),
             closing(rollout.hooks),
         ):
@@ -148,9 +151,12 @@ class _Command:
             report = rollout.remembered(report)
             then = conclusion.next_steps(self.change.scope, report)
             events.emit(as_events.run_ended(report, then, *conclusion.shown(fleet)))
-        _show_report(self.change.scope, self.screen, report, story)
-        if (last := rollout.hooks.last) and last.error:  # nothing else shows it any more
-            self.screen.complain("\n".join(words.lines(last)))
+            _show_report(self.change.scope, self.screen, report, story)
+            last = Moment.ON_FAILURE if self.code else Moment.POST_DEPLOY
+            with hook_lines.waiting(self.screen, rollout.hooks, Moment.POST_HOST, last):
+                rollout.hooks.close()
+        for said in hooks.failed:
+            self.screen.complain(said)
         self.screen.summarize(story)
         self.screen.conclude(str(recorder), "yellow" if recorder.error else "")
 

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from deploy.commands.hook_lines import SHOWING
 from deploy.errors import as_deploy_error
 from deploy.events import earlier
 from deploy.events.planned import PlanMade
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from deploy.screen.console import Screen
     from deploy.session.session import Session
     from deploy.steps.fleet import Fleet
-
-SHOWING = "showing the progress"
 
 
 @dataclass(frozen=True)
@@ -74,12 +73,7 @@ class Rollout:
     def _emit(self, event: Event) -> None:
         """Pass an event on; a plan with what its steps took in an earlier run."""
         if isinstance(event, PlanMade):
-            try:
-                environment = self.opened.environment
-                took = earlier.took(environment.path(environment.runs), event)
-            except Exception:  # noqa: BLE001 - no estimate is worth a run
-                took = {}
-            event = replace(event, earlier=took)
+            event = expected(self.opened, event)
         self.events.emit(event)
 
     def _permission(self, plan: Plan, fleet: Fleet) -> Callable[[BatchBegan], None]:
@@ -108,6 +102,15 @@ class Rollout:
         except Exception as error:  # noqa: BLE001 - no record is worth a report
             said = str(as_deploy_error(error, "recording the run on the hosts"))
         return replace(report, remarks=(*report.remarks, said) if said else report.remarks)
+
+
+def expected(opened: Session, plan: PlanMade) -> PlanMade:
+    """Return a plan with what its steps took in earlier runs from this workstation."""
+    try:
+        environment = opened.environment
+        return replace(plan, earlier=earlier.took(environment.path(environment.runs), plan))
+    except Exception:  # noqa: BLE001 - no estimate is worth a run
+        return plan
 
 
 @contextmanager

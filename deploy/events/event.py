@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from deploy.events.planned import PlanMade
 from deploy.events.question import QuestionAnswered, QuestionAsked
 from deploy.events.recovery import RecoveryBegan
-from deploy.events.user import HoldBegan, HoldEnded, HookEnded
+from deploy.events.user import HoldBegan, HoldEnded, HookBegan, HookEnded
 
 VERSION = 1
 """Of the format; a field that readers may miss, or another meaning, makes it one more."""
@@ -229,6 +229,7 @@ Event = (
     | QuestionAnswered
     | HoldBegan
     | HoldEnded
+    | HookBegan
     | HookEnded
     | StopAsked
     | LockTaken

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from deploy.events.planned import PlannedStep  # noqa: TC001 - its type is read from the annotation
+
 
 @dataclass(frozen=True)
 class RecoveryBegan:
@@ -18,6 +20,8 @@ class RecoveryBegan:
         health: The state of its target when the step failed, and the reason.
         steps: What is done now, in order.
         goal: What that leads to, in words.
+        command: What the host ran; empty where that is not what failed.
+        planned: The same steps, with how long the settings have each wait.
     """
 
     host: str
@@ -28,3 +32,5 @@ class RecoveryBegan:
     health: str = ""
     steps: tuple[str, ...] = ()
     goal: str = ""
+    command: str = ""
+    planned: tuple[PlannedStep, ...] = ()

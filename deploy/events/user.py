@@ -36,6 +36,21 @@ class HoldEnded:
 
 
 @dataclass(frozen=True)
+class HookBegan:
+    """A hook of the user's starts, on the workstation.
+
+    Attributes:
+        hook: Its file's name, which is the moment at which it runs.
+        host: That it is about, by name; empty for all.
+        seconds: Its time limit.
+    """
+
+    hook: str
+    host: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class HookEnded:
     """A hook of the user's ended, on the workstation.
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Self
 
+from deploy.durations import limit
 from deploy.errors import BadInput, NotPermitted
 from deploy.events.event import BatchBegan, Entry, HostEnded, RunEnded
 from deploy.events.text import as_line
-from deploy.events.user import HookEnded
+from deploy.events.user import HookBegan, HookEnded
 from deploy.foreign_text import visible
 from deploy.hooks import folder, hook
 from deploy.hooks.folder import Moment
@@ -48,7 +49,6 @@ class Runner:
         variables: The same for all, by name.
         is_over: Whether the operator wants an end, which a gate is not waited for.
         now: Unix seconds, for the event that a hook hears.
-        last: How the hook ended that runs when all is over; None where none did.
     """
 
     files: Mapping[Moment, Path]
@@ -58,7 +58,6 @@ class Runner:
     variables: Mapping[str, str] = field(default_factory=dict)
     is_over: Callable[[], bool] = lambda: False
     now: Callable[[], float] = time.time
-    last: HookEnded | None = None
     _emit: Callable[[Event], None] | None = None
     _ended: list[HookEnded] = field(default_factory=list)
     _late: set[Moment] = field(default_factory=set)
@@ -109,6 +108,16 @@ class Runner:
         if ended := self._ask(Moment.PRE_BATCH, batch, more):
             raise NotPermitted(*described(ended))
 
+    def waited_for(self, *moments: Moment) -> str:
+        """What a screen shows while hooks of these moments are waited for; empty without one."""
+        gates = () if self.has_gates else (Moment.PRE_DEPLOY, Moment.PRE_BATCH)
+        names = [each.value for each in moments if each in self.files and each not in gates]
+        if not names:
+            return ""
+        hooks, each = ("hooks", " each") if len(names) > 1 else ("hook", "")
+        most = f"at most {limit(self.limit_seconds)}{each}"
+        return f"waiting for {hooks} {', '.join(names)} ({most})"
+
     @staticmethod
     def let(_: BatchBegan) -> None:
         """Let every batch begin."""
@@ -148,7 +157,7 @@ class Runner:
                     self._run(Moment.POST_HOST, entry, more, host)
                 case RunEnded(exit_code):
                     moment = Moment.ON_FAILURE if exit_code else Moment.POST_DEPLOY
-                    self.last = self._run(moment, entry, {"CHANGEOVER_EXIT_CODE": str(exit_code)})
+                    self._run(moment, entry, {"CHANGEOVER_EXIT_CODE": str(exit_code)})
                 case _:
                     pass
 
@@ -172,6 +181,8 @@ class Runner:
         if file is None or moment in self._late:
             return None
         given = {**self.variables, "CHANGEOVER_HOOK": moment.value, **more}
+        if self._emit is not None:
+            self._emit(HookBegan(moment.value, host, self.limit_seconds))
         ended = hook.run(
             file,
             folder=self.folder,

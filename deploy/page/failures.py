@@ -88,13 +88,10 @@ def failures(entries: Iterable[Entry]) -> tuple[Failed, ...]:
 def _failed(alike: Sequence[HostFailed]) -> Failed:
     failure, names = alike[0], list(dict.fromkeys(each.host for each in alike))
     hosts = failure.host if len(names) == 1 else listed(names)
-    command = " ".join(failure.command.split())
-    if len(command) > MOST_OF_A_COMMAND:
-        command = f"{command[: MOST_OF_A_COMMAND - 1]}…"
     return Failed(
         title=f"{failure.step}: not done" if failure.is_stop else f"{hosts}: {failure.step}",
         lines=_lines(failure.error, failure.host),
-        command=command,
+        command=_cut(failure.command),
         exit_code=failure.exit_code,
         journal=_journal(failure.journal),
         health=failure.health,
@@ -113,13 +110,19 @@ def _recovering(began: RecoveryBegan) -> Failed:
     return Failed(
         title=f"{began.host}: {began.step}",
         lines=_lines(began.error, began.host),
-        command="",
+        command=_cut(began.command),
         exit_code=began.exit_code,
         journal=_journal(began.journal),
         health=began.health,
         undone=began.steps,
         goal=began.goal or "its recovery began",
     )
+
+
+def _cut(command: str) -> str:
+    """A command in one line, or what there is space for."""
+    text = " ".join(command.split())
+    return text if len(text) <= MOST_OF_A_COMMAND else f"{text[: MOST_OF_A_COMMAND - 1]}…"
 
 
 def _lines(error: str, host: str) -> tuple[str, ...]:

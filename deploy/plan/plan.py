@@ -140,7 +140,7 @@ class Plan:
 def title(verb: str, releases: Mapping[str, str], environment: Environment, hosts: int) -> str:
     """One line: the releases by app, the environment, how many hosts, and the policy."""
     listed = ", ".join(visible(f"{app} {release}") for app, release in releases.items())
-    join = "on" if verb in {"Repair", "Restart", "Observe"} else "to"
+    join = "to" if verb == "Deploy" else "on"
     count = f"{hosts} host{'s' if hosts > 1 else ''}"
     return f"{verb} {listed} {join} {environment.name}: {count}, {policy(environment.rollout)}"
 

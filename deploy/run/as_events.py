@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from deploy import __version__, ci_system
-from deploy.events.event import (
-    VERSION,
-    HostFailed,
-    RunBegan,
-    RunEnded,
-    StepBegan,
-    StepEnded,
-)
+from deploy.events.event import VERSION, HostFailed, RunBegan, RunEnded, StepBegan, StepEnded
 from deploy.events.planned import PlanMade, PlannedBatch, PlannedHost, PlannedStep
 from deploy.events.question import QuestionAsked
 from deploy.events.recovery import RecoveryBegan
@@ -130,8 +124,11 @@ def step_ended(
     return StepEnded(*about, seconds, state, said, is_stopped, planned, kind, step.app.port)
 
 
-def recovery_began(failure: Failure, recovery: Recovery) -> RecoveryBegan:
-    """A step failed on a host, whose recovery begins."""
+def recovery_began(failure: Failure, recovery: Recovery, groups: Groups) -> RecoveryBegan:
+    """A step failed on a host, whose recovery begins; groups: see plan_made."""
+    planned: tuple[PlannedStep, ...] = ()
+    with suppress(Exception):  # no estimate is worth a recovery
+        planned = _steps(recovery.steps, groups)
     return RecoveryBegan(
         host=failure.host.name,
         step=failure.step,
@@ -141,6 +138,8 @@ def recovery_began(failure: Failure, recovery: Recovery) -> RecoveryBegan:
         health=failure.health,
         steps=tuple(map(str, recovery.steps)),
         goal=_goal(recovery),
+        command=failure.command,
+        planned=planned,
     )
 
 
@@ -205,8 +204,7 @@ def run_ended(
 ) -> RunEnded:
     """A report that was corrected by a look at the fleet; next_command: what to type.
 
-    runs: the hosts that run each release, by app, as the look showed it; notes: what else it
-    showed.
+    runs: the hosts that run each release, by app, as the look showed it; notes: what else it did.
     """
     code = report.exit_code
     return RunEnded(
@@ -230,11 +228,8 @@ def _named(step: Step) -> tuple[str, str, str, str]:
 
 
 def _host(host_plan: HostPlan, groups: Groups) -> PlannedHost:
-    return PlannedHost(
-        host_plan.host.name,
-        _steps(host_plan.steps, groups),
-        _steps(host_plan.after, groups),
-    )
+    steps, after = _steps(host_plan.steps, groups), _steps(host_plan.after, groups)
+    return PlannedHost(host_plan.host.name, steps, after)
 
 
 def _steps(steps: Iterable[Step], groups: Groups) -> tuple[PlannedStep, ...]:

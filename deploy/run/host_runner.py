@@ -175,7 +175,7 @@ class HostRunner:
         recovery = failed_recovery.because(recovery, error)
         failure = self._failure(step, error, journal)  # as things are now, not after the recovery
         if not stopped:
-            self.progress.listen(as_events.recovery_began(failure, recovery))
+            self.progress.listen(as_events.recovery_began(failure, recovery, self.fleet.groups))
         # What may pass has been waited for already: a host that is gone costs no second minute.
         patience_seconds = 0 if error.may_pass else retry.PATIENCE_SECONDS
         recovered = self._recover(host_plan, recovery, patience_seconds)

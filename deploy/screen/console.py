@@ -20,6 +20,7 @@ from deploy.screen.live import FailureLines, LiveTable
 from deploy.screen.log_lines import LogLines, clock
 from deploy.screen.plan import text as plan_text
 from deploy.screen.region import Region
+from deploy.screen.run import schedule
 from deploy.screen.run.failures import CHOICES
 from deploy.screen.tables import words
 
@@ -132,6 +133,8 @@ class Screen:
         """Show a plan; is_full: with every step, and all that changes."""
         width = self._console.width if self.is_terminal else None
         self.say(plan_text.of(plan, width, is_full=is_full))
+        if estimate := schedule.in_all(plan):
+            self.say(estimate)
 
     def agrees(self, plan: PlanMade) -> bool:
         """Whether the person at the terminal wants this plan; see `confirm`."""

@@ -72,8 +72,9 @@ EVENTS: tuple[event.Event, ...] = (
     ),
     event.HostSaid("h1", "| listening", is_remark=True),
     recovery.RecoveryBegan(
-        "h1", "start", "h1: no", 1, ("a", "b"), "unused", ("back",), "it goes back to 1"
+        "h1", "start", "h1: no", 1, ("a", "b"), "unused", ("back",), "to 1", "cmd", (STEP,)
     ),
+    user.HookBegan("pre-batch", "", 60.0),
     event.HostFailed(
         "h1", "start", "h1: no", "cmd", 1, ("a", "b"), "unused", ("back",), is_stop=True
     ),

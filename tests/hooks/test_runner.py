@@ -11,7 +11,7 @@ import pytest
 from deploy.errors import BadInput, NotPermitted
 from deploy.events.event import BatchBegan, Entry, Event, HostEnded, RunBegan, RunEnded
 from deploy.events.planned import PlanMade
-from deploy.events.user import HookEnded
+from deploy.events.user import HookBegan, HookEnded
 from deploy.hooks import hook
 from deploy.hooks.folder import Moment
 from deploy.hooks.runner import Runner
@@ -60,8 +60,9 @@ def play(made: Runner, *events: Event) -> list[HookEnded]:
     heard: list[HookEnded] = []
 
     def emit(event: Event) -> None:
-        assert isinstance(event, HookEnded)
-        heard.append(event)
+        assert isinstance(event, HookBegan | HookEnded)
+        if isinstance(event, HookEnded):
+            heard.append(event)
 
     made.note_to(emit)
     for event in events:
@@ -194,3 +195,18 @@ def test_without_hooks_there_is_no_thread(tmp_path: Path) -> None:
     made(Entry(0.0, HostEnded("web-1", "deployed")))
     assert made._thread is None
     made.close()
+
+
+def test_a_hook_that_runs_in_a_run_is_an_event_as_it_begins(hooks: Callable[..., Runner]) -> None:
+    """So that a screen can say what is waited for; of one before the run there is no view yet."""
+    made, heard = hooks(), list[Event]()
+    made.before_all(BEGAN, RELEASES, lambda: PLAN)
+    made.note_to(heard.append)
+    made.before_batch(BATCH)
+    kinds = [(type(each).__name__, getattr(each, "hook", "")) for each in heard]
+    assert kinds == [
+        ("HookEnded", "pre-deploy"),
+        ("HookBegan", "pre-batch"),
+        ("HookEnded", "pre-batch"),
+    ]
+    assert heard[1] == HookBegan("pre-batch", "", 30.0)

@@ -194,7 +194,7 @@ def test_a_fleet_that_is_short_is_not_made_shorter(project: Project, lab: Lab) -
     ended = running.wait()
     assert ended.code == 5, ended.output  # the sick host is out, though no step touched it
     assert f"{called(sick)}: out of service" in ended.output
-    assert "begin batch 2 failed" in ended.output
+    assert "begin batch 2: FAILED" in ended.output
     assert sorted(project.releases().values()).count("2.0.0") == 1
     set_delay(lab, "web-lab", 3)
     lab.shell(sick, "systemctl start web@5000.service")

@@ -179,7 +179,7 @@ class Narration:
             undone=tuple(str(back) for back in recovery.steps),
         )
         self.failures.append(found)
-        self.say(now, as_events.recovery_began(found, recovery))
+        self.say(now, as_events.recovery_began(found, recovery, _groups(self.plan)))
         for back in recovery.steps:
             now = self.step(now, back, planned=False)
         self.say(now, as_events.failed(found))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from deploy.events.event import Event
 
 NOT_DRAWN = {
+    "hook_began": "its end is drawn, with how long it took",
     "question_asked": "the failure that it is about is drawn, and the answer to it",
 }
 """The types of events that leave a page as it is, each with the reason."""
@@ -69,6 +70,12 @@ NOT_SHOWN = {
     "question_asked.options": "the failure and the answer are shown",
     "question_asked.policy": "the failure and the answer are shown",
     "question_asked.note": "the failure and the answer are shown",
+    "recovery_began.planned.app": "the steps are shown",
+    "recovery_began.planned.text": "the steps are shown",
+    "recovery_began.planned.phase": "the steps are shown",
+    "recovery_began.planned.kind": "for programs",
+    "hook_began.hook": "its end is shown",
+    "hook_began.host": "its end is shown",
     "step_began.app": "a step names the unit or the release of its app",
     "step_began.kind": "for programs",
     "step_ended.kind": "for programs",

@@ -52,7 +52,8 @@ def test_a_pause_lasts_until_a_person_decides() -> None:
     pause, decided = moments(HoldBegan(1, 600.0, "go", "end"), HoldEnded("promote", "ben"))
     assert (pause.look, pause.at, pause.until) == (Look.PAUSE, 1.0, 2.0)
     assert (
-        pause.text == "Paused after batch 1 for 600 s at most: `go` lets it go on, `end` ends it."
+        pause.text
+        == "Paused after batch 1 for 10 minutes at most: `go` lets it go on, `end` ends it."
     )
     assert (decided.name, decided.text) == ("promoted", "promote: ben")
     _, over = moments(HoldBegan(1, 0.0, "go", "end"), HoldEnded())

@@ -38,7 +38,7 @@ from deploy.events.planned import (
 from deploy.events.question import QuestionAnswered, QuestionAsked
 from deploy.events.recovery import RecoveryBegan
 from deploy.events.text import TYPES
-from deploy.events.user import HoldBegan, HoldEnded, HookEnded
+from deploy.events.user import HoldBegan, HoldEnded, HookBegan, HookEnded
 from deploy.page import content, rendering
 from page import sample_runs
 
@@ -118,11 +118,12 @@ def everywhere(text: str) -> list[Entry]:
         StepEnded(text, text, text, text, 1.0, text, text),
         StepBegan(text, text, "second", "drain", is_planned=False),
         StepEnded(text, text, "second", "drain", 1.0, text, is_planned=False),
-        RecoveryBegan(text, text, text, 1, (text,), text, (text,), text),
+        RecoveryBegan(text, text, text, 1, (text,), text, (text,), text, text, host.steps),
         QuestionAsked(text, text, text, 1, (text,), text, text, text, (text,), 9.0, text, text),
         QuestionAnswered(text, text, text),
         HoldBegan(1, 60.0, text, text),
         HoldEnded(text, text),
+        HookBegan(text, text, 60.0),
         HookEnded(text, text, 1.0, text, (text,)),
         HostFailed(text, text, text, text, 1, (text, text), text, (text,)),
         HostEnded(text, text),

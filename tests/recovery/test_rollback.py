@@ -63,7 +63,7 @@ def test_by_default_it_goes_to_the_good_release_of_before_without_an_upload() ->
     assert "UploadRelease" not in kinds
     marks = [step.release for step in plan.steps if isinstance(step, MarkBad)]
     assert marks == [NEW, NEW]
-    assert plan.title.startswith(f"Roll back web {OLD} to lab: 2 hosts")
+    assert plan.title.startswith(f"Roll back web {OLD} on lab: 2 hosts")
 
 
 def test_a_release_that_failed_on_most_hosts_is_not_chosen() -> None:

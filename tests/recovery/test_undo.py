@@ -103,7 +103,7 @@ HALF = (adopted(), failed(), untouched())
 @pytest.mark.parametrize("to", [None, UNIT])
 def test_a_half_finished_adoption_goes_back_to_the_previous_unit(to: str | None) -> None:
     plan = rollback.make(environment(), seen(*HALF), to)
-    assert plan.title.startswith(f"Roll back web {UNIT} to lab: 3 hosts")
+    assert plan.title.startswith(f"Roll back web {UNIT} on lab: 3 hosts")
     assert of_host(plan, 1) == UNDONE
     assert of_host(plan, 2) == of_host(plan, 3) == ["ProveStillPrevious"]
     (record,) = [step for step in plan.steps if isinstance(step, RecordDeployed)]

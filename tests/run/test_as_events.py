@@ -15,7 +15,7 @@ from deploy.plan.plan import Plan
 from deploy.recovery.recovery import Recovery
 from deploy.run import as_events
 from deploy.run.report import Failure
-from deploy.steps.target import RegisterTarget
+from deploy.steps.target import RegisterTarget, WaitHealthy
 from deploy.steps.unit import ReviveUnit, SwitchRelease
 from run.paper_fleet import made, old, surging
 
@@ -86,6 +86,15 @@ GOALS = [
 @pytest.mark.parametrize(("recovery", "goal"), GOALS)
 def test_a_recovery_says_what_it_leads_to(recovery: Recovery, goal: str) -> None:
     failure = Failure(HOST, "prove", "host-1: it broke")
-    event = as_events.recovery_began(failure, recovery)
+    event = as_events.recovery_began(failure, recovery, {"web": (builders.group(),)})
     assert event.goal.startswith(goal)
     assert event.steps == tuple(map(str, recovery.steps))
+    assert tuple(each.text for each in event.planned) == event.steps
+
+
+def test_a_time_that_cannot_be_reckoned_stops_no_recovery() -> None:
+    """The host is out of service while its recovery does not begin."""
+    steps = (WaitHealthy(HOST, WEB), REGISTER)
+    failure = Failure(HOST, "prove", "host-1: it broke")
+    event = as_events.recovery_began(failure, Recovery((), steps, serves=True), {})
+    assert (event.steps, event.planned) == (tuple(map(str, steps)), ())

@@ -181,7 +181,7 @@ def test_after_a_failure_the_finished_hosts_go_back_where_the_policy_says_so() -
     assert set(report.outcomes.values()) == {Outcome.BACK}
     assert report.exit_code is ExitCode.FAILED, "the fleet runs one release, the old one"
     assert seams.said[0] == "on_failure: rollback: the hosts that were finished go back too."
-    assert seams.said[1].startswith("Roll back to lab: 3 hosts"), "the plan is printed first"
+    assert seams.said[1].startswith("Roll back on lab: 3 hosts"), "the plan is printed first"
     assert f"web  {NEW} → {OLD}" in seams.said[1]
     moved = [line for line in seams.on_paper.done if f"its unit to {OLD}" in line]
     assert [line.partition(":")[0] for line in moved] == ["host-3", "host-1", "host-2"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from deploy.events.event import (
@@ -23,6 +23,7 @@ from deploy.events.event import (
 )
 from deploy.events.planned import PlanMade, PlannedBatch, PlannedHost, PlannedStep
 from deploy.events.recovery import RecoveryBegan
+from deploy.events.user import HoldBegan, HoldEnded, HookBegan, HookEnded
 from deploy.run.report import MEANINGS, ExitCode, Outcome
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ class PaperRun:
         seed: Of the differences.
         verb: Of the plan.
         window: How many hosts of one batch work at a time; 0 for batches.
+        gate: What each batch but the first waits for.
+        gate_seconds: How long it does.
     """
 
     hosts: Sequence[str]
@@ -104,6 +107,8 @@ class PaperRun:
     seed: int = 0
     verb: str = "Deploy"
     window: int = 0
+    gate: HoldBegan | HookBegan | HostSaid | None = None
+    gate_seconds: float = 30
     _heard: list[tuple[float, int, Event]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -157,6 +162,15 @@ class PaperRun:
             if self.stop_at is not None and at >= self.stop_at:
                 break
             names = tuple(each.host for each in batch.hosts)
+            if self.gate and number > 1:
+                self._hear(at, self.gate)
+                at += self.gate_seconds
+                over = (
+                    HoldEnded()
+                    if isinstance(self.gate, HoldBegan)
+                    else HookEnded("pre-batch", "", 9)
+                )
+                self._hear(at, over)
             self._hear(at, BatchBegan(number, len(plan.batches), names))
             free = [at] * (self.window or len(names))
             ends: list[tuple[float, float]] = []
@@ -207,7 +221,9 @@ class PaperRun:
         steps = tuple(KINDS[kind][0].replace(NEW, OLD) for kind in back)
         goal = f"it goes back to {OLD}" if own is ROLLING else "it stays in service on what it runs"
         at += 0.4
-        self._hear(at, RecoveryBegan(host, text, error, None, JOURNAL, health, steps, goal))
+        began = RecoveryBegan(host, text, error, None, JOURNAL, health, steps, goal)
+        planned = tuple(replace(each, text=each.text.replace(NEW, OLD)) for each in _steps(back))
+        self._hear(at, replace(began, planned=planned))
         at = self._list(host, back, at, port=port, is_planned=False)
         self._hear(at, HostFailed(host, text, error, "", None, JOURNAL, health, steps))
         self._hear(at, HostEnded(host, Outcome.BACK))

@@ -9,6 +9,8 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from deploy.events.event import HostSaid
+from deploy.events.user import HoldBegan, HookBegan
 from deploy.screen.run import drawing, report
 from deploy.screen.run.failures import Failures
 from deploy.screen.run.line import plain
@@ -32,6 +34,10 @@ class Moment(NamedTuple):
     seconds: float
 
 
+PAUSE = HoldBegan(1, 600, "inv promote --env prod", "inv abort --env prod")
+SHORT = HostSaid(
+    "web-3", "waiting, 12 of 300 s: it would leave 9 of 12 in service in web-prod (minimum 10)"
+)
 FAILING = frozenset({"web-3"})
 LONG = tuple(
     f"checkout-service-production-eu-west-1{zone}-web-{n}" for n in (2, 10) for zone in "ab"
@@ -54,6 +60,10 @@ MOMENTS: dict[str, Moment] = {
     ),
     "stop-12": Moment(PaperRun(names(12), stop_at=100), 110),
     "rollback-12": Moment(PaperRun(names(12), verb="Roll back"), 40),
+    "hook-12": Moment(PaperRun(names(12), gate=HookBegan("pre-batch", "", 60)), 95),
+    "pause-12": Moment(PaperRun(names(12), gate=PAUSE, gate_seconds=900), 200),
+    "capacity-12": Moment(PaperRun(names(12), gate=SHORT), 95),
+    "staging-12": Moment(PaperRun(names(12)), 3),
     "long-names": Moment(PaperRun(LONG), 30),
 }
 

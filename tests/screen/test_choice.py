@@ -76,7 +76,9 @@ def asked(seconds: float = 1800.0, *options: str) -> QuestionAsked:
 
 def test_the_question_fits_a_terminal_and_has_all_that_it_is_decided_by() -> None:
     lines = [plain(each) for each in question(asked())][1:]
-    assert lines[0].startswith("web-3: prove 2.0.0-bbbbbbbbbbbb: GET :5000/health gives 200, ")
+    assert lines[0].startswith(
+        "web-3 failed: prove 2.0.0-bbbbbbbbbbbb: GET :5000/health gives 200, "
+    )
     assert lines[1] == "  web@5000.service ended and was restarted by systemd: it does not stay up"
     assert lines[2] == "  exit code 1"
     assert "no connection string 'orders'" in lines[3]
@@ -181,7 +183,7 @@ def test_a_host_that_fails_again_after_a_retry_is_shown_again() -> None:
         failed(),
     ]
     shown = [plain(line) for event in events for line in failures(Entry(0.0, event))]
-    assert shown.count("web-3: prove failed") == 2
+    assert shown.count("web-3 failed: prove") == 2
     assert shown.count("No further batch begins; hosts that have begun finish.") == 2
     assert "web-3: retry, decided by ana" in shown
 
@@ -193,9 +195,9 @@ def test_a_log_has_both_failures_and_the_answer_between_them() -> None:
         log(Entry(0.0, event))
     texts = [line.partition(" ")[2] for line in said]
     assert texts == [
-        "web-3: prove failed: web-3: no",
+        "web-3: prove: FAILED: no",
         "web-3: retry, decided by --on-failure retry",
-        "web-3: prove failed: web-3: no",
+        "web-3: prove: FAILED: no",
     ]
 
 

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -24,17 +24,21 @@ from deploy.events.event import (
     HostEnded,
     HostFailed,
     HostSaid,
+    LockTaken,
     RunBegan,
     RunEnded,
     StepEnded,
 )
+from deploy.events.user import HookBegan
 from deploy.foreign_text import Lines
 from deploy.plan import assembly
 from deploy.run.report import Failure, Outcome, Report
 from deploy.screen import console
 from deploy.screen.ci import dialects, summary
 from deploy.screen.ci.groups import Groups
+from deploy.screen.ci.order import Order
 from deploy.screen.log_lines import LogLines, clock
+from deploy.screen.run.failures import NO_FURTHER
 from deploy.screen.run.story import Story
 from lab import terminal
 from screen import paper_run
@@ -52,7 +56,7 @@ CAUSE = HostFailed(
     command="sudo -n sh -c 'x'",
     exit_code=1,
     journal=("web[1]: boom",),
-    health="unused (Target.NotRegistered)",
+    health="unhealthy (Target.Timeout)",
     undone=("register in web-lab",),
 )
 
@@ -94,33 +98,119 @@ def test_the_lines_in_the_docs_are_those_of_a_run() -> None:
     assert places == sorted(places)
 
 
-def test_a_failure_is_followed_at_once_by_its_cause() -> None:
+def test_a_failure_is_followed_at_once_by_its_cause_and_nothing_is_said_twice() -> None:
     lines = Log().hear(BatchBegan(1, 1, ("web-1",)), FAILED, CAUSE, HostEnded("web-1", "back"))
     assert lines == [
         "batch 1 of 1: web-1",
-        "web-1: prove 2.0.0: FAILED: web-1: gave 503 [initial]",
-        "web-1: prove 2.0.0 failed: web-1: gave 503",
+        "web-1: prove 2.0.0: FAILED: gave 503",
         "web-1:   exit code 1 of: sudo -n sh -c 'x'",
         "web-1:   | web[1]: boom",
-        "web-1:   load balancer: unused (Target.NotRegistered)",
-        "web-1:   then: register in web-lab",
+        "web-1:   load balancer: unhealthy (Target.Timeout)",
         "web-1: back",
     ]
 
 
-def test_a_failure_that_is_reported_twice_is_said_once_and_what_was_done_is_added() -> None:
+def test_a_run_says_each_error_once_with_its_evidence_below_it_and_what_is_done_now() -> None:
+    run = PaperRun(paper_run.names(4), failing=frozenset({"web-3"}))
+    lines = Log().hear(*(entry.event for entry in run.entries()))
+    at = next(number for number, line in enumerate(lines) if "FAILED" in line)
+    assert [line.split(": ", 1)[0] for line in lines[at : at + 5]] == ["web-3"] * 5
+    assert "no connection string 'orders'" in lines[at + 2]
+    assert lines[at + 4] == f"web-3:   now: it goes back to {paper_run.OLD}"
+    assert NO_FURTHER not in lines, "it was the last batch"
+    assert sum(paper_run.ERROR in line for line in lines) == 1
+    assert not any("Target.NotRegistered" in line for line in lines), "it was taken out by us"
+    assert not any(" then: " in line for line in lines), "each step has a line already"
+
+
+def test_what_other_hosts_do_meanwhile_comes_after_the_evidence() -> None:
+    other = StepEnded("web-2", "web", "stop", "switch", 1.0)
+    entries = [Entry(AT, FAILED), Entry(AT + 0.2, other), Entry(AT + 0.4, CAUSE)]
+    assert [each.event for each in ordered(entries)] == [FAILED, CAUSE, other]
+
+
+def test_evidence_that_takes_long_holds_up_no_other_line_for_more_than_a_second() -> None:
+    other = StepEnded("web-2", "web", "stop", "switch", 1.0)
+    order = Order()
+    assert order(Entry(AT, FAILED)) == [Entry(AT, FAILED)]
+    assert order(Entry(AT + 0.9, other)) == []
+    late = Entry(AT + 1.1, other)
+    assert order(late) == [Entry(AT + 0.9, other), late]
+
+
+def test_hosts_that_fail_together_each_keep_their_evidence() -> None:
+    second, why = replace(FAILED, host="web-2"), replace(CAUSE, host="web-2")
+    events: tuple[Event, ...] = (FAILED, second, HostSaid("web-3", "1 of 9"), CAUSE, why)
+    entries = [Entry(AT + 0.1 * number, event) for number, event in enumerate(events)]
+    assert [each.event for each in ordered(entries)] == [
+        *(FAILED, CAUSE, second, why, HostSaid("web-3", "1 of 9"))
+    ]
+
+
+def test_no_entry_is_lost_whatever_order_they_come_in() -> None:
+    run = PaperRun(paper_run.names(12), batch=4, failing=frozenset({"web-2", "web-3"}))
+    entries = run.entries()
+    found = ordered(entries)
+    assert len(found) == len(entries)
+    for host in (*run.hosts, ""):
+        own = [each for each in entries if getattr(each.event, "host", "") == host]
+        assert [each for each in found if getattr(each.event, "host", "") == host] == own
+
+
+def ordered(entries: list[Entry]) -> list[Entry]:
+    """Entries as a log shows them."""
+    order = Order()
+    return [*(due for each in entries for due in order(each)), *order.rest()]
+
+
+def test_a_failure_that_is_reported_twice_is_said_once_and_what_is_new_is_added() -> None:
     early = HostFailed("web-1", "prove", "no", journal=("boom",))
-    late = HostFailed("web-1", "prove", "no", journal=("boom",), undone=("register in web-lab",))
+    undone = ("register in web-lab", "stop web: failed: no answer")
+    late = HostFailed("web-1", "prove", "no", exit_code=3, journal=("boom",), undone=undone)
     assert Log().hear(early, late) == [
-        "web-1: prove failed: no",
+        "web-1: prove: FAILED: no",
         "web-1:   | boom",
-        "web-1:   then: register in web-lab",
+        "web-1:   exit code 3",
+        "web-1:   stop web: failed: no answer",
     ]
 
 
 def test_an_error_of_several_lines_stays_readable() -> None:
     failed = StepEnded("web-1", "web", "stop", "switch", 1.0, "", "web-1: no\n  do this")
-    assert Log().hear(failed) == ["web-1: stop: FAILED: web-1: no", "web-1:     do this"]
+    assert Log().hear(failed) == ["web-1: stop: FAILED: no", "web-1:     do this"]
+
+
+def test_each_batch_says_how_far_the_run_is_and_each_host_that_ended_how_many_have() -> None:
+    run = PaperRun(paper_run.names(12))
+    lines = Log().hear(*(entry.event for entry in run.entries()))
+    (second,) = [line for line in lines if line.startswith("batch 2 of 6")]
+    assert second.startswith(
+        "batch 2 of 6: web-3, web-4; 2/12 hosts; in service 12 of 12 (minimum 10); about "
+    )
+    assert second.endswith(" min left")
+    assert "web-3: deployed (3/12 hosts)" in lines
+
+
+def test_that_no_further_batch_begins_is_said_once() -> None:
+    run = PaperRun(paper_run.names(12), failing=frozenset({"web-3", "web-4"}))
+    lines = Log().hear(*(entry.event for entry in run.entries()))
+    assert lines.count(NO_FURTHER) == 1
+
+
+def test_a_hook_that_is_waited_for_and_a_lost_lock_are_said_outside_of_the_group() -> None:
+    lines = Log(GITHUB).hear(
+        BatchBegan(1, 2, ("web-1",)),
+        HookBegan("post-host", "web-1", 60),
+        HookBegan("pre-batch", "", 60),
+        LockTaken(),
+    )
+    assert lines == [
+        "::group::batch 1 of 2: web-1",
+        "batch 1 of 2: web-1",
+        "::endgroup::",
+        "Waiting for hook pre-batch, 0 of 60 s at most.",
+        "Another deploy took the environment over: nothing more is changed.",
+    ]
 
 
 def test_a_targets_state_is_said_when_it_changes() -> None:
@@ -169,8 +259,8 @@ def test_github_gets_groups_and_an_annotation_and_no_group_hides_a_failure() -> 
     assert [line for line in lines if line.startswith("::")] == [
         "::group::batch 1 of 2: web-1",
         "::endgroup::",
-        "::error title=web-1%3A prove 2.0.0 failed::web-1: gave 503%0Aexit code 1 of: "
-        "sudo -n sh -c 'x'%0A| web[1]: boom%0Aload balancer: unused (Target.NotRegistered)",
+        "::error title=web-1 failed%3A prove 2.0.0::gave 503%0Aexit code 1 of: "
+        "sudo -n sh -c 'x'%0A| web[1]: boom%0Aload balancer: unhealthy (Target.Timeout)",
         "::group::batch 1 of 2: web-1, continued",
         "::endgroup::",
         "::group::batch 2 of 2: 4 hosts (web-2, web-3, web-4 and 1 more)",
@@ -202,7 +292,7 @@ def test_azure_gets_groups_and_an_issue() -> None:
     marks = [line for line in Log(AZURE).hear(*RUN) if line.startswith("##")]
     assert marks[0] == "##[group]batch 1 of 2: web-1"
     assert marks[1] == "##[endgroup]"
-    assert marks[2].startswith("##vso[task.logissue type=error]web-1: prove 2.0.0 failed: web-1: ")
+    assert marks[2].startswith("##vso[task.logissue type=error]web-1 failed: prove 2.0.0: gave 503")
     assert "%0A| web[1]: boom" in marks[2]
 
 
@@ -315,7 +405,7 @@ def test_the_summary_has_hosts_outcomes_causes_and_what_to_type() -> None:
     plain = re.sub(r"&#(\d+);", lambda found: chr(int(found[1])), text)
     assert plain.splitlines()[0] == ("### deploy web 2.0.0-abc, prod: hosts are out of service")
     assert "| web-1 | out of service |\n| web-2 | deployed |" in plain
-    assert "**web-1: prove 2.0.0**" in plain
+    assert "**web-1 failed: prove 2.0.0**" in plain
     assert "<pre>web-1: gave 503\nexit code 1 of: sudo" in plain
     assert "| web[1]: boom" in plain
     assert "Next: inv repair --env prod" in plain
@@ -347,6 +437,14 @@ def test_p7_no_foreign_text_is_markup_in_the_summary(evil: str) -> None:
 
     assert outside(made(evil)) == outside(made("harmless"))
     assert made(evil).count("<") == 2
+
+
+def test_the_cause_and_what_to_type_come_before_the_table_of_a_fleet() -> None:
+    taken_out = replace(CAUSE, health="unused (Target.NotRegistered)")
+    text = summary.text(BEGAN, ended(), {}, [taken_out])
+    places = [text.index(each) for each in ("Exit code", "gave 503", "| host | outcome |")]
+    assert places == sorted(places)
+    assert "NotRegistered" not in text, "it was taken out by this very deploy"
 
 
 def test_many_failures_are_cut_and_counted() -> None:

@@ -84,7 +84,7 @@ def test_a_log_gets_one_line_for_each_steps_end() -> None:
     ) == [
         "batch 1 of 2: host-1",
         "host-1: deregister from web-lab: 1.2 s [draining]",
-        "host-1: deregister from web-lab: FAILED: host-1: no",
+        "host-1: deregister from web-lab: FAILED: no",
         "host-1: deployed",
     ]
 
@@ -161,7 +161,7 @@ def test_the_live_table_is_drawn_from_what_it_hears() -> None:
     assert "0/30 hosts  batch 1/" in text
     assert "more waiting" in text
     live(run_entries.now(run_entries.ended(step, 1.0, "", "host-1: it broke")))
-    assert "host-1: drain" in file.getvalue(), "it is printed, and not drawn"
+    assert "host-1 failed: drain" in file.getvalue(), "it is printed, and not drawn"
     assert "it broke" in file.getvalue()
     assert "FAILED" in printed(live._render(), 120)
 
@@ -178,7 +178,7 @@ def test_a_quiet_command_shows_failures_and_the_verdict_alone(
         listen(run_entries.now(run_entries.ended(step, 1.0, "", "host-1: it broke")))
     screen.conclude("how it ended")
     assert capsys.readouterr().out.splitlines() == [
-        f"host-1: {step} failed",
+        f"host-1 failed: {step}",
         "  it broke",
         "how it ended",
     ]
@@ -208,14 +208,14 @@ def test_a_failure_is_told_once_and_whole() -> None:
     report = Report(found, outcomes, (failure,))
     text = printed(tables.render_report(run_entries.story(report, "inv deploy -e x")))
     for part in (
-        "host-1: start web@5000.service failed",
+        "host-1 failed: start web@5000.service",
         "ended with exit code 1: [no] such thing",
         "  | web[1]: [bold]boom",
         "  load balancer: unhealthy (Target.Timeout)",
-        "  then, by 1 step: out of service",
+        "  after 1 step of recovery: out of service",
         "host-1: out of service",
         "host-2: not reached",
-        f"hosts are out of service (exit code 5; Changeover {__version__})",
+        f"hosts are out of service (exit code 5, after 0 s; Changeover {__version__})",
         "next: inv deploy -e x",
     ):
         assert text.count(part) == 1

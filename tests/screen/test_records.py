@@ -89,9 +89,24 @@ def test_the_history_is_a_table_of_80_columns() -> None:
     header, *lines = runs.table([long, RECORD])
     assert [word for word in header.split("  ") if word]
     assert max(map(len, (header, *lines))) <= 80
-    assert lines[0].endswith("0:02:10 hosts out; 2 out; 1 back")
+    assert lines[0].endswith("0:02:10 2 out; 1 back")
     assert lines[1].endswith("0:02:10 done")
     assert "deploy web 1.0.0 → 2.0.0" in runs.table([RECORD])[1]
+
+
+def test_the_history_shows_from_which_release_to_which_before_all_of_a_name() -> None:
+    """It is what a history is opened for; who typed it is in the run's own view."""
+    back = replace(RECORD, exit_code=4, ended=(Ended("back on what it ran", 11, ()),))
+    back = replace(back, verb="rollback", by="anna.smith@laptop")
+    header, row = runs.table([back])
+    assert " rollback web 1.0.0 → 2.0.0 0:02:10 mixed; 11 back" in row
+    assert "anna.s" in row or "anna.…" in row
+    assert len(row) <= 80 >= len(header)
+
+
+def test_hosts_of_which_no_name_was_kept_are_counted() -> None:
+    shown = runs.in_full(replace(RECORD, ended=(Ended("not reached", 8, ()),)))
+    assert "hosts     not reached: 8 hosts" in shown
 
 
 def test_hostile_text_in_a_record_stays_in_its_line() -> None:

@@ -41,10 +41,10 @@ def test_one_failed_host_takes_at_most_twelve_lines(strategy: str, count: int) -
 def test_the_cause_comes_first_then_what_was_done_what_runs_where_and_what_to_type() -> None:
     lines = replays.last(PaperRun(names(12), failing=frozenset({"web-3"}))).splitlines()
     parts = (
-        "web-3: prove",
+        "web-3 failed: prove",
         ERROR,
         "| 23:04:04 web[660]: Unhandled exception. System.InvalidOperationException: no connection",
-        "then, by 7 steps: back on what it ran",
+        "after 7 steps of recovery: back on what it ran",
         "runs now: web 1.0.0 on web-3, web-5 and 7 more, 2.0.0 on web-1, web-2, web-4",
         "slowest: ",
         "exit code 4",
@@ -67,7 +67,7 @@ def test_control_success_is_green() -> None:
 
 def test_hosts_that_failed_by_one_cause_are_named_together() -> None:
     text = replays.last(PaperRun(names(4), failing=frozenset({"web-3", "web-4"})))
-    assert text.startswith("web-3, web-4: prove")
+    assert text.startswith("web-3, web-4 failed: prove")
     assert text.count(ERROR) == 1
 
 

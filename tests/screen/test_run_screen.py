@@ -8,16 +8,19 @@ from typing import Any
 
 import pytest
 
-from deploy.events.event import BatchBegan, Entry, HostEnded, LockTaken, StepEnded
+from deploy.events.event import BatchBegan, Entry, HostEnded, HostSaid, LockTaken, StepEnded
 from deploy.events.planned import PlanMade
+from deploy.events.recovery import RecoveryBegan
+from deploy.events.user import HoldBegan, HookBegan
+from deploy.screen.console import Screen
 from deploy.screen.run import drawing, rows
-from deploy.screen.run.failures import Failures
+from deploy.screen.run.failures import NO_FURTHER, Failures
 from deploy.screen.run.host import State
 from deploy.screen.run.line import plain
 from deploy.screen.run.names import shortened
 from deploy.screen.run.state import InService, RunState
 from screen import replays
-from screen.paper_run import AT, ERROR, GROUP, PaperRun, names
+from screen.paper_run import AT, ERROR, GROUP, KINDS, PaperRun, names
 
 WITHIN = 0.2
 """How far an estimate at half time may be off, as a share of what is really left."""
@@ -82,7 +85,7 @@ def test_the_cause_is_said_when_it_happens_and_its_row_stays_red() -> None:
     said: list[tuple[float, str]] = []
     for entry in run.entries():
         said += [(entry.at, plain(line)) for line in failures(entry)]
-    failed_at = next(at for at, line in said if "web-3: prove" in line)
+    failed_at = next(at for at, line in said if "web-3 failed: prove" in line)
     texts = [line for at, line in said if at <= failed_at + 1]
     assert any(ERROR in line for line in texts)
     assert any("no connection string 'orders'" in line for line in texts)
@@ -207,6 +210,19 @@ def test_a_small_fleet_goes_by_what_steps_took_in_an_earlier_run(strategy: str) 
     assert abs(left - whole * 0.9) <= WITHIN * whole * 0.9, "soon after it has begun"
 
 
+def test_before_the_question_the_plan_says_how_long_it_takes_by_earlier_runs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Starts and health checks are in no setting; the run itself takes 7:50 min."""
+    plan = PaperRun(names(12)).plan
+    took = {kind: usual for kind, (_, _, _, usual) in KINDS.items()}
+    for earlier in ({}, {"web": took}):
+        Screen().show_plan(replace(plan, earlier=earlier))
+    first, _, second = capsys.readouterr().out.partition("Waits from settings alone: ")
+    assert "earlier runs" not in first + second.partition("Waits from")[0]
+    assert second.endswith("\nBy what steps took in earlier runs: about 8 min in all.\n")
+
+
 def test_control_the_settings_alone_would_be_further_off() -> None:
     run = PaperRun(names(12))
     whole = run.entries()[-1].at - AT
@@ -262,3 +278,95 @@ def test_a_stream_that_begins_in_the_middle_is_drawn_too() -> None:
         state(entry)
     state(Entry(AT + 60, BatchBegan(1, 2, ("web-1",))))
     assert drawing.lines(state, 80, 24, AT + 60)
+
+
+def test_while_a_hook_or_a_person_holds_it_up_the_screen_says_so_and_counts() -> None:
+    run = PaperRun(names(4), gate=HookBegan("pre-batch", "", 60))
+    assert not any("hook" in line for line in shown(run, 80))
+    assert shown(run, 95)[0].startswith("Waiting for hook pre-batch, 11 of 60 s at most.")
+    assert not any("hook" in line for line in shown(run, 116))
+    pause = HoldBegan(1, 600, "inv promote --env prod", "inv abort --env prod")
+    run = PaperRun(names(4), gate=pause, gate_seconds=900)
+    assert shown(run, 200)[0] == "Paused after batch 1 for about 8 min more."
+    assert not any("Paused" in line for line in shown(run, 990))
+    run = replace(run, gate=replace(pause, seconds=0))
+    assert shown(run, 200)[0] == "Paused after batch 1 until someone decides."
+
+
+def test_a_hook_that_nothing_waits_for_is_no_banner() -> None:
+    state = state_at(PaperRun(names(4)), 30)
+    state(Entry(AT + 31, HookBegan("post-host", "web-1", 60)))
+    assert not any("hook" in plain(line) for line in drawing.lines(state, 80, 24, AT + 32))
+
+
+def test_a_batch_that_waits_for_capacity_says_why_at_its_first_host() -> None:
+    short = HostSaid("web-12", "waiting, 12 of 300 s: it would leave 9 of 12 in service")
+    lines = shown(PaperRun(names(12), gate=short), 95)
+    (row,) = [line for line in lines if line.startswith("web-12 ")]
+    assert "waiting, 12 of 300 s: it would leave 9 of 12 in service" in row
+    assert lines.index(row) == 3, "it is above those that merely wait"
+
+
+def test_how_far_a_wait_is_counts_more_than_the_reason_where_both_have_no_space() -> None:
+    run = PaperRun(names(12), failing=frozenset({"web-3"}))
+    for width, expected in ((80, "target initial, 21 of 300 s"), (120, "Checking), 21 of 300 s")):
+        (row,) = [line for line in shown(run, 167, width) if line.startswith("web-3 ")]
+        assert row.endswith(expected)
+
+
+def test_no_word_is_said_twice_in_a_row() -> None:
+    for run, seconds in replays.MOMENTS.values():
+        for line in shown(run, seconds):
+            _, state, detail, *_ = (*line.split(), "", "", "")
+            assert state != detail.rstrip(","), line
+
+
+def test_a_host_that_will_not_begin_any_more_is_not_said_to_wait() -> None:
+    for run, seconds in ((PaperRun(names(12), stop_at=100), 110), replays.MOMENTS["failure-40"]):
+        text = "\n".join(shown(run, seconds))
+        assert "not begun" in text
+        assert "more not begun" in text
+        assert "waiting\n" not in f"{text}\n".replace("Stopping: waiting", "")
+
+
+@pytest.mark.parametrize("strategy", ["rolling", "surge"])
+def test_the_time_of_a_recovery_is_in_the_time_that_is_left(strategy: str) -> None:
+    """The host that failed is what the run still waits for."""
+    run = PaperRun(names(4), batch=4, strategy=strategy, failing=frozenset(names(4)))
+    entries = run.entries()
+    failed_at = next(e.at for e in entries if isinstance(e.event, RecoveryBegan)) - AT
+    end = max(e.at for e in entries if isinstance(e.event, HostEnded)) - AT
+    state = state_at(run, failed_at + 0.5)
+    left = end - failed_at - 0.5
+    known = state.schedule.seconds_left(AT + failed_at + 0.5)
+    assert 0 < known <= left
+    assert state_at(run, end).schedule.seconds_left(AT + end) == 0
+
+
+def test_a_batch_after_a_recovery_begins_when_that_is_over() -> None:
+    """Where the policy tolerates a failure, the others go on."""
+    run = PaperRun(names(4), failing=frozenset({"web-1"}))
+    states = []
+    for tolerated in (0, 1):
+        state = RunState()
+        for entry in replays.until(run.entries(), 60):
+            event = entry.event
+            if isinstance(event, PlanMade):
+                event = replace(event, tolerated=tolerated)
+            state(Entry(entry.at, event))
+        states.append(state.schedule.seconds_left(AT + 60))
+    assert states[1] > states[0] + 40
+
+
+def test_that_no_further_batch_begins_is_said_where_one_is_left() -> None:
+    for hosts, expected in ((4, 0), (6, 1)):
+        failures, said = Failures(), list[str]()
+        for entry in PaperRun(names(hosts), failing=frozenset({"web-3"})).entries():
+            said += map(plain, failures(entry))
+        assert said.count(NO_FURTHER) == expected
+
+
+def test_the_header_counts_the_hosts_that_failed() -> None:
+    run = PaperRun(names(12), failing=frozenset({"web-3"}))
+    assert not any("failed" in line for line in shown(run, 120))
+    assert any(line.startswith("1 failed  about ") for line in shown(run, 145))

@@ -50,7 +50,7 @@ def test_the_table_is_drawn_for_the_size_that_the_terminal_has_and_the_cursor_co
         assert not session.screen.shows_cursor
         before = len(session.output)
         resize(session, 16, 60)
-        while "more waiting" not in session.output[before:]:
+        while "more not begun" not in session.output[before:]:
             assert session.read(5)
         shown = "\n".join(session.screen.shown)
         assert "web-3" in shown
@@ -59,13 +59,13 @@ def test_the_table_is_drawn_for_the_size_that_the_terminal_has_and_the_cursor_co
         assert session.is_restored
         text = "\n".join(session.screen.rows)
         assert "it is over" in text
-        assert text.count("web-3: prove") == 1, "a failure is printed once, and stays"
+        assert text.count("web-3 failed: prove") == 1, "a failure is printed once, and stays"
 
 
 def test_a_failure_that_is_printed_above_stays_there() -> None:
     with Session("SEEN = lambda screen: None\n" + RUN) as session:
         assert session.wait() == 0
         rows = session.screen.rows
-        at = next(n for n, row in enumerate(rows) if row.startswith("web-3: prove"))
+        at = next(n for n, row in enumerate(rows) if row.startswith("web-3 failed: prove"))
         assert any("connection string 'orders'" in row for row in rows[at : at + 8])
         assert not any("putting it back" in row for row in rows), "the table itself does not"

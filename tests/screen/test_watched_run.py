@@ -11,18 +11,19 @@ import pytest
 
 from deploy.aws.targets import GONE
 from deploy.events.event import Entry
-from deploy.events.user import HoldBegan, HoldEnded
+from deploy.events.user import HoldBegan, HoldEnded, HookBegan
 from deploy.hosts.lock.holder import Holder
 from deploy.hosts.lock.progress import HostNow, Progress
 from deploy.hosts.lock.watch import Life
 from deploy.screen.fleet import lock_seen
 from deploy.screen.fleet.changes_seen import Changes
 from deploy.screen.fleet.lock_seen import HolderSeen
+from deploy.screen.run.failures import NO_FURTHER
 from deploy.screen.run.line import plain
 from deploy.screen.status import overview
 from deploy.screen.watched import view
 from deploy.screen.watched.progress_note import STOPPING, ProgressNote
-from screen.paper_run import AT, PaperRun, names
+from screen.paper_run import AT, ERROR, PaperRun, names
 
 if TYPE_CHECKING:
     from deploy.screen.fleet.row import Row
@@ -73,6 +74,21 @@ def test_a_failed_host_is_named_with_its_cause() -> None:
     (failed,) = far.failed
     assert (failed.host, failed.state) == ("web-3", "FAILED")
     assert failed.doing
+
+
+def test_the_cause_is_not_cut_where_a_second_line_has_space_for_it() -> None:
+    far = far_of(PaperRun(names(12), failing=frozenset({"web-3"})), 145)
+    assert f"  {ERROR}" in shown(far)
+    assert any(
+        line.startswith("web-3  FAILED") and line.endswith("…") for line in shown(far, most=2)
+    )
+    assert far.note == NO_FURTHER
+
+
+def test_a_hook_that_a_batch_waits_for_is_said_to_others_too() -> None:
+    run = PaperRun(names(4), gate=HookBegan("pre-batch", "", 60))
+    assert far_of(run, 95).note == "waiting for hook pre-batch, at most 1 minute"
+    assert not far_of(run, 120).note
 
 
 def test_a_stop_and_a_pause_are_said() -> None:

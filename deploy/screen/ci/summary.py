@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy.aws.targets import GONE
 from deploy.durations import taken
 from deploy.foreign_text import visible
 
@@ -27,7 +28,7 @@ def text(
     releases: Mapping[str, str],
     failures: Sequence[HostFailed],
 ) -> str:
-    """Return the summary of a run, in Markdown.
+    """Return the summary of a run, in Markdown: failures first, since a fleet's table is long.
 
     Args:
         began: Its first event.
@@ -37,18 +38,19 @@ def text(
     """
     what = ", ".join(f"{app} {release}" for app, release in releases.items())
     title = f"{began.verb} {what}".rstrip()
-    parts = [f"### {_plain(f'{title}, {began.environment}: {ended.meaning}')}", ""]
-    parts += ["| host | outcome |", "|---|---|"]
-    parts += [f"| {_plain(host)} | {_plain(end)} |" for host, end in ended.outcomes.items()]
+    end = f"Exit code {ended.exit_code}, {taken(ended.seconds)}, by {began.by}"
+    parts = [f"### {_plain(f'{title}, {began.environment}: {ended.meaning}')}", "", _plain(end)]
     for failure in failures[:MOST_FAILURES]:
-        parts += ["", f"**{_plain(f'{failure.host}: {failure.step}')}**", "", _evidence(failure)]
+        how = "not done" if failure.is_stop else "failed"
+        what = f"{failure.host} {how}: {failure.step}"
+        parts += ["", f"**{_plain(what)}**", "", _evidence(failure)]
     if len(failures) > MOST_FAILURES:
         parts += ["", f"… and {len(failures) - MOST_FAILURES} more failures in the log"]
     if ended.next:
         parts += ["", f"Next: {_plain(ended.next)}"]
-    end = f"Exit code {ended.exit_code}, {taken(ended.seconds)}, by {began.by}"
-    parts += ["", _plain(end), ""]
-    return "\n".join(parts)
+    parts += ["", "| host | outcome |", "|---|---|"]
+    parts += [f"| {_plain(host)} | {_plain(end)} |" for host, end in ended.outcomes.items()]
+    return "\n".join([*parts, ""])
 
 
 def write(environ: Mapping[str, str], summary: str) -> str:
@@ -71,7 +73,8 @@ def _evidence(failure: HostFailed) -> str:
     if failure.exit_code is not None:
         shown.append(f"exit code {failure.exit_code} of: {visible(failure.command, 200)}")
     shown += [f"| {each}" for each in failure.journal]
-    shown += [f"load balancer: {failure.health}"] if failure.health else []
+    if failure.health and GONE.reason not in failure.health:
+        shown.append(f"load balancer: {failure.health}")
     shown += [f"then: {each}" for each in failure.undone]
     escaped = "\n".join(html.escape(visible(each)) for each in shown)
     return f"<pre>{escaped}</pre>"

@@ -42,7 +42,7 @@ def _head(plan: PlanMade) -> str:
     """What, where, on how many hosts, and how: the title, without the releases."""
     if not plan.environment:  # in a file of an earlier version
         return line(plan.title)
-    join = "on" if plan.verb in {"Repair", "Restart", "Observe"} else "to"
+    join = "to" if plan.verb == "Deploy" else "on"
     count = words.number(len(plan.hosts), "host")
     how = f", {line(plan.policy)}" if plan.policy else ""
     return f"{visible(plan.verb)} {join} {visible(plan.environment)}: {count}{how}"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from deploy.durations import clock_time
 from deploy.foreign_text import json_text, visible
-from deploy.run.report import MEANINGS, ExitCode
+from deploy.run.report import MEANINGS, ExitCode, Outcome
+from deploy.screen.plan.words import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 COLUMNS = 80
 ID_DIGITS = 8
-MOST_BY = 12
+MOST_BY, LEAST_BY = 12, 6
 HEADER = ("id", "ended", "by", "what", "took", "how it ended")
 ENDS: dict[int, str] = {
     ExitCode.DONE: "done",
@@ -36,9 +37,12 @@ def table(records: Sequence[RunRecord]) -> list[str]:
     """A line for each run below the columns' names, within 80 columns; newest first as given."""
     rows = [HEADER, *map(_row, records)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(HEADER))]
-    widths[2] = min(widths[2], MOST_BY)
-    others = sum(widths) - widths[3] + len(widths) - 1
-    widths[3] = min(widths[3], max(len(HEADER[3]), COLUMNS - others))
+    by, what = 2, 3
+    widths[by] = min(widths[by], MOST_BY)
+    excess = sum(widths) + len(widths) - 1 - COLUMNS
+    widths[by] -= max(0, min(excess, widths[by] - LEAST_BY))  # a release is cut after a name
+    others = sum(widths) - widths[what] + len(widths) - 1
+    widths[what] = min(widths[what], max(len(HEADER[what]), COLUMNS - others))
     return [
         " ".join(_cut(value, width) for value, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
@@ -53,14 +57,20 @@ def _row(record: RunRecord) -> tuple[str, ...]:
         visible(record.by),
         visible(what),
         clock_time(round(record.seconds)),
-        "; ".join((ENDS.get(record.exit_code, f"exit {record.exit_code}"), *_notable(record))),
+        "; ".join(_how(record)),
     )
 
 
-def _notable(record: RunRecord) -> list[str]:
-    """How many hosts ended otherwise than wanted, the most important part of it."""
+def _how(record: RunRecord) -> list[str]:
+    """How a run ended, and how many hosts otherwise than wanted, the most important part of it."""
     words = {"back on what it ran": "back", "out of service": "out", "left out": "left out"}
-    return [f"{each.count} {words[each.outcome]}" for each in record.ended if each.outcome in words]
+    counts = [
+        f"{each.count} {words[each.outcome]}" for each in record.ended if each.outcome in words
+    ]
+    is_counted = any(each.outcome == Outcome.OUT for each in record.ended)
+    end = ENDS.get(record.exit_code, f"exit {record.exit_code}")
+    is_said = is_counted and record.exit_code == ExitCode.OUT_OF_SERVICE
+    return counts if is_said else [end, *counts]
 
 
 def in_full(record: RunRecord) -> list[str]:
@@ -79,7 +89,8 @@ def in_full(record: RunRecord) -> list[str]:
     ]
     for each in record.ended:
         more = each.count - len(each.hosts)
-        names = [*each.hosts, *([f"{more} more"] if more else [])]
+        rest = f"{more} more" if each.hosts else number(more, "host")
+        names = [*each.hosts, *([rest] if more else [])]
         lines.append(f"hosts     {visible(each.outcome)}: {visible(', '.join(names))}")
     return [*lines, f"tool      Changeover {visible(record.tool_version)}"]
 

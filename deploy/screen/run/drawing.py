@@ -19,7 +19,7 @@ JOURNAL_SHOWN = 4
 
 def lines(state: RunState, width: int, height: int, now: float) -> list[Line]:
     """Return what is drawn on a terminal of this size; now: unix seconds."""
-    top = [*header.banner(state, width), *header.lines(state, width, now)]
+    top = [*header.banner(state, width, now), *header.lines(state, width, now)]
     room = max(1, height - 1 - len(top))
     hosts = rows.ranked(state)
     has_news = bool(hosts.failed or state.stop or state.is_lost)

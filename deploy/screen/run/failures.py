@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from deploy.aws.targets import GONE
 from deploy.durations import limit
-from deploy.events.event import HostFailed, StepEnded
+from deploy.events.event import BatchBegan, HostFailed, StepEnded
 from deploy.events.planned import PlanMade
 from deploy.events.question import QuestionAnswered, QuestionAsked
 from deploy.events.recovery import RecoveryBegan
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from deploy.events.event import Entry, Event
     from deploy.screen.run.line import Line
 
-OUT_BY_US = "Target.NotRegistered"
-"""The reason of a target that was taken out, which is no cause of anything."""
 JOURNAL_CHARACTERS = 200
 """Of a journal's line; the run's file has the rest."""
 CHOICES: dict[str, tuple[str, str]] = {
@@ -34,6 +33,7 @@ CHOICES: dict[str, tuple[str, str]] = {
     Answer.ROLLBACK: ("b", "no further host; those that are finished go back, too"),
 }
 """What can be decided about a host that failed: the letter to type, and what it means."""
+NO_FURTHER = "No further batch begins; hosts that have begun finish."
 FAILED_AGAIN = ": failed: "
 """Separates a step from why it failed, in a recovery's line."""
 
@@ -45,10 +45,12 @@ class Failures:
     Attributes:
         tolerated: How many hosts may fail before no further one begins.
         batches: How many the plan has.
+        batch: The number of the one that began last, from 1; 0 before the first.
     """
 
     tolerated: int = 0
     batches: int = 0
+    batch: int = 0
     _said: set[tuple[str, str]] = field(default_factory=set)
     _failed: set[str] = field(default_factory=set)
     _is_ending: bool = False
@@ -56,10 +58,8 @@ class Failures:
     def __call__(self, entry: Entry) -> list[Line]:
         """Hear one entry."""
         match entry.event:
-            case PlanMade() as plan:
-                self.tolerated, self.batches = plan.tolerated, len(plan.batches)
-                self._said, self._failed, self._is_ending = set(), set(), False
-                return []
+            case PlanMade() | BatchBegan() as event:
+                return self._begin(event)
             case StepEnded() as step if step.error and step.is_planned:
                 return self._heading(step.host, step.step, step.error)
             case StepEnded() as step if step.error:
@@ -71,6 +71,15 @@ class Failures:
                 return self._host_failed(event)
             case event:
                 return self._of_user(event)
+
+    def _begin(self, event: PlanMade | BatchBegan) -> list[Line]:
+        """A plan, with which all begins anew, or a batch of it; nothing is said of them."""
+        if isinstance(event, BatchBegan):
+            self.batch = max(event.number, self.batch)
+            return []
+        self.tolerated, self.batches, self.batch = event.tolerated, len(event.batches), 0
+        self._said, self._failed, self._is_ending = set(), set(), False
+        return []
 
     def _of_user(self, event: Event) -> list[Line]:
         """What people, and what they wrote, have to do with it."""
@@ -107,17 +116,17 @@ class Failures:
         """That no further batch begins, once it is so."""
         self._failed.add(host)
         is_over = is_of_release or len(self._failed) > self.tolerated
-        if not is_over or self._is_ending or self.batches <= 1:
+        if not is_over or self._is_ending or self.batch >= self.batches:
             return []
         self._is_ending = True
-        return [line("No further batch begins; hosts that have begun finish.", "yellow")]
+        return [line(NO_FURTHER, "yellow")]
 
 
 def heading(hosts: Iterable[str], step: str, *, is_stop: bool = False) -> Line:
-    """`web-3: prove 2.0.0 failed`, or what was not begun."""
+    """`web-3 failed: prove 2.0.0`, or what was not begun."""
     if is_stop:
         return line(f"{visible(step)}: not done", "bold red")
-    return line(f"{', '.join(map(visible, hosts))}: {visible(step)} failed", "bold red")
+    return line(f"{', '.join(map(visible, hosts))} failed: {visible(step)}", "bold red")
 
 
 def error_lines(host: str, error: str) -> list[Line]:
@@ -136,7 +145,8 @@ def evidence(
         found.append(line(f"  exit code {exit_code}"))
     if reason := why.line(journal):
         found.append(line(f"  | {visible(reason, JOURNAL_CHARACTERS)}"))
-    if "(" in health and OUT_BY_US not in health:  # AWS has its reason in parentheses
+    # AWS has its reason in parentheses; of a target that was taken out it is no cause of anything.
+    if "(" in health and GONE.reason not in health:
         found.append(line(f"  load balancer: {visible(health)}"))
     return found
 

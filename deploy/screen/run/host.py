@@ -99,8 +99,8 @@ class HostInRun:
 
     @property
     def is_at_work(self) -> bool:
-        """Whether a step runs there."""
-        return self.step is not None
+        """Whether a step runs there, or something is waited for between two of them."""
+        return self.step is not None or bool(self.said and not self.outcome)
 
     @property
     def serves(self) -> bool:

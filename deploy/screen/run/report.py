@@ -110,8 +110,7 @@ def _recoveries(alike: Sequence[HostFailed], outcomes: dict[str, str]) -> list[L
     for outcome, recovered in ends.items():
         on = f"{listed(_sorted(each.host for each in recovered))}: " if len(alike) > 1 else ""
         count = len(recovered[0].undone)
-        steps = f"{count} step{'s' * (count > 1)}"
-        found.append(line(f"  then, by {steps}: {on}{outcome}", "yellow"))
+        found.append(line(f"  after {number(count, 'step')} of recovery: {on}{outcome}", "yellow"))
     return found
 
 
@@ -153,9 +152,9 @@ def _where(hosts: Sequence[str], ended: RunEnded) -> str:
 
 
 def _times(story: Story) -> list[Line]:
-    """The slowest steps, and waiting apart from work."""
+    """The slowest steps, and waiting apart from work, of which hosts do much at the same time."""
     waiting, work = map(taken, story.times.split())
-    after = f"{waiting} waiting, {work} work"
+    after = f"all hosts together: {waiting} waiting, {work} work"
     found = [f"slowest: {story.times.slowest(most)}; {after}" for most in (2, 1)]
     fitting = [each for each in found if len(each) <= FITTING]
     return [line([*fitting, found[-1]][0], "dim")] if story.times.slowest(1) else []
@@ -173,8 +172,11 @@ def _verdict(story: Story, began: RunBegan, ended: RunEnded) -> list[Line]:
     """Return the verdict, and what to type next."""
     code, tool = ended.exit_code, f"Changeover {visible(began.tool)}"
     if code != ExitCode.DONE:
-        meaning = f"{one_line(ended.meaning)} (exit code {code}; {tool})"
-        return [line(meaning, "bold red"), line(f"next: {ended.next}")]
+        end = f"exit code {code}, after {taken(ended.seconds)}; {tool}"
+        return [
+            line(f"{one_line(ended.meaning)} ({end})", "bold red"),
+            line(f"next: {ended.next}"),
+        ]
     text = _success(story, began, ended)
     return [line(f"{text}, {taken(ended.seconds)} ({tool})", "bold green")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,6 +34,9 @@ STYLES = {
     State.BACK: "green",
     State.SERVING: "",
 }
+WAITING, NOT_BEGUN = "waiting", "not begun"
+"""What is said of a host whose turn has not come: it will, or no more will."""
+REASON = re.compile(r" \([^()]*\)")
 _OLD_SLOT = frozenset({Phase.DRAIN.value, Phase.SWITCH.value})
 _NEW_SLOT = frozenset({Phase.SWITCH.value, Phase.PROVE.value, Phase.CHECK.value})
 
@@ -82,14 +86,15 @@ def lines(state: RunState, width: int, height: int) -> list[Line]:
     room -= count > room
     shown = _chosen(hosts, room)
     names = shortened((each.name for each in state.hosts.values()), _name_width(width))
+    waiting = NOT_BEGUN if state.schedule.is_ending else WAITING
     found: list[Line] = []
     for host in shown:
-        found.append(_row(host, names, width))
+        found.append(_row(host, names, width, waiting))
         if host.failure and causes:
             causes -= 1
             found.append(line(cut(f"  {cause(host)}", width), "red"))
     if len(shown) < count:
-        found.append(line(cut(_others(hosts, shown), width), "dim"))
+        found.append(line(cut(_others(hosts, shown, waiting), width), "dim"))
     return found
 
 
@@ -110,7 +115,7 @@ def _chosen(hosts: Ranked, room: int) -> list[HostInRun]:
     return [each for each in in_order if each.name in shown]
 
 
-def _others(hosts: Ranked, shown: Sequence[HostInRun]) -> str:
+def _others(hosts: Ranked, shown: Sequence[HostInRun], waiting: str) -> str:
     """The hosts that are not shown, counted by what they are."""
     names = {host.name for host in shown}
     counts = Counter[str]()
@@ -118,7 +123,7 @@ def _others(hosts: Ranked, shown: Sequence[HostInRun]) -> str:
         ("failed", hosts.failed),
         ("at work", hosts.at_work),
         ("", hosts.done),
-        ("waiting", hosts.waiting),
+        (waiting, hosts.waiting),
     ):
         for host in group:
             if host.name not in names:
@@ -130,7 +135,7 @@ def _name_width(width: int) -> int:
     return WIDE_NAME_WIDTH if width >= WIDE else min(NAME_WIDTH, max(8, width // 3))
 
 
-def _row(host: HostInRun, names: dict[str, str], width: int) -> Line:
+def _row(host: HostInRun, names: dict[str, str], width: int, waiting: str) -> Line:
     """One host: its name, what it is to those who send requests, and what is done there."""
     state, longest = host.state, max(map(len, names.values()))
     style = STYLES[state]
@@ -138,7 +143,7 @@ def _row(host: HostInRun, names: dict[str, str], width: int) -> Line:
         style = "dim" if state is State.SERVING else style
     name = f"{names[host.name]:{longest}}  "
     word = f"{state:{STATE_WIDTH}}  "
-    detail = cut(doing(host), max(0, width - len(name) - len(word)))
+    detail = fitting(doing(host, waiting), max(0, width - len(name) - len(word)))
     return (
         (name, "red" if host.failure else ""),
         (word if detail else state, style),
@@ -146,8 +151,18 @@ def _row(host: HostInRun, names: dict[str, str], width: int) -> Line:
     )
 
 
-def doing(host: HostInRun) -> str:
-    """What is done on a host now, or how its part ended."""
+def fitting(detail: str, width: int) -> str:
+    """A detail in so many characters: how far a wait is counts more than AWS's reason for it."""
+    if len(detail) > width:
+        detail = REASON.sub("", detail)
+    return cut(detail, width)
+
+
+def doing(host: HostInRun, waiting: str = WAITING) -> str:
+    """What is done on a host now, or how its part ended.
+
+    waiting: what is said of a host whose turn has not come.
+    """
     if host.outcome:
         return visible(host.outcome)
     step = host.step
@@ -155,8 +170,9 @@ def doing(host: HostInRun) -> str:
     if host.is_recovering and host.failure:
         return f"putting it back: {said}" if said else "putting it back"
     if step is None:
-        return "waiting" if host.state is State.SERVING else ""
-    return f"{_slot(host, step)}{said}"
+        return said or (waiting if host.state is State.SERVING else "")
+    slot = _slot(host, step)
+    return f"{slot}{said}" if slot else said.removeprefix(f"{host.state}, ")
 
 
 def _slot(host: HostInRun, step: StepBegan) -> str:
@@ -167,4 +183,4 @@ def _slot(host: HostInRun, step: StepBegan) -> str:
     if service.is_back:
         is_old = step.port not in service.returned and step.phase in _OLD_SLOT
         return "old slot: " if is_old else ""
-    return "beside it: " if step.phase in _NEW_SLOT else ""
+    return "new slot: " if step.phase in _NEW_SLOT else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from deploy.durations import about
 from deploy.screen.run import remaining
 from deploy.screen.run.remaining import Pace, Part, Turn
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from deploy.events.event import StepBegan, StepEnded
-    from deploy.events.planned import PlanMade
+    from deploy.events.planned import PlanMade, PlannedStep
 
 
 @dataclass
@@ -59,7 +60,7 @@ class Schedule:
         )
 
     def begin(self, step: StepBegan, at: float) -> None:
-        """A step of the plan starts; those before it in its list were left out."""
+        """A step of the plan or of a recovery starts; those before it in its list were left out."""
         for part in self._of(step.host):
             for number, planned in enumerate(part.left):
                 if (planned.app, planned.text) == (step.app, step.step):
@@ -67,7 +68,7 @@ class Schedule:
                     return
 
     def end(self, step: StepEnded) -> None:
-        """A step of the plan ended; what it took counts where it did what it says."""
+        """A step of them ended; what it took counts where it did what it says."""
         if not (step.error or step.is_stopped):
             self.pace.note(step.app, step.kind, step.seconds)
         for part in self._of(step.host):
@@ -80,10 +81,33 @@ class Schedule:
         for part in self._of(host):
             part.left, part.since = (), None
 
+    def recover(self, host: str, steps: tuple[PlannedStep, ...]) -> None:
+        """A host's recovery begins, in the place of what was left of its plan."""
+        self.drop(host)
+        if not steps:
+            return
+        part = Part(host, steps, has_begun=True)
+        turns = (turn for turn in self.turns if self._has_begun(turn, host))
+        self._parts.setdefault(host, []).append(part)
+        own = next(turns, None)
+        (own.parts if own else self.staging).append(part)
+
     def seconds_left(self, now: float) -> float:
         """How long it still takes; now: unix seconds."""
         return remaining.seconds(self.staging, self.turns, self.pace, now, begun=self.is_ending)
 
+    @staticmethod
+    def _has_begun(turn: Turn, host: str) -> bool:
+        return any(part.has_begun and part.host == host for part in turn.parts)
+
     def _of(self, host: str) -> Iterator[Part]:
         """A host's parts with something left, in their order."""
         return (part for part in self._parts.get(host, ()) if part.left)
+
+
+def in_all(plan: PlanMade) -> str:
+    """How long a plan takes if its steps take what they did before; empty where none is kept."""
+    if not (plan.earlier and plan.batches):
+        return ""
+    seconds = Schedule.of(plan, Pace(plan.earlier)).seconds_left(0.0)
+    return f"By what steps took in earlier runs: {about(seconds)} in all."

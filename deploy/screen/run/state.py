@@ -20,6 +20,8 @@ from deploy.events.event import (
 from deploy.events.planned import PlanMade
 from deploy.events.question import QuestionAnswered
 from deploy.events.recovery import RecoveryBegan
+from deploy.events.user import HoldBegan, HoldEnded, HookBegan, HookEnded
+from deploy.hooks.words import is_gate
 from deploy.recovery.answers.choices import FOR_ONE_HOST, Answer
 from deploy.run.report import WELL, Outcome
 from deploy.screen.run.host import HostInRun, Service
@@ -53,6 +55,8 @@ class RunState:
         settled: Those of them past which it was decided to go on.
         stop: The signal's number with which the operator asked for an end; 0 for none.
         is_lost: Whether another deploy took the environment over.
+        waits_for: A pause, or a hook before a batch, that holds the next batch up; None without.
+        waits_since: When that began, unix seconds.
     """
 
     began: RunBegan | None = None
@@ -65,6 +69,8 @@ class RunState:
     settled: set[str] = field(default_factory=set)
     stop: int = 0
     is_lost: bool = False
+    waits_for: HoldBegan | HookBegan | None = None
+    waits_since: float = 0.0
 
     def __call__(self, entry: Entry) -> None:
         """Hear one entry."""
@@ -81,6 +87,10 @@ class RunState:
                 self.schedule.is_ending = True
             case LockTaken():
                 self.is_lost = self.schedule.is_ending = True
+            case HoldBegan() | HookBegan() as event if is_gate(event):
+                self.waits_for, self.waits_since = event, entry.at
+            case HoldEnded() | HookEnded() as event if is_gate(event):
+                self.waits_for = None
             case event:
                 self._of_host(event, entry.at)
 
@@ -89,18 +99,17 @@ class RunState:
         match event:
             case StepBegan():
                 self._host(event.host).begin(event, at)
-                if event.is_planned:
-                    self.schedule.begin(event, at)
+                self.schedule.begin(event, at)
             case StepEnded():
                 self._host(event.host).end(event, at)
-                if event.is_planned:
-                    self.schedule.end(event)
+                self.schedule.end(event)
             case HostSaid():
                 self._host(event.host).hear(event, at)
             case RecoveryBegan():
                 host = self._host(event.host)
                 host.is_recovering, host.failure = True, event.error
                 self._fail(event.host)
+                self.schedule.recover(event.host, event.planned)
             case HostFailed():
                 self._failed(event)
             case HostEnded():
@@ -122,6 +131,12 @@ class RunState:
         """Whether more hosts failed than the plan tolerates, so that no further one begins."""
         is_decided = self.failed <= self.settled
         return self.plan is not None and len(self.failed) > self.plan.tolerated and not is_decided
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether batches are left that will not begin."""
+        is_left = self.plan is not None and self.batch < len(self.plan.batches)
+        return is_left and self.schedule.is_ending
 
     @property
     def ended(self) -> int:

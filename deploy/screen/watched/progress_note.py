@@ -6,10 +6,13 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from deploy.events.user import HoldBegan, HoldEnded
+from deploy.durations import limit
+from deploy.events.user import HoldBegan, HoldEnded, HookBegan, HookEnded
 from deploy.foreign_text import visible
+from deploy.hooks.words import is_gate
 from deploy.hosts.lock.progress import HostNow, Progress
 from deploy.screen.run import rows
+from deploy.screen.run.failures import NO_FURTHER
 from deploy.screen.run.names import changes
 from deploy.screen.run.state import RunState
 
@@ -41,7 +44,9 @@ class ProgressNote:
             match entry.event:
                 case HoldBegan() as event:
                     self._hold = f"paused after batch {event.batch}: {event.go_on}, or {event.end}"
-                case HoldEnded():
+                case HookBegan() as event if is_gate(event):
+                    self._hold = f"waiting for hook {event.hook}, at most {limit(event.seconds)}"
+                case HoldEnded() | HookEnded() as event if is_gate(event):
                     self._hold = ""
 
     def line(self, beat: int) -> str:
@@ -49,7 +54,8 @@ class ProgressNote:
         with self._lock:
             if self._state.plan is None:
                 return ""
-            note = STOPPING if self._state.stop else self._hold
+            ending = NO_FURTHER if self._state.is_cut_short else ""
+            note = STOPPING if self._state.stop else self._hold or ending
             return of(self._state, self._token, self._run, beat, note, self._now()).as_line()
 
 

@@ -11,7 +11,7 @@ from deploy.screen.run import header
 from deploy.screen.run.host import State
 from deploy.screen.run.line import cut, filled, line
 from deploy.screen.run.names import shortened
-from deploy.screen.run.rows import STATE_WIDTH, STYLES
+from deploy.screen.run.rows import STATE_WIDTH, STYLES, fitting
 
 if TYPE_CHECKING:
     from deploy.hosts.lock.progress import HostNow, Progress
@@ -57,7 +57,12 @@ def _header(far: Progress, width: int, age_seconds: float) -> list[Line]:
 def _rows(far: Progress, width: int, most: int) -> list[Line]:
     shown = [*far.failed, *far.at_work][: max(1, most)]
     names = shortened((each.host for each in shown), NAME_WIDTH)
-    found = [_row(each, names, width) for each in shown]
+    spare = most - len(shown)
+    found: list[Line] = []
+    for each in shown:
+        rows = _row(each, names, width, spare)
+        spare -= len(rows) - 1
+        found += rows
     hidden = len(far.failed) + len(far.at_work) - len(shown)
     hidden += far.more_at_work + far.more_failed
     if hidden:
@@ -65,17 +70,21 @@ def _rows(far: Progress, width: int, most: int) -> list[Line]:
     return found
 
 
-def _row(now: HostNow, names: dict[str, str], width: int) -> Line:
-    """One host: its name, what it is to those who send requests, and what is done there."""
+def _row(now: HostNow, names: dict[str, str], width: int, spare: int) -> list[Line]:
+    """One host: its name, what it is to those who send requests, and what is done there.
+
+    spare: so many lines more than one may be taken, for a cause that is long.
+    """
     longest = max(map(len, names.values()))
     name = f"{names[now.host]:{longest}}  "
     word = cut(visible(now.state), STATE_WIDTH)
-    detail = cut(visible(now.doing), max(0, width - len(name) - STATE_WIDTH - 2))
-    return (
-        (name, ""),
-        (f"{word:{STATE_WIDTH}}  ", _style(now.state)),
-        (detail, "red" if now.state == State.FAILED else ""),
-    )
+    detail, space = visible(now.doing), max(0, width - len(name) - STATE_WIDTH - 2)
+    head = (name, ""), (f"{word:{STATE_WIDTH}}  ", _style(now.state))
+    if now.state != State.FAILED:
+        return [(*head, (fitting(detail, space), ""))]
+    if len(detail) > space and spare > 0:
+        return [head, line(cut(f"  {detail}", width), "red")]
+    return [(*head, (cut(detail, space), "red"))]
 
 
 def _style(state: str) -> str:
