@@ -2,7 +2,8 @@
 
 changes (how each makes its plan) → pipeline (survey, plan, question, run, report) → rollout
 rollout → signals, answering (about failed hosts), take_back → conclusion
-hook_lines: lines about hooks     change: such a command as a value     lock, report, observation: single commands
+change: such a command as a value     lock, report, observation: single commands
+hook_lines: lines about hooks beside the views of a run
 looking, records, setup: groups of commands
 
 Messages:
