@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
 from ruamel.yaml.composer import ComposerError
-from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.constructor import ConstructorError, DuplicateKeyError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.reader import ReaderError
 
 from deploy.errors import BadInput
@@ -32,6 +33,20 @@ _UNLIKE_JSON = re.compile("[\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 MOST_VALUES, MOST_LEVELS = 50_000, 50
 LARGEST_NUMBER = 10**18
 _TEXT_TAG = "tag:yaml.org,2002:str"
+
+
+class _Constructor(RoundTripConstructor):
+    """ruamel's own, which says nowhere in which line a date or a number is that is none."""
+
+    def construct_non_recursive_object(self, node: Any, tag: str | None = None) -> Any:
+        try:
+            return super().construct_non_recursive_object(node, tag)
+        except (ValueError, KeyError) as error:
+            if not isinstance(node, ScalarNode):
+                raise
+            problem = f"{visible(node.value, 60)} is no {str(node.tag).rpartition(':')[2]}"
+            remedy = "; put it in quotes if it is meant as text"
+            raise ConstructorError(None, None, problem + remedy, node.start_mark) from error
 
 
 @dataclass(frozen=True)
@@ -110,7 +125,9 @@ def _decoded(data: bytes, name: str) -> str:
 
 def _parsed(path: Path, text: str) -> Document:
     try:
-        loaded = YAML(typ="rt").load(_as_yaml(text))
+        yaml = YAML(typ="rt")
+        yaml.Constructor = _Constructor
+        loaded = yaml.load(_as_yaml(text))
     except (RecursionError, ValueError) as error:
         problem = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise BadInput(f"{path.name}: no valid YAML: {problem}") from error
@@ -179,11 +196,11 @@ def _plain(node: Any, at: Location, file: str, places: dict[Location, str]) -> A
     if isinstance(node, CommentedMap):
         for key in node:
             place = _place(node, key, file)
-            places[(*at, _text(str(key), place))] = place
-        return {
-            _text(str(key), file): _plain(node[key], (*at, _text(str(key), file)), file, places)
-            for key in node
-        }
+            if not isinstance(key, str):  # 0123 would become "123", and null "None"
+                raise BadInput(f"{place}: a key must be text: put it in quotes, as it stands there")
+            places[(*at, _text(key, place))] = place
+        keys = {_text(key, file): key for key in node}
+        return {name: _plain(node[key], (*at, name), file, places) for name, key in keys.items()}
     if isinstance(node, CommentedSeq):
         for index in range(len(node)):
             places[(*at, index)] = _place(node, index, file)

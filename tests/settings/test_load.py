@@ -573,6 +573,21 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
         ("      hosts:", "      <<: &a {}\n      <<: *a\n      hosts:"),
         '11: found duplicate merge key "<<"; merge several as <<: [*a, *b]',
     ),
+    **{
+        f"a key that is {key}": (
+            with_key(f"environment: {{{key}: x}}"),
+            "5: a key must be text: put it in quotes, as it stands there",
+        )
+        for key in ("null", "true", "0123", "1.10", "2026-11-30", "[a]", "{a: b}")
+    },
+    "a date that is none": (
+        with_key("environment: {RELEASED: 2026-13-01}"),
+        "5: no valid YAML: 2026-13-01 is no timestamp; put it in quotes if it is meant as text",
+    ),
+    "a number that is none": (
+        with_key("environment: {N: !!int x}"),
+        "5: no valid YAML: x is no int; put it in quotes if it is meant as text",
+    ),
     "a tag": (
         ("      hosts: [one, two]", "      hosts: !vault [one, two]"),
         "10: the tag !vault has no meaning here; write the value itself",
@@ -592,6 +607,20 @@ def test_bad_input_is_told_with_file_line_environment_and_key(
         f"\nfabric.yaml:{expected}" in str(refused.value)
     )
     assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize("key", ["key_files", "known_hosts", "user"])
+@pytest.mark.parametrize("form", ["[{}]", "{}"])
+def test_a_private_key_in_place_of_its_files_path_is_in_no_message(
+    key: str, form: str, tmp_path: Path
+) -> None:
+    """As CI systems put a secret in; a job's log is read by many."""
+    begin, end = (f"-----{word} OPENSSH PRIVATE KEY-----" for word in ("BEGIN", "END"))
+    for line_break in ("\\n", "\\\\n", " "):
+        text = form.format(f'"{line_break.join((begin, "b3BlbnNzaC1rZXk", end))}"')
+        with pytest.raises(BadInput, match="holds a private key itself") as refused:
+            loaded(tmp_path, FILE.replace(*in_environment(f"ssh: {{{key}: {text}}}")))
+        assert "b3Bl" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
