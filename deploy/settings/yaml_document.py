@@ -17,7 +17,6 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
 from ruamel.yaml.composer import ComposerError
 from ruamel.yaml.constructor import ConstructorError, DuplicateKeyError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.reader import ReaderError
 
 from deploy.errors import BadInput
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 Location = tuple[str | int, ...]
 
 _UNLIKE_JSON = re.compile("[\x7f-\x9f\u2028\u2029\ufffe\uffff]")
+_NO_INDENT = re.compile("^ *([\xa0\u1680\u2000-\u200b\u202f\u205f\u3000])", re.MULTILINE)
 MOST_VALUES, MOST_LEVELS = 50_000, 50
 LARGEST_NUMBER = 10**18
 _TEXT_TAG = "tag:yaml.org,2002:str"
@@ -42,8 +42,6 @@ class _Constructor(RoundTripConstructor):
         try:
             return super().construct_non_recursive_object(node, tag)
         except (ValueError, KeyError) as error:
-            if not isinstance(node, ScalarNode):
-                raise
             problem = f"{visible(node.value, 60)} is no {str(node.tag).rpartition(':')[2]}"
             remedy = "; put it in quotes if it is meant as text"
             raise ConstructorError(None, None, problem + remedy, node.start_mark) from error
@@ -120,7 +118,12 @@ def _decoded(data: bytes, name: str) -> str:
         is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         kind = "UTF-16, as Windows PowerShell writes it" if is_utf16 else "not UTF-8"
         raise BadInput(f"{name}:{number}: the file is {kind}; save it as UTF-8") from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if found := _NO_INDENT.search(text):
+        number, code = text.count("\n", 0, found.end()) + 1, ord(found[1])
+        problem = f"is indented with U+{code:04X}, which only looks like a space"
+        raise BadInput(f"{name}:{number}: {problem}; indent with spaces")
+    return text
 
 
 def _parsed(path: Path, text: str) -> Document:
@@ -128,9 +131,8 @@ def _parsed(path: Path, text: str) -> Document:
         yaml = YAML(typ="rt")
         yaml.Constructor = _Constructor
         loaded = yaml.load(_as_yaml(text))
-    except (RecursionError, ValueError) as error:
-        problem = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise BadInput(f"{path.name}: no valid YAML: {problem}") from error
+    except RecursionError as error:
+        raise BadInput(f"{path.name}: no valid YAML: it is nested too deeply") from error
     except ReaderError as error:
         number = text.count("\n", 0, error.position) + 1
         raise BadInput(
@@ -153,13 +155,11 @@ def _parsed(path: Path, text: str) -> Document:
         raise BadInput(f"{_mark(path, error)}: no valid YAML: {error.problem}{remedy}") from error
     except YAMLError as error:
         raise BadInput(f"{path}: no valid YAML: {error}") from error
-    if loaded is None:
-        loaded = CommentedMap()
+    loaded = CommentedMap() if loaded is None else loaded
     if not isinstance(loaded, CommentedMap):
         raise BadInput(f"{path}:1: must be a mapping of keys to values")
     places: dict[Location, str] = {(): f"{path.name}:1"}
-    values = _plain(loaded, (), path.name, places)
-    return Document(values, places)
+    return Document(_plain(loaded, (), path.name, places), places)
 
 
 def _as_yaml(text: str) -> str:
