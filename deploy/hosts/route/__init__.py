@@ -2,5 +2,5 @@
 
 logins (turns at a machine) -> routes (shared jump hosts); flight (one login for all who want it),
 proxy (a program in place of a socket), tunnels (AWS's own programs), failures
-direct (to an address of the wanted family, from an own one)
+direct (to an address of the wanted family, from an own one), open_files (how many at once)
 """
