@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
@@ -11,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from deploy import scratch
 from deploy.aws import instances, inventory
 from deploy.aws.health_poller import HealthPoller
 from deploy.aws.members import Members
@@ -94,8 +94,7 @@ class Session:
 
     def _open(self) -> None:
         """Look at everything that can be wrong before the first error is raised."""
-        made = tempfile.TemporaryDirectory(prefix="changeover-", ignore_cleanup_errors=True)
-        self.workspace = Path(self._stack.enter_context(made))
+        self.workspace = Path(self._stack.enter_context(scratch.folder()))
         refusals = Refusals()
         at_the_door = door.opened(self.environment, refusals)
         account, self.caller, self.groups, found, can_connect = at_the_door

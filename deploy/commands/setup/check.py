@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy import scratch
 from deploy.aws.target_groups import Balancer
 from deploy.checkup import door, machines, packages
 from deploy.checkup.doctor import (
@@ -185,8 +185,7 @@ class _Look:
             with machines.connected(self.environment, hosts) as (remotes, refused):
                 looks, unread = host_look.look(self.environment, remotes)
             host_findings.note(self.environment, looks, refused | unread, findings)
-        made = tempfile.TemporaryDirectory(prefix="changeover-", ignore_cleanup_errors=True)
-        with made as workspace, findings.noted(Part.DEPLOY):
+        with findings.noted(Part.DEPLOY), scratch.folder() as workspace:
             for each in packages.opened(self.environment, self.package, Path(workspace)):
                 trial.note_package(each, findings)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy import scratch
 from deploy.aws import inventory, permissions
 from deploy.aws.api.account import Account
 from deploy.aws.target_groups import Balancer
@@ -51,8 +51,7 @@ def init(
     Raises BadInput for what keeps them from being made.
     """
     screen, file = Screen(), Path(asked.settings or load.NAME)
-    made = tempfile.TemporaryDirectory(prefix="changeover-", ignore_cleanup_errors=True)
-    with made as workspace:
+    with scratch.folder() as workspace:
         look = _Look(Path(workspace), file.name, Account(_asking(region, profile)))
         with screen.busy(f"asking AWS for {visible(target_group)}"):
             first = look.draft(asked, target_group, profile or "")
