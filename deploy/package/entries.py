@@ -216,7 +216,7 @@ def check_link(entry: Entry, package: str) -> None:
     """
     parts = PurePosixPath(entry.target).parts
     up = len(list(takewhile(lambda part: part == "..", parts)))
-    if not parts or parts[0] == "/" or up > entry.path.count("/") or ".." in parts[up:]:
+    if not entry.target or parts[:1] == ("/",) or up > entry.path.count("/") or ".." in parts[up:]:
         raise BadInput(
             f"package {package}: the link {entry.path!r} points to {entry.target!r}, outside of "
             "the package's folder; pack the file itself, or link to a path below the folder (to a "

@@ -10,17 +10,14 @@ import gzip
 import io
 import re
 import stat
-import tarfile
 import tempfile
-import urllib.parse
 import zipfile
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from deploy.errors import BadInput
-from deploy.package import folder, zip_names
+from deploy.package import folder, tar_stream, zip_names
 from deploy.package.entries import (
-    CHUNK,
     MOST_ENTRIES,
     MOST_NAME_BYTES,
     Entry,
@@ -29,9 +26,7 @@ from deploy.package.entries import (
     normalise,
     refuse_special,
     refusing,
-    too_big,
 )
-from deploy.package.tar_stream import BoundedMember, Forward
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,8 +65,8 @@ def reading(path: Path, max_unpacked_bytes: int, workspace: Path) -> Iterator[It
                 gzip.open(path) as unzipped,
                 tempfile.TemporaryFile(dir=workspace) as spool,
             ):
-                stream = Forward(unzipped, path.name, meter)
-                yield _tar(stream, spool, path.name, max_unpacked_bytes)
+                stream = tar_stream.Forward(unzipped, path.name, meter)
+                yield tar_stream.entries(stream, spool, path.name, max_unpacked_bytes)
         else:
             raise BadInput(
                 f"package {path}: no kind of package; it must be a .zip, .nupkg, .tar.gz, .tgz "
@@ -124,7 +119,7 @@ def _zip(
         meter.entry(info.orig_filename)
         name = zip_names.name_of(info, package).replace("\\", "/")
         if is_nupkg:
-            name = urllib.parse.unquote(name).replace("\\", "/")
+            name = zip_names.unescaped(name, package).replace("\\", "/")
         path = normalise(name, package)
         if not path or (is_nupkg and _NUPKG_METADATA.fullmatch(path)):
             continue
@@ -158,80 +153,3 @@ def _zip_opener(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[],
 def _zipped_target(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
     with archive.open(info) as contents:
         return contents.read(_LONGEST_TARGET_BYTES).decode()
-
-
-def _tar(stream: Forward, spool: BinaryIO, package: str, limit: int) -> Iterator[Entry]:
-    with tarfile.open(
-        fileobj=cast("BinaryIO", stream), mode="r:", tarinfo=BoundedMember
-    ) as archive:
-        left = limit
-        while (member := archive.next()) is not None:
-            cast("Any", archive).members.clear()  # tarfile keeps every member with its headers
-            stream.meter.entry(member.name, member.linkname)
-            path = normalise(member.name, package)
-            if member.islnk():
-                raise BadInput(
-                    f"package {package}: {path!r} is a hard link; pack the file twice "
-                    "(tar --hard-dereference)",
-                )
-            kind = _kind(member)
-            refuse_special(kind, path, package)
-            start = spool.tell()
-            if kind == stat.S_IFREG:
-                left = _spool(archive, member, spool, left, package, limit)
-            if path or kind != stat.S_IFDIR:
-                yield Entry(
-                    path=path,
-                    kind=kind,
-                    mode=stat.S_IMODE(member.mode),
-                    size=spool.tell() - start,
-                    target=member.linkname if kind == stat.S_IFLNK else "",
-                    open=_slice_opener(spool, start, spool.tell()),
-                )
-        stream.expect_end()
-
-
-def _kind(member: tarfile.TarInfo) -> int:
-    if member.isreg():
-        return stat.S_IFREG
-    if member.isdir():
-        return stat.S_IFDIR
-    return stat.S_IFLNK if member.issym() else 0
-
-
-def _spool(
-    archive: tarfile.TarFile,
-    member: tarfile.TarInfo,
-    spool: BinaryIO,
-    left: int,
-    package: str,
-    limit: int,
-) -> int:
-    contents = archive.extractfile(member)
-    size = 0
-    while contents is not None and (chunk := contents.read(CHUNK)):
-        size += len(chunk)
-        if size > left:
-            raise too_big(package, member.name, limit)
-        spool.write(chunk)
-    if size != member.size:
-        raise tarfile.ReadError(f"{member.name!r} ends early")
-    return left - size
-
-
-def _slice_opener(spool: BinaryIO, start: int, end: int) -> Callable[[], Source]:
-    return lambda: _Slice(spool, start, end)
-
-
-class _Slice:
-    """A piece of the spool as a stream."""
-
-    def __init__(self, spool: BinaryIO, start: int, end: int) -> None:
-        self._spool, self._end = spool, end
-        spool.seek(start)
-
-    def read(self, size: int, /) -> bytes:
-        return self._spool.read(min(size, self._end - self._spool.tell()))
-
-    def close(self) -> None:
-        """Leave the spool open for the next piece."""

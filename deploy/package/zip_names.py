@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import urllib.parse
 import zlib
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,20 @@ def name_of(info: zipfile.ZipInfo, package: str) -> str:
             f"package {package}: the name {shown(info.orig_filename)} is not written as UTF-8, so "
             "its letters cannot be known; rename that file, or pack with a tool that writes UTF-8 "
             "(zip, 7-Zip with -mcu=on, .NET's ZipFile)"
+        ) from None
+
+
+def unescaped(name: str, package: str) -> str:
+    """Return a .nupkg's name as the file has it: NuGet escapes the bytes of its UTF-8 as in a URL.
+
+    BadInput where they are none, since another name would be made of them.
+    """
+    try:
+        return urllib.parse.unquote(name, errors="strict")
+    except UnicodeDecodeError:
+        raise BadInput(
+            f"package {package}: the name {shown(name)} holds escapes that are no UTF-8, so its "
+            "letters cannot be known; rename that file"
         ) from None
 
 

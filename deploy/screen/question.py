@@ -26,6 +26,8 @@ LOOK_SECONDS = 0.2
 TERMINAL = "/dev/tty"
 LIMIT_SECONDS = 300.0
 LONGEST_ANSWER_BYTES = 1024
+SELECTABLE = 1024
+"""The files that select() takes (FD_SETSIZE)."""
 CLOSED = "the terminal is closed"
 BACKGROUND = "the command runs in the background"
 
@@ -132,8 +134,7 @@ def _chosen(
             termios.tcflush(terminal, termios.TCIFLUSH)
             os.write(terminal, prompt.encode())
             is_shown = True
-        readable, _, _ = select.select([terminal], [], [], min(LOOK_SECONDS, left))
-        if not readable:
+        if not _is_readable(terminal, min(LOOK_SECONDS, left)):
             continue
         typed = os.read(terminal, LONGEST_ANSWER_BYTES).decode(errors="replace")
         if not typed:
@@ -150,7 +151,19 @@ def _answer(terminal: int, limit_seconds: float) -> str | None:
     """The line that is typed; None where none is within the limit."""
     end = time.monotonic() + limit_seconds
     while (left := end - time.monotonic()) > 0:
-        readable, _, _ = select.select([terminal], [], [], left)
-        if readable:
+        if _is_readable(terminal, left):
             return os.read(terminal, LONGEST_ANSWER_BYTES).decode(errors="replace")
     return None
+
+
+def _is_readable(terminal: int, seconds: float) -> bool:
+    """Whether there is something to read, or becomes so in time.
+
+    select() takes no file above 1,023, which a terminal is beside a thousand connections; poll()
+    takes no terminal on some versions of macOS.
+    """
+    if terminal < SELECTABLE:
+        return bool(select.select([terminal], [], [], seconds)[0])
+    poll = select.poll()
+    poll.register(terminal, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))

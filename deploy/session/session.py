@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
@@ -29,7 +28,7 @@ from deploy.hosts.route.routes import Routes
 from deploy.hosts.ssh import connect, remote
 from deploy.plan import assembly, candidate, preflight
 from deploy.plan.exclusion import Problems
-from deploy.session import scaling, vetting
+from deploy.session import scaling, scratch, vetting
 from deploy.steps.fleet import Fleet
 from deploy.survey import gather
 
@@ -94,8 +93,7 @@ class Session:
 
     def _open(self) -> None:
         """Look at everything that can be wrong before the first error is raised."""
-        made = tempfile.TemporaryDirectory(prefix="changeover-", ignore_cleanup_errors=True)
-        self.workspace = Path(self._stack.enter_context(made))
+        self.workspace = Path(self._stack.enter_context(scratch.folder()))
         refusals = Refusals()
         in_aws = aws.look(self.environment, refusals)
         account, self.caller, self.groups, found, can_connect = in_aws

@@ -46,6 +46,8 @@ FREE_TEXT = frozenset({"command", "environment", "fabric"})
 """Keys whose values may hold line breaks; `unit.rendering` refuses what systemd cannot say."""
 GIVEN = frozenset({"name", "root", "fabric", "other_apps", "beside"})
 """Fields that are no keys of the file."""
+A_KEY_ITSELF = "holds a private key itself; write that to a file, and the file's path here"
+_PRIVATE_KEY = "PRIVATE KEY-----"
 
 
 class Strict(BaseModel):
@@ -68,8 +70,18 @@ class Strict(BaseModel):
 
 def _refuse_controls(value: object) -> None:
     for each in value if isinstance(value, (list, tuple)) else (value,):
+        if isinstance(each, str) and is_private_key(each):
+            raise ValueError(A_KEY_ITSELF)
         if isinstance(each, str) and any(map(is_control, each)):
             raise ValueError(f"must not hold a control character, as {each!r} does")
+
+
+def is_private_key(text: str) -> bool:
+    """Whether a text is a private key, which CI systems give where a path is meant.
+
+    No message may show it.
+    """
+    return _PRIVATE_KEY in text
 
 
 def expanded(text: str) -> Path:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
 from ruamel.yaml.composer import ComposerError
-from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.constructor import ConstructorError, DuplicateKeyError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
@@ -29,9 +29,22 @@ if TYPE_CHECKING:
 Location = tuple[str | int, ...]
 
 _UNLIKE_JSON = re.compile("[\x7f-\x9f\u2028\u2029\ufffe\uffff]")
+_NO_INDENT = re.compile("^ *([\xa0\u1680\u2000-\u200b\u202f\u205f\u3000])", re.MULTILINE)
 MOST_VALUES, MOST_LEVELS = 50_000, 50
 LARGEST_NUMBER = 10**18
 _TEXT_TAG = "tag:yaml.org,2002:str"
+
+
+class _Constructor(RoundTripConstructor):
+    """ruamel's own, which says nowhere in which line a date or a number is that is none."""
+
+    def construct_non_recursive_object(self, node: Any, tag: str | None = None) -> Any:
+        try:
+            return super().construct_non_recursive_object(node, tag)
+        except (ValueError, KeyError) as error:
+            problem = f"{visible(node.value, 60)} is no {str(node.tag).rpartition(':')[2]}"
+            remedy = "; put it in quotes if it is meant as text"
+            raise ConstructorError(None, None, problem + remedy, node.start_mark) from error
 
 
 @dataclass(frozen=True)
@@ -105,15 +118,21 @@ def _decoded(data: bytes, name: str) -> str:
         is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         kind = "UTF-16, as Windows PowerShell writes it" if is_utf16 else "not UTF-8"
         raise BadInput(f"{name}:{number}: the file is {kind}; save it as UTF-8") from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if found := _NO_INDENT.search(text):
+        number, code = text.count("\n", 0, found.end()) + 1, ord(found[1])
+        problem = f"is indented with U+{code:04X}, which only looks like a space"
+        raise BadInput(f"{name}:{number}: {problem}; indent with spaces")
+    return text
 
 
 def _parsed(path: Path, text: str) -> Document:
     try:
-        loaded = YAML(typ="rt").load(_as_yaml(text))
-    except (RecursionError, ValueError) as error:
-        problem = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise BadInput(f"{path.name}: no valid YAML: {problem}") from error
+        yaml = YAML(typ="rt")
+        yaml.Constructor = _Constructor
+        loaded = yaml.load(_as_yaml(text))
+    except RecursionError as error:
+        raise BadInput(f"{path.name}: no valid YAML: it is nested too deeply") from error
     except ReaderError as error:
         number = text.count("\n", 0, error.position) + 1
         raise BadInput(
@@ -136,13 +155,11 @@ def _parsed(path: Path, text: str) -> Document:
         raise BadInput(f"{_mark(path, error)}: no valid YAML: {error.problem}{remedy}") from error
     except YAMLError as error:
         raise BadInput(f"{path}: no valid YAML: {error}") from error
-    if loaded is None:
-        loaded = CommentedMap()
+    loaded = CommentedMap() if loaded is None else loaded
     if not isinstance(loaded, CommentedMap):
         raise BadInput(f"{path}:1: must be a mapping of keys to values")
     places: dict[Location, str] = {(): f"{path.name}:1"}
-    values = _plain(loaded, (), path.name, places)
-    return Document(values, places)
+    return Document(_plain(loaded, (), path.name, places), places)
 
 
 def _as_yaml(text: str) -> str:
@@ -179,11 +196,11 @@ def _plain(node: Any, at: Location, file: str, places: dict[Location, str]) -> A
     if isinstance(node, CommentedMap):
         for key in node:
             place = _place(node, key, file)
-            places[(*at, _text(str(key), place))] = place
-        return {
-            _text(str(key), file): _plain(node[key], (*at, _text(str(key), file)), file, places)
-            for key in node
-        }
+            if not isinstance(key, str):  # 0123 would become "123", and null "None"
+                raise BadInput(f"{place}: a key must be text: put it in quotes, as it stands there")
+            places[(*at, _text(key, place))] = place
+        keys = {_text(key, file): key for key in node}
+        return {name: _plain(node[key], (*at, name), file, places) for name, key in keys.items()}
     if isinstance(node, CommentedSeq):
         for index in range(len(node)):
             places[(*at, index)] = _place(node, index, file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import unicodedata
 from pathlib import PurePosixPath
 
 # As shells, unit files and Procfiles write a variable: `$PORT`, `${Port}`, and as a word or the end
@@ -37,6 +38,12 @@ PATTERN = (
 _QUOTED = re.compile(r"\\.|'[^']*'|\"(?:\\.|[^\"\\])*\"", re.DOTALL)
 _LITERAL = re.compile(r"\\.|'[^']*'", re.DOTALL)
 _OPERATOR = re.compile(r"(?:[0-9]*|&)(?:>{1,2}|<{1,3})\S*|&&|\|\|?&?|;{1,2}|&|\(|\)")
+# What word processors and web pages write for a hyphen, a quote or a space: outside of quotes, at
+# the start of a word or anywhere.
+_TYPESET = re.compile(
+    r"(?<!\S)-?[\u2010-\u2015\u2212]|(?<![^\s=])[\u2018\u201c-\u201e\u00ab]"
+    r"|[\u00a0\u00ad\u2000-\u200f\u2028-\u202f\u205f-\u2064\u2066-\u206f\u3000\ufeff]"
+)
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=\S*")
 BUILTINS = frozenset(
     {".", "cd", "eval", "exec", "export", "for", "if", "set", "source", "ulimit", "umask", "while"}
@@ -138,7 +145,13 @@ def unreplaced(value: str) -> str:
 
 
 def _refuse_syntax(command: str) -> None:
-    """Raise ValueError for a word that stands outside of quotes and is meant for a shell."""
+    """Raise ValueError for what is typeset, or meant for a shell, outside of quotes."""
+    if found := _TYPESET.search(_QUOTED.sub(lambda each: "q" * len(each[0]), command)):
+        raise ValueError(
+            f"holds U+{ord(found[0][-1]):04X} ({unicodedata.name(found[0][-1]).lower()}), as "
+            "word processors and web pages have it, and the program would be given that; type a "
+            "plain -, quote or space"
+        )
     words = _QUOTED.sub(lambda found: "q" * len(found[0]), command).split()
     if words and (found := _ASSIGNMENT.fullmatch(words[0])):
         raise ValueError(

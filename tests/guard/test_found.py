@@ -54,6 +54,24 @@ def test_a_key_at_the_top_is_refused_in_words(ground: Ground, line: str) -> None
     assert OF_SETTINGS[line] in ended.out + ended.err
 
 
+SECRETS = {
+    "connect_kwargs: {passphrase: 271828}\n": "passphrase: must be text: put it in quotes",
+    "connect_kwargs: {password: [271828]}\n": "password: must be text: put it in quotes",
+    'connect_kwargs: {key_filename: "-----BEGIN RSA PRIVATE KEY-----\\n271828"}\n': (
+        "key_filename: holds a private key itself"
+    ),
+}
+
+
+@pytest.mark.parametrize("line", SECRETS)
+def test_what_is_secret_is_refused_without_being_shown(ground: Ground, line: str) -> None:
+    projects.lay_out(ground, line + projects.LEAST)
+    ended = check(run("status", "--env", "lab"))
+    assert ended.code == 2
+    assert SECRETS[line] in ended.out + ended.err
+    assert "271828" not in ended.out + ended.err
+
+
 LONG = "a" * 3000
 """No file can have this name (NAME_MAX is 255)."""
 

@@ -513,7 +513,7 @@ def test_backslashes_hide_no_way_out(tmp_path: Path, name: str) -> None:
     refused(tar(tmp_path, (member(name), b"")), "backslash")
 
 
-@pytest.mark.parametrize("name", ["%2e%2e/evil", "..%5cevil", "%2fevil", "a%00b"])
+@pytest.mark.parametrize("name", ["%2e%2e/evil", "..%5cevil", "%2fevil", "a%00b", "%E4"])
 def test_a_nupkgs_escapes_hide_nothing(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadInput):
         opened(nupkg(tmp_path, CONTENTS | {name: b""}))
@@ -556,7 +556,6 @@ def test_links_out_of_the_tree_are_refused(tmp_path: Path, name: str, target: st
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        (tarfile.LNKTYPE, "hard link"),
         (tarfile.CHRTYPE, "device"),
         (tarfile.BLKTYPE, "device"),
         (tarfile.FIFOTYPE, "pipe"),

@@ -39,6 +39,14 @@ except DeployError as error:
 """
 
 
+CROWDED = f"""
+from deploy.hosts.route import open_files
+open_files.allow_many()
+connections = [open("/dev/null") for _ in range({question.SELECTABLE + 1})]
+{ASK}
+"""
+
+
 def made(hosts: int, *apps: str) -> plan.Plan:
     facts = [builders.facts(n, {"web": builders.slot()}) for n in range(1, hosts + 1)]
     offers = (builders.offer(builders.app(), facts),)
@@ -86,6 +94,16 @@ def test_what_was_typed_before_does_not_count() -> None:
         session.type("n\n")
         session.wait()
         assert "declined" in session.output
+
+
+@pytest.mark.parametrize(("typed", "said"), [("y\n", "went ahead"), ("", "No answer in 1 s: no.")])
+def test_it_is_asked_beside_a_thousand_connections_too(typed: str, said: str) -> None:
+    """The terminal's file is then one that select() does not take."""
+    with Session(CROWDED, "60" if typed else "1", "0", environ={}) as session:
+        session.until("[y/N] ")
+        session.type(typed)
+        assert session.wait() == 0
+        assert said in session.output
 
 
 def test_no_answer_is_no() -> None:

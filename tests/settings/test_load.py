@@ -565,6 +565,26 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
         ("      hosts:", "\thosts:"),
         "10: no valid YAML: found character '\\t' that cannot start any token; indent with spaces",
     ),
+    **{
+        f"a line indented with U+{ord(space):04X}": (
+            ("      hosts:", f"    {space * 2}hosts:"),
+            f"10: is indented with U+{ord(space):04X}, which only looks like a space; indent with",
+        )
+        for space in "\xa0\u2002\u200b\u3000"
+    },
+    **{
+        f"a command with a {name}": (
+            with_key(f"command: '{command}'"),
+            f"5: lab: apps.web.command: holds {code}, as word processors and web pages have it",
+        )
+        for name, command, code in (
+            ("dash", "./web \u2013port 80", "U+2013 (en dash)"),
+            ("dash after a hyphen", "./web -\u2013port 80", "U+2013 (en dash)"),
+            ("no-break space", "./web\xa0--port 80", "U+00A0 (no-break space)"),
+            ("quote", "./web --name=\u201ca b\u201d", "U+201C (left double quotation mark)"),
+            ("space of no width", "./web\u200b", "U+200B (zero width space)"),
+        )
+    },
     "another document": (
         ("      hosts: [one, two]\n", "      hosts: [one, two]\n---\nother: 1\n"),
         "11: a second document begins here; keep one in the file",
@@ -572,6 +592,21 @@ BAD: dict[str, tuple[tuple[str, str], str]] = {
     "two merges": (
         ("      hosts:", "      <<: &a {}\n      <<: *a\n      hosts:"),
         '11: found duplicate merge key "<<"; merge several as <<: [*a, *b]',
+    ),
+    **{
+        f"a key that is {key}": (
+            with_key(f"environment: {{{key}: x}}"),
+            "5: a key must be text: put it in quotes, as it stands there",
+        )
+        for key in ("null", "true", "0123", "1.10", "2026-11-30", "[a]", "{a: b}")
+    },
+    "a date that is none": (
+        with_key("environment: {RELEASED: 2026-13-01}"),
+        "5: no valid YAML: 2026-13-01 is no timestamp; put it in quotes if it is meant as text",
+    ),
+    "a number that is none": (
+        with_key("environment: {N: !!int x}"),
+        "5: no valid YAML: x is no int; put it in quotes if it is meant as text",
     ),
     "a tag": (
         ("      hosts: [one, two]", "      hosts: !vault [one, two]"),
@@ -592,6 +627,36 @@ def test_bad_input_is_told_with_file_line_environment_and_key(
         f"\nfabric.yaml:{expected}" in str(refused.value)
     )
     assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        'web --title "Caf\u00e9 \u2013 \u201cmenu\u201d\xa0!"',
+        "web --range 1\u20132",
+        "web --name caf\u00e9",
+        "sh -c 'exec ./web \u2013x'",
+    ],
+)
+def test_control_typeset_text_may_stand_in_quotes_and_within_words(
+    command: str, tmp_path: Path
+) -> None:
+    key = with_key(f"command: {json.dumps(command)}")
+    assert loaded(tmp_path, FILE.replace(*key)).apps[0].command == command
+
+
+@pytest.mark.parametrize("key", ["key_files", "known_hosts", "user"])
+@pytest.mark.parametrize("form", ["[{}]", "{}"])
+def test_a_private_key_in_place_of_its_files_path_is_in_no_message(
+    key: str, form: str, tmp_path: Path
+) -> None:
+    """As CI systems put a secret in; a job's log is read by many."""
+    begin, end = (f"-----{word} OPENSSH PRIVATE KEY-----" for word in ("BEGIN", "END"))
+    for line_break in ("\\n", "\\\\n", " "):
+        text = form.format(f'"{line_break.join((begin, "b3BlbnNzaC1rZXk", end))}"')
+        with pytest.raises(BadInput, match="holds a private key itself") as refused:
+            loaded(tmp_path, FILE.replace(*in_environment(f"ssh: {{{key}: {text}}}")))
+        assert "b3Bl" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -71,11 +71,15 @@ NEEDS_QUOTES = {
     "run_once without a program",
     "run_once with a quote open",
     "run_once in shell",
+    *(name for name in BAD if name.startswith("a command with a ")),
 }
 """The same: it takes a command apart, for which one pattern is not enough."""
 
 
-NO_YAML = ("duplicate key", "surrogate", "no valid YAML", "merge key", "document", "the tag")
+NO_YAML = (
+    *("duplicate key", "surrogate", "no valid YAML", "merge key", "document", "the tag"),
+    *("a key must be text", "is indented with"),
+)
 """Parts of the messages for a file that has no values which a schema could look at."""
 SEEN = {
     name: change

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +26,7 @@ from deploy.foreign_text import visible
 from deploy.run.report import ExitCode
 from deploy.screen.console import Screen
 from deploy.screen.doctor import findings as view
+from deploy.session import scratch
 from deploy.session.arguments import as_typed, read_settings
 from deploy.session.session import Session
 
@@ -185,8 +185,7 @@ class _Look:
             with machines.connected(self.environment, hosts) as (remotes, refused):
                 looks, unread = host_look.look(self.environment, remotes)
             host_findings.note(self.environment, looks, refused | unread, findings)
-        made = tempfile.TemporaryDirectory(prefix="changeover-", ignore_cleanup_errors=True)
-        with made as workspace, findings.noted(Part.DEPLOY):
+        with findings.noted(Part.DEPLOY), scratch.folder() as workspace:
             for each in packages.opened(self.environment, self.package, Path(workspace)):
                 trial.note_package(each, findings)
 

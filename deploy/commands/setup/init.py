@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from deploy.hosts.ssh import connect
 from deploy.run.report import ExitCode
 from deploy.screen import question
 from deploy.screen.console import Screen
+from deploy.session import scratch
 from deploy.settings import load, ownership
 from deploy.settings.app import App
 from deploy.settings.environment import Aws, Environment
@@ -51,8 +51,7 @@ def init(
     Raises BadInput for what keeps them from being made.
     """
     screen, file = Screen(), Path(asked.settings or load.NAME)
-    made = tempfile.TemporaryDirectory(prefix="changeover-", ignore_cleanup_errors=True)
-    with made as workspace:
+    with scratch.folder() as workspace:
         look = _Look(Path(workspace), file.name, Account(_asking(region, profile)))
         with screen.busy(f"asking AWS for {visible(target_group)}"):
             first = look.draft(asked, target_group, profile or "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from deploy.hosts.route import open_files
 from deploy.hosts.route.logins import Logins
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ class Routes:
     """What the connections of one command share: jump hosts, and the limit of logins at once."""
 
     def __init__(self) -> None:
+        """Have none yet; as many as a fleet has hosts may be open at once from now on."""
+        open_files.allow_many()
         self.logins = Logins()
         self._lock = threading.Lock()
         self._jumps: dict[Hashable, Any] = {}

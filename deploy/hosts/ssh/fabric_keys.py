@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fabric import Config
 
 from deploy.errors import BadInput, nearest, reading
+from deploy.settings.base import A_KEY_ITSELF, is_private_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +30,8 @@ ARGUMENTS: dict[str, type] = {
     "password": str,
 }
 """What `connect_kwargs:` may hold, each with its type; the rest of Paramiko's is decided here."""
+SECRET = frozenset({"passphrase", "password"})
+"""Those of them that no message may show."""
 
 
 UNUSED: dict[str, str] = {
@@ -123,7 +126,9 @@ def _refuse_arguments(environment: Environment) -> None:
             raise BadInput(f"{where}: {key!r} cannot be set here{hint}")
         kind = ARGUMENTS[key]
         if value is not None and kind is not object and not _is_a(value, kind):
-            raise BadInput(f"{where}: {key}: must be of type {kind.__name__}, not {value!r}")
+            wanted = f"of type {kind.__name__}, not {value!r}"
+            wanted = "text: put it in quotes" if key in SECRET else wanted
+            raise BadInput(f"{where}: {key}: must be {wanted}")
         names = [value] if isinstance(value, str) else value
         if (
             key == "key_filename"
@@ -131,5 +136,7 @@ def _refuse_arguments(environment: Environment) -> None:
             and not (isinstance(names, list) and all(isinstance(name, str) for name in names))
         ):
             raise BadInput(f"{where}: {key}: must be a path, or a list of paths, not {value!r}")
+        if key == "key_filename" and any(map(is_private_key, names or ())):
+            raise BadInput(f"{where}: {key}: {A_KEY_ITSELF}")
         if isinstance(value, dict) and not all(isinstance(each, list) for each in value.values()):
             raise BadInput(f"{where}: {key}: must map kinds to lists of names, not {value!r}")

@@ -12,6 +12,7 @@ from deploy.errors import BadInput, Unreachable, reading
 from deploy.foreign_text import visible
 from deploy.hosts.refusals import login as refused
 from deploy.hosts.refusals import unknown_key
+from deploy.hosts.route import open_files
 from deploy.hosts.route.failures import PROHIBITED, LoginEnded, LoginFailed, NoKeyAccepted
 from deploy.hosts.ssh.known_hosts import RevokedHostKey, UnknownHostKey
 from deploy.hosts.ssh.transport import NoCommonAlgorithm
@@ -62,6 +63,8 @@ def _problem(host: Host, connection: Connection, failed: LoginFailed) -> BadInpu
         return _refused(who, failed, is_jump=is_jump)
     said = _why(error)
     check = f"check that {'it' if is_jump else 'the host'} runs and that your network reaches it"
+    if open_files.are_used_up(error):
+        check = "raise this machine's limit, for example with ulimit -n 4096 before the command"
     if failed.proxy_said:
         said = f"its ProxyCommand reports: {visible(failed.proxy_said)}"
         check = "check that program, and that the host runs"

@@ -116,6 +116,12 @@ def test_the_heartbeat_and_a_probe_open_a_connection_that_broke_once() -> None:
             Unreachable,
             "no SSH connection on port 22: Connection refused; check that the host runs",
         ),
+        (
+            OSError(24, "Too many open files"),
+            False,
+            Unreachable,
+            "files; raise .* ulimit -n 4096",
+        ),
         (FileNotFoundError(2, "No such file", "aws"), False, Unreachable, "No such file: 'aws'; c"),
         (
             UnknownHostKey(ShownKey("10.0.0.1", "ssh-ed25519", "SHA256:x", "AAAA", "f")),
