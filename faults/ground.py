@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lab.fleet import LabHost
+    from lab.generator import Failure
     from lab.project import Ran, Running
 
 RATE = 150
 HOSTS, BATCH = 4, 2
+MOST_SHOWN = 5
 DELAY_SECONDS = 2
 SLOW_SECONDS = 0.8
 SETTINGS: dict[str, Any] = {
@@ -44,6 +46,7 @@ class Line:
     """One thing that was tried: what came of it, and the requests meanwhile.
 
     may_fail: how many requests it may cost; the control's figure, where there is one.
+    failures: the first of the requests that failed.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Line:
     requests: int = 0
     failed: int = 0
     may_fail: int = 0
+    failures: tuple[Failure, ...] = ()
 
     @property
     def is_good(self) -> bool:
@@ -63,6 +67,8 @@ class Line:
         least = f" (at most {self.may_fail})" if self.may_fail else ""
         figures = f", {self.requests} requests, {self.failed} failed{least}" * bool(self.requests)
         told = "".join(f"\n     {problem}" for problem in self.problems)
+        if self.failed > self.may_fail:
+            told += "".join(f"\n     {failure}" for failure in self.failures)
         return f"{verdict} {self.name}: {self.said}{figures}{told}"
 
 
@@ -167,6 +173,7 @@ class Ground:
             result.requests if result else 0,
             result.failed if result else 0,
             trial.may_fail,
+            result.failures[:MOST_SHOWN] if result else (),
         )
         self.lines.append(line)
         print(line, flush=True)
