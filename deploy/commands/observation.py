@@ -1,4 +1,4 @@
-"""What `inv observe` shows at its end, and the file that it writes."""
+"""What an observation of an account shows at its end, and the file that it writes."""
 
 from __future__ import annotations
 

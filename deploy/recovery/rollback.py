@@ -224,6 +224,8 @@ def take_back(
     reasons = {host: whys for host, whys in all_.items() if host in due}
     left = {everyone[host]: short("\n".join(whys)) for host, whys in reasons.items()}
     hosts = tuple(facts for facts in survey.hosts if facts.host.name not in reasons)
-    seen = replace(survey, hosts=hosts, unreachable={}, left_out=left)
+    # One that failed before and cannot be read has no part in this, and still is of the fleet.
+    others = {everyone[host]: why for host, why in survey.unreachable.items() if host not in due}
+    seen = replace(survey, hosts=hosts, unreachable={}, left_out=left | others)
     made = back(environment, seen, wanted)
-    return replace(made, tolerated=made.tolerated + len(left))
+    return replace(made, left_out=left, tolerated=made.tolerated + len(left))

@@ -173,7 +173,9 @@ class Execution:
                 return
             if self.plan.at_a_time(number):
                 self.listen(began)
-                while batch and self._failed.may_go_on(number):
+                while batch:
+                    if not self._failed.may_go_on(number):
+                        return  # what was decided stays decided: no host is asked about again
                     batch = self._slide(number, batch)
                 continue
             with self.fleet.crew.turn(batch[0].host.name):

@@ -193,7 +193,8 @@ class Report:
             if self.outcomes.get(host_plan.host.name) is not Outcome.GONE
         ]
         is_reached = all(self.outcomes.get(name) in WELL for name in due)
-        if not self.failures and (is_reached or not self.defects):
+        has_begun = all(self.outcomes.get(name) is not Outcome.WAITING for name in due)
+        if not self.failures and (is_reached or (has_begun and not self.defects)):
             return ExitCode.MIXED if self.appeared else ExitCode.DONE
         has_new = any(outcome in WELL | {Outcome.PARTLY} for outcome in self.outcomes.values())
         has_old = any(self.outcomes.get(name) not in WELL for name in due)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simulated.builds import Build
+from deploy.recovery.answers.choices import Answer
+from simulated.builds import Build, Kind
 from simulated.faults import Command, Fault, Strike
 from simulated.liars import Liar, Lie
 from simulated.world import Fleets
@@ -149,6 +150,36 @@ ONCE_FAILED = (
             ),
             Command("deploy", Build("3.0.0-333333333333", 0)),
             Command("rollback", Build("3.0.0-333333333333", 0), liar=Liar(2, Lie.GARBAGE, 0)),
+        ),
+    ),
+    # Who answered `stop` was asked again at the end, and the host that had not begun was forgotten.
+    Story(
+        "by windows, the answer that ends a deploy is asked for once",
+        Fleets(hosts=2, rollout=(("window", 1),)),
+        (
+            Command(
+                "deploy",
+                strikes=(Strike(Fault.COMMAND, "DeregisterTarget"),) * 4,
+                answers=(Answer.PUT_BACK, Answer.RETRY),
+            ),
+        ),
+    ),
+    # A host that had failed and went dark did not count for what must stay in service.
+    Story(
+        "finished hosts do not go back while a dark one is out",
+        Fleets(
+            hosts=6,
+            kinds=(Kind.GOOD, Kind.GOOD, Kind.GOOD, Kind.RESTLESS),
+            rollout=(("batch", 1), ("on_failure", "rollback"), ("max_failures", "34%")),
+        ),
+        (
+            Command(
+                "deploy",
+                strikes=(
+                    Strike(Fault.DARK, "RegisterTarget", host=2, seconds=300.0),
+                    Strike(Fault.COMMAND, "DeregisterTarget", host=3),
+                ),
+            ),
         ),
     ),
 )
