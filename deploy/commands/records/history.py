@@ -1,4 +1,4 @@
-"""`inv history`: an environment's past runs from its hosts' records, or one of them again."""
+"""Shows past runs of an environment from the records of its hosts, or one of them again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`inv logs`: the journals of an environment's services, of all hosts in one order."""
+"""Shows the journals of all services of an environment, of all hosts in one order."""
 
 from __future__ import annotations
 
