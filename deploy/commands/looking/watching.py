@@ -1,4 +1,4 @@
-"""`inv status --watch`: environments on a terminal, redrawn until Ctrl-C."""
+"""Shows the status of environments on a terminal, redrawn until Ctrl-C."""
 
 from __future__ import annotations
 
