@@ -134,7 +134,8 @@ def _as_part(file: Path, parts: list[str]) -> int:
 
 def _simulation() -> int:
     environ = os.environ | {"SIMULATIONS": str(SEQUENCES)}
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "tests/test_simulation.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "tests/test_simulation.py"]
+    command += ["-n", "2", "--dist", "worksteal"]  # its long tests are at the beginning
     ended = subprocess.run(command, cwd=ROOT, env=environ, check=False)
     print(f"simulation: {SEQUENCES} sequences, {'ok' if ended.returncode == 0 else 'MISSED'}")
     return int(ended.returncode != 0)
