@@ -71,7 +71,7 @@ def test_a_report_tells_who_is_out_of_service_whoever_took_them_out() -> None:
         environment, (builders.offer(builders.app(), hosts),), builders.survey(hosts)
     )
     report = Report(
-        made, {"host-1": Outcome.DONE, "host-2": Outcome.WAITING, "host-3": Outcome.DONE}
+        made, {"host-1": Outcome.DONE, "host-2": Outcome.CURRENT, "host-3": Outcome.DONE}
     )
     assert report.exit_code is ExitCode.DONE
     seen = builders.survey(hosts, {"host-2": UNHEALTHY})

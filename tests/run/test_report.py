@@ -73,6 +73,11 @@ def test_a_failure_is_told_by_what_the_fleet_is_left_with(
     assert report(*outcomes, failures=FAILED).exit_code is code
 
 
+def test_p6_where_a_host_did_not_begin_and_none_failed_it_is_not_done() -> None:
+    """As where a person ended it, and the host that had failed was taken through again."""
+    assert report(DONE, WAITING).exit_code is ExitCode.MIXED
+
+
 @pytest.mark.parametrize(
     ("number", "code"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import stat
 import time
@@ -164,7 +165,11 @@ def comparable(found: options.Answer) -> dict[str, Any]:
 
 @needs_ssh
 @pytest.mark.parametrize("title", CONFIGURATIONS)
-def test_our_reader_finds_what_ssh_finds(title: str, folder: Path) -> None:
+def test_our_reader_finds_what_ssh_finds(
+    title: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # ssh takes `~` from the list of users, whatever HOME says.
+    monkeypatch.setenv("HOME", pwd.getpwuid(os.getuid()).pw_dir)
     file = write(folder, CONFIGURATIONS[title])
     for name in ("web", "db", "WEB", "10.0.0.1"):
         own = reader.answer(name, [file])
