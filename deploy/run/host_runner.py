@@ -144,7 +144,8 @@ class HostRunner:
             if isinstance(step, ProveRelease):
                 try:
                     self._patiently(step, step.look_again, retry.PATIENCE_SECONDS)
-                except DeployError as error:
+                except Exception as raised:  # noqa: BLE001 - as in `_do`: what was started is ended
+                    error = as_deploy_error(raised, f"{step.host}: {step}")
                     outcome = self._left(host_plan, step, error, begun=len(host_plan.unseen))
                     self.ended(host_plan.host.name, outcome)
                     return False

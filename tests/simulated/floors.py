@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 class Batch:
     """What served when the batch began, what must stay, and whom we took out since, by group.
 
-    turns: what served when a host's turn came in a window, by group and host.
+    turns: what served when a host's turn came in a window, by group and host. again: what must
+    stay while a host is taken through all of its turns again.
     """
 
     serving: dict[str, set[str]]
     floors: dict[str, int]
     out: dict[str, set[str]] = field(default_factory=dict)
     turns: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    again: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 class Floors:
@@ -68,6 +70,24 @@ class Floors:
 
     def begin(self, number: int) -> None:
         """Reckon what must stay in the groups of what the plan's batch, from 1, switches."""
+        floors = self._floors_of(number)
+        groups = (each.name for own in self._world.groups.values() for each in own)
+        serving = {group: self._world.serving_in(group) for group in groups}
+        self._batch = Batch(serving | self._seen, floors)
+        self._seen = {}
+
+    def begin_again(self, host: str) -> None:
+        """A host is taken through all of its turns again: what its last one allows counts."""
+        assert self._plan
+        numbers = [
+            number
+            for number, batch in enumerate(self._plan.batches, start=1)
+            if host in {host_plan.host.name for host_plan in batch}
+        ]
+        if numbers:
+            self._batch.again[host] = self._floors_of(numbers[-1])
+
+    def _floors_of(self, number: int) -> dict[str, int]:
         assert self._plan
         host_plans, is_last = self._plan.batches[number - 1], number == len(self._plan.batches)
         floors: dict[str, int] = {}
@@ -78,10 +98,7 @@ class Floors:
                 guarded = not (self._allow_downtime or group in self._dead)
                 if size and guarded and app.name in self._plan.releases:
                     floors[group] = self._floor(size)
-        groups = (each.name for own in self._world.groups.values() for each in own)
-        serving = {group: self._world.serving_in(group) for group in groups}
-        self._batch = Batch(serving | self._seen, floors)
-        self._seen = {}
+        return floors
 
     def take(self, place: Place, group: str) -> None:
         """A healthy target leaves: what is left of those that served at first is enough.
@@ -100,10 +117,11 @@ class Floors:
             out -= self._world.serving_in(group)
             read = [batch.turns.get((group, name), serving) for name in (host, *out)]
             serving = set[str]().union(*read)
-        if host not in serving or group not in batch.floors:
+        floors = batch.again.get(host, batch.floors)
+        if host not in serving or group not in floors:
             return
         out.add(host)
-        left, floor = serving - out, batch.floors[group]
+        left, floor = serving - out, floors[group]
         if len(left) < floor:
             self._world.wrong("P2", f"{place}: out, {len(left)} left in service of {floor}")
         zones = {each.name: each.zone for each in self._world.hosts}

@@ -83,8 +83,8 @@ def _see_one_failure(run: Run, report: Report) -> None:
         return
     if any(failure.step.startswith("begin batch") for failure in report.failures):
         return  # on paper, no other host goes on while one waits for its turn in a window
-    if run.command.verb == "rollback" and _keep_different_releases(world, liar.name):
-        return  # whichever release is chosen, one of them may have it no more
+    if run.command.verb == "rollback" and _offer_different_releases(world, liar.name):
+        return  # whichever release is chosen, one of them may have it no more, or marked as failed
     for failure in report.failures:
         if failure.host.name != liar.name:
             world.wrong("P12", f"one host lies, and another one fails: {failure}")
@@ -94,13 +94,16 @@ def _see_one_failure(run: Run, report: Report) -> None:
                 world.wrong("P12", f"one host lies, and the part of another ends so: {outcome}")
 
 
-def _keep_different_releases(world: World, liar: str) -> bool:
-    """Whether one host keeps releases of an app that another one does not, beside the liar."""
-    kept = {app.name: set[frozenset[str]]() for app in world.apps}
+def _offer_different_releases(world: World, liar: str) -> bool:
+    """Whether one host can go back to releases of an app that another cannot, beside the liar.
+
+    It keeps others, or has marked others as failed.
+    """
+    offered = {app.name: set[frozenset[str]]() for app in world.apps}
     for home in world.homes.values():
         if home.host.name != liar:
-            kept[home.app.name].add(frozenset(home.releases))
-    return any(len(each) > 1 for each in kept.values())
+            offered[home.app.name].add(frozenset({*home.releases} - home.bad))
+    return any(len(each) > 1 for each in offered.values())
 
 
 def _untrue(run: Run, host: str, outcome: Outcome, before: Before, *, failed_back: bool) -> str:

@@ -182,4 +182,16 @@ ONCE_FAILED = (
             ),
         ),
     ),
+    # What was started beside it went on running there, and the host counted as unknown.
+    Story(
+        "a defect of ours in the last look at what was started early",
+        Fleets(hosts=2, apps=2, surge=True, rollout=(("batch", 2),)),
+        (
+            Command(
+                "deploy",
+                strikes=(Strike(Fault.DEFECT, "WaitHealthy", seconds=3.0),),
+                seed=10,
+            ),
+        ),
+    ),
 )

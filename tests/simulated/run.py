@@ -7,6 +7,8 @@ import math
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from deploy.events.event import BatchBegan
+from deploy.events.question import QuestionAnswered
+from deploy.recovery.answers.choices import Answer
 from deploy.screen.plan import text as plan_text
 from deploy.steps.fleet import Fleet
 from deploy.steps.records import RecordDeployed
@@ -162,3 +164,5 @@ class Run:
     def __call__(self, entry: Entry) -> None:
         if isinstance(entry.event, BatchBegan):
             self._floors.begin(entry.event.number)
+        if isinstance(entry.event, QuestionAnswered) and entry.event.answer == Answer.RETRY:
+            self._floors.begin_again(entry.event.host)
