@@ -57,8 +57,11 @@ def laid(goals: Sequence[Goal], environment: Environment) -> HostPlan:
     good: dict[str, Record] = {}
     drains: dict[str, float] = {}
     surged: list[AppOnHost] = []
+    new: set[str] = set()
     for goal in goals:
         on, name = goal.on, goal.on.app.name
+        if on.slot.deployed is None and not on.is_up:
+            new.add(name)
         if goal.failed_release and not on.is_worker:
             parts.out.append(goal.mark)
         if on.is_worker:
@@ -85,11 +88,7 @@ def laid(goals: Sequence[Goal], environment: Environment) -> HostPlan:
         (*parts.leave, *parts.empty, *parts.end),
         frozenset(on.app.name for on in surged),
         serving(surged),
-        new=frozenset(
-            goal.on.app.name
-            for goal in goals
-            if goal.on.slot.deployed is None and not goal.on.is_up
-        ),
+        new=frozenset(new),
     )
 
 
@@ -119,7 +118,8 @@ def _roll(parts: _Parts, goal: Goal, environment: Environment) -> None:
     """Out, drained, stopped, switched, proven, in: all in the slot in use."""
     on = goal.on
     if on.may_receive:
-        parts.out.append(DeregisterTarget(on.host, on.app, was_healthy=on.is_healthy))
+        is_noted = bool(on.slot.out)
+        parts.out.append(DeregisterTarget(on.host, on.app, on.is_healthy, is_noted=is_noted))
     parts.waits += emptied(on, environment)
     parts.switch += [] if goal.is_previous else _retired(on)
     if on.slot.unit_state.is_loaded:

@@ -150,7 +150,9 @@ def _untouched(
         return Recovery((), (ForgetOut(host_plan.host, whole[0].app),), serves=True)
     if out:
         register, *see = shared_target.back_in(host_plan.host, whole[0].app)
-        return Recovery((register,), tuple(see if out.was_healthy else see[1:]), serves=True)
+        if not out.was_healthy:  # a note of an earlier command stays: what that failed at is open
+            see = [] if out.is_noted else see[1:]
+        return Recovery((register,), tuple(see), serves=True)
     served = any(isinstance(step, DeregisterTarget) and step.was_healthy for step in whole)
     # A host plan that registers nothing repairs a target that is in service already.
     is_in = not whole[0].app.settings.is_worker and not _has(whole, RegisterTarget)

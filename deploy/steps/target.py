@@ -44,13 +44,14 @@ class DeregisterTarget(OnHost):
     """Out of all the app's groups: no new requests for this host.
 
     was_healthy: whether it served before; sees_out: whether it waits until AWS shows that, which
-    another step does otherwise.
+    another step does otherwise; is_noted: whether an earlier command noted that it is out.
     """
 
     phase = Phase.DRAIN
 
     was_healthy: bool = field(default=True, repr=False)
     sees_out: bool = field(default=True, repr=False)
+    is_noted: bool = field(default=False, repr=False)
 
     def run(self, fleet: Fleet) -> None:
         """Write it down on the host, deregister, and see that AWS took it.

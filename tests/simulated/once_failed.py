@@ -194,4 +194,26 @@ ONCE_FAILED = (
             ),
         ),
     ),
+    # The second deploy cleared the note of the first, whose release was out for its health.
+    Story(
+        "a note stays where a second deploy could not begin",
+        Fleets(
+            hosts=1,
+            begin="legacy",
+            kinds=(Kind.REJECTED, Kind.GOOD, Kind.GOOD, Kind.GOOD),
+            rollout=(("batch", 1), ("min_in_service", 0)),
+        ),
+        (
+            Command(
+                "deploy",
+                Build("3.0.0-333333333333"),
+                strikes=(Strike(Fault.COMMAND, "DeregisterTarget", nth=1),),
+            ),
+            Command(
+                "deploy",
+                Build("3.0.0-333333333333"),
+                strikes=(Strike(Fault.COMMAND, "DeregisterTarget"),),
+            ),
+        ),
+    ),
 )
