@@ -165,4 +165,4 @@ def test_a_zone_that_traffic_is_shifted_away_from_goes_first_and_is_no_capacity(
     assert f"traffic is shifted away from zone {FIRST}" in ran.output
     assert failed(loads) == 0, [load.result.failures for load in loads]
     for number, host in enumerate(sorted(away), 1):
-        assert f"batch {number} of {len(lab.hosts)}: {host}\n" in ran.output
+        assert f"batch {number} of {len(lab.hosts)}: {host}; " in ran.output
