@@ -165,7 +165,8 @@ def _seen(opened: Session, screen: Screen) -> Overview | None:
     """What runs where, asked anew."""
     try:
         with screen.busy("looking at what runs where"):
-            return overview(opened.environment, opened.survey(), opened.scope, holders=())
+            seen = opened.survey(for_plan=False)
+            return overview(opened.environment, seen, opened.scope, holders=())
     except Exception as error:  # noqa: BLE001 - the report must come, whatever goes wrong here
         said = as_deploy_error(error, "reading what runs where")
         screen.complain(f"What runs where could not be read: {said}")

@@ -163,11 +163,13 @@ class Session:
     def _has_ended(self, name: str) -> bool:
         return instances.has_ended(self._account, self.everyone[name].host.instance_id)
 
-    def survey(self, *, settled: bool = False) -> Survey:
-        """Look at every host and group; settled: once no command of a deploy runs there."""
-        found = gather.gather(
-            self.environment, self.remotes, self.balancer, self.groups, settled=settled
-        )
+    def survey(self, *, settled: bool = False, for_plan: bool = True) -> Survey:
+        """Look at every host and group.
+
+        settled: once no command of a deploy runs there; for_plan: see `gather.look`.
+        """
+        parts = (self.environment, self.remotes, self.balancer, self.groups)
+        found = gather.gather(*parts, settled=settled, for_plan=for_plan)
         others = (each.host for name, each in self.everyone.items() if name not in self.remotes)
         notes = (*self._notes, *found.notes)
         found = replace(found, other_hosts=tuple(others), resting=self._resting, notes=notes)

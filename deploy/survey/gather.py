@@ -49,10 +49,11 @@ def gather(
     groups: dict[str, tuple[TargetGroup, ...]],
     *,
     settled: bool = False,
+    for_plan: bool = True,
 ) -> Survey:
     """Read every host and every group, in parallel.
 
-    settled: wait first until no command of a deploy that was cut off runs there any more.
+    settled: wait until no command of a deploy that was cut off runs there; for_plan: see `look`.
     A host that cannot be read is named with the reason, and keeps no other from being read:
     what that means is decided where it is known what the command is for.
     """
@@ -62,9 +63,8 @@ def gather(
     with ThreadPoolExecutor(max_workers=threads) as pool:
         limit = pool.submit(balancer.most_targets) if surges else None
         health = {group.arn: pool.submit(balancer.health, group) for group in every_group}
-        looks = {
-            name: pool.submit(look, remotes[name], environment, settled=settled) for name in remotes
-        }
+        each = partial(look, environment=environment, settled=settled, for_plan=for_plan)
+        looks = {name: pool.submit(each, remotes[name]) for name in remotes}
         facts, refused = _read_all(looks)
         found = {arn: future.result() for arn, future in health.items()}
     most, asked = limit.result() if limit else 0, tuple(each.host for each in remotes.values())
@@ -165,10 +165,15 @@ def _rank(at: SlotOnHost) -> tuple[bool, ...]:
     )
 
 
-def look(remote: Remote, environment: Environment, *, settled: bool = False) -> HostFacts:
-    """One host's facts in one command; BadInput where it is not fit to be asked."""
-    read_by = partial(_read, remote.host, environment)
-    script = Script("survey", _programs(environment, settled=settled), read_by)
+def look(
+    remote: Remote, environment: Environment, *, settled: bool = False, for_plan: bool = True
+) -> HostFacts:
+    """One host's facts in one command; BadInput where it is not fit to be asked.
+
+    for_plan: ask also what only a plan shows: tied units, and variables of environment files.
+    """
+    programs = _programs(environment, settled=settled, for_plan=for_plan)
+    script = Script("survey", programs, partial(_read, remote.host, environment))
     limit = ASK_SECONDS + base.IDLE_SECONDS * len(environment.apps) * settled
     try:
         return remote.ask(script, limit)
@@ -191,7 +196,7 @@ def down(host: Host) -> str:
     )
 
 
-def _programs(environment: Environment, *, settled: bool) -> tuple[Program, ...]:
+def _programs(environment: Environment, *, settled: bool, for_plan: bool) -> tuple[Program, ...]:
     """What a survey runs on a host."""
     programs = [base.wait_idle(app.name) for app in environment.apps] if settled else []
     programs += [*read.survey_host(environment.name), *instance_identity.question()]
@@ -200,14 +205,16 @@ def _programs(environment: Environment, *, settled: bool) -> tuple[Program, ...]
         units = [slot.unit_name for slot in app.slots]
         programs.append(read.survey_app(name, user, app.replaces, file, units))
         programs += [read.survey_previous(name, app.replaces)] if app.replaces else []
-        if file:
+        if file and for_plan:
             programs.append(read.survey_variables(name, file, app.ports, app.environment))
         programs += ownership.look(name, user, file)
     slots = [slot for app in environment.apps for slot in app.slots]
     programs += read.survey_slots([(slot.name, slot.port, slot.unit_name) for slot in slots])
-    tied = [(f"{each.name}.{each.port}.show", each.unit_name) for each in slots]
-    tied += [(f"{app.name}.replaces", app.replaces) for app in environment.apps if app.replaces]
-    return (*programs, read.survey_ties(tied), program("end_with_zero"))
+    if for_plan:
+        tied = [(f"{each.name}.{each.port}.show", each.unit_name) for each in slots]
+        tied += [(f"{app.name}.replaces", app.replaces) for app in environment.apps if app.replaces]
+        programs.append(read.survey_ties(tied))
+    return (*programs, program("end_with_zero"))
 
 
 def _read(host: Host, environment: Environment, result: CommandResult) -> HostFacts:

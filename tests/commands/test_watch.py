@@ -310,7 +310,7 @@ class Paper:
         return self
     def __exit__(self, *_):
         pass
-    def survey(self):
+    def survey(self, **_):
         self.count += 1
         far = far_of(RUN, 30 if self.count < 3 else 145)
         given = {"lock": replace(HOLDER, beat=self.count).as_line(), "progress": far.as_line()}

@@ -68,6 +68,6 @@ def _look(loaded: Environment, asked: Asked) -> Overview:
     """Look at an environment once; machines that are no hosts are shown, and end nothing."""
     scope = looks.scope_of(loaded, asked)
     with session.Session(loaded, scope=scope, is_partial=True) as opened:
-        seen = opened.survey()
+        seen = opened.survey(for_plan=False)
         held = looks.holders(opened, seen)
     return overview(loaded, seen, scope, holders=held, at=looks.now())

@@ -48,7 +48,7 @@ class Watched:
         if self.session is None:
             return
         try:
-            survey = self.session.survey()
+            survey = self.session.survey(for_plan=False)
         except DeployError as error:
             self.problem = looks.unseen(self.name, error)
             return
