@@ -44,6 +44,17 @@ def folded(problems: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
     )
 
 
+def joined(texts: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Return a line for each different text, behind the names of all hosts that have it.
+
+    texts: a host's name, and what there is to say of it, without the name.
+    """
+    hosts: dict[str, list[str]] = {}
+    for name, text in texts:
+        hosts.setdefault(text, []).append(name)
+    return tuple(f"{', '.join(names)}: {text}" for text, names in hosts.items())
+
+
 def short(text: str) -> str:
     """Return a problem as one line, without its details."""
     return "; ".join(each for each in text.split("\n") if not each.startswith(DETAIL))

@@ -15,7 +15,7 @@ from deploy.aws.targets import HIGHEST_PORT, Health, Override, State, Target, Ta
 from deploy.errors import ApiError, BadInput, UnexpectedAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from deploy.aws.api.account import Account
 
@@ -92,12 +92,12 @@ class Balancer:
         AWS answers AccessDenied before it looks at the targets of a call. Behind that it refuses
         one that does not exist (ELB API reference, InvalidTarget).
         """
-        nobody = (Target(NO_INSTANCE, group.port),)
         try:
-            self.register(group, nobody)
+            was_taken = is_taken(self.register, group)
         except (ApiError, UnexpectedAnswer):
             return  # whatever else it was, it was not forbidden
-        self.deregister(group, nobody)
+        if was_taken:
+            self.deregister(group, impossible(group))
 
     def _write(self, operation: str, group: TargetGroup, targets: Iterable[Target]) -> None:
         listed = [_described(group, target) for target in sorted(targets)]
@@ -143,3 +143,21 @@ def parse_health(descriptions: object, group_port: int) -> dict[Target, Health]:
             raise UnexpectedAnswer(f"AWS answered with two states of the target {key}")
         found[key] = health
     return found
+
+
+def impossible(group: TargetGroup) -> tuple[Target, ...]:
+    """Return a target that cannot exist, by which is asked whether a write is allowed."""
+    return (Target(NO_INSTANCE, group.port),)
+
+
+def is_taken(
+    write: Callable[[TargetGroup, tuple[Target, ...]], object], group: TargetGroup
+) -> bool:
+    """Whether AWS took a write about a target that cannot exist; an error of its own says no."""
+    try:
+        write(group, impossible(group))
+    except ApiError as error:
+        if error.may_pass:
+            raise
+        return False
+    return True

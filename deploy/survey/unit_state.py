@@ -125,13 +125,11 @@ def is_started_from(state: UnitState, name: str, written: int | None) -> bool:
 
 def read_unit(reader: Reader, prefix: str) -> UnitState:
     """The state of a unit whose properties have keys that begin with a prefix."""
-    ties = (
-        tuple(reader.every(f"{prefix}{key}", values.any_unit_name))
-        for key in ("stopped_with", "started_by")
+    return replace(
+        parse_unit(reader.pairs(prefix, SHOWN)),
+        stopped_with=tuple(reader.every(f"{prefix}stopped_with", values.any_unit_name)),
+        started_by=tuple(reader.every(f"{prefix}started_by", values.any_unit_name)),
     )
-    stopped_with, started_by = ties
-    state = parse_unit(reader.pairs(prefix, SHOWN))
-    return replace(state, stopped_with=stopped_with, started_by=started_by)
 
 
 def parse_unit(shown: Mapping[str, str]) -> UnitState:

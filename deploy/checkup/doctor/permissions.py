@@ -10,10 +10,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from deploy.aws.target_groups import NO_INSTANCE
-from deploy.aws.targets import Target
+from deploy.aws.target_groups import NO_INSTANCE, impossible, is_taken
 from deploy.checkup.refusals import Part
-from deploy.errors import ApiError, NotAllowed
+from deploy.errors import NotAllowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -60,7 +59,7 @@ def writes(balancer: Balancer, groups: Iterable[TargetGroup], findings: Findings
     for group in {group.arn: group for group in groups}.values():
         calls: Calls = {
             "RegisterTargets": partial(_register, balancer, group, findings),
-            "DeregisterTargets": partial(_is_taken, balancer.deregister, group),
+            "DeregisterTargets": partial(is_taken, balancer.deregister, group),
         }
         place = f" on {group.name}"
         allowed = [action for action, call in calls.items() if _is_allowed(call, findings, place)]
@@ -80,28 +79,11 @@ def _is_allowed(call: Callable[[], object], findings: Findings, place: str = "")
     return False
 
 
-def _nobody(group: TargetGroup) -> tuple[Target, ...]:
-    return (Target(NO_INSTANCE, group.port),)
-
-
-def _is_taken(
-    write: Callable[[TargetGroup, tuple[Target, ...]], object], group: TargetGroup
-) -> bool:
-    """Whether AWS took a write about a target that cannot exist; an error of its own says no."""
-    try:
-        write(group, _nobody(group))
-    except ApiError as error:
-        if error.may_pass:
-            raise
-        return False
-    return True
-
-
 def _register(balancer: Balancer, group: TargetGroup, findings: Findings) -> None:
     """Register a target that cannot exist, which is refused; where it is not, deregister it."""
-    if not _is_taken(balancer.register, group):
+    if not is_taken(balancer.register, group):
         return
-    balancer.deregister(group, _nobody(group))
+    balancer.deregister(group, impossible(group))
     findings.warn(
         Part.AWS,
         f"{group.name}: the API registered the target {NO_INSTANCE}, which cannot exist, and it "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deploy.folding import joined
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -14,12 +16,12 @@ if TYPE_CHECKING:
 
 def notes(survey: Survey, apps: Iterable[App]) -> tuple[str, ...]:
     """What to say of such variables, in one line for all hosts that have the same."""
-    hosts: dict[str, list[str]] = {}
-    for app in apps:
-        for on in survey.everywhere(app):
-            for text in _said(app, on.slot):
-                hosts.setdefault(text, []).append(on.host.name)
-    return tuple(f"{', '.join(names)}: {text}" for text, names in hosts.items())
+    return joined(
+        (on.host.name, text)
+        for app in apps
+        for on in survey.everywhere(app)
+        for text in _said(app, on.slot)
+    )
 
 
 def _said(app: App, slot: Slot) -> Iterator[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deploy.folding import joined
 from deploy.foreign_text import visible
 
 if TYPE_CHECKING:
@@ -23,12 +24,12 @@ STATIC = "static"
 
 def notes(survey: Survey, apps: Iterable[App]) -> tuple[str, ...]:
     """What to say of such units, in one line for all hosts that have them."""
-    hosts: dict[str, list[str]] = {}
-    for app in apps:
-        for on in survey.everywhere(app):
-            for text in dict.fromkeys(_said(on)):
-                hosts.setdefault(text, []).append(on.host.name)
-    return tuple(f"{', '.join(names)}: {text}" for text, names in hosts.items())
+    return joined(
+        (on.host.name, text)
+        for app in apps
+        for on in survey.everywhere(app)
+        for text in dict.fromkeys(_said(on))
+    )
 
 
 def _said(on: AppOnHost) -> Iterator[str]:
