@@ -42,7 +42,7 @@ def _once(loaded: Environment, hosts: int) -> float:
             for done in [pool.submit(each.connect) for each in opened.everyone.values()]:
                 done.result()
         began = time.monotonic()
-        told = status.overview(loaded, opened.survey())
+        told = status.overview(loaded, opened.survey(for_plan=False))
         Console(file=io.StringIO(), width=200).print(status_table.render_overview(told))
         ended = time.monotonic()
     if len(told.rows) != hosts or told.is_mixed:
