@@ -96,10 +96,8 @@ def next_steps(scope: Scope, report: Report) -> str:
         return scope.command("lock.status")
     if code is ExitCode.OUT_OF_SERVICE:
         return _out_of_service(scope, report)
-    if report.appeared and not report.failures:
-        return f"{scope.command('status')} names the targets that are no hosts"
     if not report.failures:
-        return f"the same command, to go on: {again}; or look first: {again} --dry-run"
+        return _without_failures(scope, report)
     typed = {host.name: host.typed for host in (*report.plan.hosts, *report.plan.left_out)}
     left = [
         typed.get(host, host) for host, end in report.outcomes.items() if end is Outcome.LEFT_OUT
@@ -113,6 +111,16 @@ def next_steps(scope: Scope, report: Report) -> str:
     only_late = all(failure.is_stop for failure in report.failures)
     first = "renew the AWS credentials" if only_late else "fix what failed"
     return f"{first} and continue: {again}" + (back if is_back else "")
+
+
+def _without_failures(scope: Scope, report: Report) -> str:
+    """What to type where nothing failed, and still not all is done or of one release."""
+    status, again = scope.command("status"), scope.again()
+    if report.appeared:
+        return f"{status} names the targets that are no hosts"
+    if report.plan.leaves_mixed and report.exit_code is ExitCode.MIXED:
+        return f"{status} shows which hosts run what; the plan's warnings say what to type"
+    return f"the same command, to go on: {again}; or look first: {again} --dry-run"
 
 
 def in_lines(scope: Scope, report: Report) -> str:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
+from deploy.folding import joined
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from deploy.hosts.records import Record
     from deploy.recovery.history import Past
+    from deploy.settings.environment import Environment
     from deploy.settings.scope import Scope
+    from deploy.survey.app_on_host import AppOnHost
+    from deploy.survey.facts import Survey
+    from deploy.survey.slot import Slot
 
 
 def newest_run(pasts: Mapping[str, Past], scope: Scope) -> dict[str, str]:
@@ -91,3 +96,69 @@ def _listed(newest: Mapping[str, Past], scope: Scope) -> list[str]:
             count = f"{len(holders)} of {len(past.everyone)} hosts"
             lines.append(f"  {app} {release}, on {count}: {mine.again()}")
     return lines
+
+
+def on_few_hosts(
+    survey: Survey, wanted: Mapping[str, Mapping[str, Record]], scope: Scope
+) -> Iterator[str]:
+    """What the operator should know of a run that was on a minority of the hosts."""
+    for app, records in wanted.items():
+        own = [
+            facts.host
+            for facts in survey.hosts
+            if (record := records.get(facts.host.name)) and _moves(facts.slots[app], record)
+        ]
+        if own and 2 * len(own) < len(survey.hosts):
+            yield (
+                f"the newest run of {app} is on {len(own)} of {len(survey.hosts)} hosts, and only "
+                f"these go back: {', '.join(map(str, own))}. To take the others back: "
+                f"{scope.of_app(app).without(host.typed for host in own).again()}"
+            )
+
+
+def on_other_releases(
+    environment: Environment,
+    survey: Survey,
+    wanted: Mapping[str, Mapping[str, Record]],
+    scope: Scope,
+) -> Iterator[str]:
+    """What the operator should know of hosts that stay on another release than the others get.
+
+    The newest run did not reach them, nor are they on what came before it.
+    """
+    for app in environment.asked_apps:
+        records = wanted[app.name]
+        after = {record.release for record in records.values()}
+        stay = [
+            on
+            for on in survey.everywhere(app)
+            if on.host.name not in records and on.running - after
+        ]
+        if len(after.union(*(on.running for on in stay))) <= 1:
+            continue
+        mine = scope.of_app(app.name)
+        yield from joined(
+            (
+                str(on.host),
+                f"stays on {app.name} {' and '.join(sorted(on.running - after))}, which the "
+                "newest run did not change, so more than one release runs afterwards; to take it "
+                f"along: {_along(on, after, mine)}",
+            )
+            for on in stay
+        )
+
+
+def _along(on: AppOnHost, after: Iterable[str], scope: Scope) -> str:
+    """What takes a host to the release of the others: `--to`, where it was deployed there too."""
+    known = {record.release for record in on.slot.history} & {*on.slot.releases}
+    for release in after:
+        if release in known:
+            return scope.command("rollback", "--to", release)
+    return "deploy a package"
+
+
+def _moves(slot: Slot, record: Record) -> bool:
+    """Whether the host is to run something else than now."""
+    if record.is_previous:
+        return not slot.runs(record.release, record.unit_digest)
+    return slot.runs_previous or slot.link != record.release

@@ -18,7 +18,7 @@ from deploy.steps.verify import ProveCurrent
 from deploy.survey import check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from deploy.hosts.records import Record
     from deploy.plan.exclusion import Problems
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from deploy.steps.base import Step
     from deploy.survey.app_on_host import AppOnHost
     from deploy.survey.facts import Survey
-    from deploy.survey.slot import Slot
 
 
 def make(
@@ -67,8 +66,10 @@ def make(
         raise
     down = _partners_down(environment, survey, wanted)
     seen = exclusion.leave_out(environment, survey, exclusion.joined(found, missing, down), asked)
-    warnings = () if to else tuple(_few(seen, wanted, asked))
-    return back(environment, seen, wanted, warned=warnings, allow_downtime=allow_downtime)
+    few = () if to else tuple(newest_run.on_few_hosts(seen, wanted, asked))
+    others = () if to else tuple(newest_run.on_other_releases(environment, seen, wanted, asked))
+    made = back(environment, seen, wanted, warned=(*few, *others), allow_downtime=allow_downtime)
+    return replace(made, leaves_mixed=bool(others))
 
 
 def _partners_down(
@@ -78,29 +79,6 @@ def _partners_down(
     return fitness.partners_down(
         environment, survey, lambda on: on.host.name in wanted.get(on.app.name, {})
     )
-
-
-def _few(survey: Survey, wanted: Mapping[str, Mapping[str, Record]], scope: Scope) -> Iterator[str]:
-    """What the operator should know of a run that was on a minority of the hosts."""
-    for app, records in wanted.items():
-        own = [
-            facts.host
-            for facts in survey.hosts
-            if (record := records.get(facts.host.name)) and _moves(facts.slots[app], record)
-        ]
-        if own and 2 * len(own) < len(survey.hosts):
-            yield (
-                f"the newest run of {app} is on {len(own)} of {len(survey.hosts)} hosts, and only "
-                f"these go back: {', '.join(map(str, own))}. To take the others back: "
-                f"{scope.of_app(app).without(host.typed for host in own).again()}"
-            )
-
-
-def _moves(slot: Slot, record: Record) -> bool:
-    """Whether the host is to run something else than now."""
-    if record.is_previous:
-        return not slot.runs(record.release, record.unit_digest)
-    return slot.runs_previous or slot.link != record.release
 
 
 def decide(

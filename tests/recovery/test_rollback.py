@@ -90,6 +90,38 @@ def test_a_bad_one_can_be_named_all_the_same() -> None:
     assert set(switched(plan).values()) == {NEW}
 
 
+STAYS: dict[str, tuple[list[HostFacts], str]] = {
+    "on one that failed on the others": (
+        fleet(
+            *[slot(OLDER, OLD, NEW, bad=frozenset({OLD}))] * 2,
+            slot(OLDER, OLD),
+        ),
+        f"host-3: stays on web {OLD}, which the newest run did not change, so more than "
+        "one release runs afterwards; to take it along: "
+        f"inv rollback --env lab --app web --to {OLDER}",
+    ),
+    "on an older one": (
+        fleet(slot(OLDER, OLD, NEW), slot(OLDER, OLD, NEW), slot(OLDER)),
+        f"host-3: stays on web {OLDER}, which the newest run did not change, so more "
+        "than one release runs afterwards; to take it along: deploy a package",
+    ),
+}
+
+
+@pytest.mark.parametrize(("hosts", "warning"), STAYS.values(), ids=STAYS)
+def test_a_host_that_stays_on_another_release_is_named(
+    hosts: list[HostFacts], warning: str
+) -> None:
+    plan = made(hosts)
+    assert plan.leaves_mixed
+    assert plan.warnings[-1] == warning
+    assert set(switched(plan)) == {"host-1", "host-2"}
+
+
+def test_a_rollback_after_which_one_release_runs_leaves_nothing_mixed() -> None:
+    assert not made(fleet(slot(OLD, NEW), slot(OLD, NEW), slot(OLD))).leaves_mixed
+
+
 @pytest.mark.parametrize("to", [OLDER, "0.9.0"])
 def test_a_release_is_named_by_its_version_or_its_id(to: str) -> None:
     plan = made(fleet(slot(OLDER, OLD, NEW), slot(OLDER, OLD, NEW)), to)

@@ -216,4 +216,48 @@ ONCE_FAILED = (
             ),
         ),
     ),
+    # Each ended with exit code 0, and left the third host on a release of its own.
+    Story(
+        "a rollback to a release that failed elsewhere leaves a host on another one",
+        Fleets(
+            hosts=3,
+            apps=2,
+            keep_releases=5,
+            kinds=(Kind.GOOD, Kind.GOOD, Kind.GOOD, Kind.SILENT),
+            rollout=(("batch", 1), ("min_in_service", 0), ("max_failures", 1)),
+        ),
+        (
+            Command("deploy", strikes=(Strike(Fault.COMMAND, "DeregisterTarget", host=3),) * 2),
+            Command("deploy", Build("2.0.0-222222222222", 1)),
+            Command("rollback"),
+        ),
+    ),
+    Story(
+        "a rollback to a release that a host never got leaves it on an older one",
+        Fleets(
+            hosts=3,
+            keep_releases=5,
+            rollout=(("batch", 1), ("min_in_service", 0), ("max_failures", 1)),
+        ),
+        (
+            Command("deploy", strikes=(Strike(Fault.COMMAND, "DeregisterTarget", host=3),)),
+            Command(
+                "deploy",
+                Build("4.0.0-444444444444"),
+                strikes=(Strike(Fault.COMMAND, "DeregisterTarget", host=3),),
+            ),
+            Command("rollback"),
+        ),
+    ),
+    # A repair found nothing to go back to, as neither a record nor a note told of the release.
+    Story(
+        "the first release after an adoption is not recorded, and is sick later",
+        Fleets(
+            hosts=1,
+            begin="legacy",
+            kinds=(Kind.LATE, Kind.GOOD, Kind.GOOD, Kind.GOOD),
+            surge=True,
+        ),
+        (Command("deploy", strikes=(Strike(Fault.COMMAND, "RecordDeployed"),)),),
+    ),
 )
