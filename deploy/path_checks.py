@@ -1,16 +1,15 @@
-"""Checks what is at a path that a person typed; nothing is at a path that no file can have.
+"""Checks paths that a person typed: where they lead, and what is there.
 
-The methods of `pathlib.Path` raise OSError for a name that is too long (seen with Python 3.11),
-where those of `os.path` return False.
+Nothing is at a path that no file can have: the methods of `pathlib.Path` raise OSError for a name
+that is too long (seen with Python 3.11), where those of `os.path` return False.
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from deploy.errors import BadInput
 
 
 def exists(path: str | Path) -> bool:
@@ -26,3 +25,21 @@ def is_file(path: str | Path) -> bool:
 def is_folder(path: str | Path) -> bool:
     """Return whether a folder is there; links are followed."""
     return os.path.isdir(path)  # noqa: PTH112 - see above
+
+
+def expanded(text: str) -> Path:
+    """A path as a user writes it; BadInput for `~name` of no user, whose home is not known."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise BadInput(
+            f"{text}: there is no user whose home that would be; write the path in full"
+        ) from error
+
+
+def resolved(path: Path) -> Path:
+    """A path without links; BadInput where one leads back to itself, or where it is none."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise BadInput(f"{path}: no path that leads anywhere: {error}") from error

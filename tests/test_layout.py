@@ -313,6 +313,44 @@ def test_an_errors_lines_are_its_arguments(module: str) -> None:
             assert raised == "Exit" or not breaks, ast.unparse(node)
 
 
+def unguarded(path: Path) -> list[int]:
+    """The lines on which a path's `~` is followed and RuntimeError, for a user unknown, escapes."""
+    caught: set[ast.AST] = set()
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Try):
+            names = " ".join(ast.unparse(each.type) for each in node.handlers if each.type)
+        elif isinstance(node, ast.With):
+            names = " ".join(ast.unparse(each.context_expr) for each in node.items)
+        else:
+            continue
+        if "RuntimeError" in names:
+            caught |= {inner for each in node.body for inner in ast.walk(each)}
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr in {"expanduser", "home"}
+        and ast.unparse(node.value).startswith("Path")
+        and node not in caught
+    ]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_home_that_is_not_known_is_no_defect(module: str) -> None:
+    """`Path.home` and `Path.expanduser` raise RuntimeError; `path_checks.expanded` says it."""
+    assert not unguarded(PATHS[module])
+
+
+def test_control_a_home_that_is_not_known_is_seen(tmp_path: Path) -> None:
+    file = tmp_path / "other.py"
+    file.write_text(
+        "Path(x).expanduser()\nPath.home()\ntry:\n    Path(x).expanduser()\n"
+        "except RuntimeError:\n    Path.home()\n"
+    )
+    assert unguarded(file) == [1, 2, 6]
+
+
 def test_control_other_ways_to_the_screen_are_seen(tmp_path: Path) -> None:
     file = tmp_path / "other.py"
     file.write_text(

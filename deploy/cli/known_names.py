@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deploy.events import names, runs
+from deploy.path_checks import expanded
 from deploy.settings import ownership, yaml_document
 from deploy.settings.yaml_document import Document
 
@@ -28,7 +29,7 @@ class KnownNames:
 
     def __init__(self, settings: str | None, environment: str | None) -> None:
         """Read nothing yet; both as they are typed so far, None where they are not."""
-        self._file = Path(settings).expanduser() if settings else None
+        self._file = expanded(settings) if settings else None
         self._environment = environment
 
     def of(self, option: str) -> tuple[str, ...]:
@@ -62,7 +63,7 @@ class KnownNames:
         other = chosen.values.get("from")
         if self._file is None or not isinstance(other, str):
             return chosen
-        return yaml_document.read(self._file.parent / Path(other).expanduser()).overlaid(chosen)
+        return yaml_document.read(self._file.parent / expanded(other)).overlaid(chosen)
 
     def _environments(self) -> Iterable[str]:
         return self._deploy.below("environments").values
@@ -93,5 +94,5 @@ class KnownNames:
     def _folder(self, environment: str) -> Path:
         """Where an environment's runs are kept."""
         typed = self._deploy.below("environments", environment).values.get("runs")
-        runs_folder = Path(typed if isinstance(typed, str) else RUNS).expanduser()
+        runs_folder = expanded(typed if isinstance(typed, str) else RUNS)
         return (self._file.parent if self._file else Path()) / runs_folder

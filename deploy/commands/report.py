@@ -16,6 +16,7 @@ from deploy.events import runs
 from deploy.events.file import load
 from deploy.page.content import page
 from deploy.page.rendering import html
+from deploy.path_checks import expanded
 from deploy.run.report import ExitCode
 from deploy.screen.console import Screen
 from deploy.session.arguments import environment_of
@@ -58,8 +59,8 @@ def report(
     screen = Screen()
     if run is not None and file is not None:
         raise BadInput("--file names a run's events, and so does its id; give one of them")
-    events = Path(file).expanduser() if file is not None else runs.find(_folders(asked), run)
-    target = Path(output).expanduser() if output is not None else events.with_suffix(".html")
+    events = expanded(file) if file is not None else runs.find(_folders(asked), run)
+    target = expanded(output) if output is not None else events.with_suffix(".html")
     with reading(f"{events}: these events", "give the events.jsonl of a run"):
         text = html(page(_entries(events), str(events)))
     _write(target, events, text)

@@ -14,7 +14,7 @@ from deploy.errors import BadInput
 from deploy.package import release
 from deploy.package.entries import refusing
 from deploy.package.release import parse_name
-from deploy.settings.base import expanded
+from deploy.path_checks import expanded
 
 if TYPE_CHECKING:
     from deploy.settings.app import App

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
@@ -16,7 +15,6 @@ from pydantic import (
     field_validator,
 )
 
-from deploy.errors import BadInput
 from deploy.unit import command
 from deploy.unit.syntax import is_control
 
@@ -82,21 +80,3 @@ def is_private_key(text: str) -> bool:
     No message may show it.
     """
     return _PRIVATE_KEY in text
-
-
-def expanded(text: str) -> Path:
-    """A path as a user writes it; BadInput for `~name` of no user, whose home is not known."""
-    try:
-        return Path(text).expanduser()
-    except RuntimeError as error:
-        raise BadInput(
-            f"{text}: there is no user whose home that would be; write the path in full"
-        ) from error
-
-
-def resolved(path: Path) -> Path:
-    """A path without links; BadInput where one leads back to itself, or where it is none."""
-    try:
-        return path.resolve()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise BadInput(f"{path}: no path that leads anywhere: {error}") from error

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, StringConstraints, Tag, field_validator, model_validator
 
+from deploy.path_checks import expanded, resolved
 from deploy.settings import endpoint
 from deploy.settings.app import App  # noqa: TC001 - pydantic reads it
-from deploy.settings.base import Port, Seconds, Strict, Words, expanded, resolved
+from deploy.settings.base import Port, Seconds, Strict, Words
 from deploy.settings.rollout import Rollout
 from deploy.settings.verify import Verify
 

@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from deploy.errors import BadInput, nearest
+from deploy.path_checks import expanded, resolved
 from deploy.settings import explain, ownership, yaml_document
 from deploy.settings.app import App
-from deploy.settings.base import GIVEN, Strict, expanded, resolved
+from deploy.settings.base import GIVEN, Strict
 from deploy.settings.environment import BY_NAME, BY_TAGS, Aws, Environment, Hosts, Ssh
 from deploy.settings.health import Health
 from deploy.settings.rollout import Rollout

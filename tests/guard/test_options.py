@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -187,6 +188,33 @@ def test_odd_options_are_taken_or_refused(ground: Ground, line: list[str]) -> No
     projects.lay_out(ground, projects.LEAST)
     ended = check(run(*line))
     assert ended.code in {0, 1, 2, 3, 5, 6}
+
+
+NOBODY = "~nobody-of-this-name/x"
+OF_NOBODY = [
+    (name, flag)
+    for name, flags in OWN_FLAGS.items()
+    for flag in flags
+    if flag.startswith("--") and flag.lstrip("-").replace("-", "_") not in SWITCHES
+]
+
+
+@pytest.mark.parametrize(("name", "flag"), OF_NOBODY, ids=map(" ".join, OF_NOBODY))
+def test_a_home_of_nobody_is_refused_under_every_option(
+    ground: Ground, name: str, flag: str
+) -> None:
+    projects.lay_out(ground, projects.LEAST)
+    own = OWN_FLAGS[name]
+    needed = ["--env", "lab"] if "--env" in own else []
+    dry = ["--dry-run"] if "--dry-run" in own else []
+    check(run(name, *needed, *dry, flag, NOBODY))
+
+
+def test_an_events_file_of_nobody_is_refused_in_words(ground: Ground) -> None:
+    projects.lay_out(ground, projects.LEAST)
+    ended = check(run("report", "--file", NOBODY))
+    assert ended.code == 2
+    assert f"{NOBODY}: there is no user whose home that would be" in ended.err
 
 
 def test_control_a_valid_command_line_is_run(ground: Ground) -> None:

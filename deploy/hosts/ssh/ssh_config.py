@@ -18,7 +18,7 @@ import paramiko
 from deploy.errors import BadInput
 from deploy.hosts.ssh.openssh import answers, instance, program, reader, tokens
 from deploy.hosts.ssh.openssh.options import LISTS, Answer
-from deploy.settings.base import expanded
+from deploy.path_checks import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -166,7 +166,7 @@ def _answer(source: Source, home: str, name: str) -> Answer | BadInput:
             return Answer(name, {})
         found = None
         if program.is_here():
-            chosen = str(Path(source.chosen).expanduser().absolute()) if source.chosen else ""
+            chosen = str(expanded(source.chosen).absolute()) if source.chosen else ""
             found = program.ask(name, chosen, source.user, source.port)
         found = found or reader.answer(name, source.files, source.user, source.port)
         return answers.checked(found)
