@@ -22,9 +22,9 @@ from botocore.exceptions import (
 )
 from urllib3.exceptions import LocationParseError
 
-from deploy.aws.api import credential_errors
+from deploy.aws.api import credential_errors, network
 from deploy.aws.api.errors import Translator
-from deploy.errors import BadInput, CredentialsRefused, DeployError
+from deploy.errors import ApiError, BadInput, CredentialsRefused, DeployError
 
 
 def translated(code: str, message: str, ahead_seconds: float | None) -> tuple[DeployError, int]:
@@ -184,9 +184,41 @@ def test_p7_credentials_that_no_header_carries_are_not_shown() -> None:
     assert "a line break at the end" in str(error)
 
 
-def test_control_a_proxys_address_that_cannot_be_read_is_not_blamed_on_credentials() -> None:
-    cause = LocationParseError("http://proxy.corp:abc")
-    assert "credentials" not in str(of(HTTPClientError(error=cause)))
+@pytest.mark.parametrize(
+    "cause", [LocationParseError("http://proxy.corp:abc"), ValueError("Invalid IPv6 URL")]
+)
+def test_a_proxys_address_that_cannot_be_read_is_named(
+    monkeypatch: pytest.MonkeyPatch, cause: Exception
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.corp:abc")
+    error = of(HTTPClientError(error=cause))
+    assert type(error) is BadInput
+    assert "the address of the proxy in HTTPS_PROXY" in str(error)
+    assert "credentials" not in str(error)
+
+
+CHECKS = {
+    "of the region": ("EndpointConnectionError", {}, "the region under `aws:`"),
+    "of a proxy": (
+        "ProxyConnectionError",
+        {"https_proxy": "http://127.0.0.1:9", "HTTP_PROXY": ""},
+        "the proxy in https_proxy, and",
+    ),
+    "of an endpoint": (
+        "EndpointConnectionError",
+        {"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9", "AWS_ENDPOINT_URL": ""},
+        "AWS_ENDPOINT_URL_STS, which names that address",
+    ),
+    "of the settings": ("ProfileNotFound", {}, "`aws:` in fabric.yaml, and ~/.aws/config"),
+}
+
+
+@pytest.mark.parametrize(("code", "environ", "check"), CHECKS.values(), ids=CHECKS)
+def test_what_decides_the_way_to_aws_is_what_to_check(
+    code: str, environ: dict[str, str], check: str
+) -> None:
+    error = ApiError("x", code, may_pass=code != "ProfileNotFound")
+    assert network.to_check(error, environ).startswith(check)
 
 
 def test_an_older_botocore_without_aws_login_is_enough() -> None:

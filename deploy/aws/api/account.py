@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import botocore.session
 from botocore.config import Config
 
 from deploy import call_log
-from deploy.aws.api import errors, sessions, transport
+from deploy.aws.api import errors, network, sessions, transport
 from deploy.aws.api.answers import Answer
 from deploy.clock import CLOCK
 from deploy.errors import ApiError, BadInput, DeployError, UnexpectedAnswer
@@ -225,10 +226,7 @@ def _at_the_door() -> Iterator[None]:
     try:
         yield
     except ApiError as error:
-        check = "`aws:` in fabric.yaml, and ~/.aws/config"
-        if error.may_pass or "Region" in error.code:
-            check = "the region under `aws:` in fabric.yaml, and your network"
-        raise BadInput(f"{error}; check {check}") from error
+        raise BadInput(f"{error}; check {network.to_check(error, os.environ)}") from error
     except UnexpectedAnswer as error:
         raise BadInput(str(error)) from error
 

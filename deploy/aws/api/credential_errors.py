@@ -140,5 +140,5 @@ def unforeseen(error: Exception, where: str, name: str | None) -> BadInput:
         said = f"the profile's `credential_process` printed no JSON ({said})"
     return BadInput(
         f"{where} could not be called{of_profile(name)}: {said}; check `aws:` in "
-        "fabric.yaml, and the profile in ~/.aws/config"
+        "fabric.yaml, the profile in ~/.aws/config, and the variables that begin with AWS_"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from deploy.aws.api import credential_errors, skew
+from deploy.aws.api import credential_errors, network, skew
 from deploy.aws.api.answers import LONGEST_TEXT
 from deploy.aws.api.credential_errors import first_line, in_one_line
 from deploy.errors import (
@@ -158,7 +159,7 @@ class Translator:
                 "as a line break at the end, with which a CI system may have stored them: store "
                 "them without it"
             )
-        return None
+        return network.of_proxy(cause, where, os.environ)
 
     @property
     def _of_profile(self) -> str:
