@@ -62,7 +62,7 @@ class FolderHost:
         """A script's text with this host's folder in place of its root."""
         return text.replace("/var/lib/", f"{self.root}/").replace("/run/", f"{self.root}/run-")
 
-    def aside(self, script: Script[T], timeout_seconds: float) -> T:
+    def run_beside(self, script: Script[T], timeout_seconds: float) -> T:
         return self.ask(script, timeout_seconds)
 
     def may_change(self, lease: Lease) -> bool:
@@ -90,7 +90,7 @@ class MemoryHost:
             code, out = getattr(self, act.name)(*act.arguments[1:])
         return script.parse(CommandResult(act.name, code, out, ""))
 
-    def aside(self, script: Script[T], timeout_seconds: float) -> T:
+    def run_beside(self, script: Script[T], timeout_seconds: float) -> T:
         return self.ask(script, timeout_seconds)
 
     def is_of(self, token: str) -> bool:

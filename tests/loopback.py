@@ -16,7 +16,7 @@ from sshd import Sshd
 
 from deploy.commands import pipeline
 from deploy.hosts.lock.holder import Holder
-from deploy.session.arguments import Asked
+from deploy.session.arguments import CommandOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,9 +163,9 @@ class Project:
         """From now on a lock's holder is not dead for a pause that a busy machine makes."""
         self.rewrite(f"ttl_seconds: {TTL_SECONDS:g}", f"ttl_seconds: {LIVING_TTL_SECONDS:g}")
 
-    def asked(self, **options: Any) -> Asked:
+    def asked(self, **options: Any) -> CommandOptions:
         """What is typed: `--env lab --settings <the project's>` and these options."""
-        return Asked("lab", str(self.settings), **options)
+        return CommandOptions("lab", str(self.settings), **options)
 
     def writes(self) -> dict[str, int]:
         """The calls of the API that change something, and how many."""
@@ -185,6 +185,6 @@ class Project:
         return holder
 
 
-def run(command: Callable[..., Change], asked: Asked, *more: Any) -> ExitCode:
+def run(command: Callable[..., Change], asked: CommandOptions, *more: Any) -> ExitCode:
     """What a command that changes the fleet ends with."""
     return pipeline.run(command(asked, *more))

@@ -12,7 +12,7 @@ from deploy.survey import foreign_targets
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deploy.plan.candidate import Opened
+    from deploy.plan.candidate import OpenedPackage
     from deploy.settings.environment import Environment
     from deploy.survey.facts import Survey
 
@@ -49,15 +49,17 @@ def refuse_unread(
 
 
 def with_survey(
-    environment: Environment, survey: Callable[[], Survey], read: Callable[[], tuple[Opened, ...]]
-) -> tuple[Survey, tuple[Opened, ...]]:
+    environment: Environment,
+    survey: Callable[[], Survey],
+    read: Callable[[], tuple[OpenedPackage, ...]],
+) -> tuple[Survey, tuple[OpenedPackage, ...]]:
     """The hosts and the packages, looked at together.
 
     read: opens the packages. Raises BadInput for what is wrong with one, and then for the hosts
     too.
     """
     refusals = Refusals()
-    found: tuple[Opened, ...] = ()
+    found: tuple[OpenedPackage, ...] = ()
     with ThreadPoolExecutor(max_workers=1) as pool:
         reading = pool.submit(read)
         seen = survey()

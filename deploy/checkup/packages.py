@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from deploy.plan.candidate import Opened
+    from deploy.plan.candidate import OpenedPackage
     from deploy.settings.environment import Environment
 
 
-def opened(environment: Environment, wanted: str | None, workspace: Path) -> tuple[Opened, ...]:
+def opened(
+    environment: Environment, wanted: str | None, workspace: Path
+) -> tuple[OpenedPackage, ...]:
     """Open the package of each app; wanted: as `--package` gives it.
 
     Raises BadInput for all packages that cannot be deployed.
@@ -26,7 +28,7 @@ def opened(environment: Environment, wanted: str | None, workspace: Path) -> tup
     if wanted is not None and len(apps) > 1:
         names = ", ".join(app.name for app in apps)
         raise BadInput(f"--package is for one app: say which with --app ({names})")
-    found: list[Opened] = []
+    found: list[OpenedPackage] = []
     refusals, kept = Refusals(), Folders.of_user()
     for app in apps:
         with refusals.noted():

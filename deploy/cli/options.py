@@ -169,9 +169,9 @@ class Command(Task[Any]):
 def command(name: str, *takes: str) -> Callable[[Callable[..., Any]], Any]:
     """Make a function the command `name`, which takes these options.
 
-    The function gets an `Asked`, and those options by name that are no field of it. Errors become
-    one message and an exit code, unexpected ones included. Such an error comes from before the
-    first change, except for `lock.break`: after it, a command ends with its report.
+    The function gets the `CommandOptions`, and those options by name that are no field of it.
+    Errors become one message and an exit code, unexpected ones included. Such an error comes from
+    before the first change, except for `lock.break`: after it, a command ends with its report.
     """
     options_of = {each: option_of(name, each) for each in takes}
     required = {each for each, own in options_of.items() if own.default is REQUIRED}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from deploy.commands.rollout import Rollout
     from deploy.plan.plan import Plan
     from deploy.run.report import Report
-    from deploy.session.arguments import Asked
+    from deploy.session.arguments import CommandOptions
     from deploy.session.session import Session
     from deploy.settings.scope import Scope
 
@@ -34,7 +34,7 @@ class Change:
             before; None where nothing is decided about such a host.
     """
 
-    asked: Asked
+    asked: CommandOptions
     scope: Scope
     make: Callable[[Session], Plan]
     execute: Callable[[Rollout, Plan], Report]

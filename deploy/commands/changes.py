@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from deploy.plan.exclusion import Problems
     from deploy.plan.plan import Plan
     from deploy.run.report import Report
-    from deploy.session.arguments import Asked
+    from deploy.session.arguments import CommandOptions
     from deploy.session.session import Session
     from deploy.survey.facts import Survey
 
 
-def deploy(asked: Asked, package: str | None, run_once: str | None = None) -> Change:
+def deploy(asked: CommandOptions, package: str | None, run_once: str | None = None) -> Change:
     """Take a package through the fleet.
 
     run_once: what is to become of a command that was started and did not end well.
@@ -56,7 +56,7 @@ def deploy(asked: Asked, package: str | None, run_once: str | None = None) -> Ch
     return Change(asked, scope, plan, take_back.run_or_take_back, packages.beside(package), again)
 
 
-def roll_back(asked: Asked, to: str | None) -> Change:
+def roll_back(asked: CommandOptions, to: str | None) -> Change:
     """Take the fleet back to a release that was good, which lies on the hosts."""
 
     def plan(opened: Session) -> Plan:
@@ -74,14 +74,14 @@ def roll_back(asked: Asked, to: str | None) -> Change:
     return Change(asked, scope, plan, Rollout.run, again=plan)
 
 
-def _seen(asked: Asked, opened: Session) -> tuple[Survey, Problems]:
+def _seen(asked: CommandOptions, opened: Session) -> tuple[Survey, Problems]:
     """The fleet, whose hosts go out one after the other, and what speaks against that."""
     seen = opened.survey(settled=not asked.dry_run)
     preflight.refuse_surge(opened.environment, seen)
     return opened.vetted(seen, join=asked.join)
 
 
-def restart(asked: Asked) -> Change:
+def restart(asked: CommandOptions) -> Change:
     """Start again, host by host, the release that each host runs."""
 
     def plan(opened: Session) -> Plan:
@@ -97,7 +97,7 @@ def restart(asked: Asked) -> Change:
     return Change(asked, asked.scope("restart", *asked.flags), plan, Rollout.run, again=plan)
 
 
-def repair(asked: Asked) -> Change:
+def repair(asked: CommandOptions) -> Change:
     """Put right what a deploy left that was cut off."""
 
     def plan(opened: Session) -> Plan:
@@ -107,7 +107,7 @@ def repair(asked: Asked) -> Change:
     return Change(asked, asked.scope("repair"), plan, Rollout.run)
 
 
-def observe(asked: Asked, host: str, trace: str | None) -> Change:
+def observe(asked: CommandOptions, host: str, trace: str | None) -> Change:
     """Take one host out and back in, and say what that took."""
     scope = asked.scope("observe", "--host", host, *as_typed("--trace", trace))
     trace_file = Path(trace or f"observed-{asked.environment}.json")

@@ -19,10 +19,10 @@ from deploy.session.session import Session
 
 if TYPE_CHECKING:
     from deploy.hosts.lock.watch import Watched
-    from deploy.session.arguments import Asked
+    from deploy.session.arguments import CommandOptions
 
 
-def status(asked: Asked) -> ExitCode:
+def status(asked: CommandOptions) -> ExitCode:
     """Show who holds the environment's lock, and whether that deploy lives.
 
     LOCKED if a deploy holds it. Raises Unreachable where too few hosts answer to know.
@@ -37,7 +37,7 @@ def status(asked: Asked) -> ExitCode:
     return ExitCode.LOCKED if lock_view.is_locked(seen) else ExitCode.DONE
 
 
-def destroy(asked: Asked, *, reason: str, force: bool) -> ExitCode:
+def destroy(asked: CommandOptions, *, reason: str, force: bool) -> ExitCode:
     """Take the lock from a holder that is dead, or from a living one by force.
 
     Locks that name no holder are removed, too. Raises Locked where the holder lives, Unreachable
@@ -86,7 +86,7 @@ def destroy(asked: Asked, *, reason: str, force: bool) -> ExitCode:
     return ExitCode.DONE
 
 
-def decide(asked: Asked, word: str) -> ExitCode:
+def decide(asked: CommandOptions, word: str) -> ExitCode:
     """Write what a person decided about the deploy that holds the lock: `promote` or `abort`.
 
     Raises BadInput where none holds it, Unreachable where too few hosts could be written to.

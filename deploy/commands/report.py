@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from deploy.events.event import Entry
-    from deploy.session.arguments import Asked
+    from deploy.session.arguments import CommandOptions
 
 MOST_BYTES = 256 * 1024 * 1024
 """Of an events file: that of a deploy to a thousand hosts has a tenth of it."""
@@ -36,7 +36,7 @@ DESKTOPS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 
 
 def report(
-    asked: Asked,
+    asked: CommandOptions,
     run: str | None,
     file: str | None,
     output: str | None,
@@ -77,7 +77,7 @@ def has_desktop(environ: Mapping[str, str], platform: str) -> bool:
     return platform in {"darwin", "win32"} or any(environ.get(name) for name in DESKTOPS)
 
 
-def _folders(asked: Asked) -> tuple[Path, ...]:
+def _folders(asked: CommandOptions) -> tuple[Path, ...]:
     """The folders that `runs:` names, each once; an environment with errors is passed over.
 
     Raises BadInput where no environment has none: that of the first one.

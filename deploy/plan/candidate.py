@@ -32,7 +32,7 @@ TRIAL_SECONDS = 60
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedPackage:
     """An app's package, opened and normalised, and the words of the app's command."""
 
     app: App
@@ -78,7 +78,7 @@ class Offer:
 
 def prepare(
     environment: Environment, app: App, path: Path, workspace: Path, folders: Folders = NOWHERE
-) -> Opened:
+) -> OpenedPackage:
     """Verify and open the package at `path` for the app, its archive written into `workspace`.
 
     folders: where an earlier command may have kept what it made of the same bytes.
@@ -121,10 +121,10 @@ def prepare(
         runnable.refuse_missing(app.name, words, opened)
         if once := tuple(shlex.split(app.run_once or "")):
             runnable.refuse_missing(app.name, once, opened, "run_once")
-    return Opened(app, opened, words)
+    return OpenedPackage(app, opened, words)
 
 
-def offer(environment: Environment, opened: Opened, survey: Survey) -> Offer:
+def offer(environment: Environment, opened: OpenedPackage, survey: Survey) -> Offer:
     """The offer for every surveyed host: the units as its own systemd understands them."""
     app, staged = opened.app, f"/srv/{opened.app.name}/releases/{opened.package.release.id}"
     template = environment.path(app.template) if app.template else None
@@ -156,7 +156,7 @@ def offer(environment: Environment, opened: Opened, survey: Survey) -> Offer:
 
 
 def _starts(
-    opened: Opened, group: str, template: Path | None, facts: HostFacts
+    opened: OpenedPackage, group: str, template: Path | None, facts: HostFacts
 ) -> tuple[tuple[int, str], ...]:
     """The units that start the release on ports that are likely to be free."""
     app, release = opened.app, opened.package.release
@@ -171,7 +171,7 @@ def _starts(
     return tuple(found)
 
 
-def _spec(slot: AppInSlot, opened: Opened, group: str, facts: HostFacts) -> spec.UnitSpec:
+def _spec(slot: AppInSlot, opened: OpenedPackage, group: str, facts: HostFacts) -> spec.UnitSpec:
     """What the unit of one of the app's slots says; group: the service user's on its host."""
     words, release = opened.words, opened.package.release.id
     in_package = words[0] in opened.package.files

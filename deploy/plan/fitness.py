@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from deploy.aws.inventory import Host
-    from deploy.plan.candidate import Opened
+    from deploy.plan.candidate import OpenedPackage
     from deploy.plan.exclusion import Problems
     from deploy.settings.app import App
     from deploy.settings.environment import Environment
@@ -163,7 +163,7 @@ def cramped(environment: Environment, survey: Survey) -> Problems:
     return exclusion.joined(*problems)
 
 
-def other_machine(opened: Iterable[Opened], survey: Survey) -> Problems:
+def other_machine(opened: Iterable[OpenedPackage], survey: Survey) -> Problems:
     """The hosts whose processor none of a package's programs is for."""
     packages = tuple(opened)
     found: Problems = {
@@ -180,7 +180,7 @@ def other_machine(opened: Iterable[Opened], survey: Survey) -> Problems:
     return exclusion.joined(found)
 
 
-def too_small(opened: Iterable[Opened], survey: Survey) -> Problems:
+def too_small(opened: Iterable[OpenedPackage], survey: Survey) -> Problems:
     """The hosts without the space, or the inodes, for the unpacked releases.
 
     A package is unpacked as it arrives, and each file takes whole blocks. What partial uploads hold
@@ -209,7 +209,7 @@ def too_small(opened: Iterable[Opened], survey: Survey) -> Problems:
     return problems
 
 
-def other_contents(opened: Iterable[Opened], survey: Survey) -> Problems:
+def other_contents(opened: Iterable[OpenedPackage], survey: Survey) -> Problems:
     """The hosts on which another release has a package's id."""
     packages = tuple(opened)
     found = {

@@ -10,7 +10,7 @@ from deploy.plan import exclusion, fitness, host_steps
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from deploy.plan.candidate import Opened
+    from deploy.plan.candidate import OpenedPackage
     from deploy.plan.exclusion import Problems
     from deploy.settings.environment import Environment
     from deploy.settings.scope import Scope
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def check(
     environment: Environment,
     survey: Survey,
-    opened: tuple[Opened, ...],
+    opened: tuple[OpenedPackage, ...],
     scope: Scope,
     found: Problems,
     *,
@@ -100,7 +100,7 @@ def _over_quota(survey: Survey, added: Mapping[str, int]) -> Iterator[str]:
             )
 
 
-def marked(opened: Iterable[Opened], survey: Survey, scope: Scope) -> Problems:
+def marked(opened: Iterable[OpenedPackage], survey: Survey, scope: Scope) -> Problems:
     """The hosts on which the package that was chosen for lack of a name failed before.
 
     Raises:

@@ -22,7 +22,7 @@ SECONDS_IN = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 @dataclass(frozen=True)
-class Asked:
+class CommandOptions:
     """The options of a command as they were typed; None for one that was not.
 
     Attributes:
@@ -94,14 +94,14 @@ class Asked:
         return self.scope().command(verb)
 
 
-def asked(program: str, env: str | None, **typed: Any) -> tuple[Asked, dict[str, Any]]:
-    """Split options, by their names, into an `Asked` and those that are the command's own."""
-    names = {each.name for each in fields(Asked)} & typed.keys()
+def asked(program: str, env: str | None, **typed: Any) -> tuple[CommandOptions, dict[str, Any]]:
+    """Split options, by their names, into the `CommandOptions` and the command's own."""
+    names = {each.name for each in fields(CommandOptions)} & typed.keys()
     common = {name: typed.pop(name) for name in names}
-    return Asked(env or "", program=program, **common), typed
+    return CommandOptions(env or "", program=program, **common), typed
 
 
-def read_settings(asked: Asked, screen: Screen) -> Environment:
+def read_settings(asked: CommandOptions, screen: Screen) -> Environment:
     """The environment's settings; says which file they are from unless it is ./fabric.yaml."""
     file = load.find(asked.settings)
     if file != Path(load.NAME):

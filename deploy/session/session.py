@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from deploy.aws.inventory import Found, Host
     from deploy.aws.targets import TargetGroup
     from deploy.hosts.ssh.remote import Remote
-    from deploy.plan.candidate import Opened
+    from deploy.plan.candidate import OpenedPackage
     from deploy.plan.plan import Plan
     from deploy.settings.environment import Environment
     from deploy.settings.scope import Scope
@@ -181,7 +181,9 @@ class Session:
             self._held.widen()  # who answers now may not have when the lock was taken
         return found
 
-    def look(self, wanted: str | None, *, settled: bool) -> tuple[Survey, tuple[Opened, ...]]:
+    def look(
+        self, wanted: str | None, *, settled: bool
+    ) -> tuple[Survey, tuple[OpenedPackage, ...]]:
         """Hosts, groups and packages, all at once; `wanted` as `--package` gives it."""
         survey = partial(self.survey, settled=settled)
         read = partial(packages.opened, self.environment, wanted, self.workspace)
@@ -190,7 +192,7 @@ class Session:
     def plan(
         self,
         seen: Survey,
-        opened: tuple[Opened, ...],
+        opened: tuple[OpenedPackage, ...],
         *,
         is_default: bool,
         allow_downtime: bool = False,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from deploy.aws.api.lifetime import Lifetime
     from deploy.aws.target_groups import Balancer
     from deploy.hosts.ssh.remote import Remote
-    from deploy.plan.candidate import Opened
+    from deploy.plan.candidate import OpenedPackage
     from deploy.plan.exclusion import Problems
     from deploy.plan.plan import Groups, Plan
     from deploy.settings.environment import Environment
@@ -68,7 +68,7 @@ def vetted(
 
 
 def with_programs(
-    problems: Problems, opened: Iterable[Opened], remotes: Mapping[str, Remote], seen: Survey
+    problems: Problems, opened: Iterable[OpenedPackage], remotes: Mapping[str, Remote], seen: Survey
 ) -> Problems:
     """The problems, and those of hosts that lack a program which a package's command needs."""
     asked = {facts.host.name: remotes[facts.host.name] for facts in seen.hosts}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 from deploy.errors import RemoteError
 from deploy.hosts.scripts import start_trial, worker_check
 from deploy.survey import unit_state
-from deploy.survey.question import Answer, Asked, Questions
+from deploy.survey.question import Answer, Prober, Questions
 
 if TYPE_CHECKING:
     from deploy.hosts.scripts.script import Script
@@ -25,7 +25,7 @@ MARGIN_SECONDS = 10.0
 """What a command may take beside its own time, until its host has answered."""
 
 
-class Host(Asked, Protocol):
+class Host(Prober, Protocol):
     """A host that can be asked over the network, and by a command: its connection."""
 
     def ask(self, script: Script[T], timeout_seconds: float) -> T:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy import values
@@ -210,39 +211,40 @@ def _asked(found: OtherTarget, remotes: Mapping[str, Remote]) -> OtherTarget:
         return found
     if found.problem and (not own or found.target.port in (*found.ports, *found.app_ports)):
         return found
-    script = read.find_proxy(found.target.port, found.ports).read_by(_proxy)
+    script = read.find_proxy(found.target.port, found.ports).read_by(partial(_listening, found))
     try:
-        remote = remotes[found.host.name]
-        proxy, doubt, is_unwatched, forwarded = remote.ask(script, PATIENCE_SECONDS)
+        return remotes[found.host.name].ask(script, PATIENCE_SECONDS)
     except DeployError as error:
-        doubt = f"whether a proxy listens there is not known ({error})"
-        proxy, is_unwatched, forwarded = "", False, 0
-    # In the own group a doubt decides nothing: the host is refused without it.
-    proxy = proxy or ("" if own else doubt)
-    if forwarded:
-        proxy = f"a rule of its kernel (iptables, nftables) sends its requests to :{forwarded}"
-    return replace(found, proxy=proxy, is_unwatched=is_unwatched, forwarded=forwarded)
+        return _doubted(found, f"whether a proxy listens there is not known ({error})")
 
 
-def _proxy(result: CommandResult) -> tuple[str, str, bool, int]:
-    """The listener that is a client too, in words, and why it is not known; empty for none.
+def _doubted(found: OtherTarget, why: str) -> OtherTarget:
+    """In the own group a doubt decides nothing: the host is refused without it."""
+    return found if found.is_own_group else replace(found, proxy=why)
 
-    Third: whether connections that last only for a request could not be seen. Those show no
-    process, and may be the listener's where none of it was seen. Fourth: the port that a rule of
-    the kernel leads to, or 0.
+
+def _listening(found: OtherTarget, result: CommandResult) -> OtherTarget:
+    """The target with what listens there and is a client of the app too.
+
+    Connections that last only for a request show no process, and may be the listener's where none
+    of it was seen. A rule of the kernel may lead to the app, too.
     """
     reader = Reader(result.facts)
     listeners = reader.every("port.listener", listener)
     clients = set(reader.every("client", values.pid))
-    is_unwatched = bool(reader.text("unwatched"))
-    forwarded = reader.first("forwarded", values.number) or 0
-    if "port.listener" in reader.unknown:
-        return "", "who listens there cannot be read", is_unwatched, forwarded
-    proxy = next((each for each in listeners if each.pid in clients), None)
-    if proxy:
-        return f"{proxy} listens there and has connections to the app", "", is_unwatched, forwarded
     ended = reader.first("ended", values.number)
-    if listeners and ended:
+    forwarded = reader.first("forwarded", values.number) or 0
+    found = replace(found, is_unwatched=bool(reader.text("unwatched")), forwarded=forwarded)
+    proxy = next((each for each in listeners if each.pid in clients), None)
+    if forwarded:
+        text = f"a rule of its kernel (iptables, nftables) sends its requests to :{forwarded}"
+    elif "port.listener" in reader.unknown:
+        return _doubted(found, "who listens there cannot be read")
+    elif proxy:
+        text = f"{proxy} listens there and has connections to the app"
+    elif listeners and ended:
         text = f"{listeners[0]} listens there, and connections from the host to the app, which"
-        return f"{text} last only for a request, may be its own", "", is_unwatched, forwarded
-    return "", "", is_unwatched, forwarded
+        text += " last only for a request, may be its own"
+    else:
+        return found
+    return replace(found, proxy=text)

@@ -21,7 +21,7 @@ ANY, ANY_GRPC = "200-499", "0-99"
 """What shows that an app answers at all; from 500 on it says that it is at fault itself."""
 
 
-class Asked(Protocol):
+class Prober(Protocol):
     """A host that can be asked: its connection."""
 
     def probe(self, request: Request, seconds: float) -> Reply | None:
@@ -109,7 +109,7 @@ class Question:
         how = f" over {' and '.join(over)}" if over else ""
         return f"{what} :{self.place(slot_port)}{how} gives {self.expect}"
 
-    def ask(self, host: Asked, slot_port: int, most_seconds: float | None = None) -> Answer:
+    def ask(self, host: Prober, slot_port: int, most_seconds: float | None = None) -> Answer:
         """Ask it, for `timeout_seconds`, or `most_seconds` where fewer."""
         port = self.port or slot_port
         header = self.host_header or f"{self.address}:{port}"
@@ -203,12 +203,12 @@ class Questions:
         """The questions and their answers in one line: `GET :5000/health gives 200`."""
         return ", ".join(dict.fromkeys(each.shown(slot_port) for each in self.each))
 
-    def ask(self, host: Asked, slot_port: int, most_seconds: float | None = None) -> Answer:
+    def ask(self, host: Prober, slot_port: int, most_seconds: float | None = None) -> Answer:
         """Ask them in turn; the first answer that is not what was expected, or the last one."""
         return list(self.answers(host, slot_port, most_seconds))[-1][1]
 
     def answers(
-        self, host: Asked, slot_port: int, most_seconds: float | None = None
+        self, host: Prober, slot_port: int, most_seconds: float | None = None
     ) -> Iterator[tuple[Question, Answer]]:
         """Ask them in turn, up to the first answer that is not what was expected."""
         for question in self.each:

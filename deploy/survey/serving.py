@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from deploy.survey.app_on_host import AppOnHost
     from deploy.survey.check import Host
     from deploy.survey.facts import Survey
-    from deploy.survey.question import Answer, Asked
+    from deploy.survey.question import Answer, Prober
 
 TRIES, PAUSE_SECONDS = 3, 0.5
 FORWARDS_SECONDS = 5.0
@@ -53,7 +53,7 @@ class _Outcome:
     versions: dict[str, ProtocolVersion] = field(default_factory=dict)
 
 
-def verdict(survey: Survey, apps: Iterable[App], remotes: Mapping[str, Asked]) -> Verdict:
+def verdict(survey: Survey, apps: Iterable[App], remotes: Mapping[str, Prober]) -> Verdict:
     """Ask every app that a group calls healthy, on every host, what that group asks.
 
     Each is asked up to three times. Where nothing serves yet, it is only seen whether a question
@@ -127,7 +127,7 @@ def serves(on: AppOnHost) -> bool:
     return on.is_healthy_somewhere and runs
 
 
-def _outcome(on: AppOnHost, host: Asked) -> _Outcome:
+def _outcome(on: AppOnHost, host: Prober) -> _Outcome:
     try:
         if problem := _unaskable(on, host):
             return _Outcome(problem)
@@ -140,7 +140,7 @@ def _outcome(on: AppOnHost, host: Asked) -> _Outcome:
     return _asked(replace(on, memberships=tuple(healthy)), host)
 
 
-def _unaskable(on: AppOnHost, host: Asked) -> str:
+def _unaskable(on: AppOnHost, host: Prober) -> str:
     """Why the host cannot be asked a question over HTTP/2 or gRPC; empty where it can be.
 
     That an old release answers HTTP/1.1 too does not show that the new one will.
@@ -155,7 +155,7 @@ def _unaskable(on: AppOnHost, host: Asked) -> str:
     return ""
 
 
-def _asked(on: AppOnHost, host: Asked) -> _Outcome:
+def _asked(on: AppOnHost, host: Prober) -> _Outcome:
     """Ask the slot in use what the groups ask that it has here."""
     questions, text = Questions.of(on), ""
     for number in range(TRIES):

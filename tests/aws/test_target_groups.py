@@ -403,7 +403,7 @@ def test_awss_errors_are_translated_once(
             BadInput,
             "for profile 'prod' is over: run `aws sso login --profile prod`",
         ),
-        (FileNotFoundError(2, "x", "helper"), {}, BadInput, "the profile in ~/.aws/config, and the variables"),
+        (FileNotFoundError(2, "x", "helper"), {}, BadInput, "~/.aws/config, and the variables"),
         (
             JSONDecodeError("Expecting value", "no JSON", 0),
             {},

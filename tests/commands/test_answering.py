@@ -14,7 +14,7 @@ from deploy.commands import answering, changes
 from deploy.errors import BadInput, DeployError
 from deploy.recovery.answers.choices import Answer
 from deploy.screen.question import Choice
-from deploy.session.arguments import Asked, read_settings
+from deploy.session.arguments import CommandOptions, read_settings
 
 NO_CHOICE = Choice()
 PLAN = made(old(3), batch=1)
@@ -39,7 +39,7 @@ class Session:
 
 
 def deploying(**options: Any) -> Any:
-    return changes.deploy(Asked("lab", **options), None)
+    return changes.deploy(CommandOptions("lab", **options), None)
 
 
 def of(change: Any, screen: Screen, **rollout: Any) -> Any:
@@ -84,7 +84,7 @@ def test_who_decides(
 def test_p8_an_unknown_word_is_refused_with_the_known_ones(
     verb: str, given: str, said: str
 ) -> None:
-    options = Asked("lab", on_failure=given)
+    options = CommandOptions("lab", on_failure=given)
     change = {
         "deploy": lambda: changes.deploy(options, None),
         "rollback": lambda: changes.roll_back(options, None),
@@ -103,7 +103,7 @@ def test_p8_ask_is_refused_where_no_person_can_be_asked() -> None:
 
 
 def test_repair_and_observe_ask_nothing() -> None:
-    assert of(changes.repair(Asked("lab")), Screen(can_choose=True)) is None
+    assert of(changes.repair(CommandOptions("lab")), Screen(can_choose=True)) is None
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_where_no_answer_comes_the_policy_answers_and_a_stop_needs_none(
 
 def test_the_policy_is_the_settings_own_and_of_a_rollback_it_is_stop() -> None:
     assert of(deploying(), Screen(can_choose=True), on_failure="rollback").policy == "rollback"
-    back = changes.roll_back(Asked("lab"), None)
+    back = changes.roll_back(CommandOptions("lab"), None)
     assert of(back, Screen(can_choose=True), on_failure="rollback").policy == "stop"
 
 
@@ -146,6 +146,6 @@ def test_an_option_that_ends_the_rollout_takes_the_place_of_the_setting(
     monkeypatch.setattr("deploy.session.arguments.environment_of", lambda *_: environment)
     monkeypatch.setattr("deploy.settings.load.find", lambda _: tmp_path / "fabric.yaml")
     screen = cast("Any", type("Noting", (), {"note": lambda *_: None})())
-    loaded = read_settings(Asked("lab", on_failure=word), screen)
+    loaded = read_settings(CommandOptions("lab", on_failure=word), screen)
     assert loaded.rollout.on_failure == word
-    assert Asked("lab", on_failure=word).flags == ("--on-failure", word)
+    assert CommandOptions("lab", on_failure=word).flags == ("--on-failure", word)

@@ -23,7 +23,7 @@ from deploy.package.manifest import File
 from deploy.run.report import ExitCode
 from deploy.screen import question
 from deploy.screen.console import Screen
-from deploy.session.arguments import Asked, read_settings
+from deploy.session.arguments import CommandOptions, read_settings
 from deploy.session.session import Session
 
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ def test_what_was_measured_is_shown_and_written_and_hides_no_report(
     tmp_path: Path, capsys: Shown, *, breaks: bool
 ) -> None:
     file = tmp_path / "trace.json"
-    change = changes.observe(Asked("lab"), "host-1", str(file))
+    change = changes.observe(CommandOptions("lab"), "host-1", str(file))
     assert (change.asked.hosts, change.scope.again()) == (
         "host-1",
         f"inv observe --env lab --host host-1 --trace {file}",
@@ -315,7 +315,7 @@ def test_what_was_measured_is_shown_and_written_and_hides_no_report(
         return
     assert "A deploy to all 2 hosts waits about" in shown.out
     assert json.loads(file.read_text())["rounds"][0]["arrivals"] == SEEN.arrivals
-    assert changes.observe(Asked("lab"), "host-1", str(file)), "a trace is replaced"
+    assert changes.observe(CommandOptions("lab"), "host-1", str(file)), "a trace is replaced"
 
 
 def test_a_trace_that_cannot_be_written_is_said(tmp_path: Path, capsys: Shown) -> None:
@@ -332,7 +332,7 @@ def test_a_trace_that_cannot_be_written_is_said(tmp_path: Path, capsys: Shown) -
 def test_p10_what_else_sends_requests_to_a_host_is_refused_for_an_observation_too(
     tmp_path: Path,
 ) -> None:
-    change = changes.observe(Asked("lab"), "host-1", str(tmp_path / "trace.json"))
+    change = changes.observe(CommandOptions("lab"), "host-1", str(tmp_path / "trace.json"))
     opened = SimpleNamespace(
         survey=lambda **_: None,
         vetted=lambda seen, **_: (seen, {"host-1": ("another group sends requests too",)}),
@@ -343,7 +343,7 @@ def test_p10_what_else_sends_requests_to_a_host_is_refused_for_an_observation_to
 
 def test_an_observation_that_measured_nothing_writes_nothing(tmp_path: Path, capsys: Shown) -> None:
     file = tmp_path / "trace.json"
-    change = changes.observe(Asked("lab"), "host-1", str(file))
+    change = changes.observe(CommandOptions("lab"), "host-1", str(file))
     opened = SimpleNamespace(fleet=lambda: SimpleNamespace(observations=[]))
     rollout = SimpleNamespace(opened=opened, run=lambda *_: "a report")
     ended: Any = change.execute(cast("Any", rollout), cast("Any", None))

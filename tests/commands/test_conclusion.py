@@ -173,7 +173,7 @@ def test_after_a_stop_for_the_credentials_it_is_said_to_renew_them() -> None:
     made = assembly.make(environment, (builders.offer(builders.app(), hosts),), seen)
     waiting = dict.fromkeys(("host-1", "host-2"), Outcome.WAITING)
     late = Failure(builders.host(1), "begin batch 1", "they end", is_stop=True)
-    asked = arguments.Asked("lab")
+    asked = arguments.CommandOptions("lab")
     shown = conclusion.next_steps(asked.scope("deploy"), Report(made, waiting, (late,)))
     assert shown == "renew the AWS credentials and continue: inv deploy --env lab"
     both = (late, Failure(builders.host(2), "upload", "no way to it"))
@@ -190,7 +190,7 @@ def first_install(verb: str = "deploy") -> str:
     failures = (Failure(builders.host(1), "prove", "no answer"),) if verb == "deploy" else ()
     plan = made if verb == "deploy" else replace(made, batches=())
     report = Report(plan, {"host-1": Outcome.OUT}, failures)
-    return conclusion.next_steps(arguments.Asked("lab").scope(verb), report)
+    return conclusion.next_steps(arguments.CommandOptions("lab").scope(verb), report)
 
 
 def test_a_first_install_that_failed_is_not_said_to_be_repaired() -> None:

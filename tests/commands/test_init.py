@@ -14,7 +14,7 @@ from deploy.commands.setup import check, init
 from deploy.errors import BadInput
 from deploy.run.report import ExitCode
 from deploy.screen import question
-from deploy.session.arguments import Asked
+from deploy.session.arguments import CommandOptions
 from deploy.settings import load
 from deploy.settings.environment import Hosts
 
@@ -60,7 +60,7 @@ class NewUser:
         given |= {"ssh_user": None, "key": None}
         asked: dict[str, Any] = {"yes": True, "settings": str(self.folder / "fabric.yaml")}
         own = {key: options.pop(key) for key in list(options) if key in {"yes", "app", "settings"}}
-        return init.init(Asked("lab", **(asked | own)), **(given | options))
+        return init.init(CommandOptions("lab", **(asked | own)), **(given | options))
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_an_empty_folder_becomes_a_project_that_is_ready_for_a_deploy(
     (package,) = (user.project.folder / "packages").iterdir()
     (user.folder / "packages" / package.name).write_bytes(package.read_bytes())
     capsys.readouterr()
-    code = check.check(Asked("lab", str(user.folder / "fabric.yaml")), None)
+    code = check.check(CommandOptions("lab", str(user.folder / "fabric.yaml")), None)
     output = capsys.readouterr().out
     assert code is ExitCode.DONE, output
     assert "a deploy would start" in output

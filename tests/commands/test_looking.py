@@ -166,7 +166,7 @@ watching.SECONDS = 0.4
 looks.read_settings = lambda *_: builders.environment()
 session.Session = Paper
 try:
-    code = int(watching.status(arguments.Asked("lab", watch=True)))
+    code = int(watching.status(arguments.CommandOptions("lab", watch=True)))
 finally:
     invoke_patch.settle()
 sys.exit(code)

@@ -16,7 +16,7 @@ from deploy.commands import report as pages
 from deploy.errors import BadInput
 from deploy.run.report import ExitCode
 from deploy.screen.console import Screen
-from deploy.session.arguments import Asked
+from deploy.session.arguments import CommandOptions
 from lab import terminal
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +46,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def written(run: str | None = None, file: str | None = None, output: str | None = None) -> ExitCode:
-    return pages.report(Asked(""), run, file, output, no_open=True)
+    return pages.report(CommandOptions(""), run, file, output, no_open=True)
 
 
 def test_without_an_id_it_is_the_last_run_of_all_environments(
@@ -174,7 +174,7 @@ def test_the_page_is_opened_on_a_desktops_terminal_alone(
     monkeypatch.setattr(pages, "Screen", Terminal)
     monkeypatch.setattr(sys, "platform", "linux")
     opened: list[str] = []
-    pages.report(Asked(""), "0123", None, "page.html", no_open, opened.append)
+    pages.report(CommandOptions(""), "0123", None, "page.html", no_open, opened.append)
     assert opened == ([(project / "page.html").as_uri()] if opens else [])
 
 
@@ -210,9 +210,9 @@ def test_the_id_is_typed_without_an_option(project: Path) -> None:
 
 def test_on_a_terminal_the_message_fits_and_nothing_else_is_shown(project: Path) -> None:
     program = (
-        "import sys; from deploy.session.arguments import Asked\n"
+        "import sys; from deploy.session.arguments import CommandOptions\n"
         "from deploy.commands.report import report\n"
-        "report(Asked(''), None, sys.argv[1], sys.argv[2], False)"
+        "report(CommandOptions(''), None, sys.argv[1], sys.argv[2], False)"
     )
     events = project / ".changeover" / "runs" / NAME / "events.jsonl"
     page = project / "page.html"

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from deploy.session.session import Session
 
 ROOT = Path(__file__).parents[2]
-ASKED = arguments.Asked("lab", str(ROOT / "fabric.yaml"), yes=True)
+ASKED = arguments.CommandOptions("lab", str(ROOT / "fabric.yaml"), yes=True)
 
 
 def report(*outcomes: Outcome) -> Report:

@@ -327,7 +327,7 @@ following.SECONDS = 0.4
 following.read_settings = lambda *_: builders.environment()
 session.Session = Paper
 try:
-    code = int(following.watch(arguments.Asked("lab")))
+    code = int(following.watch(arguments.CommandOptions("lab")))
 finally:
     invoke_patch.settle()
 sys.exit(code)

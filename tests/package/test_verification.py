@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def opened(folder: Path, **rules: str) -> candidate.Opened:
+def opened(folder: Path, **rules: str) -> candidate.OpenedPackage:
     """The folder's package, verified and opened as by a deploy; nothing may be left behind."""
     settings = packages.environment(folder, Verify(**rules))
     workspace = folder / "workspace"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from deploy.commands import report as pages
 from deploy.errors import BadInput
 from deploy.events.text import as_line
-from deploy.session.arguments import Asked
+from deploy.session.arguments import CommandOptions
 from page import sample_runs
 
 LINES = [as_line(entry) for entry in sample_runs.failure()]
@@ -56,7 +56,7 @@ def test_it_is_a_page_or_one_message(tmp_path_factory: pytest.TempPathFactory, t
     file.write_text(text, encoding="utf-8")
     message = ""
     try:
-        pages.report(Asked(""), None, str(file), None, no_open=True)
+        pages.report(CommandOptions(""), None, str(file), None, no_open=True)
     except BadInput as refused:
         message = str(refused)
     if message:

@@ -18,7 +18,7 @@ from deploy.settings.health import Health
 from deploy.survey.slot import Slot
 
 if TYPE_CHECKING:
-    from deploy.plan.candidate import Opened
+    from deploy.plan.candidate import OpenedPackage
     from deploy.settings.environment import Environment
 
 FILES = ("web", "web.dll", "web.runtimeconfig.json", "tools/migrate", "appsettings.json")
@@ -37,7 +37,7 @@ def environment(folder: Path, app: App, **settings: Any) -> Environment:
     return builders.environment(app, root=folder, **settings)
 
 
-def prepared(folder: Path, *files: str, **settings: Any) -> Opened:
+def prepared(folder: Path, *files: str, **settings: Any) -> OpenedPackage:
     """A package of these files, opened for an app with these settings."""
     app = builders.app(**settings)
     (folder / "workspace").mkdir(exist_ok=True)
@@ -45,7 +45,7 @@ def prepared(folder: Path, *files: str, **settings: Any) -> Opened:
     return candidate.prepare(environment(folder, app), app, path, folder / "workspace")
 
 
-def executables(opened: Opened) -> set[str]:
+def executables(opened: OpenedPackage) -> set[str]:
     return {file.path for file in opened.package.manifest if file.executable}
 
 

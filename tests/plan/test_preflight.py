@@ -13,7 +13,7 @@ from deploy.aws.targets import GONE, Health, State, Target
 from deploy.errors import BadInput
 from deploy.hosts.marks import Mark
 from deploy.plan import assembly, exclusion, fitness, preflight
-from deploy.plan.candidate import Opened
+from deploy.plan.candidate import OpenedPackage
 from deploy.settings.scope import Scope
 from deploy.survey.slot import Listener, Slot
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from deploy.survey.facts import HostFacts, Survey
 
 
-def opened(web: App | None = None) -> Opened:
+def opened(web: App | None = None) -> OpenedPackage:
     """The package of the new release, opened for the app."""
-    return Opened(web or builders.app(), builders.package(), ("web",))
+    return OpenedPackage(web or builders.app(), builders.package(), ("web",))
 
 
-def check(hosts: list[HostFacts], *packages: Opened, **rollout: Any) -> Survey:
+def check(hosts: list[HostFacts], *packages: OpenedPackage, **rollout: Any) -> Survey:
     """The survey of the hosts that can take the packages, which nobody named."""
     environment = builders.environment(rollout=rollout)
     scope = Scope("lab", skip_host="host-8")

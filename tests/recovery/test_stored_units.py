@@ -13,7 +13,7 @@ from builders import NEW, OLD
 from deploy.errors import BadInput
 from deploy.hosts.records import Kind, Record
 from deploy.plan import candidate
-from deploy.plan.candidate import Opened
+from deploy.plan.candidate import OpenedPackage
 from deploy.recovery import rollback, stored_units
 from deploy.steps.records import RecordDeployed
 from deploy.steps.staging import StageUnits
@@ -39,7 +39,7 @@ def units(
     own = app.model_copy(update=settings)
     words = tuple((command or own.command or "").removeprefix("./").split())
     seen = builders.survey([builders.facts()], apps=[own])
-    opened = Opened(own, builders.package(release=release), words)
+    opened = OpenedPackage(own, builders.package(release=release), words)
     offer = candidate.offer(builders.environment(own), opened, seen)
     return tuple(offer.units["host-1", slot.port] for slot in own.slots)
 

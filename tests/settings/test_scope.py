@@ -16,22 +16,22 @@ from deploy.commands import conclusion
 from deploy.errors import BadInput
 from deploy.hosts.records import Record
 from deploy.plan import assembly, exclusion, fitness, preflight
-from deploy.plan.candidate import Opened
+from deploy.plan.candidate import OpenedPackage
 from deploy.recovery import rollback
 from deploy.run.report import Failure, Outcome, Report
 from deploy.session import arguments
-from deploy.session.arguments import Asked
+from deploy.session.arguments import CommandOptions
 from deploy.settings.scope import TAKES, Scope
 from deploy.survey.slot import Slot
 
 NAMES = {"app": "web", "hosts": "host-1,host-2", "skip_host": "host-9", "batch": "1,50%"}
 FILE = "/a folder/other.yaml"
 SCOPES = {
-    "all of it": Asked("prod", FILE),
-    "one app": Asked("prod", FILE, app="web"),
-    "some hosts": Asked("prod", FILE, hosts="host-1, host-2"),
-    "not one": Asked("prod", FILE, skip_host="host-9", batch="25%"),
-    "everything": Asked("prod", FILE, **NAMES, allow_downtime=True),  # type: ignore[arg-type]
+    "all of it": CommandOptions("prod", FILE),
+    "one app": CommandOptions("prod", FILE, app="web"),
+    "some hosts": CommandOptions("prod", FILE, hosts="host-1, host-2"),
+    "not one": CommandOptions("prod", FILE, skip_host="host-9", batch="25%"),
+    "everything": CommandOptions("prod", FILE, **NAMES, allow_downtime=True),  # type: ignore[arg-type]
 }
 
 
@@ -51,7 +51,7 @@ def suggested(text: str) -> list[str]:
     return [each.strip() for each in found]
 
 
-def assert_scoped(text: str, asked: Asked) -> list[str]:
+def assert_scoped(text: str, asked: CommandOptions) -> list[str]:
     """Each command can be typed, and says of apps, hosts and batch what was said."""
     commands = suggested(text)
     for command in commands:
@@ -67,7 +67,7 @@ def assert_scoped(text: str, asked: Asked) -> list[str]:
 
 @pytest.mark.parametrize("asked", SCOPES.values(), ids=SCOPES)
 @pytest.mark.parametrize("verb", TAKES)
-def test_a_suggestion_is_typed_as_the_parser_reads_it(asked: Asked, verb: str) -> None:
+def test_a_suggestion_is_typed_as_the_parser_reads_it(asked: CommandOptions, verb: str) -> None:
     more = ("--reason", "it is dead") if verb == "lock.break" else ()
     assert assert_scoped(asked.scope().command(verb, *more), asked) == [verb]
 
@@ -84,7 +84,7 @@ ENDS = {
 @pytest.mark.parametrize("asked", SCOPES.values(), ids=SCOPES)
 @pytest.mark.parametrize(("ends", "verb"), ENDS.values(), ids=ENDS)
 def test_what_a_report_suggests_can_be_typed(
-    asked: Asked, ends: dict[str, Outcome], verb: str
+    asked: CommandOptions, ends: dict[str, Outcome], verb: str
 ) -> None:
     hosts = [builders.facts(n, {"web": builders.slot()}) for n in (1, 2)]
     offers = (builders.offer(builders.app(), hosts),)
@@ -139,7 +139,7 @@ def test_a_host_that_was_left_out_is_deployed_to_later_by_itself() -> None:
 
 
 @pytest.mark.parametrize("asked", SCOPES.values(), ids=SCOPES)
-def test_what_a_refusal_suggests_can_be_typed(asked: Asked) -> None:
+def test_what_a_refusal_suggests_can_be_typed(asked: CommandOptions) -> None:
     seen = builders.survey([builders.facts(n, init="sh") for n in (1, 2)] + [builders.facts(3)])
     scope = asked.scope("deploy", "--package", "2.0.0")
     problems = fitness.unfit((builders.app(),), seen)
@@ -153,7 +153,7 @@ def test_what_a_refusal_suggests_can_be_typed(asked: Asked) -> None:
     assert (given["app"], given["hosts"], given["batch"]) == (asked.app, asked.hosts, asked.batch)
 
     bad = Slot(releases=(builders.NEW,), bad=frozenset({builders.NEW}))
-    opened = Opened(builders.app(), builders.package(), ("web",))
+    opened = OpenedPackage(builders.app(), builders.package(), ("web",))
     with pytest.raises(BadInput) as refused:
         preflight.marked(
             [opened], builders.survey([builders.facts(1, {"web": bad})]), asked.scope()
@@ -163,7 +163,7 @@ def test_what_a_refusal_suggests_can_be_typed(asked: Asked) -> None:
 
 
 @pytest.mark.parametrize("asked", SCOPES.values(), ids=SCOPES)
-def test_what_a_rollback_of_several_runs_suggests_can_be_typed(asked: Asked) -> None:
+def test_what_a_rollback_of_several_runs_suggests_can_be_typed(asked: CommandOptions) -> None:
     apps = builders.app(), builders.app("api", 5100)
     old = (Record("1.0.0-aaaaaaaaaaaa", "u"), Record(builders.OLD, builders.unit().digest))
     slots = {app.name: builders.slot(history=old) for app in apps}

@@ -66,7 +66,7 @@ class Remote:
         del sent
         return self._change(app, script, source.read(1 << 20).decode(errors="replace"))
 
-    def aside(self, script: Script[T], timeout_seconds: float) -> T:
+    def run_beside(self, script: Script[T], timeout_seconds: float) -> T:
         """Read or write a record of what is run once, beside whatever runs here."""
         del timeout_seconds
         name, act, migrations = self._host.name, script.programs[-1], self._world.migrations

@@ -205,6 +205,8 @@ def see_refusal(run: Run, why: str) -> None:
     if not liar or verb == "repair" or not others or not can_see:
         return
     tolerated = run.environment.rollout.max_failures.hosts(len(world.hosts))
+    if verb == "rollback" and _offer_different_releases(world, liar.name):
+        return  # another host may have the release no more, or marked as failed, and counts too
     if tolerated and "cannot take part" in why:
         world.wrong("P12", f"one host lies, {tolerated} may fail, and all are refused")
     if tolerated and verb == "rollback" and "would leave" not in why and _alone(run):

@@ -260,4 +260,18 @@ ONCE_FAILED = (
         ),
         (Command("deploy", strikes=(Strike(Fault.COMMAND, "RecordDeployed"),)),),
     ),
+    # P12 was judged of a refusal that the marks of another host had a part in.
+    Story(
+        "a host lies, and another one has marked what the third goes back to",
+        Fleets(
+            hosts=3,
+            kinds=(Kind.GOOD, Kind.GOOD, Kind.GOOD, Kind.SILENT),
+            rollout=(("batch", 1), ("min_in_service", 0), ("max_failures", 1)),
+        ),
+        (
+            Command("deploy"),
+            Command("deploy", Build("2.0.0-222222222222", 1)),
+            Command("rollback", liar=Liar(1, Lie.GARBAGE, 4)),
+        ),
+    ),
 )

@@ -16,7 +16,7 @@ from deploy.once import plan as once
 from deploy.once import refusal
 from deploy.once.step import RunOnce
 from deploy.plan import assembly, fitness, preflight
-from deploy.plan.candidate import Opened
+from deploy.plan.candidate import OpenedPackage
 from deploy.recovery import repair, rollback
 from deploy.recovery.answers import replanning
 from deploy.recovery.answers.answers import Answers, Reply
@@ -92,7 +92,7 @@ def _planned(run: Run, seen: Survey) -> Plan:
         case "deploy":
             apps = run.world.apps
             offers = tuple(_offer(seen, app, run.command.build) for app in apps)
-            opened = tuple(Opened(each.app, each.package, ()) for each in offers)
+            opened = tuple(OpenedPackage(each.app, each.package, ()) for each in offers)
             scope = Scope(environment.name)
             seen = preflight.check(environment, seen, opened, scope, {}, is_default=False)
             made = assembly.make(environment, offers, seen, allow_downtime=allow)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from deploy.checkup.doctor.finding import Findings
     from deploy.hosts.ssh.remote import Remote
-    from deploy.plan.candidate import Opened
+    from deploy.plan.candidate import OpenedPackage
     from deploy.settings.environment import Environment
     from deploy.survey.facts import HostFacts, Survey
 
@@ -27,7 +27,7 @@ VERIFY_SECONDS = 60.0
 
 def look(
     environment: Environment,
-    opened: Opened,
+    opened: OpenedPackage,
     survey: Survey,
     remotes: Mapping[str, Remote],
     findings: Findings,

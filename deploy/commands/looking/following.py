@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from deploy.screen.fleet.changes_seen import Change
     from deploy.screen.fleet.lock_seen import HolderSeen
     from deploy.screen.run.line import Line
-    from deploy.session.arguments import Asked
+    from deploy.session.arguments import CommandOptions
     from deploy.settings.scope import Scope
 
 SECONDS = 5.0
@@ -42,7 +42,7 @@ ABOVE = frozenset({"holder", "failed", "problem"})
 """What stays above what is drawn again and again."""
 
 
-def watch(asked: Asked) -> ExitCode:
+def watch(asked: CommandOptions) -> ExitCode:
     """Follow the deploy that holds the lock until it ends; its exit code, or what became of it.
 
     Raises:

@@ -19,7 +19,7 @@ from deploy.settings import load
 if TYPE_CHECKING:
     from deploy.screen.console import Screen
     from deploy.screen.fleet.lock_seen import HolderSeen
-    from deploy.session.arguments import Asked
+    from deploy.session.arguments import CommandOptions
     from deploy.session.session import Session
     from deploy.settings.environment import Environment
     from deploy.settings.scope import Scope
@@ -30,7 +30,7 @@ MOST_PAUSE_SECONDS = 2.0
 """Between the two looks of a status at a lock, at the most."""
 
 
-def settings_of_each(asked: Asked, screen: Screen) -> dict[str, Environment | DeployError]:
+def settings_of_each(asked: CommandOptions, screen: Screen) -> dict[str, Environment | DeployError]:
     """The settings of the environment that is named, or of each; where they are wrong, why.
 
     Raises:
@@ -50,7 +50,7 @@ def settings_of_each(asked: Asked, screen: Screen) -> dict[str, Environment | De
     return found
 
 
-def scope_of(environment: Environment, asked: Asked) -> Scope:
+def scope_of(environment: Environment, asked: CommandOptions) -> Scope:
     """Return the scope of a status of one of the environments."""
     return replace(asked, environment=environment.name).scope("status")
 

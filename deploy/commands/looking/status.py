@@ -16,11 +16,11 @@ from deploy.session.arguments import read_settings
 
 if TYPE_CHECKING:
     from deploy.screen.status import Overview
-    from deploy.session.arguments import Asked
+    from deploy.session.arguments import CommandOptions
     from deploy.settings.environment import Environment
 
 
-def status(asked: Asked) -> ExitCode:
+def status(asked: CommandOptions) -> ExitCode:
     """Show the environment that is named, or all of them one after the other.
 
     Returns the exit code of the worst.
@@ -39,7 +39,7 @@ def status(asked: Asked) -> ExitCode:
     return fleet.exit_code
 
 
-def _all(asked: Asked, screen: Screen) -> ExitCode:
+def _all(asked: CommandOptions, screen: Screen) -> ExitCode:
     """One environment after the other; one that cannot be looked at hides no other."""
     bodies: list[dict[str, object]] = []
     codes: list[ExitCode] = []
@@ -64,7 +64,7 @@ def _all(asked: Asked, screen: Screen) -> ExitCode:
     return worst(codes)
 
 
-def _look(loaded: Environment, asked: Asked) -> Overview:
+def _look(loaded: Environment, asked: CommandOptions) -> Overview:
     """Look at an environment once; machines that are no hosts are shown, and end nothing."""
     scope = looks.scope_of(loaded, asked)
     with session.Session(loaded, scope=scope, is_partial=True) as opened:

@@ -18,7 +18,7 @@ from deploy.screen.status import Overview, overview, worst
 from deploy.session import session
 
 if TYPE_CHECKING:
-    from deploy.session.arguments import Asked
+    from deploy.session.arguments import CommandOptions
     from deploy.session.session import Session
     from deploy.settings.environment import Environment
 
@@ -65,7 +65,7 @@ class Watched:
         return self.seen.exit_code
 
 
-def status(asked: Asked) -> ExitCode:
+def status(asked: CommandOptions) -> ExitCode:
     """Draw the environment that is named, or all, until Ctrl-C; the code of the last look.
 
     Raises:
@@ -94,7 +94,7 @@ def status(asked: Asked) -> ExitCode:
     return worst(each.exit_code for each in watched)
 
 
-def _refuse(asked: Asked, screen: Screen) -> None:
+def _refuse(asked: CommandOptions, screen: Screen) -> None:
     """Raise BadInput where there is nothing to draw on."""
     if asked.json:
         raise BadInput("--watch draws on a terminal, and --json is for scripts; leave one of them")
@@ -103,7 +103,7 @@ def _refuse(asked: Asked, screen: Screen) -> None:
 
 
 def _opened(
-    stack: ExitStack, asked: Asked, named: tuple[str, Environment | DeployError]
+    stack: ExitStack, asked: CommandOptions, named: tuple[str, Environment | DeployError]
 ) -> Watched:
     """Connect to an environment; of several, one that cannot be looked at hides no other."""
     name, loaded = named

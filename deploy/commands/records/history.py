@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
     from deploy.events.event import Entry
     from deploy.hosts.logbook.run_record import RunRecord
-    from deploy.session.arguments import Asked
+    from deploy.session.arguments import CommandOptions
     from deploy.settings.environment import Environment
 
 USUAL = 20
 
 
-def history(asked: Asked, last: str | None, run: str | None) -> ExitCode:
+def history(asked: CommandOptions, last: str | None, run: str | None) -> ExitCode:
     """Show the newest runs; or one run again, from its file here, or else as the hosts know it.
 
     Args:
@@ -129,7 +129,9 @@ def _replay(entries: Sequence[Entry], screen: Screen, *, is_json: bool) -> None:
     screen.show(tables.render_report(story))
 
 
-def _remembered(asked: Asked, environment: Environment, screen: Screen) -> tuple[RunRecord, ...]:
+def _remembered(
+    asked: CommandOptions, environment: Environment, screen: Screen
+) -> tuple[RunRecord, ...]:
     """The runs that the hosts remember, the newest first.
 
     Raises:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from deploy.hosts.logbook.journal_line import JournalLine
-    from deploy.session.arguments import Asked
+    from deploy.session.arguments import CommandOptions
     from deploy.settings.environment import Environment
 
 USUAL_LINES = 100
@@ -40,7 +40,7 @@ LOOK_SECONDS = 0.2
 
 
 def logs(
-    asked: Asked,
+    asked: CommandOptions,
     lines: str | None,
     since: str | None,
     grep: str | None,
@@ -112,7 +112,7 @@ def _wanted(environment: Environment, since: float | None, grep: str, release: s
 
 
 def _shower(
-    asked: Asked, environment: Environment, hosts: tuple[str, ...], screen: Screen
+    asked: CommandOptions, environment: Environment, hosts: tuple[str, ...], screen: Screen
 ) -> Callable[[JournalLine], None]:
     """What shows a line: in colours, or as JSON."""
     apps = {slot.unit_name: app.name for app in environment.apps for slot in app.slots}

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from deploy.aws.targets import Health, Target
     from deploy.checkup.aws import InAws
     from deploy.plan.plan import Groups
-    from deploy.session.arguments import Asked
+    from deploy.session.arguments import CommandOptions
     from deploy.settings.environment import Environment
     from deploy.settings.scope import Scope
 
@@ -46,7 +46,7 @@ HOUR_SECONDS = 3600.0
 """Credentials that end within it are named."""
 
 
-def check(asked: Asked, package: str | None) -> ExitCode:
+def check(asked: CommandOptions, package: str | None) -> ExitCode:
     """Look for all that could keep a deploy from starting, and change nothing.
 
     package: as `--package` gives it. BAD_INPUT where there is a problem.

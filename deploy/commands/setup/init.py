@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from deploy.aws.inventory import Host
-    from deploy.session.arguments import Asked
+    from deploy.session.arguments import CommandOptions
     from deploy.starter.host_keys import HostKeys
 
 MOST_REASON = 400
@@ -38,7 +38,7 @@ MOST_REASON = 400
 
 
 def init(
-    asked: Asked,
+    asked: CommandOptions,
     *,
     target_group: str,
     region: str | None,
@@ -101,7 +101,7 @@ def _path(key: str | None) -> str:
     return str(Path(key).absolute())
 
 
-def _next(asked: Asked) -> str:
+def _next(asked: CommandOptions) -> str:
     return asked.command("check")
 
 
@@ -120,7 +120,7 @@ class _Look:
     account: Account
     _drafts: int = 0
 
-    def draft(self, asked: Asked, target_group: str, profile: str) -> Draft:
+    def draft(self, asked: CommandOptions, target_group: str, profile: str) -> Draft:
         """Ask AWS who we are, and for the group and its machines."""
         self.account.log_in()
         number = self.account.verify().split(":")[4]

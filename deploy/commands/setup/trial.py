@@ -22,7 +22,7 @@ from deploy.survey.question import Questions
 
 if TYPE_CHECKING:
     from deploy.checkup.doctor.finding import Findings
-    from deploy.plan.candidate import Opened
+    from deploy.plan.candidate import OpenedPackage
     from deploy.plan.plan import Plan
     from deploy.session.session import Session
     from deploy.settings.app import App
@@ -44,7 +44,7 @@ def run(session: Session, seen: Survey, package: str | None, findings: Findings)
     for app in environment.apps:
         _of_ports(app, seen, len(seen.hosts) - len(unfit), findings)
     _of_question(session, seen, findings)
-    opened: tuple[Opened, ...] = ()
+    opened: tuple[OpenedPackage, ...] = ()
     with findings.noted(Part.DEPLOY):
         opened = packages.opened(environment, package, session.workspace)
     for each in opened:
@@ -65,7 +65,7 @@ def run(session: Session, seen: Survey, package: str | None, findings: Findings)
         findings.refused(Part.DEPLOY, error, hosts=[host.name for host in session.hosts])
 
 
-def note_package(opened: Opened, findings: Findings) -> None:
+def note_package(opened: OpenedPackage, findings: Findings) -> None:
     """Note a package that can be deployed."""
     release = opened.package.release
     findings.ok(

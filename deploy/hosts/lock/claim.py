@@ -176,4 +176,4 @@ class Claim:
 
     def _drop(self, name: str) -> None:
         script = lock.drop_lock(self.environment, self.holder.token)
-        self.remotes[name].aside(script, DROP_SECONDS)
+        self.remotes[name].run_beside(script, DROP_SECONDS)

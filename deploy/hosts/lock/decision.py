@@ -103,7 +103,7 @@ def _answers(remotes: Mapping[str, Remote], script: Script[T]) -> dict[str, T | 
     return dict(
         answers(
             remotes,
-            lambda name: remotes[name].aside(script, LOOK_SECONDS),
+            lambda name: remotes[name].run_beside(script, LOOK_SECONDS),
             LOOK_SECONDS,
             MOST_HOSTS_AT_ONCE,
         )

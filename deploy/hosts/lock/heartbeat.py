@@ -127,7 +127,7 @@ class Heartbeat:
                 raise ConnectionLost(f"{name}: the last heartbeat there has not ended")
             self._busy.add(name)
         try:
-            code = self._claim.remotes[name].aside(now.script, self._limit_seconds)
+            code = self._claim.remotes[name].run_beside(now.script, self._limit_seconds)
         finally:
             with self._counting:
                 self._busy.discard(name)
@@ -165,7 +165,7 @@ class Heartbeat:
         for dead in ("", *set(self._claim.left.values())):
             script = lock.take_lock(self._claim.environment, self._holder.token, line, dead)
             try:
-                code = self._claim.remotes[name].aside(script, ASK_SECONDS).exit_code
+                code = self._claim.remotes[name].run_beside(script, ASK_SECONDS).exit_code
             except DeployError:
                 return
             if code == 0:

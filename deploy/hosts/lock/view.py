@@ -98,7 +98,7 @@ def read(
     mute = dict(silent or {})
 
     def ask(name: str) -> bytes | None:
-        return remotes[name].aside(script, LOOK_SECONDS)
+        return remotes[name].run_beside(script, LOOK_SECONDS)
 
     asked = [name for name in remotes if name not in mute]
     for name, answer in answers(asked, ask, LOOK_SECONDS, MOST_HOSTS_AT_ONCE):

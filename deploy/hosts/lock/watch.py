@@ -193,7 +193,7 @@ def _failures(
     failed: dict[str, str] = {}
 
     def ask(name: str) -> int:
-        return remotes[name].aside(scripts[name], ASK_SECONDS)
+        return remotes[name].run_beside(scripts[name], ASK_SECONDS)
 
     for name, answer in answers(scripts, ask, ASK_SECONDS, MOST_HOSTS_AT_ONCE):
         if answer:

@@ -29,7 +29,7 @@ def read(environment: str, remotes: Mapping[str, Remote], app: str, release: str
     silent: dict[str, str] = {}
 
     def ask(name: str) -> tuple[bytes | None, bool]:
-        return remotes[name].aside(script, LOOK_SECONDS)
+        return remotes[name].run_beside(script, LOOK_SECONDS)
 
     for name, answer in answers(remotes, ask, LOOK_SECONDS, MOST_HOSTS_AT_ONCE):
         if isinstance(answer, DeployError):
@@ -78,7 +78,7 @@ class Ledger:
         lost, done = set[str](), set[str]()
 
         def write_on(name: str) -> int:
-            return self.remotes[name].aside(script, LOOK_SECONDS)
+            return self.remotes[name].run_beside(script, LOOK_SECONDS)
 
         def is_enough() -> bool:
             return len(done) >= quorum(size)

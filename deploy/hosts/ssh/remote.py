@@ -115,7 +115,7 @@ class Remote:
             )
         return script.parse(checked(self.host, result, script.name, self.guard))
 
-    def aside(self, script: Script[T], timeout_seconds: float) -> T:
+    def run_beside(self, script: Script[T], timeout_seconds: float) -> T:
         """Run a script as root beside whatever runs here, on a channel of its own; any exit code.
 
         Raises DeployError where there is no connection, and none can be had.

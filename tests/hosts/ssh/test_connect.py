@@ -90,7 +90,7 @@ def test_the_heartbeat_and_a_probe_open_a_connection_that_broke_once() -> None:
 
     def beat() -> None:
         with pytest.raises(ConnectionLost, match="no channel"):
-            remote.aside(typed("true"), 5)
+            remote.run_beside(typed("true"), 5)
 
     with ThreadPoolExecutor(2) as pool:
         probed = pool.submit(remote.probe, Request("127.0.0.1", 5000, "/", "localhost"), 1.0)

@@ -450,7 +450,7 @@ def test_a_look_beside_a_command_waits_for_nothing(remote: Remote) -> None:
     long = threading.Thread(target=lambda: remote.ask(typed("sleep 3")))
     long.start()
     began = time.monotonic()
-    assert remote.aside(typed("echo beside"), 5).stdout.strip() == "beside"
+    assert remote.run_beside(typed("echo beside"), 5).stdout.strip() == "beside"
     assert time.monotonic() - began < 2.5
     long.join()
 
@@ -478,7 +478,7 @@ def test_p5_the_lock_beats_beside_a_long_command_where_sshd_allows_one_session(
     long.start()
     time.sleep(0.2)
     for _ in range(3):
-        assert remote.aside(typed("echo beside"), 5).stdout.strip() == "beside"
+        assert remote.run_beside(typed("echo beside"), 5).stdout.strip() == "beside"
     assert long.is_alive()
     long.join()
     assert [each.strip() for each in said] == ["end"]
@@ -492,7 +492,7 @@ def test_control_where_sshd_allows_several_sessions_one_connection_is_enough(
 ) -> None:
     long = threading.Thread(target=lambda: remote.ask(typed("sleep 0.5")))
     long.start()
-    assert remote.aside(typed("echo beside"), 5).stdout.strip() == "beside"
+    assert remote.run_beside(typed("echo beside"), 5).stdout.strip() == "beside"
     long.join()
     assert sshd.connections == 1
 
@@ -502,7 +502,7 @@ def test_a_second_connection_that_broke_is_opened_again(remote: Remote, sshd: Ss
     for _ in range(2):
         remote.connect()
         with remote._sessions.of(remote._connection.transport, None):
-            assert remote.aside(typed("echo beside"), 5).stdout.strip() == "beside"
+            assert remote.run_beside(typed("echo beside"), 5).stdout.strip() == "beside"
         sshd.drop()
         wait_until(lambda: not remote._connection.is_connected)
         wait_until(lambda: not remote._sessions._second.is_connected)  # type: ignore[union-attr]
@@ -527,14 +527,14 @@ def test_a_look_beside_a_command_ends_when_the_connection_breaks(
     timer = threading.Timer(0.3, sshd.drop)
     timer.start()
     with pytest.raises(ConnectionLost, match=r"^127\.0\.0\.1: .*the connection broke: "):
-        remote.aside(typed("sleep 20"), 20)
+        remote.run_beside(typed("sleep 20"), 20)
     timer.join()
 
 
 def test_a_look_does_not_wait_for_a_connection_that_another_thread_opens(remote: Remote) -> None:
     with remote._lock, pytest.raises(ConnectionLost, match="is being opened again"):
-        remote.aside(typed("true"), 5)
-    assert remote.aside(typed("echo opened"), 5).stdout.strip() == "opened", "or opens it"
+        remote.run_beside(typed("true"), 5)
+    assert remote.run_beside(typed("echo opened"), 5).stdout.strip() == "opened", "or opens it"
 
 
 def test_a_port_that_cannot_be_asked_in_any_way_says_what_to_install(
@@ -560,7 +560,7 @@ def test_a_look_that_ends_without_an_exit_code_leaves_the_connection_to_the_othe
     with monkeypatch.context() as patch:
         patch.setattr(exchange, "exit_code", lambda *_: exchange.NO_EXIT_CODE)
         with pytest.raises(ConnectionLost, match="no exit code came"):
-            remote.aside(typed("echo cut"), 5)
+            remote.run_beside(typed("echo cut"), 5)
     assert transport.is_active()
     assert remote.ask(typed("echo there")).stdout.strip() == "there"
 
