@@ -95,7 +95,7 @@ def _was_out(slot: Slot) -> bool:
 
 
 def _is_unrecorded(on: AppOnHost) -> bool:
-    """Whether a release of ours is in service that no record tells of, since writing it failed."""
+    """Whether a release of ours serves that has no record, since writing that failed."""
     is_ours = bool(on.slot.unit_digest) and on.slot.unit_state.is_running
     return is_ours and on.may_receive and not (on.slot.deployed or on.slot.out)
 
