@@ -16,7 +16,7 @@ from deploy.events import runs
 from deploy.events.file import load
 from deploy.page.content import page
 from deploy.page.rendering import html
-from deploy.path_checks import expanded
+from deploy.path_checks import expanded, resolved
 from deploy.run.report import ExitCode
 from deploy.screen.console import Screen
 from deploy.session.arguments import environment_of
@@ -60,15 +60,15 @@ def report(
     if run is not None and file is not None:
         raise BadInput("--file names a run's events, and so does its id; give one of them")
     events = expanded(file) if file is not None else runs.find(_folders(asked), run)
-    target = expanded(output) if output is not None else events.with_suffix(".html")
     with reading(f"{events}: these events", "give the events.jsonl of a run"):
         text = html(page(_entries(events), str(events)))
+    target = expanded(output) if output is not None else events.with_suffix(".html")
     _write(target, events, text)
     screen.say(f"The run's page is {target}")
     if not no_open and screen.is_terminal and has_desktop(os.environ, sys.platform):
         # What a browser says of its own must not reach the terminal as a traceback.
         with suppress(webbrowser.Error, OSError):
-            open_page(target.resolve().as_uri())
+            open_page(resolved(target).as_uri())
     return ExitCode.DONE
 
 
@@ -113,7 +113,7 @@ def _entries(events: Path) -> tuple[Entry, ...]:
 
 def _write(target: Path, events: Path, text: str) -> None:
     """Write a page in one go: for its owner alone, as the events are, and never half of it."""
-    if path_checks.is_folder(target) or target.resolve() == events.resolve():
+    if path_checks.is_folder(target) or resolved(target) == resolved(events):
         raise BadInput(f"--output {target}: give a file for the page")
     try:
         with tempfile.NamedTemporaryFile(

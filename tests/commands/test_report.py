@@ -134,6 +134,32 @@ def test_what_cannot_be_read_or_written_is_refused_by_name(tmp_path: Path, proje
     assert len(kept.read_text().splitlines()) > 40, "the events are left alone"
 
 
+ODD = (
+    "/",
+    "",
+    ".",
+    "..",
+    "dir/",
+    "loop",
+    "loop/x",
+    "~unknown-user/x",
+    "a" * 300,
+    "x\0y",
+    "\udcff/x",
+)
+
+
+@pytest.mark.parametrize("path", ODD, ids=ascii)
+@pytest.mark.parametrize("option", ["file", "output"])
+def test_odd_paths_are_refused_under_both_options(project: Path, option: str, path: str) -> None:
+    (project / "dir").mkdir()
+    (project / "loop").symlink_to("loop")
+    run = "0123" if option == "output" else None
+    with pytest.raises(BadInput):
+        written(run, **{option: path})
+    assert not list(project.glob("**/*.html"))
+
+
 def test_a_file_of_another_size_than_a_runs_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
