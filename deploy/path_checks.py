@@ -11,6 +11,9 @@ from pathlib import Path
 
 from deploy.errors import BadInput
 
+MOST_CHARACTERS = 4096
+"""PATH_MAX of Linux, the longest one."""
+
 
 def exists(path: str | Path) -> bool:
     """Return whether a file, a folder or anything else is there; links are followed."""
@@ -28,7 +31,16 @@ def is_folder(path: str | Path) -> bool:
 
 
 def expanded(text: str) -> Path:
-    """A path as a user writes it; BadInput for `~name` of no user, whose home is not known."""
+    """A path as a user writes it.
+
+    Raises:
+        BadInput: It begins with `~name`, and there is no such user; or no path is as long.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise BadInput(
+            f"{text[:40]}…: no path has more than {MOST_CHARACTERS:,} characters, and this one has "
+            f"{len(text):,}"
+        )
     try:
         return Path(text).expanduser()
     except RuntimeError as error:

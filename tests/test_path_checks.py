@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy import path_checks
+from deploy.errors import BadInput
 
 CHECKS = (path_checks.exists, path_checks.is_file, path_checks.is_folder)
 
@@ -29,3 +30,12 @@ def test_files_folders_and_pipes_are_distinguished(tmp_path: Path) -> None:
         pipe: [True, False, False],
         link: [True, True, False],
     }
+
+
+def test_a_path_longer_than_any_is_refused_in_few_words() -> None:
+    with pytest.raises(BadInput) as refused:
+        path_checks.expanded("a" * 70_000)
+    assert str(refused.value).endswith(
+        "no path has more than 4,096 characters, and this one has 70,000"
+    )
+    assert len(str(refused.value)) < 200
