@@ -7,6 +7,7 @@ that is too long (seen with Python 3.11), where those of `os.path` return False.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from deploy.errors import BadInput
@@ -34,7 +35,8 @@ def expanded(text: str) -> Path:
     """A path as a user writes it.
 
     Raises:
-        BadInput: It begins with `~name`, and there is no such user; or no path is as long.
+        BadInput: It begins with `~name`, and there is no such user; or it is longer than a path
+            can be.
     """
     if len(text) > MOST_CHARACTERS:
         raise BadInput(
@@ -52,6 +54,10 @@ def expanded(text: str) -> Path:
 def resolved(path: Path) -> Path:
     """A path without links; BadInput where one leads back to itself, or where it is none."""
     try:
-        return path.resolve()
+        found = path.resolve()
+        # Since Python 3.13 `resolve` returns a link that leads back to itself.
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            found.stat()
     except (OSError, RuntimeError, ValueError) as error:
         raise BadInput(f"{path}: no path that leads anywhere: {error}") from error
+    return found

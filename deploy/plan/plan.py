@@ -52,7 +52,7 @@ class Plan:
         tolerated: How many hosts may fail before the rollout stops.
         window: How many hosts of the last batch work at a time; 0 for all of it.
         mixed: Whether the fleet ran more than one release of an app when this was planned.
-        leaves_mixed: Whether it will run more than one also when all of this is done.
+        leaves_mixed: Whether it still runs more than one when all of this is done.
         out: The hosts, by name, of which an app was out of service then.
         left_out: By host, why it is not touched; each counts as a failure from the start.
         foreign: Targets that are no hosts, in words.

@@ -179,7 +179,7 @@ class Past:
             release: sum(release in {r.release for r in history} for history in histories)
             for release in order
         }
-        found = [release for release in order if to in {release, _version(release)}]
+        found = [release for release in order if to in {release, version_of(release)}]
         # What one host alone tells is not confused with what more of them know.
         most = max((known[release] for release in found), default=0)
         found = [release for release in found if known[release] > 1 or most == 1]
@@ -201,7 +201,7 @@ class Past:
         found: dict[str, Record] = {}
         problems: Problems = {}
         for host in hosts:
-            slot, instead = self.landing[host], f"--package {_version(release)}"
+            slot, instead = self.landing[host], f"--package {version_of(release)}"
             mine = [record for record in self.histories[host] if record.release == release]
             if release in slot.bad and not is_named:
                 mark = slot.marks.get(release)
@@ -244,6 +244,6 @@ class Past:
         )
 
 
-def _version(release: str) -> str:
+def version_of(release: str) -> str:
     """A release's version, without its digest; a previous unit has none."""
     return "" if is_previous(release) else release.rpartition("-")[0]

@@ -6,17 +6,22 @@ from typing import TYPE_CHECKING
 
 from deploy.errors import BadInput
 from deploy.folding import joined
+from deploy.recovery.history import Past, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from deploy.hosts.records import Record
-    from deploy.recovery.history import Past
     from deploy.settings.environment import Environment
     from deploy.settings.scope import Scope
-    from deploy.survey.app_on_host import AppOnHost
     from deploy.survey.facts import Survey
     from deploy.survey.slot import Slot
+
+
+STAYS = (
+    "stays there, since the newest run did not change it: more than one release runs afterwards. "
+    "To change that"
+)
 
 
 def newest_run(pasts: Mapping[str, Past], scope: Scope) -> dict[str, str]:
@@ -122,39 +127,41 @@ def on_other_releases(
     wanted: Mapping[str, Mapping[str, Record]],
     scope: Scope,
 ) -> Iterator[str]:
-    """What the operator should know of hosts that stay on another release than the others get.
+    """What the operator should know where more than one release runs after the rollback.
 
-    The newest run did not reach them, nor are they on what came before it.
+    The newest run did not reach these hosts, nor are they on what came before it.
     """
     for app in environment.asked_apps:
         records = wanted[app.name]
         after = {record.release for record in records.values()}
-        stay = [
-            on
+        running = {
+            on.host.name: on.running_name
             for on in survey.everywhere(app)
-            if on.host.name not in records and on.running - after
-        ]
-        if len(after.union(*(on.running for on in stay))) <= 1:
+            if on.host.name not in records and on.running_name
+        }
+        if len(after.union(running.values())) <= 1:
             continue
-        mine = scope.of_app(app.name)
+        if not after:
+            shown = "; ".join(joined(running.items()))
+            yield f"{app.name} runs more than one release, and this does not change it: {shown}"
+            continue
+        (release,) = after
+        past, mine = Past.of(app, environment, survey), scope.of_app(app.name)
         yield from joined(
-            (
-                str(on.host),
-                f"stays on {app.name} {' and '.join(sorted(on.running - after))}, which the "
-                "newest run did not change, so more than one release runs afterwards; to take it "
-                f"along: {_along(on, after, mine)}",
-            )
-            for on in stay
+            (host, f"{app.name} {stays} {STAYS}: {_along(past, host, release, mine)}")
+            for host, stays in running.items()
+            if stays != release
         )
 
 
-def _along(on: AppOnHost, after: Iterable[str], scope: Scope) -> str:
-    """What takes a host to the release of the others: `--to`, where it was deployed there too."""
-    known = {record.release for record in on.slot.history} & {*on.slot.releases}
-    for release in after:
-        if release in known:
-            return scope.command("rollback", "--to", release)
-    return "deploy a package"
+def _along(past: Past, host: str, release: str, scope: Scope) -> str:
+    """What takes a host to the release, or the previous unit, that the others go back to."""
+    found, _ = past.records([host], release, is_named=True)
+    if found:
+        return scope.command("rollback", "--to", release)
+    if version := version_of(release):
+        return scope.command("deploy", "--package", version)
+    return f"put the file of {release} back there"
 
 
 def _moves(slot: Slot, record: Record) -> bool:

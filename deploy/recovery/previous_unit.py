@@ -60,14 +60,12 @@ def restored(
 ) -> tuple[Step, ...]:
     """What starts the previous unit again where a deploy was cut off that replaces it.
 
-    Nothing where a release was deployed and recorded since. out: what takes the target out first;
-    through: what asks the proxy before it goes in.
+    Nothing where a release was deployed since. out: what takes the target out first; through: what
+    asks the proxy before it goes in.
     """
     host, slot, last = on.host, on.slot, on.slot.deployed
     previous = str(on.app.settings.replaces or "")
-    is_its_turn = (
-        slot.can_run(last) and last.is_previous if last else _was_out(slot) or _is_unrecorded(on)
-    )
+    is_its_turn = slot.can_run(last) and last.is_previous if last else _was_out(slot)
     if not (previous and slot.replaces.is_loaded and is_its_turn):
         return ()
     first = on if on.is_first else on.spare or on
@@ -75,29 +73,20 @@ def restored(
     is_up = slot.replaces.is_running and not slot.unit_state.is_running
     if is_up and on.is_first and on.may_receive and not last:
         return (revived, WaitHealthy(host, on.app), ForgetOut(host, on.app))
-    # The note on the other slot falls last: until then it tells what is under way.
-    retired = () if on.is_first else (RetireUnit(host, on.app, on.unit_name),)
-    forgotten = () if on.is_first else (ForgetOut(host, on.app),)
+    ended = () if on.is_first else (RetireUnit(host, on.app, on.unit_name), ForgetOut(host, on.app))
     return (
         *out,
-        *retired,
+        *ended,
         ReviveUnit(host, first.app, previous),
         revived,
         *through,
         *shared_target.back_in(host, first.app),
-        *forgotten,
     )
 
 
 def _was_out(slot: Slot) -> bool:
     """Whether a readable note says that we took the target out."""
     return Note.parse(slot.out) is not None
-
-
-def _is_unrecorded(on: AppOnHost) -> bool:
-    """Whether a release of ours serves that has no record, since writing that failed."""
-    is_ours = bool(on.slot.unit_digest) and on.slot.unit_state.is_running
-    return is_ours and on.may_receive and not (on.slot.deployed or on.slot.out)
 
 
 def aside(on: AppOnHost, environment: Environment) -> tuple[Goal, AppOnHost] | None:

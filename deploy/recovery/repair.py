@@ -219,13 +219,13 @@ def _without_switch(on: AppOnHost, environment: Environment) -> tuple[Step, ...]
         wait = _address_drained(on, environment)
         return (*wait, proven, *through, *shared_target.back_in(host, app))
     states = {each.health.state for each in on.memberships}
-    if slot.is_steady and states and states <= {State.HEALTHY, State.INITIAL}:
-        release, unit_digest = slot.running_release, slot.running_unit_digest
-        return (
-            ProveRelease(host, app, release, questions),
-            WaitHealthy(host, app),
-            RecordDeployed(host, app, release, unit_digest),
-        )
+    if slot.is_steady and states:
+        release = slot.running_release
+        record = RecordDeployed(host, app, release, slot.running_unit_digest)
+        if states <= {State.HEALTHY, State.INITIAL}:
+            return (ProveRelease(host, app, release, questions), WaitHealthy(host, app), record)
+        if on.is_in_every_group and not (last or slot.out):
+            return (record,)  # only a proven one is registered: a rollback has to know of it
     out = (*_taken_out(on, environment), *_address_drained(on, environment))
     taken_over = previous_unit.taken_over(on, questions)
     return taken_over or previous_unit.restored(on, questions, out, through)

@@ -66,8 +66,8 @@ def make(
         raise
     down = _partners_down(environment, survey, wanted)
     seen = exclusion.leave_out(environment, survey, exclusion.joined(found, missing, down), asked)
-    few = () if to else tuple(newest_run.on_few_hosts(seen, wanted, asked))
     others = () if to else tuple(newest_run.on_other_releases(environment, seen, wanted, asked))
+    few = () if to or others else tuple(newest_run.on_few_hosts(seen, wanted, asked))
     made = back(environment, seen, wanted, warned=(*few, *others), allow_downtime=allow_downtime)
     return replace(made, leaves_mixed=bool(others))
 

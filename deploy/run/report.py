@@ -195,7 +195,7 @@ class Report:
         is_reached = all(self.outcomes.get(name) in WELL for name in due)
         has_begun = all(self.outcomes.get(name) is not Outcome.WAITING for name in due)
         if not self.failures and (is_reached or (has_begun and not self.defects)):
-            is_mixed = bool(self.appeared) or self.plan.leaves_mixed
+            is_mixed = bool(self.appeared) or (self.plan.leaves_mixed and self.mixed)
             return ExitCode.MIXED if is_mixed else ExitCode.DONE
         has_new = any(outcome in WELL | {Outcome.PARTLY} for outcome in self.outcomes.values())
         has_old = any(self.outcomes.get(name) not in WELL for name in due)

@@ -224,10 +224,10 @@ def _doubted(found: OtherTarget, why: str) -> OtherTarget:
 
 
 def _listening(found: OtherTarget, result: CommandResult) -> OtherTarget:
-    """The target with what listens there and is a client of the app too.
+    """The target, with what passes its requests on to the app.
 
-    Connections that last only for a request show no process, and may be the listener's where none
-    of it was seen. A rule of the kernel may lead to the app, too.
+    A rule of the kernel decides first, then whether the host can say who listens, then who does.
+    Connections that last only for a request show no process, and may be the listener's.
     """
     reader = Reader(result.facts)
     listeners = reader.every("port.listener", listener)

@@ -185,28 +185,45 @@ def test_p7_credentials_that_no_header_carries_are_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    "cause", [LocationParseError("http://proxy.corp:abc"), ValueError("Invalid IPv6 URL")]
+    "address", ["http://proxy.corp:abc", "http://[proxy", "http://me:secret#2024@proxy:3128", ":::"]
 )
-def test_a_proxys_address_that_cannot_be_read_is_named(
-    monkeypatch: pytest.MonkeyPatch, cause: Exception
+def test_p7_a_proxys_address_that_cannot_be_read_is_named_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.corp:abc")
-    error = of(HTTPClientError(error=cause))
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    error = of(HTTPClientError(error=LocationParseError(address)))
     assert type(error) is BadInput
-    assert "the address of the proxy in HTTPS_PROXY" in str(error)
+    assert "the address in HTTPS_PROXY cannot be read" in str(error)
     assert "credentials" not in str(error)
+    assert address not in str(error)
+    assert "secret" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "address", ["", "proxy:3128", "http://me:pass@proxy.corp", "http://[::1]:9"]
+)
+def test_control_a_proxys_address_that_can_be_read_is_not_blamed(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    assert "HTTPS_PROXY" not in str(of(HTTPClientError(error=ValueError("another"))))
 
 
 CHECKS = {
     "of the region": ("EndpointConnectionError", {}, "the region under `aws:`"),
+    "of another service's endpoint": (
+        "EndpointConnectionError",
+        {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"},
+        "the region under `aws:`",
+    ),
     "of a proxy": (
         "ProxyConnectionError",
-        {"https_proxy": "http://127.0.0.1:9", "HTTP_PROXY": ""},
-        "the proxy in https_proxy, and",
+        {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "x", "ALL_PROXY": "x"},
+        "the proxy in HTTPS_PROXY, and",
     ),
     "of an endpoint": (
         "EndpointConnectionError",
-        {"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9", "AWS_ENDPOINT_URL": ""},
+        {"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9/", "AWS_ENDPOINT_URL": ""},
         "AWS_ENDPOINT_URL_STS, which names that address",
     ),
     "of the settings": ("ProfileNotFound", {}, "`aws:` in fabric.yaml, and ~/.aws/config"),
@@ -217,7 +234,7 @@ CHECKS = {
 def test_what_decides_the_way_to_aws_is_what_to_check(
     code: str, environ: dict[str, str], check: str
 ) -> None:
-    error = ApiError("x", code, may_pass=code != "ProfileNotFound")
+    error = ApiError("http://127.0.0.1:9/ is silent", code, may_pass=code != "ProfileNotFound")
     assert network.to_check(error, environ).startswith(check)
 
 

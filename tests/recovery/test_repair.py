@@ -128,6 +128,21 @@ def test_what_was_left_is_mended(broken: Slot, health: Health, expected: list[st
     assert not [text for text in plan.warnings if "host-1" in text]
 
 
+@pytest.mark.parametrize("replaces", [None, "legacy.service"])
+def test_a_first_release_that_serves_and_has_no_record_gets_one(replaces: str | None) -> None:
+    """It is not healthy now: its record says to a rollback what there is to undo."""
+    at_rest = UnitState("loaded", "inactive", "dead", "disabled")
+    first = switched_to_new(history=(), releases=(NEW,), out="", replaces=at_rest)
+    plan = made(first, UNHEALTHY, replaces=replaces)
+    assert names(plan) == ["RecordDeployed"]
+    assert [str(step) for step in plan.steps] == [f"record web {NEW}"]
+
+
+def test_control_one_whose_unit_was_changed_since_gets_no_record() -> None:
+    first = switched_to_new(history=(), releases=(NEW,), out="", running_unit_digest="")
+    assert "RecordDeployed" not in names(made(first, UNHEALTHY))
+
+
 def test_a_switch_that_repair_makes_goes_to_what_was_deployed_last() -> None:
     plan = made(switched_to_new(), GONE)
     step = f"switch slot 5000 and its unit to {OLD} ({OLD_UNIT.digest})"

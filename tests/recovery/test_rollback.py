@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import builders
@@ -96,14 +97,14 @@ STAYS: dict[str, tuple[list[HostFacts], str]] = {
             *[slot(OLDER, OLD, NEW, bad=frozenset({OLD}))] * 2,
             slot(OLDER, OLD),
         ),
-        f"host-3: stays on web {OLD}, which the newest run did not change, so more than "
-        "one release runs afterwards; to take it along: "
-        f"inv rollback --env lab --app web --to {OLDER}",
+        f"host-3: web {OLD} stays there, since the newest run did not change it: more than one "
+        f"release runs afterwards. To change that: inv rollback --env lab --app web --to {OLDER}",
     ),
     "on an older one": (
         fleet(slot(OLDER, OLD, NEW), slot(OLDER, OLD, NEW), slot(OLDER)),
-        f"host-3: stays on web {OLDER}, which the newest run did not change, so more "
-        "than one release runs afterwards; to take it along: deploy a package",
+        f"host-3: web {OLDER} stays there, since the newest run did not change it: more than one "
+        "release runs afterwards. To change that: "
+        "inv deploy --env lab --app web --package 1.0.0",
     ),
 }
 
@@ -116,6 +117,29 @@ def test_a_host_that_stays_on_another_release_is_named(
     assert plan.leaves_mixed
     assert plan.warnings[-1] == warning
     assert set(switched(plan)) == {"host-1", "host-2"}
+
+
+def test_an_app_that_a_rollback_does_not_change_is_named_in_one_line() -> None:
+    web, admin = builders.app(), builders.app("admin", 6000)
+    digest = builders.unit().digest
+    past = (replace(history(OLD, NEW)[0], run="first"), replace(history(OLD, NEW)[1], run="second"))
+    hosts = [
+        builders.facts(
+            number,
+            {
+                "web": slot(OLD, NEW, history=past),
+                "admin": builders.slot(stays, history=(Record(stays, digest, run="first"),)),
+            },
+        )
+        for number, stays in enumerate((OLD, OLD, OLDER), start=1)
+    ]
+    seen = builders.survey(hosts, {}, [web, admin])
+    plan = rollback.make(builders.environment(web, admin), seen)
+    assert plan.leaves_mixed
+    assert plan.warnings[-1] == (
+        f"admin runs more than one release, and this does not change it: host-1, host-2: {OLD}; "
+        f"host-3: {OLDER}"
+    )
 
 
 def test_a_rollback_after_which_one_release_runs_leaves_nothing_mixed() -> None:

@@ -226,7 +226,8 @@ def _at_the_door() -> Iterator[None]:
     try:
         yield
     except ApiError as error:
-        raise BadInput(f"{error}; check {network.to_check(error, os.environ)}") from error
+        check = network.to_check(error, os.environ)
+        raise BadInput(f"{error}; check {check}") from error
     except UnexpectedAnswer as error:
         raise BadInput(str(error)) from error
 

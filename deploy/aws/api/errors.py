@@ -159,7 +159,7 @@ class Translator:
                 "as a line break at the end, with which a CI system may have stored them: store "
                 "them without it"
             )
-        return network.of_proxy(cause, where, os.environ)
+        return network.of_proxy(where, os.environ) if isinstance(cause, ValueError) else None
 
     @property
     def _of_profile(self) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from deploy.aws.api.credential_errors import first_line
 from deploy.errors import BadInput
 
 if TYPE_CHECKING:
@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
     from deploy.errors import ApiError
 
-PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
-"""The variables that urllib reads a proxy from; the lower-case name counts where both are set."""
+PROXIES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY")
+"""The variables that botocore reads a proxy from, by the scheme of what it calls; the lower-case
+name counts where both are set.
+"""
 ENDPOINT = "AWS_ENDPOINT_URL"
 """botocore reads the endpoint of every service from it, or of one: `AWS_ENDPOINT_URL_STS`."""
 
@@ -21,29 +23,43 @@ ENDPOINT = "AWS_ENDPOINT_URL"
 def to_check(error: ApiError, environ: Mapping[str, str]) -> str:
     """Return what to check where the first call of AWS got no answer that helps."""
     if error.code == "ProxyConnectionError":
-        return f"the proxy in {_set(environ) or 'HTTPS_PROXY'}, and whether it serves from here"
+        names = [name for name in PROXIES[:2] if environ.get(name)] or ["the variable https_proxy"]
+        return f"the proxy in {names[0]}, and whether it serves from here"
     if not (error.may_pass or "Region" in error.code):
         return "`aws:` in fabric.yaml, and ~/.aws/config"
-    endpoints = sorted(name for name in environ if name.startswith(ENDPOINT) and environ[name])
-    if endpoints and "onnect" in error.code:  # EndpointConnectionError, ConnectTimeoutError
-        return f"{', '.join(endpoints)}, which names that address, and your network"
+    endpoints = [
+        name
+        for name, value in sorted(environ.items())
+        if name.startswith(ENDPOINT) and value and value.rstrip("/") in str(error)
+    ]
+    if endpoints:
+        return f"{endpoints[-1]}, which names that address, and your network"
     return "the region under `aws:` in fabric.yaml, and your network"
 
 
-def of_proxy(cause: object, where: str, environ: Mapping[str, str]) -> BadInput | None:
-    """Return the error for a proxy's address that cannot be read; None for another cause.
+def of_proxy(where: str, environ: Mapping[str, str]) -> BadInput | None:
+    """Return the error for a proxy whose address cannot be read; None where each can.
 
-    where: the call, as the message begins.
+    The address is not repeated, since it may hold a password. where: the call, as the message
+    begins.
     """
-    # urllib3's LocationParseError is a ValueError too.
-    if not (_set(environ) and isinstance(cause, ValueError)):
-        return None
-    return BadInput(
-        f"{where}: the address of the proxy in {_set(environ)} cannot be read: "
-        f"{first_line(cause)}; write it as http://proxy.example.com:3128"
-    )
+    for name in PROXIES:
+        if _is_unreadable(environ.get(name, "")):
+            return BadInput(
+                f"{where}: the address in {name} cannot be read; write it as "
+                "http://proxy.example.com:3128, and in a name or a password # as %23, / as %2F and "
+                "@ as %40"
+            )
+    return None
 
 
-def _set(environ: Mapping[str, str]) -> str:
-    """The variables that name a proxy, in words; empty for none."""
-    return ", ".join(name for name in PROXIES if environ.get(name))
+def _is_unreadable(address: str) -> bool:
+    """Whether a proxy's address has no host, or a port that is no number; not an empty one."""
+    if not address:
+        return False
+    try:
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return True
+    return not host or port == 0
