@@ -46,7 +46,7 @@ def story(drawn: random.Random, app: str) -> list[Record]:
 
 
 def lie(drawn: random.Random, app: str) -> list[Record]:
-    """What one host tells: any releases, in any order, of any time and run."""
+    """What one host answers: any releases, in any order, of any time and run."""
     return [
         Record(
             drawn.choice([*RELEASES, INVENTED]),
@@ -161,15 +161,15 @@ def one_liar(choose: Decide, fleets: int = FLEETS) -> Attempt:
         environment, hosts, liar = fleet(drawn)
         honest = [facts for facts in hosts if facts.host.name != liar]
         without = choose(environment, _survey(honest))
-        told = choose(environment, _survey(drawn.sample(hosts, len(hosts))))
-        others = {key: value for key, value in told.items() if not key.startswith(f"{liar} ")}
+        chosen = choose(environment, _survey(drawn.sample(hosts, len(hosts))))
+        others = {key: value for key, value in chosen.items() if not key.startswith(f"{liar} ")}
         if others != without:
             findings.append(f"fleet {number}: {without} without {liar}, and {others} with it")
     return Attempt(fleets, tuple(findings))
 
 
 def three_clocks(choose: Decide, fleets: int = FLEETS // 10) -> Attempt:
-    """Hosts that nobody compared, with clocks that differ: one result, however they are listed.
+    """Hosts that were not compared, with clocks that differ: one result, however they are listed.
 
     Each pair of three hosts knows two of three releases, and the clocks contradict them.
     """

@@ -119,7 +119,7 @@ def agreements(client_class: type[paramiko.Transport]) -> tuple[int, list[str]]:
         elif error is not None and name in OPENSSH[kind]:
             findings.append(f"{DIRECTIVES[kind]} {name} is refused: {error}")
         elif error is not None and f"the line `{DIRECTIVES[kind]}`" not in str(error):
-            findings.append(f"{DIRECTIVES[kind]} {name}: nobody says what to allow: {error}")
+            findings.append(f"{DIRECTIVES[kind]} {name}: no word of what to allow: {error}")
     return tried, findings
 
 

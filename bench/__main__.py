@@ -1,6 +1,6 @@
 """`make bench`: one job by all contestants, side by side; and what the rest costs.
 
-`python -m bench rolling ansible scale` runs some parts, and writes nothing unless told to, since
+`python -m bench rolling ansible scale` runs some parts, and writes nothing unless asked to, since
 a comparison is one run. `--rounds 1` is for a quick look.
 """
 
@@ -45,7 +45,7 @@ class Bench:
         self.broken: dict[str, str] = {}
 
     def compare(self, who: Sequence[Contestant], hosts: int, rounds: int) -> None:
-        """Rounds of all contestants in turn, so that a slow minute is nobody's alone."""
+        """Rounds of all contestants in turn, so that a slow minute does not count for one alone."""
         if not who:
             return
         try:

@@ -77,8 +77,8 @@ class Runs:
 
     def why(self, *contestants: str) -> str:
         """Why a figure over these contestants is not there."""
-        told = [f"{name}: {said}" for name in contestants if (said := self.said(name))]
-        return "; ".join(told) or NOT_RUN
+        shown = [f"{name}: {said}" for name in contestants if (said := self.said(name))]
+        return "; ".join(shown) or NOT_RUN
 
     def said(self, contestant: str) -> str:
         """Why there are no runs of it, or no more; empty where nothing went wrong."""

@@ -85,10 +85,10 @@ class Ground:
         """
         elb = self.lab.client("elbv2")
         arn = elb.describe_target_groups(Names=[GROUP])["TargetGroups"][0]["TargetGroupArn"]
-        told = elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
+        health = elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
         addresses = {host.instance_id: (host.name, host.address) for host in self.lab.hosts}
         found: dict[str, set[str]] = {}
-        for each in told:
+        for each in health:
             if each["TargetHealth"]["State"] == "healthy":
                 name, address = addresses[each["Target"]["Id"]]
                 found.setdefault(name, set()).add(_version(address, each["Target"]["Port"]))
@@ -139,7 +139,7 @@ def measure(ground: Ground, name: str, driver: Driver, waits: Waits | None = Non
         time.sleep(AFTER_SECONDS)
     if not ground.serves(NEW):
         raise DeployError(f"{name}: not every host serves {NEW} at the end: {ground.serving()}")
-    told = [event for event in lab.events(seen) if event["group"] == GROUP]
+    found = [event for event in lab.events(seen) if event["group"] == GROUP]
     result = load.result
     return Run(
         contestant=name,
@@ -149,9 +149,9 @@ def measure(ground: Ground, name: str, driver: Driver, waits: Waits | None = Non
         requests=result.requests,
         failed=result.failed,
         p99_ms=result.p99_ms,
-        least=lowest(len(lab.hosts), told)[0],
+        least=lowest(len(lab.hosts), found)[0],
         calls=calls,
-        limit=waits(lab, told) if waits else None,
+        limit=waits(lab, found) if waits else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""What the waits in the settings come to: nobody who takes them in turn can be faster."""
+"""What the waits in the settings come to: no tool that takes them in turn can be faster."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Limit:
         )
 
 
-def in_turn(lab: Lab, told: list[dict[str, Any]]) -> Limit:
+def in_turn(lab: Lab, events: list[dict[str, Any]]) -> Limit:
     """The limit of a rollout of one host at a time, by the group's events and the journals."""
     hosts = len(lab.hosts)
     return Limit(
@@ -55,18 +55,18 @@ def in_turn(lab: Lab, told: list[dict[str, Any]]) -> Limit:
         prove=hosts * PROVE_SECONDS,
         stop=sum(_stop_seconds(lab, host.name) for host in lab.hosts),
         start=hosts * START_SECONDS,
-        healthy=sum(healthy_seconds(told)),
+        healthy=sum(healthy_seconds(events)),
         shown=hosts * LAG_SECONDS,
     )
 
 
-def canary_then_all(lab: Lab, told: list[dict[str, Any]]) -> Limit:
+def canary_then_all(lab: Lab, events: list[dict[str, Any]]) -> Limit:
     """The limit of a surge: a canary, then all others at once, whose old slots drain at the end.
 
     The canary's own drains while the others begin. A drain takes the propagation time alone, as if
     nothing were busy any more.
     """
-    canary, *others = healthy_seconds(told)
+    canary, *others = healthy_seconds(events)
     return Limit(
         delay=PROPAGATION_SECONDS,
         prove=2 * PROVE_SECONDS,
@@ -85,17 +85,17 @@ def _stop_seconds(lab: Lab, host: str) -> float:
     entry = f"journalctl --output export --lines 1 UNIT={UNIT} MESSAGE_ID={{}} "
     times: list[int] = []
     for message in (STOPPING, STOPPED):
-        told = lab.shell(host, entry.format(message) + "| grep -a ^__MONOTONIC_TIMESTAMP=")
-        times.append(int(told.partition("=")[2]))
+        line = lab.shell(host, entry.format(message) + "| grep -a ^__MONOTONIC_TIMESTAMP=")
+        times.append(int(line.partition("=")[2]))
     began, ended = times
     return (ended - began) / 1_000_000
 
 
-def healthy_seconds(told: list[dict[str, Any]]) -> list[float]:
+def healthy_seconds(events: list[dict[str, Any]]) -> list[float]:
     """From registered to healthy, for each target in the order of their registrations."""
     registered: dict[tuple[str, int], float] = {}
     seconds: dict[tuple[str, int], float] = {}
-    for event in told:
+    for event in events:
         target = event["id"], event["port"]
         if event["to"] == "initial":
             registered[target] = event["at"]

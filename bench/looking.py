@@ -42,9 +42,9 @@ def _once(loaded: Environment, hosts: int) -> float:
             for done in [pool.submit(each.connect) for each in opened.everyone.values()]:
                 done.result()
         began = time.monotonic()
-        told = status.overview(loaded, opened.survey(for_plan=False))
-        Console(file=io.StringIO(), width=200).print(status_table.render_overview(told))
+        seen = status.overview(loaded, opened.survey(for_plan=False))
+        Console(file=io.StringIO(), width=200).print(status_table.render_overview(seen))
         ended = time.monotonic()
-    if len(told.rows) != hosts or told.is_mixed:
-        raise DeployError(f"inv status saw something else than {OLD} on {hosts} hosts: {told}")
+    if len(seen.rows) != hosts or seen.is_mixed:
+        raise DeployError(f"inv status saw something else than {OLD} on {hosts} hosts: {seen}")
     return ended - began

@@ -59,7 +59,7 @@ FACTS = {
 
 
 class PaperHost:
-    """A host that does at once whatever it is told; in place of remote.Remote."""
+    """A host that does at once whatever is asked; in place of remote.Remote."""
 
     def change(self, app: str, script: Script[T], timeout_seconds: float = 60) -> T:
         """Print the facts that the command would print."""

@@ -58,8 +58,8 @@ def running(count: int) -> Iterator[PaperApi]:
             yield found
         finally:
             process.stdin.close()
-            told = process.stdout.read()
-    found.calls, found.answered = json.loads(told)
+            printed = process.stdout.read()
+    found.calls, found.answered = json.loads(printed)
 
 
 class PaperGroup:

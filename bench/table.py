@@ -91,8 +91,8 @@ def write(found: Found) -> None:
         asdict(run) | {"limit_seconds": run.limit.seconds if run.limit else None}
         for run in found.runs.runs
     ]
-    told = {"refused": dict(found.runs.refused), "broken": dict(found.runs.broken)}
-    _write(RESULTS / "runs.json", {"runs": runs, **told})
+    others = {"refused": dict(found.runs.refused), "broken": dict(found.runs.broken)}
+    _write(RESULTS / "runs.json", {"runs": runs, **others})
     figures = [asdict(figure) | {"verdict": figure.verdict} for figure in found.figures]
     _write(RESULTS / "figures.json", {"machine": found.machine, "figures": figures})
     _write(RESULTS / "scale.json", [asdict(scale) for scale in found.scales])

@@ -96,8 +96,8 @@ def measure(lab: Lab, rounds: int = ROUNDS) -> Uploads:
                 with Session(loaded, scope=Scope("lab")) as unconnected:
                     ours = _timed(lab, lambda: _upload(unconnected, app.slots[0], first.package))
                 times.append((ours, peer))
-            told = _upload(opened, app.slots[0], second.package)
-        sent = [re.fullmatch(r"\| sent ([0-9.]+) of .*", text) for text in told.values()]
+            said = _upload(opened, app.slots[0], second.package)
+        sent = [re.fullmatch(r"\| sent ([0-9.]+) of .*", text) for text in said.values()]
         return Uploads(
             hosts=len(lab.hosts),
             ours=statistics.median(ours for ours, _ in times),
@@ -137,10 +137,10 @@ def _all(hosts: Iterable[LabHost], act: Callable[[LabHost], None]) -> None:
 
 
 def _upload(opened: Session, app: AppInSlot, package: Package) -> dict[str, str]:
-    """The deploy's own steps; what each host was told last."""
+    """The deploy's own steps; what each host was said last."""
     fleet = opened.fleet()
-    told: dict[str, str] = {}
-    fleet.tell = told.__setitem__
+    said: dict[str, str] = {}
+    fleet.tell = said.__setitem__
 
     def bring(host: Host, fleet: Fleet = fleet) -> None:
         PrepareHost(host, app).run(fleet)
@@ -148,7 +148,7 @@ def _upload(opened: Session, app: AppInSlot, package: Package) -> dict[str, str]
 
     with ThreadPoolExecutor(max_workers=len(opened.hosts)) as pool:
         list(pool.map(bring, opened.hosts))
-    return told
+    return said
 
 
 class _Peer:

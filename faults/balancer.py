@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def balancer(ground: Ground) -> None:
-    """Somebody else at the target group; an API that is slow, down, or refuses."""
+    """Another person changes the target group; an API that is slow, down, or refuses."""
     elb = ground.lab.client("elbv2")
     arn = group_arn(ground.lab, "web-lab")
     last = max(ground.lab.hosts, key=lambda host: host.name)
@@ -21,7 +21,7 @@ def balancer(ground: Ground) -> None:
         return [{"Id": host_id, "Port": 5000}]
 
     version = ground.build()
-    with ground.trial("another target deregistered by somebody else", on=version) as trial:
+    with ground.trial("another target deregistered by another person", on=version) as trial:
         # One host at a time: the last one's target is no part of the next batch, which waits.
         words = ("deploy", "--env", "lab", "--app", "web", "--package", version, "--yes")
         running = ground.start(*words, "--batch", "1")
@@ -38,7 +38,7 @@ def balancer(ground: Ground) -> None:
         trial.expect(moved.index(back) < moved.index(next_out), f"it did not wait: {moved}")
         trial.said = "the next batch waited for it"
     version = ground.build()
-    with ground.trial("the draining target enrolled by somebody else") as trial:
+    with ground.trial("the draining target registered by another person") as trial:
         running = ground.deploy(version)
         running.until(f"@ {called(ground.first)}: drain")
         elb.register_targets(TargetGroupArn=arn, Targets=target(ground.first.instance_id))

@@ -35,19 +35,20 @@ def sweep(ground: Ground) -> None:
     instants = random.Random(SEED)  # noqa: S311 - instants, no secrets
     seconds = _measured(ground)
     print(f"crash sweep: {len(FLEET)} fleet-level moments, {len(seconds)} steps of one host")
-    killed = mended = 0
+    killed = repaired = 0
     moments = [(name, 0.3) for name in FLEET] + list(seconds.items())
     for index, (moment, length) in enumerate(moments):
         for inside in (False, True):
             after = instants.uniform(0.1, 0.9) * max(length, LEAST_SECONDS) if inside else 0
             repairs = (index + inside) % 2 == 1
-            is_killed, is_mended = _crash(ground, moment, after, repairs=repairs)
+            is_killed, is_repaired = _crash(ground, moment, after, repairs=repairs)
             killed += is_killed
-            mended += is_mended
+            repaired += is_repaired
     _slow_command(ground)
     requests = sum(line.requests for line in ground.lines)
     failed = sum(line.failed for line in ground.lines)
-    print(f"crash points: {killed} killed, {mended} mended, {requests} requests, {failed} failed")
+    figures = f"{killed} killed, {repaired} repaired, {requests} requests, {failed} failed"
+    print(f"crash points: {figures}")
 
 
 def _measured(ground: Ground) -> dict[str, float]:
@@ -69,10 +70,10 @@ def _measured(ground: Ground) -> dict[str, float]:
 def _crash(ground: Ground, moment: str, after: float, *, repairs: bool) -> tuple[int, int]:
     version = ground.build(size_mb=2)
     how = f"{after:.2f} s into" if after else "at"
-    mends = "repair, deploy" if repairs else "deploy"
+    then = "repair, deploy" if repairs else "deploy"
     surges = ground.project.web["ports"] == SLOTS
     least = HOSTS if surges else HOSTS - BATCH
-    name = f"{'surge, ' * surges}killed {how} {moment!r}, then {mends}"
+    name = f"{'surge, ' * surges}killed {how} {moment!r}, then {then}"
     with ground.trial(name, on=version) as trial:
         with Count(ground.lab) as count:
             ended = ground.deploy(version, kill=moment, after=after).wait()
@@ -84,7 +85,7 @@ def _crash(ground: Ground, moment: str, after: float, *, repairs: bool) -> tuple
                 trial.expect(ground.healthy() == len(ground.lab.hosts), "repair left a host out")
             trial.ended(ground.project.deploy(version), 0)
         trial.expect(count.least >= least, f"only {count.least} were healthy: {count.why}")
-        trial.said = "killed, mended" if was_killed else "it had ended"
+        trial.said = "killed, repaired" if was_killed else "it had ended"
     return was_killed, was_killed and ground.lines[-1].is_good
 
 

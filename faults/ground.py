@@ -66,10 +66,10 @@ class Line:
         verdict = "ok  " if self.is_good else "MISS"
         least = f" (at most {self.may_fail})" if self.may_fail else ""
         figures = f", {self.requests} requests, {self.failed} failed{least}" * bool(self.requests)
-        told = "".join(f"\n     {problem}" for problem in self.problems)
+        more = "".join(f"\n     {problem}" for problem in self.problems)
         if self.failed > self.may_fail:
-            told += "".join(f"\n     {failure}" for failure in self.failures)
-        return f"{verdict} {self.name}: {self.said}{figures}{told}"
+            more += "".join(f"\n     {failure}" for failure in self.failures)
+        return f"{verdict} {self.name}: {self.said}{figures}{more}"
 
 
 @dataclass
@@ -134,7 +134,7 @@ class Ground:
         return version
 
     def start(self, *words: str, **hooks: Any) -> Running:
-        """Start a command that tells its moments, or kills itself at one."""
+        """Start a command that prints its moments, or kills itself at one."""
         return self.project.hooked(tell=True, **hooks).start(*words)
 
     def deploy(self, version: str, **hooks: Any) -> Running:
@@ -151,8 +151,8 @@ class Ground:
     def trial(self, name: str, *, on: str | None = "", load: bool | Load = True) -> Iterator[Trial]:
         """Load while the block runs, then the fleet must be whole on the version `on`.
 
-        on: by default the good version of before; None where the block itself looks. load: one of
-        the caller's own, or whether there is any.
+        on: by default the good version that was deployed before; None where the block itself looks.
+        load: one of the caller's own, or whether there is any.
         """
         trial, result = Trial(), None
         try:
@@ -205,14 +205,14 @@ class Ground:
                 print(f"     the fleet could not be made whole: {ran.output[-2000:]}", flush=True)
 
     def faults_left(self, version: str) -> list[str]:
-        """What is not whole: nobody out, nothing left over, one release everywhere."""
-        told = self.project.status()
-        found = [f"{row['host']} is {row['state']}" for row in told["hosts"] if not is_well(row)]
-        running = {row["release"].rpartition("-")[0] for row in told["hosts"]}
+        """What is not whole: hosts out of service, what is left over, other releases than one."""
+        status = self.project.status()
+        found = [f"{row['host']} is {row['state']}" for row in status["hosts"] if not is_well(row)]
+        running = {row["release"].rpartition("-")[0] for row in status["hosts"]}
         if running != {version}:
             found.append(f"{sorted(running)} runs, not {version}")
-        if told["lock"]:
-            found.append(f"locked: {told['lock']}")
+        if status["lock"]:
+            found.append(f"locked: {status['lock']}")
         script = "ls -A /srv/web/records/ /srv/web/releases/ /var/lib/changeover/ 2>/dev/null"
         for host in self.lab.hosts:
             left = self.lab.shell(host, script, check=False).split()

@@ -63,10 +63,10 @@ def hosts(ground: Ground) -> None:
         ground.lab.restart(last)
         trial.ended(ground.project.inv("repair", "--env", "lab"), 0)
         trial.ended(ground.project.deploy(version), 0)
-        told = ", ".join(f"{rate:.0f}" for rate in rates)
+        shown = ", ".join(f"{rate:.0f}" for rate in rates)
         trial.said = (
             f"seen after {seconds:.1f} s; the same without a deploy, as many targets out, "
-            f"lost {told} a second"
+            f"lost {shown} a second"
         )
     _disk(ground)
     _sudo(ground)

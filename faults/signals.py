@@ -46,8 +46,8 @@ def signals(ground: Ground) -> None:
                 ran = _cancelled(running, sequence)
                 if codes:
                     trial.ended(ran, *codes)
-                    _see_nobody_out(ground, trial)
-                    trial.said = f"ended with {ran.code}, nobody out"
+                    _see_all_in_service(ground, trial)
+                    trial.said = f"ended with {ran.code}, all in service"
                 else:
                     trial.said = f"ended with {ran.code}"
                 trial.ended(ground.project.deploy(version), 0)
@@ -66,7 +66,7 @@ def _cancelled(running: Running, sequence: tuple[signal.Signals, ...]) -> Ran:
     return running.wait()
 
 
-def _see_nobody_out(ground: Ground, trial: Trial) -> None:
+def _see_all_in_service(ground: Ground, trial: Trial) -> None:
     rows = ground.project.status()["hosts"]
     out = [row["host"] for row in rows if row["state"] != "healthy"]
     trial.expect(not out, f"{out} left out of the load balancer")
@@ -88,7 +88,7 @@ def _terminal(ground: Ground) -> None:
         code = os.waitstatus_to_exitcode(status)
         trial.expect(code in {129, -signal.SIGHUP}, f"exit code {code}")
         trial.expect(code == 129, "it did not end by its own hand")
-        _see_nobody_out(ground, trial)
+        _see_all_in_service(ground, trial)
         trial.ended(ground.project.deploy(version), 0)
 
 

@@ -1,4 +1,4 @@
-"""Runs `inv …` in this process with hooks: it tells each moment, or kills itself at one.
+"""Runs `inv …` in this process with hooks: it prints each moment, or kills itself at one.
 
 `python -m faults.victim '<hooks as JSON>' deploy --env lab …`; the product's own code runs as it
 is, and its events are heard as the screen hears them.
@@ -55,7 +55,7 @@ def main(hooks: dict[str, Any], words: list[str]) -> None:
             case BatchBegan(number=number):
                 moment(f"batch {number}")
 
-    setattr(log_lines.LogLines, "__call__", hear)  # noqa: B010 - mypy lets nobody assign a method
+    setattr(log_lines.LogLines, "__call__", hear)  # noqa: B010 - mypy allows no method to be assigned
     _around(lease.Lease, "take", moment, "lock", "locked")
     _around(session.Session, "survey", moment, "look", "looked")
     _around(lease.Lease, "__exit__", moment, "unlock", "unlocked")

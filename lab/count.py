@@ -30,10 +30,10 @@ class Count:
         return self
 
     def __exit__(self, *_: object) -> None:
-        told = [event for event in self._lab.events() if event["group"] == self._group]
-        at_first = sum(change(event) for event in told if event["seq"] <= self._seen)
+        events = [event for event in self._lab.events() if event["group"] == self._group]
+        at_first = sum(change(event) for event in events if event["seq"] <= self._seen)
         self.least, self._low = lowest(
-            at_first, [event for event in told if event["seq"] > self._seen]
+            at_first, [event for event in events if event["seq"] > self._seen]
         )
 
     @property

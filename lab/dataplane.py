@@ -50,7 +50,7 @@ class Server:
     """One target as HAProxy should have it; `takes_new` requests, or finishes what it has.
 
     is_http2: whether requests are sent to it over HTTP/2, as an ALB does for HTTP2 and GRPC groups;
-    is_tls: within TLS, whose certificate nobody verifies, as an ALB does for HTTPS groups.
+    is_tls: within TLS, whose certificate is not verified, as an ALB does for HTTPS groups.
     """
 
     address: str
@@ -187,7 +187,7 @@ class HAProxy:
                 self.command(f"set weight {backend}/{name} 1")
 
     def _remove(self, backend: str, name: str) -> None:
-        # Deleting is refused while a connection is still being torn down: tried again next time.
+        # Deleting is refused while a connection is still being closed: tried again next time.
         modes = self._modes[backend]
         if modes[name] != "leaving":
             self.command(f"shutdown sessions server {backend}/{name}")

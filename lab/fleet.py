@@ -57,7 +57,7 @@ class Lab:
     ) -> Lab:
         """Bring the checkout's lab up; one that runs and has what is asked for stays as it is.
 
-        `suites` take turns over the hosts; `say` is told of progress, a line at a time. Raises
+        `suites` take turns over the hosts; `say` gets the progress, a line at a time. Raises
         BadInput for a count or suite that cannot be, SuiteUnavailable, HostError, ServerError.
         """
         root = root.resolve()
@@ -221,7 +221,7 @@ class Lab:
 
     @classmethod
     def _running(cls, root: Path) -> Lab | None:
-        """Return the lab that the state folder tells of, if its server and containers live."""
+        """Return the lab that the state folder names, if its server and containers live."""
         try:
             lab = cls(root, json.loads((root / FOLDER / "state.json").read_text()))
         except (OSError, ValueError, KeyError, TypeError):

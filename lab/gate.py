@@ -134,7 +134,7 @@ class Gate:
         if status is not None:
             return _page(status, start_response)
         if self._knobs.api_error is not None:
-            message = "The lab was told to answer so (its knob api_error)."
+            message = "The lab is set to answer so (its knob api_error)."
             return _refuse(service, self._knobs.api_error, message, start_response)
         if self._throttled and not self._throttle.takes(service, operation, self._clock()):
             return _refuse(service, THROTTLED[service], "Rate exceeded", start_response)

@@ -105,7 +105,7 @@ class Connection(asyncio.Protocol):
         """Take a part of the answer, or all of it."""
         self._buffer += data
         if self._request is None:
-            self.close()  # nobody asked: out of step, so never to be used again
+            self.close()  # it answers no request: out of step, so never to be used again
             return
         head, found, body = self._buffer.partition(b"\r\n\r\n")
         if not found:
@@ -160,7 +160,7 @@ def _parsed(head: bytes) -> tuple[int, dict[str, str]]:
 
 
 class Generator:
-    """Sends a schedule until told to stop; `tally` grows meanwhile."""
+    """Sends a schedule until it is stopped; `tally` grows meanwhile."""
 
     def __init__(self, schedule: Schedule) -> None:
         self.tally = Tally()

@@ -180,7 +180,7 @@ class Load:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.communicate()
-            raise DeployError("the load did not end when told to; its result is lost") from None
+            raise DeployError("the load did not stop when asked to; its result is lost") from None
         if self._process.returncode or not said:
             raise DeployError(f"the load ended with exit code {self._process.returncode}")
         self._result = LoadResult.from_json(said)
@@ -217,7 +217,7 @@ def main(arguments: list[str] | None = None) -> int:
         tally = asyncio.run(_send(plan, until_stdin_closes=True))
         try:
             print(json.dumps(asdict(LoadResult.of(tally))), flush=True)
-        except BrokenPipeError:  # the parent died: nobody wants the result
+        except BrokenPipeError:  # the parent died: the result is for no process
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     try:

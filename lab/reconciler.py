@@ -1,8 +1,8 @@
 """What keeps targets, health checks and the data plane in step.
 
 One lock guards it all. API calls come in on threads of the AWS server, time passes and checks end
-on the event loop. A change reaches the data plane before the API may tell of it: whoever reads
-`healthy` can rely on requests being sent there.
+on the event loop. A change reaches the data plane before the API shows it: after `healthy` was
+read, requests are sent there.
 """
 
 from __future__ import annotations

@@ -83,15 +83,15 @@ class Balancer:
 
     def answer(self, method: str, path: str, query: Mapping[str, str], body: Any) -> Any:
         """Answer the control API; raises BadInput for anything it does not know."""
-        told: dict[str, Callable[[], Any]] = {
+        answers: dict[str, Callable[[], Any]] = {
             "/health": lambda: "ok",
             "/knobs": self.knobs.as_dict,
             "/calls": self.calls.counts,
             "/checks": lambda: [one.as_dict() for one in self.reconciler.checks.kept()],
         }
         match method, path:
-            case "GET", _ if path in told:
-                return told[path]()
+            case "GET", _ if path in answers:
+                return answers[path]()
             case "POST", "/knobs" if isinstance(body, dict):
                 self.knobs.update(body)
                 return self.knobs.as_dict()

@@ -1,4 +1,4 @@
-"""One target's life as an Application Load Balancer tells it: values in, values out.
+"""One target's life as an Application Load Balancer reports it: values in, values out.
 
 Nothing here reads a clock or opens a connection. Every function gets the time (seconds, any
 epoch, always the same one) and gives a new value back; states and reasons are AWS's own words.
@@ -91,9 +91,9 @@ class Outcome:
 class Target:
     """One registration; times in seconds.
 
-    `registration` tells one registration of a key from the next: the result of a check that began
-    before a target left and came back belongs to the past. `left_at` is when a target that got
-    requests was deregistered, `gone_at` when its in-flight ones are cut.
+    `registration` distinguishes one registration of a key from the next: the result of a check
+    that began before a target left and came back belongs to the past. `left_at` is when a target
+    that got requests was deregistered, `gone_at` when its in-flight ones are cut.
     """
 
     key: Key

@@ -157,7 +157,7 @@ class Session:
             return True
         try:
             more = os.read(self.terminal, 65536)
-        except OSError:  # EIO: nobody has it open any more
+        except OSError:  # EIO: no process has it open any more
             return False
         self.output += more.decode(errors="replace")
         return bool(more)

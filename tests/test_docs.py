@@ -315,6 +315,21 @@ def test_messages_and_docstrings_are_in_plain_english(module: str) -> None:
     assert found == {}
 
 
+WORKSHOP = [
+    path.relative_to(ROOT).as_posix()
+    for folder in ("audit", "bench", "changeover", "faults", "lab", "scripts")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+]
+"""What measures and tries the product."""
+
+
+@pytest.mark.parametrize("name", WORKSHOP)
+def test_what_measures_and_tries_is_in_plain_english(name: str) -> None:
+    text = (ROOT / name).read_text()
+    found = {value: match[0] for value in strings(text) if (match := RETIRED.search(value))}
+    assert found == {}
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_a_message_that_names_a_page_says_where_it_is(module: str) -> None:
     """A wheel has no docs/."""

@@ -1,1 +1,1 @@
-"""How others do the same job, as well as somebody who knows their tool would have it."""
+"""How others do the same job, set up as well as a person who knows the tool would."""

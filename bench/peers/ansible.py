@@ -41,7 +41,7 @@ class Ansible:
         seed.install(ground)
 
     def deploy(self, ground: Ground) -> None:
-        """ansible-playbook, with connections that nobody opened before."""
+        """ansible-playbook, with connections that were not open before."""
         inventory = ground.folder / "inventory.ini"
         inventory.write_text(_inventory(ground))
         # A folder of its own for the sockets of the kept connections; short, for their length.
