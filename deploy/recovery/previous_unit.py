@@ -56,12 +56,16 @@ def taken_over(on: AppOnHost, asked: Check) -> tuple[Step, ...]:
 
 
 def restored(
-    on: AppOnHost, asked: Check, out: Sequence[Step], through: Sequence[Step]
+    on: AppOnHost,
+    asked: Check,
+    out: Sequence[Step],
+    wait: Sequence[Step],
+    through: Sequence[Step],
 ) -> tuple[Step, ...]:
     """What starts the previous unit again where a deploy was cut off that replaces it.
 
-    Nothing where a release was deployed since. out: what takes the target out first; through: what
-    asks the proxy before it goes in.
+    Nothing where a release was deployed since. out: what takes the target out first; wait: for an
+    address that drains; through: what asks the proxy before it goes in.
     """
     host, slot, last = on.host, on.slot, on.slot.deployed
     previous = str(on.app.settings.replaces or "")
@@ -72,10 +76,13 @@ def restored(
     revived = ProveRevived(host, first.app, previous, asked)
     is_up = slot.replaces.is_running and not slot.unit_state.is_running
     if is_up and on.is_first and on.may_receive and not last:
-        return (revived, WaitHealthy(host, on.app), ForgetOut(host, on.app))
+        if on.is_in_every_group:
+            return (revived, WaitHealthy(host, on.app), ForgetOut(host, on.app))
+        return (*wait, revived, *through, *shared_target.back_in(host, on.app))
     ended = () if on.is_first else (RetireUnit(host, on.app, on.unit_name), ForgetOut(host, on.app))
     return (
         *out,
+        *wait,
         *ended,
         ReviveUnit(host, first.app, previous),
         revived,

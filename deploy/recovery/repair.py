@@ -226,9 +226,9 @@ def _without_switch(on: AppOnHost, environment: Environment) -> tuple[Step, ...]
             return (ProveRelease(host, app, release, questions), WaitHealthy(host, app), record)
         if on.is_in_every_group and not (last or slot.out):
             return (record,)  # only a proven one is registered: a rollback has to know of it
-    out = (*_taken_out(on, environment), *_address_drained(on, environment))
+    out, wait = _taken_out(on, environment), _address_drained(on, environment)
     taken_over = previous_unit.taken_over(on, questions)
-    return taken_over or previous_unit.restored(on, questions, out, through)
+    return taken_over or previous_unit.restored(on, questions, out, wait, through)
 
 
 def _taken_out(on: AppOnHost, environment: Environment) -> tuple[Step, ...]:

@@ -274,4 +274,10 @@ ONCE_FAILED = (
             Command("rollback", liar=Liar(1, Lie.GARBAGE, 4)),
         ),
     ),
+    # Repair waited for health in a group that the target had left, and so it stayed out of it.
+    Story(
+        "an adoption is killed between a target's two groups",
+        Fleets(groups=2, begin="legacy"),
+        (Command("deploy", strikes=(Strike(Fault.CRASH, "DeregisterTarget", at=3),)),),
+    ),
 )
