@@ -154,6 +154,10 @@ def assemble(
         for facts in survey.hosts
         if (host_plan := _ended(facts.host, environment, survey))
     )
+    # What is ended beside a slot in use waits for no other host, which may fail before.
+    busy = {host_plan.host for host_plan in (*first, *then)}
+    first = (*first, *(host_plan for host_plan in ended if host_plan.host not in busy))
+    ended = tuple(host_plan for host_plan in ended if host_plan.host in busy)
     batches = only or tuple(batch for batch in (first, then, ended, moves, early, *cut) if batch)
     # A window is for hosts that leave the load balancer: what goes before them takes nothing out.
     window = rollout.window if only or cut else None

@@ -280,4 +280,20 @@ ONCE_FAILED = (
         Fleets(groups=2, begin="legacy"),
         (Command("deploy", strikes=(Strike(Fault.CRASH, "DeregisterTarget", at=3),)),),
     ),
+    # A repair that failed on one host did not end what was left beside the slot of another.
+    Story(
+        "both slots of two hosts run a release that fails in service",
+        Fleets(hosts=2, surge=True, kinds=(Kind.LATE, Kind.GOOD, Kind.GOOD, Kind.GOOD)),
+        (
+            Command("deploy"),
+            Command("deploy"),
+            Command(
+                "deploy",
+                strikes=(
+                    Strike(Fault.COMMAND, "DeregisterTarget"),
+                    Strike(Fault.COMMAND, "DeregisterTarget", host=2, at=1),
+                ),
+            ),
+        ),
+    ),
 )
