@@ -186,11 +186,12 @@ class Sshd:
         given: Any = process.stdin
 
         def feed() -> None:
-            with suppress(OSError):
+            # ValueError: its end closes the pipe meanwhile, at any instant.
+            with suppress(OSError, ValueError):
                 while data := channel.recv(CHUNK):
                     given.write(data)
                     given.flush()
-            with suppress(OSError):
+            with suppress(OSError, ValueError):
                 given.close()
 
         threading.Thread(target=feed, daemon=True).start()
