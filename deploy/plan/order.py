@@ -46,15 +46,20 @@ def order(
     """Hosts that do not serve first, since they cost no capacity; before them a canary, which does.
 
     Those of a zone that traffic is shifted away from are among them.
-    Of several apps, hosts with the fewest in service come first. A percentage or a ramp asks
-    for a canary: a host that shows what the release does in service.
+    Of several apps, hosts with the fewest in service come first, and of several groups those in the
+    fewest. A percentage or a ramp asks for a canary: a host that shows what the release does in
+    service.
     """
     served = tuple(app for app in apps if not app.is_worker)
 
     def serving_apps(facts: HostFacts) -> int:
         return sum(survey.on(facts.host, app).serves for app in served)
 
-    found = sorted(due, key=lambda facts: (serving_apps(facts), facts.host.name))
+    def groups(facts: HostFacts) -> int:
+        seen = (survey.on(facts.host, app).memberships for app in served)
+        return sum(each.health.serves for memberships in seen for each in memberships)
+
+    found = sorted(due, key=lambda facts: (serving_apps(facts), groups(facts), facts.host.name))
     sizes = rollout.batch.sizes
     if canary and not rollout.window and (len(sizes) > 1 or sizes[0].endswith("%")):
         first = next((facts for facts in found if serving_apps(facts) == len(served)), None)

@@ -14,6 +14,8 @@ from deploy.recovery import newest_run, previous_unit, stored_units
 from deploy.recovery.history import Past
 from deploy.settings.scope import Scope
 from deploy.steps.answers import ProveStillPrevious
+from deploy.steps.records import ForgetOut
+from deploy.steps.target import WaitHealthy
 from deploy.steps.verify import ProveCurrent
 from deploy.survey import check
 
@@ -132,8 +134,10 @@ def back(
                 continue
             on = survey.on(facts.host, app)
             slot = on.slot
-            if slot.runs(record.release, record.unit_digest) and on.is_healthy and not slot.out:
-                steps.append(_proof(on, record))
+            is_alone = not (on.is_worker or environment.partners(app))
+            serves = on.is_healthy and (is_alone or not slot.out)
+            if serves and slot.runs(record.release, record.unit_digest):
+                steps += _proof(on, record)
                 continue
             left = "" if slot.runs_previous else slot.running_release or slot.link
             failed_release = left if left != record.release else ""
@@ -169,12 +173,17 @@ def back(
     )
 
 
-def _proof(on: AppOnHost, record: Record) -> Step:
-    """What sees that a host runs its record already."""
+def _proof(on: AppOnHost, record: Record) -> list[Step]:
+    """What sees that a host runs its record already, and serves.
+
+    A note says that a target was to be taken out: where it serves all the same, the note falls.
+    """
     asked = check.of(on).of_old()
-    if record.is_previous:
-        return ProveStillPrevious(on.host, on.app, record.release, asked)
-    return ProveCurrent(on.host, on.app, record.release, asked)
+    kind = ProveStillPrevious if record.is_previous else ProveCurrent
+    proof = kind(on.host, on.app, record.release, asked)
+    if not on.slot.out:
+        return [proof]
+    return [proof, WaitHealthy(on.host, on.app), ForgetOut(on.host, on.app)]
 
 
 def take_back(

@@ -296,4 +296,38 @@ ONCE_FAILED = (
             ),
         ),
     ),
+    # Hosts in one of two groups went first, by their names, before those in none.
+    Story(
+        "a deploy is killed while a host is between its groups, and another one is out",
+        Fleets(hosts=4, groups=2, rollout=(("batch", 3),)),
+        (
+            Command(
+                "deploy",
+                strikes=(
+                    Strike(Fault.COMMAND, "DeregisterTarget"),
+                    Strike(Fault.CRASH, "DeregisterTarget", host=2, at=3),
+                ),
+                seed=2,
+            ),
+        ),
+    ),
+    # It was taken out to get what it ran already, after its other slot had been ended.
+    Story(
+        "an adoption by surge goes back on a host whose old target did not leave",
+        Fleets(
+            hosts=3,
+            begin="legacy",
+            kinds=(Kind.GOOD, Kind.LATE, Kind.GOOD, Kind.GOOD),
+            surge=True,
+            migrates=True,
+            rollout=(("batch", 1), ("min_in_service", 0), ("on_failure", "rollback")),
+        ),
+        (
+            Command(
+                "deploy",
+                Build("3.0.0-333333333333", 1),
+                strikes=(Strike(Fault.COMMAND, "DeregisterTarget", at=1),),
+            ),
+        ),
+    ),
 )
