@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from deploy.hosts import release_stack
 from deploy.hosts.records import Kind, Record, is_previous
 from deploy.steps.records import MarkBad
 from deploy.steps.target import DeregisterTarget, RegisterTarget
@@ -75,6 +76,24 @@ class Goal:
         is_other = last and (last.release, last.unit_digest) != (self.release, self.unit_digest)
         return last if last and is_other and self.on.slot.can_run(last) else None
 
+    @property
+    def older(self) -> Record | None:
+        """What the host can go back to where it cannot to what was deployed last.
+
+        That is so where a deploy starts that one again, or its files are gone. It is the newest
+        below it that lies here and did not fail here, or the previous unit.
+        """
+        slot = self.on.slot
+        if self.before or not (self.is_new and slot.history):
+            return None
+        previous = str(self.on.app.settings.replaces or "") if self.on.is_first else ""
+        first = (Record.of_previous(previous),) if previous else ()
+        for each in reversed(release_stack.standing_releases((*first, *slot.history))):
+            is_other = (each.release, each.unit_digest) != (self.release, self.unit_digest)
+            if is_other and each.release not in slot.bad and slot.can_run(each):
+                return each
+        return None
+
 
 @dataclass(frozen=True)
 class HostPlan:
@@ -84,6 +103,8 @@ class HostPlan:
         host: The host.
         steps: What is done in the host's batch.
         good: By app, what the host can go back to if a step fails.
+        older: By app, the same where that is older than what was deployed last. A host on which
+            all has succeeded does not go back to it.
         drains: By app, for how many seconds its target drains in a recovery.
         after: What is done when the next batch may begin already: old slots drain and stop.
         surged: The apps, by name, whose slot in use is not touched until the other one serves.
@@ -96,6 +117,7 @@ class HostPlan:
     host: Host
     steps: tuple[Step, ...]
     good: Mapping[str, Record] = field(default_factory=dict)
+    older: Mapping[str, Record] = field(default_factory=dict)
     drains: Mapping[str, float] = field(default_factory=dict)
     after: tuple[Step, ...] = ()
     surged: frozenset[str] = frozenset()
@@ -107,6 +129,10 @@ class HostPlan:
     def all_steps(self) -> tuple[Step, ...]:
         """Those of the batch and those after it."""
         return (*self.steps, *self.after)
+
+    def back_to(self, app: str) -> Record | None:
+        """What an app, by its name, goes back to if a step fails; None for nothing."""
+        return self.good.get(app) or self.older.get(app)
 
     @property
     def moves(self) -> bool:

@@ -19,7 +19,6 @@ from deploy.survey.question import Questions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from deploy.hosts.records import Record
     from deploy.settings.environment import Environment
     from deploy.steps.base import Step
     from deploy.steps.drain import Drain
@@ -54,7 +53,6 @@ def laid(goals: Sequence[Goal], environment: Environment) -> HostPlan:
     has nothing to keep in service, and takes the slot in use.
     """
     parts, host = _Parts(), goals[0].on.host
-    good: dict[str, Record] = {}
     drains: dict[str, float] = {}
     surged: list[AppOnHost] = []
     new: set[str] = set()
@@ -73,8 +71,6 @@ def laid(goals: Sequence[Goal], environment: Environment) -> HostPlan:
         else:
             _roll(parts, goal, environment)
         drains[name] = shorter_drain.full_seconds(on, environment)
-        if before := goal.before:
-            good[name] = before
     return HostPlan(
         host,
         (
@@ -83,7 +79,8 @@ def laid(goals: Sequence[Goal], environment: Environment) -> HostPlan:
             *(*parts.through, *parts.register, *parts.see),
             *parts.behind,
         ),
-        good,
+        {goal.on.app.name: found for goal in goals if (found := goal.before)},
+        {goal.on.app.name: found for goal in goals if (found := goal.older)},
         drains,
         (*parts.leave, *parts.empty, *parts.end),
         frozenset(on.app.name for on in surged),

@@ -104,7 +104,7 @@ def of_app(
         return Recovery((), found, serves=serves, leaves=is_left_over)
     whole = steps_of(host_plan, name)
     is_ended = ends(whole) or (whole[0].app.settings.is_worker and not _has(whole, PROOFS))
-    is_last_resort = _has(mine, ReviveUnit) and name not in host_plan.good
+    is_last_resort = _has(mine, ReviveUnit) and host_plan.back_to(name) is None
     if is_last_resort or is_ended:
         # A repair that could not bring the previous unit back, or end what was never proven:
         # nothing else is left to try.
@@ -180,7 +180,8 @@ def restored(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> Reco
         if app.settings.is_worker:  # of a target that was in, the note says that it is out
             found.append(ForgetOut(host, app))
         return Recovery((), tuple(found), serves=False)
-    return Recovery((), (*found, *back, *shared_target.back_in(host, app)), serves=True)
+    entry = shared_target.back_in(host, app, host_plan.older.get(app.name))
+    return Recovery((), (*found, *back, *entry), serves=True)
 
 
 def withdrawn(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> tuple[Step, ...]:
@@ -211,7 +212,7 @@ def _marked(host_plan: HostPlan, mine: Sequence[Step], *, is_bad: bool) -> list[
         return []
     name = started.app.name
     proof = next(step for step in steps_of(host_plan, name) if isinstance(step, ProveRelease))
-    good = host_plan.good.get(name)
+    good = host_plan.back_to(name)
     if good is not None and good.release == proof.release:
         return []
     units = [step.unit_digest for step in mine if isinstance(step, SwitchRelease)]
@@ -226,7 +227,7 @@ def _put_back(
     marked = _marked(host_plan, mine, is_bad=is_bad)
     proof = next(step for step in steps_of(host_plan, app.name) if isinstance(step, PROOFS))
     retired = next((step for step in mine if isinstance(step, RetireUnit)), None)
-    good = host_plan.good.get(app.name)
+    good = host_plan.back_to(app.name)
     if good is None and retired is None:
         return None
     if good is None or good.is_previous:

@@ -21,24 +21,25 @@ if TYPE_CHECKING:
 def instead(host_plan: HostPlan, failed: Step, *, is_bad: bool) -> Recovery | None:
     """Replacement steps when a recovery step itself fails.
 
-    A note that cannot be cleared keeps no host out: it is reported, and repair clears it. What
-    ends an old slot comes when the new one serves. A step of the host plan itself, of an app that
-    was proven and being registered, takes that app back as if the host plan had stopped there: of
-    two apps, the second may be bad too. None: the others are done all the same, since a mark that
-    cannot be made is no reason to stay out.
+    A note that cannot be cleared, and a record of what it went back to, keep no host out: that is
+    reported, and repair does it. What ends an old slot comes when the new one serves. A step of the
+    host plan itself, of an app that was proven and being registered, takes that app back as if the
+    host plan had stopped there: of two apps, the second may be bad too. None: the others are done
+    all the same, since a mark that cannot be made is no reason to stay out.
     """
     if isinstance(failed, MarkBad):
         return None
     name, is_note = failed.app.name, isinstance(failed, ForgetOut)
+    is_record = is_note or failed_host.is_deployed(failed)
     if special := _of_worker(failed) or _of_shared(host_plan, failed):
         return special
     is_surged = name in host_plan.surged
     whole = failed_host.steps_of(host_plan, name)
     place = next((place for place, step in enumerate(whole) if step is failed), None)
-    if place is None or is_note or failed_host.is_deployed(failed):
+    if place is None or is_record:
         # Of an app that surges the other slot serves: what is left here is reported and repaired.
         is_own = any(step is failed for step in host_plan.all_steps)
-        serves = is_own or name in host_plan.served or (is_note and not is_surged)
+        serves = is_own or name in host_plan.served or (is_record and not is_surged)
         return Recovery((), (), serves=serves, leaves=is_surged)
     if host_plan.apart:
         mine = whole[: place + 1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deploy.hosts.records import Kind
 from deploy.recovery.recovery import Recovery
 from deploy.steps.base import Phase
 from deploy.steps.drain import WaitDrained
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from deploy.aws.inventory import Host
+    from deploy.hosts.records import Record
     from deploy.plan.host_plan import HostPlan
     from deploy.settings.app import App, AppInSlot
     from deploy.steps.base import Step
@@ -22,12 +24,17 @@ if TYPE_CHECKING:
 TOUCHING = (StopUnit, RetireUnit, ReviveUnit, SwitchRelease)
 
 
-def back_in(host: Host, app: AppInSlot) -> tuple[Step, ...]:
-    """The steps from a release that is proven to one that serves, with nothing left to do."""
-    forget = ForgetOut(host, app)
+def back_in(host: Host, app: AppInSlot, older: Record | None = None) -> tuple[Step, ...]:
+    """The steps from a release that is proven to one that serves, with nothing left to do.
+
+    older: its record, where that is older than what was deployed last: it is that now.
+    """
+    last: Step = ForgetOut(host, app)
+    if older:
+        last = RecordDeployed(host, app, older.release, older.unit_digest, Kind.ROLLBACK)
     if app.settings.is_worker:
-        return (forget,)
-    return (RegisterTarget(host, app), WaitHealthy(host, app), forget)
+        return (last,)
+    return (RegisterTarget(host, app), WaitHealthy(host, app), last)
 
 
 def bundles(apps: Iterable[App]) -> list[tuple[App, ...]]:
@@ -130,19 +137,17 @@ def _entry(host_plan: HostPlan, names: Sequence[str], back: set[str]) -> list[St
     own = [step for step in host_plan.steps if step.app.name in names]
     asked = [step for step in own if step.asks_proxy][:1]
     enter = back_in(host_plan.host, own[0].app)[:-1]
-    notes = [
-        step if isinstance(step, RecordDeployed) else ForgetOut(step.host, step.app)
-        for name in names
-        for step in [_last(own, name, is_back=name in back)]
-    ]
-    return [*asked, *enter, *notes]
+    return [*asked, *enter, *(_last(host_plan, own, name, is_back=name in back) for name in names)]
 
 
-def _last(own: Sequence[Step], name: str, *, is_back: bool) -> Step:
-    """The record of an app, or where it went back any step of it."""
+def _last(host_plan: HostPlan, own: Sequence[Step], name: str, *, is_back: bool) -> Step:
+    """The record of an app, or where it went back what its entry ends with."""
     mine = [step for step in own if step.app.name == name]
     records = [step for step in mine if isinstance(step, RecordDeployed)]
-    return records[0] if records and not is_back else mine[0]
+    if records and not is_back:
+        return records[0]
+    older = host_plan.older.get(name) if is_back else None
+    return back_in(host_plan.host, mine[0].app, older)[-1]
 
 
 def after(todo: Iterable[Step], failed: Step, other: Recovery) -> list[Step]:

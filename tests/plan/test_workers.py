@@ -70,6 +70,19 @@ def laid(*apps: App, found: Survey | None = None) -> HostPlan:
     return host_steps.laid(goals, builders.environment(*apps))
 
 
+def test_a_worker_that_is_deployed_again_and_fails_gives_way_to_an_older_release() -> None:
+    past = (Record(OLD, "c" * 12), Record(NEW, "d" * 12))
+    kept = frozenset(each.kept for each in past)
+    slot = builders.slot(NEW, history=past, releases=(OLD, NEW), kept=kept)
+    plan = laid(JOBS, found=seen(JOBS, jobs=slot))
+    proof = next(step for step in plan.steps if type(step).__name__ == "ProveRelease")
+    recovery = failed_host.recovery_of(plan, proof)
+    assert recovery.serves
+    back = ["MarkBad", "StopUnit", "SwitchRelease", "StartUnit", "ProveRelease", "RecordDeployed"]
+    assert names(recovery.steps) == back
+    assert str(recovery.steps[-1]) == f"record jobs {OLD}"
+
+
 def test_a_worker_is_stopped_switched_proven_and_never_registered() -> None:
     plan = made(JOBS)
     assert [name for name, _ in steps(plan)] == [*SWITCHED, "RecordDeployed"]

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.aws.targets import GONE, Health, State
+from deploy.hosts.records import Kind, Record
 from deploy.plan import host_steps
 from deploy.plan.host_plan import Goal, HostPlan
 from deploy.recovery import failed_host, failed_recovery
 from deploy.steps.answers import ProveRevived
 from deploy.steps.drain import WaitDrained
-from deploy.steps.records import MarkBad
+from deploy.steps.records import MarkBad, RecordDeployed
 from deploy.steps.target import RegisterTarget, WaitHealthy
 from deploy.steps.unit import SwitchRelease
 from deploy.steps.verify import ProveRelease
@@ -119,6 +120,73 @@ def test_without_anything_to_go_back_to_what_never_served_is_ended_and_the_host_
     way = failed_host.recovery_of(host_plan, step_of(host_plan, "WaitHealthy"))
     assert names(way.steps) == [*OUT_FIRST, "MarkBad", "RetireUnit"]
     assert not way.serves
+
+
+OLDEST = "0.9.0-999999999999"
+AGAIN = ["StopUnit", "SwitchRelease", "StartUnit", "ProveRelease"]
+RECORDED = ["RegisterTarget", "WaitHealthy", "RecordDeployed"]
+
+
+def sick_again(*below: str, **more: object) -> Slot:
+    """A slot on which NEW, as it is deployed again, was deployed last; below: what was before."""
+    same = RenderedUnit("web@5000.service", "", "d" * 12)
+    past = tuple(Record(each, "d" * 12) for each in (*below, NEW))
+    kept = frozenset(each.kept for each in past)
+    given = {"history": past, "releases": (*below, NEW), "kept": kept} | more
+    return builders.slot(NEW, same, **given)
+
+
+LEGACY_AT_REST = UnitState("loaded", "inactive", "dead", "disabled")
+GOES_BACK_TO = {
+    "the newest below": (sick_again(OLDEST, OLD), OLD),
+    "not one that failed here": (sick_again(OLDEST, OLD, bad=frozenset({OLD})), OLDEST),
+    "not one that is gone": (sick_again(OLDEST, OLD, releases=(OLDEST, NEW)), OLDEST),
+    "not one whose unit is gone": (
+        sick_again(OLDEST, OLD, kept=frozenset({Record(OLDEST, "d" * 12).kept})),
+        OLDEST,
+    ),
+    "the newest that lies here, as the last one does not": (
+        sick_again(OLDEST, OLD, history=(Record(OLDEST, "d" * 12), Record(OLD, "e" * 12))),
+        OLDEST,
+    ),
+    "nothing where there is but the one": (sick_again(), None),
+    "nothing where all others failed": (sick_again(OLD, bad=frozenset({OLD})), None),
+}
+
+
+@pytest.mark.parametrize(("slot", "expected"), GOES_BACK_TO.values(), ids=GOES_BACK_TO)
+def test_a_release_that_is_deployed_again_and_fails_gives_way_to_an_older_one(
+    slot: Slot, expected: str | None
+) -> None:
+    host_plan = lane_of(web=slot)
+    assert not host_plan.good
+    way = failed_host.recovery_of(host_plan, step_of(host_plan, "WaitHealthy"))
+    assert way.serves == bool(expected)
+    if expected:
+        assert names(way.steps) == [*OUT_FIRST, "MarkBad", *AGAIN, *RECORDED]
+        entered = [s for s in way.steps if isinstance(s, SwitchRelease | RecordDeployed)]
+        assert [each.release for each in entered] == [expected, expected]
+        # One that serves stays in, though that cannot be written down.
+        other = failed_recovery.instead(host_plan, way.steps[-1], is_bad=False)
+        assert other is not None
+        assert other.serves
+
+
+def test_a_release_that_is_deployed_again_and_fails_gives_way_to_the_unit_it_replaced() -> None:
+    app = builders.app(replaces="legacy.service")
+    slot = sick_again(replaces=LEGACY_AT_REST, previous_name="legacy.service")
+    host_plan = lane_of((app,), web=slot)
+    way = failed_host.recovery_of(host_plan, step_of(host_plan, "ProveRelease", app))
+    assert names(way.steps) == ["MarkBad", "ReviveUnit", "ProveRevived", *RECORDED]
+    assert way.serves
+
+
+def test_what_a_rollback_or_a_repair_starts_gives_way_to_nothing_older() -> None:
+    facts = builders.facts(1, {"web": sick_again(OLD)})
+    on = builders.survey([facts]).on(facts.host, WEB)
+    for kind in (Kind.ROLLBACK, Kind.DEPLOY):
+        assert Goal(on, NEW, "d" * 12, kind=kind, is_new=False).older is None
+    assert Goal(on, NEW, "d" * 12).older is not None
 
 
 @pytest.mark.parametrize("failing", ["RetireUnit", "StartUnit", "ProveRelease", "WaitHealthy"])

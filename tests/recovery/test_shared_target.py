@@ -133,6 +133,15 @@ def test_one_that_is_proven_stays_where_another_fails() -> None:
     assert found[-2:] == ["RecordDeployed web", "ForgetOut api"]
 
 
+def test_one_that_is_deployed_again_and_fails_gives_way_to_an_older_release() -> None:
+    past = (Record(OLD, "c" * 12), Record(NEW, "d" * 12))
+    again = at_rest(API, history=past, kept=frozenset(each.kept for each in past))
+    plan = laid(*APPS, api=again)
+    recovery = failed_host.recovery_of(plan, step_of(plan, "ProveRelease api"))
+    assert recovery.serves
+    assert [str(s) for s in recovery.steps[-2:]] == [f"record web {NEW}", f"record api {OLD}"]
+
+
 @pytest.mark.parametrize("failing", ["ProveProxy web", "RegisterTarget web", "ProveRelease web"])
 def test_a_recovery_that_fails_too_ends_and_leaves_the_target_out(failing: str) -> None:
     """Seen on paper: the same steps came again and again."""

@@ -330,4 +330,25 @@ ONCE_FAILED = (
             ),
         ),
     ),
+    # It was recorded before it fell sick, so nothing older counted as what to go back to.
+    Story(
+        "a release that is sick after its record is deployed again, and fails",
+        Fleets(
+            hosts=3,
+            apps=2,
+            delay_seconds=30.0,
+            kinds=(Kind.LATE, Kind.GOOD, Kind.GOOD, Kind.GOOD),
+            rollout=(
+                ("batch", 2),
+                ("drain", "quiet"),
+                ("on_failure", "stop"),
+                ("soak_seconds", 8.0),
+                ("min_in_service", 0),
+            ),
+        ),
+        (
+            Command("deploy"),
+            Command("deploy", seed=2, answers=(Answer.RETRY,)),
+        ),
+    ),
 )
