@@ -150,17 +150,19 @@ class WaitQuiet(OnHost):
                 blind, state = str(error), f"its connections cannot be seen: {error}"
                 senders.miss(fleet.clock.monotonic())
             else:
-                blind = ""
+                blind, until_seen = "", fleet.clock.monotonic()
                 work = [each for each in seen if not each.has_ended or senders.counts(each)]
                 count = connections.busy(work, before)
-                before = seen
                 if now >= floor and not is_last:  # it would not show what has ended
-                    senders.see(seen, fleet.clock.monotonic())
-                quiet_since = math.inf if count else min(quiet_since, now)
+                    senders.see(seen, until_seen)
+                # The first look shows but its end; each other one all since the look before it.
+                since = now if before is not None else until_seen
+                quiet_since = math.inf if count else min(quiet_since, since)
+                quiet_seconds = max(0.0, until_seen - quiet_since)
                 clean_at = senders.clean_at(fleet.propagation_seconds)
-                if now >= max(floor, quiet_since + self.quiet_seconds, clean_at):
+                if now >= max(floor, clean_at) and quiet_seconds >= self.quiet_seconds:
                     break
-                state = self._state(count, max(0.0, now - quiet_since))
+                before, state = seen, self._state(count, quiet_seconds)
             fleet.tell(self.host.name, f"{state}; {self._gone(fleet, began)}")
             _pause(fleet, self, min(now + SAMPLE_SECONDS, limit) - fleet.clock.monotonic())
         if blind:
