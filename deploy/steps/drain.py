@@ -150,15 +150,16 @@ class WaitQuiet(OnHost):
                 blind, state = str(error), f"its connections cannot be seen: {error}"
                 senders.miss(fleet.clock.monotonic())
             else:
-                blind, until_seen = "", fleet.clock.monotonic()
+                blind, answered = "", fleet.clock.monotonic()
                 work = [each for each in seen if not each.has_ended or senders.counts(each)]
                 count = connections.busy(work, before)
                 if now >= floor and not is_last:  # it would not show what has ended
-                    senders.see(seen, until_seen)
-                # The first look shows but its end; each other one all since the look before it.
-                since = now if before is not None else until_seen
+                    senders.see(seen, answered)
+                # The first look shows but its end; each other one all since the look before it. It
+                # was taken some time before its answer came.
+                since = now if before is not None else answered
                 quiet_since = math.inf if count else min(quiet_since, since)
-                quiet_seconds = max(0.0, until_seen - quiet_since)
+                quiet_seconds = max(0.0, now + seconds - quiet_since)
                 clean_at = senders.clean_at(fleet.propagation_seconds)
                 if now >= max(floor, clean_at) and quiet_seconds >= self.quiet_seconds:
                     break

@@ -59,7 +59,8 @@ def kernel(busy: int, idle: int = 3) -> str:
 class PaperFleet:
     """One host whose kernel says what the test has it say at a time, and a clock that jumps.
 
-    at: seconds since the deregistration; looks: when the kernel was asked.
+    at: seconds since the deregistration; looks: when the kernel was asked; latency_seconds: how
+    long its answers are on their way.
     """
 
     says: Callable[[float], str]
@@ -72,6 +73,7 @@ class PaperFleet:
     ports: set[tuple[object, ...]] = field(default_factory=set)
     limits: list[float] = field(default_factory=list)
     read_at: float | None = None
+    latency_seconds: float = 0.0
     propagation_seconds: float = 15.0
     ignore_peers: tuple[IPv4Network, ...] = ()
 
@@ -118,7 +120,7 @@ class PaperFleet:
                 line for line in said.splitlines(keepends=True) if not line.startswith("UNCONN")
             )
             said = "".join(kept)
-        self.at += watched_seconds or 0.01
+        self.at += (watched_seconds or 0.01) + self.latency_seconds
         if said == "no ss":
             raise CommandFailed("host-1", script.name, CommandResult(str(script), 1, said, ""))
         return script.parse(CommandResult(str(script), 0, said, ""))
@@ -170,6 +172,16 @@ def test_a_busy_connection_lengthens_the_drain_until_all_were_quiet_long_enough(
 ) -> None:
     fleet = drain(lambda at: kernel(1 if at < until else 0))
     assert max(15.0, until + 5.0) <= fleet.at < max(15.6, until + 6.1)
+
+
+@pytest.mark.parametrize("busy_until", [0.0, 16.0])
+def test_the_time_that_an_answer_is_on_its_way_is_not_quiet(
+    drain: Drain, busy_until: float
+) -> None:
+    fleet = drain(lambda at: kernel(1 if at < busy_until else 0), latency_seconds=2.0)
+    first = next(at for at in fleet.looks if at >= busy_until)
+    known = first + (0.0 if busy_until else 2.5), fleet.looks[-1] + 0.5
+    assert known[1] - known[0] >= 5.0, "between what is surely the first quiet moment and the last"
 
 
 def test_one_busy_look_begins_the_count_anew(drain: Drain) -> None:
