@@ -155,9 +155,8 @@ class WaitQuiet(OnHost):
                 count = connections.busy(work, before)
                 if now >= floor and not is_last:  # it would not show what has ended
                     senders.see(seen, answered)
-                # The first look shows but its end; each other one all since the look before it. It
-                # was taken some time before its answer came.
-                since = now if before is not None else answered
+                # Of a connection that has ended, and in the first look, only the end is known.
+                since = now if connections.have_lasted(before, seen) else answered
                 quiet_since = math.inf if count else min(quiet_since, since)
                 quiet_seconds = max(0.0, now + seconds - quiet_since)
                 clean_at = senders.clean_at(fleet.propagation_seconds)

@@ -184,6 +184,16 @@ def test_the_time_that_an_answer_is_on_its_way_is_not_quiet(
     assert known[1] - known[0] >= 5.0, "between what is surely the first quiet moment and the last"
 
 
+def test_a_connection_that_ends_with_its_answer_was_busy_until_then(drain: Drain) -> None:
+    def says(at: float) -> str:
+        if at < 15.5:
+            return BUSY.format(n=0)
+        ended = BUSY.format(n=0).replace("received:9", "received:10 bytes_sent:9")
+        return f"UNCONN {ended}" if at <= 15.7 < at + 0.5 else ""
+
+    assert 15.7 + 5.0 <= drain(says).at < 15.7 + 6.1
+
+
 def test_one_busy_look_begins_the_count_anew(drain: Drain) -> None:
     fleet = drain(lambda at: kernel(1 if 14.4 < at < 15.0 else 0))
     assert 19.5 <= fleet.at < 21.5

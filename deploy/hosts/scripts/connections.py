@@ -118,6 +118,15 @@ def _with_figures(connection: Connection, counters: str) -> Connection:
     )
 
 
+def have_lasted(before: Iterable[Connection] | None, now: Iterable[Connection]) -> bool:
+    """Whether all connections of the sample before, None where there is none, still last.
+
+    What has moved shows in those that do. One that ended may have answered a request at its end.
+    """
+    lasting = {each.ends for each in now if not each.has_ended}
+    return before is not None and all(each.ends in lasting for each in before if not each.has_ended)
+
+
 def busy(now: Iterable[Connection], before: Iterable[Connection] | None) -> int:
     """How many connections are busy; `before` is the sample before, None where there is none.
 
