@@ -43,6 +43,7 @@ STEPS = (
     "RecordDeployed",
     "Soak",
     "ForgetOut",
+    "RecordReturned",
     "RetireUnit",
     "ReviveUnit",
     "ProveRevived",

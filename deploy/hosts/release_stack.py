@@ -40,6 +40,15 @@ def standing_releases(history: Sequence[Record]) -> tuple[Record, ...]:
     return tuple(standing)
 
 
+def kind_of(history: Sequence[Record], release: str, unit_digest: str) -> Kind:
+    """Why a release that runs without a record of it was put in service.
+
+    It was to go back where it is on the stack, below what was deployed last.
+    """
+    below = [(each.release, each.unit_digest) for each in standing_releases(history)[:-1]]
+    return Kind.ROLLBACK if (release, unit_digest) in below else Kind.DEPLOY
+
+
 def _place(standing: Sequence[Record], back: Record) -> int | None:
     """Where on the stack a rollback returned to: under this unit, or else to this release."""
     for names in ("release", "unit_digest"), ("release",):

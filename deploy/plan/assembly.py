@@ -43,9 +43,11 @@ def make(
         for offer in offers:
             on = survey.on(facts.host, offer.app)
             is_due = not is_current(offer, on)
-            prepared += staged(offer, on, is_due=is_due)
+            goal = Goal(on, offer.package.release.id, offer.unit(on).digest)
+            below = goal.older.release if goal.older else ""
+            prepared += staged(offer, on, is_due=is_due, older=below)
             if is_due:
-                due.append(Goal(on, offer.package.release.id, offer.unit(on).digest))
+                due.append(goal)
         goals[facts.host.name] = tuple(due)
         if prepared:
             staging.append(HostPlan(facts.host, tuple(prepared)))

@@ -80,17 +80,20 @@ class Goal:
     def older(self) -> Record | None:
         """What the host can go back to where it cannot to what was deployed last.
 
-        That is so where a deploy starts that one again, or its files are gone. It is the newest
-        below it that lies here and did not fail here, or the previous unit.
+        That is so where a deploy starts that one again, where it has failed here and a repair
+        does, or where its files are gone. It is the newest below it that lies here and did not fail
+        here, or the previous unit, which has the first port.
         """
         slot = self.on.slot
-        if self.before or not (self.is_new and slot.history):
+        is_doubtful = self.is_new or self.release in slot.bad
+        if self.before or not (is_doubtful and slot.history):
             return None
         previous = str(self.on.app.settings.replaces or "") if self.on.is_first else ""
         first = (Record.of_previous(previous),) if previous else ()
         for each in reversed(release_stack.standing_releases((*first, *slot.history))):
             is_other = (each.release, each.unit_digest) != (self.release, self.unit_digest)
-            if is_other and each.release not in slot.bad and slot.can_run(each):
+            is_apart = each.is_previous and not self.on.is_first
+            if not is_apart and is_other and each.release not in slot.bad and slot.can_run(each):
                 return each
         return None
 

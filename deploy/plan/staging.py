@@ -12,6 +12,8 @@ from deploy.steps.verify import ProveCurrent
 from deploy.survey import check
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from deploy.package.opening import Package
     from deploy.plan.candidate import Offer
     from deploy.steps.base import Step
@@ -44,10 +46,11 @@ def differs(package: Package, on: AppOnHost) -> str:
     )
 
 
-def staged(offer: Offer, on: AppOnHost, *, is_due: bool) -> list[Step]:
+def staged(offer: Offer, on: AppOnHost, *, is_due: bool, older: str = "") -> list[Step]:
     """The steps for an offer on a host: its files and units, or where it is current its proof.
 
-    is_due: whether it is not current there.
+    is_due: whether it is not current there; older: a release that it would go back to, beyond the
+    one that was deployed last.
     """
     app, host, release = on.app, on.host, offer.package.release.id
     slot, unit = on.slot, offer.unit(on)
@@ -59,7 +62,7 @@ def staged(offer: Offer, on: AppOnHost, *, is_due: bool) -> list[Step]:
     found: list[Step] = [EndRehearsal(host, app)] if slot.has_rehearsal else []
     found.append(PrepareHost(host, app))
     beside = on.spare.slot.link if on.spare else ""
-    old = superfluous(slot, release, offer.app.keep_releases, beside)
+    old = superfluous(slot, release, offer.app.keep_releases, {beside, older})
     coming = "" if release in slot.releases else release
     if old or slot.partial.keys() - {coming}:
         found.append(RemoveReleases(host, app, old, coming))
@@ -73,16 +76,18 @@ def staged(offer: Offer, on: AppOnHost, *, is_due: bool) -> list[Step]:
     return found
 
 
-def superfluous(slot: Slot, coming: str, keep: int, beside: str = "") -> tuple[str, ...]:
+def superfluous(
+    slot: Slot, coming: str, keep: int, needed: AbstractSet[str] = frozenset()
+) -> tuple[str, ...]:
     """The releases to remove so that `keep` remain when `coming` is there.
 
-    Never what runs, what the slot points to, or the other one (beside), what was deployed last
+    Never what is needed otherwise, what runs, what the slot points to, what was deployed last
     or before that. Beyond these the longest unused go first, and before them those that were
     never deployed.
     """
     deployed = [record for record in reversed(slot.history) if not record.is_previous]
     used = list(dict.fromkeys(record.release for record in deployed))
-    safe = {coming, slot.link, beside, slot.running_release, *used[:2]}
+    safe = {coming, slot.link, slot.running_release, *used[:2], *needed}
     rank = {release: place for place, release in enumerate(used)}
     others = sorted(
         (release for release in slot.releases if release not in safe),

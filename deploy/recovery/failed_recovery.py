@@ -30,16 +30,15 @@ def instead(host_plan: HostPlan, failed: Step, *, is_bad: bool) -> Recovery | No
     if isinstance(failed, MarkBad):
         return None
     name, is_note = failed.app.name, isinstance(failed, ForgetOut)
-    is_record = is_note or failed_host.is_deployed(failed)
     if special := _of_worker(failed) or _of_shared(host_plan, failed):
         return special
     is_surged = name in host_plan.surged
     whole = failed_host.steps_of(host_plan, name)
     place = next((place for place, step in enumerate(whole) if step is failed), None)
-    if place is None or is_record:
+    if place is None or is_note or failed_host.is_deployed(failed):
         # Of an app that surges the other slot serves: what is left here is reported and repaired.
         is_own = any(step is failed for step in host_plan.all_steps)
-        serves = is_own or name in host_plan.served or (is_record and not is_surged)
+        serves = is_own or name in host_plan.served or (is_note and not is_surged)
         return Recovery((), (), serves=serves, leaves=is_surged)
     if host_plan.apart:
         mine = whole[: place + 1]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from deploy.aws.targets import State
 from deploy.errors import BadInput
+from deploy.hosts.release_stack import kind_of
 from deploy.plan import assembly, exclusion, fitness, host_steps
 from deploy.plan.host_plan import Goal, HostPlan
 from deploy.recovery import half_adopted, previous_unit, shared_target
@@ -220,8 +221,8 @@ def _without_switch(on: AppOnHost, environment: Environment) -> tuple[Step, ...]
         return (*wait, proven, *through, *shared_target.back_in(host, app))
     states = {each.health.state for each in on.memberships}
     if slot.is_steady and states:
-        release = slot.running_release
-        record = RecordDeployed(host, app, release, slot.running_unit_digest)
+        release, digest = slot.running_release, slot.running_unit_digest
+        record = RecordDeployed(host, app, release, digest, kind_of(slot.history, release, digest))
         if states <= {State.HEALTHY, State.INITIAL}:
             return (ProveRelease(host, app, release, questions), WaitHealthy(host, app), record)
         if on.is_in_every_group and not (last or slot.out):

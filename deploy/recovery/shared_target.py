@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy.hosts.records import Kind
 from deploy.recovery.recovery import Recovery
 from deploy.steps.base import Phase
 from deploy.steps.drain import WaitDrained
-from deploy.steps.records import ForgetOut, RecordDeployed
+from deploy.steps.records import ForgetOut, RecordDeployed, RecordReturned
 from deploy.steps.target import DeregisterTarget, RegisterTarget, WaitHealthy
 from deploy.steps.unit import RetireUnit, ReviveUnit, StopUnit, SwitchRelease
 
@@ -31,7 +30,7 @@ def back_in(host: Host, app: AppInSlot, older: Record | None = None) -> tuple[St
     """
     last: Step = ForgetOut(host, app)
     if older:
-        last = RecordDeployed(host, app, older.release, older.unit_digest, Kind.ROLLBACK)
+        last = RecordReturned(host, app, older.release, older.unit_digest)
     if app.settings.is_worker:
         return (last,)
     return (RegisterTarget(host, app), WaitHealthy(host, app), last)

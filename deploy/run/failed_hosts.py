@@ -122,7 +122,7 @@ class FailedHosts:
             return False
         case = Case(
             standing,
-            has_previous=any(each.good or each.older for each in self._turns(host)),
+            has_previous=any(each.good for each in self._turns(host)),
             may_roll_back=self.plan.verb == "Deploy" and bool(self.progress.deployed),
         )
         reply = self._reply(self.answers, host, case)

@@ -11,6 +11,7 @@ from deploy.errors import as_deploy_error
 from deploy.recovery import failed_host
 from deploy.run import as_events
 from deploy.run.report import Failure, Outcome, Report, is_spent
+from deploy.steps.records import RecordDeployed
 from deploy.steps.target import DeregisterTarget, RegisterTarget
 
 if TYPE_CHECKING:
@@ -103,7 +104,10 @@ class Progress:
 
     @contextmanager
     def returning(self, host: str) -> Iterator[None]:
-        """A host is put back while the block runs: another release than the plan's is no deploy."""
+        """A host is put back while the block runs: another release than the plan's is no deploy.
+
+        The same release under another unit is none either.
+        """
         self._returning = host
         try:
             yield
@@ -149,11 +153,20 @@ class Progress:
 
     def deploy(self, step: Step) -> None:
         """From this step on its app counts as deployed on its host."""
-        is_other = getattr(step, "release", "") != self.plan.releases.get(step.app.name)
-        if step.host.name == self._returning and is_other:
+        if step.host.name == self._returning and not self._plans(step):
             return
         with self._lock:
             self.deployed.add((step.host.name, step.app.name))
+
+    def _plans(self, step: Step) -> bool:
+        """Whether the plan puts the same release in service there, under the same unit."""
+        return any(
+            isinstance(each, RecordDeployed)
+            and isinstance(step, RecordDeployed)
+            and (each.host, each.app.name) == (step.host, step.app.name)
+            and (each.release, each.unit_digest) == (step.release, step.unit_digest)
+            for each in self.plan.steps
+        )
 
     def whole(self, host: str) -> Outcome:
         """How a host ends of which all was done, unless its instance is gone since."""

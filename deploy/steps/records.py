@@ -89,6 +89,29 @@ class ForgetOut(OnHost):
 
 
 @dataclass(frozen=True)
+class RecordReturned(ForgetOut):
+    """The app is back on an older release than it went out with: that is written down, and said.
+
+    It is no deploy, so the app does not count as deployed.
+    """
+
+    release: str
+    unit_digest: str
+
+    def run(self, fleet: Fleet) -> None:
+        """The note is removed with it."""
+        at, by = records.now(), fleet.author
+        back = Record(self.release, self.unit_digest, at, by, fleet.run, Kind.ROLLBACK)
+        script = history.record_deployed(self.app.name, self.app.port, back.as_line(), self.release)
+        fleet.remote(self.host).change(self.app.name, script)
+        text = f"it runs {self.release} now, which is older than what it ran before this"
+        fleet.remark(self.host.name, f"{self.app.unit_name}: {text}")
+
+    def __str__(self) -> str:
+        return f"record {self.app.name} {self.release}"
+
+
+@dataclass(frozen=True)
 class MarkBad(OnHost):
     """Write down that a release failed here: no default picks it again.
 

@@ -82,6 +82,24 @@ def history(told: Iterable[tuple[str, str, Kind]]) -> list[Record]:
     ]
 
 
+@pytest.mark.parametrize(
+    ("past", "running", "expected"),
+    [
+        ("1a 2a", "1a", Kind.ROLLBACK),
+        ("1a 2a 3a", "1a", Kind.ROLLBACK),
+        ("1a 2a", "2a", Kind.DEPLOY),
+        ("1a 2a", "3a", Kind.DEPLOY),
+        ("1a 2a", "1b", Kind.DEPLOY),
+        ("", "1a", Kind.DEPLOY),
+    ],
+)
+def test_what_runs_without_a_record_went_back_where_it_lies_below(
+    past: str, running: str, expected: Kind
+) -> None:
+    told = [Record(each[0], each[1]) for each in past.split()]
+    assert release_stack.kind_of(told, running[0], running[1]) is expected
+
+
 @given(WORDS)
 def test_what_was_deployed_last_is_on_top(told: list[tuple[str, str, Kind]]) -> None:
     past = history(told)

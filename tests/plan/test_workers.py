@@ -78,7 +78,7 @@ def test_a_worker_that_is_deployed_again_and_fails_gives_way_to_an_older_release
     proof = next(step for step in plan.steps if type(step).__name__ == "ProveRelease")
     recovery = failed_host.recovery_of(plan, proof)
     assert recovery.serves
-    back = ["MarkBad", "StopUnit", "SwitchRelease", "StartUnit", "ProveRelease", "RecordDeployed"]
+    back = ["MarkBad", "StopUnit", "SwitchRelease", "StartUnit", "ProveRelease", "RecordReturned"]
     assert names(recovery.steps) == back
     assert str(recovery.steps[-1]) == f"record jobs {OLD}"
 

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.aws.targets import GONE, Health, State
-from deploy.hosts.records import Kind, Record
+from deploy.hosts.records import Record
 from deploy.plan import host_steps
 from deploy.plan.host_plan import Goal, HostPlan
 from deploy.recovery import failed_host, failed_recovery
 from deploy.steps.answers import ProveRevived
 from deploy.steps.drain import WaitDrained
-from deploy.steps.records import MarkBad, RecordDeployed
+from deploy.steps.records import MarkBad, RecordReturned
 from deploy.steps.target import RegisterTarget, WaitHealthy
 from deploy.steps.unit import SwitchRelease
 from deploy.steps.verify import ProveRelease
@@ -124,7 +124,7 @@ def test_without_anything_to_go_back_to_what_never_served_is_ended_and_the_host_
 
 OLDEST = "0.9.0-999999999999"
 AGAIN = ["StopUnit", "SwitchRelease", "StartUnit", "ProveRelease"]
-RECORDED = ["RegisterTarget", "WaitHealthy", "RecordDeployed"]
+RECORDED = ["RegisterTarget", "WaitHealthy", "RecordReturned"]
 
 
 def sick_again(*below: str, **more: object) -> Slot:
@@ -164,7 +164,7 @@ def test_a_release_that_is_deployed_again_and_fails_gives_way_to_an_older_one(
     assert way.serves == bool(expected)
     if expected:
         assert names(way.steps) == [*OUT_FIRST, "MarkBad", *AGAIN, *RECORDED]
-        entered = [s for s in way.steps if isinstance(s, SwitchRelease | RecordDeployed)]
+        entered = [s for s in way.steps if isinstance(s, SwitchRelease | RecordReturned)]
         assert [each.release for each in entered] == [expected, expected]
         # One that serves stays in, though that cannot be written down.
         other = failed_recovery.instead(host_plan, way.steps[-1], is_bad=False)
@@ -181,12 +181,27 @@ def test_a_release_that_is_deployed_again_and_fails_gives_way_to_the_unit_it_rep
     assert way.serves
 
 
-def test_what_a_rollback_or_a_repair_starts_gives_way_to_nothing_older() -> None:
-    facts = builders.facts(1, {"web": sick_again(OLD)})
-    on = builders.survey([facts]).on(facts.host, WEB)
-    for kind in (Kind.ROLLBACK, Kind.DEPLOY):
-        assert Goal(on, NEW, "d" * 12, kind=kind, is_new=False).older is None
-    assert Goal(on, NEW, "d" * 12).older is not None
+@pytest.mark.parametrize(("has_failed", "expected"), [(False, None), (True, OLD)])
+def test_what_a_repair_starts_gives_way_to_an_older_one_where_it_has_failed_here(
+    has_failed: bool, expected: str | None
+) -> None:
+    bad = frozenset({NEW} if has_failed else ())
+    facts = builders.facts(1, {"web": sick_again(OLD, bad=bad)})
+    older = Goal(builders.survey([facts]).on(facts.host, WEB), NEW, "d" * 12, is_new=False).older
+    assert (older and older.release) == expected
+
+
+def test_the_unit_that_was_replaced_comes_back_to_the_first_port_alone() -> None:
+    app = builders.app("web", 5000, 5001, replaces="legacy.service")
+    past = (Record.of_previous("legacy.service"), Record(NEW, "d" * 12))
+    sick = sick_again(history=past, replaces=LEGACY_AT_REST, previous_name="legacy.service")
+    found = {}
+    for port in app.ports:
+        facts = builders.facts(1, {"web": sick}, ports={"web": port}, spares={"web": sick})
+        on = builders.survey([facts], apps=[app]).on(facts.host, app)
+        assert on.is_first == (port == app.ports[0])
+        found[port] = Goal(on, NEW, "d" * 12).older
+    assert found == {5000: Record.of_previous("legacy.service"), 5001: None}
 
 
 @pytest.mark.parametrize("failing", ["RetireUnit", "StartUnit", "ProveRelease", "WaitHealthy"])
