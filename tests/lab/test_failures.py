@@ -129,6 +129,36 @@ def test_a_budget_of_failures_goes_on_past_a_host_that_cannot(project: Project, 
 
 
 @pytest.mark.hosts(2)
+def test_p3_a_release_that_fell_sick_is_deployed_again_and_gives_way_to_an_older_one(
+    project: Project, lab: Lab
+) -> None:
+    project.web["start_timeout_seconds"] = 3
+    project.configure()
+    project.install("1.0.0")
+    project.build("2.0.0")
+    assert project.deploy("2.0.0").code == 0
+    sick, other = lab.hosts
+    lab.shell(
+        sick,
+        """for each in /srv/web/releases/2.0.0-*; do
+            echo '{"sick": true}' > $each/behaviour.json
+        done
+        systemctl restart web@5000.service""",
+    )
+    until("unhealthy", lambda: "unhealthy" in lab.health("web-lab").values())
+    with Load(lab.url("web"), rate=MODEST_RATE) as load:
+        ran = project.deploy("2.0.0", "--allow-downtime")
+    assert ran.code == 4, ran.output
+    flat = " ".join(ran.output.split())
+    assert "now, which is older than what it ran before" in flat
+    assert load.result.failed == 0, load.result.failures
+    assert project.releases() == {called(sick): "1.0.0", called(other): "2.0.0"}
+    assert set(lab.health("web-lab").values()) == {"healthy"}
+    repaired = project.inv("repair", "--env", "lab")
+    assert "every host is as it was last deployed" in repaired.output
+
+
+@pytest.mark.hosts(2)
 def test_a_first_install_that_fails_has_nothing_to_go_back_to_and_says_so(
     project: Project,
 ) -> None:
