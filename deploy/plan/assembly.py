@@ -42,10 +42,9 @@ def make(
         prepared: list[Step] = []
         for offer in offers:
             on = survey.on(facts.host, offer.app)
-            is_due = not is_current(offer, on)
             goal = Goal(on, offer.package.release.id, offer.unit(on).digest)
-            below = goal.older.release if goal.older else ""
-            prepared += staged(offer, on, is_due=is_due, older=below)
+            is_due = not is_current(offer, on)
+            prepared += staged(offer, on, goal if is_due else None)
             if is_due:
                 due.append(goal)
         goals[facts.host.name] = tuple(due)

@@ -88,7 +88,7 @@ class Goal:
         is_doubtful = self.is_new or self.release in slot.bad
         if self.before or not (is_doubtful and slot.history):
             return None
-        previous = str(self.on.app.settings.replaces or "") if self.on.is_first else ""
+        previous = str(self.on.app.settings.replaces or "")
         first = (Record.of_previous(previous),) if previous else ()
         for each in reversed(release_stack.standing_releases((*first, *slot.history))):
             is_other = (each.release, each.unit_digest) != (self.release, self.unit_digest)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from deploy.package.opening import Package
     from deploy.plan.candidate import Offer
+    from deploy.plan.host_plan import Goal
     from deploy.steps.base import Step
     from deploy.survey.app_on_host import AppOnHost
     from deploy.survey.slot import Slot
@@ -46,15 +47,14 @@ def differs(package: Package, on: AppOnHost) -> str:
     )
 
 
-def staged(offer: Offer, on: AppOnHost, *, is_due: bool, older: str = "") -> list[Step]:
+def staged(offer: Offer, on: AppOnHost, goal: Goal | None) -> list[Step]:
     """The steps for an offer on a host: its files and units, or where it is current its proof.
 
-    is_due: whether it is not current there; older: a release that it would go back to, beyond the
-    one that was deployed last.
+    goal: what the app is to run there; None where it is current.
     """
     app, host, release = on.app, on.host, offer.package.release.id
     slot, unit = on.slot, offer.unit(on)
-    if not is_due:
+    if goal is None:
         proof = ProveCurrent(host, app, release, check.of(on).of_old())
         last, wanted = slot.deployed, (release, unit.digest)
         is_recorded = last and (last.release, last.unit_digest) == wanted and not slot.out
@@ -62,6 +62,7 @@ def staged(offer: Offer, on: AppOnHost, *, is_due: bool, older: str = "") -> lis
     found: list[Step] = [EndRehearsal(host, app)] if slot.has_rehearsal else []
     found.append(PrepareHost(host, app))
     beside = on.spare.slot.link if on.spare else ""
+    older = goal.older.release if goal.older else ""
     old = superfluous(slot, release, offer.app.keep_releases, {beside, older})
     coming = "" if release in slot.releases else release
     if old or slot.partial.keys() - {coming}:

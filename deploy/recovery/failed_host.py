@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from deploy.recovery import shared_target
 from deploy.recovery.recovery import Recovery
@@ -117,7 +117,7 @@ def of_app(
     return restored(host_plan, mine, is_bad=is_bad)
 
 
-def is_deployed(step: Step) -> bool:
+def is_deployed(step: Step) -> TypeGuard[RecordDeployed]:
     """Whether the step is but the record: the release is proven, and in service."""
     return isinstance(step, RecordDeployed)
 

@@ -28,9 +28,7 @@ def back_in(host: Host, app: AppInSlot, older: Record | None = None) -> tuple[St
 
     older: its record, where that is older than what was deployed last: it is that now.
     """
-    last: Step = ForgetOut(host, app)
-    if older:
-        last = RecordReturned(host, app, older.release, older.unit_digest)
+    last = _noted(host, app, older)
     if app.settings.is_worker:
         return (last,)
     return (RegisterTarget(host, app), WaitHealthy(host, app), last)
@@ -146,7 +144,14 @@ def _last(host_plan: HostPlan, own: Sequence[Step], name: str, *, is_back: bool)
     if records and not is_back:
         return records[0]
     older = host_plan.older.get(name) if is_back else None
-    return back_in(host_plan.host, mine[0].app, older)[-1]
+    return _noted(host_plan.host, mine[0].app, older)
+
+
+def _noted(host: Host, app: AppInSlot, older: Record | None) -> Step:
+    """What an app's entry ends with that went back: its note goes, an older release is recorded."""
+    if older is None:
+        return ForgetOut(host, app)
+    return RecordReturned(host, app, older.release, older.unit_digest)
 
 
 def after(todo: Iterable[Step], failed: Step, other: Recovery) -> list[Step]:

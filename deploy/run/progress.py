@@ -11,7 +11,6 @@ from deploy.errors import as_deploy_error
 from deploy.recovery import failed_host
 from deploy.run import as_events
 from deploy.run.report import Failure, Outcome, Report, is_spent
-from deploy.steps.records import RecordDeployed
 from deploy.steps.target import DeregisterTarget, RegisterTarget
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from deploy.events.event import Event
     from deploy.plan.plan import Plan
     from deploy.steps.base import Step
+    from deploy.steps.records import RecordDeployed
 
 
 @dataclass
@@ -151,18 +151,17 @@ class Progress:
             if planned:
                 self.executed.append(f"{step.host.name}: {step}")
 
-    def deploy(self, step: Step) -> None:
+    def deploy(self, step: RecordDeployed) -> None:
         """From this step on its app counts as deployed on its host."""
         if step.host.name == self._returning and not self._plans(step):
             return
         with self._lock:
             self.deployed.add((step.host.name, step.app.name))
 
-    def _plans(self, step: Step) -> bool:
+    def _plans(self, step: RecordDeployed) -> bool:
         """Whether the plan puts the same release in service there, under the same unit."""
         return any(
-            isinstance(each, RecordDeployed)
-            and isinstance(step, RecordDeployed)
+            failed_host.is_deployed(each)
             and (each.host, each.app.name) == (step.host, step.app.name)
             and (each.release, each.unit_digest) == (step.release, step.unit_digest)
             for each in self.plan.steps

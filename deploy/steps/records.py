@@ -29,12 +29,7 @@ class RecordDeployed(OnHost):
 
     def run(self, fleet: Fleet) -> None:
         """The note that the target is out is removed with it, and an earlier bad mark."""
-        at, by = records.now(), fleet.author
-        record = Record(self.release, self.unit_digest, at, by, fleet.run, self.kind)
-        script = history.record_deployed(
-            self.app.name, self.app.port, record.as_line(), self.release
-        )
-        fleet.remote(self.host).change(self.app.name, script)
+        _record(self, self.kind, fleet)
 
     def __str__(self) -> str:
         return f"record {self.app.name} {self.release}"
@@ -100,15 +95,20 @@ class RecordReturned(ForgetOut):
 
     def run(self, fleet: Fleet) -> None:
         """The note is removed with it."""
-        at, by = records.now(), fleet.author
-        back = Record(self.release, self.unit_digest, at, by, fleet.run, Kind.ROLLBACK)
-        script = history.record_deployed(self.app.name, self.app.port, back.as_line(), self.release)
-        fleet.remote(self.host).change(self.app.name, script)
+        _record(self, Kind.ROLLBACK, fleet)
         text = f"it runs {self.release} now, which is older than what it ran before this"
         fleet.remark(self.host.name, f"{self.app.unit_name}: {text}")
 
     def __str__(self) -> str:
         return f"record {self.app.name} {self.release}"
+
+
+def _record(step: RecordDeployed | RecordReturned, kind: Kind, fleet: Fleet) -> None:
+    """Write a step's release down as what the host runs from now on, and why."""
+    at, by = records.now(), fleet.author
+    record = Record(step.release, step.unit_digest, at, by, fleet.run, kind)
+    script = history.record_deployed(step.app.name, step.app.port, record.as_line(), step.release)
+    fleet.remote(step.host).change(step.app.name, script)
 
 
 @dataclass(frozen=True)
